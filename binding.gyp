@@ -1,0 +1,17 @@
+{
+  # For callers of node-gyp, @electron/rebuild among them. CMakeLists.txt describes the build.
+  "targets": [
+    {
+      "target_name": "cria",
+      "type": "none",
+      "actions": [
+        {
+          "action_name": "build",
+          "inputs": [],
+          "outputs": ["build/Release/cria.node"],
+          "action": ["node", "scripts/build.mjs"]
+        }
+      ]
+    }
+  ]
+}

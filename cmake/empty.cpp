@@ -1,0 +1,1 @@
+// Some compilers make no archive from nothing.

@@ -1,0 +1,215 @@
+/**
+ * The one seam: everything that native/binding exports, with its types. The API in this folder
+ * validates and fills defaults, so what goes down here is complete and checked; native/ guards only
+ * what would kill the process. Every failure comes up as an `Error` with a `code` of `CriaErrorCode`
+ * (thrown, or as a rejection), and is made a `CriaError` by `fromNative` in errors.ts.
+ */
+import type { CriaErrorCode } from "./errors.js";
+
+export type Flavour = "cpu" | "metal" | "cuda" | "vulkan";
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+export interface NativeAddon {
+  /** An empty handle: `load` fills it, `close` aborts a load in flight or frees what was loaded. */
+  readonly Model: new () => NativeModel;
+  /** An empty handle on a loaded model; `open` starts its thread. */
+  readonly Context: new (
+    model: NativeModel,
+  ) => NativeContext;
+  engineInfo(): { flavour: Flavour; llamaCpp: string; cpuFeatures: string[] };
+  listDevices(): NativeDevice[];
+  /** Called on the JS thread of the environment that set it; null removes it. */
+  setLogHandler(handler: ((level: LogLevel, message: string) => void) | null): void;
+}
+
+export interface NativeDevice {
+  name: string;
+  description: string;
+  type: "cpu" | "gpu" | "integrated-gpu" | "accelerator";
+  memoryTotal: number;
+  memoryFree: number;
+}
+
+export interface NativeModel {
+  /** Once per handle. Rejects with ERR_DISPOSED when `close` came before the load was through. */
+  load(
+    options: NativeModelOptions,
+    onProgress: ((fraction: number) => void) | null,
+  ): Promise<NativeModelInfo>;
+  tokenize(text: string, special: boolean, addBos: boolean): Int32Array;
+  detokenize(tokens: Int32Array, special: boolean): string;
+  /** Id of the control or user-defined token with exactly this text, or -1. */
+  tokenId(text: string): number;
+  isEndOfGeneration(token: number): boolean;
+  /** Idempotent. The weights go when the last context on them has closed. */
+  close(): Promise<void>;
+}
+
+export interface NativeModelOptions {
+  path: string;
+  /** -1: all that fit (0 in a build without a GPU), -2: all. */
+  gpuLayers: number;
+  /** Names as in listDevices(); empty: every device of the flavour. */
+  devices: string[];
+  splitMode: "none" | "layer" | "tensor";
+  /** Empty: by free memory. */
+  tensorSplit: number[];
+  mainGpu: number;
+  mmap: boolean;
+  mlock: boolean;
+  checkTensors: boolean;
+  vocabOnly: boolean;
+  metadataOverrides: Record<string, string | number | boolean>;
+}
+
+export interface NativeModelInfo {
+  description: string;
+  architecture: string;
+  parameterCount: number;
+  sizeInBytes: number;
+  contextLength: number;
+  embeddingLength: number;
+  layerCount: number;
+  vocabularySize: number;
+  /** Key, value, key, value… in file order. */
+  metadata: string[];
+  chatTemplate: string | null;
+  specialTokens: { bos: number; eos: number; eot: number; eom: number }; // -1: none
+  /** Whether raw text wants a BOS in front. */
+  addsBos: boolean;
+  /** False for an encoder-only or encoder-decoder model: it cannot generate. */
+  generates: boolean;
+  /** Elements of key and of value cache that one token takes over all layers. */
+  cacheWidth: { key: number; value: number };
+}
+
+export type NativeCacheType =
+  | "f32"
+  | "f16"
+  | "bf16"
+  | "q8_0"
+  | "q5_1"
+  | "q5_0"
+  | "q4_1"
+  | "q4_0"
+  | "iq4_nl";
+
+export interface NativeContext {
+  /**
+   * Creates the llama_context on the context's own thread. `onNews` is called on the JS thread with
+   * all that happened since its last call, at most one entry per request.
+   */
+  open(
+    options: NativeContextOptions,
+    onNews: (news: readonly NativeNews[]) => void,
+  ): Promise<NativeContextInfo>;
+  /** Returns at once; text is tokenized off the JS thread. `id` must be new. */
+  submit(request: NativeRequest): void;
+  /** The request ends with stopReason "cancelled" and what it has; unknown ids are ignored. */
+  cancel(id: number): void;
+  stats(): NativeContextStats;
+  /** Idempotent. Everything pending ends with ERR_DISPOSED, then the thread is joined. */
+  close(): Promise<void>;
+}
+
+export interface NativeContextOptions {
+  /** Tokens one generation can hold. */
+  contextSize: number;
+  sequences: number;
+  cacheLayout: "separate" | "shared";
+  /** KV cells in all; in the separate layout contextSize × sequences. */
+  cacheSize: number;
+  batchSize: number;
+  microBatchSize: number;
+  /** 0: physical cores. */
+  threads: number;
+  batchThreads: number;
+  flashAttention: "auto" | "on" | "off";
+  cacheTypeKey: NativeCacheType;
+  cacheTypeValue: NativeCacheType;
+  /** 0: from the model. */
+  ropeFrequencyBase: number;
+  ropeFrequencyScale: number;
+}
+
+export interface NativeContextInfo {
+  threads: number;
+  batchThreads: number;
+  batchSize: number;
+  microBatchSize: number;
+}
+
+export interface NativeContextStats {
+  activeGenerations: number;
+  queuedGenerations: number;
+  cachedTokens: number;
+  decodedTokens: number;
+  batches: number;
+}
+
+/** Text is tokenized with no special tokens parsed; ids go in as they are. */
+export type NativeSegment = string | Int32Array;
+
+export interface NativeRequest {
+  /** A positive safe integer, unique in the context. */
+  id: number;
+  segments: readonly NativeSegment[];
+  /** BOS in front of the first segment. */
+  addBos: boolean;
+  sampler: readonly NativeSamplerStep[];
+  /** 0…2^32 - 1, for the steps that draw. */
+  seed: number;
+  /** -1: until the context is full. */
+  maxTokens: number;
+  stop: readonly string[];
+  special: boolean;
+  /** Whether news should tell the prefill's progress. */
+  progress: boolean;
+}
+
+/** In order; one that selects (greedy, dist) comes last. */
+export type NativeSamplerStep =
+  | { type: "greedy" }
+  | { type: "dist" }
+  | { type: "temperature"; value: number }
+  | { type: "top-k"; value: number }
+  | { type: "top-p"; value: number; minKeep: number }
+  | { type: "min-p"; value: number; minKeep: number }
+  | { type: "penalties"; lastN: number; repeat: number; frequency: number; presence: number }
+  | { type: "logit-bias"; tokens: Int32Array; biases: Float32Array }
+  | { type: "grammar"; source: string; root: string };
+
+export interface NativeNews {
+  id: number;
+  /** Valid text, decoded since the last news; may be empty. */
+  text: string;
+  /** Generated since the last news, without the stop token. */
+  tokens: Int32Array;
+  /** Only where the request asked for progress and the prefill moved. */
+  evaluated?: number;
+  total?: number;
+  /** The request is over when one of these is there. */
+  result?: NativeResult;
+  error?: { code: CriaErrorCode; message: string };
+}
+
+export type StopReason =
+  | "end-of-text"
+  | "end-of-turn"
+  | "end-of-message"
+  | "stop-string"
+  | "max-tokens"
+  | "context-full"
+  | "cancelled";
+
+export interface NativeResult {
+  stopReason: StopReason;
+  stopToken: number; // -1: none
+  stopString: string | null;
+  promptTokens: number;
+  cachedTokens: number;
+  completionTokens: number;
+  queuedMs: number;
+  promptMs: number;
+  generationMs: number;
+}

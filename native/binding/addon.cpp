@@ -1,0 +1,74 @@
+// Everything that JS sees of the native side; typed in lib/native.ts.
+#include <napi.h>
+
+#include "binding/context.h"
+#include "binding/environment.h"
+#include "binding/errors.h"
+#include "binding/model.h"
+#include "core/backend.h"
+
+namespace cria::binding {
+
+namespace {
+
+Napi::Value engine_info(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] {
+    const Napi::Env env = info.Env();
+    Napi::Array features = Napi::Array::New(env);
+    uint32_t next = 0;
+    for (const std::string& feature : backend::cpu_features()) features.Set(next++, feature);
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("flavour", CRIA_FLAVOUR);
+    object.Set("llamaCpp", CRIA_LLAMA_CPP_VERSION);
+    object.Set("cpuFeatures", features);
+    return object;
+  });
+}
+
+Napi::Value list_devices(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] {
+    const Napi::Env env = info.Env();
+    Napi::Array list = Napi::Array::New(env);
+    uint32_t next = 0;
+    for (const backend::Device& device : backend::devices()) {
+      Napi::Object object = Napi::Object::New(env);
+      object.Set("name", device.name);
+      object.Set("description", device.description);
+      object.Set("type", device.type);
+      object.Set("memoryTotal", static_cast<double>(device.memory_total));
+      object.Set("memoryFree", static_cast<double>(device.memory_free));
+      list.Set(next++, object);
+    }
+    return list;
+  });
+}
+
+Napi::Value set_log_handler(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] {
+    Environment::of(info.Env()).set_log_handler(info[0]);
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  return entry(env, [&] {
+    backend::start();
+    env.SetInstanceData(new Environment(env));  // Node deletes it with the environment
+    exports.Set("Model", ModelHandle::define(env));
+    exports.Set("Context", ContextHandle::define(env));
+    exports.Set("engineInfo", Napi::Function::New(env, engine_info, "engineInfo"));
+    exports.Set("listDevices", Napi::Function::New(env, list_devices, "listDevices"));
+    exports.Set("setLogHandler", Napi::Function::New(env, set_log_handler, "setLogHandler"));
+    return exports;
+  });
+}
+
+}  // namespace
+
+}  // namespace cria::binding
+
+static Napi::Object init(Napi::Env env, Napi::Object exports) {
+  return cria::binding::init(env, exports);
+}
+
+NODE_API_MODULE(cria, init)

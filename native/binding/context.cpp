@@ -1,0 +1,128 @@
+#include "context.h"
+
+#include "binding/arguments.h"
+#include "binding/errors.h"
+#include "binding/request.h"
+
+namespace cria::binding {
+
+namespace {
+
+// llama.cpp's LLAMA_MAX_SEQ and GGML_MAX_N_THREADS: beyond them it asserts.
+constexpr int32_t kMostSequences = 256;
+constexpr int32_t kMostThreads = 512;
+
+void expect_range(int64_t value, int64_t low, int64_t high, const char* name) {
+  if (value >= low && value <= high) return;
+  throw Error(code::kInvalidArgument, "Expected `" + std::string(name) + "` from " +
+                                          std::to_string(low) + " to " + std::to_string(high) +
+                                          ", got " + std::to_string(value) + ".");
+}
+
+ggml_type to_cache_type(const Fields& fields, const char* name) {
+  // Only these: others crash (reference: ggml asserts in its type table).
+  return fields.choice<ggml_type>(name, {{"f32", GGML_TYPE_F32},
+                                         {"f16", GGML_TYPE_F16},
+                                         {"bf16", GGML_TYPE_BF16},
+                                         {"q8_0", GGML_TYPE_Q8_0},
+                                         {"q5_1", GGML_TYPE_Q5_1},
+                                         {"q5_0", GGML_TYPE_Q5_0},
+                                         {"q4_1", GGML_TYPE_Q4_1},
+                                         {"q4_0", GGML_TYPE_Q4_0},
+                                         {"iq4_nl", GGML_TYPE_IQ4_NL}});
+}
+
+ContextOptions to_options(Napi::Value value) {
+  constexpr int64_t kMost = INT32_MAX;
+  const Fields fields(to_object(value, "options"));
+  ContextOptions options;
+  options.context_size = fields.integer("contextSize");
+  options.sequences = fields.integer("sequences");
+  options.shared_cache =
+      fields.choice<bool>("cacheLayout", {{"separate", false}, {"shared", true}});
+  options.cache_size = fields.integer("cacheSize");
+  options.batch_size = fields.integer("batchSize");
+  options.micro_batch_size = fields.integer("microBatchSize");
+  options.threads = fields.integer("threads");
+  options.batch_threads = fields.integer("batchThreads");
+  options.flash_attention = fields.choice<llama_flash_attn_type>(
+      "flashAttention", {{"auto", LLAMA_FLASH_ATTN_TYPE_AUTO},
+                         {"on", LLAMA_FLASH_ATTN_TYPE_ENABLED},
+                         {"off", LLAMA_FLASH_ATTN_TYPE_DISABLED}});
+  options.cache_type_key = to_cache_type(fields, "cacheTypeKey");
+  options.cache_type_value = to_cache_type(fields, "cacheTypeValue");
+  options.rope_frequency_base = fields.real("ropeFrequencyBase");
+  options.rope_frequency_scale = fields.real("ropeFrequencyScale");
+
+  expect_range(options.context_size, 1, kMost, "contextSize");
+  expect_range(options.sequences, 1, kMostSequences, "sequences");
+  expect_range(int64_t{options.context_size} * options.sequences, 1, kMost,
+               "contextSize × sequences");
+  expect_range(options.cache_size, 1, kMost, "cacheSize");
+  expect_range(options.batch_size, 1, kMost, "batchSize");
+  expect_range(options.micro_batch_size, 1, kMost, "microBatchSize");
+  expect_range(options.threads, 0, kMostThreads, "threads");
+  expect_range(options.batch_threads, 0, kMostThreads, "batchThreads");
+  return options;
+}
+
+}  // namespace
+
+Napi::Function ContextHandle::define(Napi::Env env) {
+  return DefineClass(env, "NativeContext",
+                     {
+                         InstanceMethod<&ContextHandle::open>("open"),
+                         InstanceMethod<&ContextHandle::submit>("submit"),
+                         InstanceMethod<&ContextHandle::cancel>("cancel"),
+                         InstanceMethod<&ContextHandle::stats>("stats"),
+                         InstanceMethod<&ContextHandle::close>("close"),
+                     });
+}
+
+ContextHandle::ContextHandle(const Napi::CallbackInfo& info)
+    : ObjectWrap(info),
+      session_(std::make_shared<ContextSession>(Environment::of(info.Env()))) {
+  entry(info.Env(), [&] { model_ = ModelHandle::session_of(info[0]); });
+}
+
+// The collector's doing, or the end of the environment, which has closed the session by then.
+ContextHandle::~ContextHandle() { session_->abandon(); }
+
+Napi::Value ContextHandle::open(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] {
+    if (!info[1].IsFunction()) {
+      throw Error(code::kInvalidArgument, "Expected a function for `onNews`.");
+    }
+    const auto on_news = info[1].As<Napi::Function>();
+    const Napi::Promise promise =
+        session_->open(info.Env(), model_->model(), to_options(info[0]), on_news);
+    // The session knows the function weakly: it lives as long as this handle.
+    info.This().As<Napi::Object>().DefineProperty(
+        Napi::PropertyDescriptor::Value("onNews", on_news, napi_default));
+    return promise;
+  });
+}
+
+Napi::Value ContextHandle::submit(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] {
+    session_->submit(to_request(info[0]));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value ContextHandle::cancel(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] {
+    session_->cancel(to_integer(info[0], "id"));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value ContextHandle::stats(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] { return session_->stats(info.Env()); });
+}
+
+Napi::Value ContextHandle::close(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] { return session_->close(info.Env()); });
+}
+
+}  // namespace cria::binding

@@ -1,0 +1,81 @@
+// NativeContext of lib/native.ts: the handle that JS holds, and the session behind it, which
+// outlives the handle while its thread runs.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "binding/environment.h"
+#include "binding/model.h"
+#include "core/context.h"
+
+namespace cria::binding {
+
+// The JS thread's alone. What the context's thread has to say comes as tasks in the mailbox, which
+// know the session weakly; the environment keeps it while that thread runs.
+class ContextSession : public Stoppable, public std::enable_shared_from_this<ContextSession> {
+ public:
+  explicit ContextSession(Environment& environment);
+
+  Napi::Promise open(Napi::Env env, std::shared_ptr<Model> model, const ContextOptions& options,
+                     Napi::Function on_news);
+  void submit(std::shared_ptr<Request> request);
+  void cancel(RequestId id);
+  Napi::Object stats(Napi::Env env) const;
+  Napi::Promise close(Napi::Env env);
+
+  // Closes without anybody waiting: the handle was collected.
+  void abandon();
+
+  void stop() override;
+  void join() override;
+
+ private:
+  enum class State { kEmpty, kOpening, kOpen, kClosing, kClosed };
+
+  using Report = void (ContextSession::*)(Napi::Env);
+  std::function<void()> reporter(Report report);
+
+  void opened(Napi::Env env, const ContextInfo& info);
+  void failed(Napi::Env env, const std::string& code, const std::string& message);
+  void deliver(Napi::Env env);
+  void closed(Napi::Env env);
+  void tell(Napi::Env env, const std::vector<News>& news);
+  void end_opening();
+
+  Environment& environment_;
+  const std::shared_ptr<Mailbox> mailbox_;
+
+  State state_ = State::kEmpty;
+  std::optional<Napi::Promise::Deferred> opening_;
+  std::vector<Napi::Promise::Deferred> closing_;
+  // Strong only while a request is pending: what it closes over holds the handle, so that a context
+  // that nobody uses can be collected.
+  Napi::FunctionReference on_news_;
+  std::unordered_map<RequestId, std::shared_ptr<Request>> pending_;
+  std::unique_ptr<Context> context_;
+};
+
+class ContextHandle : public Napi::ObjectWrap<ContextHandle> {
+ public:
+  static Napi::Function define(Napi::Env env);
+
+  explicit ContextHandle(const Napi::CallbackInfo& info);
+  ~ContextHandle() override;
+
+ private:
+  Napi::Value open(const Napi::CallbackInfo& info);
+  Napi::Value submit(const Napi::CallbackInfo& info);
+  Napi::Value cancel(const Napi::CallbackInfo& info);
+  Napi::Value stats(const Napi::CallbackInfo& info);
+  Napi::Value close(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<ModelSession> model_;
+  std::shared_ptr<ContextSession> session_;
+};
+
+}  // namespace cria::binding

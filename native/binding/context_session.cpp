@@ -1,0 +1,183 @@
+#include <functional>
+#include <utility>
+
+#include "binding/context.h"
+#include "binding/errors.h"
+#include "binding/news.h"
+
+namespace cria::binding {
+
+namespace {
+
+constexpr const char* kDisposedMessage = "The context is disposed.";
+
+}  // namespace
+
+ContextSession::ContextSession(Environment& environment)
+    : environment_(environment), mailbox_(environment.mailbox()) {}
+
+// A function for any thread that has `report` called on the JS thread.
+std::function<void()> ContextSession::reporter(Report report) {
+  return [weak = weak_from_this(), mailbox = mailbox_, report] {
+    mailbox->post([weak, report](Napi::Env env) {
+      if (const auto self = weak.lock()) (self.get()->*report)(env);
+    });
+  };
+}
+
+Napi::Promise ContextSession::open(Napi::Env env, std::shared_ptr<Model> model,
+                                   const ContextOptions& options, Napi::Function on_news) {
+  if (state_ != State::kEmpty) {
+    throw Error(code::kDisposed, "This handle was opened or disposed before: make a new one.");
+  }
+  state_ = State::kOpening;
+  opening_.emplace(Napi::Promise::Deferred::New(env));
+  const Napi::Promise promise = opening_->Promise();
+  on_news_ = Napi::Weak(on_news);
+  mailbox_->hold();
+  environment_.add(shared_from_this());
+
+  Context::Events events;
+  events.opened = [weak = weak_from_this(), mailbox = mailbox_](const ContextInfo& info) {
+    mailbox->post([weak, info](Napi::Env env) {
+      if (const auto self = weak.lock()) self->opened(env, info);
+    });
+  };
+  events.failed = [weak = weak_from_this(), mailbox = mailbox_](const Error& error) {
+    mailbox->post([weak, code = std::string(error.code()),
+                   message = std::string(error.what())](Napi::Env env) {
+      if (const auto self = weak.lock()) self->failed(env, code, message);
+    });
+  };
+  events.news = reporter(&ContextSession::deliver);
+  events.closed = reporter(&ContextSession::closed);
+  context_ = std::make_unique<Context>(std::move(model), options, std::move(events));
+  return promise;
+}
+
+void ContextSession::opened(Napi::Env env, const ContextInfo& info) {
+  if (state_ != State::kOpening) return;
+  state_ = State::kOpen;
+  const Napi::Promise::Deferred opening = *opening_;
+  end_opening();
+  opening.Resolve(describe(env, info));
+}
+
+void ContextSession::failed(Napi::Env env, const std::string& code, const std::string& message) {
+  if (state_ != State::kOpening) return;
+  state_ = State::kClosing;  // the thread ends by itself
+  const Napi::Promise::Deferred opening = *opening_;
+  end_opening();
+  opening.Reject(to_js(env, code.c_str(), message).Value());
+}
+
+void ContextSession::end_opening() {
+  opening_.reset();
+  mailbox_->release();
+}
+
+void ContextSession::submit(std::shared_ptr<Request> request) {
+  if (state_ != State::kOpen) throw Error(code::kDisposed, kDisposedMessage);
+  if (!pending_.emplace(request->id, request).second) {
+    throw Error(code::kInvalidArgument, "Expected an `id` that is not in use.");
+  }
+  if (pending_.size() == 1) on_news_.Ref();
+  mailbox_->hold();
+  context_->submit(request);
+}
+
+void ContextSession::cancel(RequestId id) {
+  const auto found = pending_.find(id);
+  if (found == pending_.end()) return;
+  found->second->cancelled.store(true);
+  context_->interrupt();
+}
+
+void ContextSession::deliver(Napi::Env env) {
+  if (context_) tell(env, context_->outbox().take());
+}
+
+void ContextSession::tell(Napi::Env env, const std::vector<News>& news) {
+  if (news.empty()) return;
+  const Napi::Function on_news = on_news_.Value();
+  const bool was_pending = !pending_.empty();
+  for (const News& one : news) {
+    if (one.last() && pending_.erase(one.id) > 0) mailbox_->release();
+  }
+  if (was_pending && pending_.empty()) on_news_.Unref();
+  if (!on_news.IsEmpty()) on_news.Call({to_js(env, news)});
+}
+
+Napi::Object ContextSession::stats(Napi::Env env) const {
+  if (state_ != State::kOpen) throw Error(code::kDisposed, kDisposedMessage);
+  const Scheduler::Counters& counters = *context_->counters();
+  // What still waits to be tokenized counts as queued.
+  const int32_t active = counters.active.load();
+  const auto pending = static_cast<int32_t>(pending_.size());
+  Napi::Object stats = Napi::Object::New(env);
+  stats.Set("activeGenerations", active);
+  stats.Set("queuedGenerations", std::max(pending - active, 0));
+  stats.Set("cachedTokens", static_cast<double>(counters.cached_tokens.load()));
+  stats.Set("decodedTokens", static_cast<double>(counters.decoded_tokens.load()));
+  stats.Set("batches", static_cast<double>(counters.batches.load()));
+  return stats;
+}
+
+Napi::Promise ContextSession::close(Napi::Env env) {
+  Napi::Promise::Deferred deferred = Napi::Promise::Deferred::New(env);
+  if (state_ == State::kEmpty) state_ = State::kClosed;
+  if (state_ == State::kClosed) {
+    deferred.Resolve(env.Undefined());
+    return deferred.Promise();
+  }
+  if (state_ == State::kOpening) {
+    const char* message = "The context was disposed while it was being created.";
+    const Napi::Promise::Deferred opening = *opening_;
+    end_opening();
+    opening.Reject(to_js(env, code::kDisposed, message).Value());
+  }
+  mailbox_->hold();
+  closing_.push_back(deferred);
+  abandon();
+  return deferred.Promise();
+}
+
+void ContextSession::abandon() {
+  if (state_ != State::kOpening && state_ != State::kOpen) return;
+  state_ = State::kClosing;
+  context_->stop();
+}
+
+// The thread is at its end. What it had not answered is answered here, so that nothing hangs.
+void ContextSession::closed(Napi::Env env) {
+  const std::shared_ptr<ContextSession> self = shared_from_this();  // until the end of this function
+  state_ = State::kClosed;
+  deliver(env);
+  std::vector<News> unanswered;
+  for (const auto& [id, request] : pending_) {
+    News news;
+    news.id = id;
+    news.failure = Failure{code::kDisposed, "The context was disposed during the generation."};
+    unanswered.push_back(std::move(news));
+  }
+  tell(env, unanswered);
+  context_.reset();
+  environment_.remove(this);
+  for (const Napi::Promise::Deferred& deferred : std::exchange(closing_, {})) {
+    mailbox_->release();
+    deferred.Resolve(env.Undefined());
+  }
+}
+
+void ContextSession::stop() {
+  if (context_) context_->stop();
+}
+
+void ContextSession::join() {
+  state_ = State::kClosed;
+  context_.reset();
+  pending_.clear();
+  on_news_.Reset();
+}
+
+}  // namespace cria::binding

@@ -1,0 +1,48 @@
+// The way from any thread to the JS thread of one environment: one thread-safe function, woken once
+// for all that is waiting. It lets the process end unless something is held.
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace cria::binding {
+
+class Mailbox {
+ public:
+  // Runs on the JS thread. It may be dropped on any thread, when the environment ends: it must own
+  // nothing that belongs to the environment (references, deferreds are fine: plain pointers).
+  using Task = std::function<void(Napi::Env)>;
+
+  explicit Mailbox(Napi::Env env);
+  ~Mailbox();
+  Mailbox(const Mailbox&) = delete;
+  Mailbox& operator=(const Mailbox&) = delete;
+
+  // Any thread. False once the environment is closing: the task is dropped.
+  bool post(Task task);
+
+  // The JS thread: while something is held, the event loop stays alive. Calls pair up.
+  void hold();
+  void release();
+
+  // The JS thread, from the environment's cleanup hook; idempotent. Afterwards no task runs.
+  void close();
+
+ private:
+  static void drain(napi_env env, napi_value callback, void* self, void* data);
+
+  const napi_env env_;
+  napi_threadsafe_function function_ = nullptr;
+  int held_ = 0;  // the JS thread's alone
+
+  std::mutex mutex_;
+  std::vector<Task> tasks_;
+  bool woken_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace cria::binding

@@ -1,0 +1,86 @@
+// NativeModel of lib/native.ts: the handle that JS holds, and the session behind it, which outlives
+// the handle where work is in flight.
+#pragma once
+
+#include <napi.h>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "binding/environment.h"
+#include "core/model.h"
+#include "core/worker.h"
+
+namespace cria::binding {
+
+// The JS thread's alone, save for the two flags that the loading thread reads. Tasks in the mailbox
+// know it weakly; the environment keeps it while its thread runs.
+class ModelSession : public Stoppable, public std::enable_shared_from_this<ModelSession> {
+ public:
+  explicit ModelSession(Environment& environment);
+
+  Napi::Promise load(Napi::Env env, ModelOptions options, Napi::Value on_progress);
+  Napi::Promise close(Napi::Env env);
+
+  // Closes without anybody waiting: the handle was collected.
+  void abandon();
+
+  // Throws ERR_DISPOSED before a load and after close().
+  const std::shared_ptr<Model>& model() const;
+
+  void stop() override;
+  void join() override;
+
+ private:
+  enum class State { kEmpty, kLoading, kLoaded, kClosing, kClosed };
+
+  // What the loading thread shares with the JS thread; it may outlive the session.
+  struct Progress {
+    std::atomic<bool> abort{false};
+    std::atomic<float> fraction{0};
+    std::atomic<bool> told{true};  // false: a task that will tell the fraction is on its way
+  };
+
+  void begin_close();
+  void run_load(const ModelOptions& options, bool wants_progress);
+  void loaded(Napi::Env env, std::shared_ptr<Model> model);
+  void failed(Napi::Env env, const char* code, const std::string& message);
+  void tell_progress(Napi::Env env);
+  void closed(Napi::Env env);
+
+  Environment& environment_;
+  const std::shared_ptr<Mailbox> mailbox_;
+  const std::shared_ptr<Progress> progress_ = std::make_shared<Progress>();
+
+  State state_ = State::kEmpty;
+  std::shared_ptr<Model> model_;
+  int64_t weight_ = 0;  // what V8 was told that the model weighs
+  std::optional<Napi::Promise::Deferred> loading_;
+  std::vector<Napi::Promise::Deferred> closing_;
+  Napi::FunctionReference on_progress_;
+  std::optional<Worker> worker_;  // last: its thread uses the mailbox and the progress
+};
+
+class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  // The session of a NativeModel; ERR_INVALID_ARGUMENT for anything else.
+  static const std::shared_ptr<ModelSession>& session_of(Napi::Value value);
+
+  explicit ModelHandle(const Napi::CallbackInfo& info);
+  ~ModelHandle() override;
+
+ private:
+  Napi::Value load(const Napi::CallbackInfo& info);
+  Napi::Value tokenize(const Napi::CallbackInfo& info);
+  Napi::Value detokenize(const Napi::CallbackInfo& info);
+  Napi::Value token_id(const Napi::CallbackInfo& info);
+  Napi::Value is_end_of_generation(const Napi::CallbackInfo& info);
+  Napi::Value close(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<ModelSession> session_;
+};
+
+}  // namespace cria::binding

@@ -1,0 +1,12 @@
+// A loaded model as NativeModelInfo of lib/native.ts.
+#pragma once
+
+#include <napi.h>
+
+#include "core/model.h"
+
+namespace cria::binding {
+
+Napi::Object describe(Napi::Env env, const Model& model);
+
+}  // namespace cria::binding

@@ -1,0 +1,151 @@
+#include <new>
+#include <utility>
+
+#include "binding/errors.h"
+#include "binding/model.h"
+#include "binding/model_info.h"
+
+namespace cria::binding {
+
+ModelSession::ModelSession(Environment& environment)
+    : environment_(environment), mailbox_(environment.mailbox()) {}
+
+const std::shared_ptr<Model>& ModelSession::model() const {
+  if (state_ != State::kLoaded) throw Error(code::kDisposed, "The model is disposed.");
+  return model_;
+}
+
+Napi::Promise ModelSession::load(Napi::Env env, ModelOptions options, Napi::Value on_progress) {
+  if (state_ != State::kEmpty) {
+    throw Error(code::kDisposed, "This handle was loaded or disposed before: make a new one.");
+  }
+  state_ = State::kLoading;
+  loading_.emplace(Napi::Promise::Deferred::New(env));
+  const Napi::Promise promise = loading_->Promise();
+  if (on_progress.IsFunction()) {
+    on_progress_ = Napi::Persistent(on_progress.As<Napi::Function>());
+  }
+  mailbox_->hold();
+  environment_.add(shared_from_this());
+  worker_.emplace();
+  run_load(options, on_progress.IsFunction());
+  return promise;
+}
+
+void ModelSession::run_load(const ModelOptions& options, bool wants_progress) {
+  const std::weak_ptr<ModelSession> weak = weak_from_this();
+  worker_->post([weak, options, wants_progress, mailbox = mailbox_, progress = progress_] {
+    const auto report = [&](float fraction) {
+      progress->fraction.store(fraction);
+      if (wants_progress && progress->told.exchange(false)) {
+        mailbox->post([weak](Napi::Env env) {
+          if (const auto self = weak.lock()) self->tell_progress(env);
+        });
+      }
+      return !progress->abort.load();
+    };
+    const auto fail = [&](const char* code, const std::string& message) {
+      mailbox->post([weak, code, message](Napi::Env env) {
+        if (const auto self = weak.lock()) self->failed(env, code, message);
+      });
+    };
+    try {
+      std::shared_ptr<Model> model = Model::load(options, report);
+      mailbox->post([weak, model](Napi::Env env) {
+        if (const auto self = weak.lock()) self->loaded(env, model);
+      });
+    } catch (const Error& error) {
+      fail(error.code(), error.what());
+    } catch (const std::bad_alloc&) {
+      fail(code::kOutOfMemory, "Not enough memory to load \"" + options.path + "\".");
+    } catch (const std::exception& error) {
+      fail(code::kModelInvalid, "\"" + options.path + "\" could not be loaded: " + error.what());
+    }
+  });
+}
+
+void ModelSession::tell_progress(Napi::Env env) {
+  progress_->told.store(true);
+  if (state_ != State::kLoading || on_progress_.IsEmpty()) return;
+  on_progress_.Call({Napi::Number::New(env, progress_->fraction.load())});
+}
+
+void ModelSession::loaded(Napi::Env env, std::shared_ptr<Model> model) {
+  // close() came first: the model goes with the task that brought it.
+  if (state_ != State::kLoading) return;
+  on_progress_.Reset();
+  model_ = std::move(model);
+  state_ = State::kLoaded;
+  mailbox_->release();
+  weight_ = static_cast<int64_t>(llama_model_size(model_->handle()));
+  Napi::MemoryManagement::AdjustExternalMemory(env, weight_);
+  std::exchange(loading_, std::nullopt)->Resolve(describe(env, *model_));
+}
+
+void ModelSession::failed(Napi::Env env, const char* code, const std::string& message) {
+  if (state_ != State::kLoading) return;
+  on_progress_.Reset();
+  mailbox_->release();
+  std::exchange(loading_, std::nullopt)->Reject(to_js(env, code, message).Value());
+  begin_close();
+}
+
+Napi::Promise ModelSession::close(Napi::Env env) {
+  Napi::Promise::Deferred deferred = Napi::Promise::Deferred::New(env);
+  if (state_ == State::kEmpty) state_ = State::kClosed;
+  if (state_ == State::kClosed) {
+    deferred.Resolve(env.Undefined());
+    return deferred.Promise();
+  }
+  if (state_ == State::kLoading) {
+    on_progress_.Reset();
+    mailbox_->release();
+    const char* message = "The model was disposed while it was loading.";
+    std::exchange(loading_, std::nullopt)->Reject(to_js(env, code::kDisposed, message).Value());
+  }
+  mailbox_->hold();
+  closing_.push_back(deferred);
+  begin_close();
+  return deferred.Promise();
+}
+
+void ModelSession::abandon() {
+  if (state_ == State::kLoading || state_ == State::kLoaded) begin_close();
+}
+
+// Frees on the worker: to unmap gigabytes takes longer than the JS thread may be held.
+void ModelSession::begin_close() {
+  if (state_ == State::kClosing) return;
+  state_ = State::kClosing;
+  progress_->abort.store(true);
+  worker_->post([model = std::exchange(model_, nullptr), weak = weak_from_this(),
+                 mailbox = mailbox_]() mutable {
+    model.reset();
+    mailbox->post([weak](Napi::Env env) {
+      if (const auto self = weak.lock()) self->closed(env);
+    });
+  });
+}
+
+void ModelSession::closed(Napi::Env env) {
+  const std::shared_ptr<ModelSession> self = shared_from_this();  // until the end of this function
+  state_ = State::kClosed;
+  worker_.reset();
+  environment_.remove(this);
+  Napi::MemoryManagement::AdjustExternalMemory(env, -std::exchange(weight_, 0));
+  for (const Napi::Promise::Deferred& deferred : std::exchange(closing_, {})) {
+    mailbox_->release();
+    deferred.Resolve(env.Undefined());
+  }
+}
+
+void ModelSession::stop() { progress_->abort.store(true); }
+
+void ModelSession::join() {
+  state_ = State::kClosed;
+  worker_.reset();
+  model_.reset();
+  on_progress_.Reset();
+}
+
+}  // namespace cria::binding

@@ -1,0 +1,16 @@
+// What the core tells, as the objects of lib/native.ts.
+#pragma once
+
+#include <napi.h>
+
+#include <vector>
+
+#include "core/context.h"
+#include "core/outbox.h"
+
+namespace cria::binding {
+
+Napi::Array to_js(Napi::Env env, const std::vector<News>& news);
+Napi::Object describe(Napi::Env env, const ContextInfo& info);
+
+}  // namespace cria::binding

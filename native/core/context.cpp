@@ -1,0 +1,197 @@
+#include "context.h"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "backend.h"
+#include "cpu.h"
+
+namespace cria {
+
+Context::Context(std::shared_ptr<Model> model, const ContextOptions& options, Events events)
+    : model_(std::move(model)),
+      options_(options),
+      events_(std::move(events)),
+      outbox_(events_.news),
+      thread_([this] { run(); }) {}
+
+Context::~Context() {
+  stop();
+  thread_.join();
+}
+
+void Context::submit(const std::shared_ptr<Request>& request) {
+  tokenizer_.post([this, request] { prepare(request); });
+}
+
+void Context::interrupt() {
+  interrupted_.store(true);
+  changed_.notify_one();
+}
+
+void Context::stop() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_.store(true);
+  }
+  changed_.notify_one();
+}
+
+// The tokenizer's thread.
+void Context::prepare(const std::shared_ptr<Request>& request) {
+  if (stopping_.load()) return;
+  std::unique_ptr<Sequence> sequence;
+  try {
+    const backend::AbortGuard guard;
+    sequence = std::make_unique<Sequence>(model_->vocabulary(), request);
+  } catch (const Error& error) {
+    outbox_.fail(request->id, error.code(), error.what());
+  } catch (const std::exception& error) {
+    outbox_.fail(request->id, code::kInternal, error.what());
+  }
+  if (!sequence) {
+    outbox_.flush();
+    return;
+  }
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    inbox_.push_back(std::move(sequence));
+  }
+  changed_.notify_one();
+}
+
+// The rest is the context's thread.
+
+void Context::run() {
+  bool opened = false;
+  try {
+    const backend::AbortGuard guard;
+    const ContextInfo info = open();
+    opened = true;
+    events_.opened(info);
+  } catch (const Error& error) {
+    events_.failed(error);
+  } catch (const std::bad_alloc&) {
+    events_.failed(Error(code::kOutOfMemory, "Not enough memory for this context."));
+  } catch (const std::exception& error) {
+    events_.failed(Error(code::kInternal, error.what()));
+  }
+  if (opened) loop();
+
+  tokenizer_.stop();  // before what it hands over has nowhere to go
+  inbox_.clear();
+  scheduler_.reset();
+  context_.reset();
+  batch_pool_.reset();
+  pool_.reset();
+  events_.closed();
+}
+
+void Context::loop() {
+  std::vector<std::unique_ptr<Sequence>> arrived;
+  for (;;) {
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      changed_.wait(lock, [this] {
+        return stopping_.load() || !inbox_.empty() || !scheduler_->idle();
+      });
+      if (stopping_.load()) return;
+      arrived.swap(inbox_);
+    }
+    for (auto& sequence : arrived) scheduler_->add(std::move(sequence));
+    arrived.clear();
+    interrupted_.store(false);  // before the step looks for what was cancelled
+    scheduler_->step();
+  }
+}
+
+ContextInfo Context::open() {
+  if (model_->vocab_only()) {
+    throw Error(code::kUnsupported,
+                "This model was loaded with `vocabOnly`: it can tokenize, not generate.");
+  }
+  if (!model_->generates()) {
+    throw Error(code::kUnsupported,
+                "A model of architecture \"" + model_->metadata("general.architecture") +
+                    "\" does not generate text: expected a decoder.");
+  }
+  create_context();
+
+  ContextInfo info{};
+  attach_threads(info);
+  info.batch_size = static_cast<int32_t>(llama_n_batch(context_.get()));
+  info.micro_batch_size = static_cast<int32_t>(llama_n_ubatch(context_.get()));
+  const Limits limits{options_.context_size, options_.sequences, info.batch_size,
+                      info.micro_batch_size};
+  scheduler_ = std::make_unique<Scheduler>(context_.get(), limits, outbox_);
+  return info;
+}
+
+void Context::create_context() {
+  llama_context_params params = llama_context_default_params();
+  // A stream of the separate layout has an equal share of the cells.
+  params.n_ctx = static_cast<uint32_t>(options_.shared_cache
+                                           ? options_.cache_size
+                                           : options_.context_size * options_.sequences);
+  params.n_seq_max = static_cast<uint32_t>(options_.sequences);
+  // A batch holds at least one token of every sequence, a micro-batch is no larger than it.
+  params.n_batch = static_cast<uint32_t>(std::max(options_.batch_size, options_.sequences));
+  params.n_ubatch = std::min(static_cast<uint32_t>(options_.micro_batch_size), params.n_batch);
+  // One row of logits for each sequence; llama.cpp's default keeps room for one per batch token.
+  params.n_outputs_max = static_cast<uint32_t>(options_.sequences);
+  params.kv_unified = options_.shared_cache;
+  params.flash_attn_type = options_.flash_attention;
+  params.type_k = options_.cache_type_key;
+  params.type_v = options_.cache_type_value;
+  params.rope_freq_base = options_.rope_frequency_base;
+  params.rope_freq_scale = options_.rope_frequency_scale;
+  params.abort_callback = should_abort;
+  params.abort_callback_data = this;
+
+  const backend::ErrorCapture errors;
+  {
+    std::lock_guard<std::mutex> lock(model_->creating());
+    context_.reset(llama_init_from_model(model_->handle(), params));
+  }
+  if (!context_) {
+    const std::string reason = errors.reason("it is likely that memory ran out.");
+    const bool memory = reason.find("alloc") != std::string::npos || errors.reason("").empty();
+    throw Error(memory ? code::kOutOfMemory : code::kUnsupported,
+                "The context could not be created: " + reason);
+  }
+  if (llama_get_memory(context_.get()) == nullptr) {
+    throw Error(code::kUnsupported, "This model keeps no cache: it cannot generate text.");
+  }
+}
+
+// Pools that live as long as the context: otherwise ggml starts its threads anew for every graph.
+void Context::attach_threads(ContextInfo& info) {
+  const int32_t cores = physical_cores();
+  info.threads = options_.threads > 0 ? options_.threads : cores;
+  info.batch_threads = options_.batch_threads > 0 ? options_.batch_threads : info.threads;
+
+  const auto make_pool = [](int32_t threads) {
+    ggml_threadpool_params params = ggml_threadpool_params_default(threads);
+    ggml_threadpool* pool = ggml_threadpool_new(&params);
+    if (pool == nullptr) {
+      throw Error(code::kOutOfMemory,
+                  "The system did not start " + std::to_string(threads) + " threads.");
+    }
+    return pool;
+  };
+  pool_.reset(make_pool(info.threads));
+  if (info.batch_threads != info.threads) batch_pool_.reset(make_pool(info.batch_threads));
+  llama_set_n_threads(context_.get(), info.threads, info.batch_threads);
+  llama_attach_threadpool(context_.get(), pool_.get(),
+                          batch_pool_ ? batch_pool_.get() : pool_.get());
+}
+
+bool Context::should_abort(void* self) {
+  auto* context = static_cast<Context*>(self);
+  if (context->stopping_.load(std::memory_order_relaxed)) return true;
+  return context->interrupted_.load(std::memory_order_relaxed) &&
+         context->scheduler_->decoding_in_vain();
+}
+
+}  // namespace cria

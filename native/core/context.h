@@ -1,0 +1,119 @@
+// A llama_context and the one thread that ever touches it, with the queue in front: requests are
+// tokenized on a second thread, so that a long text neither blocks JS nor a running generation.
+#pragma once
+
+#include <ggml-cpu.h>
+#include <llama.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "error.h"
+#include "model.h"
+#include "outbox.h"
+#include "request.h"
+#include "scheduler.h"
+#include "worker.h"
+
+namespace cria {
+
+struct ContextOptions {
+  int32_t context_size = 0;
+  int32_t sequences = 1;
+  bool shared_cache = false;
+  int32_t cache_size = 0;  // cells in all
+  int32_t batch_size = 0;
+  int32_t micro_batch_size = 0;
+  int32_t threads = 0;  // 0: physical cores
+  int32_t batch_threads = 0;
+  llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
+  ggml_type cache_type_key = GGML_TYPE_F16;
+  ggml_type cache_type_value = GGML_TYPE_F16;
+  float rope_frequency_base = 0;  // 0: from the model
+  float rope_frequency_scale = 0;
+};
+
+struct ContextInfo {
+  int32_t threads;
+  int32_t batch_threads;
+  int32_t batch_size;
+  int32_t micro_batch_size;
+};
+
+class Context {
+ public:
+  // Called on the context's thread.
+  struct Events {
+    std::function<void(const ContextInfo&)> opened;
+    std::function<void(const Error&)> failed;  // instead of `opened`
+    std::function<void()> news;                // outbox() has some
+    std::function<void()> closed;              // the thread's last word, after either of the first
+  };
+
+  // Starts the thread, which creates the llama_context.
+  Context(std::shared_ptr<Model> model, const ContextOptions& options, Events events);
+
+  // Stops and joins: at most as long as ggml takes for one operation, where there is no GPU.
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  // Any thread, after `opened`. What becomes of it is told in the outbox, unless the context is
+  // stopped before.
+  void submit(const std::shared_ptr<Request>& request);
+
+  // Any thread: a request was marked as cancelled.
+  void interrupt();
+
+  // Any thread: ends the thread soon, without waiting. What is pending is dropped without a word.
+  void stop();
+
+  Outbox& outbox() { return outbox_; }
+  const Model& model() const { return *model_; }
+
+  // Null before `opened` and after `closed`; for the thread that gets those told.
+  const Scheduler::Counters* counters() const { return scheduler_ ? &scheduler_->counters() : nullptr; }
+
+ private:
+  struct Free {
+    void operator()(llama_context* context) const { llama_free(context); }
+    void operator()(ggml_threadpool* pool) const { ggml_threadpool_free(pool); }
+  };
+
+  void run();
+  ContextInfo open();
+  void create_context();
+  void attach_threads(ContextInfo& info);
+  void loop();
+  void prepare(const std::shared_ptr<Request>& request);
+  static bool should_abort(void* self);
+
+  const std::shared_ptr<Model> model_;
+  const ContextOptions options_;
+  const Events events_;
+  Outbox outbox_;
+
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> interrupted_{false};
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::unique_ptr<Sequence>> inbox_;
+
+  // In order of creation: the scheduler uses the context, the context the pools.
+  std::unique_ptr<ggml_threadpool, Free> pool_;
+  std::unique_ptr<ggml_threadpool, Free> batch_pool_;  // null: the same as pool_
+  std::unique_ptr<llama_context, Free> context_;
+  std::unique_ptr<Scheduler> scheduler_;
+
+  Worker tokenizer_;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace cria

@@ -1,0 +1,78 @@
+// A loaded model. It may be shared by any number of contexts on any threads, and its weights go
+// with the last shared_ptr to it.
+#pragma once
+
+#include <llama.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "vocabulary.h"
+
+namespace cria {
+
+struct ModelOptions {
+  // Values of gpu_layers besides a number of layers.
+  static constexpr int32_t kFittingLayers = -1;
+  static constexpr int32_t kAllLayers = -2;
+
+  using Override = std::pair<std::string, std::variant<bool, int64_t, double, std::string>>;
+
+  std::string path;
+  int32_t gpu_layers = kFittingLayers;
+  std::vector<std::string> devices;  // empty: all
+  llama_split_mode split_mode = LLAMA_SPLIT_MODE_LAYER;
+  std::vector<float> tensor_split;  // empty: by free memory
+  int32_t main_gpu = 0;
+  bool mmap = true;
+  bool mlock = false;
+  bool check_tensors = false;
+  bool vocab_only = false;
+  std::vector<Override> metadata_overrides;
+};
+
+class Model {
+ public:
+  // Blocks: for a thread of its own. `on_progress` is called on that thread with 0…1; once it
+  // returns false the load ends with ERR_DISPOSED.
+  static std::shared_ptr<Model> load(const ModelOptions& options,
+                                     const std::function<bool(float)>& on_progress);
+
+  ~Model();
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  llama_model* handle() const { return model_; }
+  const Vocabulary& vocabulary() const { return vocabulary_; }
+  bool vocab_only() const { return vocab_only_; }
+
+  // A decoder without an encoder in front: what generate() can drive.
+  bool generates() const;
+
+  // A value of the file's metadata as text, empty where there is none; and all of them, in order.
+  std::string metadata(const std::string& key) const;
+  std::vector<std::pair<std::string, std::string>> metadata() const;
+
+  // Elements of key or value cache for one token over all layers. An upper bound where layers
+  // differ.
+  uint64_t cache_width() const;
+
+  // To be held while a context on this model is created: that writes to the model.
+  std::mutex& creating() { return creating_; }
+
+ private:
+  Model(llama_model* model, bool vocab_only);
+
+  llama_model* model_;
+  const Vocabulary vocabulary_;
+  const bool vocab_only_;
+  std::mutex creating_;
+};
+
+}  // namespace cria

@@ -1,0 +1,101 @@
+#include "vocabulary.h"
+
+#include <limits>
+
+#include "error.h"
+#include "utf8.h"
+
+namespace cria {
+
+namespace {
+
+// Tokens that a prompt names and text alone should not make.
+constexpr int kNamed =
+    LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_USER_DEFINED | LLAMA_TOKEN_ATTR_UNKNOWN;
+
+}  // namespace
+
+Vocabulary::Vocabulary(const llama_vocab* vocab)
+    : vocab_(vocab), size_(llama_vocab_n_tokens(vocab)) {
+  if (llama_vocab_type(vocab) != LLAMA_VOCAB_TYPE_NONE) {
+    for (llama_token token = 0; token < size_; ++token) {
+      if ((llama_vocab_get_attr(vocab, token) & kNamed) != 0) {
+        named_.emplace(llama_vocab_get_text(vocab, token), token);
+      }
+    }
+  }
+  // llama.cpp has no getter for it: it is known by its name alone.
+  eom_ = by_text("<|eom_id|>");
+}
+
+Tokens Vocabulary::tokenize(std::string_view text, bool special) const {
+  if (llama_vocab_type(vocab_) == LLAMA_VOCAB_TYPE_NONE) {
+    throw Error(code::kUnsupported, "This model has no vocabulary: give tokens instead of text.");
+  }
+  // A token is at least a byte, save for the space that some vocabularies put in front.
+  if (text.size() > std::numeric_limits<int32_t>::max() / 2) {
+    throw Error(code::kInvalidArgument, "Expected text of at most 1 GiB.");
+  }
+  const auto length = static_cast<int32_t>(text.size());
+  Tokens tokens(text.size() / 3 + 16);
+  const auto fill = [&] {
+    return llama_tokenize(vocab_, text.data(), length, tokens.data(),
+                          static_cast<int32_t>(tokens.size()), /*add_special=*/false, special);
+  };
+  int32_t count = fill();
+  if (count < 0 && count != std::numeric_limits<int32_t>::min()) {
+    tokens.resize(static_cast<size_t>(-count));
+    count = fill();
+  }
+  if (count < 0) throw Error(code::kInvalidArgument, "The text is too long to be tokenized.");
+  tokens.resize(static_cast<size_t>(count));
+  return tokens;
+}
+
+std::string Vocabulary::detokenize(const Tokens& tokens, bool special) const {
+  for (const llama_token token : tokens) check(token);
+  const auto count = static_cast<int32_t>(tokens.size());
+  std::string bytes(tokens.size() * 8 + 16, '\0');
+  const auto fill = [&] {
+    return llama_detokenize(vocab_, tokens.data(), count, bytes.data(),
+                            static_cast<int32_t>(bytes.size()), /*remove_special=*/false, special);
+  };
+  int32_t length = fill();
+  if (length < 0) {
+    bytes.resize(static_cast<size_t>(-length));
+    length = fill();
+  }
+  bytes.resize(length < 0 ? 0 : static_cast<size_t>(length));
+  return utf8::repair(bytes);
+}
+
+void Vocabulary::append_piece(llama_token token, bool special, std::string& bytes) const {
+  check(token);
+  if (llama_vocab_type(vocab_) == LLAMA_VOCAB_TYPE_NONE) return;
+  char piece[64];
+  int32_t length = llama_token_to_piece(vocab_, token, piece, sizeof piece, 0, special);
+  if (length >= 0) {
+    bytes.append(piece, static_cast<size_t>(length));
+    return;
+  }
+  std::string longer(static_cast<size_t>(-length), '\0');
+  length = llama_token_to_piece(vocab_, token, longer.data(), -length, 0, special);
+  bytes.append(longer, 0, static_cast<size_t>(length));
+}
+
+void Vocabulary::check(llama_token token) const {
+  if (contains(token)) return;
+  throw Error(code::kInvalidArgument, "Expected token ids from 0 to " + std::to_string(size_ - 1) +
+                                          ", got " + std::to_string(token) + ".");
+}
+
+llama_token Vocabulary::by_text(const std::string& text) const {
+  const auto found = named_.find(text);
+  return found == named_.end() ? LLAMA_TOKEN_NULL : found->second;
+}
+
+bool Vocabulary::ends_generation(llama_token token) const {
+  return contains(token) && llama_vocab_is_eog(vocab_, token);
+}
+
+}  // namespace cria

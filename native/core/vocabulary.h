@@ -1,0 +1,54 @@
+// The tokenizer of a loaded model. Every function may be called from any thread, at any time while
+// the model lives; ids are checked, since llama.cpp throws or crashes on those out of range.
+#pragma once
+
+#include <llama.h>
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace cria {
+
+using Tokens = std::vector<llama_token>;
+
+class Vocabulary {
+ public:
+  explicit Vocabulary(const llama_vocab* vocab);
+
+  const llama_vocab* handle() const { return vocab_; }
+  int32_t size() const { return size_; }
+  bool contains(llama_token token) const { return token >= 0 && token < size_; }
+  // Throws ERR_INVALID_ARGUMENT for an id that the vocabulary does not have.
+  void check(llama_token token) const;
+
+  // The ids a model may have; LLAMA_TOKEN_NULL for none.
+  llama_token bos() const { return llama_vocab_bos(vocab_); }
+  llama_token eos() const { return llama_vocab_eos(vocab_); }
+  llama_token eot() const { return llama_vocab_eot(vocab_); }
+  llama_token eom() const { return eom_; }
+
+  // `special`: text that spells a control token becomes that token.
+  Tokens tokenize(std::string_view text, bool special) const;
+
+  // The text of tokens in a row, made valid UTF-8. `special`: control tokens by their names,
+  // otherwise they are nothing.
+  std::string detokenize(const Tokens& tokens, bool special) const;
+
+  // Appends the bytes of one token; they need not be whole characters.
+  void append_piece(llama_token token, bool special, std::string& bytes) const;
+
+  // The control or user-defined token with this very text, or LLAMA_TOKEN_NULL.
+  llama_token by_text(const std::string& text) const;
+
+  bool ends_generation(llama_token token) const;
+
+ private:
+  const llama_vocab* vocab_;
+  int32_t size_;
+  std::unordered_map<std::string, llama_token> named_;
+  llama_token eom_;
+};
+
+}  // namespace cria

@@ -1,0 +1,228 @@
+// Builds the engine: `node scripts/build.mjs [options] [-- CMake arguments]`. Says nothing when
+// nothing changed. CMakeLists.txt describes the build; this only finds the tools and runs them.
+
+import { spawn } from "node:child_process";
+import { createWriteStream, existsSync } from "node:fs";
+import { copyFile, mkdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { buildLock, ensureLlamaCpp, sourceDirectory } from "./fetch-llama-cpp.mjs";
+import { withLock } from "./lock.mjs";
+import { checkToolchain, hasNinja } from "./toolchain.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const checkout = existsSync(path.join(root, ".git"));
+const log = (line) => console.error(`cria: ${line}`);
+
+const usage = `Usage: node scripts/build.mjs [options] [-- CMake arguments]
+
+  --cuda, --vulkan, --metal  this flavour (CRIA_CUDA=1, CRIA_VULKAN=1, CRIA_METAL=1);
+                             on macOS the default is metal, elsewhere cpu (CRIA_METAL=0: cpu)
+  --portable                 instructions that prebuilds may use, not this machine's (CRIA_NATIVE=off)
+  --tests                    the programs of test/native too
+  --out FILE                 where the .node goes (build/Release/cria.node)
+  --help
+
+LLAMA_CPP_DIR builds another llama.cpp than the pinned one. CC, CXX and CMAKE_GENERATOR are honoured.`;
+
+function flag(name) {
+  const value = process.env[name]?.toLowerCase();
+  if (value === undefined || value === "") return undefined;
+  return !["0", "off", "false", "no"].includes(value);
+}
+
+function readOptions() {
+  const { values, positionals } = parseArgs({
+    options: {
+      cuda: { type: "boolean" },
+      vulkan: { type: "boolean" },
+      metal: { type: "boolean" },
+      portable: { type: "boolean" },
+      tests: { type: "boolean" },
+      out: { type: "string" },
+      help: { type: "boolean" },
+    },
+    allowPositionals: true,
+  });
+  if (values.help) {
+    console.log(usage);
+    process.exit(0);
+  }
+  const flavours = ["cuda", "vulkan", "metal"];
+  const named = flavours.filter((flavour) => values[flavour]);
+  const wanted = named.length
+    ? named
+    : flavours.filter((name) => flag(`CRIA_${name.toUpperCase()}`));
+  if (wanted.length > 1) {
+    throw new Error(`One build makes one flavour, not ${wanted.join(" and ")}.`);
+  }
+  const usual = process.platform === "darwin" && flag("CRIA_METAL") !== false ? "metal" : "cpu";
+  const flavour = wanted[0] ?? usual;
+  const native = values.portable ? false : (flag("CRIA_NATIVE") ?? true);
+  // The usual flavour's folder has one name everywhere: tests find their programs in it.
+  const kind = flavour === usual ? "local" : flavour;
+  return {
+    flavour,
+    native,
+    tests: values.tests ?? false,
+    directory: path.join(root, ".build", native ? kind : `${kind}-portable`),
+    out: path.resolve(root, values.out ?? path.join("build", "Release", "cria.node")),
+    cmakeArguments: positionals,
+  };
+}
+
+/** Runs a command, hands over its lines, keeps all of them in a file. */
+async function run(command, args, { logFile, onLine = () => {} }) {
+  // An outer make would share its jobs with ours, and npm's own progress with ninja's.
+  const { MAKEFLAGS, MFLAGS, MAKELEVEL, ...env } = process.env;
+  const child = spawn(command, args, {
+    cwd: root,
+    env: { ...env, NINJA_STATUS: "[%f/%t] " },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const file = createWriteStream(logFile, { flags: "a" });
+  file.write(`$ ${[command, ...args].join(" ")}\n`);
+  const lines = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    let rest = "";
+    stream.setEncoding("utf8");
+    stream.on("data", (text) => {
+      file.write(text);
+      const parts = (rest + text).split(/\r?\n/);
+      rest = parts.pop();
+      for (const line of parts) {
+        lines.push(line);
+        onLine(line);
+      }
+    });
+    stream.on("end", () => rest && lines.push(rest));
+  }
+  const code = await new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (status, signal) => resolve(signal ?? status));
+  });
+  await new Promise((resolve) => file.end(resolve));
+  return { code, lines };
+}
+
+/** Configures when the options differ from the last time; CMake itself notices changed files. */
+async function configure(options, source) {
+  const { directory, flavour, native } = options;
+  const on = (value) => (value ? "ON" : "OFF");
+  const args = [
+    "-S",
+    root,
+    "-B",
+    directory,
+    "-DCMAKE_BUILD_TYPE=Release",
+    `-DCRIA_NATIVE=${on(native)}`,
+    `-DCRIA_CUDA=${on(flavour === "cuda")}`,
+    `-DCRIA_VULKAN=${on(flavour === "vulkan")}`,
+    `-DCRIA_METAL=${on(flavour === "metal")}`,
+    `-DCRIA_TESTS=${on(checkout)}`,
+    `-DLLAMA_CPP_DIR=${source}`,
+    `-DNODE_PROGRAM=${process.execPath}`,
+    ...options.cmakeArguments,
+  ];
+  const ninja = process.platform !== "win32" && (await hasNinja());
+  if (ninja && !process.env.CMAKE_GENERATOR) args.push("-G", "Ninja");
+  const { CC, CXX, CMAKE_GENERATOR } = process.env;
+  const stamp = path.join(directory, "configured.json");
+  const state = JSON.stringify({ args, CC, CXX, CMAKE_GENERATOR });
+  const before = await readFile(stamp, "utf8").catch(() => null);
+  if (before === state) return;
+
+  await checkToolchain({ git: false });
+  // CMake remembers compilers and folders of its first run, the wrong ones, too.
+  await rm(path.join(directory, "CMakeCache.txt"), { force: true });
+  await rm(path.join(directory, "CMakeFiles"), { recursive: true, force: true });
+  const logFile = path.join(directory, "configure.log");
+  await rm(logFile, { force: true });
+  const { code, lines } = await run("cmake", args, { logFile });
+  if (code !== 0) {
+    throw new Error(`CMake could not configure the build:\n${lines.slice(-40).join("\n")}`);
+  }
+  await writeFile(stamp, state);
+}
+
+/** Lines of ninja ("[3/138] Building …") and make ("[ 12%] Building …"). */
+const step = /^\[\s*(?:(\d+)\/(\d+)|(\d+)%)\] (.*)/;
+
+async function compile(options) {
+  const jobs = Math.max(
+    1,
+    Math.min(os.availableParallelism(), Math.floor(os.totalmem() / 2 ** 30)),
+  );
+  const targets = options.tests ? ["cria", "cria-tests"] : ["cria"];
+  const parallel = process.env.CMAKE_BUILD_PARALLEL_LEVEL ? [] : ["--parallel", String(jobs)];
+  const args = ["--build", options.directory, "--config", "Release", "--target", ...targets];
+  const logFile = path.join(options.directory, "build.log");
+  await rm(logFile, { force: true });
+
+  const started = Date.now();
+  let shown = -1;
+  const onLine = (line) => {
+    const found = step.exec(line);
+    if (!found || !/^(Building|Linking)/.test(found[4])) return;
+    const percent = Number(found[3] ?? Math.floor((100 * found[1]) / found[2]));
+    if (shown < 0) log(`building the ${options.flavour} engine (the first time takes minutes)`);
+    const quarter = Math.floor(percent / 25);
+    if (quarter > shown && shown >= 0 && percent < 100) log(`${percent} %`);
+    shown = Math.max(shown, quarter, 0);
+  };
+  const { code, lines } = await run("cmake", [...args, ...parallel], { logFile, onLine });
+  // Neither steps nor what CMake says when it looks again.
+  const remarks = lines.filter((line) => !/^(\[\s*\d|-- |CMAKE_BUILD_TYPE=|$)/.test(line));
+  if (code !== 0) {
+    throw new Error(`The build failed (all of it: ${logFile}):\n${remarks.slice(-60).join("\n")}`);
+  }
+  if (shown < 0) return;
+  log(`built in ${Math.round((Date.now() - started) / 1000)} s`);
+  if (checkout && remarks.some((line) => line.includes("warning:"))) log(remarks.join("\n"));
+}
+
+/** By rename, because a running process may have the old file mapped. */
+async function install(from, to) {
+  const source = await stat(from);
+  const target = await stat(to).catch(() => null);
+  const near = target && Math.abs(target.mtimeMs - source.mtimeMs) < 1; // a copy loses nanoseconds
+  if (near && target.size === source.size) return;
+  const partial = `${to}.${process.pid}`;
+  await mkdir(path.dirname(to), { recursive: true });
+  try {
+    await copyFile(from, partial);
+    await utimes(partial, source.atimeMs / 1000, source.mtimeMs / 1000);
+    await rename(partial, to);
+  } finally {
+    await rm(partial, { force: true });
+  }
+}
+
+/** An installed package is built once: 90 MB of sources and objects would stay for nothing. */
+async function tidy(directory, source) {
+  const unpacked = source === sourceDirectory ? [source] : [];
+  for (const folder of [directory, ...unpacked]) {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function build() {
+  const options = readOptions();
+  await mkdir(options.directory, { recursive: true });
+  await withLock(buildLock, log, async () => {
+    const source = await ensureLlamaCpp({ log });
+    await configure(options, source);
+    await compile(options);
+    await install(path.join(options.directory, "bin", "cria.node"), options.out);
+    if (!checkout) await tidy(options.directory, source);
+  });
+}
+
+try {
+  await build();
+} catch (error) {
+  log(error.message);
+  process.exitCode = 1;
+}
