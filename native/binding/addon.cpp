@@ -16,7 +16,8 @@ Napi::Value engine_info(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     Napi::Array features = Napi::Array::New(env);
     uint32_t next = 0;
-    for (const std::string& feature : backend::cpu_features()) features.Set(next++, feature);
+    for (const std::string& feature : backend::cpu_features())
+      features.Set(next++, feature);
     Napi::Object object = Napi::Object::New(env);
     object.Set("flavour", CRIA_FLAVOUR);
     object.Set("llamaCpp", CRIA_LLAMA_CPP_VERSION);

@@ -70,7 +70,8 @@ Napi::Int32Array from_tokens(Napi::Env env, const Tokens& tokens) {
 std::vector<std::string> Fields::texts(const char* name) const {
   const Napi::Array array = to_array(value(name), name);
   std::vector<std::string> texts;
-  for (uint32_t i = 0; i < array.Length(); ++i) texts.push_back(to_text(array.Get(i), name));
+  for (uint32_t i = 0; i < array.Length(); ++i)
+    texts.push_back(to_text(array.Get(i), name));
   return texts;
 }
 

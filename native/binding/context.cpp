@@ -80,8 +80,7 @@ Napi::Function ContextHandle::define(Napi::Env env) {
 }
 
 ContextHandle::ContextHandle(const Napi::CallbackInfo& info)
-    : ObjectWrap(info),
-      session_(std::make_shared<ContextSession>(Environment::of(info.Env()))) {
+    : ObjectWrap(info), session_(std::make_shared<ContextSession>(Environment::of(info.Env()))) {
   entry(info.Env(), [&] { model_ = ModelHandle::session_of(info[0]); });
 }
 

@@ -150,7 +150,8 @@ void ContextSession::abandon() {
 
 // The thread is at its end. What it had not answered is answered here, so that nothing hangs.
 void ContextSession::closed(Napi::Env env) {
-  const std::shared_ptr<ContextSession> self = shared_from_this();  // until the end of this function
+  const std::shared_ptr<ContextSession> self =
+      shared_from_this();  // until the end of this function
   state_ = State::kClosed;
   deliver(env);
   std::vector<News> unanswered;

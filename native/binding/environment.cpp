@@ -9,7 +9,8 @@
 namespace cria::binding {
 
 Environment::Environment(Napi::Env env) : mailbox_(std::make_shared<Mailbox>(env)) {
-  // After the mailbox: hooks run in reverse order, and ours must find the thread-safe function alive.
+  // After the mailbox: hooks run in reverse order, and ours must find the thread-safe function
+  // alive.
   env.AddCleanupHook([this] { shut_down(); });
 }
 
@@ -51,8 +52,10 @@ void Environment::remove_log_handler() {
 void Environment::shut_down() {
   mailbox_->close();
   remove_log_handler();
-  for (const auto& stoppable : stoppables_) stoppable->stop();
-  for (const auto& stoppable : stoppables_) stoppable->join();
+  for (const auto& stoppable : stoppables_)
+    stoppable->stop();
+  for (const auto& stoppable : stoppables_)
+    stoppable->join();
   stoppables_.clear();
 }
 

@@ -27,10 +27,10 @@ ModelOptions to_options(Napi::Value value) {
   options.path = fields.text("path");
   options.gpu_layers = fields.integer("gpuLayers");
   options.devices = fields.texts("devices");
-  options.split_mode = fields.choice<llama_split_mode>("splitMode",
-                                                       {{"none", LLAMA_SPLIT_MODE_NONE},
-                                                        {"layer", LLAMA_SPLIT_MODE_LAYER},
-                                                        {"tensor", LLAMA_SPLIT_MODE_TENSOR}});
+  options.split_mode =
+      fields.choice<llama_split_mode>("splitMode", {{"none", LLAMA_SPLIT_MODE_NONE},
+                                                    {"layer", LLAMA_SPLIT_MODE_LAYER},
+                                                    {"tensor", LLAMA_SPLIT_MODE_TENSOR}});
   const Napi::Array split = to_array(fields.value("tensorSplit"), "tensorSplit");
   for (uint32_t i = 0; i < split.Length(); ++i) {
     options.tensor_split.push_back(static_cast<float>(to_number(split.Get(i), "tensorSplit")));
@@ -40,8 +40,7 @@ ModelOptions to_options(Napi::Value value) {
   options.mlock = fields.flag("mlock");
   options.check_tensors = fields.flag("checkTensors");
   options.vocab_only = fields.flag("vocabOnly");
-  const Napi::Object overrides =
-      to_object(fields.value("metadataOverrides"), "metadataOverrides");
+  const Napi::Object overrides = to_object(fields.value("metadataOverrides"), "metadataOverrides");
   const Napi::Array keys = overrides.GetPropertyNames();
   for (uint32_t i = 0; i < keys.Length(); ++i) {
     const std::string key = to_text(keys.Get(i), "metadataOverrides");
@@ -53,16 +52,15 @@ ModelOptions to_options(Napi::Value value) {
 }  // namespace
 
 Napi::Function ModelHandle::define(Napi::Env env) {
-  return DefineClass(
-      env, "NativeModel",
-      {
-          InstanceMethod<&ModelHandle::load>("load"),
-          InstanceMethod<&ModelHandle::tokenize>("tokenize"),
-          InstanceMethod<&ModelHandle::detokenize>("detokenize"),
-          InstanceMethod<&ModelHandle::token_id>("tokenId"),
-          InstanceMethod<&ModelHandle::is_end_of_generation>("isEndOfGeneration"),
-          InstanceMethod<&ModelHandle::close>("close"),
-      });
+  return DefineClass(env, "NativeModel",
+                     {
+                         InstanceMethod<&ModelHandle::load>("load"),
+                         InstanceMethod<&ModelHandle::tokenize>("tokenize"),
+                         InstanceMethod<&ModelHandle::detokenize>("detokenize"),
+                         InstanceMethod<&ModelHandle::token_id>("tokenId"),
+                         InstanceMethod<&ModelHandle::is_end_of_generation>("isEndOfGeneration"),
+                         InstanceMethod<&ModelHandle::close>("close"),
+                     });
 }
 
 const std::shared_ptr<ModelSession>& ModelHandle::session_of(Napi::Value value) {
@@ -115,8 +113,7 @@ Napi::Value ModelHandle::token_id(const Napi::CallbackInfo& info) {
 Napi::Value ModelHandle::is_end_of_generation(const Napi::CallbackInfo& info) {
   return entry(info.Env(), [&] {
     const Vocabulary& vocabulary = session_->model()->vocabulary();
-    return Napi::Boolean::New(info.Env(),
-                              vocabulary.ends_generation(to_int32(info[0], "token")));
+    return Napi::Boolean::New(info.Env(), vocabulary.ends_generation(to_int32(info[0], "token")));
   });
 }
 

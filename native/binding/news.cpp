@@ -67,7 +67,8 @@ Napi::Object to_js(Napi::Env env, const News& news) {
 
 Napi::Array to_js(Napi::Env env, const std::vector<News>& news) {
   Napi::Array array = Napi::Array::New(env, news.size());
-  for (uint32_t i = 0; i < news.size(); ++i) array.Set(i, to_js(env, news[i]));
+  for (uint32_t i = 0; i < news.size(); ++i)
+    array.Set(i, to_js(env, news[i]));
   return array;
 }
 

@@ -15,19 +15,19 @@ step::LogitBias to_logit_bias(const Fields& fields) {
                       value.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array &&
                       value.As<Napi::TypedArray>().ElementLength() == tokens.size();
   if (!floats) {
-    throw Error(code::kInvalidArgument, "Expected a Float32Array as long as `tokens` for `biases`.");
+    throw Error(code::kInvalidArgument,
+                "Expected a Float32Array as long as `tokens` for `biases`.");
   }
   const float* biases = value.As<Napi::Float32Array>().Data();
   step::LogitBias step;
-  for (size_t i = 0; i < tokens.size(); ++i) step.biases.push_back({tokens[i], biases[i]});
+  for (size_t i = 0; i < tokens.size(); ++i)
+    step.biases.push_back({tokens[i], biases[i]});
   return step;
 }
 
 SamplerStep to_step(Napi::Value value) {
   const Fields fields(to_object(value, "sampler"));
-  const auto min_keep = [&] {
-    return static_cast<size_t>(std::max(fields.integer("minKeep"), 0));
-  };
+  const auto min_keep = [&] { return static_cast<size_t>(std::max(fields.integer("minKeep"), 0)); };
   const std::string type = fields.text("type");
   if (type == "greedy") return step::Greedy{};
   if (type == "dist") return step::Dist{};
@@ -36,8 +36,8 @@ SamplerStep to_step(Napi::Value value) {
   if (type == "top-p") return step::TopP{fields.real("value"), min_keep()};
   if (type == "min-p") return step::MinP{fields.real("value"), min_keep()};
   if (type == "penalties") {
-    return step::Penalties{fields.integer("lastN"), fields.real("repeat"),
-                           fields.real("frequency"), fields.real("presence")};
+    return step::Penalties{fields.integer("lastN"), fields.real("repeat"), fields.real("frequency"),
+                           fields.real("presence")};
   }
   if (type == "logit-bias") return to_logit_bias(fields);
   if (type == "grammar") return step::Grammar{fields.text("source"), fields.text("root")};
@@ -61,7 +61,8 @@ std::shared_ptr<Request> to_request(Napi::Value value) {
   }
   request->add_bos = fields.flag("addBos");
   const Napi::Array steps = to_array(fields.value("sampler"), "sampler");
-  for (uint32_t i = 0; i < steps.Length(); ++i) request->sampler.push_back(to_step(steps.Get(i)));
+  for (uint32_t i = 0; i < steps.Length(); ++i)
+    request->sampler.push_back(to_step(steps.Get(i)));
   request->seed = static_cast<uint32_t>(to_integer(fields.value("seed"), "seed"));
   request->max_tokens = fields.integer("maxTokens");
   request->stops = fields.texts("stop");

@@ -62,12 +62,14 @@ void on_log(ggml_log_level level, const char* text, void* /*unused*/) {
   }
   line += text;
   if (line.empty() || line.back() != '\n') return;
-  while (!line.empty() && line.back() == '\n') line.pop_back();
+  while (!line.empty() && line.back() == '\n')
+    line.pop_back();
   if (line.empty()) return;
 
   if (line_level == GGML_LOG_LEVEL_ERROR) capture_error(line);
   std::lock_guard<std::mutex> lock(all.mutex);
-  for (const auto& [id, listener] : all.by_id) listener(level_name(line_level), line);
+  for (const auto& [id, listener] : all.by_id)
+    listener(level_name(line_level), line);
 }
 
 void on_ggml_abort(const char* message) {

@@ -93,13 +93,13 @@ void Context::loop() {
   for (;;) {
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      changed_.wait(lock, [this] {
-        return stopping_.load() || !inbox_.empty() || !scheduler_->idle();
-      });
+      changed_.wait(lock,
+                    [this] { return stopping_.load() || !inbox_.empty() || !scheduler_->idle(); });
       if (stopping_.load()) return;
       arrived.swap(inbox_);
     }
-    for (auto& sequence : arrived) scheduler_->add(std::move(sequence));
+    for (auto& sequence : arrived)
+      scheduler_->add(std::move(sequence));
     arrived.clear();
     interrupted_.store(false);  // before the step looks for what was cancelled
     scheduler_->step();
@@ -112,9 +112,9 @@ ContextInfo Context::open() {
                 "This model was loaded with `vocabOnly`: it can tokenize, not generate.");
   }
   if (!model_->generates()) {
-    throw Error(code::kUnsupported,
-                "A model of architecture \"" + model_->metadata("general.architecture") +
-                    "\" does not generate text: expected a decoder.");
+    throw Error(code::kUnsupported, "A model of architecture \"" +
+                                        model_->metadata("general.architecture") +
+                                        "\" does not generate text: expected a decoder.");
   }
   create_context();
 
@@ -131,9 +131,8 @@ ContextInfo Context::open() {
 void Context::create_context() {
   llama_context_params params = llama_context_default_params();
   // A stream of the separate layout has an equal share of the cells.
-  params.n_ctx = static_cast<uint32_t>(options_.shared_cache
-                                           ? options_.cache_size
-                                           : options_.context_size * options_.sequences);
+  params.n_ctx = static_cast<uint32_t>(
+      options_.shared_cache ? options_.cache_size : options_.context_size * options_.sequences);
   params.n_seq_max = static_cast<uint32_t>(options_.sequences);
   // A batch holds at least one token of every sequence, a micro-batch is no larger than it.
   params.n_batch = static_cast<uint32_t>(std::max(options_.batch_size, options_.sequences));

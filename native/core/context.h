@@ -78,7 +78,9 @@ class Context {
   const Model& model() const { return *model_; }
 
   // Null before `opened` and after `closed`; for the thread that gets those told.
-  const Scheduler::Counters* counters() const { return scheduler_ ? &scheduler_->counters() : nullptr; }
+  const Scheduler::Counters* counters() const {
+    return scheduler_ ? &scheduler_->counters() : nullptr;
+  }
 
  private:
   struct Free {

@@ -34,11 +34,11 @@ llama_sampler* make(const step::MinP& s, uint32_t) {
 
 }  // namespace
 
-Sampler::Sampler(const Vocabulary& vocabulary, const std::vector<SamplerStep>& steps,
-                 uint32_t seed)
+Sampler::Sampler(const Vocabulary& vocabulary, const std::vector<SamplerStep>& steps, uint32_t seed)
     : vocabulary_(vocabulary),
       chain_(llama_sampler_chain_init(llama_sampler_chain_default_params())) {
-  for (const SamplerStep& step : steps) add(step, seed);
+  for (const SamplerStep& step : steps)
+    add(step, seed);
 }
 
 void Sampler::add(const SamplerStep& step, uint32_t seed) {
@@ -47,8 +47,8 @@ void Sampler::add(const SamplerStep& step, uint32_t seed) {
         using Step = std::decay_t<decltype(s)>;
         if constexpr (std::is_same_v<Step, step::Grammar>) {
           const backend::ErrorCapture errors;
-          grammar_.reset(llama_sampler_init_grammar(vocabulary_.handle(), s.source.c_str(),
-                                                    s.root.c_str()));
+          grammar_.reset(
+              llama_sampler_init_grammar(vocabulary_.handle(), s.source.c_str(), s.root.c_str()));
           if (!grammar_) {
             throw Error(code::kGrammarInvalid,
                         "llama.cpp does not take this grammar: " +
@@ -56,12 +56,12 @@ void Sampler::add(const SamplerStep& step, uint32_t seed) {
                                           "recurses on the left."));
           }
         } else if constexpr (std::is_same_v<Step, step::LogitBias>) {
-          for (const llama_logit_bias& bias : s.biases) vocabulary_.check(bias.token);
+          for (const llama_logit_bias& bias : s.biases)
+            vocabulary_.check(bias.token);
           llama_sampler_chain_add(
               chain_.get(),
-              llama_sampler_init_logit_bias(vocabulary_.size(),
-                                            static_cast<int32_t>(s.biases.size()),
-                                            s.biases.data()));
+              llama_sampler_init_logit_bias(
+                  vocabulary_.size(), static_cast<int32_t>(s.biases.size()), s.biases.data()));
           greedy_ = false;
         } else if constexpr (std::is_same_v<Step, step::Penalties>) {
           llama_sampler_chain_add(
@@ -79,7 +79,8 @@ void Sampler::add(const SamplerStep& step, uint32_t seed) {
 
 void Sampler::accept_prompt(const Tokens& prompt) {
   if (!looks_back_) return;
-  for (const llama_token token : prompt) llama_sampler_accept(chain_.get(), token);
+  for (const llama_token token : prompt)
+    llama_sampler_accept(chain_.get(), token);
 }
 
 llama_token Sampler::sample(const float* logits) {
@@ -150,7 +151,8 @@ llama_token argmax(const float* logits, int32_t count) {
         lanes[lane] = logit > lanes[lane] ? logit : lanes[lane];
       }
     }
-    for (; i < end; ++i) lanes[0] = logits[i] > lanes[0] ? logits[i] : lanes[0];
+    for (; i < end; ++i)
+      lanes[0] = logits[i] > lanes[0] ? logits[i] : lanes[0];
     const float highest = *std::max_element(lanes.begin(), lanes.end());
     if (highest > best) {
       best = highest;

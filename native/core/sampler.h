@@ -76,8 +76,8 @@ class Sampler {
 
   const Vocabulary& vocabulary_;
   Handle chain_;
-  Handle grammar_;        // null: none
-  bool greedy_ = true;    // the chain holds nothing that could change the most likely token
+  Handle grammar_;      // null: none
+  bool greedy_ = true;  // the chain holds nothing that could change the most likely token
   bool looks_back_ = false;
   std::vector<llama_token_data> candidates_;  // reused: 1.5 MB with 128K tokens
 };

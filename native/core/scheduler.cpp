@@ -42,7 +42,8 @@ Scheduler::Scheduler(llama_context* context, const Limits& limits, Outbox& outbo
   batch_outputs_.reserve(most);
   batch_slot_counts_.assign(most, 1);
   batch_slots_.resize(most);
-  for (llama_seq_id& slot : batch_slots_) batch_slot_pointers_.push_back(&slot);
+  for (llama_seq_id& slot : batch_slots_)
+    batch_slot_pointers_.push_back(&slot);
 }
 
 void Scheduler::add(std::unique_ptr<Sequence> sequence) {
@@ -103,7 +104,8 @@ void Scheduler::fail_all(const char* code, const std::string& message) {
     outbox_.fail(sequence->id(), code, message);
     release(*sequence);
   }
-  for (const auto& sequence : waiting_) outbox_.fail(sequence->id(), code, message);
+  for (const auto& sequence : waiting_)
+    outbox_.fail(sequence->id(), code, message);
   running_.clear();
   waiting_.clear();
   shares_.clear();
@@ -150,7 +152,8 @@ void Scheduler::fill_batch() {
   // Running generations first, in the order of their slots: in the separate layout llama.cpp joins
   // only rising ids into one micro-batch.
   std::vector<Sequence*> by_slot;
-  for (const auto& sequence : running_) by_slot.push_back(sequence.get());
+  for (const auto& sequence : running_)
+    by_slot.push_back(sequence.get());
   std::sort(by_slot.begin(), by_slot.end(),
             [](const Sequence* a, const Sequence* b) { return a->slot() < b->slot(); });
   for (Sequence* sequence : by_slot) {
@@ -185,10 +188,9 @@ void Scheduler::add_share(Sequence& sequence, int32_t count) {
 int32_t Scheduler::prefill_room(int32_t decoding) const {
   const int32_t room = limits_.micro_batch - decoding;
   if (decoding == 0) return room;
-  const int32_t piece =
-      prefill_ms_per_token_ > 0
-          ? static_cast<int32_t>(std::min(kPieceMs / prefill_ms_per_token_, 1e6))
-          : kFirstPiece;
+  const int32_t piece = prefill_ms_per_token_ > 0
+                            ? static_cast<int32_t>(std::min(kPieceMs / prefill_ms_per_token_, 1e6))
+                            : kFirstPiece;
   return std::min(room, std::max(piece, kSmallestPiece));
 }
 
@@ -300,7 +302,8 @@ void Scheduler::release(Sequence& sequence) {
 
 void Scheduler::count() {
   int64_t cached = 0;
-  for (const auto& sequence : running_) cached += sequence->evaluated();
+  for (const auto& sequence : running_)
+    cached += sequence->evaluated();
   counters_.active.store(static_cast<int32_t>(running_.size()), std::memory_order_relaxed);
   counters_.waiting.store(static_cast<int32_t>(waiting_.size()), std::memory_order_relaxed);
   counters_.cached_tokens.store(cached, std::memory_order_relaxed);

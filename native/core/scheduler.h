@@ -86,8 +86,8 @@ class Scheduler {
   std::deque<std::unique_ptr<Sequence>> waiting_;
   std::vector<std::unique_ptr<Sequence>> running_;  // oldest first
   std::vector<bool> slot_taken_;                    // by llama_seq_id
-  bool out_of_cells_ = false;  // until one of running_ ends, nobody may join
-  bool broken_ = false;        // an assertion of ggml failed: nothing is accepted any more
+  bool out_of_cells_ = false;                       // until one of running_ ends, nobody may join
+  bool broken_ = false;  // an assertion of ggml failed: nothing is accepted any more
 
   // The batch: arrays as llama_batch wants them, reserved once.
   std::vector<llama_token> batch_tokens_;

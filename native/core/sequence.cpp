@@ -25,7 +25,8 @@ Sequence::Sequence(const Vocabulary& vocabulary, std::shared_ptr<const Request> 
       tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
     } else {
       const Tokens& tokens = std::get<Tokens>(segment);
-      for (const llama_token token : tokens) vocabulary.check(token);
+      for (const llama_token token : tokens)
+        vocabulary.check(token);
       tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
     }
   }

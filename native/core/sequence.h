@@ -66,7 +66,7 @@ class Sequence {
   std::string piece_;      // reused
   llama_token stop_token_ = LLAMA_TOKEN_NULL;
 
-  std::optional<Clock::time_point> entered_;   // first time in a slot
+  std::optional<Clock::time_point> entered_;    // first time in a slot
   std::optional<Clock::time_point> prefilled_;  // prompt evaluated
 };
 

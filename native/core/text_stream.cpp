@@ -8,7 +8,8 @@
 namespace cria {
 
 TextStream::TextStream(std::vector<std::string> stops) : stops_(std::move(stops)) {
-  for (const std::string& stop : stops_) longest_stop_ = std::max(longest_stop_, stop.size());
+  for (const std::string& stop : stops_)
+    longest_stop_ = std::max(longest_stop_, stop.size());
 }
 
 std::string TextStream::push(std::string_view bytes) {

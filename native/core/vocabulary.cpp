@@ -53,7 +53,8 @@ Tokens Vocabulary::tokenize(std::string_view text, bool special) const {
 }
 
 std::string Vocabulary::detokenize(const Tokens& tokens, bool special) const {
-  for (const llama_token token : tokens) check(token);
+  for (const llama_token token : tokens)
+    check(token);
   const auto count = static_cast<int32_t>(tokens.size());
   std::string bytes(tokens.size() * 8 + 16, '\0');
   const auto fill = [&] {
