@@ -8,6 +8,7 @@
 #include <new>
 #include <string>
 
+#include "core/backend.h"
 #include "core/error.h"
 
 namespace cria::binding {
@@ -17,9 +18,11 @@ inline Napi::Error to_js(Napi::Env env, const Error& error) {
   return to_js(env, error.code(), error.what());
 }
 
-// Every entry from JS runs its body through this: nothing but a Napi::Error leaves it.
+// Every entry from JS runs its body through this: nothing but a Napi::Error leaves it, and a failed
+// assertion of ggml is one, too.
 template <typename Body>
 auto entry(Napi::Env env, Body&& body) -> decltype(body()) {
+  const backend::AbortGuard guard;
   try {
     return body();
   } catch (const Napi::Error&) {

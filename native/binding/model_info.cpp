@@ -46,9 +46,9 @@ Napi::Object describe(Napi::Env env, const Model& model) {
   info.Set("architecture", model.metadata("general.architecture"));
   info.Set("parameterCount", static_cast<double>(llama_model_n_params(handle)));
   info.Set("sizeInBytes", static_cast<double>(llama_model_size(handle)));
-  info.Set("contextLength", llama_model_n_ctx_train(handle));
-  info.Set("embeddingLength", llama_model_n_embd(handle));
-  info.Set("layerCount", llama_model_n_layer(handle));
+  info.Set("contextLength", static_cast<double>(model.hyperparameter("context_length")));
+  info.Set("embeddingLength", static_cast<double>(model.hyperparameter("embedding_length")));
+  info.Set("layerCount", static_cast<double>(model.hyperparameter("block_count")));
   info.Set("vocabularySize", vocabulary.size());
   info.Set("metadata", metadata_of(env, model));
   info.Set("chatTemplate", chat_template == nullptr

@@ -73,13 +73,20 @@ void ModelSession::tell_progress(Napi::Env env) {
 void ModelSession::loaded(Napi::Env env, std::shared_ptr<Model> model) {
   // close() came first: the model goes with the task that brought it.
   if (state_ != State::kLoading) return;
+  Napi::Value info;
+  try {
+    info = entry(env, [&] { return describe(env, *model); });
+  } catch (const Napi::Error& error) {
+    failed(env, code::kModelInvalid, error.Message());
+    return;
+  }
   on_progress_.Reset();
   model_ = std::move(model);
   state_ = State::kLoaded;
   mailbox_->release();
   weight_ = static_cast<int64_t>(llama_model_size(model_->handle()));
   Napi::MemoryManagement::AdjustExternalMemory(env, weight_);
-  std::exchange(loading_, std::nullopt)->Resolve(describe(env, *model_));
+  std::exchange(loading_, std::nullopt)->Resolve(info);
 }
 
 void ModelSession::failed(Napi::Env env, const char* code, const std::string& message) {

@@ -3,8 +3,8 @@
 #include <ggml-backend.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <new>
 
 #include "backend.h"
@@ -174,9 +174,15 @@ std::vector<std::pair<std::string, std::string>> Model::metadata() const {
 }
 
 uint64_t Model::cache_width() const {
+  if (vocab_only_) return 0;  // there are no layers, and to ask for their heads is an assertion
   const int32_t heads = std::max(llama_model_n_head(model_), 1);
   const auto head_width = static_cast<uint64_t>(llama_model_n_embd(model_)) / heads;
   return head_width * llama_model_n_head_kv(model_) * llama_model_n_layer(model_);
+}
+
+int64_t Model::hyperparameter(const std::string& name) const {
+  const std::string value = metadata(metadata("general.architecture") + "." + name);
+  return std::strtoll(value.c_str(), nullptr, 10);
 }
 
 }  // namespace cria

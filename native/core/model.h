@@ -59,6 +59,10 @@ class Model {
   std::string metadata(const std::string& key) const;
   std::vector<std::pair<std::string, std::string>> metadata() const;
 
+  // A whole number that the file gives for its architecture ("context_length"), 0 where it does
+  // not. There also without weights, where llama.cpp's getters know nothing.
+  int64_t hyperparameter(const std::string& name) const;
+
   // Elements of key or value cache for one token over all layers. An upper bound where layers
   // differ.
   uint64_t cache_width() const;

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "deep_stack.h"
 #include "error.h"
 #include "utf8.h"
 
@@ -12,6 +13,13 @@ namespace {
 // Tokens that a prompt names and text alone should not make.
 constexpr int kNamed =
     LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_USER_DEFINED | LLAMA_TOKEN_ATTR_UNKNOWN;
+
+// Limits of what is said in deep_stack.h. The smallest stack that may be ours is that of a thread
+// on macOS, 512 KiB.
+constexpr size_t kRunOnAnyStack = 512;
+constexpr size_t kLongestRun = size_t{1} << 20;
+constexpr size_t kStackBase = size_t{1} << 20;
+constexpr size_t kStackPerByte = 1024;
 
 }  // namespace
 
@@ -42,10 +50,25 @@ Tokens Vocabulary::tokenize(std::string_view text, bool special) const {
     return llama_tokenize(vocab_, text.data(), length, tokens.data(),
                           static_cast<int32_t>(tokens.size()), /*add_special=*/false, special);
   };
-  int32_t count = fill();
-  if (count < 0 && count != std::numeric_limits<int32_t>::min()) {
-    tokens.resize(static_cast<size_t>(-count));
+  int32_t count = 0;
+  const auto tokenize_all = [&] {
     count = fill();
+    if (count < 0 && count != std::numeric_limits<int32_t>::min()) {
+      tokens.resize(static_cast<size_t>(-count));
+      count = fill();
+    }
+  };
+  const size_t run = longest_run(text);
+  if (run > kLongestRun) {
+    throw Error(code::kInvalidArgument, "Expected text with no more than " +
+                                            std::to_string(kLongestRun) +
+                                            " letters, digits, spaces or signs in a row, got " +
+                                            std::to_string(run) + ". Break it up.");
+  }
+  if (run > kRunOnAnyStack) {
+    with_stack(kStackBase + run * kStackPerByte, tokenize_all);
+  } else {
+    tokenize_all();
   }
   if (count < 0) throw Error(code::kInvalidArgument, "The text is too long to be tokenized.");
   tokens.resize(static_cast<size_t>(count));
