@@ -13,10 +13,10 @@ namespace {
 
 // While others wait for their next token, a piece of a prompt should not take longer than this.
 constexpr double kPieceMs = 50;
-// Below this a prompt would crawl, and its share of each step's fixed cost grow.
-constexpr int32_t kSmallestPiece = 16;
-// A piece before anything was measured.
-constexpr int32_t kFirstPiece = 64;
+// The rows that ggml's flash attention takes at once on a CPU. With fewer in a micro-batch it goes
+// another way, which rounds differently: pieces smaller than this would make a result depend on who
+// else is generating.
+constexpr int32_t kTile = 64;
 // Weight of the newest measurement in the running mean.
 constexpr double kNewest = 0.3;
 
@@ -63,11 +63,15 @@ void Scheduler::add(std::unique_ptr<Sequence> sequence) {
   outbox_.flush();
 }
 
+// The tokens of running generations and a piece of a prompt are never decoded together: a stream of
+// the separate layout would be cut where the others end, llama.cpp computes them one after the
+// other anyway, and each sequence gets the batches, and so the results, that it would get alone.
 void Scheduler::step() {
   drop_cancelled();
   start_waiting();
-  fill_batch();
-  if (!shares_.empty()) decode_batch();
+  const bool generating = fill_with_generations();
+  if (generating) decode_batch();
+  if (fill_with_prompt(generating)) decode_batch();
   count();
   outbox_.flush();
 }
@@ -143,31 +147,36 @@ void Scheduler::start_waiting() {
   }
 }
 
-void Scheduler::fill_batch() {
+void Scheduler::clear_batch() {
   batch_tokens_.clear();
   batch_positions_.clear();
   batch_outputs_.clear();
   shares_.clear();
+}
 
-  // Running generations first, in the order of their slots: in the separate layout llama.cpp joins
-  // only rising ids into one micro-batch.
-  std::vector<Sequence*> by_slot;
-  for (const auto& sequence : running_)
-    by_slot.push_back(sequence.get());
-  std::sort(by_slot.begin(), by_slot.end(),
+// The next token of every sequence that has its prompt behind it.
+bool Scheduler::fill_with_generations() {
+  clear_batch();
+  std::vector<Sequence*> generating;
+  for (const auto& sequence : running_) {
+    if (!sequence->prefilling()) generating.push_back(sequence.get());
+  }
+  // In the separate layout llama.cpp joins only rising ids into one micro-batch.
+  std::sort(generating.begin(), generating.end(),
             [](const Sequence* a, const Sequence* b) { return a->slot() < b->slot(); });
-  for (Sequence* sequence : by_slot) {
-    if (!sequence->prefilling()) add_share(*sequence, 1);
-  }
+  for (Sequence* sequence : generating)
+    add_share(*sequence, 1);
+  return !shares_.empty();
+}
 
-  int32_t room = prefill_room(static_cast<int32_t>(shares_.size()));
-  for (const auto& sequence : running_) {  // oldest first
-    if (room <= 0) return;
-    if (!sequence->prefilling()) continue;
-    const int32_t piece = std::min(room, sequence->pending());
-    add_share(*sequence, piece);
-    room -= piece;
-  }
+// A piece of the oldest prompt.
+bool Scheduler::fill_with_prompt(bool others_generate) {
+  clear_batch();
+  const auto oldest = std::find_if(running_.begin(), running_.end(),
+                                   [](const auto& sequence) { return sequence->prefilling(); });
+  if (oldest == running_.end()) return false;
+  add_share(**oldest, piece_of(**oldest, others_generate));
+  return true;
 }
 
 void Scheduler::add_share(Sequence& sequence, int32_t count) {
@@ -183,15 +192,17 @@ void Scheduler::add_share(Sequence& sequence, int32_t count) {
   shares_.push_back({&sequence, count, whole ? end - 1 : -1});
 }
 
-// One micro-batch a step, so that an abort need not wait for more; less while others generate, as
-// much as they may be made to wait for.
-int32_t Scheduler::prefill_room(int32_t decoding) const {
-  const int32_t room = limits_.micro_batch - decoding;
-  if (decoding == 0) return room;
-  const int32_t piece = prefill_ms_per_token_ > 0
-                            ? static_cast<int32_t>(std::min(kPieceMs / prefill_ms_per_token_, 1e6))
-                            : kFirstPiece;
-  return std::min(room, std::max(piece, kSmallestPiece));
+// Alone, a whole micro-batch, so that an abort need not wait for more. While others generate, as
+// much of it as they may be made to wait for, in whole tiles, and never a rest of less than one.
+int32_t Scheduler::piece_of(const Sequence& sequence, bool others_generate) const {
+  const int32_t border = (sequence.evaluated() / limits_.micro_batch + 1) * limits_.micro_batch;
+  const int32_t rest = std::min(border, sequence.length()) - sequence.evaluated();
+  if (!others_generate) return rest;
+  const double affordable = prefill_ms_per_token_ > 0 ? kPieceMs / prefill_ms_per_token_ : kTile;
+  const auto tiles =
+      static_cast<int32_t>(std::min<double>(affordable, limits_.micro_batch)) / kTile;
+  const int32_t piece = std::max(tiles, 1) * kTile;
+  return rest - piece < kTile ? rest : piece;
 }
 
 int32_t Scheduler::decode() {
@@ -219,7 +230,7 @@ void Scheduler::collect(double decode_ms) {
   const auto tokens = static_cast<int32_t>(batch_tokens_.size());
   counters_.batches.fetch_add(1, std::memory_order_relaxed);
   counters_.decoded_tokens.fetch_add(tokens, std::memory_order_relaxed);
-  if (tokens >= kSmallestPiece) {
+  if (shares_.front().count >= kTile) {
     const double now = decode_ms / tokens;
     const double before = prefill_ms_per_token_ > 0 ? prefill_ms_per_token_ : now;
     prefill_ms_per_token_ = before + kNewest * (now - before);

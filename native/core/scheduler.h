@@ -1,5 +1,6 @@
-// Continuous batching: every step fills one batch from all running sequences, decodes it, samples,
-// and tells the outbox. Requests join and leave between steps. One thread: the context's.
+// Continuous batching: every step decodes the next token of all that generate, then a piece of a
+// prompt, samples, and tells the outbox. Requests join and leave between steps. One thread: the
+// context's.
 //
 //   waiting ──enter a slot──► running: prefill in pieces, then a token a step ──finish──► outbox
 //      ▲                          │
@@ -35,7 +36,7 @@ class Scheduler {
 
   bool idle() const { return waiting_.empty() && running_.empty(); }
 
-  // One llama_decode at most. Ends what was cancelled first.
+  // Two llama_decodes at most. Ends what was cancelled first.
   void step();
 
   // Ends everything with this error.
@@ -65,9 +66,11 @@ class Scheduler {
 
   void drop_cancelled();
   void start_waiting();
-  void fill_batch();
+  void clear_batch();
+  bool fill_with_generations();
+  bool fill_with_prompt(bool others_generate);
   void add_share(Sequence& sequence, int32_t count);
-  int32_t prefill_room(int32_t decoding) const;
+  int32_t piece_of(const Sequence& sequence, bool others_generate) const;
   void decode_batch();
   int32_t decode();
   void roll_back();
