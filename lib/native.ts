@@ -177,7 +177,8 @@ export type NativeSamplerStep =
   | { type: "min-p"; value: number; minKeep: number }
   | { type: "penalties"; lastN: number; repeat: number; frequency: number; presence: number }
   | { type: "logit-bias"; tokens: Int32Array; biases: Float32Array }
-  | { type: "grammar"; source: string; root: string };
+  /** `tokens`: what it names as `<text>`; each has to be one token of the model. */
+  | { type: "grammar"; source: string; root: string; tokens: readonly string[] };
 
 export interface NativeNews {
   id: number;

@@ -40,7 +40,9 @@ SamplerStep to_step(Napi::Value value) {
                            fields.real("presence")};
   }
   if (type == "logit-bias") return to_logit_bias(fields);
-  if (type == "grammar") return step::Grammar{fields.text("source"), fields.text("root")};
+  if (type == "grammar") {
+    return step::Grammar{fields.text("source"), fields.text("root"), fields.texts("tokens")};
+  }
   throw Error(code::kInvalidArgument, "Unknown sampler step \"" + type + "\".");
 }
 

@@ -46,15 +46,7 @@ void Sampler::add(const SamplerStep& step, uint32_t seed) {
       [&](const auto& s) {
         using Step = std::decay_t<decltype(s)>;
         if constexpr (std::is_same_v<Step, step::Grammar>) {
-          const backend::ErrorCapture errors;
-          grammar_.reset(
-              llama_sampler_init_grammar(vocabulary_.handle(), s.source.c_str(), s.root.c_str()));
-          if (!grammar_) {
-            throw Error(code::kGrammarInvalid,
-                        "llama.cpp does not take this grammar: " +
-                            errors.reason("it names a token that this model does not have, or "
-                                          "recurses on the left."));
-          }
+          add_grammar(s);
         } else if constexpr (std::is_same_v<Step, step::LogitBias>) {
           for (const llama_logit_bias& bias : s.biases)
             vocabulary_.check(bias.token);
@@ -75,6 +67,20 @@ void Sampler::add(const SamplerStep& step, uint32_t seed) {
         }
       },
       step);
+}
+
+void Sampler::add_grammar(const step::Grammar& grammar) {
+  // llama.cpp would tell this on stderr.
+  for (const std::string& token : grammar.tokens) {
+    if (vocabulary_.tokenize(token, /*special=*/true).size() == 1) continue;
+    throw Error(code::kGrammarInvalid,
+                "The grammar names the token " + token + ", which this model does not have.");
+  }
+  grammar_.reset(llama_sampler_init_grammar(vocabulary_.handle(), grammar.source.c_str(),
+                                            grammar.root.c_str()));
+  if (!grammar_) {
+    throw Error(code::kGrammarInvalid, "llama.cpp does not take this grammar.");
+  }
 }
 
 void Sampler::accept_prompt(const Tokens& prompt) {

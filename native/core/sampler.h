@@ -43,6 +43,7 @@ struct LogitBias {
 struct Grammar {
   std::string source;
   std::string root;
+  std::vector<std::string> tokens;  // what the source names as <text>
 };
 }  // namespace step
 
@@ -70,6 +71,7 @@ class Sampler {
   using Handle = std::unique_ptr<llama_sampler, Free>;
 
   void add(const SamplerStep& step, uint32_t seed);
+  void add_grammar(const step::Grammar& grammar);
   llama_token choose(const float* logits, bool constrained);
   llama_token choose_from_candidates(const float* logits, bool constrained);
   bool grammar_allows(llama_token token);

@@ -1,0 +1,43 @@
+/**
+ * One listener per signal however many operations share it: Node prints a leak warning at the eleventh
+ * listener of an AbortSignal. Weak, so that a dropped signal takes its set along.
+ */
+const watchers = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** Calls `onAbort` once when the signal aborts, unless the returned function was called before. */
+export function watchSignal(signal: AbortSignal, onAbort: () => void): () => void {
+  const set = watchers.get(signal) ?? listen(signal);
+  // Its own function, so that the same callback may watch twice.
+  const watcher = () => onAbort();
+  set.add(watcher);
+  return () => {
+    set.delete(watcher);
+    if (set.size === 0 && watchers.get(signal) === set) unlisten(signal);
+  };
+}
+
+const listeners = new WeakMap<AbortSignal, () => void>();
+
+function listen(signal: AbortSignal): Set<() => void> {
+  const set = new Set<() => void>();
+  const listener = () => {
+    unlisten(signal);
+    for (const watcher of set) watcher();
+  };
+  watchers.set(signal, set);
+  listeners.set(signal, listener);
+  signal.addEventListener("abort", listener, { once: true });
+  return set;
+}
+
+function unlisten(signal: AbortSignal): void {
+  const listener = listeners.get(signal);
+  if (listener !== undefined) signal.removeEventListener("abort", listener);
+  watchers.delete(signal);
+  listeners.delete(signal);
+}
+
+/** What the operation rejects with; polyfills may leave the reason out. */
+export function abortReason(signal: AbortSignal): unknown {
+  return signal.reason ?? new DOMException("This operation was aborted", "AbortError");
+}

@@ -1,0 +1,144 @@
+import { readFile } from "node:fs/promises";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { GenerateOptions } from "../generation.js";
+import { Grammar } from "../grammar.js";
+import type { Model } from "../model.js";
+import { MAX_INT32, MAX_UINT32 } from "../options.js";
+import { recommendedSampler, type SamplerOptions } from "../sampler.js";
+import { TEMPERATURE_MAX } from "../sampler-step.js";
+
+export interface CommonFlags {
+  quiet?: boolean;
+}
+
+export interface ContextFlags {
+  contextSize?: number | "auto";
+  threads?: number;
+  gpuLayers?: number | "auto" | "all";
+}
+
+export interface SamplingFlags {
+  maxTokens?: number;
+  temperature?: number;
+  topK?: number;
+  topP?: number;
+  minP?: number;
+  seed?: number;
+  grammar?: string;
+  stop?: string[];
+}
+
+export function addCommonFlags(command: Command): Command {
+  return command.option("-q, --quiet", "no progress, no speed: nothing but errors on stderr");
+}
+
+export function addContextFlags(command: Command): Command {
+  return command
+    .option("--context-size <n>", "tokens a generation can hold, or auto", wholeOr(1, "auto"))
+    .option("--threads <n>", "threads that compute (default: the physical cores)", whole(1))
+    .option(
+      "--gpu-layers <n>",
+      "layers on the GPU: a number, auto or all",
+      wholeOr(0, "auto", "all"),
+    );
+}
+
+export function addSamplingFlags(command: Command): Command {
+  return command
+    .option(
+      "--max-tokens <n>",
+      "at most so many tokens (default: until the context is full)",
+      whole(1),
+    )
+    .option(
+      "--temperature <t>",
+      "0 takes the likeliest token, more is more varied",
+      number(TEMPERATURE_MAX),
+    )
+    .option("--top-k <n>", "choose among the n likeliest tokens; 0: all", whole(0))
+    .option("--top-p <p>", "choose among the likeliest tokens that sum to p", number(1))
+    .option(
+      "--min-p <p>",
+      "leave out tokens less than p times as likely as the likeliest",
+      number(1),
+    )
+    .option(
+      "--seed <n>",
+      "the same seed, prompt and options give the same answer",
+      whole(0, MAX_UINT32),
+    )
+    .option("--grammar <file>", "a GBNF grammar that the answer follows")
+    .addOption(
+      new Option("--stop <text>", "end before this text; may be given several times").argParser(
+        (text: string, earlier: string[] | undefined) => [...(earlier ?? []), text],
+      ),
+    );
+}
+
+/** What the flags say of sampling. Before the model is loaded, since a grammar may be wrong. */
+export async function samplingOf(flags: SamplingFlags): Promise<SamplerOptions> {
+  const { temperature, topK, topP, minP, seed } = flags;
+  const grammar = flags.grammar === undefined ? undefined : await readGrammar(flags.grammar);
+  return given({ temperature, topK, topP, minP, seed, grammar });
+}
+
+/** What `Context.generate` takes; what the flags leave open is as the model's file recommends. */
+export function generateOptionsOf(
+  flags: SamplingFlags,
+  sampling: SamplerOptions,
+  model: Model,
+): GenerateOptions {
+  const sampler = recommendedSampler(model.metadata).with(sampling);
+  return given({ sampler, maxTokens: flags.maxTokens, stop: flags.stop });
+}
+
+type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Without the flags that were left out. */
+export function given<T extends object>(flags: T): Given<T> {
+  return Object.fromEntries(
+    Object.entries(flags).filter(([, value]) => value !== undefined),
+  ) as Given<T>;
+}
+
+async function readGrammar(file: string): Promise<Grammar> {
+  let source: string;
+  try {
+    source = await readFile(file, "utf8");
+  } catch (error) {
+    throw new Error(`The grammar file cannot be read: ${(error as Error).message}`);
+  }
+  return Grammar.gbnf(source);
+}
+
+function number(maximum: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (text.trim() !== "" && value >= 0 && value <= maximum) return value;
+    throw new InvalidArgumentError(`Expected a number from 0 to ${maximum}.`);
+  };
+}
+
+function whole(minimum: number, maximum = MAX_INT32) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= minimum && value <= maximum) return value;
+    const range =
+      maximum === MAX_INT32 ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`;
+    throw new InvalidArgumentError(`Expected a whole number ${range}.`);
+  };
+}
+
+function wholeOr<W extends string>(minimum: number, ...words: W[]) {
+  const parse = whole(minimum);
+  return (text: string): number | W => {
+    if (words.includes(text as W)) return text as W;
+    try {
+      return parse(text);
+    } catch {
+      throw new InvalidArgumentError(
+        `Expected a whole number of at least ${minimum}, ${words.join(" or ")}.`,
+      );
+    }
+  };
+}

@@ -1,0 +1,37 @@
+import type { Context } from "../context.js";
+import { Model } from "../model.js";
+import { type ContextFlags, given } from "./flags.js";
+import { interruptible } from "./interrupt.js";
+import type { Terminal } from "./terminal.js";
+
+/**
+ * Loads the model, shows how far it is, hands a context to `use`, and frees both whatever happens.
+ * Ctrl-C while loading ends the load; what it means afterwards is up to `use`.
+ */
+export async function withContext<T>(
+  path: string,
+  flags: ContextFlags,
+  terminal: Terminal,
+  use: (context: Context) => Promise<T>,
+): Promise<T> {
+  const { contextSize, threads, gpuLayers } = flags;
+  const { model, context } = await interruptible(async (signal) => {
+    const model = await Model.load(path, {
+      ...given({ gpuLayers }),
+      onProgress: (fraction) => terminal.progress("loading", fraction),
+      signal,
+    });
+    try {
+      const context = await model.createContext({ ...given({ contextSize, threads }), signal });
+      return { model, context };
+    } catch (error) {
+      await model.dispose();
+      throw error;
+    }
+  }).finally(() => terminal.clearProgress());
+  try {
+    return await use(context);
+  } finally {
+    await model.dispose();
+  }
+}

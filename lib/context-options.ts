@@ -1,0 +1,201 @@
+import { expected, invalid } from "./errors.js";
+import { autoContextSize, availableMemory, type CacheShape, checkCacheFits } from "./memory.js";
+import type {
+  NativeCacheType,
+  NativeContextOptions,
+  NativeDevice,
+  NativeModelInfo,
+} from "./native.js";
+import {
+  abortSignal,
+  integer,
+  isPlainObject,
+  MAX_INT32,
+  number,
+  oneOf,
+  readOptions,
+} from "./options.js";
+
+/** How an element of the KV cache is stored. */
+export type CacheType = NativeCacheType;
+
+/** What `Model.createContext` takes. */
+export interface ContextOptions {
+  /**
+   * Tokens that one generation can hold, prompt and output together. Default "auto": what the model
+   * was trained on, what fits in memory, or 8,192, whichever is least.
+   */
+  readonly contextSize?: number | "auto";
+  /** How many generations are decoded together, 1…256; more wait in a queue. Default 1. */
+  readonly sequences?: number;
+  /**
+   * "separate": one KV cache per sequence, and results do not depend on what runs beside them.
+   * "shared": one for all, better for long common prefixes. Default "auto": separate.
+   */
+  readonly cacheLayout?: "auto" | "separate" | "shared";
+  /**
+   * KV cells in all. Default contextSize × sequences; in the shared layout fewer are possible, down to
+   * one contextSize.
+   */
+  readonly cacheSize?: number;
+  /** Tokens that go to the engine in one call, at least `sequences`. Default 2,048. */
+  readonly batchSize?: number;
+  /** Tokens that are computed together, at most batchSize. Default 512. */
+  readonly microBatchSize?: number;
+  /** For generating, 1…512. Default: the number of physical cores. */
+  readonly threads?: number;
+  /** For prompts, 1…512. Default: `threads`. */
+  readonly batchThreads?: number;
+  /** Default "auto": where the device has it. */
+  readonly flashAttention?: boolean | "auto";
+  /** Default "f16". Quantized values need flash attention. */
+  readonly cacheType?: CacheType | { readonly key?: CacheType; readonly value?: CacheType };
+  /** Rotary position embedding. Default: what the model's file says. */
+  readonly rope?: { readonly frequencyBase?: number; readonly frequencyScale?: number };
+  /** Aborts the creation, which then rejects with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+const KNOWN: readonly (keyof ContextOptions)[] = [
+  "contextSize",
+  "sequences",
+  "cacheLayout",
+  "cacheSize",
+  "batchSize",
+  "microBatchSize",
+  "threads",
+  "batchThreads",
+  "flashAttention",
+  "cacheType",
+  "rope",
+  "signal",
+];
+
+const CACHE_TYPES: readonly CacheType[] = [
+  "f32",
+  "f16",
+  "bf16",
+  "q8_0",
+  "q5_1",
+  "q5_0",
+  "q4_1",
+  "q4_0",
+  "iq4_nl",
+];
+const UNQUANTIZED: readonly CacheType[] = ["f32", "f16", "bf16"];
+
+/** The engine's limits. */
+const SEQUENCES_MAX = 256;
+const THREADS_MAX = 512;
+
+const BATCH = 2048;
+const MICRO_BATCH = 512;
+
+/** Checked and complete, as the addon takes it. */
+export function nativeContextOptions(
+  given: ContextOptions | undefined,
+  info: NativeModelInfo,
+  devices: () => readonly NativeDevice[],
+): { native: NativeContextOptions; signal: AbortSignal | undefined } {
+  const o = readOptions(given, "options", KNOWN);
+  const { sequences = 1, cacheLayout = "auto" } = o;
+  integer(sequences, "options.sequences", 1, SEQUENCES_MAX);
+  oneOf(cacheLayout, "options.cacheLayout", ["auto", "separate", "shared"]);
+  const layout = cacheLayout === "auto" ? "separate" : cacheLayout;
+  const types = readCacheTypes(o);
+  const rest = { ...readBatch(o, sequences), ...readThreads(o), ...readRope(o.rope), ...types };
+  const signal = o.signal === undefined ? undefined : abortSignal(o.signal, "options.signal");
+  const shape = { width: info.cacheWidth, ...types };
+  const size = readSize(o, { sequences, layout, shape, trained: info.contextLength, devices });
+  return { signal, native: { ...size, ...rest, sequences, cacheLayout: layout } };
+}
+
+interface SizeFacts {
+  readonly sequences: number;
+  readonly layout: "separate" | "shared";
+  readonly shape: CacheShape;
+  readonly trained: number;
+  readonly devices: () => readonly NativeDevice[];
+}
+
+function readSize(o: ContextOptions, facts: SizeFacts) {
+  const { sequences, layout, shape, trained } = facts;
+  const { contextSize: given = "auto", cacheSize: pool } = o;
+  if (given !== "auto") integer(given, 'options.contextSize (or "auto")', 1, MAX_INT32);
+  if (pool !== undefined) integer(pool, "options.cacheSize", 1, MAX_INT32);
+  const available = availableMemory(facts.devices());
+  const contextSize = given === "auto" ? autoSize() : given;
+  const all = contextSize * sequences;
+  const cacheSize = pool ?? all;
+  if (all > MAX_INT32) {
+    throw expected(
+      `contextSize × sequences up to ${MAX_INT32}`,
+      "options.contextSize",
+      contextSize,
+    );
+  }
+  if (layout === "separate" && cacheSize !== all) {
+    throw invalid(
+      `In the separate layout \`options.cacheSize\` is contextSize × sequences (${all}), got ` +
+        `${cacheSize}. Leave it out, or set \`cacheLayout\` to "shared"`,
+    );
+  }
+  if (cacheSize < contextSize || cacheSize > all) {
+    const range = `from contextSize (${contextSize}) to contextSize × sequences (${all}) cells`;
+    throw expected(range, "options.cacheSize", cacheSize);
+  }
+  checkCacheFits(cacheSize, shape, available);
+  return { contextSize, cacheSize };
+
+  /** A pool that was given in cells bounds it, too. */
+  function autoSize(): number {
+    if (pool === undefined) return autoContextSize(trained, sequences, shape, available);
+    const share = layout === "shared" ? pool : Math.max(1, Math.floor(pool / sequences));
+    return Math.min(autoContextSize(trained, 1, shape, available), share);
+  }
+}
+
+function readBatch(o: ContextOptions, sequences: number) {
+  const { microBatchSize: micro, batchSize = Math.max(BATCH, Number(micro) || 0) } = o;
+  // A batch has at least one token of each sequence.
+  if (micro !== undefined) integer(micro, "options.microBatchSize", 1, MAX_INT32);
+  integer(batchSize, "options.batchSize", sequences, MAX_INT32);
+  if (micro !== undefined) integer(micro, "options.microBatchSize", 1, batchSize);
+  return { batchSize, microBatchSize: micro ?? Math.min(MICRO_BATCH, batchSize) };
+}
+
+/** 0: the engine counts the physical cores. */
+function readThreads({ threads, batchThreads = threads }: ContextOptions) {
+  if (threads !== undefined) integer(threads, "options.threads", 1, THREADS_MAX);
+  if (batchThreads !== undefined) integer(batchThreads, "options.batchThreads", 1, THREADS_MAX);
+  return { threads: threads ?? 0, batchThreads: batchThreads ?? 0 };
+}
+
+function readCacheTypes({ cacheType = "f16", flashAttention = "auto" }: ContextOptions) {
+  const name = "options.cacheType";
+  oneOf(flashAttention, "options.flashAttention", ["auto", true, false]);
+  const one = isPlainObject(cacheType)
+    ? readOptions(cacheType, name, ["key", "value"])
+    : { key: oneOf(cacheType, name, CACHE_TYPES), value: oneOf(cacheType, name, CACHE_TYPES) };
+  const { key = "f16", value = "f16" } = one;
+  const cacheTypeKey = oneOf(key, `${name}.key`, CACHE_TYPES);
+  const cacheTypeValue = oneOf(value, `${name}.value`, CACHE_TYPES);
+  if (flashAttention === false && !UNQUANTIZED.includes(cacheTypeValue)) {
+    throw invalid(
+      `A quantized value cache (${cacheTypeValue}) needs flash attention, and ` +
+        "`options.flashAttention` is false",
+    );
+  }
+  const flash: NativeContextOptions["flashAttention"] =
+    flashAttention === "auto" ? "auto" : flashAttention ? "on" : "off";
+  return { cacheTypeKey, cacheTypeValue, flashAttention: flash };
+}
+
+/** 0: as the model's file says. */
+function readRope(value: ContextOptions["rope"]) {
+  const known = ["frequencyBase", "frequencyScale"] as const;
+  const { frequencyBase: base, frequencyScale: scale } = readOptions(value, "options.rope", known);
+  if (base !== undefined) number(base, "options.rope.frequencyBase", 1e-3, 1e12);
+  if (scale !== undefined) number(scale, "options.rope.frequencyScale", 1e-6, 1e6);
+  return { ropeFrequencyBase: base ?? 0, ropeFrequencyScale: scale ?? 0 };
+}

@@ -1,0 +1,25 @@
+export { type Device, type EngineInfo, engineInfo, listDevices, setLogHandler } from "./backend.js";
+export { Context, type ContextStats } from "./context.js";
+export type { CacheType, ContextOptions } from "./context-options.js";
+export { CriaError, type CriaErrorCode } from "./errors.js";
+export type {
+  GenerateOptions,
+  Generation,
+  GenerationChunk,
+  GenerationResult,
+  GenerationTimings,
+  GenerationUsage,
+} from "./generation.js";
+export { type GbnfOptions, Grammar } from "./grammar.js";
+export {
+  type DetokenizeOptions,
+  Model,
+  type SpecialTokens,
+  type TokenizeOptions,
+} from "./model.js";
+export type { LoadModelOptions } from "./model-options.js";
+export type { Flavour, LogLevel, StopReason } from "./native.js";
+export { type Prompt, type PromptInput, type PromptSegment, promptToString } from "./prompt.js";
+export { type Penalties, Sampler, type SamplerOptions } from "./sampler.js";
+export type { LogitBias, SamplerStep } from "./sampler-step.js";
+export type { Tokens } from "./tokens.js";

@@ -1,0 +1,162 @@
+import { expected, invalid, show } from "./errors.js";
+
+/** The largest count that fits the engine's signed 32-bit sizes. */
+export const MAX_INT32 = 2 ** 31 - 1;
+/** Seeds and other unsigned 32-bit values. */
+export const MAX_UINT32 = 2 ** 32 - 1;
+
+/**
+ * A copy of the options, each property read once, so that what was checked is what is used. Options
+ * that are `undefined` count as not given. `name` is what the caller knows the argument by.
+ */
+export function readOptions<T extends object>(
+  options: T | undefined,
+  name: string,
+  known: readonly (keyof T & string)[],
+): Partial<T> {
+  const copy: Partial<T> = {};
+  if (options === undefined) return copy;
+  if (!isPlainObject(options)) throw expected("a plain object", name, options);
+  try {
+    for (const key of Reflect.ownKeys(options)) {
+      if (typeof key === "string" && (known as readonly string[]).includes(key)) {
+        const value = options[key as keyof T];
+        if (value !== undefined) copy[key as keyof T] = value;
+      } else {
+        throw unknownOption(key, name, known);
+      }
+    }
+  } catch (error) {
+    throw unreadable(error, name, options);
+  }
+  return copy;
+}
+
+/** What a hostile getter or proxy threw becomes the cause of ERR_INVALID_ARGUMENT. */
+export function unreadable(error: unknown, name: string, value: unknown): unknown {
+  return isOurs(error) ? error : expected("readable properties", name, value, error);
+}
+
+function isOurs(error: unknown): boolean {
+  return error instanceof Error && (error as { code?: unknown }).code === "ERR_INVALID_ARGUMENT";
+}
+
+function unknownOption(key: string | symbol, name: string, known: readonly string[]): Error {
+  const near = typeof key === "string" ? nearest(key, known) : undefined;
+  const hint =
+    near === undefined
+      ? `known are ${known.map((k) => `\`${k}\``).join(", ")}`
+      : `did you mean \`${near}\`?`;
+  return invalid(`Unknown option ${show(key)} in \`${name}\`: ${hint}`, { name, option: key });
+}
+
+/** The known name within a third of `key`'s letters in edits, if there is one. */
+export function nearest(key: string, known: readonly string[]): string | undefined {
+  if (key.length > 64) return undefined;
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.floor(key.length / 3)) + 1;
+  for (const name of known) {
+    const distance = editDistance(key.toLowerCase(), name.toLowerCase());
+    if (distance < bestDistance) {
+      best = name;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}
+
+/** Made by a literal, `Object.create(null)` or JSON, of any realm; class instances are not. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  try {
+    const prototype: unknown = Object.getPrototypeOf(value);
+    return prototype === null || Object.getPrototypeOf(prototype) === null;
+  } catch {
+    return false;
+  }
+}
+
+export function integer(value: unknown, name: string, min: number, max: number): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) {
+    return value + 0; // -0 becomes 0
+  }
+  throw expected(`an integer from ${min} to ${max}`, name, value);
+}
+
+export function number(value: unknown, name: string, min: number, max: number): number {
+  if (typeof value === "number" && value >= min && value <= max) return value + 0;
+  throw expected(`a number from ${min} to ${max}`, name, value);
+}
+
+export function boolean(value: unknown, name: string): boolean {
+  if (typeof value === "boolean") return value;
+  throw expected("a boolean", name, value);
+}
+
+export function string(value: unknown, name: string): string {
+  if (typeof value === "string") return value;
+  throw expected("a string", name, value);
+}
+
+/** No half of a surrogate pair: with the `u` flag only a lone one is a code point of its own. */
+export function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}
+
+export function oneOf<const T>(value: unknown, name: string, allowed: readonly T[]): T {
+  if ((allowed as readonly unknown[]).includes(value)) return value as T;
+  throw expected(`one of ${allowed.map(show).join(", ")}`, name, value);
+}
+
+// biome-ignore lint/complexity/noBannedTypes: only that it can be called matters here
+export function callback<T extends Function>(value: T, name: string): T {
+  if (typeof value === "function") return value;
+  throw expected("a function", name, value);
+}
+
+/** An own copy of an array, each element checked by `element`. */
+export function list<T>(
+  value: unknown,
+  name: string,
+  what: string,
+  element: (value: unknown, name: string) => T,
+): T[] {
+  if (!Array.isArray(value)) throw expected(what, name, value);
+  try {
+    return Array.from(value, (item: unknown, index) => element(item, `${name}[${index}]`));
+  } catch (error) {
+    throw unreadable(error, name, value);
+  }
+}
+
+/** Duck-typed, since a signal may come from another realm or a polyfill. */
+export function abortSignal(value: unknown, name: string): AbortSignal {
+  try {
+    const signal = value as Partial<AbortSignal> | null;
+    if (
+      typeof signal === "object" &&
+      signal !== null &&
+      typeof signal.aborted === "boolean" &&
+      typeof signal.addEventListener === "function" &&
+      typeof signal.removeEventListener === "function"
+    ) {
+      return signal as AbortSignal;
+    }
+  } catch (error) {
+    throw unreadable(error, name, value);
+  }
+  throw expected("an AbortSignal", name, value);
+}

@@ -1,0 +1,72 @@
+import { types } from "node:util";
+import { expected } from "./errors.js";
+import { unreadable } from "./options.js";
+
+/** Token ids. Results are typed arrays; arguments may be plain ones, too. */
+export type Tokens = Int32Array | readonly number[];
+
+/** An own copy, so that neither a later change nor another thread's can reach the engine. */
+export function copyTokens(value: unknown, name: string, vocabularySize: number): Int32Array {
+  const copy: ArrayLike<unknown> = types.isInt32Array(value)
+    ? new Int32Array(value)
+    : plain(value, name);
+  for (let i = 0; i < copy.length; i++) {
+    const id = copy[i];
+    if (typeof id === "number" && id >= 0 && id < vocabularySize && Number.isInteger(id)) continue;
+    throw wrongToken(id, `${name}[${i}]`, vocabularySize);
+  }
+  return types.isInt32Array(copy) ? copy : Int32Array.from(copy as number[]);
+}
+
+function plain(value: unknown, name: string): unknown[] {
+  if (!Array.isArray(value)) throw expected("an Int32Array or an array of token ids", name, value);
+  try {
+    return Array.from(value);
+  } catch (error) {
+    throw unreadable(error, name, value);
+  }
+}
+
+export function tokenId(value: unknown, name: string, vocabularySize: number): number {
+  if (
+    typeof value === "number" &&
+    value >= 0 &&
+    value < vocabularySize &&
+    Number.isInteger(value)
+  ) {
+    return value;
+  }
+  throw wrongToken(value, name, vocabularySize);
+}
+
+function wrongToken(value: unknown, name: string, vocabularySize: number): Error {
+  return vocabularySize > 0
+    ? expected(`a token id from 0 to ${vocabularySize - 1}`, name, value)
+    : expected("no token id, since the model has no vocabulary,", name, value);
+}
+
+/** Grows by doubling: one generation's tokens in one buffer, whatever the number of pieces. */
+export class TokenBuffer {
+  #ids = new Int32Array(64);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  push(ids: Int32Array): void {
+    const length = this.#length + ids.length;
+    if (length > this.#ids.length) {
+      const grown = new Int32Array(Math.max(length, this.#ids.length * 2));
+      grown.set(this.#ids.subarray(0, this.#length));
+      this.#ids = grown;
+    }
+    this.#ids.set(ids, this.#length);
+    this.#length = length;
+  }
+
+  /** A copy of the ids from `start` on. */
+  from(start: number): Int32Array {
+    return this.#ids.slice(start, this.#length);
+  }
+}
