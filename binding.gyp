@@ -8,7 +8,7 @@
         {
           "action_name": "build",
           "inputs": [],
-          "outputs": ["build/Release/cria.node"],
+          "outputs": ["<(PRODUCT_DIR)/cria.node"],
           "action": ["node", "scripts/build.mjs"]
         }
       ]

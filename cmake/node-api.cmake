@@ -44,7 +44,8 @@ function(target_link_node_api target)
 endfunction()
 
 function(node_resolve request result)
-  find_program(NODE_PROGRAM node REQUIRED)
+  # build.mjs tells where the Node is that runs it, which need not be in PATH.
+  find_program(NODE_PROGRAM node HINTS ENV CRIA_NODE_DIRECTORY REQUIRED)
   execute_process(
     COMMAND "${NODE_PROGRAM}" -p "require.resolve('${request}').replaceAll(path.sep, '/')"
     WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"

@@ -79,7 +79,7 @@ async function run(command, args, { logFile, onLine = () => {} }) {
   const { MAKEFLAGS, MFLAGS, MAKELEVEL, ...env } = process.env;
   const child = spawn(command, args, {
     cwd: root,
-    env: { ...env, NINJA_STATUS: "[%f/%t] " },
+    env: { ...env, NINJA_STATUS: "[%f/%t] ", CRIA_NODE_DIRECTORY: path.dirname(process.execPath) },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const file = createWriteStream(logFile, { flags: "a" });
@@ -111,6 +111,7 @@ async function run(command, args, { logFile, onLine = () => {} }) {
 async function configure(options, source) {
   const { directory, flavour, native } = options;
   const on = (value) => (value ? "ON" : "OFF");
+  const cmakePath = (name) => name.replaceAll(path.sep, "/");
   const args = [
     "-S",
     root,
@@ -122,8 +123,7 @@ async function configure(options, source) {
     `-DCRIA_VULKAN=${on(flavour === "vulkan")}`,
     `-DCRIA_METAL=${on(flavour === "metal")}`,
     `-DCRIA_TESTS=${on(checkout)}`,
-    `-DLLAMA_CPP_DIR=${source}`,
-    `-DNODE_PROGRAM=${process.execPath}`,
+    `-DLLAMA_CPP_DIR=${cmakePath(source)}`,
     ...options.cmakeArguments,
   ];
   const ninja = process.platform !== "win32" && (await hasNinja());
@@ -147,6 +147,8 @@ async function configure(options, source) {
   await writeFile(stamp, state);
 }
 
+const builtFile = ({ directory }) => path.join(directory, "bin", "cria.node");
+
 /** Lines of ninja ("[3/138] Building …") and make ("[ 12%] Building …"). */
 const step = /^\[\s*(?:(\d+)\/(\d+)|(\d+)%)\] (.*)/;
 
@@ -161,16 +163,20 @@ async function compile(options) {
   const logFile = path.join(options.directory, "build.log");
   await rm(logFile, { force: true });
 
+  const first = !existsSync(builtFile(options));
   const started = Date.now();
-  let shown = -1;
+  let quarters = -1; // shown so far, -1: nothing had to be built yet
   const onLine = (line) => {
     const found = step.exec(line);
     if (!found || !/^(Building|Linking)/.test(found[4])) return;
+    if (quarters < 0) {
+      log(`building the ${options.flavour} engine${first ? ", this takes minutes" : ""}`);
+      quarters = 0;
+    }
     const percent = Number(found[3] ?? Math.floor((100 * found[1]) / found[2]));
-    if (shown < 0) log(`building the ${options.flavour} engine (the first time takes minutes)`);
-    const quarter = Math.floor(percent / 25);
-    if (quarter > shown && shown >= 0 && percent < 100) log(`${percent} %`);
-    shown = Math.max(shown, quarter, 0);
+    if (!first || percent < 25 * (quarters + 1) || percent === 100) return;
+    quarters = Math.floor(percent / 25);
+    log(`${percent} %`);
   };
   const { code, lines } = await run("cmake", [...args, ...parallel], { logFile, onLine });
   // Neither steps nor what CMake says when it looks again.
@@ -178,7 +184,7 @@ async function compile(options) {
   if (code !== 0) {
     throw new Error(`The build failed (all of it: ${logFile}):\n${remarks.slice(-60).join("\n")}`);
   }
-  if (shown < 0) return;
+  if (quarters < 0) return;
   log(`built in ${Math.round((Date.now() - started) / 1000)} s`);
   if (checkout && remarks.some((line) => line.includes("warning:"))) log(remarks.join("\n"));
 }
@@ -215,7 +221,7 @@ async function build() {
     const source = await ensureLlamaCpp({ log });
     await configure(options, source);
     await compile(options);
-    await install(path.join(options.directory, "bin", "cria.node"), options.out);
+    await install(builtFile(options), options.out);
     if (!checkout) await tidy(options.directory, source);
   });
 }

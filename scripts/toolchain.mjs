@@ -87,9 +87,15 @@ async function checkCompiler() {
   return missing("compiler", `A C++17 compiler is missing (tried ${tried}).`);
 }
 
+async function checkMake() {
+  if (process.platform === "win32" || process.env.CMAKE_GENERATOR) return null;
+  const found = (await hasNinja()) || (await answer("make", ["--version"])) !== null;
+  return found ? null : missing("compiler", "Neither make nor ninja is there.");
+}
+
 /** Throws one message that names everything missing. */
 export async function checkToolchain({ git }) {
-  const checks = [git ? checkGit() : null, checkCMake(), checkCompiler()];
+  const checks = [git ? checkGit() : null, checkCMake(), checkCompiler(), checkMake()];
   const problems = (await Promise.all(checks)).filter(Boolean);
   if (problems.length === 0) return;
   throw new Error(

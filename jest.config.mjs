@@ -1,0 +1,23 @@
+// Reads symbol tables with nm and readelf.
+const unixOnly = ["<rootDir>/test/scripts/check-binary\\.test\\.ts$"];
+
+/** @type {import("jest").Config} */
+export default {
+  testEnvironment: "node",
+  testMatch: ["<rootDir>/test/**/*.test.ts"],
+  testPathIgnorePatterns: process.platform === "win32" ? unixOnly : [],
+  modulePathIgnorePatterns: ["<rootDir>/(\\.build|\\.llama\\.cpp|build|dist|prebuilds)/"],
+  // Sources name each other as Node will see them, "./model.js".
+  moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },
+  transform: {
+    "^.+\\.ts$": [
+      "@swc/jest",
+      {
+        jsc: { parser: { syntax: "typescript" }, target: "es2022" },
+        module: { type: "commonjs" },
+        sourceMaps: "inline",
+      },
+    ],
+  },
+  testTimeout: 30_000,
+};

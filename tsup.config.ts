@@ -1,0 +1,24 @@
+import { defineConfig, type Options } from "tsup";
+
+const common: Options = {
+  outDir: "dist",
+  target: "node20",
+  silent: true,
+  // lib/engine.ts asks import.meta.url only where there is no __filename.
+  esbuildOptions: (options) => {
+    options.logOverride = { "empty-import-meta": "silent" };
+  },
+};
+
+// Side by side in one folder: only the first removes old files, and only its own.
+export default defineConfig([
+  {
+    ...common,
+    entry: { index: "lib/index.ts", cli: "lib/cli/main.ts" },
+    format: "esm",
+    splitting: true,
+    clean: ["!**/*.cjs", "!**/*.d.ts", "!**/*.d.cts"],
+  },
+  { ...common, entry: { index: "lib/index.ts" }, format: "esm", dts: { only: true } },
+  { ...common, entry: { index: "lib/index.ts" }, format: "cjs", dts: true },
+]);
