@@ -26,7 +26,7 @@ const require = createRequire(FILE);
 const FLAVOURS: readonly Flavour[] = ["metal", "cuda", "vulkan", "cpu"];
 
 /** What the x64 prebuilds are compiled for (AVX2 level); a local build fits its machine. */
-const PREBUILD_X64_FEATURES = ["avx2", "fma", "f16c"];
+const PREBUILD_X64_FEATURES = ["avx2", "fma", "f16c", "bmi2"];
 
 let loaded: Engine | undefined;
 

@@ -169,7 +169,7 @@ export function toNativeStep(step: SamplerStep, vocabularySize: number): NativeS
     case "logit-bias":
       return nativeBias(step.biases as Readonly<Record<number, number>>, vocabularySize);
     case "grammar":
-      return { type: step.type, ...grammarParts(step.grammar) };
+      return { type: step.type, ...nativeGrammar(step.grammar) };
     default:
       return { ...step };
   }
@@ -179,20 +179,23 @@ function withoutType<T extends { type: string }>({ type: _, ...rest }: T): Omit<
   return rest;
 }
 
-function nativeBias(biases: Readonly<Record<number, number>>, size: number): NativeSamplerStep {
-  const tokens = Int32Array.from(Object.keys(biases), Number);
-  const outside = tokens.find((token) => token >= size);
-  if (outside !== undefined) {
-    throw expected(`token ids below the vocabulary size ${size}`, "logitBias", outside);
-  }
-  const values = Float32Array.from(Object.values(biases));
-  return { type: "logit-bias", tokens, biases: values };
+function nativeGrammar({ source, root, tokens }: Grammar) {
+  return { source, root, tokens };
 }
 
-function grammarParts({
-  source,
-  root,
-  tokens,
-}: Grammar): Pick<Grammar, "source" | "root" | "tokens"> {
-  return { source, root, tokens };
+type NativeBias = Extract<NativeSamplerStep, { type: "logit-bias" }>;
+
+/** A bias may name most of a vocabulary: it is made ready once, not at every generation. */
+const nativeBiases = new WeakMap<object, NativeBias>();
+
+function nativeBias(biases: Readonly<Record<number, number>>, size: number): NativeBias {
+  let native = nativeBiases.get(biases);
+  if (native === undefined) {
+    const tokens = Int32Array.from(Object.keys(biases), Number); // rising, as all such keys
+    native = { type: "logit-bias", tokens, biases: Float32Array.from(Object.values(biases)) };
+    nativeBiases.set(biases, native);
+  }
+  const largest = native.tokens.at(-1) ?? 0;
+  if (largest < size) return native;
+  throw expected(`token ids below the vocabulary size ${size}`, "logitBias", largest);
 }

@@ -172,6 +172,9 @@ void Context::attach_threads(ContextInfo& info) {
 
   const auto make_pool = [](int32_t threads) {
     ggml_threadpool_params params = ggml_threadpool_params_default(threads);
+    // Milliseconds of busy waiting for the next graph: more than the time between two tokens, and
+    // not the half second of the default, which the rest of the app would have to do without.
+    params.poll = 1;
     ggml_threadpool* pool = ggml_threadpool_new(&params);
     if (pool == nullptr) {
       throw Error(code::kOutOfMemory,

@@ -237,13 +237,13 @@ void Scheduler::collect(double decode_ms) {
   }
 
   for (const Share& share : shares_) {
-    share.sequence->advance(share.count);
-    if (share.output >= 0) deliver(share);
-    const Sequence& sequence = *share.sequence;
+    Sequence& sequence = *share.sequence;
+    sequence.advance(share.count);
     const bool prefill = sequence.evaluated() <= sequence.prompt_length();
     if (sequence.request().progress && prefill) {
       outbox_.progress(sequence.id(), sequence.evaluated(), sequence.prompt_length());
     }
+    if (share.output >= 0) deliver(share);
   }
   running_.erase(std::remove_if(running_.begin(), running_.end(),
                                 [](const auto& s) { return s->slot() == Sequence::kNoSlot; }),
