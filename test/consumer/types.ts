@@ -1,0 +1,110 @@
+// A user's program, as strict as TypeScript can be; compiled for ESM and for CommonJS.
+import {
+  type CacheType,
+  type Context,
+  type ContextOptions,
+  CriaError,
+  type CriaErrorCode,
+  type Device,
+  engineInfo,
+  type GenerateOptions,
+  type Generation,
+  type GenerationChunk,
+  type GenerationResult,
+  Grammar,
+  type LoadModelOptions,
+  listDevices,
+  Model,
+  type Prompt,
+  promptToString,
+  Sampler,
+  type SamplerStep,
+  setLogHandler,
+} from "cria";
+
+const load: LoadModelOptions = {
+  gpuLayers: "auto",
+  onProgress: (fraction: number) => void fraction,
+};
+const cacheType: CacheType = "q8_0";
+const options: ContextOptions = {
+  contextSize: "auto",
+  sequences: 4,
+  cacheType: { key: cacheType },
+};
+
+export async function answer(path: string, signal: AbortSignal): Promise<string> {
+  await using model = await Model.load(path, { ...load, signal });
+  await using context: Context = await model.createContext(options);
+  const prompt: Prompt = [{ control: "<|begin_of_text|>" }, { text: "Hi" }, { tokens: [1, 2] }];
+  const generate: GenerateOptions = {
+    sampler: Sampler.greedy(),
+    maxTokens: 8,
+    stop: ["\n"],
+    signal,
+  };
+  await using generation: Generation = context.generate(prompt, generate);
+  for await (const chunk of generation) take(chunk);
+  const result: GenerationResult = await generation.result();
+  const eot: number | null = model.specialTokens.eot;
+  const tokens: Int32Array = model.tokenize(promptToString(prompt, model), { special: true });
+  switch (result.stopReason) {
+    case "end-of-text":
+    case "end-of-turn":
+    case "end-of-message":
+      return `${result.stopToken ?? eot}`;
+    case "stop-string":
+    case "max-tokens":
+    case "context-full":
+    case "cancelled":
+      return `${result.text} ${tokens.length} ${result.usage.promptTokens}`;
+  }
+}
+
+function take({ text, tokens }: GenerationChunk): [string, Int32Array] {
+  return [text, tokens];
+}
+
+export function describe(step: SamplerStep): string {
+  switch (step.type) {
+    case "greedy":
+    case "dist":
+      return step.type;
+    case "temperature":
+    case "top-k":
+    case "top-p":
+    case "min-p":
+      return `${step.type} ${step.value}`;
+    case "penalties":
+      return `${step.lastN ?? 64}`;
+    case "logit-bias":
+      return JSON.stringify(step.biases);
+    case "grammar":
+      return step.grammar.source;
+  }
+}
+
+export function codeOf(error: unknown): CriaErrorCode | undefined {
+  return CriaError.is(error) ? error.code : undefined;
+}
+
+export const devices: Device[] = listDevices();
+export const flavour: "cpu" | "metal" | "cuda" | "vulkan" = engineInfo().flavour;
+export const sampler = new Sampler({
+  temperature: 0.7,
+  logitBias: new Map([[1, Number.NEGATIVE_INFINITY]]),
+  grammar: Grammar.gbnf('root ::= "x"'),
+}).with({ seed: 1 });
+setLogHandler((level, message) => void `${level} ${message}`);
+setLogHandler(null);
+
+// @ts-expect-error: a misspelt option
+new Sampler({ temprature: 1 });
+// @ts-expect-error: it has no public constructor
+new Model();
+// @ts-expect-error: no such step
+Sampler.chain([{ type: "top-q", value: 1 }]);
+export function change(result: GenerationResult): void {
+  // @ts-expect-error: results are read-only
+  result.text = "";
+}

@@ -1,0 +1,61 @@
+import { availableParallelism } from "node:os";
+import { type ChildOptions, type End, QUIET, runScript } from "../support/child.js";
+
+/** Runs the children side by side, as many as there are processors. */
+async function runAll(runs: readonly [script: string, options: ChildOptions][]): Promise<End[]> {
+  const ends: End[] = [];
+  let next = 0;
+  const lane = async () => {
+    for (let i = next++; i < runs.length; i = next++) {
+      const [script, options] = runs[i] as [string, ChildOptions];
+      ends[i] = await runScript(`lifetime/${script}`, options);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(4, availableParallelism()) }, lane));
+  return ends;
+}
+
+function children(count: number, script: string, make: (i: number) => ChildOptions) {
+  return Array.from({ length: count }, (_, i): [string, ChildOptions] => [script, make(i)]);
+}
+
+const quiet = (count: number) => Array.from({ length: count }, () => QUIET);
+
+test("workers may be terminated in the middle of anything, 100 times", async () => {
+  const runs = children(4, "terminate-worker.mjs", () => ({ args: ["25"], deadline: 120_000 }));
+  expect(await runAll(runs)).toEqual(quiet(4));
+}, 240_000);
+
+test("models and contexts may be disposed in the middle of anything, 100 times each", async () => {
+  const runs = children(4, "dispose.mjs", () => ({ args: ["25"], deadline: 120_000 }));
+  expect(await runAll(runs)).toEqual(quiet(4));
+}, 240_000);
+
+test("what is dropped without dispose is collected, 100 times", async () => {
+  const options = { args: ["25"], execArgv: ["--expose-gc"], deadline: 120_000 };
+  expect(await runAll(children(4, "drop.mjs", () => options))).toEqual(quiet(4));
+}, 240_000);
+
+test("a pending generation keeps the process alive, an idle context does not", async () => {
+  expect(await runScript("lifetime/pending.mjs", { deadline: 20_000 })).toEqual(QUIET);
+});
+
+describe("the process may exit, 100 times in all", () => {
+  test.each([
+    ["load", ""],
+    ["open", ""],
+    ["prefill", ""],
+    ["decode", ""],
+    ["decode", "disposing"],
+  ])(
+    "during %s %s",
+    async (phase, disposing) => {
+      const runs = children(20, "exit.mjs", (i) => ({
+        args: [String(i), phase, disposing],
+        deadline: 20_000,
+      }));
+      expect(await runAll(runs)).toEqual(quiet(20));
+    },
+    240_000,
+  );
+});

@@ -1,0 +1,36 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { MODEL, REFERENCE } from "../support/paths.js";
+
+const suffix = process.platform === "win32" ? ".exe" : "";
+
+async function run(program: string, args: readonly string[]) {
+  const child = spawn(join(dirname(REFERENCE), `cria-${program}${suffix}`), args, {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, "close"),
+  ]);
+  return { code, stdout, stderr };
+}
+
+// The programs of this folder, which test native/core without Node.
+test.each([
+  ["text-stream-test"],
+  ["outbox-test"],
+  ["sampler-test", MODEL],
+  ["context-test", MODEL],
+])(
+  "%s",
+  async (program, ...args) => {
+    const { code, stdout, stderr } = await run(program, args);
+    expect(stdout).toMatch(/^\d+ passed, 0 failed\s*$/);
+    expect(stderr).toBe("");
+    expect(code).toBe(0);
+  },
+  300_000,
+);

@@ -1,0 +1,47 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { MODEL, ROOT } from "./paths.js";
+
+/** What a child that may die left behind: its end, and all that it wrote. */
+export interface End {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A good end: no fault, no hang, no word. */
+export const QUIET: End = { code: 0, signal: null, stdout: "", stderr: "" };
+
+export interface ChildOptions {
+  readonly args?: readonly string[];
+  readonly execArgv?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+  /** Killed with SIGKILL after so many ms. */
+  readonly deadline?: number;
+}
+
+/** Runs test/<script> in a Node of its own, with the built package and the demo model at hand. */
+export function runScript(script: string, options: ChildOptions = {}): Promise<End> {
+  return runNode([join(ROOT, "test", script), ...(options.args ?? [])], options);
+}
+
+export async function runNode(
+  args: readonly string[],
+  { execArgv = [], env = {}, deadline = 60_000 }: ChildOptions = {},
+): Promise<End> {
+  const child = spawn(process.execPath, [...execArgv, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, CRIA_TEST_MODEL: MODEL, ...env },
+  });
+  const timer = setTimeout(() => child.kill("SIGKILL"), deadline);
+  const [[code, signal], stdout, stderr] = await Promise.all([
+    once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>,
+    text(child.stdout),
+    text(child.stderr),
+  ]);
+  clearTimeout(timer);
+  return { code, signal, stdout, stderr };
+}

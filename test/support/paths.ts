@@ -1,0 +1,14 @@
+import { join } from "node:path";
+
+export const ROOT = join(__dirname, "..", "..");
+/** CRIA_TEST_MODEL runs the tests on another model of the Llama 3.1 format. */
+export const MODEL = process.env.CRIA_TEST_MODEL || join(ROOT, "models", "cria-demo.gguf");
+export const DIST = join(ROOT, "dist");
+/** llama.cpp's own answers; `npm test` builds it from test/native/reference.cpp. */
+export const REFERENCE = join(
+  ROOT,
+  ".build",
+  "local",
+  "bin",
+  process.platform === "win32" ? "cria-reference.exe" : "cria-reference",
+);
