@@ -4,6 +4,7 @@ const common: Options = {
   outDir: "dist",
   target: "node20",
   silent: true,
+  keepNames: true, // else classes show as _Model in stacks
   // lib/engine.ts asks import.meta.url only where there is no __filename.
   esbuildOptions: (options) => {
     options.logOverride = { "empty-import-meta": "silent" };

@@ -47,7 +47,7 @@ export function asText(report) {
   return [
     ...[lines[0], rule, ...lines.slice(1)].map(format),
     "",
-    `Medians of ${pairs} pairs, ${repetitions} repetitions each; ${settings.threads} threads, ` +
+    `Medians of ${pairs} pairs, repetitions in each: ${repetitions}; ${settings.threads} threads, ` +
       `${settings.cacheType} cache, flash attention ${settings.flashAttention ? "on" : "off"}, ` +
       `${settings.cacheLayout} layout.`,
     `${cpu}; Node ${node}; llama.cpp ${report.llamaCpp.slice(0, 12)}.`,

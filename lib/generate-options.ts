@@ -64,5 +64,5 @@ function stopString(value: unknown, name: string): string {
 }
 
 function randomSeed(): number {
-  return Math.floor(Math.random() * 2 ** 32);
+  return Math.floor(Math.random() * (2 ** 32 - 1));
 }

@@ -61,7 +61,7 @@ export class Model implements AsyncDisposable {
   readonly embeddingLength: number;
   readonly layerCount: number;
   readonly vocabularySize: number;
-  /** The file's key-value pairs in its order, arrays left out. */
+  /** The file's key-value pairs, arrays left out. */
   readonly metadata: ReadonlyMap<string, string>;
   /** The file's own chat template (Jinja), or null. */
   readonly chatTemplate: string | null;

@@ -20,6 +20,8 @@ export interface NativeAddon {
   listDevices(): NativeDevice[];
   /** Called on the JS thread of the environment that set it; null removes it. */
   setLogHandler(handler: ((level: LogLevel, message: string) => void) | null): void;
+  /** Stops and joins every thread of this environment; for the process's last moment. Idempotent. */
+  shutDown(): void;
 }
 
 export interface NativeDevice {
@@ -71,7 +73,7 @@ export interface NativeModelInfo {
   embeddingLength: number;
   layerCount: number;
   vocabularySize: number;
-  /** Key, value, key, value… in file order. */
+  /** Key, value, key, value… */
   metadata: string[];
   chatTemplate: string | null;
   specialTokens: { bos: number; eos: number; eot: number; eom: number }; // -1: none
@@ -157,7 +159,7 @@ export interface NativeRequest {
   /** BOS in front of the first segment. */
   addBos: boolean;
   sampler: readonly NativeSamplerStep[];
-  /** 0…2^32 - 1, for the steps that draw. */
+  /** 0…2^32 - 2, for the steps that draw. */
   seed: number;
   /** -1: until the context is full. */
   maxTokens: number;

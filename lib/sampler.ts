@@ -43,7 +43,7 @@ export interface SamplerOptions {
   readonly logitBias?: LogitBias;
   /** Default: none. */
   readonly grammar?: Grammar;
-  /** 0…2^32 - 1: the same seed and prompt give the same text. Default: a new one per generation. */
+  /** 0…2^32 - 2: the same seed and prompt give the same text. Default: a new one per generation. */
   readonly seed?: number;
 }
 
@@ -197,7 +197,7 @@ function checkOptions(
 }
 
 function checkSeed(value: unknown, name: string): number {
-  return integer(value, name, 0, MAX_UINT32);
+  return integer(value, name, 0, MAX_UINT32 - 1); // the last one is llama.cpp's sign for "any"
 }
 
 function stepsOf(options: SamplerOptions): SamplerStep[] {

@@ -44,7 +44,7 @@ describe("usage", () => {
     [generate(), "Give a prompt"],
     [generate("a prompt", "--max-tokens", "few"), "Expected a whole number of at least 1"],
     [generate("a prompt", "--max-tokens", "0"), "Expected a whole number of at least 1"],
-    [generate("a prompt", "--seed", "4294967296"), "from 0 to 4294967295"],
+    [generate("a prompt", "--seed", "4294967295"), "from 0 to 4294967294"],
     [generate("a prompt", "--temperature", "hot"), "Expected a number"],
     [generate("a prompt", "--temperature", "-1"), "'--temperature <t>' argument '-1'"],
     [generate("a prompt", "--top-p", "1.5"), "Expected a number from 0 to 1"],

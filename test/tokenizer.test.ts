@@ -48,6 +48,7 @@ describe("the demo model's tokenizer", () => {
     "  two  spaces\n\ttab",
     "naïve café 漢字 👩‍🚀 \u0000 end",
     "1234567890",
+    "spaces before . and , and ! and ? it 's n't 'm 've 're",
   ])("takes %j apart and puts it together again", (text) => {
     expect(model.detokenize(model.tokenize(text))).toBe(text);
     expect(model.detokenize([...model.tokenize(text)])).toBe(text);

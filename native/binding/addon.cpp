@@ -51,6 +51,13 @@ Napi::Value set_log_handler(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value shut_down(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] {
+    Environment::of(info.Env()).shut_down();
+    return info.Env().Undefined();
+  });
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   return entry(env, [&] {
     backend::start();
@@ -60,6 +67,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("engineInfo", Napi::Function::New(env, engine_info, "engineInfo"));
     exports.Set("listDevices", Napi::Function::New(env, list_devices, "listDevices"));
     exports.Set("setLogHandler", Napi::Function::New(env, set_log_handler, "setLogHandler"));
+    exports.Set("shutDown", Napi::Function::New(env, shut_down, "shutDown"));
     return exports;
   });
 }

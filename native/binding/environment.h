@@ -38,8 +38,11 @@ class Environment {
   // Null or undefined removes the handler.
   void set_log_handler(Napi::Value handler);
 
- private:
+  // Idempotent. The cleanup hook's doing; but process.exit() on the main thread runs no hooks and
+  // goes on to destroy ggml's static objects, so there the "exit" event calls it.
   void shut_down();
+
+ private:
   void remove_log_handler();
 
   const std::shared_ptr<Mailbox> mailbox_;

@@ -76,10 +76,22 @@ Tokens Vocabulary::tokenize(std::string_view text, bool special) const {
 }
 
 std::string Vocabulary::detokenize(const Tokens& tokens, bool special) const {
+  const enum llama_vocab_type type = llama_vocab_type(vocab_);
+  const bool prefixed =
+      type == LLAMA_VOCAB_TYPE_SPM || type == LLAMA_VOCAB_TYPE_UGM || type == LLAMA_VOCAB_TYPE_WPM;
+  std::string bytes;
+  if (!prefixed) {
+    // The pieces as they would stream: llama_detokenize takes spaces out in front of punctuation.
+    for (const llama_token token : tokens)
+      append_piece(token, special, bytes);
+    return utf8::repair(bytes);
+  }
+
+  // These put a space in front of a text, which llama_detokenize takes away again.
   for (const llama_token token : tokens)
     check(token);
   const auto count = static_cast<int32_t>(tokens.size());
-  std::string bytes(tokens.size() * 8 + 16, '\0');
+  bytes.resize(tokens.size() * 8 + 16);
   const auto fill = [&] {
     return llama_detokenize(vocab_, tokens.data(), count, bytes.data(),
                             static_cast<int32_t>(bytes.size()), /*remove_special=*/false, special);
