@@ -56,7 +56,7 @@ export interface GenerationTimings {
 /** All of a finished generation. */
 export interface GenerationResult {
   readonly text: string;
-  /** Without the stop token. */
+  /** Without the stop token; those that spell a stop string are among them. */
   readonly tokens: Int32Array;
   /**
    * Why it ended. Of the end-of-generation tokens, the end of a message (`<|eom_id|>`: a tool is to

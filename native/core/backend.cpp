@@ -92,7 +92,9 @@ const char* type_name(enum ggml_backend_dev_type type) {
 }  // namespace
 
 void capture_error(const std::string& message) {
-  if (current_capture != nullptr) current_capture->last_ = message;
+  if (current_capture != nullptr && current_capture->first_.empty()) {
+    current_capture->first_ = message;
+  }
 }
 
 void start() {
@@ -167,11 +169,11 @@ ErrorCapture::ErrorCapture() : outer_(current_capture) { current_capture = this;
 ErrorCapture::~ErrorCapture() { current_capture = outer_; }
 
 std::string ErrorCapture::reason(const std::string& otherwise) const {
-  if (last_.empty()) return otherwise;
+  if (first_.empty()) return otherwise;
   // "llama_model_load: error loading model: …" → "error loading model: …"
-  const size_t colon = last_.find(": ");
-  const bool function = colon != std::string::npos && last_.find(' ') > colon;
-  return function ? last_.substr(colon + 2) : last_;
+  const size_t colon = first_.find(": ");
+  const bool function = colon != std::string::npos && first_.find(' ') > colon;
+  return function ? first_.substr(colon + 2) : first_;
 }
 
 AbortGuard::AbortGuard() : outer_(abort_guarded) { abort_guarded = true; }

@@ -44,12 +44,13 @@ class ErrorCapture {
   ErrorCapture(const ErrorCapture&) = delete;
   ErrorCapture& operator=(const ErrorCapture&) = delete;
 
-  // The last message, without its function's name; `otherwise` where there was none.
+  // The first message, which has the cause, without its function's name; `otherwise` where there
+  // was none.
   std::string reason(const std::string& otherwise) const;
 
  private:
   friend void capture_error(const std::string& message);
-  std::string last_;
+  std::string first_;
   ErrorCapture* outer_;
 };
 

@@ -133,8 +133,8 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
   }
   if (model == nullptr) {
     throw Error(code::kModelInvalid, "\"" + options.path + "\" could not be loaded: " +
-                                         errors.reason("it is no model that llama.cpp knows.") +
-                                         " Expected a complete GGUF file of a supported model.");
+                                         errors.reason("it is no model that llama.cpp knows") +
+                                         ". Expected a complete GGUF file of a supported model.");
   }
   return std::shared_ptr<Model>(new Model(model, options.vocab_only));
 }
