@@ -1,3 +1,5 @@
+import { isMarked, mark } from "./marker.js";
+
 /** Stable names of everything that can go wrong; branch on these, never on messages. */
 export type CriaErrorCode =
   | "ERR_INVALID_ARGUMENT"
@@ -18,7 +20,6 @@ export type CriaErrorCode =
   | "ERR_STATE_INVALID"
   | "ERR_INTERNAL";
 
-// A registered symbol: the ESM and the CommonJS copy of this class in one process share it.
 const MARKER = Symbol.for("cria.error");
 
 /**
@@ -47,20 +48,12 @@ export class CriaError extends Error {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
     if (options.details !== undefined) this.details = options.details;
-    Object.defineProperty(this, MARKER, { value: true });
+    mark(this, MARKER);
   }
 
   /** True for a `CriaError` of any copy of this package in the process, where `instanceof` is not. */
   static is(value: unknown): value is CriaError {
-    try {
-      return (
-        typeof value === "object" &&
-        value !== null &&
-        (value as { [MARKER]?: unknown })[MARKER] === true
-      );
-    } catch {
-      return false; // a proxy that throws on reading
-    }
+    return isMarked(value, MARKER);
   }
 }
 

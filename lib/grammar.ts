@@ -1,5 +1,6 @@
 import { invalid } from "./errors.js";
 import { validateGbnf } from "./gbnf.js";
+import { isMarked, mark } from "./marker.js";
 import { readOptions, string } from "./options.js";
 
 const KEY = Symbol("Grammar");
@@ -24,7 +25,7 @@ export class Grammar {
     this.source = source;
     this.root = root;
     this.tokens = Object.freeze(tokens);
-    Object.defineProperty(this, MARKER, { value: true });
+    mark(this, MARKER);
     Object.freeze(this);
   }
 
@@ -45,13 +46,5 @@ export class Grammar {
 
 /** Also one of the package's other copy (ESM and CommonJS in one process). */
 export function isGrammar(value: unknown): value is Grammar {
-  try {
-    return (
-      typeof value === "object" &&
-      value !== null &&
-      (value as { [MARKER]?: unknown })[MARKER] === true
-    );
-  } catch {
-    return false;
-  }
+  return isMarked(value, MARKER);
 }

@@ -1,5 +1,6 @@
 import { expected, invalid } from "./errors.js";
 import type { Grammar } from "./grammar.js";
+import { isMarked, mark } from "./marker.js";
 import type { NativeSamplerStep } from "./native.js";
 import { integer, list, MAX_UINT32, number, readOptions } from "./options.js";
 import {
@@ -96,7 +97,7 @@ export class Sampler {
       this.seed = this.#options.seed;
     }
     Object.freeze(this.steps);
-    Object.defineProperty(this, MARKER, { value: true });
+    mark(this, MARKER);
     Object.freeze(this);
   }
 
@@ -166,15 +167,7 @@ function isChain(options: unknown): options is Chain {
 
 /** Also one of the package's other copy (ESM and CommonJS in one process). */
 export function isSampler(value: unknown): value is Sampler {
-  try {
-    return (
-      typeof value === "object" &&
-      value !== null &&
-      (value as { [MARKER]?: unknown })[MARKER] === true
-    );
-  } catch {
-    return false;
-  }
+  return isMarked(value, MARKER);
 }
 
 function checkOptions(

@@ -20,9 +20,9 @@ enum Kind : unsigned char { kLetter, kDigit, kSign, kBeyond, kSpace };
 
 // Unicode's white space beyond ASCII, in UTF-8.
 bool begins_wide_space(std::string_view text) {
-  static constexpr std::array<std::string_view, 9> kSpaces = {
-      "\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\xA8", "\xE2\x80\xA9",
-      "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80", "\xE2\x80\x8A"};
+  static constexpr std::array<std::string_view, 8> kSpaces = {
+      "\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\xA8",
+      "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80"};
   const std::string_view three = text.substr(0, 3);
   if (three >= "\xE2\x80\x80" && three <= "\xE2\x80\x8A") return true;
   return std::any_of(kSpaces.begin(), kSpaces.end(),

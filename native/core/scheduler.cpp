@@ -245,9 +245,7 @@ void Scheduler::collect(double decode_ms) {
     }
     if (share.output >= 0) deliver(share);
   }
-  running_.erase(std::remove_if(running_.begin(), running_.end(),
-                                [](const auto& s) { return s->slot() == Sequence::kNoSlot; }),
-                 running_.end());
+  forget_released();
 }
 
 // Samples for one sequence. Whatever is wrong with it is its own error and nobody else's.
@@ -297,6 +295,11 @@ void Scheduler::fail_batch(const std::string& message) {
     release(*share.sequence);
   }
   shares_.clear();
+  forget_released();
+}
+
+// Those that gave their slot back have had their last news.
+void Scheduler::forget_released() {
   running_.erase(std::remove_if(running_.begin(), running_.end(),
                                 [](const auto& s) { return s->slot() == Sequence::kNoSlot; }),
                  running_.end());

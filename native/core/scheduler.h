@@ -79,6 +79,7 @@ class Scheduler {
   void make_room();
   void fail_batch(const std::string& message);
   void release(Sequence& sequence);
+  void forget_released();
   void count();
 
   llama_context* const context_;
