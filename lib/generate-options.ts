@@ -52,6 +52,8 @@ export function nativeGenerateOptions(
       stop: list(stop, "options.stop", "an array of strings", stopString),
       special: boolean(special, "options.special"),
       progress: onProgress !== undefined,
+      logprobs: -1,
+      cachePrompt: true,
     },
   };
 }

@@ -70,6 +70,8 @@ describe("request", () => {
         stop: ["\n"],
         special: true,
         progress: true,
+        logprobs: -1,
+        cachePrompt: true,
       },
     ]);
   });

@@ -41,7 +41,11 @@ SamplerStep to_step(Napi::Value value) {
   }
   if (type == "logit-bias") return to_logit_bias(fields);
   if (type == "grammar") {
-    return step::Grammar{fields.text("source"), fields.text("root"), fields.texts("tokens")};
+    step::Grammar step;
+    step.source = fields.text("source");
+    step.root = fields.text("root");
+    step.tokens = fields.texts("tokens");
+    return step;
   }
   throw Error(code::kInvalidArgument, "Unknown sampler step \"" + type + "\".");
 }

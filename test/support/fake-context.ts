@@ -1,4 +1,5 @@
 import type {
+  NativeCommand,
   NativeContext,
   NativeContextInfo,
   NativeContextOptions,
@@ -26,6 +27,7 @@ export function nativeResult(changes: Partial<NativeResult> = {}): NativeResult 
 /** Keeps the addon's side of the contract in lib/native.ts, with the test as its engine. */
 export class FakeNativeContext implements NativeContext {
   readonly requests: NativeRequest[] = [];
+  readonly commands: { id: number; command: NativeCommand }[] = [];
   readonly cancelled: number[] = [];
   options: NativeContextOptions | undefined;
   closed = 0;
@@ -51,6 +53,10 @@ export class FakeNativeContext implements NativeContext {
     if (this.submitError !== undefined) throw this.submitError;
     this.requests.push(request);
     this.#open.add(request.id);
+  }
+
+  command(id: number, command: NativeCommand): void {
+    this.commands.push({ id, command });
   }
 
   cancel(id: number): void {
