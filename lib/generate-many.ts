@@ -163,6 +163,9 @@ class Batch<T extends BatchRequest> implements AsyncIterableIterator<BatchResult
       try {
         const step = await this.#source.next();
         if (this.#source === undefined) break; // left, or failed, meanwhile
+        if (typeof step !== "object" || step === null) {
+          throw expected("an object", "requests.next()", step);
+        }
         if (step.done) this.#source = undefined;
         else this.#start(step.value);
       } catch (error) {

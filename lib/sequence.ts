@@ -77,15 +77,15 @@ export class Sequence implements AsyncDisposable {
   #running: Command | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(key: symbol, parts: Parts, { sequence, tokens, samplers }: State) {
+  private constructor(key: symbol, parts: Parts, state: State) {
     if (key !== KEY) {
       throw invalid("A Sequence is made by context.createSequence(), not by `new`");
     }
     this.#parts = parts;
-    this.#sequence = sequence;
-    this.#evaluated = tokens;
-    this.#samplers = new Map(samplers);
-    dropped.register(this, { requests: parts.requests, sequence }, this);
+    this.#sequence = state.sequence;
+    this.#evaluated = state.tokens;
+    this.#samplers = new Map(state.samplers);
+    dropped.register(this, { requests: parts.requests, sequence: state.sequence }, this);
   }
 
   static {
