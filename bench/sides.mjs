@@ -1,0 +1,30 @@
+// The programs that rows run on the side of cria and of its peers, each in a process of its own.
+
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const path = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+async function runNode(program, work) {
+  // A program may collect garbage before it measures memory.
+  const args = ["--expose-gc", path(program), JSON.stringify(work)];
+  const { stdout } = await run(process.execPath, args, { maxBuffer: 1 << 24 });
+  return JSON.parse(stdout.trim().split("\n").at(-1));
+}
+
+/** What bench/cria.mjs measured. */
+export const cria = (work) => runNode("cria.mjs", work);
+
+/** What bench/peers/NAME.mjs measured. */
+export function peer(name, work) {
+  if (!existsSync(path("peers/node_modules"))) {
+    throw new Error("The peers are not there. Install them: npm ci --prefix bench/peers");
+  }
+  return runNode(`peers/${name}.mjs`, work);
+}
+
+/** From the milliseconds of a repetition to its rate. */
+export const perSecond = (tokens) => (milliseconds) => (tokens * 1000) / milliseconds;
