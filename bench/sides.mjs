@@ -12,7 +12,17 @@ async function runNode(program, work) {
   // A program may collect garbage before it measures memory.
   const args = ["--expose-gc", path(program), JSON.stringify(work)];
   const { stdout } = await run(process.execPath, args, { maxBuffer: 1 << 24 });
-  return JSON.parse(stdout.trim().split("\n").at(-1));
+  return lastJson(stdout);
+}
+
+/** Some libraries print among what their users print. */
+function lastJson(output) {
+  for (const line of output.trim().split("\n").reverse()) {
+    try {
+      return JSON.parse(line);
+    } catch {}
+  }
+  throw new Error(`No figures came: ${output.slice(-500)}`);
 }
 
 /** What bench/cria.mjs measured. */

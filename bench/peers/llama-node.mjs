@@ -31,11 +31,8 @@ if (parallel) {
 
 const dictionary = words.split(" ");
 const draw = tokenDrawer(1 << 24);
-/** The BOS is added. */
 function makePrompt(length) {
-  return Array.from(draw(length - 1), (value) => ` ${dictionary[value % dictionary.length]}`).join(
-    "",
-  );
+  return Array.from(draw(length), (value) => ` ${dictionary[value % dictionary.length]}`).join("");
 }
 
 async function generate(prompt, tokens) {
@@ -43,8 +40,9 @@ async function generate(prompt, tokens) {
   const result = parallel
     ? await (await context.parallel.completion(options)).promise
     : await context.completion(options);
-  const { tokens_predicted: predicted, tokens_evaluated: evaluated } = result;
-  if (predicted !== tokens || evaluated !== work.prompt) {
+  // Alone it does not count the token that the prompt gave, and at first its BOS as well.
+  const { predicted_n: predicted, prompt_n: evaluated } = result.timings;
+  if (predicted < tokens - 1 || evaluated < work.prompt) {
     throw new Error(`${evaluated} + ${predicted} tokens instead of ${work.prompt} + ${tokens}.`);
   }
 }

@@ -3,6 +3,8 @@
 import { cria, perSecond } from "../sides.mjs";
 import { llamaBatchedBench, llamaBench } from "../upstream.mjs";
 
+const amount = (tokens, quick) => (quick ? tokens / 4 : tokens);
+
 /** Both sides decode one token at a time, `tokens` times, from an empty context. */
 function decode({ model, tokens, atLeast, repetitions }) {
   return {
@@ -13,15 +15,18 @@ function decode({ model, tokens, atLeast, repetitions }) {
     unit: "tok/s",
     wanted: { ratio: { atLeast } },
     repetitions,
-    a: async ({ model, settings, repetitions }) => {
-      const work = { prompt: 0, generate: tokens, repetitions };
-      return (await llamaBench(model, settings, work)).map(perSecond(tokens));
+    a: async ({ model, settings, repetitions, quick }) => {
+      const generate = amount(tokens, quick);
+      const work = { prompt: 0, generate, repetitions };
+      return (await llamaBench(model, settings, work)).map(perSecond(generate));
     },
     // A prompt of one token: evaluating it gives the first token, so that 128 tokens take 128
     // evaluations, as on the other side.
-    b: async ({ model, settings, repetitions }) => {
-      const work = { work: "generate", sequences: 1, prompt: 1, tokens, contextSize: 256 };
-      return (await cria({ ...work, model, settings, repetitions })).map(perSecond(tokens));
+    b: async ({ model, settings, repetitions, quick }) => {
+      const generate = amount(tokens, quick);
+      const work = { work: "generate", sequences: 1, prompt: 1, contextSize: 256 };
+      const asked = { ...work, tokens: generate, model, settings, repetitions };
+      return (await cria(asked)).map(perSecond(generate));
     },
   };
 }

@@ -87,8 +87,8 @@ function sharedEvaluated(cacheLayout) {
     wanted: { b: { atMost: shared + count * own } },
     repetitions: 1,
     pairs: 1, // nothing is timed
-    b: async ({ model, settings, repetitions }) => {
-      const lengths = Array(count).fill(8);
+    b: async ({ model, settings, repetitions, quick }) => {
+      const lengths = Array(quick ? count / 8 : count).fill(8);
       const work = { work: "serve", sequences, contextSize: 2304, shared, own, inFlight: count };
       const asked = {
         ...work,
