@@ -37,6 +37,21 @@ function unlisten(signal: AbortSignal): void {
   listeners.delete(signal);
 }
 
+/**
+ * Follows `work`, but rejects with the signal's reason the moment it aborts. `work` is stopped by
+ * whoever made it, and what becomes of it then is nobody's unhandled rejection.
+ */
+export function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) reject(abortReason(signal));
+    const unwatch = signal.aborted
+      ? () => {}
+      : watchSignal(signal, () => reject(abortReason(signal)));
+    work.then(resolve, reject).finally(unwatch);
+  });
+}
+
 /** What the operation rejects with; polyfills may leave the reason out. */
 export function abortReason(signal: AbortSignal): unknown {
   return signal.reason ?? new DOMException("This operation was aborted", "AbortError");

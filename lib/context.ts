@@ -1,9 +1,16 @@
-import { abortReason, watchSignal } from "./abort.js";
+import { abortReason, untilAborted, watchSignal } from "./abort.js";
 import { type ContextOptions, nativeContextOptions } from "./context-options.js";
 import { asyncDispose } from "./dispose.js";
 import { CriaError, disposedError, fromNative, invalid, originAt } from "./errors.js";
+import {
+  type BatchRequest,
+  type BatchResult,
+  type GenerateManyOptions,
+  generateMany,
+} from "./generate-many.js";
 import { nativeGenerateOptions } from "./generate-options.js";
 import { type GenerateOptions, type Generation, RunningGeneration } from "./generation.js";
+import { LogprobBuffer, type TokenTexts } from "./logprobs.js";
 import type { Model } from "./model.js";
 import type {
   NativeAddon,
@@ -11,10 +18,13 @@ import type {
   NativeContextInfo,
   NativeContextOptions,
   NativeModelInfo,
-  NativeNews,
 } from "./native.js";
 import { nativePrompt, type PromptInput, type PromptVocabulary } from "./prompt.js";
+import { answered, deliverTo, type Pending, Requests } from "./requests.js";
 import { recommendedSampler, type Sampler } from "./sampler.js";
+import { type ScoreOptions, scoreCommand } from "./score.js";
+import { createSequence, type Sequence } from "./sequence.js";
+import type { Tokens } from "./tokens.js";
 
 /** A context's counters, at the time of reading. */
 export interface ContextStats {
@@ -38,10 +48,9 @@ interface Parts {
   readonly options: NativeContextOptions;
   readonly info: NativeContextInfo;
   readonly vocabulary: PromptVocabulary;
+  readonly texts: TokenTexts;
   readonly pending: Pending;
 }
-
-type Pending = Map<number, RunningGeneration>;
 
 /** Set by the class, whose constructor is private. */
 let makeContext: (parts: Parts) => Context;
@@ -59,11 +68,10 @@ export class Context implements AsyncDisposable {
   readonly sequences: number;
   /** Tokens that go to the engine in one call. */
   readonly batchSize: number;
-  readonly #native: NativeContext;
+  readonly #requests: Requests;
   readonly #vocabulary: PromptVocabulary;
-  readonly #pending: Pending;
+  readonly #texts: TokenTexts;
   #recommended: Sampler | undefined;
-  #nextId = 1;
   #closing: Promise<void> | undefined;
 
   private constructor(key: symbol, parts: Parts) {
@@ -72,9 +80,9 @@ export class Context implements AsyncDisposable {
     this.contextSize = parts.options.contextSize;
     this.sequences = parts.options.sequences;
     this.batchSize = parts.info.batchSize;
-    this.#native = parts.native;
+    this.#requests = new Requests(parts.native, parts.pending);
     this.#vocabulary = parts.vocabulary;
-    this.#pending = parts.pending;
+    this.#texts = parts.texts;
   }
 
   static {
@@ -92,35 +100,98 @@ export class Context implements AsyncDisposable {
   generate(prompt: PromptInput, options?: GenerateOptions): Generation {
     if (this.disposed) throw disposedError("The context");
     const { segments, addBos } = nativePrompt(prompt, this.#vocabulary);
-    const { vocabularySize } = this.#vocabulary;
-    const { request, signal, onProgress } = nativeGenerateOptions(options, vocabularySize, () => {
-      this.#recommended ??= recommendedSampler(this.model.metadata);
-      return this.#recommended;
+    const { request, signal, onProgress } = this.#checkOptions(options);
+    const id = this.#requests.newId();
+    const generation = new RunningGeneration({
+      id,
+      native: this.#requests.native,
+      signal,
+      onProgress,
+      logprobs: request.logprobs < 0 ? undefined : new LogprobBuffer(this.#texts, request.logprobs),
+      origin: originAt(this.generate),
     });
-    const id = this.#nextId++;
-    const origin = originAt(this.generate);
-    const native = this.#native;
-    const generation = new RunningGeneration({ id, native, signal, onProgress, origin });
-    if (!generation.over) this.#submit(generation, { ...request, id, segments, addBos });
+    if (!generation.over) {
+      this.#requests.submit(generation, { ...request, id, segments, addBos });
+    }
     return generation;
   }
 
-  #submit(generation: RunningGeneration, request: Parameters<NativeContext["submit"]>[0]): void {
-    this.#pending.set(generation.id, generation);
-    try {
-      this.#native.submit(request);
-    } catch (error) {
-      this.#pending.delete(generation.id);
-      const failure = fromNative(error);
-      generation.fail(failure);
-      if (failure.code === "ERR_INVALID_ARGUMENT" || failure.code === "ERR_DISPOSED") throw failure;
-    }
+  /**
+   * Generates for every request of an iterable of any length and yields what becomes of each, as they
+   * finish or in order. It starts with the first `next()`, keeps the context full whether or not a
+   * result is waited for, and reads a bounded number of requests ahead of the results that are taken: a
+   * quarter more than `sequences` (two more at least); four times as many with `ordered`.
+   *
+   * `options` hold for every request that does not say otherwise, but for `signal`, which ends all:
+   * the iterator throws its reason at once. An invalid request, or one that fails, is the `error` of its
+   * own result. An error of the iterable is thrown after the results of the requests before it. Leaving
+   * the loop cancels what runs and closes the iterable.
+   *
+   * @example
+   * const requests = ["One", "Two"].map((prompt) => ({ prompt, maxTokens: 16 }));
+   * for await (const { index, result, error } of context.generateMany(requests)) {
+   *   console.log(index, error ?? result.text);
+   * }
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED; the iterator throws ERR_DISPOSED where the
+   * context is disposed meanwhile, the signal's reason, the iterable's error
+   */
+  generateMany<T extends BatchRequest>(
+    requests: Iterable<T> | AsyncIterable<T>,
+    options?: GenerateManyOptions,
+  ): AsyncIterableIterator<BatchResult<T>> {
+    if (this.disposed) throw disposedError("The context");
+    return generateMany(this, requests, options, (defaults) => this.#checkOptions(defaults));
+  }
+
+  /**
+   * Log-probabilities (natural logarithms, of the model itself, before any sampler) of each candidate as
+   * the token after the prompt, in the order given. The prompt is evaluated once, nothing is generated.
+   *
+   * @example
+   * const [yes, no] = ["yes", "no"].map((word) => model.tokenize(word)[0]);
+   * const [pYes, pNo] = (await context.score("Is a llama an animal? ", [yes, no])).map(Math.exp);
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_CONTEXT_FULL (the prompt is longer than
+   * the context), ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY; the signal's reason
+   */
+  async score(
+    prompt: PromptInput,
+    candidates: Tokens,
+    options?: ScoreOptions,
+  ): Promise<Float32Array> {
+    if (this.disposed) throw disposedError("The context");
+    const { command, signal } = scoreCommand(prompt, candidates, options, this.#vocabulary);
+    if (signal?.aborted) throw abortReason(signal);
+    const running = this.#requests.command(command, originAt(this.score));
+    const unwatch = signal && watchSignal(signal, () => running.cancel());
+    const answer = untilAborted(running.answer, signal);
+    return answered((await answer.finally(unwatch)).values);
+  }
+
+  /**
+   * Takes one of the context's `sequences` for manual control, until it is disposed; generations share
+   * the others.
+   *
+   * @example
+   * await using sequence = await context.createSequence();
+   * @throws {CriaError} ERR_CONTEXT_FULL at once where no sequence is free, ERR_DISPOSED
+   */
+  async createSequence(): Promise<Sequence> {
+    if (this.disposed) throw disposedError("The context");
+    const parts = { context: this, requests: this.#requests, vocabulary: this.#vocabulary };
+    return createSequence(parts, originAt(this.createSequence));
+  }
+
+  #checkOptions(options: GenerateOptions | undefined): ReturnType<typeof nativeGenerateOptions> {
+    return nativeGenerateOptions(options, this.#vocabulary.vocabularySize, () => {
+      this.#recommended ??= recommendedSampler(this.model.metadata);
+      return this.#recommended;
+    });
   }
 
   /** @throws {CriaError} ERR_DISPOSED */
   get stats(): ContextStats {
     if (this.disposed) throw disposedError("The context");
-    return this.#native.stats();
+    return this.#requests.native.stats();
   }
 
   /** True from the call of `dispose` on. */
@@ -130,19 +201,12 @@ export class Context implements AsyncDisposable {
 
   /** Idempotent. What is pending rejects with ERR_DISPOSED; resolves when the memory is given back. */
   dispose(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#requests.close();
     return this.#closing;
   }
 
   [asyncDispose](): Promise<void> {
     return this.dispose();
-  }
-
-  /** What is pending fails at once: nothing may depend on how fast the engine's thread stops. */
-  async #close(): Promise<void> {
-    for (const generation of this.#pending.values()) generation.fail(disposedError("The context"));
-    this.#pending.clear();
-    await this.#native.close();
   }
 }
 
@@ -154,10 +218,12 @@ export interface ContextOwner {
   readonly native: NativeContext;
   readonly info: NativeModelInfo;
   readonly vocabulary: PromptVocabulary;
+  /** The model's, which all its contexts share. */
+  readonly texts: TokenTexts;
 }
 
 export async function openContext(
-  { model, addon, native, info, vocabulary }: ContextOwner,
+  { model, addon, native, info, vocabulary, texts }: ContextOwner,
   given: ContextOptions | undefined,
 ): Promise<Context> {
   const { native: options, signal } = nativeContextOptions(given, info, () => addon.listDevices());
@@ -167,7 +233,7 @@ export async function openContext(
   try {
     const opened = await native.open(options, deliverTo(pending));
     if (signal?.aborted) throw abortReason(signal);
-    return makeContext({ model, native, options, info: opened, vocabulary, pending });
+    return makeContext({ model, native, options, info: opened, vocabulary, texts, pending });
   } catch (error) {
     await native.close();
     if (signal?.aborted) throw abortReason(signal);
@@ -175,18 +241,4 @@ export async function openContext(
   } finally {
     unwatch?.();
   }
-}
-
-/**
- * The engine holds this function as long as the context lives, so it must lead to the context only
- * while something is pending: one that was dropped could never be collected otherwise.
- */
-function deliverTo(pending: Pending): (news: readonly NativeNews[]) => void {
-  return (news) => {
-    for (const entry of news) {
-      const generation = pending.get(entry.id);
-      if (entry.result !== undefined || entry.error !== undefined) pending.delete(entry.id);
-      generation?.receive(entry);
-    }
-  };
 }

@@ -1,4 +1,4 @@
-import { expected } from "./errors.js";
+import { expected, invalid, show } from "./errors.js";
 import type { GenerateOptions } from "./generation.js";
 import type { NativeRequest } from "./native.js";
 import {
@@ -6,22 +6,30 @@ import {
   boolean,
   callback,
   integer,
+  isPlainObject,
   isWellFormed,
   list,
   MAX_INT32,
+  nearest,
   readOptions,
   string,
+  unreadable,
 } from "./options.js";
 import { isSampler, nativeSteps, type Sampler } from "./sampler.js";
 
-const KNOWN: readonly (keyof GenerateOptions)[] = [
+export const GENERATE_OPTIONS: readonly (keyof GenerateOptions)[] = [
   "sampler",
   "maxTokens",
   "stop",
   "special",
   "signal",
+  "logprobs",
+  "cachePrompt",
   "onProgress",
 ];
+
+/** The most that `logprobs` may ask for. */
+const LOGPROBS_MAX = 20;
 
 /** The part of a request that the options make. */
 export type RequestOptions = Omit<NativeRequest, "id" | "segments" | "addBos">;
@@ -36,10 +44,12 @@ export function nativeGenerateOptions(
   onProgress: GenerateOptions["onProgress"] | undefined;
   request: RequestOptions;
 } {
-  const o = readOptions(given, "options", KNOWN);
-  const { sampler = recommended(), maxTokens, stop = [], special = false, signal, onProgress } = o;
+  const o = readOptions(given, "options", GENERATE_OPTIONS);
+  const { sampler = recommended(), maxTokens, stop = [], special = false } = o;
+  const { signal, logprobs, cachePrompt = true, onProgress } = o;
   if (!isSampler(sampler)) throw expected("a Sampler", "options.sampler", sampler);
   if (maxTokens !== undefined) integer(maxTokens, "options.maxTokens", 0, MAX_INT32);
+  if (logprobs !== undefined) integer(logprobs, "options.logprobs", 0, LOGPROBS_MAX);
   if (signal !== undefined) abortSignal(signal, "options.signal");
   if (onProgress !== undefined) callback(onProgress, "options.onProgress");
   return {
@@ -52,8 +62,45 @@ export function nativeGenerateOptions(
       stop: list(stop, "options.stop", "an array of strings", stopString),
       special: boolean(special, "options.special"),
       progress: onProgress !== undefined,
+      logprobs: logprobs ?? -1,
+      cachePrompt: boolean(cachePrompt, "options.cachePrompt"),
     },
   };
+}
+
+/** Longer names than this are near an option's only where it is meant. */
+const SHORT_NAME = 4;
+
+/**
+ * A batch's request, each option read once. What else it holds is its owner's own data, except what
+ * looks like a misspelt option.
+ */
+export function readRequest(request: unknown, name: string): { prompt: unknown } & GenerateOptions {
+  if (!isPlainObject(request)) throw expected("a plain object with a `prompt`", name, request);
+  const known: readonly string[] = ["prompt", ...GENERATE_OPTIONS];
+  const read: { prompt: unknown; [key: string]: unknown } = { prompt: undefined };
+  try {
+    for (const key of Object.keys(request)) {
+      if (known.includes(key)) {
+        const value = request[key];
+        if (value !== undefined) read[key] = value;
+      } else if (key.length > SHORT_NAME) {
+        const near = nearest(key, known);
+        if (near !== undefined) throw misspelt(key, near, name);
+      }
+    }
+  } catch (error) {
+    throw unreadable(error, name, request);
+  }
+  return read;
+}
+
+function misspelt(key: string, near: string, name: string): Error {
+  return invalid(
+    `Unknown option ${show(key)} in \`${name}\`: did you mean \`${near}\`? Data of your own needs ` +
+      "another name",
+    { name, option: key },
+  );
 }
 
 /** Half a surrogate pair can never match: the output is whole characters. */
@@ -63,6 +110,6 @@ function stopString(value: unknown, name: string): string {
   throw expected("a non-empty string of whole characters", name, value);
 }
 
-function randomSeed(): number {
+export function randomSeed(): number {
   return Math.floor(Math.random() * (2 ** 32 - 1));
 }

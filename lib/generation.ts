@@ -1,7 +1,9 @@
 import { abortReason, watchSignal } from "./abort.js";
 import { asyncDispose } from "./dispose.js";
 import { fromNative, invalid, type Origin } from "./errors.js";
+import type { LogprobBuffer, TokenLogprobs } from "./logprobs.js";
 import type { NativeContext, NativeNews, NativeResult, StopReason } from "./native.js";
+import type { Receiver } from "./requests.js";
 import type { Sampler } from "./sampler.js";
 import { TokenBuffer } from "./tokens.js";
 
@@ -20,6 +22,16 @@ export interface GenerateOptions {
   readonly special?: boolean;
   /** Takes effect within 100 ms, during the prefill too; the generation rejects with its reason. */
   readonly signal?: AbortSignal;
+  /**
+   * Tell the log-probability of each token, and of so many of the likeliest in its place, 0…20: those
+   * of the model itself, before any sampler. Default: none.
+   */
+  readonly logprobs?: number;
+  /**
+   * Take over what is cached of the longest common prefix of other prompts. Default true; false
+   * evaluates the whole prompt anew.
+   */
+  readonly cachePrompt?: boolean;
   /** How much of the prompt is evaluated. What it throws fails the generation. */
   readonly onProgress?: (evaluated: number, total: number) => void;
 }
@@ -30,6 +42,8 @@ export interface GenerationChunk {
   readonly text: string;
   /** The tokens behind it. A token that is part of a character comes with the character's chunk. */
   readonly tokens: Int32Array;
+  /** One for each of `tokens`; only where `options.logprobs` asks for them. */
+  readonly logprobs?: TokenLogprobs[];
 }
 
 /** How many tokens a generation took. */
@@ -58,6 +72,11 @@ export interface GenerationResult {
   readonly text: string;
   /** Without the stop token; those that spell a stop string are among them. */
   readonly tokens: Int32Array;
+  /**
+   * One for each of `tokens` (the stop token has none); only where `options.logprobs` asks for them.
+   * The objects are made when it is first read.
+   */
+  readonly logprobs?: TokenLogprobs[];
   /**
    * Why it ended. Of the end-of-generation tokens, the end of a message (`<|eom_id|>`: a tool is to
    * run) is told from the end of a turn (`<|eot_id|>`) and the end of text.
@@ -95,6 +114,8 @@ export interface GenerationParts {
   readonly native: Pick<NativeContext, "cancel">;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((evaluated: number, total: number) => void) | undefined;
+  /** Undefined where none were asked for. */
+  readonly logprobs: LogprobBuffer | undefined;
   readonly origin: Origin;
 }
 
@@ -109,7 +130,7 @@ type Outcome = { readonly result: GenerationResult } | { readonly error: unknown
  * The JS side of one request. News come in by `receive`; what no iterator has taken yet is one string
  * and a mark in the token buffer, so nothing piles up however slow the reader is.
  */
-export class RunningGeneration implements Generation {
+export class RunningGeneration implements Generation, Receiver {
   readonly id: number;
   readonly #native: Pick<NativeContext, "cancel">;
   readonly #onProgress: GenerationParts["onProgress"];
@@ -119,6 +140,7 @@ export class RunningGeneration implements Generation {
   #settle!: { resolve(result: GenerationResult): void; reject(error: unknown): void };
   #outcome: Outcome | undefined;
   readonly #tokens = new TokenBuffer();
+  readonly #logprobs: LogprobBuffer | undefined;
   #text = "";
   #unreadText = "";
   #readTokens = 0;
@@ -127,10 +149,11 @@ export class RunningGeneration implements Generation {
   #left = false;
   #errorDelivered = false;
 
-  constructor({ id, native, signal, onProgress, origin }: GenerationParts) {
+  constructor({ id, native, signal, onProgress, logprobs, origin }: GenerationParts) {
     this.id = id;
     this.#native = native;
     this.#onProgress = onProgress;
+    this.#logprobs = logprobs;
     this.#origin = origin;
     this.#result = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
@@ -197,6 +220,12 @@ export class RunningGeneration implements Generation {
       }
       if (this.over) return; // thrown, or aborted in the callback
     }
+    try {
+      if (news.logprobs !== undefined) this.#logprobs?.push(news.logprobs);
+    } catch (error) {
+      this.#abandon(fromNative(error, this.#origin)); // the model's texts are gone
+      return;
+    }
     this.#tokens.push(news.tokens);
     this.#text += news.text;
     if (!this.#left) this.#unreadText += news.text;
@@ -222,7 +251,7 @@ export class RunningGeneration implements Generation {
   }
 
   #finish(native: NativeResult): void {
-    const result = resultOf(native, this.#text, this.#tokens.from(0));
+    const result = resultOf(native, this.#text, this.#tokens.from(0), this.#logprobs);
     this.#end({ result });
     this.#settle.resolve(result);
     this.#serve();
@@ -270,9 +299,10 @@ export class RunningGeneration implements Generation {
     if (this.#left) return undefined;
     const pendingTokens = this.#tokens.length > this.#readTokens;
     if (this.#unreadText === "" && !(this.over && pendingTokens)) return undefined;
-    const chunk = { text: this.#unreadText, tokens: this.#tokens.from(this.#readTokens) };
+    const [start, end] = [this.#readTokens, this.#tokens.length];
+    const chunk = { text: this.#unreadText, tokens: this.#tokens.from(start) };
     this.#dropUnread();
-    return chunk;
+    return this.#logprobs ? { ...chunk, logprobs: this.#logprobs.slice(start, end) } : chunk;
   }
 
   /** Once, as an async generator does it; after that the iteration is done. */
@@ -284,10 +314,15 @@ export class RunningGeneration implements Generation {
   }
 }
 
-function resultOf(native: NativeResult, text: string, tokens: Int32Array): GenerationResult {
+function resultOf(
+  native: NativeResult,
+  text: string,
+  tokens: Int32Array,
+  buffer: LogprobBuffer | undefined,
+): GenerationResult {
   const { promptTokens, cachedTokens, completionTokens } = native;
   const { queuedMs, promptMs, generationMs } = native;
-  return {
+  const result = {
     text,
     tokens,
     stopReason: native.stopReason,
@@ -301,4 +336,18 @@ function resultOf(native: NativeResult, text: string, tokens: Int32Array): Gener
       tokensPerSecond: generationMs > 0 ? (completionTokens * 1000) / generationMs : 0,
     },
   };
+  return buffer === undefined ? result : withLogprobs(result, buffer);
+}
+
+/** Thousands of tokens have 21 objects each: they are made for those who look at them only. */
+function withLogprobs(result: GenerationResult, buffer: LogprobBuffer): GenerationResult {
+  let logprobs: TokenLogprobs[] | undefined;
+  return Object.defineProperty(result, "logprobs", {
+    enumerable: true,
+    configurable: true,
+    get(): TokenLogprobs[] {
+      logprobs ??= buffer.slice(0, result.tokens.length);
+      return logprobs;
+    },
+  });
 }

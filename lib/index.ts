@@ -2,6 +2,7 @@ export { type Device, type EngineInfo, engineInfo, listDevices, setLogHandler } 
 export { Context, type ContextStats } from "./context.js";
 export type { CacheType, ContextOptions } from "./context-options.js";
 export { CriaError, type CriaErrorCode } from "./errors.js";
+export type { BatchRequest, BatchResult, GenerateManyOptions } from "./generate-many.js";
 export type {
   GenerateOptions,
   Generation,
@@ -11,6 +12,7 @@ export type {
   GenerationUsage,
 } from "./generation.js";
 export { type GbnfOptions, Grammar } from "./grammar.js";
+export type { TokenLogprob, TokenLogprobs } from "./logprobs.js";
 export {
   type DetokenizeOptions,
   Model,
@@ -22,4 +24,6 @@ export type { Flavour, LogLevel, StopReason } from "./native.js";
 export { type Prompt, type PromptInput, type PromptSegment, promptToString } from "./prompt.js";
 export { type Penalties, Sampler, type SamplerOptions } from "./sampler.js";
 export type { LogitBias, SamplerStep } from "./sampler-step.js";
+export type { ScoreOptions } from "./score.js";
+export { type EvaluateOptions, Sequence } from "./sequence.js";
 export type { Tokens } from "./tokens.js";

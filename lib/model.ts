@@ -2,14 +2,15 @@ import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { abortReason, watchSignal } from "./abort.js";
-import { type Context, openContext } from "./context.js";
+import { type Context, type ContextOwner, openContext } from "./context.js";
 import type { ContextOptions } from "./context-options.js";
 import { asyncDispose } from "./dispose.js";
 import { engine } from "./engine.js";
-import { CriaError, disposedError, expected, fromNative, invalid, show } from "./errors.js";
+import { CriaError, disposedError, fromNative, invalid, show } from "./errors.js";
+import { TokenTexts } from "./logprobs.js";
 import { type LoadModelOptions, nativeModelOptions } from "./model-options.js";
 import type { NativeContext, NativeModel, NativeModelInfo } from "./native.js";
-import { boolean, isWellFormed, readOptions, string } from "./options.js";
+import { boolean, filePath, readOptions, string } from "./options.js";
 import type { PromptVocabulary } from "./prompt.js";
 import { copyTokens, type Tokens, tokenId } from "./tokens.js";
 
@@ -69,6 +70,7 @@ export class Model implements AsyncDisposable {
   readonly #native: NativeModel;
   readonly #info: NativeModelInfo;
   readonly #vocabOnly: boolean;
+  readonly #texts: TokenTexts;
   readonly #opening = new Set<NativeContext>();
   // Weak, so that a context dropped without dispose is collected while its model lives.
   readonly #contexts = new Set<WeakRef<Context>>();
@@ -84,6 +86,7 @@ export class Model implements AsyncDisposable {
     if (key !== KEY) throw invalid("A Model is made by Model.load(), not by `new`");
     this.#native = native;
     this.#info = info;
+    this.#texts = new TokenTexts((tokens) => native.detokenize(tokens, true));
     this.#vocabOnly = vocabOnly;
     this.path = path;
     this.description = info.description;
@@ -114,8 +117,7 @@ export class Model implements AsyncDisposable {
    * reason; what `onProgress` threw
    */
   static async load(path: string, options?: LoadModelOptions): Promise<Model> {
-    checkPath(path);
-    const file = resolve(path);
+    const file = resolve(filePath(path, "path"));
     const { native: checked, signal, onProgress } = nativeModelOptions(file, options);
     const { addon } = engine();
     if (signal?.aborted) throw abortReason(signal);
@@ -213,7 +215,14 @@ export class Model implements AsyncDisposable {
     this.#opening.add(native);
     try {
       const vocabulary = vocabularyOf(this.#native, this.#info);
-      const owner = { model: this, addon, native, info: this.#info, vocabulary };
+      const owner: ContextOwner = {
+        model: this,
+        addon,
+        native,
+        info: this.#info,
+        vocabulary,
+        texts: this.#texts,
+      };
       const context = await openContext(owner, options);
       this.#adopt(context);
       if (!this.disposed) return context;
@@ -302,12 +311,6 @@ function reporter(
       onError(error);
     }
   };
-}
-
-function checkPath(path: unknown): void {
-  if (typeof path !== "string" || path === "" || path.includes("\0") || !isWellFormed(path)) {
-    throw expected("a file's path", "path", path);
-  }
 }
 
 async function checkFile(path: string): Promise<void> {

@@ -107,7 +107,12 @@ export interface NativeContext {
   ): Promise<NativeContextInfo>;
   /** Returns at once; text is tokenized off the JS thread. `id` must be new. */
   submit(request: NativeRequest): void;
-  /** The request ends with stopReason "cancelled" and what it has; unknown ids are ignored. */
+  /** Returns at once; the answer, or the error, is the last news of this id, which must be new. */
+  command(id: number, command: NativeCommand): void;
+  /**
+   * A request ends with stopReason "cancelled" and what it has, a command with an answer that says
+   * `cancelled` and no other effect; unknown ids are ignored.
+   */
   cancel(id: number): void;
   stats(): NativeContextStats;
   /** Idempotent. Everything pending ends with ERR_DISPOSED, then the thread is joined. */
@@ -167,6 +172,54 @@ export interface NativeRequest {
   special: boolean;
   /** Whether news should tell the prefill's progress. */
   progress: boolean;
+  /** Likeliest tokens to tell with each token, 0…20; -1: no log-probabilities at all. */
+  logprobs: number;
+  /** Whether cached prefixes of others may be used. */
+  cachePrompt: boolean;
+}
+
+/**
+ * What is asked of the context besides generations. `sequence` is the number that "create" or "fork"
+ * answered; commands for one sequence are carried out in order, one at a time.
+ */
+export type NativeCommand =
+  /** Log-probabilities of each candidate as the token after the prompt: answer.values. */
+  | {
+      type: "score";
+      segments: readonly NativeSegment[];
+      addBos: boolean;
+      candidates: Int32Array;
+      cachePrompt: boolean;
+    }
+  /** Takes one of the context's `sequences`, ERR_CONTEXT_FULL where none is free: answer.sequence. */
+  | { type: "create" }
+  | { type: "fork"; sequence: number }
+  /** Appends: answer.tokens is all of the sequence. Cancelled or failed: it is as it was. */
+  | { type: "evaluate"; sequence: number; segments: readonly NativeSegment[]; addBos: boolean }
+  /** Of the last position: answer.values. */
+  | { type: "logits"; sequence: number }
+  /** `sampler`: a number of the caller's own that stands for these steps and seed: answer.token. */
+  | {
+      type: "sample";
+      sequence: number;
+      sampler: number;
+      steps: readonly NativeSamplerStep[];
+      seed: number;
+    }
+  | { type: "trim"; sequence: number; length: number }
+  | { type: "save"; sequence: number; path: string }
+  /** answer.tokens is what was restored. ERR_STATE_INVALID where the file is none, or another model's. */
+  | { type: "restore"; sequence: number; path: string }
+  /** Also while another command of the sequence runs, which ends cancelled. */
+  | { type: "dispose"; sequence: number };
+
+/** The fields that the command's line above names. */
+export interface NativeAnswer {
+  cancelled?: boolean;
+  sequence?: number;
+  token?: number;
+  tokens?: Int32Array;
+  values?: Float32Array;
 }
 
 /** In order; one that selects (greedy, dist) comes last. */
@@ -188,11 +241,17 @@ export interface NativeNews {
   text: string;
   /** Generated since the last news, without the stop token. */
   tokens: Int32Array;
+  /**
+   * Only where the request asked for log-probabilities: 1 + N entries for each of `tokens`, the chosen
+   * one first, then the N likeliest, falling.
+   */
+  logprobs?: { tokens: Int32Array; values: Float32Array };
   /** Only where the request asked for progress and the prefill moved. */
   evaluated?: number;
   total?: number;
   /** The request is over when one of these is there. */
   result?: NativeResult;
+  answer?: NativeAnswer;
   error?: { code: CriaErrorCode; message: string };
 }
 

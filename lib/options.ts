@@ -116,6 +116,14 @@ export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);
 }
 
+/** As it goes to the file system: never cut at a NUL byte, never with U+FFFD in it. */
+export function filePath(value: unknown, name: string): string {
+  if (typeof value === "string" && value !== "" && !value.includes("\0") && isWellFormed(value)) {
+    return value;
+  }
+  throw expected("a file's path", name, value);
+}
+
 export function oneOf<const T>(value: unknown, name: string, allowed: readonly T[]): T {
   if ((allowed as readonly unknown[]).includes(value)) return value as T;
   throw expected(`one of ${allowed.map(show).join(", ")}`, name, value);

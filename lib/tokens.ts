@@ -47,7 +47,7 @@ function wrongToken(value: unknown, name: string, vocabularySize: number): Error
 
 /** Grows by doubling: one generation's tokens in one buffer, whatever the number of pieces. */
 export class TokenBuffer {
-  #ids = new Int32Array(64);
+  #ids: Int32Array = new Int32Array(64);
   #length = 0;
 
   get length(): number {
@@ -55,18 +55,25 @@ export class TokenBuffer {
   }
 
   push(ids: Int32Array): void {
-    const length = this.#length + ids.length;
-    if (length > this.#ids.length) {
-      const grown = new Int32Array(Math.max(length, this.#ids.length * 2));
-      grown.set(this.#ids.subarray(0, this.#length));
-      this.#ids = grown;
-    }
-    this.#ids.set(ids, this.#length);
-    this.#length = length;
+    this.#ids = append(this.#ids, this.#length, ids);
+    this.#length += ids.length;
   }
 
   /** A copy of the ids from `start` on. */
   from(start: number): Int32Array {
     return this.#ids.slice(start, this.#length);
   }
+}
+
+/** Puts `more` behind the first `length` elements, in a larger array where there is no room. */
+export function append<T extends Int32Array | Float32Array>(array: T, length: number, more: T): T {
+  let room = array;
+  if (length + more.length > array.length) {
+    room = new (array.constructor as new (size: number) => T)(
+      Math.max(length + more.length, array.length * 2),
+    );
+    room.set(array.subarray(0, length));
+  }
+  room.set(more, length);
+  return room;
 }

@@ -1,35 +1,18 @@
-import { type Context, openContext } from "../lib/context.js";
-import { CriaError, type Generation, type GenerationChunk, Sampler } from "../lib/index.js";
-import type { Model } from "../lib/model.js";
-import type { NativeAddon, NativeModelInfo } from "../lib/native.js";
-import { FakeNativeContext } from "./support/fake-context.js";
-
-const info = {
-  contextLength: 128,
-  vocabularySize: 10,
-  addsBos: true,
-  cacheWidth: { key: 1, value: 1 },
-} as NativeModelInfo;
+import {
+  type Context,
+  CriaError,
+  type Generation,
+  type GenerationChunk,
+  Sampler,
+} from "../lib/index.js";
+import { FakeNativeContext, openFake, settled } from "./support/fake-context.js";
 
 let native: FakeNativeContext;
 let context: Context;
 
 beforeEach(async () => {
   native = new FakeNativeContext();
-  context = await openContext(
-    {
-      model: { metadata: new Map() } as unknown as Model,
-      addon: { listDevices: () => [] } as unknown as NativeAddon,
-      native,
-      info,
-      vocabulary: {
-        vocabularySize: 10,
-        addsBos: true,
-        tokenId: (text) => (text === "<e>" ? 9 : -1),
-      },
-    },
-    undefined,
-  );
+  context = await openFake(native);
 });
 
 async function collect(generation: AsyncIterable<GenerationChunk>): Promise<GenerationChunk[]> {
@@ -39,9 +22,6 @@ async function collect(generation: AsyncIterable<GenerationChunk>): Promise<Gene
 }
 
 const code = (code: string) => expect.objectContaining({ code });
-
-/** Turns of the microtask queue, enough for any chain of promises here. */
-const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("request", () => {
   test("carries the checked prompt and options down in one call", () => {
@@ -70,6 +50,8 @@ describe("request", () => {
         stop: ["\n"],
         special: true,
         progress: true,
+        logprobs: -1,
+        cachePrompt: true,
       },
     ]);
   });

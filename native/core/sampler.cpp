@@ -46,7 +46,7 @@ void Sampler::add(const SamplerStep& step, uint32_t seed) {
       [&](const auto& s) {
         using Step = std::decay_t<decltype(s)>;
         if constexpr (std::is_same_v<Step, step::Grammar>) {
-          add_grammar(s);
+          grammar_.emplace(vocabulary_, s);
         } else if constexpr (std::is_same_v<Step, step::LogitBias>) {
           for (const llama_logit_bias& bias : s.biases)
             vocabulary_.check(bias.token);
@@ -69,18 +69,15 @@ void Sampler::add(const SamplerStep& step, uint32_t seed) {
       step);
 }
 
-void Sampler::add_grammar(const step::Grammar& grammar) {
-  // llama.cpp would tell this on stderr.
-  for (const std::string& token : grammar.tokens) {
-    if (vocabulary_.tokenize(token, /*special=*/true).size() == 1) continue;
-    throw Error(code::kGrammarInvalid,
-                "The grammar names the token " + token + ", which this model does not have.");
-  }
-  grammar_.reset(llama_sampler_init_grammar(vocabulary_.handle(), grammar.source.c_str(),
-                                            grammar.root.c_str()));
-  if (!grammar_) {
-    throw Error(code::kGrammarInvalid, "llama.cpp does not take this grammar.");
-  }
+Sampler::Sampler(const Sampler& other)
+    : vocabulary_(other.vocabulary_),
+      chain_(llama_sampler_clone(other.chain_.get())),
+      grammar_(other.grammar_),
+      greedy_(other.greedy_),
+      looks_back_(other.looks_back_) {}
+
+void Sampler::accept(llama_token token) {
+  if (looks_back_) llama_sampler_accept(chain_.get(), token);
 }
 
 void Sampler::accept_prompt(const Tokens& prompt) {
@@ -93,8 +90,8 @@ llama_token Sampler::sample(const float* logits) {
   // Asking a grammar for all candidates is dear; asking for the one that was chosen is not, and
   // nearly always it may stay.
   llama_token token = choose(logits, /*constrained=*/false);
-  if (grammar_ && !grammar_allows(token)) token = choose(logits, /*constrained=*/true);
-  if (grammar_) llama_sampler_accept(grammar_.get(), token);
+  if (grammar_ && !grammar_->allows(token)) token = choose(logits, /*constrained=*/true);
+  if (grammar_) grammar_->accept(token);
   if (!greedy_) llama_sampler_accept(chain_.get(), token);
   return token;
 }
@@ -118,7 +115,7 @@ llama_token Sampler::choose_from_candidates(const float* logits, bool constraine
 
   llama_token_data_array array{candidates_.data(), count, -1, false};
   if (constrained) {
-    llama_sampler_apply(grammar_.get(), &array);
+    grammar_->filter(array);
     const bool some = std::any_of(candidates_.begin(), candidates_.end(),
                                   [](const auto& c) { return c.logit > kMinusInfinity; });
     if (!some) throw Error(code::kDecodeFailed, kNothingToChoose);
@@ -129,13 +126,6 @@ llama_token Sampler::choose_from_candidates(const float* logits, bool constraine
     throw Error(code::kDecodeFailed, kNothingToChoose);
   }
   return array.data[array.selected].id;
-}
-
-bool Sampler::grammar_allows(llama_token token) {
-  llama_token_data candidate{token, 1.0F, 0.0F};
-  llama_token_data_array array{&candidate, 1, -1, false};
-  llama_sampler_apply(grammar_.get(), &array);
-  return candidate.logit > kMinusInfinity;
 }
 
 llama_token argmax(const float* logits, int32_t count) {

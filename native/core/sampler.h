@@ -6,56 +6,25 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <variant>
+#include <optional>
 #include <vector>
 
+#include "grammar_filter.h"
+#include "sampler_step.h"
 #include "vocabulary.h"
 
 namespace cria {
-
-namespace step {
-struct Greedy {};
-struct Dist {};
-struct Temperature {
-  float value;
-};
-struct TopK {
-  int32_t value;
-};
-struct TopP {
-  float value;
-  size_t min_keep;
-};
-struct MinP {
-  float value;
-  size_t min_keep;
-};
-struct Penalties {
-  int32_t last_n;
-  float repeat;
-  float frequency;
-  float presence;
-};
-struct LogitBias {
-  std::vector<llama_logit_bias> biases;
-};
-struct Grammar {
-  std::string source;
-  std::string root;
-  std::vector<std::string> tokens;  // what the source names as <text>
-};
-}  // namespace step
-
-using SamplerStep =
-    std::variant<step::Greedy, step::Dist, step::Temperature, step::TopK, step::TopP, step::MinP,
-                 step::Penalties, step::LogitBias, step::Grammar>;
 
 // The state of one generation; one thread at a time.
 class Sampler {
  public:
   // Throws ERR_GRAMMAR_INVALID where llama.cpp does not take a grammar.
   Sampler(const Vocabulary& vocabulary, const std::vector<SamplerStep>& steps, uint32_t seed);
+
+  Sampler(const Sampler& other);
+
+  // A token that somebody else chose, for the steps that look back.
+  void accept(llama_token token);
 
   // What stands before the generation, for the steps that look back.
   void accept_prompt(const Tokens& prompt);
@@ -71,14 +40,12 @@ class Sampler {
   using Handle = std::unique_ptr<llama_sampler, Free>;
 
   void add(const SamplerStep& step, uint32_t seed);
-  void add_grammar(const step::Grammar& grammar);
   llama_token choose(const float* logits, bool constrained);
   llama_token choose_from_candidates(const float* logits, bool constrained);
-  bool grammar_allows(llama_token token);
 
   const Vocabulary& vocabulary_;
   Handle chain_;
-  Handle grammar_;      // null: none
+  std::optional<GrammarFilter> grammar_;
   bool greedy_ = true;  // the chain holds nothing that could change the most likely token
   bool looks_back_ = false;
   std::vector<llama_token_data> candidates_;  // reused: 1.5 MB with 128K tokens

@@ -1,8 +1,15 @@
+import { type Context, openContext } from "../../lib/context.js";
+import { TokenTexts } from "../../lib/logprobs.js";
+import type { Model } from "../../lib/model.js";
 import type {
+  NativeAddon,
+  NativeAnswer,
+  NativeCommand,
   NativeContext,
   NativeContextInfo,
   NativeContextOptions,
   NativeContextStats,
+  NativeModelInfo,
   NativeNews,
   NativeRequest,
   NativeResult,
@@ -26,11 +33,14 @@ export function nativeResult(changes: Partial<NativeResult> = {}): NativeResult 
 /** Keeps the addon's side of the contract in lib/native.ts, with the test as its engine. */
 export class FakeNativeContext implements NativeContext {
   readonly requests: NativeRequest[] = [];
+  readonly commands: { id: number; command: NativeCommand }[] = [];
   readonly cancelled: number[] = [];
   options: NativeContextOptions | undefined;
   closed = 0;
   #open = new Set<number>();
   #onNews: (news: readonly NativeNews[]) => void = () => {};
+  /** Stands for the model's detokenizer. */
+  spell = (tokens: Int32Array): string => [...tokens].map((token) => `<${token}>`).join("");
   /** Set before `open` to hold it until the test resolves it. */
   gate: Promise<void> = Promise.resolve();
   submitError: Error | undefined;
@@ -53,9 +63,33 @@ export class FakeNativeContext implements NativeContext {
     this.#open.add(request.id);
   }
 
+  command(id: number, command: NativeCommand): void {
+    if (this.submitError !== undefined) throw this.submitError;
+    this.commands.push({ id, command });
+    this.#open.add(id);
+    const answer = this.answers(command);
+    if (answer !== undefined) setImmediate(() => this.answer(id, answer));
+  }
+
+  /** Answers of themselves to the commands that the test does not answer by its own hand. */
+  answers: (command: NativeCommand) => NativeAnswer | undefined = () => undefined;
+
+  /** The last command of this type. */
+  last<T extends NativeCommand["type"]>(
+    type: T,
+  ): { id: number; command: Extract<NativeCommand, { type: T }> } {
+    const found = this.commands.findLast(({ command }) => command.type === type);
+    if (found === undefined) throw new Error(`no ${type}`);
+    return found as { id: number; command: Extract<NativeCommand, { type: T }> };
+  }
+
   cancel(id: number): void {
     this.cancelled.push(id);
-    setImmediate(() => this.finish(id, { stopReason: "cancelled", stopToken: -1 }));
+    const isCommand = this.commands.some((one) => one.id === id);
+    setImmediate(() => {
+      if (isCommand) this.answer(id, { cancelled: true });
+      else this.finish(id, { stopReason: "cancelled", stopToken: -1 });
+    });
   }
 
   stats(): NativeContextStats {
@@ -87,7 +121,45 @@ export class FakeNativeContext implements NativeContext {
     this.news({ id, text, tokens: new Int32Array(), result: nativeResult(changes) });
   }
 
+  answer(id: number, answer: NativeAnswer): void {
+    if (!this.#open.delete(id)) return;
+    this.news({ id, text: "", tokens: new Int32Array(), answer });
+  }
+
+  refuse(id: number, error: Required<NativeNews>["error"]): void {
+    if (!this.#open.delete(id)) return;
+    this.news({ id, text: "", tokens: new Int32Array(), error });
+  }
+
   news(...news: NativeNews[]): void {
     this.#onNews(news);
   }
 }
+
+/** A context on the fake: ten tokens, BOS wanted, `<e>` is the control token 9. */
+export function openFake(native: FakeNativeContext, sequences = 1): Promise<Context> {
+  const info = {
+    contextLength: 128,
+    vocabularySize: 10,
+    addsBos: true,
+    cacheWidth: { key: 1, value: 1 },
+  } as NativeModelInfo;
+  return openContext(
+    {
+      model: { metadata: new Map() } as unknown as Model,
+      addon: { listDevices: () => [] } as unknown as NativeAddon,
+      native,
+      info,
+      vocabulary: {
+        vocabularySize: 10,
+        addsBos: true,
+        tokenId: (text) => (text === "<e>" ? 9 : -1),
+      },
+      texts: new TokenTexts((tokens) => native.spell(tokens)),
+    },
+    { sequences },
+  );
+}
+
+/** Turns of the microtask queue, enough for any chain of promises here. */
+export const settled = () => new Promise((resolve) => setImmediate(resolve));

@@ -1,0 +1,144 @@
+import { disposedError, fromNative, type Origin } from "./errors.js";
+import type {
+  NativeAnswer,
+  NativeCommand,
+  NativeContext,
+  NativeNews,
+  NativeRequest,
+} from "./native.js";
+
+/** The JS side of a request or a command: whoever waits for its news. */
+export interface Receiver {
+  /** News of the engine's, in order; the last one has a result, an answer or an error. */
+  receive(news: NativeNews): void;
+  /** Ends it at once, whatever the engine still does. Idempotent. */
+  fail(error: unknown): void;
+}
+
+export type Pending = Map<number, Receiver>;
+
+/**
+ * The engine holds this function as long as the context lives, so it must lead to the context only
+ * while something is pending: one that was dropped could never be collected otherwise.
+ */
+export function deliverTo(pending: Pending): (news: readonly NativeNews[]) => void {
+  return (news) => {
+    for (const entry of news) {
+      const receiver = pending.get(entry.id);
+      const last =
+        entry.result !== undefined || entry.answer !== undefined || entry.error !== undefined;
+      if (last) pending.delete(entry.id);
+      receiver?.receive(entry);
+    }
+  };
+}
+
+/** What a context has under way in the engine. Knows neither the context nor its sequences. */
+export class Requests {
+  readonly native: NativeContext;
+  readonly #pending: Pending;
+  #nextId = 1;
+  #closed = false;
+
+  constructor(native: NativeContext, pending: Pending) {
+    this.native = native;
+    this.#pending = pending;
+  }
+
+  /** Positive, and unique in the context. */
+  newId(): number {
+    return this.#nextId++;
+  }
+
+  /** Throws where the arguments are to blame or the context is closed; else the receiver fails. */
+  submit(receiver: Receiver, request: NativeRequest): void {
+    this.#start(request.id, receiver, () => this.native.submit(request));
+  }
+
+  command(command: NativeCommand, origin: Origin): Command {
+    if (this.#closed) throw disposedError("The context");
+    const id = this.newId();
+    const running = new Command(id, this, origin);
+    this.#start(id, running, () => this.native.command(id, command));
+    return running;
+  }
+
+  /** Gives back a sequence that nobody has any more; there is no one to tell of an error. */
+  release(sequence: number): void {
+    if (this.#closed) return;
+    try {
+      this.command({ type: "dispose", sequence }, {}).answer.catch(() => {});
+    } catch {
+      // Closed meanwhile by the engine's side, and its sequences with it.
+    }
+  }
+
+  /** What is pending fails at once: nothing may depend on how fast the engine's thread stops. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const receiver of this.#pending.values()) receiver.fail(disposedError("The context"));
+    this.#pending.clear();
+    await this.native.close();
+  }
+
+  #start(id: number, receiver: Receiver, start: () => void): void {
+    this.#pending.set(id, receiver);
+    try {
+      start();
+    } catch (error) {
+      this.#pending.delete(id);
+      const failure = fromNative(error);
+      receiver.fail(failure);
+      if (failure.code === "ERR_INVALID_ARGUMENT" || failure.code === "ERR_DISPOSED") throw failure;
+    }
+  }
+}
+
+/** The JS side of one command. */
+export class Command implements Receiver {
+  readonly id: number;
+  /** Also the answer of a command that was cancelled, which says so. */
+  readonly answer: Promise<NativeAnswer>;
+  readonly #requests: Requests;
+  readonly #origin: Origin;
+  #settle!: { resolve(answer: NativeAnswer): void; reject(error: unknown): void };
+  #over = false;
+
+  constructor(id: number, requests: Requests, origin: Origin) {
+    this.id = id;
+    this.#requests = requests;
+    this.#origin = origin;
+    this.answer = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    this.answer.catch(() => {}); // whoever awaits it still gets the error
+  }
+
+  /** The answer still comes, and says `cancelled` unless it was on its way. */
+  cancel(): void {
+    if (!this.#over) this.#requests.native.cancel(this.id);
+  }
+
+  receive({ answer, error }: NativeNews): void {
+    if (error !== undefined) this.fail(fromNative(error, this.#origin));
+    else if (answer !== undefined) this.#finish(answer);
+  }
+
+  fail(error: unknown): void {
+    this.#over = true;
+    this.#settle.reject(error);
+  }
+
+  #finish(answer: NativeAnswer): void {
+    // A sequence that was made for someone who has failed meanwhile.
+    if (this.#over && answer.sequence !== undefined) this.#requests.release(answer.sequence);
+    this.#over = true;
+    this.#settle.resolve(answer);
+  }
+}
+
+/** A field that the command's answer has by contract. */
+export function answered<T>(value: T | undefined): T {
+  if (value === undefined) throw fromNative(new Error("The engine's answer lacks a field"));
+  return value;
+}
