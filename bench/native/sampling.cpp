@@ -1,10 +1,11 @@
 // What choosing one token costs: cria::Sampler beside llama.cpp's own samplers, on logits that no
 // cache still holds.
 //
-//   sampling VOCABULARY.gguf greedy|default COUNT
+//   sampling VOCABULARY.gguf greedy|default|logprobs COUNT
 //   sampling VOCABULARY.gguf json|json-likely COUNT GRAMMAR.gbnf
 //
-// One line of JSON: milliseconds of each choice, `llama` and `cria`. The two take turns.
+// One line of JSON: milliseconds of each choice, `llama` and `cria`. The two take turns. llama.cpp
+// has no log-probabilities of its own: there is no `llama` then.
 
 #include <llama.h>
 
@@ -20,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "core/logprobs.h"
 #include "core/sampler.h"
 #include "core/vocabulary.h"
 
@@ -154,6 +156,28 @@ void compare_default(const cria::Vocabulary& vocabulary, int count) {
           make_rows(vocabulary.size()), count);
 }
 
+// The chosen token's and the 20 likeliest ones', as a generation with `logprobs: 20` has them at
+// each token.
+void measure_logprobs(const cria::Vocabulary& vocabulary, int count) {
+  constexpr int32_t kTop = 20;
+  const std::vector<Logits> rows = make_rows(vocabulary.size());
+  std::vector<cria::TokenLogprob> result;
+  const Choose choose = [&](const Logits& logits) {
+    result.clear();
+    cria::top_logprobs(logits.data(), vocabulary.size(), 0, kTop, result);
+    if (result.size() != 1 + kTop) throw std::runtime_error("not the number asked for");
+    return result.front().token;
+  };
+  std::vector<double> times;
+  for (int i = -kWarmUp; i < count; ++i) {
+    const double taken = time(choose, rows[static_cast<size_t>(i + kWarmUp) % kRows]);
+    if (i >= 0) times.push_back(taken);
+  }
+  std::printf("{");
+  print("cria", times);
+  std::printf("}\n");
+}
+
 // Where a grammar has reached its end only an end of generation is left: then a new text begins.
 class JsonText {
  public:
@@ -170,8 +194,10 @@ class JsonText {
     if (!grammar_) throw std::runtime_error("llama.cpp does not take the grammar");
   }
   void begin_cria() {
-    const std::vector<cria::SamplerStep> steps = {step::Grammar{source_, "root", {}},
-                                                  step::Greedy{}};
+    step::Grammar grammar;
+    grammar.source = source_;
+    grammar.root = "root";
+    const std::vector<cria::SamplerStep> steps = {grammar, step::Greedy{}};
     sampler_ = std::make_unique<cria::Sampler>(vocabulary_, steps, kSeed);
   }
   bool ended(llama_token token) const { return vocabulary_.ends_generation(token); }
@@ -257,6 +283,7 @@ void run(const std::vector<std::string>& args) {
   const int count = std::stoi(args[2]);
   if (what == "greedy") return compare_greedy(vocabulary, count);
   if (what == "default") return compare_default(vocabulary, count);
+  if (what == "logprobs") return measure_logprobs(vocabulary, count);
   if ((what == "json" || what == "json-likely") && args.size() == 4) {
     return compare_json(vocabulary, count, read(args[3]), what == "json-likely");
   }

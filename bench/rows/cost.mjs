@@ -39,12 +39,12 @@ function binding() {
 }
 
 /** cria::Sampler and llama.cpp's samplers in turn, in one program. */
-function sampling({ name, title, what, choices, atMost, grammar }) {
+function sampling({ name, title, what, choices, atMost, grammar, alone }) {
   return {
     name,
     title,
     model: "vocabulary",
-    reference: "llama.cpp's samplers",
+    reference: alone ? undefined : "llama.cpp's samplers",
     unit: "ms",
     wanted: atMost && { b: { atMost } },
     both: async ({ model, tree, quick }) => {
@@ -88,6 +88,14 @@ export const costs = [
     what: "default",
     choices: 1000,
     atMost: 0.12,
+  }),
+  sampling({
+    name: "logprobs",
+    title: "top-20 logprobs over 128,256 logits",
+    what: "logprobs",
+    choices: 500,
+    atMost: 0.2,
+    alone: true, // llama.cpp has none of its own
   }),
   sampling({ name: "json", title: "JSON grammar, any text", ...json, atMost: 0.3 }),
   sampling({
