@@ -2,9 +2,9 @@
 
 import { digits, wantedOf } from "./report.mjs";
 
-const width = 900;
-const labelWidth = 440;
-const barWidth = 330;
+const width = 1040;
+const labelWidth = 520;
+const barWidth = 310;
 const rowHeight = 26;
 const barHeight = 14;
 const gap = 46;
