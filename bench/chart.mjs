@@ -78,7 +78,7 @@ function limitBars(rows) {
       return {
         label: nameOf(row),
         value: value / limit,
-        figure: `${digits(value)} ${wantedOf(row)}`,
+        figure: `${digits(value)} (${wantedOf(row)})`,
         reached: row.reached,
       };
     });

@@ -8,9 +8,8 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-async function runNode(program, work) {
-  // A program may collect garbage before it measures memory.
-  const args = ["--expose-gc", path(program), JSON.stringify(work)];
+async function runNode(program, work, flags = []) {
+  const args = [...flags, path(program), JSON.stringify(work)];
   const { stdout } = await run(process.execPath, args, { maxBuffer: 1 << 24 });
   return lastJson(stdout);
 }
@@ -25,8 +24,8 @@ function lastJson(output) {
   throw new Error(`No figures came: ${output.slice(-500)}`);
 }
 
-/** What bench/cria.mjs measured. */
-export const cria = (work) => runNode("cria.mjs", work);
+/** What bench/cria.mjs measured, in a Node with these flags. */
+export const cria = (work, flags) => runNode("cria.mjs", work, flags);
 
 /** What bench/peers/NAME.mjs measured. */
 export function peer(name, work) {
