@@ -14,7 +14,7 @@ import { buildUpstream, workDirectory } from "./upstream.mjs";
 
 const usage = `npm run bench -- [options]
   --only NAME     only this row; may be given several times
-  --peers         also the rows beside other libraries (npm ci --prefix bench/peers)
+  --peers         also the rows beside other libraries (npm install --prefix bench/peers)
   --list          the rows' names
   --pairs N       alternating pairs per row (default 5, with --quick 1)
   --quick         less work: does it work, not how fast is it

@@ -30,7 +30,7 @@ export const cria = (work, flags) => runNode("cria.mjs", work, flags);
 /** What bench/peers/NAME.mjs measured. */
 export function peer(name, work) {
   if (!existsSync(path("peers/node_modules"))) {
-    throw new Error("The peers are not there. Install them: npm ci --prefix bench/peers");
+    throw new Error("The peers are not there. Install them: npm install --prefix bench/peers");
   }
   return runNode(`peers/${name}.mjs`, work);
 }
