@@ -9,7 +9,7 @@ const context = await model.createContext({ sequences: 4, contextSize: 256 });
 
 // Read only as fast as the results are taken: it could be a file of millions of lines.
 async function* requests() {
-  const beginnings = ["Once upon a time", "In a small village", "The llama", "Every day the llama"];
+  const beginnings = ["Once upon a time", "In a small village", "High in the mountains lived"];
   for (let i = 0; i < 12; i++) {
     yield { prompt: beginnings[i % beginnings.length], maxTokens: 8 + 2 * i, name: `text ${i}` };
   }
