@@ -246,8 +246,9 @@ describe("queue", () => {
 
 describe("usage and timings", () => {
   test("add up", async () => {
+    const fresh = await model.createContext({ contextSize: 128, threads: 1 });
     const before = performance.now();
-    const { usage, timings } = await context
+    const { usage, timings } = await fresh
       .generate("The llama", { sampler: endless, maxTokens: 32 })
       .result();
     const elapsed = performance.now() - before;
@@ -260,6 +261,7 @@ describe("usage and timings", () => {
     for (const ms of [queuedMs, promptMs, generationMs]) expect(ms).toBeGreaterThanOrEqual(0);
     expect(queuedMs + promptMs + generationMs).toBeLessThanOrEqual(elapsed + 1);
     expect(tokensPerSecond).toBeCloseTo((32 * 1000) / generationMs, 5);
+    await fresh.dispose();
   });
 
   test("of the context count what was evaluated", async () => {

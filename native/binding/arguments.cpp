@@ -67,6 +67,12 @@ Napi::Int32Array from_tokens(Napi::Env env, const Tokens& tokens) {
   return array;
 }
 
+Napi::Float32Array from_floats(Napi::Env env, const std::vector<float>& floats) {
+  auto array = Napi::Float32Array::New(env, floats.size());
+  std::copy(floats.begin(), floats.end(), array.Data());
+  return array;
+}
+
 std::vector<std::string> Fields::texts(const char* name) const {
   const Napi::Array array = to_array(value(name), name);
   std::vector<std::string> texts;

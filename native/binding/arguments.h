@@ -24,6 +24,7 @@ Napi::Array to_array(Napi::Value value, const char* name);
 Napi::Object to_object(Napi::Value value, const char* name);
 
 Napi::Int32Array from_tokens(Napi::Env env, const Tokens& tokens);
+Napi::Float32Array from_floats(Napi::Env env, const std::vector<float>& floats);
 
 // The fields of an options object.
 class Fields {

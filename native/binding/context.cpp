@@ -73,6 +73,7 @@ Napi::Function ContextHandle::define(Napi::Env env) {
                      {
                          InstanceMethod<&ContextHandle::open>("open"),
                          InstanceMethod<&ContextHandle::submit>("submit"),
+                         InstanceMethod<&ContextHandle::command>("command"),
                          InstanceMethod<&ContextHandle::cancel>("cancel"),
                          InstanceMethod<&ContextHandle::stats>("stats"),
                          InstanceMethod<&ContextHandle::close>("close"),
@@ -105,6 +106,13 @@ Napi::Value ContextHandle::open(const Napi::CallbackInfo& info) {
 Napi::Value ContextHandle::submit(const Napi::CallbackInfo& info) {
   return entry(info.Env(), [&] {
     session_->submit(to_request(info[0]));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value ContextHandle::command(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] {
+    session_->submit(to_command(info[0], info[1]));
     return info.Env().Undefined();
   });
 }

@@ -23,7 +23,8 @@ class ContextSession : public Stoppable, public std::enable_shared_from_this<Con
 
   Napi::Promise open(Napi::Env env, std::shared_ptr<Model> model, const ContextOptions& options,
                      Napi::Function on_news);
-  void submit(std::shared_ptr<Request> request);
+  void submit(const std::shared_ptr<Request>& request);
+  void submit(const std::shared_ptr<Command>& command);
   void cancel(RequestId id);
   Napi::Object stats(Napi::Env env) const;
   Napi::Promise close(Napi::Env env);
@@ -46,6 +47,7 @@ class ContextSession : public Stoppable, public std::enable_shared_from_this<Con
   void closed(Napi::Env env);
   void tell(Napi::Env env, const std::vector<News>& news);
   void end_opening();
+  void expect(const std::shared_ptr<Order>& order);
 
   Environment& environment_;
   const std::shared_ptr<Mailbox> mailbox_;
@@ -53,10 +55,10 @@ class ContextSession : public Stoppable, public std::enable_shared_from_this<Con
   State state_ = State::kEmpty;
   std::optional<Napi::Promise::Deferred> opening_;
   std::vector<Napi::Promise::Deferred> closing_;
-  // Strong only while a request is pending: what it closes over holds the handle, so that a context
+  // Strong only while an order is pending: what it closes over holds the handle, so that a context
   // that nobody uses can be collected.
   Napi::FunctionReference on_news_;
-  std::unordered_map<RequestId, std::shared_ptr<Request>> pending_;
+  std::unordered_map<RequestId, std::shared_ptr<Order>> pending_;
   std::unique_ptr<Context> context_;
 };
 
@@ -70,6 +72,7 @@ class ContextHandle : public Napi::ObjectWrap<ContextHandle> {
  private:
   Napi::Value open(const Napi::CallbackInfo& info);
   Napi::Value submit(const Napi::CallbackInfo& info);
+  Napi::Value command(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);

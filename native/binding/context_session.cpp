@@ -76,14 +76,24 @@ void ContextSession::end_opening() {
   mailbox_->release();
 }
 
-void ContextSession::submit(std::shared_ptr<Request> request) {
+void ContextSession::submit(const std::shared_ptr<Request>& request) {
+  expect(request);
+  context_->submit(request);
+}
+
+void ContextSession::submit(const std::shared_ptr<Command>& command) {
+  expect(command);
+  context_->submit(command);
+}
+
+// Its last news will come, and the process lives until then.
+void ContextSession::expect(const std::shared_ptr<Order>& order) {
   if (state_ != State::kOpen) throw Error(code::kDisposed, kDisposedMessage);
-  if (!pending_.emplace(request->id, request).second) {
+  if (!pending_.emplace(order->id, order).second) {
     throw Error(code::kInvalidArgument, "Expected an `id` that is not in use.");
   }
   if (pending_.size() == 1) on_news_.Ref();
   mailbox_->hold();
-  context_->submit(request);
 }
 
 void ContextSession::cancel(RequestId id) {
@@ -155,7 +165,7 @@ void ContextSession::closed(Napi::Env env) {
   state_ = State::kClosed;
   deliver(env);
   std::vector<News> unanswered;
-  for (const auto& [id, request] : pending_) {
+  for (const auto& [id, order] : pending_) {
     News news;
     news.id = id;
     news.failure = Failure{code::kDisposed, "The context was disposed during the generation."};

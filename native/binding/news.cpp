@@ -42,6 +42,29 @@ Napi::Object to_js(Napi::Env env, const Finish& finish) {
   return result;
 }
 
+Napi::Object to_js(Napi::Env env, const Answer& answer) {
+  Napi::Object object = Napi::Object::New(env);
+  if (answer.cancelled) object.Set("cancelled", true);
+  if (answer.sequence >= 0) object.Set("sequence", answer.sequence);
+  if (answer.token != LLAMA_TOKEN_NULL) object.Set("token", answer.token);
+  if (answer.tokens) object.Set("tokens", from_tokens(env, *answer.tokens));
+  if (answer.values) object.Set("values", from_floats(env, *answer.values));
+  return object;
+}
+
+Napi::Object to_js(Napi::Env env, const std::vector<TokenLogprob>& logprobs) {
+  Napi::Int32Array tokens = Napi::Int32Array::New(env, logprobs.size());
+  Napi::Float32Array values = Napi::Float32Array::New(env, logprobs.size());
+  for (size_t i = 0; i < logprobs.size(); ++i) {
+    tokens.Data()[i] = logprobs[i].token;
+    values.Data()[i] = logprobs[i].logprob;
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("tokens", tokens);
+  object.Set("values", values);
+  return object;
+}
+
 Napi::Object to_js(Napi::Env env, const Failure& failure) {
   Napi::Object error = Napi::Object::New(env);
   error.Set("code", failure.code);
@@ -58,6 +81,8 @@ Napi::Object to_js(Napi::Env env, const News& news) {
     object.Set("evaluated", news.evaluated);
     object.Set("total", news.total);
   }
+  if (!news.logprobs.empty()) object.Set("logprobs", to_js(env, news.logprobs));
+  if (news.answer) object.Set("answer", to_js(env, *news.answer));
   if (news.finish) object.Set("result", to_js(env, *news.finish));
   if (news.failure) object.Set("error", to_js(env, *news.failure));
   return object;

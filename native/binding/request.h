@@ -1,14 +1,16 @@
-// NativeRequest of lib/native.ts as the core's Request.
+// NativeRequest and NativeCommand of lib/native.ts for the core.
 #pragma once
 
 #include <napi.h>
 
 #include <memory>
 
+#include "core/command.h"
 #include "core/request.h"
 
 namespace cria::binding {
 
 std::shared_ptr<Request> to_request(Napi::Value value);
+std::shared_ptr<Command> to_command(Napi::Value id, Napi::Value value);
 
 }  // namespace cria::binding

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <new>
+#include <optional>
+#include <sstream>
 #include <utility>
 
 #include "backend.h"
 #include "cpu.h"
+#include "generation.h"
+#include "scoring.h"
 
 namespace cria {
 
@@ -31,7 +35,23 @@ Context::~Context() {
 }
 
 void Context::submit(const std::shared_ptr<Request>& request) {
-  tokenizer_.post([this, request] { prepare(request); });
+  preparer_.post([this, request] {
+    prepare(request->id, [&]() -> Prepared {
+      return std::make_unique<Generation>(model_->vocabulary(), request);
+    });
+  });
+}
+
+void Context::submit(const std::shared_ptr<Command>& command) {
+  preparer_.post([this, command] {
+    prepare(command->id, [&]() -> Prepared {
+      const Vocabulary& vocabulary = model_->vocabulary();
+      if (std::holds_alternative<command::Score>(command->what)) {
+        return std::make_unique<Scoring>(vocabulary, command);
+      }
+      return Sequences::prepare(vocabulary, command, fingerprint());
+    });
+  });
 }
 
 void Context::interrupt() {
@@ -47,27 +67,53 @@ void Context::stop() {
   changed_.notify_one();
 }
 
-// The tokenizer's thread.
-void Context::prepare(const std::shared_ptr<Request>& request) {
+// The preparer's thread, as save().
+void Context::prepare(RequestId id, const std::function<Prepared()>& make) {
   if (stopping_.load()) return;
-  std::unique_ptr<Sequence> sequence;
+  std::optional<Prepared> prepared;
   try {
     const backend::AbortGuard guard;
-    sequence = std::make_unique<Sequence>(model_->vocabulary(), request);
+    prepared = make();
   } catch (const Error& error) {
-    outbox_.fail(request->id, error.code(), error.what());
+    outbox_.fail(id, error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    outbox_.fail(id, code::kOutOfMemory, "Not enough memory.");
   } catch (const std::exception& error) {
-    outbox_.fail(request->id, code::kInternal, error.what());
+    outbox_.fail(id, code::kInternal, error.what());
   }
-  if (!sequence) {
+  if (!prepared) {
     outbox_.flush();
     return;
   }
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    inbox_.push_back(std::move(sequence));
+    inbox_.push_back(*std::move(prepared));
   }
   changed_.notify_one();
+}
+
+void Context::save(RequestId id, const std::string& path, StateFile file) {
+  try {
+    write_state_file(path, file);
+    outbox_.answer(id, Answer{});
+  } catch (const Error& error) {
+    outbox_.fail(id, error.code(), error.what());
+  } catch (const std::exception& error) {
+    outbox_.fail(id, code::kInternal, error.what());
+  }
+  outbox_.flush();
+}
+
+// What a saved state needs to be the same: the model, and how the cache holds it.
+uint64_t Context::fingerprint() const {
+  std::ostringstream text;
+  for (const auto& [key, value] : model_->metadata())
+    text << key << '\0' << value << '\0';
+  text << llama_model_size(model_->handle()) << ' ' << llama_model_n_params(model_->handle()) << ' '
+       << options_.cache_type_key << ' ' << options_.cache_type_value << ' '
+       << options_.flash_attention << ' ' << options_.rope_frequency_base << ' '
+       << options_.rope_frequency_scale;
+  return hash_of(text.str());
 }
 
 // The rest is the context's thread.
@@ -88,8 +134,9 @@ void Context::run() {
   }
   if (opened) loop();
 
-  tokenizer_.stop();  // before what it hands over has nowhere to go
+  preparer_.stop();  // before what it hands over has nowhere to go
   inbox_.clear();
+  sequences_.reset();
   scheduler_.reset();
   context_.reset();
   batch_pool_.reset();
@@ -98,7 +145,7 @@ void Context::run() {
 }
 
 void Context::loop() {
-  std::vector<std::unique_ptr<Sequence>> arrived;
+  std::vector<Prepared> arrived;
   for (;;) {
     {
       std::unique_lock<std::mutex> lock(mutex_);
@@ -107,8 +154,13 @@ void Context::loop() {
       if (stopping_.load()) return;
       arrived.swap(inbox_);
     }
-    for (auto& sequence : arrived)
-      scheduler_->add(std::move(sequence));
+    for (Prepared& prepared : arrived) {
+      if (auto* task = std::get_if<std::unique_ptr<Task>>(&prepared)) {
+        scheduler_->add(std::move(*task));
+      } else {
+        sequences_->execute(std::get<PreparedCommand>(std::move(prepared)));
+      }
+    }
     arrived.clear();
     interrupted_.store(false);  // before the step looks for what was cancelled
     scheduler_->step();
@@ -131,10 +183,26 @@ ContextInfo Context::open() {
   attach_threads(info);
   info.batch_size = static_cast<int32_t>(llama_n_batch(context_.get()));
   info.micro_batch_size = static_cast<int32_t>(llama_n_ubatch(context_.get()));
-  const Limits limits{options_.context_size, options_.sequences, info.batch_size,
-                      info.micro_batch_size};
+  const Limits limits{options_.context_size, options_.sequences,    info.batch_size,
+                      info.micro_batch_size, options_.shared_cache, copy_ms_per_token()};
   scheduler_ = std::make_unique<Scheduler>(context_.get(), limits, outbox_);
+  sequences_ = std::make_unique<Sequences>(
+      *model_, *scheduler_, outbox_, options_.context_size, fingerprint(),
+      [this](RequestId id, const std::string& path, StateFile file) {
+        auto shared = std::make_shared<StateFile>(std::move(file));
+        preparer_.post([this, id, path, shared] { save(id, path, std::move(*shared)); });
+      });
   return info;
+}
+
+// Through a buffer, there and back.
+double Context::copy_ms_per_token() const {
+  constexpr double kBytesPerMs = 2e6;
+  const auto width = static_cast<double>(model_->cache_width());
+  const auto bytes = [](ggml_type type) {
+    return static_cast<double>(ggml_type_size(type)) / static_cast<double>(ggml_blck_size(type));
+  };
+  return width * (bytes(options_.cache_type_key) + bytes(options_.cache_type_value)) / kBytesPerMs;
 }
 
 void Context::create_context() {

@@ -1,5 +1,6 @@
-// A llama_context and the one thread that ever touches it, with the queue in front: requests are
-// tokenized on a second thread, so that a long text neither blocks JS nor a running generation.
+// A llama_context and the one thread that ever touches it, with the queue in front: what is asked
+// of it is prepared on a second thread (texts tokenized, files read), so that it blocks neither JS
+// nor a running generation.
 #pragma once
 
 #include <ggml-cpu.h>
@@ -12,6 +13,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <variant>
 #include <vector>
 
 #include "error.h"
@@ -19,6 +21,7 @@
 #include "outbox.h"
 #include "request.h"
 #include "scheduler.h"
+#include "sequences.h"
 #include "worker.h"
 
 namespace cria {
@@ -67,8 +70,9 @@ class Context {
   // Any thread, after `opened`. What becomes of it is told in the outbox, unless the context is
   // stopped before.
   void submit(const std::shared_ptr<Request>& request);
+  void submit(const std::shared_ptr<Command>& command);
 
-  // Any thread: a request was marked as cancelled.
+  // Any thread: an order was marked as cancelled.
   void interrupt();
 
   // Any thread: ends the thread soon, without waiting. What is pending is dropped without a word.
@@ -93,7 +97,12 @@ class Context {
   void create_context();
   void attach_threads(ContextInfo& info);
   void loop();
-  void prepare(const std::shared_ptr<Request>& request);
+  // What the second thread hands over.
+  using Prepared = std::variant<std::unique_ptr<Task>, PreparedCommand>;
+  void prepare(RequestId id, const std::function<Prepared()>& make);
+  void save(RequestId id, const std::string& path, StateFile file);
+  uint64_t fingerprint() const;
+  double copy_ms_per_token() const;
   static bool should_abort(void* self);
 
   const std::shared_ptr<Model> model_;
@@ -106,15 +115,16 @@ class Context {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<std::unique_ptr<Sequence>> inbox_;
+  std::vector<Prepared> inbox_;
 
-  // In order of creation: the scheduler uses the context, the context the pools.
+  // In order of creation: sequences use the scheduler, it the context, the context the pools.
   std::unique_ptr<ggml_threadpool, Free> pool_;
   std::unique_ptr<ggml_threadpool, Free> batch_pool_;  // null: the same as pool_
   std::unique_ptr<llama_context, Free> context_;
   std::unique_ptr<Scheduler> scheduler_;
+  std::unique_ptr<Sequences> sequences_;  // whose slots are the scheduler's
 
-  Worker tokenizer_;
+  Worker preparer_;
   std::thread thread_;  // last: it uses all of the above
 };
 

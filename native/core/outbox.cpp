@@ -10,11 +10,13 @@ News& Outbox::of(RequestId id) {
   return news_[entry->second];
 }
 
-void Outbox::piece(RequestId id, llama_token token, std::string_view text) {
+void Outbox::piece(RequestId id, llama_token token, std::string_view text,
+                   const std::vector<TokenLogprob>& logprobs) {
   std::lock_guard<std::mutex> lock(mutex_);
   News& news = of(id);
   news.tokens.push_back(token);
   news.text.append(text);
+  news.logprobs.insert(news.logprobs.end(), logprobs.begin(), logprobs.end());
 }
 
 void Outbox::text(RequestId id, std::string_view text) {
@@ -33,6 +35,11 @@ void Outbox::progress(RequestId id, int32_t evaluated, int32_t total) {
 void Outbox::finish(RequestId id, Finish finish) {
   std::lock_guard<std::mutex> lock(mutex_);
   of(id).finish = std::move(finish);
+}
+
+void Outbox::answer(RequestId id, Answer answer) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  of(id).answer = std::move(answer);
 }
 
 void Outbox::fail(RequestId id, const char* code, const std::string& message) {

@@ -9,8 +9,11 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
+
+#include "logprobs.h"
 
 namespace cria {
 
@@ -45,16 +48,27 @@ struct Failure {
   std::string message;
 };
 
+// How a command ended: the fields that lib/native.ts names for it.
+struct Answer {
+  bool cancelled = false;
+  int32_t sequence = -1;
+  llama_token token = LLAMA_TOKEN_NULL;
+  std::optional<std::vector<llama_token>> tokens;
+  std::optional<std::vector<float>> values;
+};
+
 struct News {
   RequestId id = 0;
   std::string text;
   std::vector<llama_token> tokens;
-  int32_t evaluated = -1;  // -1: no progress to tell
+  std::vector<TokenLogprob> logprobs;  // as many for each of `tokens`, the chosen one first
+  int32_t evaluated = -1;              // -1: no progress to tell
   int32_t total = 0;
   std::optional<Finish> finish;
+  std::optional<Answer> answer;
   std::optional<Failure> failure;
 
-  bool last() const { return finish || failure; }
+  bool last() const { return finish || answer || failure; }
 };
 
 class Outbox {
@@ -62,10 +76,12 @@ class Outbox {
   // `wake` is called on the writing thread, once for all that is written until the next take().
   explicit Outbox(std::function<void()> wake) : wake_(std::move(wake)) {}
 
-  void piece(RequestId id, llama_token token, std::string_view text);
+  void piece(RequestId id, llama_token token, std::string_view text,
+             const std::vector<TokenLogprob>& logprobs);
   void text(RequestId id, std::string_view text);
   void progress(RequestId id, int32_t evaluated, int32_t total);
   void finish(RequestId id, Finish finish);
+  void answer(RequestId id, Answer answer);
   void fail(RequestId id, const char* code, const std::string& message);
 
   // Wakes the reader where there is news it was not woken for. Once per step, not per token.

@@ -16,22 +16,35 @@ namespace cria {
 
 using Clock = std::chrono::steady_clock;
 
-struct Request {
-  using Segment = std::variant<std::string, Tokens>;  // text, or ids as they are
+// What a prompt is made of: text, or ids as they are.
+using Segment = std::variant<std::string, Tokens>;
 
-  RequestId id = 0;
+struct Prompt {
   std::vector<Segment> segments;
   bool add_bos = false;
+};
+
+// What a request and a command have in common.
+struct Order {
+  RequestId id = 0;
+  // Set by the JS thread at any time, read by the context's threads.
+  std::atomic<bool> cancelled{false};
+};
+
+struct Request : Order {
+  Prompt prompt;
   std::vector<SamplerStep> sampler;
   uint32_t seed = 0;
   int32_t max_tokens = -1;  // -1: until the context is full
   std::vector<std::string> stops;
   bool special = false;
   bool progress = false;
+  int32_t logprobs = -1;  // likeliest tokens to tell with each, -1: nothing
+  bool cache_prompt = true;
   Clock::time_point submitted = Clock::now();
-
-  // Set by the JS thread at any time, read by the context's threads.
-  std::atomic<bool> cancelled{false};
 };
+
+// Its ids. Throws what is wrong with it.
+Tokens tokenize(const Vocabulary& vocabulary, const Prompt& prompt);
 
 }  // namespace cria

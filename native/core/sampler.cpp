@@ -69,6 +69,17 @@ void Sampler::add(const SamplerStep& step, uint32_t seed) {
       step);
 }
 
+Sampler::Sampler(const Sampler& other)
+    : vocabulary_(other.vocabulary_),
+      chain_(llama_sampler_clone(other.chain_.get())),
+      grammar_(other.grammar_),
+      greedy_(other.greedy_),
+      looks_back_(other.looks_back_) {}
+
+void Sampler::accept(llama_token token) {
+  if (looks_back_) llama_sampler_accept(chain_.get(), token);
+}
+
 void Sampler::accept_prompt(const Tokens& prompt) {
   if (!looks_back_) return;
   for (const llama_token token : prompt)

@@ -21,6 +21,11 @@ class Sampler {
   // Throws ERR_GRAMMAR_INVALID where llama.cpp does not take a grammar.
   Sampler(const Vocabulary& vocabulary, const std::vector<SamplerStep>& steps, uint32_t seed);
 
+  Sampler(const Sampler& other);
+
+  // A token that somebody else chose, for the steps that look back.
+  void accept(llama_token token);
+
   // What stands before the generation, for the steps that look back.
   void accept_prompt(const Tokens& prompt);
 

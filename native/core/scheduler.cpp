@@ -11,13 +11,19 @@ namespace cria {
 
 namespace {
 
-// While others wait for their next token, a piece of a prompt should not take longer than this.
+// While others wait for their next token, a piece of a prompt should not take longer than this…
 constexpr double kPieceMs = 50;
-// The rows that ggml's flash attention takes at once on a CPU. With fewer in a micro-batch it goes
-// another way, which rounds differently: pieces smaller than this would make a result depend on who
-// else is generating.
+// …nor, whatever it costs in exactness, than this.
+constexpr double kLongestPieceMs = 200;
+// The rows of one stream that ggml's flash attention takes at once on a CPU. With fewer in a
+// micro-batch it goes another way, which rounds differently: pieces smaller than this would make a
+// result depend on who else is generating.
 constexpr int32_t kTile = 64;
-// Weight of the newest measurement in the running mean.
+// The smallest piece, where a model is so slow that a tile would take too long.
+constexpr int32_t kLeastPiece = 8;
+// Tokens that somebody else is about to evaluate are worth waiting for from here on.
+constexpr int32_t kWorthWaiting = 64;
+// Weight of the newest measurement in a running mean.
 constexpr double kNewest = 0.3;
 
 constexpr const char* kBroken =
@@ -28,61 +34,230 @@ constexpr int32_t kDecoded = 0;
 constexpr int32_t kNoCells = 1;
 constexpr int32_t kAborted = 2;
 
+void update(double& mean, double now) { mean = mean > 0 ? mean + kNewest * (now - mean) : now; }
+
 }  // namespace
 
 Scheduler::Scheduler(llama_context* context, const Limits& limits, Outbox& outbox)
     : context_(context),
-      memory_(llama_get_memory(context)),
       limits_(limits),
       outbox_(outbox),
-      slot_taken_(static_cast<size_t>(limits.sequences), false) {
-  const auto most = static_cast<size_t>(limits.batch);
-  batch_tokens_.reserve(most);
-  batch_positions_.reserve(most);
-  batch_outputs_.reserve(most);
-  batch_slot_counts_.assign(most, 1);
-  batch_slots_.resize(most);
-  for (llama_seq_id& slot : batch_slots_)
-    batch_slot_pointers_.push_back(&slot);
-}
+      cache_(context, limits.sequences, limits.shared_cache, limits.copy_ms_per_token),
+      batch_(limits.batch) {}
 
-void Scheduler::add(std::unique_ptr<Sequence> sequence) {
+void Scheduler::add(std::unique_ptr<Task> task) {
   if (broken_) {
-    outbox_.fail(sequence->id(), code::kInternal, kBroken);
-  } else if (sequence->length() > limits_.context_size) {
-    outbox_.fail(sequence->id(), code::kContextFull,
-                 "The prompt has " + std::to_string(sequence->length()) +
-                     " tokens, more than the " + std::to_string(limits_.context_size) +
-                     " that one generation can hold. Shorten it, or create the context with a "
-                     "larger `contextSize`.");
+    task->fail(code::kInternal, kBroken, outbox_);
+  } else if (task->length() > limits_.context_size) {
+    task->fail(code::kContextFull,
+               "The prompt has " + std::to_string(task->length()) + " tokens, more than the " +
+                   std::to_string(limits_.context_size) +
+                   " that one generation can hold. Shorten it, or create the context with a "
+                   "larger `contextSize`.",
+               outbox_);
+  } else if (task->owns_slot()) {
+    running_.push_back(std::move(task));
+    count();
+    return;
   } else {
-    waiting_.push_back(std::move(sequence));
+    waiting_.push_back(std::move(task));
     count();
     return;
   }
   outbox_.flush();
 }
 
-// The tokens of running generations and a piece of a prompt are never decoded together: a stream of
-// the separate layout would be cut where the others end, llama.cpp computes them one after the
-// other anyway, and each sequence gets the batches, and so the results, that it would get alone.
+// In the separate layout the tokens of running generations and pieces of prompts are never decoded
+// together: a stream would be cut where the others end, llama.cpp computes them one after the other
+// anyway, and each sequence gets the batches, and so the results, that it would get alone. In the
+// shared one they are: the weights are read once for both.
 void Scheduler::step() {
   drop_cancelled();
-  start_waiting();
-  const bool generating = fill_with_generations();
-  if (generating) decode_batch();
-  if (fill_with_prompt(generating)) decode_batch();
+  admit();
+  gather();
+  batch_.clear();
+  add_generating();
+  if (!limits_.shared_cache && !batch_.empty()) {
+    decode_batch();
+    batch_.clear();
+  }
+  add_prompts();
+  if (!batch_.empty()) decode_batch();
+  batch_.clear();
   count();
   outbox_.flush();
 }
 
+void Scheduler::fail_all(const char* code, const std::string& message) {
+  for (const auto& task : running_) {
+    task->fail(code, message, outbox_);
+    release(*task);
+  }
+  for (const auto& task : waiting_)
+    task->fail(code, message, outbox_);
+  batch_.clear();
+  running_.clear();
+  waiting_.clear();
+  count();
+  outbox_.flush();
+}
+
+bool Scheduler::decoding_in_vain() const {
+  const auto& shares = batch_.shares();
+  return std::any_of(shares.begin(), shares.end(), [](const Batch::Share& share) {
+    // A single token is nearly free beside its neighbours': not worth their time.
+    return share.count > 1 && share.task->cancelled();
+  });
+}
+
+void Scheduler::drop_cancelled() {
+  const auto drop = [this](std::unique_ptr<Task>& task) {
+    if (!task->cancelled()) return false;
+    task->cancel(outbox_);
+    release(*task);
+    return true;
+  };
+  running_.erase(std::remove_if(running_.begin(), running_.end(), drop), running_.end());
+  waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), drop), waiting_.end());
+}
+
+void Scheduler::admit() {
+  for (auto next = waiting_.begin(); next != waiting_.end();) {
+    if (out_of_cells_ || !cache_.has_free()) return;
+    Task& task = **next;
+    if (better_wait(task)) {
+      ++next;
+      continue;
+    }
+    // The last token is evaluated in any case: its logits are wanted.
+    const int32_t reusable = task.uses_cached_prefixes() ? task.length() - 1 : 0;
+    const Slot slot = *cache_.take(task.tokens(), reusable, prefill_ms_per_token_);
+    task.enter(slot, cache_.length(slot));
+    running_.push_back(std::move(*next));
+    next = waiting_.erase(next);
+  }
+}
+
+// Whether a prompt that is being evaluated will soon have a prefix of this one in the cache.
+bool Scheduler::better_wait(const Task& task) const {
+  if (!task.uses_cached_prefixes()) return false;
+  int32_t coming = 0;
+  for (const auto& other : running_) {
+    if (!other->prefilling()) continue;
+    const int32_t common =
+        std::min(common_prefix(other->tokens(), task.tokens()), task.length() - 1);
+    if (common > other->evaluated()) coming = std::max(coming, common);
+  }
+  const int32_t dear = cache_.worth_copying(coming, prefill_ms_per_token_);
+  const int32_t worth = std::max(kWorthWaiting, dear);
+  return coming >= worth && coming - cache_.longest_prefix(task.tokens()) >= worth;
+}
+
+// In the separate layout llama.cpp decodes neighbouring slots together, and every other one in a
+// pass of its own. When nobody will fill the holes, those beside them move.
+void Scheduler::gather() {
+  if (limits_.shared_cache || !waiting_.empty()) return;
+  std::vector<Task*> active;
+  for (const auto& task : running_) {
+    if (!task->owns_slot()) active.push_back(task.get());
+  }
+  if (active.size() < 2) return;
+  std::sort(active.begin(), active.end(),
+            [](const Task* a, const Task* b) { return a->slot() < b->slot(); });
+  const auto span = static_cast<int32_t>(active.size());
+  if (active.back()->slot() - active.front()->slot() + 1 == span) return;
+
+  // The window that most of them are in already, of those without a slot that is not theirs.
+  Slot best = kNoSlot;
+  int32_t most = -1;
+  for (Slot begin = 0; begin + span <= cache_.size(); ++begin) {
+    int32_t inside = 0;
+    for (const Task* task : active)
+      inside += task->slot() >= begin && task->slot() < begin + span ? 1 : 0;
+    int32_t used = 0;
+    for (Slot slot = begin; slot < begin + span; ++slot)
+      used += cache_.in_use(slot) ? 1 : 0;
+    if (used == inside && inside > most) {
+      best = begin;
+      most = inside;
+    }
+  }
+  if (best == kNoSlot) return;
+
+  Slot hole = best;
+  for (Task* task : active) {
+    if (task->slot() >= best && task->slot() < best + span) continue;
+    while (cache_.in_use(hole))
+      ++hole;
+    if (!cache_.swap(task->slot(), hole)) return;
+    task->move_to(hole);
+  }
+}
+
+// The next token of every task that has its prompt behind it.
+void Scheduler::add_generating() {
+  std::vector<Task*> generating;
+  for (const auto& task : running_) {
+    if (!task->prefilling()) generating.push_back(task.get());
+  }
+  // llama.cpp joins only rising slots into one micro-batch.
+  std::sort(generating.begin(), generating.end(),
+            [](const Task* a, const Task* b) { return a->slot() < b->slot(); });
+  for (Task* task : generating)
+    batch_.add(*task, 1);
+}
+
+void Scheduler::add_prompts() {
+  std::vector<Task*> prefilling;
+  for (const auto& task : running_) {
+    if (task->prefilling()) prefilling.push_back(task.get());
+  }
+  if (prefilling.empty()) return;
+  Task* first = next_prompt(prefilling);
+  std::vector<Piece> pieces = plan_prefill(*first, prefilling, prefill_limits());
+  std::sort(pieces.begin(), pieces.end(),
+            [](const Piece& a, const Piece& b) { return a.task->slot() < b.task->slot(); });
+  for (const Piece& piece : pieces)
+    batch_.add(*piece.task, piece.count);
+}
+
+// The oldest and the nearest to its end take turns: a long prompt does not hold up the short ones
+// behind it, and goes on however many of those come.
+Task* Scheduler::next_prompt(const std::vector<Task*>& prefilling) {
+  const bool oldest = oldest_next_;
+  oldest_next_ = !oldest_next_;
+  if (oldest) return prefilling.front();
+  return *std::min_element(prefilling.begin(), prefilling.end(), [](const Task* a, const Task* b) {
+    return a->pending() < b->pending();
+  });
+}
+
+// Alone, a whole micro-batch, so that an abort need not wait for more. While others generate, as
+// much of it as they may be made to wait for.
+PlanLimits Scheduler::prefill_limits() const {
+  const bool others_generate = std::any_of(running_.begin(), running_.end(),
+                                           [](const auto& task) { return !task->prefilling(); });
+  PlanLimits limits{limits_.micro_batch, limits_.micro_batch, limits_.shared_cache,
+                    limits_.shared_cache ? 1 : kTile};
+  if (!others_generate) return limits;
+  const double per_token = prefill_ms_per_token_;
+  const double affordable = per_token > 0 ? kPieceMs / per_token : kTile;
+  if (kTile * per_token > kLongestPieceMs) limits.tile = 1;
+  const int32_t room = limits_.micro_batch - (limits_.shared_cache ? batch_.size() : 0);
+  const auto rows = static_cast<int32_t>(std::min<double>(affordable, limits_.micro_batch));
+  limits.rows = std::max(std::min(std::max(rows, kLeastPiece), room), 1);
+  return limits;
+}
+
 void Scheduler::decode_batch() {
+  using Milliseconds = std::chrono::duration<double, std::milli>;
   const Clock::time_point begin = Clock::now();
   try {
     const backend::AbortGuard guard;
     switch (const int32_t status = decode()) {
       case kDecoded:
-        collect(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+        measure(Milliseconds(Clock::now() - begin).count());
+        collect();
         return;
       case kNoCells:
         make_room();
@@ -103,117 +278,8 @@ void Scheduler::decode_batch() {
   }
 }
 
-void Scheduler::fail_all(const char* code, const std::string& message) {
-  for (const auto& sequence : running_) {
-    outbox_.fail(sequence->id(), code, message);
-    release(*sequence);
-  }
-  for (const auto& sequence : waiting_)
-    outbox_.fail(sequence->id(), code, message);
-  running_.clear();
-  waiting_.clear();
-  shares_.clear();
-  count();
-  outbox_.flush();
-}
-
-bool Scheduler::decoding_in_vain() const {
-  return std::any_of(shares_.begin(), shares_.end(), [](const Share& share) {
-    // A single token is nearly free beside its neighbours': not worth their time.
-    return share.count > 1 && share.sequence->cancelled();
-  });
-}
-
-void Scheduler::drop_cancelled() {
-  const auto drop = [this](std::unique_ptr<Sequence>& sequence) {
-    if (!sequence->cancelled()) return false;
-    outbox_.finish(sequence->id(), sequence->finish(StopReason::kCancelled, outbox_));
-    release(*sequence);
-    return true;
-  };
-  running_.erase(std::remove_if(running_.begin(), running_.end(), drop), running_.end());
-  waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), drop), waiting_.end());
-}
-
-void Scheduler::start_waiting() {
-  while (!waiting_.empty() && !out_of_cells_) {
-    // The lowest free slot: llama.cpp decodes neighbouring ids together, and others apart.
-    const auto free = std::find(slot_taken_.begin(), slot_taken_.end(), false);
-    if (free == slot_taken_.end()) return;
-    *free = true;
-    waiting_.front()->enter(static_cast<llama_seq_id>(free - slot_taken_.begin()));
-    running_.push_back(std::move(waiting_.front()));
-    waiting_.pop_front();
-  }
-}
-
-void Scheduler::clear_batch() {
-  batch_tokens_.clear();
-  batch_positions_.clear();
-  batch_outputs_.clear();
-  shares_.clear();
-}
-
-// The next token of every sequence that has its prompt behind it.
-bool Scheduler::fill_with_generations() {
-  clear_batch();
-  std::vector<Sequence*> generating;
-  for (const auto& sequence : running_) {
-    if (!sequence->prefilling()) generating.push_back(sequence.get());
-  }
-  // In the separate layout llama.cpp joins only rising ids into one micro-batch.
-  std::sort(generating.begin(), generating.end(),
-            [](const Sequence* a, const Sequence* b) { return a->slot() < b->slot(); });
-  for (Sequence* sequence : generating)
-    add_share(*sequence, 1);
-  return !shares_.empty();
-}
-
-// A piece of the oldest prompt.
-bool Scheduler::fill_with_prompt(bool others_generate) {
-  clear_batch();
-  const auto oldest = std::find_if(running_.begin(), running_.end(),
-                                   [](const auto& sequence) { return sequence->prefilling(); });
-  if (oldest == running_.end()) return false;
-  add_share(**oldest, piece_of(**oldest, others_generate));
-  return true;
-}
-
-void Scheduler::add_share(Sequence& sequence, int32_t count) {
-  const bool whole = count == sequence.pending();
-  for (int32_t i = 0; i < count; ++i) {
-    const int32_t position = sequence.evaluated() + i;
-    batch_slots_[batch_tokens_.size()] = sequence.slot();
-    batch_tokens_.push_back(sequence.tokens()[static_cast<size_t>(position)]);
-    batch_positions_.push_back(position);
-    batch_outputs_.push_back(whole && i == count - 1 ? 1 : 0);
-  }
-  const auto end = static_cast<int32_t>(batch_tokens_.size());
-  shares_.push_back({&sequence, count, whole ? end - 1 : -1});
-}
-
-// Alone, a whole micro-batch, so that an abort need not wait for more. While others generate, as
-// much of it as they may be made to wait for, in whole tiles, and never a rest of less than one.
-int32_t Scheduler::piece_of(const Sequence& sequence, bool others_generate) const {
-  const int32_t border = (sequence.evaluated() / limits_.micro_batch + 1) * limits_.micro_batch;
-  const int32_t rest = std::min(border, sequence.length()) - sequence.evaluated();
-  if (!others_generate) return rest;
-  const double affordable = prefill_ms_per_token_ > 0 ? kPieceMs / prefill_ms_per_token_ : kTile;
-  const auto tiles =
-      static_cast<int32_t>(std::min<double>(affordable, limits_.micro_batch)) / kTile;
-  const int32_t piece = std::max(tiles, 1) * kTile;
-  return rest - piece < kTile ? rest : piece;
-}
-
 int32_t Scheduler::decode() {
-  const llama_batch batch{static_cast<int32_t>(batch_tokens_.size()),
-                          batch_tokens_.data(),
-                          nullptr,  // no embeddings
-                          batch_positions_.data(),
-                          batch_slot_counts_.data(),
-                          batch_slot_pointers_.data(),
-                          batch_outputs_.data()};
-  const int32_t status = llama_decode(context_, batch);
+  const int32_t status = llama_decode(context_, batch_.view());
   // A GPU may still be at work; what follows needs its results, and its time belongs here.
   if (status == kDecoded) llama_synchronize(context_);
   return status;
@@ -221,106 +287,112 @@ int32_t Scheduler::decode() {
 
 // llama.cpp drops the micro-batch that was aborted, not those before it.
 void Scheduler::roll_back() {
-  for (const Share& share : shares_) {
-    llama_memory_seq_rm(memory_, share.sequence->slot(), share.sequence->evaluated(), -1);
+  for (const Batch::Share& share : batch_.shares()) {
+    share.task->rewind(cache_.trim(share.task->slot(), share.task->evaluated()));
   }
 }
 
-void Scheduler::collect(double decode_ms) {
-  const auto tokens = static_cast<int32_t>(batch_tokens_.size());
-  counters_.batches.fetch_add(1, std::memory_order_relaxed);
-  counters_.decoded_tokens.fetch_add(tokens, std::memory_order_relaxed);
-  if (shares_.front().count >= kTile) {
-    const double now = decode_ms / tokens;
-    const double before = prefill_ms_per_token_ > 0 ? prefill_ms_per_token_ : now;
-    prefill_ms_per_token_ = before + kNewest * (now - before);
+void Scheduler::measure(double decode_ms) {
+  int32_t prompts = 0;
+  for (const Batch::Share& share : batch_.shares())
+    prompts += share.count > 1 ? share.count : 0;
+  if (prompts == 0) {
+    update(step_ms_, decode_ms);
+  } else if (prompts >= kTile) {
+    // Beside others' next tokens, which would have taken their time anyway.
+    const bool mixed = prompts < batch_.size();
+    update(prefill_ms_per_token_, std::max(decode_ms - (mixed ? step_ms_ : 0), 0.0) / prompts);
   }
+}
 
-  for (const Share& share : shares_) {
-    Sequence& sequence = *share.sequence;
-    sequence.advance(share.count);
-    const bool prefill = sequence.evaluated() <= sequence.prompt_length();
-    if (sequence.request().progress && prefill) {
-      outbox_.progress(sequence.id(), sequence.evaluated(), sequence.prompt_length());
+void Scheduler::collect() {
+  counters_.batches.fetch_add(1, std::memory_order_relaxed);
+  counters_.decoded_tokens.fetch_add(batch_.size(), std::memory_order_relaxed);
+  for (const Batch::Share& share : batch_.shares()) {
+    Task& task = *share.task;
+    cache_.append(task.slot(), task.tokens().data() + task.evaluated(), share.count);
+    task.advance(share.count);
+    if (task.reports_progress() && task.evaluated() <= task.prompt_length()) {
+      outbox_.progress(task.id(), task.evaluated(), task.prompt_length());
     }
-    if (share.output >= 0) deliver(share);
+    if (share.output >= 0 && deliver(share)) release(task);
   }
   forget_released();
 }
 
-// Samples for one sequence. Whatever is wrong with it is its own error and nobody else's.
-void Scheduler::deliver(const Share& share) {
-  Sequence& sequence = *share.sequence;
+// Samples for one task; true when that was its last. Whatever is wrong with it is its own error and
+// nobody else's.
+bool Scheduler::deliver(const Batch::Share& share) {
+  Task& task = *share.task;
   try {
     const backend::AbortGuard guard;
     const float* logits = llama_get_logits_ith(context_, share.output);
     if (logits == nullptr) throw Error(code::kDecodeFailed, "llama.cpp gave no logits.");
-    std::optional<Finish> finish = sequence.step(logits, limits_.context_size, outbox_);
-    if (!finish) return;
-    outbox_.finish(sequence.id(), *std::move(finish));
+    return task.step(logits, limits_.context_size, outbox_);
   } catch (const Error& error) {
-    outbox_.fail(sequence.id(), error.code(), error.what());
+    task.fail(error.code(), error.what(), outbox_);
   } catch (const std::exception& error) {
-    outbox_.fail(sequence.id(), code::kDecodeFailed, error.what());
+    task.fail(code::kDecodeFailed, error.what(), outbox_);
   }
-  release(sequence);
+  return true;
 }
 
-// No cells for this batch: the youngest goes back to the queue and will evaluate its tokens again.
-// Alone it cannot go on at all.
+// No cells for this batch. What nobody uses goes first; then the youngest goes back to the queue
+// and will evaluate its tokens again. Alone it cannot go on at all.
 void Scheduler::make_room() {
   roll_back();
-  std::unique_ptr<Sequence> youngest = std::move(running_.back());
-  running_.pop_back();
-  release(*youngest);
-  if (!running_.empty()) {
-    waiting_.push_front(std::move(youngest));
+  if (cache_.evict()) return;
+  const auto last = std::find_if(running_.rbegin(), running_.rend(),
+                                 [](const auto& task) { return !task->owns_slot(); });
+  const auto victim = last == running_.rend() ? running_.end() - 1 : last.base() - 1;
+  std::unique_ptr<Task> task = std::move(*victim);
+  running_.erase(victim);
+  const bool alone = running_.empty() || task->owns_slot();
+  const Slot slot = task->slot();
+  release(*task);
+  if (slot != kNoSlot && !cache_.in_use(slot)) cache_.give_back_empty(slot);
+  if (!alone) {
+    waiting_.push_front(std::move(task));
     out_of_cells_ = true;
-    return;
+  } else if (!task->end_without_room(outbox_)) {
+    task->fail(code::kContextFull,
+               "The prompt has " + std::to_string(task->length()) +
+                   " tokens, more than the cache has cells left. Shorten it, dispose sequences, or "
+                   "create the context with a larger `cacheSize`.",
+               outbox_);
   }
-  if (youngest->length() > youngest->prompt_length()) {
-    outbox_.finish(youngest->id(), youngest->finish(StopReason::kContextFull, outbox_));
-    return;
-  }
-  outbox_.fail(youngest->id(), code::kContextFull,
-               "The prompt has " + std::to_string(youngest->length()) +
-                   " tokens, more than the cache has cells. Shorten it, or create the context "
-                   "with a larger `cacheSize`.");
 }
 
 void Scheduler::fail_batch(const std::string& message) {
-  for (const Share& share : shares_) {
-    outbox_.fail(share.sequence->id(), code::kDecodeFailed,
-                 "llama.cpp could not evaluate the batch: " + message);
-    release(*share.sequence);
+  roll_back();
+  for (const Batch::Share& share : batch_.shares()) {
+    share.task->fail(code::kDecodeFailed, "llama.cpp could not evaluate the batch: " + message,
+                     outbox_);
+    release(*share.task);
   }
-  shares_.clear();
+  batch_.clear();
   forget_released();
 }
 
 // Those that gave their slot back have had their last news.
 void Scheduler::forget_released() {
   running_.erase(std::remove_if(running_.begin(), running_.end(),
-                                [](const auto& s) { return s->slot() == Sequence::kNoSlot; }),
+                                [](const auto& task) { return task->slot() == kNoSlot; }),
                  running_.end());
 }
 
-void Scheduler::release(Sequence& sequence) {
-  const llama_seq_id slot = sequence.slot();
-  if (slot == Sequence::kNoSlot) return;
-  llama_memory_seq_rm(memory_, slot, -1, -1);
-  slot_taken_[static_cast<size_t>(slot)] = false;
+// What it has in the cache stays there for others.
+void Scheduler::release(Task& task) {
+  if (task.slot() == kNoSlot) return;
+  if (!task.owns_slot()) cache_.give_back(task.slot());
   out_of_cells_ = false;
-  sequence.leave();
+  task.leave();
 }
 
 void Scheduler::count() {
-  int64_t cached = 0;
-  for (const auto& sequence : running_)
-    cached += sequence->evaluated();
   counters_.active.store(static_cast<int32_t>(running_.size()), std::memory_order_relaxed);
   counters_.waiting.store(static_cast<int32_t>(waiting_.size()), std::memory_order_relaxed);
-  counters_.cached_tokens.store(cached, std::memory_order_relaxed);
+  counters_.cached_tokens.store(cache_.cached_tokens(), std::memory_order_relaxed);
 }
 
 }  // namespace cria

@@ -1,9 +1,9 @@
-// Continuous batching: every step decodes the next token of all that generate, then a piece of a
-// prompt, samples, and tells the outbox. Requests join and leave between steps. One thread: the
-// context's.
+// Continuous batching: every step decodes the next token of all that generate and a piece of the
+// prompts that are due, samples, and tells the outbox. Tasks join and leave between steps. One
+// thread: the context's.
 //
-//   waiting ──enter a slot──► running: prefill in pieces, then a token a step ──finish──► outbox
-//      ▲                          │
+//   waiting ──a slot, with the longest prefix that lies in any──► running: prefill in pieces, then
+//      ▲                          │                               a token a step ──done──► outbox
 //      └──── no cells left ───────┘  (shared layout: the youngest gives way, and starts again)
 #pragma once
 
@@ -13,26 +13,32 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "batch.h"
+#include "cache.h"
 #include "outbox.h"
-#include "sequence.h"
+#include "plan.h"
+#include "task.h"
 
 namespace cria {
 
 // What the scheduler works within; fixed when the context is made.
 struct Limits {
-  int32_t context_size;  // tokens of one generation
+  int32_t context_size;  // tokens of one task
   int32_t sequences;     // decoded together
   int32_t batch;         // tokens of one llama_decode at most, at least `sequences`
   int32_t micro_batch;   // …and as a rule
+  bool shared_cache;
+  double copy_ms_per_token;  // about what copying it from slot to slot takes
 };
 
 class Scheduler {
  public:
   Scheduler(llama_context* context, const Limits& limits, Outbox& outbox);
 
-  void add(std::unique_ptr<Sequence> sequence);
+  void add(std::unique_ptr<Task> task);
 
   bool idle() const { return waiting_.empty() && running_.empty(); }
 
@@ -46,6 +52,8 @@ class Scheduler {
   // operations, on the thread that decodes.
   bool decoding_in_vain() const;
 
+  Cache& cache() { return cache_; }
+
   // Any thread.
   struct Counters {
     std::atomic<int32_t> active{0};
@@ -57,52 +65,40 @@ class Scheduler {
   const Counters& counters() const { return counters_; }
 
  private:
-  // A sequence's share of the batch.
-  struct Share {
-    Sequence* sequence;
-    int32_t count;
-    int32_t output;  // index in the batch of the token whose logits are wanted, -1: none
-  };
-
   void drop_cancelled();
-  void start_waiting();
-  void clear_batch();
-  bool fill_with_generations();
-  bool fill_with_prompt(bool others_generate);
-  void add_share(Sequence& sequence, int32_t count);
-  int32_t piece_of(const Sequence& sequence, bool others_generate) const;
+  void admit();
+  bool better_wait(const Task& task) const;
+  void gather();
+  void add_generating();
+  void add_prompts();
+  PlanLimits prefill_limits() const;
+  Task* next_prompt(const std::vector<Task*>& prefilling);
   void decode_batch();
   int32_t decode();
   void roll_back();
-  void collect(double decode_ms);
-  void deliver(const Share& share);
+  void measure(double decode_ms);
+  void collect();
+  bool deliver(const Batch::Share& share);
   void make_room();
   void fail_batch(const std::string& message);
-  void release(Sequence& sequence);
+  void release(Task& task);
   void forget_released();
   void count();
 
   llama_context* const context_;
-  llama_memory_t const memory_;
   const Limits limits_;
   Outbox& outbox_;
+  Cache cache_;  // before the tasks, some of which give their slot back at their end
 
-  std::deque<std::unique_ptr<Sequence>> waiting_;
-  std::vector<std::unique_ptr<Sequence>> running_;  // oldest first
-  std::vector<bool> slot_taken_;                    // by llama_seq_id
-  bool out_of_cells_ = false;                       // until one of running_ ends, nobody may join
-  bool broken_ = false;  // an assertion of ggml failed: nothing is accepted any more
+  std::deque<std::unique_ptr<Task>> waiting_;
+  std::vector<std::unique_ptr<Task>> running_;  // oldest first
+  bool out_of_cells_ = false;                   // until one of running_ ends, nobody may join
+  bool oldest_next_ = true;  // whose turn it is: the oldest prompt's, or the nearest to its end
+  bool broken_ = false;      // an assertion of ggml failed: nothing is accepted any more
 
-  // The batch: arrays as llama_batch wants them, reserved once.
-  std::vector<llama_token> batch_tokens_;
-  std::vector<llama_pos> batch_positions_;
-  std::vector<int32_t> batch_slot_counts_;  // all 1
-  std::vector<llama_seq_id> batch_slots_;
-  std::vector<llama_seq_id*> batch_slot_pointers_;  // into batch_slots_
-  std::vector<int8_t> batch_outputs_;
-  std::vector<Share> shares_;
-
-  double prefill_ms_per_token_ = 0;  // measured, 0: not yet
+  Batch batch_;
+  double step_ms_ = 0;               // of all that generate; measured, 0: not yet
+  double prefill_ms_per_token_ = 0;  // likewise
   Counters counters_;
 };
 

@@ -8,93 +8,108 @@ namespace cria {
 
 namespace {
 
-double ms_between(Clock::time_point from, Clock::time_point to) {
-  return std::chrono::duration<double, std::milli>(to - from).count();
+Tokens joined(const Tokens& one, const Tokens& other) {
+  Tokens all = one;
+  all.insert(all.end(), other.begin(), other.end());
+  return all;
 }
 
 }  // namespace
 
-Sequence::Sequence(const Vocabulary& vocabulary, std::shared_ptr<const Request> request)
-    : vocabulary_(vocabulary), request_(std::move(request)), stream_(request_->stops) {
-  if (request_->add_bos && vocabulary.bos() != LLAMA_TOKEN_NULL) {
-    tokens_.push_back(vocabulary.bos());
+Sequence::Sequence(const Vocabulary& vocabulary, Cache& cache, Slot slot)
+    : vocabulary_(vocabulary), cache_(cache), slot_(slot) {}
+
+Sequence::Sequence(const Sequence& other, Slot slot)
+    : vocabulary_(other.vocabulary_),
+      cache_(other.cache_),
+      slot_(slot),
+      tokens_(other.tokens_),
+      logits_(other.logits_),
+      chains_(other.chains_) {
+  if (cache_.copy(other.slot_, slot_)) return;
+  cache_.give_back_empty(slot_);
+  throw Error(code::kOutOfMemory, "The sequence's cache could not be copied.");
+}
+
+Sequence::~Sequence() { cache_.give_back(slot_); }
+
+void Sequence::evaluated(const Tokens& tokens, const float* logits, int32_t vocabulary_size) {
+  tokens_ = tokens;
+  logits_.assign(logits, logits + vocabulary_size);
+}
+
+void Sequence::undo() {
+  const auto length = static_cast<int32_t>(tokens_.size());
+  if (cache_.length(slot_) > length) cache_.trim(slot_, length);
+}
+
+void Sequence::trim(int32_t length) {
+  chains_.clear();
+  if (length == static_cast<int32_t>(tokens_.size())) return;
+  tokens_.resize(static_cast<size_t>(length));
+  logits_.clear();
+  undo();
+}
+
+void Sequence::restore(const Tokens& tokens, const std::vector<uint8_t>& state) {
+  if (!cache_.restore(slot_, tokens, state)) {
+    throw Error(code::kStateInvalid, "llama.cpp does not take the state in this file.");
   }
-  for (const Request::Segment& segment : request_->segments) {
-    if (const auto* text = std::get_if<std::string>(&segment)) {
-      const Tokens tokens = vocabulary.tokenize(*text, /*special=*/false);
-      tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
-    } else {
-      const Tokens& tokens = std::get<Tokens>(segment);
-      for (const llama_token token : tokens)
-        vocabulary.check(token);
-      tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
-    }
+  tokens_ = tokens;
+  logits_.clear();
+  chains_.clear();
+}
+
+llama_token Sequence::sample(const command::Sample& sample) {
+  auto found = chains_.find(sample.sampler);
+  if (found == chains_.end()) {
+    Chain fresh{Sampler(vocabulary_, sample.steps, sample.seed)};
+    found = chains_.emplace(sample.sampler, std::move(fresh)).first;
   }
-  if (tokens_.empty()) {
-    throw Error(code::kInvalidArgument,
-                "Expected a prompt of at least one token, got none: the text is empty and this "
-                "model has no beginning-of-text token.");
+  Chain& chain = found->second;
+  catch_up(chain);
+  chain.chosen = chain.sampler.sample(logits_.data());
+  return chain.chosen;
+}
+
+// A chain knows what it chose; what came into the sequence otherwise it has to be told.
+void Sequence::catch_up(Chain& chain) const {
+  for (; chain.seen < tokens_.size(); ++chain.seen) {
+    const llama_token token = tokens_[chain.seen];
+    if (token != chain.chosen) chain.sampler.accept(token);
+    chain.chosen = LLAMA_TOKEN_NULL;
   }
-  prompt_length_ = length();
-  sampler_.emplace(vocabulary, request_->sampler, request_->seed);
-  sampler_->accept_prompt(tokens_);
 }
 
-void Sequence::enter(llama_seq_id slot) {
-  slot_ = slot;
-  evaluated_ = 0;
-  if (!entered_) entered_ = Clock::now();
+Evaluation::Evaluation(std::shared_ptr<Command> command, std::shared_ptr<Sequence> sequence,
+                       const Tokens& more, int32_t vocabulary_size, Complete complete)
+    : Task(command, joined(sequence->tokens(), more)),
+      sequence_(std::move(sequence)),
+      vocabulary_size_(vocabulary_size),
+      complete_(std::move(complete)) {
+  sequence_->running = std::move(command);
+  // The last token's logits are wanted, so that one at least is evaluated.
+  Cache& cache = sequence_->cache();
+  const Slot slot = sequence_->slot();
+  if (cache.length(slot) >= length()) cache.trim(slot, length() - 1);
+  enter(slot, cache.length(slot));
 }
 
-void Sequence::leave() {
-  slot_ = kNoSlot;
-  evaluated_ = 0;
+Evaluation::~Evaluation() {
+  sequence_->running.reset();
+  sequence_->undo();
 }
 
-std::optional<Finish> Sequence::step(const float* logits, int32_t context_size, Outbox& outbox) {
-  if (!prefilled_) prefilled_ = Clock::now();
-  if (request_->max_tokens == 0) return finish(StopReason::kMaxTokens, outbox);
-  if (length() >= context_size) return finish(StopReason::kContextFull, outbox);
-
-  const llama_token token = sampler_->sample(logits);
-  ++generated_;
-  if (vocabulary_.ends_generation(token)) {
-    stop_token_ = token;
-    return finish(reason_of(token), outbox);
-  }
-
-  tokens_.push_back(token);
-  piece_.clear();
-  vocabulary_.append_piece(token, request_->special, piece_);
-  outbox.piece(id(), token, stream_.push(piece_));
-  if (stream_.stopped_by()) return finish(StopReason::kStopString, outbox);
-  if (generated_ == request_->max_tokens) return finish(StopReason::kMaxTokens, outbox);
-  if (length() >= context_size) return finish(StopReason::kContextFull, outbox);
-  return std::nullopt;
+bool Evaluation::step(const float* logits, int32_t, Outbox& outbox) {
+  sequence_->evaluated(tokens(), logits, vocabulary_size_);
+  outbox.answer(id(), complete_(*sequence_));
+  return true;
 }
 
-Finish Sequence::finish(StopReason reason, Outbox& outbox) {
-  outbox.text(id(), stream_.finish());
-  const Clock::time_point now = Clock::now();
-  const Clock::time_point entered = entered_.value_or(now);
-  const Clock::time_point prefilled = prefilled_.value_or(now);
-  Finish finish;
-  finish.reason = reason;
-  finish.stop_token = stop_token_;
-  finish.stop_string = stream_.stopped_by();
-  finish.prompt_tokens = prompt_length_;
-  finish.completion_tokens = generated_;
-  finish.queued_ms = ms_between(request_->submitted, entered);
-  finish.prompt_ms = ms_between(entered, prefilled);
-  finish.generation_ms = ms_between(prefilled, now);
-  return finish;
-}
-
-// A model may use one token for two ends (instruct files have eos = eot): the narrower counts.
-StopReason Sequence::reason_of(llama_token stop_token) const {
-  if (stop_token == vocabulary_.eom()) return StopReason::kEndOfMessage;
-  if (stop_token == vocabulary_.eot()) return StopReason::kEndOfTurn;
-  return StopReason::kEndOfText;
+void Evaluation::cancel(Outbox& outbox) {
+  Answer answer;
+  answer.cancelled = true;
+  outbox.answer(id(), std::move(answer));
 }
 
 }  // namespace cria

@@ -1,73 +1,87 @@
-// One request on its way: its tokens, how far they are evaluated, how its next token is chosen and
-// what of its text may be shown. Prefill and decode are the same thing here: some tokens are not
-// evaluated yet, and when they are, one more is sampled.
+// A sequence that its user drives by hand: it keeps one slot of the cache as long as it lives. The
+// context's thread alone.
 #pragma once
 
-#include <llama.h>
-
+#include <functional>
 #include <memory>
-#include <optional>
-#include <string>
+#include <unordered_map>
+#include <vector>
 
-#include "outbox.h"
-#include "request.h"
+#include "cache.h"
+#include "command.h"
 #include "sampler.h"
-#include "text_stream.h"
-#include "vocabulary.h"
+#include "task.h"
 
 namespace cria {
 
 class Sequence {
  public:
-  static constexpr llama_seq_id kNoSlot = -1;
+  // `slot` is in use and empty.
+  Sequence(const Vocabulary& vocabulary, Cache& cache, Slot slot);
+  // With all that the other has. Throws ERR_OUT_OF_MEMORY where the cells cannot be copied.
+  Sequence(const Sequence& other, Slot slot);
+  ~Sequence();
+  Sequence& operator=(const Sequence&) = delete;
 
-  // Tokenizes the prompt and builds the sampler: work for a thread that nobody waits for. Throws
-  // what is wrong with either. Afterwards only the context's thread touches it.
-  Sequence(const Vocabulary& vocabulary, std::shared_ptr<const Request> request);
-
-  const Request& request() const { return *request_; }
-  RequestId id() const { return request_->id; }
-  bool cancelled() const { return request_->cancelled.load(std::memory_order_relaxed); }
-
-  // Prompt and what was generated.
+  Slot slot() const { return slot_; }
+  Cache& cache() const { return cache_; }
+  // What it stands for. The cache may lack the end of it, which is then evaluated when needed.
   const Tokens& tokens() const { return tokens_; }
-  int32_t length() const { return static_cast<int32_t>(tokens_.size()); }
-  int32_t prompt_length() const { return prompt_length_; }
 
-  // Where its cache is, and how many of its tokens are in there. The scheduler's to write.
-  llama_seq_id slot() const { return slot_; }
-  int32_t evaluated() const { return evaluated_; }
-  int32_t pending() const { return length() - evaluated_; }
-  bool prefilling() const { return evaluated_ < prompt_length_ || pending() > 1; }
-  void enter(llama_seq_id slot);
-  void leave();
-  void advance(int32_t count) { evaluated_ += count; }
+  // Of the last token; empty: not known.
+  const std::vector<float>& logits() const { return logits_; }
 
-  // Chooses the token that follows, tells the outbox, and returns how the generation ended, if it
-  // did. `context_size`: tokens it may have in all.
-  std::optional<Finish> step(const float* logits, int32_t context_size, Outbox& outbox);
+  // These are its tokens now, all of them evaluated.
+  void evaluated(const Tokens& tokens, const float* logits, int32_t vocabulary_size);
+  // Forgets what the cache has behind its tokens.
+  void undo();
+  void trim(int32_t length);
+  std::vector<uint8_t> state() const { return cache_.state(slot_); }
+  // Throws ERR_STATE_INVALID, and is as it was.
+  void restore(const Tokens& tokens, const std::vector<uint8_t>& state);
 
-  // Tells the outbox the text that was still held back.
-  Finish finish(StopReason reason, Outbox& outbox);
+  // By its logits, which it has. The chain is kept for the next call.
+  llama_token sample(const command::Sample& sample);
+
+  // The evaluation that runs, if one does.
+  std::shared_ptr<Command> running;
 
  private:
-  StopReason reason_of(llama_token stop_token) const;
+  // A chain that was used here, and what it knows of.
+  struct Chain {
+    Sampler sampler;
+    size_t seen = 0;  // tokens of the sequence, or the one chosen last that is not in there
+    llama_token chosen = LLAMA_TOKEN_NULL;
+  };
+
+  void catch_up(Chain& chain) const;
 
   const Vocabulary& vocabulary_;
-  const std::shared_ptr<const Request> request_;
+  Cache& cache_;
+  const Slot slot_;
   Tokens tokens_;
-  int32_t prompt_length_ = 0;
-  std::optional<Sampler> sampler_;
-  TextStream stream_;
+  std::vector<float> logits_;
+  std::unordered_map<int32_t, Chain> chains_;
+};
 
-  llama_seq_id slot_ = kNoSlot;
-  int32_t evaluated_ = 0;
-  int32_t generated_ = 0;  // the stop token counts
-  std::string piece_;      // reused
-  llama_token stop_token_ = LLAMA_TOKEN_NULL;
+// Evaluates what a sequence has and `more`. Then `complete` makes the command's answer.
+class Evaluation : public Task {
+ public:
+  using Complete = std::function<Answer(Sequence&)>;
 
-  std::optional<Clock::time_point> entered_;    // first time in a slot
-  std::optional<Clock::time_point> prefilled_;  // prompt evaluated
+  Evaluation(std::shared_ptr<Command> command, std::shared_ptr<Sequence> sequence,
+             const Tokens& more, int32_t vocabulary_size, Complete complete);
+  ~Evaluation() override;
+
+  bool owns_slot() const override { return true; }
+  bool uses_cached_prefixes() const override { return false; }
+  bool step(const float* logits, int32_t context_size, Outbox& outbox) override;
+  void cancel(Outbox& outbox) override;
+
+ private:
+  const std::shared_ptr<Sequence> sequence_;
+  const int32_t vocabulary_size_;
+  const Complete complete_;
 };
 
 }  // namespace cria

@@ -169,7 +169,7 @@ std::vector<Story> run(Client& client, const std::vector<Tokens>& prompts, int32
   for (const Tokens& prompt : prompts) {
     ids.push_back(static_cast<RequestId>(ids.size() + 1));
     client.submit(ids.back(), [&](Request& request) {
-      request.segments = {prompt};
+      request.prompt.segments = {prompt};
       request.max_tokens = max_tokens;
     });
   }
@@ -182,7 +182,7 @@ std::vector<Story> run(Client& client, const std::vector<Tokens>& prompts, int32
 
 // A generation that no stop token ends, as long as the context has room.
 void endless(Request& request) {
-  request.segments = {Tokens{1, 2, 3}};
+  request.prompt.segments = {Tokens{1, 2, 3}};
   step::LogitBias never;
   for (llama_token token = 0; token < g_model->vocabulary().size(); ++token) {
     if (g_model->vocabulary().ends_generation(token)) never.biases.push_back({token, -INFINITY});
@@ -220,7 +220,7 @@ TEST(a_shared_cache_that_is_too_small_for_all_serves_all) {
   for (RequestId id = 1; id <= 8; ++id) {
     client.submit(id, [&](Request& request) {
       endless(request);
-      request.segments = {random_prompt(random, 90)};
+      request.prompt.segments = {random_prompt(random, 90)};
       request.max_tokens = 30;
     });
     ids.push_back(id);
@@ -240,7 +240,7 @@ TEST(progress_rises_to_the_end_of_the_prompt) {
   client.open();
   std::mt19937 random(6);
   client.submit(1, [&](Request& request) {
-    request.segments = {random_prompt(random, 200)};
+    request.prompt.segments = {random_prompt(random, 200)};
     request.max_tokens = 1;
     request.progress = true;
   });
@@ -256,8 +256,9 @@ TEST(a_generation_ends_where_the_context_does) {
   client.open();
   client.submit(1, endless);
   std::mt19937 random(8);
-  client.submit(2, [&](Request& request) { request.segments = {random_prompt(random, 257)}; });
-  client.submit(3, [&](Request& request) { request.segments = {Tokens{-1}}; });
+  client.submit(2,
+                [&](Request& request) { request.prompt.segments = {random_prompt(random, 257)}; });
+  client.submit(3, [&](Request& request) { request.prompt.segments = {Tokens{-1}}; });
   client.submit(4, [&](Request& request) {
     endless(request);
     request.max_tokens = 0;
@@ -284,7 +285,7 @@ TEST(cancelled_while_it_waits_prefills_or_generates) {
     request.max_tokens = 300;
   });
   const auto prefilling = client.submit(2, [&](Request& request) {
-    request.segments = {random_prompt(random, 1000)};
+    request.prompt.segments = {random_prompt(random, 1000)};
     request.progress = true;
   });
   const auto waiting = client.submit(3, endless);
@@ -328,7 +329,7 @@ TEST(closed_in_every_phase) {
       for (RequestId id = 1; id <= 4; ++id) {
         client.submit(id, [&](Request& request) {
           endless(request);
-          if (id % 2 == 0) request.segments = {random_prompt(random, 500)};
+          if (id % 2 == 0) request.prompt.segments = {random_prompt(random, 500)};
         });
       }
     }

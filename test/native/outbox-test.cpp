@@ -50,9 +50,9 @@ class Gate {
 
 TEST(news_of_a_request_are_joined) {
   Outbox outbox([] {});
-  outbox.piece(7, 1, "a ");
-  outbox.piece(8, 2, "other");
-  outbox.piece(7, 3, "");
+  outbox.piece(7, 1, "a ", {});
+  outbox.piece(8, 2, "other", {});
+  outbox.piece(7, 3, "", {});
   outbox.text(7, "b");
   outbox.progress(7, 1, 4);
   outbox.progress(7, 2, 4);
@@ -75,10 +75,10 @@ TEST(news_of_a_request_are_joined) {
 
 TEST(what_is_taken_does_not_come_again) {
   Outbox outbox([] {});
-  outbox.piece(1, 10, "x");
+  outbox.piece(1, 10, "x", {});
   CHECK_EQ(outbox.take().size(), size_t{1});
-  outbox.piece(2, 20, "y");
-  outbox.piece(1, 11, "z");
+  outbox.piece(2, 20, "y", {});
+  outbox.piece(1, 11, "z", {});
   const std::vector<News> news = outbox.take();
   CHECK_EQ(news.size(), size_t{2});
   CHECK_EQ(news[0].id, RequestId{2});
@@ -100,11 +100,11 @@ TEST(the_reader_is_woken_once_for_all_until_it_takes) {
   Outbox outbox([&] { ++wakes; });
   outbox.flush();
   CHECK_EQ(wakes, 0);
-  outbox.piece(1, 1, "a");
+  outbox.piece(1, 1, "a", {});
   CHECK_EQ(wakes, 0);
   outbox.flush();
   outbox.flush();
-  outbox.piece(2, 2, "b");
+  outbox.piece(2, 2, "b", {});
   outbox.flush();
   CHECK_EQ(wakes, 1);
   CHECK_EQ(outbox.take().size(), size_t{2});
@@ -136,7 +136,7 @@ TEST(writers_on_many_threads_lose_nothing) {
   for (int id = 1; id <= kWriters; ++id) {
     writers.emplace_back([&outbox, id] {
       for (int token = 0; token < kTokens; ++token) {
-        outbox.piece(id, token, "x");
+        outbox.piece(id, token, "x", {});
         outbox.flush();
       }
       outbox.finish(id, {});

@@ -1,0 +1,62 @@
+// What is asked of a context besides generations, as lib/native.ts has it, checked there.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "request.h"
+#include "sampler_step.h"
+
+namespace cria {
+
+using SequenceId = int32_t;
+
+namespace command {
+struct Score {
+  Prompt prompt;
+  Tokens candidates;
+  bool cache_prompt = true;
+};
+struct Create {};
+struct Fork {
+  SequenceId sequence;
+};
+struct Evaluate {
+  SequenceId sequence;
+  Prompt prompt;
+};
+struct Logits {
+  SequenceId sequence;
+};
+struct Sample {
+  SequenceId sequence;
+  int32_t sampler;  // stands for these steps and this seed
+  std::vector<SamplerStep> steps;
+  uint32_t seed;
+};
+struct Trim {
+  SequenceId sequence;
+  int32_t length;
+};
+struct Save {
+  SequenceId sequence;
+  std::string path;
+};
+struct Restore {
+  SequenceId sequence;
+  std::string path;
+};
+struct Dispose {
+  SequenceId sequence;
+};
+}  // namespace command
+
+struct Command : Order {
+  std::variant<command::Score, command::Create, command::Fork, command::Evaluate, command::Logits,
+               command::Sample, command::Trim, command::Save, command::Restore, command::Dispose>
+      what;
+};
+
+}  // namespace cria

@@ -1,0 +1,103 @@
+#include "plan.h"
+
+#include <algorithm>
+
+namespace cria {
+
+namespace {
+
+// Up to where the micro-batch would end in which these tokens lay, if the prompt were alone:
+// borders are the same for a prompt in pieces and for a whole one.
+int32_t rest_of_micro_batch(const Task& task, int32_t micro_batch) {
+  const int32_t done = task.evaluated() - task.start();
+  const int32_t border = task.start() + (done / micro_batch + 1) * micro_batch;
+  return std::min(border, task.length()) - task.evaluated();
+}
+
+bool may_have(int32_t rest, int32_t count, int32_t tile) {
+  if (count > rest) return false;
+  return count == rest || rest < tile || (count >= tile && rest - count >= tile);
+}
+
+// As many rows as there are, in whole tiles.
+int32_t piece_of(int32_t rest, const PlanLimits& limits) {
+  if (rest <= limits.rows || rest < limits.tile) return rest;
+  const int32_t piece = std::max(limits.rows / limits.tile, 1) * limits.tile;
+  return rest - piece < limits.tile ? rest : piece;
+}
+
+class SeparatePlan {
+ public:
+  SeparatePlan(Task& first, std::vector<Task*> tasks, const PlanLimits& limits)
+      : tasks_(std::move(tasks)), limits_(limits) {
+    std::sort(tasks_.begin(), tasks_.end(),
+              [](const Task* a, const Task* b) { return a->slot() < b->slot(); });
+    first_ = static_cast<size_t>(std::find(tasks_.begin(), tasks_.end(), &first) - tasks_.begin());
+  }
+
+  // The number of rows with which most are computed together.
+  std::vector<Piece> make() const {
+    Group best = group(piece_of(rest(first_), limits_));
+    for (size_t i = 0; i < tasks_.size(); ++i) {
+      const int32_t count = rest(i);
+      if (count > limits_.rows || !may_have(rest(first_), count, limits_.tile)) continue;
+      const Group other = group(count);
+      if (other.rows() > best.rows()) best = other;
+    }
+    std::vector<Piece> pieces;
+    for (size_t i = best.begin; i < best.end; ++i)
+      pieces.push_back({tasks_[i], best.count});
+    return pieces;
+  }
+
+ private:
+  struct Group {
+    size_t begin;
+    size_t end;
+    int32_t count;
+    int32_t rows() const { return static_cast<int32_t>(end - begin) * count; }
+  };
+
+  int32_t rest(size_t i) const { return rest_of_micro_batch(*tasks_[i], limits_.micro_batch); }
+
+  // Neighbours of the first that can have as many rows.
+  Group group(int32_t count) const {
+    Group group{first_, first_ + 1, count};
+    const auto joins = [&](size_t i, size_t neighbour) {
+      const int32_t apart = tasks_[i]->slot() - tasks_[neighbour]->slot();
+      return std::abs(apart) == 1 && group.rows() + count <= limits_.rows &&
+             may_have(rest(i), count, limits_.tile);
+    };
+    while (group.end < tasks_.size() && joins(group.end, group.end - 1))
+      ++group.end;
+    while (group.begin > 0 && joins(group.begin - 1, group.begin))
+      --group.begin;
+    return group;
+  }
+
+  std::vector<Task*> tasks_;
+  const PlanLimits limits_;
+  size_t first_;
+};
+
+}  // namespace
+
+std::vector<Piece> plan_prefill(Task& first, const std::vector<Task*>& prefilling,
+                                const PlanLimits& limits) {
+  if (!limits.shared) return SeparatePlan(first, prefilling, limits).make();
+
+  std::vector<Piece> pieces;
+  int32_t rows = limits.rows;
+  const auto add = [&](Task& task) {
+    const int32_t count = std::min(rest_of_micro_batch(task, limits.micro_batch), rows);
+    if (count > 0) pieces.push_back({&task, count});
+    rows -= count;
+  };
+  add(first);
+  for (Task* task : prefilling) {
+    if (task != &first) add(*task);
+  }
+  return pieces;
+}
+
+}  // namespace cria

@@ -1,0 +1,27 @@
+// A task that wants the probabilities of some tokens after a prompt, and generates nothing.
+#pragma once
+
+#include <memory>
+
+#include "command.h"
+#include "task.h"
+
+namespace cria {
+
+class Scoring : public Task {
+ public:
+  // Tokenizes the prompt. Throws what is wrong with it. `command` is a command::Score.
+  Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command);
+
+  bool uses_cached_prefixes() const override { return score().cache_prompt; }
+  bool step(const float* logits, int32_t context_size, Outbox& outbox) override;
+  void cancel(Outbox& outbox) override;
+
+ private:
+  const command::Score& score() const { return std::get<command::Score>(command_->what); }
+
+  const int32_t vocabulary_size_;
+  const std::shared_ptr<const Command> command_;
+};
+
+}  // namespace cria

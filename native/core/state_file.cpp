@@ -1,0 +1,134 @@
+#include "state_file.h"
+
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <system_error>
+
+#include "error.h"
+
+namespace cria {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// Little-endian throughout: the machines llama.cpp's states are exchanged between.
+struct Header {
+  std::array<char, 8> magic;
+  uint32_t version;
+  uint32_t token_count;
+  uint64_t fingerprint;
+  uint64_t state_size;
+  uint64_t checksum;  // of tokens and state
+};
+
+constexpr std::array<char, 8> kMagic{'c', 'r', 'i', 'a', '-', 's', 'e', 'q'};
+constexpr uint32_t kVersion = 1;
+
+// FNV-1a over 8 bytes at a time: against accidents, not against attackers.
+uint64_t hash(const void* data, size_t size, uint64_t seed) {
+  constexpr uint64_t kPrime = 0x100000001b3;
+  const auto* bytes = static_cast<const unsigned char*>(data);
+  uint64_t sum = seed;
+  for (; size >= sizeof(uint64_t); size -= sizeof(uint64_t), bytes += sizeof(uint64_t)) {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes, sizeof word);
+    sum = (sum ^ word) * kPrime;
+    sum ^= sum >> 29;
+  }
+  for (; size > 0; --size, ++bytes)
+    sum = (sum ^ *bytes) * kPrime;
+  return sum;
+}
+
+constexpr uint64_t kSeed = 0xcbf29ce484222325;
+
+uint64_t checksum(const StateFile& file) {
+  const uint64_t tokens = hash(file.tokens.data(), file.tokens.size() * sizeof(llama_token), kSeed);
+  return hash(file.state.data(), file.state.size(), tokens);
+}
+
+[[noreturn]] void fail(const std::string& path, const std::string& reason) {
+  throw Error(code::kStateInvalid, "The sequence's file " + path + " " + reason);
+}
+
+// In the same folder, so that renaming it is atomic.
+fs::path partial_name(const fs::path& path) {
+  static std::atomic<uint64_t> count{0};
+  static const auto base =
+      static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+  fs::path partial = path;
+  partial += ".partial-" + std::to_string(base) + "-" + std::to_string(count.fetch_add(1));
+  return partial;
+}
+
+}  // namespace
+
+uint64_t hash_of(const std::string& text) { return hash(text.data(), text.size(), kSeed); }
+
+void write_state_file(const std::string& path, const StateFile& file) {
+  const fs::path target = fs::u8path(path);
+  const fs::path partial = partial_name(target);
+  const Header header{
+      kMagic,           kVersion,          static_cast<uint32_t>(file.tokens.size()),
+      file.fingerprint, file.state.size(), checksum(file)};
+  std::error_code error;
+  {
+    std::ofstream out(partial, std::ios::binary | std::ios::trunc);
+    out.write(reinterpret_cast<const char*>(&header), sizeof header);
+    out.write(reinterpret_cast<const char*>(file.tokens.data()),
+              static_cast<std::streamsize>(file.tokens.size() * sizeof(llama_token)));
+    out.write(reinterpret_cast<const char*>(file.state.data()),
+              static_cast<std::streamsize>(file.state.size()));
+    out.close();
+    if (!out) {
+      fs::remove(partial, error);
+      fail(path, "could not be written: is there such a folder, and room on the disk?");
+    }
+  }
+  fs::rename(partial, target, error);
+  if (!error) return;
+  const std::string reason = error.message();
+  fs::remove(partial, error);
+  fail(path, "could not be written: " + reason + ".");
+}
+
+StateFile read_state_file(const std::string& path, uint64_t fingerprint) {
+  std::error_code error;
+  const fs::path source = fs::u8path(path);
+  const uintmax_t size = fs::is_regular_file(source, error) ? fs::file_size(source, error) : 0;
+  std::ifstream in(source, std::ios::binary);
+  if (error || !in) fail(path, "cannot be read.");
+
+  Header header{};
+  in.read(reinterpret_cast<char*>(&header), sizeof header);
+  if (!in || header.magic != kMagic) fail(path, "is not a sequence saved by cria.");
+  if (header.version != kVersion) {
+    fail(path, "has version " + std::to_string(header.version) +
+                   " of the format, this cria reads " + std::to_string(kVersion) + ".");
+  }
+  if (header.fingerprint != fingerprint) {
+    fail(path,
+         "was saved with another model, or with other settings of the cache: restore it where it "
+         "was saved.");
+  }
+  const uint64_t tokens = uint64_t{header.token_count} * sizeof(llama_token);
+  const uint64_t rest = size - sizeof header;
+  if (tokens > rest || header.state_size != rest - tokens) fail(path, "is not whole.");
+
+  StateFile file;
+  file.fingerprint = fingerprint;
+  file.tokens.resize(header.token_count);
+  file.state.resize(static_cast<size_t>(header.state_size));
+  in.read(reinterpret_cast<char*>(file.tokens.data()), static_cast<std::streamsize>(tokens));
+  in.read(reinterpret_cast<char*>(file.state.data()),
+          static_cast<std::streamsize>(header.state_size));
+  if (!in || checksum(file) != header.checksum) fail(path, "is damaged.");
+  return file;
+}
+
+}  // namespace cria

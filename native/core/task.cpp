@@ -1,0 +1,27 @@
+#include "task.h"
+
+#include <algorithm>
+
+namespace cria {
+
+void Task::enter(Slot slot, int32_t evaluated) {
+  slot_ = slot;
+  start_ = evaluated;
+  evaluated_ = evaluated;
+}
+
+void Task::rewind(int32_t evaluated) {
+  start_ = std::min(start_, evaluated);
+  evaluated_ = evaluated;
+}
+
+void Task::leave() {
+  slot_ = kNoSlot;
+  evaluated_ = 0;
+}
+
+void Task::fail(const char* code, const std::string& message, Outbox& outbox) {
+  outbox.fail(id(), code, message);
+}
+
+}  // namespace cria
