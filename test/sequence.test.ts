@@ -304,7 +304,7 @@ describe("save and restore", () => {
     await go(sequence, endless, 5);
     const { tokens } = sequence;
     const expected = await go(sequence, endless, 12);
-    const other = await model.createContext({ contextSize: 128, threads: 1 });
+    const other = await model.createContext({ contextSize: 128, sequences: 4, threads: 1 });
     for (const own of [context, other]) {
       const restored = await own.createSequence();
       await restored.evaluate("something else");
