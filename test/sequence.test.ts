@@ -23,7 +23,8 @@ beforeAll(async () => {
   context = await model.createContext({ contextSize: 256, sequences: 4, threads: 1 });
   const logitBias = forbidden(endTokens(model));
   endless = greedy.with({ logitBias });
-  hot = new Sampler({ temperature: 2, topK: 0, topP: 1, minP: 0, logitBias });
+  // At 2 the model still says the same thing a quarter of the time.
+  hot = new Sampler({ temperature: 5, topK: 0, topP: 1, minP: 0, logitBias });
   prompt = idsOf(model, PROMPTS[0] as never);
 });
 afterEach(async () => {
