@@ -112,7 +112,8 @@ uint64_t Context::fingerprint() const {
   text << llama_model_size(model_->handle()) << ' ' << llama_model_n_params(model_->handle()) << ' '
        << options_.cache_type_key << ' ' << options_.cache_type_value << ' '
        << options_.flash_attention << ' ' << options_.rope_frequency_base << ' '
-       << options_.rope_frequency_scale;
+       << options_.rope_frequency_scale << ' '
+       << (options_.shared_cache ? 1 : options_.sequences);  // streams, which llama.cpp compares
   return hash_of(text.str());
 }
 
