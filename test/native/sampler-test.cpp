@@ -19,7 +19,7 @@
 #include "harness.h"
 #include "llama.h"
 
-using cria::argmax;
+using cria::LogitScan;
 using cria::Sampler;
 using cria::SamplerStep;
 namespace step = cria::step;
@@ -104,7 +104,9 @@ llama_token naive_argmax(const Logits& logits) {
 }
 
 llama_token argmax_of(const Logits& logits) {
-  return argmax(logits.data(), static_cast<int32_t>(logits.size()));
+  LogitScan scan;
+  scan.read(logits.data(), static_cast<int32_t>(logits.size()));
+  return scan.usable() ? scan.argmax() : LLAMA_TOKEN_NULL;
 }
 
 }  // namespace
