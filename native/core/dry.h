@@ -1,5 +1,5 @@
-// The DRY step. llama.cpp looks for its breakers in every token of the vocabulary, 36 ms with 128K of
-// them, which no generation should have to wait for twice.
+// The DRY step. llama.cpp looks for its breakers in every token of the vocabulary, 36 ms with 128K
+// of them, which no generation should have to wait for twice.
 #pragma once
 
 #include "llama_step.h"

@@ -48,9 +48,7 @@ struct Maker {
     return llama_sampler_init_penalties(vocabulary.size(), s.last_n, s.repeat, s.frequency,
                                         s.presence);
   }
-  llama_sampler* operator()(const step::Dry& s) const {
-    return make_dry(vocabulary, s).release();
-  }
+  llama_sampler* operator()(const step::Dry& s) const { return make_dry(vocabulary, s).release(); }
   llama_sampler* operator()(const step::LogitBias& s) const {
     for (const llama_logit_bias& bias : s.biases)
       vocabulary.check(bias.token);
@@ -62,9 +60,10 @@ struct Maker {
     const bool texts = llama_vocab_type(vocabulary.handle()) != LLAMA_VOCAB_TYPE_NONE;
     const bool ends = vocabulary.eot() != LLAMA_TOKEN_NULL || vocabulary.eos() != LLAMA_TOKEN_NULL;
     if (!texts || !ends) {
-      throw Error(code::kUnsupported,
-                  "The sampler step \"infill\" needs a model with a tokenizer and an end-of-text or "
-                  "end-of-turn token.");
+      throw Error(
+          code::kUnsupported,
+          "The sampler step \"infill\" needs a model with a tokenizer and an end-of-text or "
+          "end-of-turn token.");
     }
     return llama_sampler_init_infill(vocabulary.handle());
   }

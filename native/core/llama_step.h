@@ -16,8 +16,8 @@ struct FreeLlamaSampler {
 };
 using LlamaSampler = std::unique_ptr<llama_sampler, FreeLlamaSampler>;
 
-// Nothing for a grammar, which GrammarFilter is for. Throws ERR_INVALID_ARGUMENT for a token that the
-// vocabulary does not have and ERR_UNSUPPORTED for a step that this model has no use for.
+// Nothing for a grammar, which GrammarFilter is for. Throws ERR_INVALID_ARGUMENT for a token that
+// the vocabulary does not have and ERR_UNSUPPORTED for a step that this model has no use for.
 LlamaSampler make_llama_step(const Vocabulary& vocabulary, const SamplerStep& step, uint32_t seed);
 
 }  // namespace cria

@@ -14,8 +14,8 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// So many terms are summed in float, lane by lane, then in double: float alone would lose three digits
-// over 128K. Small enough for the buffers to stay in the first cache.
+// So many terms are summed in float, lane by lane, then in double: float alone would lose three
+// digits over 128K. Small enough for the buffers to stay in the first cache.
 constexpr int32_t kBlock = 512;
 constexpr int32_t kLanes = 32;  // as in logit_scan.cpp
 
@@ -25,8 +25,8 @@ struct Buffers {
   std::array<float, kBlock> scale;
 };
 
-// The sum of exp(logit - max), each to 2e-7 of it, or nearly 0 below -87. exp(x) is 2^k * exp(r) with k
-// whole and |r| at most ln(2) / 2, where a polynomial of degree 6 will do.
+// The sum of exp(logit - max), each to 2e-7 of it, or nearly 0 below -87. exp(x) is 2^k * exp(r)
+// with k whole and |r| at most ln(2) / 2, where a polynomial of degree 6 will do.
 double sum_exp_of_block(const float* logits, float max, Buffers& buffers) {
   float* rest = buffers.rest.data();
   int32_t* power = buffers.power.data();
@@ -35,7 +35,8 @@ double sum_exp_of_block(const float* logits, float max, Buffers& buffers) {
     rest[i] = std::max(logits[i] - max, -87.0F);
   for (int32_t i = 0; i < kBlock; ++i) {
     const float x = rest[i];
-    const auto k = static_cast<int32_t>(x * 1.44269504F - 0.5F);  // cut off: rounds what is negative
+    const auto k =
+        static_cast<int32_t>(x * 1.44269504F - 0.5F);  // cut off: rounds what is negative
     const auto whole = static_cast<float>(k);
     rest[i] = (x - whole * 0.693359375F) + whole * 2.12194440e-4F;  // ln(2) in two parts
     power[i] = (k + 127) * (1 << 23);                               // the bits of 2^k

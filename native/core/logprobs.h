@@ -13,12 +13,12 @@ struct TokenLogprob {
   float logprob;
 };
 
-// log(sum(exp(logits))) over all, to about 1e-7 of a double-precision one. No number where a logit is
-// none or infinite; minus infinity where all are.
+// log(sum(exp(logits))) over all, to about 1e-7 of a double-precision one. No number where a logit
+// is none or infinite; minus infinity where all are.
 double log_sum_exp(const float* logits, int32_t count);
 
-// Appends to `result` 1 + n entries: the chosen token first, then the n likeliest, falling, of equals
-// the lower id first. n is at most `count`.
+// Appends to `result` 1 + n entries: the chosen token first, then the n likeliest, falling, of
+// equals the lower id first. n is at most `count`.
 void top_logprobs(const float* logits, int32_t count, llama_token chosen, int32_t n,
                   std::vector<TokenLogprob>& result);
 

@@ -15,8 +15,8 @@ namespace {
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
-// Candidates that a grammar is asked about at once, at first and at most; beyond, the tokens that it
-// allows are fewer than those that would have to be asked about.
+// Candidates that a grammar is asked about at once, at first and at most; beyond, the tokens that
+// it allows are fewer than those that would have to be asked about.
 constexpr int32_t kFirstAsked = 64;
 constexpr int32_t kMostAsked = 1024;
 
@@ -27,9 +27,10 @@ constexpr int32_t kMostInfill = 1000;
 constexpr llama_token kNobodys = -2;
 
 [[noreturn]] void throw_nothing_left() {
-  throw Error(code::kDecodeFailed,
-              "No token is left to choose: the logits are not finite, or the sampler's steps (a bias, "
-              "a grammar) leave nothing.");
+  throw Error(
+      code::kDecodeFailed,
+      "No token is left to choose: the logits are not finite, or the sampler's steps (a bias, "
+      "a grammar) leave nothing.");
 }
 
 template <typename... Steps>
@@ -150,8 +151,8 @@ llama_token Sampler::choose(const float* logits) {
   return run({candidates_.data(), count, -1, false}, 0);
 }
 
-// Leaves in candidates_ what the step after the front keeps of all, sorted. False where that cannot be
-// told from few candidates.
+// Leaves in candidates_ what the step after the front keeps of all, sorted. False where that cannot
+// be told from few candidates.
 bool Sampler::shortlist(const float* logits) {
   if (front_.limit() == 0 || !front_.changed(recent_, changed_)) return false;
   int32_t count = front_.limit() + 1 + static_cast<int32_t>(changed_.size());
@@ -177,8 +178,8 @@ bool Sampler::shortlist(const float* logits) {
   return keep();
 }
 
-// The `count` likeliest of the model, and all whose logits the front may change. True if that is the
-// whole vocabulary.
+// The `count` likeliest of the model, and all whose logits the front may change. True if that is
+// the whole vocabulary.
 bool Sampler::list(const float* logits, int32_t count) {
   scan_.largest(count, candidates_);
   const llama_token_data last = candidates_.back();
@@ -217,16 +218,16 @@ void Sampler::apply_front() {
   if (!numbers) throw_nothing_left();
 }
 
-// What the step after the front keeps of candidates_. False where it is llama.cpp's sort that decides,
-// between equals.
+// What the step after the front keeps of candidates_. False where it is llama.cpp's sort that
+// decides, between equals.
 bool Sampler::keep() {
   const auto limit = std::min(candidates_.size(), static_cast<size_t>(front_.limit()));
   const auto sorted = candidates_.begin() + std::min(candidates_.size(), limit + 1);
   std::partial_sort(candidates_.begin(), sorted, candidates_.end(), likelier);
   if (!(candidates_.front().logit > kMinusInfinity)) throw_nothing_left();
   if (!front_.greedy()) {
-    const auto equals = std::adjacent_find(
-        candidates_.begin(), sorted, [](const auto& a, const auto& b) {
+    const auto equals =
+        std::adjacent_find(candidates_.begin(), sorted, [](const auto& a, const auto& b) {
           return a.logit == b.logit && a.logit > kMinusInfinity;
         });
     if (equals != sorted) return false;
@@ -272,6 +273,8 @@ void Sampler::filter(llama_token_data_array& array) {
   const bool some = std::any_of(array.data, array.data + array.size,
                                 [](const auto& c) { return c.logit > kMinusInfinity; });
   if (!some) throw_nothing_left();
+  // Steps take the first of sorted ones for the likeliest: llama.cpp would compute with infinity.
+  if (!(array.data[0].logit > kMinusInfinity)) array.sorted = false;
 }
 
 }  // namespace cria

@@ -22,9 +22,9 @@ namespace cria {
 // The state of one generation; one thread at a time.
 class Sampler {
  public:
-  // Steps that select no token are followed by a greedy one. Throws ERR_GRAMMAR_INVALID where llama.cpp
-  // does not take a grammar, ERR_INVALID_ARGUMENT and ERR_UNSUPPORTED for steps that it would abort
-  // or hang on.
+  // Steps that select no token are followed by a greedy one. Throws ERR_GRAMMAR_INVALID where
+  // llama.cpp does not take a grammar, ERR_INVALID_ARGUMENT and ERR_UNSUPPORTED for steps that it
+  // would abort or hang on.
   Sampler(const Vocabulary& vocabulary, const std::vector<SamplerStep>& steps, uint32_t seed);
 
   // Goes on from the same state, on its own.

@@ -34,8 +34,8 @@ class SamplerFront {
   // How many of the last tokens its steps look back on.
   size_t window() const { return window_; }
 
-  // The tokens whose logits the steps change one by one, each once, rising. False where they are not
-  // few.
+  // The tokens whose logits the steps change one by one, each once, rising. False where they are
+  // not few.
   bool changed(const RecentTokens& recent, Tokens& tokens) const;
 
   // What the steps make of all other logits.
