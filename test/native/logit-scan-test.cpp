@@ -155,7 +155,7 @@ TEST(log_sum_exp_is_that_of_doubles) {
   for (const size_t length : {1U, 5U, 511U, 512U, 513U, 1'691U, 128'256U}) {
     for (const float deviation : {0.0F, 0.1F, 1.0F, 3.0F, 30.0F, 300.0F, 1e30F}) {
       Logits logits = normal(random, length, deviation);
-      if (deviation == 3.0F) logits[length / 2] = -kInfinity;
+      if (deviation == 3.0F && length > 1) logits[length / 2] = -kInfinity;
       const double expected = exact_log_sum_exp(logits);
       const double got = cria::log_sum_exp(logits.data(), size(logits));
       CHECK(std::abs(got - expected) <= 1e-6 + 1e-12 * std::abs(expected));
