@@ -13,6 +13,8 @@ namespace cria {
 
 namespace {
 
+using Cut = SamplerFront::Cut;
+
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
 // Candidates that a grammar is asked about at once, at first and at most; beyond, the tokens that
@@ -36,6 +38,14 @@ constexpr llama_token kNobodys = -2;
 template <typename... Steps>
 bool is_any(const SamplerStep& step) {
   return (std::holds_alternative<Steps>(step) || ...);
+}
+
+// The logit that min-p goes down to, computed as llama.cpp does.
+float least_likely(const std::vector<llama_token_data>& candidates, float min_p) {
+  float max = kMinusInfinity;
+  for (const llama_token_data& candidate : candidates)
+    max = std::max(max, candidate.logit);
+  return max + std::log(min_p);
 }
 
 }  // namespace
@@ -137,12 +147,14 @@ llama_token Sampler::sample(const float* logits) {
 llama_token Sampler::choose(const float* logits) {
   scan_.read(logits, vocabulary_.size());
   if (!scan_.usable()) throw_nothing_left();
-  if (front_.greedy() && (front_.length() == 0 || (front_.length() == 1 && front_.grammar()))) {
+  if (front_.cut() == Cut::kGreedy &&
+      (front_.length() == 0 || (front_.length() == 1 && front_.grammar()))) {
     const llama_token token = scan_.argmax();
     if (!grammar_ || grammar_->allows(token)) return token;
   }
   if (shortlist(logits)) {
-    return run({candidates_.data(), candidates_.size(), -1, true}, front_.length());
+    const bool sorted = front_.cut() != Cut::kMinP;
+    return run({candidates_.data(), candidates_.size(), -1, sorted}, front_.length());
   }
   const auto count = static_cast<size_t>(vocabulary_.size());
   candidates_.resize(count);
@@ -151,12 +163,12 @@ llama_token Sampler::choose(const float* logits) {
   return run({candidates_.data(), count, -1, false}, 0);
 }
 
-// Leaves in candidates_ what the step after the front keeps of all, sorted. False where that cannot
-// be told from few candidates.
+// Leaves in candidates_ what the step after the front keeps of all, as it would leave them. False
+// where that cannot be told from few candidates.
 bool Sampler::shortlist(const float* logits) {
-  if (front_.limit() == 0 || !front_.changed(recent_, changed_)) return false;
+  if (front_.cut() == Cut::kNone || !front_.changed(recent_, changed_)) return false;
   int32_t count = front_.limit() + 1 + static_cast<int32_t>(changed_.size());
-  if (front_.grammar()) count = std::max(count, kFirstAsked);
+  if (front_.grammar() || front_.cut() == Cut::kMinP) count = std::max(count, kFirstAsked);
   while (true) {
     const bool complete = list(logits, count);
     // What is not listed is not above it.
@@ -166,16 +178,24 @@ bool Sampler::shortlist(const float* logits) {
       llama_token_data_array array{candidates_.data(), candidates_.size(), -1, false};
       grammar_->filter(array);
     }
+    if (border == kMinusInfinity || holds_all_kept(border)) return keep();
+    if (!front_.grammar() && front_.cut() != Cut::kMinP) return false;  // equals at the border
     const auto above = std::count_if(candidates_.begin(), candidates_.end(),
                                      [border](const auto& c) { return c.logit > border; });
-    if (border == kMinusInfinity || above >= front_.limit()) return keep();
-    if (!front_.grammar()) return false;
-    if (count >= kMostAsked || above * 4 < front_.limit()) break;
+    if (count >= kMostAsked || above == 0 || above * 4 < front_.limit()) break;
     count *= 4;
   }
+  if (!front_.grammar()) return false;
   list_allowed(logits);
   apply_front();
   return keep();
+}
+
+// Whether the step after the front keeps nothing that is at or below the border.
+bool Sampler::holds_all_kept(float border) const {
+  if (front_.cut() == Cut::kMinP) return least_likely(candidates_, front_.min_p()) > border;
+  return std::count_if(candidates_.begin(), candidates_.end(),
+                       [border](const auto& c) { return c.logit > border; }) >= front_.limit();
 }
 
 // The `count` likeliest of the model, and all whose logits the front may change. True if that is
@@ -197,6 +217,7 @@ void Sampler::list_allowed(const float* logits) {
   const Tokens& allowed = grammar_->allowed();
   for (const llama_token token : allowed)
     candidates_.push_back({token, logits[token], 0.0F});
+  if (front_.cut() != Cut::kTopK) return;
   auto next = allowed.begin();
   const int32_t limit = std::min(front_.limit(), vocabulary_.size());
   for (llama_token token = 0; static_cast<int32_t>(candidates_.size()) < limit; ++token) {
@@ -218,14 +239,20 @@ void Sampler::apply_front() {
   if (!numbers) throw_nothing_left();
 }
 
-// What the step after the front keeps of candidates_. False where it is llama.cpp's sort that
-// decides, between equals.
+// What the step after the front keeps of candidates_, which are sure to hold it.
 bool Sampler::keep() {
+  const bool some = std::any_of(candidates_.begin(), candidates_.end(),
+                                [](const auto& c) { return c.logit > kMinusInfinity; });
+  if (!some) throw_nothing_left();
+  return front_.cut() == Cut::kMinP ? keep_min_p() : keep_top_k();
+}
+
+// False where it is llama.cpp's sort that decides, between equals.
+bool Sampler::keep_top_k() {
   const auto limit = std::min(candidates_.size(), static_cast<size_t>(front_.limit()));
   const auto sorted = candidates_.begin() + std::min(candidates_.size(), limit + 1);
   std::partial_sort(candidates_.begin(), sorted, candidates_.end(), likelier);
-  if (!(candidates_.front().logit > kMinusInfinity)) throw_nothing_left();
-  if (!front_.greedy()) {
+  if (front_.cut() == Cut::kTopK) {
     const auto equals =
         std::adjacent_find(candidates_.begin(), sorted, [](const auto& a, const auto& b) {
           return a.logit == b.logit && a.logit > kMinusInfinity;
@@ -234,6 +261,17 @@ bool Sampler::keep() {
   }
   candidates_.resize(limit);
   return true;
+}
+
+// False where too few are left for llama.cpp's quick way.
+bool Sampler::keep_min_p() {
+  const float least = least_likely(candidates_, front_.min_p());
+  const auto end = std::remove_if(candidates_.begin(), candidates_.end(),
+                                  [least](const auto& c) { return c.logit < least; });
+  candidates_.erase(end, candidates_.end());
+  std::sort(candidates_.begin(), candidates_.end(),
+            [](const auto& a, const auto& b) { return a.id < b.id; });
+  return candidates_.size() >= front_.min_keep();
 }
 
 llama_token Sampler::run(llama_token_data_array array, size_t from) {

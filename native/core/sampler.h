@@ -59,7 +59,10 @@ class Sampler {
   bool list(const float* logits, int32_t count);
   void list_allowed(const float* logits);
   void apply_front();
+  bool holds_all_kept(float border) const;
   bool keep();
+  bool keep_top_k();
+  bool keep_min_p();
   llama_token run(llama_token_data_array array, size_t from);
   void filter(llama_token_data_array& array);
 

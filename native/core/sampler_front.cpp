@@ -31,23 +31,24 @@ SamplerFront::SamplerFront(const std::vector<SamplerStep>& steps) {
       temperatures_.push_back(temperature->value);
     } else {
       if (std::holds_alternative<step::Greedy>(step)) {
-        greedy_ = true;
-        limit_ = 1;
+        cut_ = Cut::kGreedy;
       } else if (const auto* top_k = std::get_if<step::TopK>(&step)) {
-        limit_ = top_k->value <= kMostKept ? std::max(top_k->value, 0) : 0;
+        limit_ = top_k->value;
+        if (limit_ > 0 && limit_ <= kMostKept) cut_ = Cut::kTopK;
+      } else if (const auto* min_p = std::get_if<step::MinP>(&step)) {
+        min_p_ = min_p->value;
+        min_keep_ = min_p->min_keep;
+        if (min_p_ > 0.0F) cut_ = Cut::kMinP;
       }
       break;
     }
     ++length_;
   }
-  if (length_ == steps.size()) {  // a greedy one follows
-    greedy_ = true;
-    limit_ = 1;
-  }
+  if (length_ == steps.size()) cut_ = Cut::kGreedy;  // which follows
   std::sort(biased_.begin(), biased_.end());
   biased_.erase(std::unique(biased_.begin(), biased_.end()), biased_.end());
-  if (biased_.size() > kMostBiased) limit_ = 0;
-  if (limit_ == 0) window_ = 0;
+  if (biased_.size() > kMostBiased) cut_ = Cut::kNone;
+  if (cut_ == Cut::kNone) window_ = 0;
 }
 
 bool SamplerFront::changed(const RecentTokens& recent, Tokens& tokens) const {

@@ -1,5 +1,5 @@
-// What stands in front of a chain's first step that cuts candidates. Where that step keeps a known
-// number, and those in front change few logits, or all of them without changing their order, few
+// What stands in front of a chain's first step that cuts candidates. Where that step keeps the
+// likeliest, and those in front change few logits, or all of them without changing their order, few
 // candidates are sure to hold all that it keeps, and nothing has to be done with the other 128K.
 #pragma once
 
@@ -22,11 +22,16 @@ class SamplerFront {
   // How many steps there are; the one after them cuts.
   size_t length() const { return length_; }
 
-  // How many candidates that one keeps; 0 where few candidates will not do.
+  enum class Cut {
+    kNone,    // of a kind for which few candidates will not do
+    kGreedy,  // keeps the first of the likeliest
+    kTopK,    // keeps limit(); of equals, those that llama.cpp's sort takes
+    kMinP,    // keeps what is at least min_p() times as likely as the likeliest, in the given order
+  };
+  Cut cut() const { return cut_; }
   int32_t limit() const { return limit_; }
-
-  // It keeps the first of equals; otherwise llama.cpp's sort decides which of them.
-  bool greedy() const { return greedy_; }
+  float min_p() const { return min_p_; }
+  size_t min_keep() const { return min_keep_; }  // llama.cpp sorts where fewer are kept
 
   // One of the steps is a grammar.
   bool grammar() const { return grammar_; }
@@ -43,8 +48,10 @@ class SamplerFront {
 
  private:
   size_t length_ = 0;
-  int32_t limit_ = 0;
-  bool greedy_ = false;
+  Cut cut_ = Cut::kNone;
+  int32_t limit_ = 1;
+  float min_p_ = 0.0F;
+  size_t min_keep_ = 0;
   bool grammar_ = false;
   size_t window_ = 0;
   Tokens biased_;

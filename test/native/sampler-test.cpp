@@ -183,6 +183,18 @@ TEST(chains_in_odd_orders) {
   check_all_seeds({kBias, step::TopK{25}, step::Xtc{0.5F, 0.05F, 1}, step::AdaptiveP{0.4F, 0.5F}});
 }
 
+TEST(min_p_first) {
+  const step::Temperature t{0.7F};
+  for (const float p : {0.000'000'1F, 0.001F, 0.1F, 0.9F, 1.0F}) {
+    for (const size_t keep : {1U, 5U, 60U}) {
+      check_all_seeds({step::MinP{p, keep}, t, kDist});
+      check_all_seeds({kBias, kPenalties, t, kDry, step::MinP{p, keep}, kDist});
+      check_all_seeds({kWords, step::MinP{p, keep}, t, kDist});
+      check_all_seeds({kPenalties, kYes, step::MinP{p, keep}, step::TopP{0.9F, 1}, kDist});
+    }
+  }
+}
+
 TEST(a_grammar_in_any_place) {
   const step::TopK k{40};
   for (const step::Grammar& grammar : {kYes, kWords, kAny}) {
