@@ -158,8 +158,12 @@ export function dryOf(value: unknown, name: string) {
 
 function breakersOf(value: unknown, name: string): readonly string[] {
   if (value === BREAKERS) return BREAKERS;
-  if (Array.isArray(value) && value.length > BREAKERS_MAX) {
-    throw expected(`at most ${BREAKERS_MAX} strings`, name, value);
+  try {
+    if (Array.isArray(value) && value.length > BREAKERS_MAX) {
+      throw expected(`at most ${BREAKERS_MAX} strings`, name, value);
+    }
+  } catch (error) {
+    throw unreadable(error, name, value);
   }
   return Object.freeze(list(value, name, "an array of strings", breakerOf));
 }

@@ -5,6 +5,12 @@ const notIntegers = [...notNumbers, 1.5];
 const notObjects = [null, 1, "x", true, [], () => {}, new Map(), new Date()];
 const missing = [undefined];
 
+const throwing = new Proxy([], {
+  get: () => {
+    throw new Error("get");
+  },
+});
+
 interface Field {
   good: readonly unknown[];
   bad: readonly unknown[];
@@ -24,7 +30,7 @@ const minKeep = integer(1, 2 ** 31 - 1);
 const breakers: Field = {
   good: [[], ["\n"], ["é".repeat(20)], Array(100).fill("x")],
   bad: [
-    ...[null, "x", {}, 5, Array(101).fill("x")],
+    ...[null, "x", {}, 5, Array(101).fill("x"), Array(2 ** 32 - 1), throwing],
     ...["", 1, null, "x".repeat(41), "é".repeat(21), "a\0b", "\ud800"].map((text) => [text]),
   ],
 };
@@ -69,15 +75,15 @@ function checkFields(
     Object.entries(fields).map(([field, { good }]) => [field, good[0]]),
   );
   for (const [field, { good, bad }] of Object.entries(fields)) {
-    for (const value of good) {
-      expect([field, value, outcome(() => make({ ...right, [field]: value }))]).not.toEqual([
-        ...[field, value, expect.any(CriaError)],
+    for (const [index, value] of good.entries()) {
+      expect([field, index, outcome(() => make({ ...right, [field]: value }))]).not.toEqual([
+        ...[field, index, expect.any(CriaError)],
       ]);
     }
-    for (const value of bad) {
-      expect([field, value, outcome(() => make({ ...right, [field]: value }))]).toEqual([
+    for (const [index, value] of bad.entries()) {
+      expect([field, index, outcome(() => make({ ...right, [field]: value }))]).toEqual([
         field,
-        value,
+        index,
         expect.objectContaining({
           code: "ERR_INVALID_ARGUMENT",
           message: expect.stringContaining(names(field)),

@@ -98,10 +98,12 @@ void top_logprobs(const float* logits, int32_t count, llama_token chosen, int32_
   const double total = log_sum_exp_of(scan, logits, count);
   const auto logprob = [&](float logit) { return static_cast<float>(logit - total); };
   result.push_back({chosen, logprob(logits[chosen])});
+  const size_t end = result.size() + static_cast<size_t>(n);
   std::vector<llama_token_data> likeliest;
   if (scan.usable()) scan.largest(n, likeliest);
   for (const llama_token_data& candidate : likeliest)
     result.push_back({candidate.id, logprob(candidate.logit)});
+  result.resize(end, {0, std::numeric_limits<float>::quiet_NaN()});
 }
 
 }  // namespace cria

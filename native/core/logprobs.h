@@ -18,7 +18,8 @@ struct TokenLogprob {
 double log_sum_exp(const float* logits, int32_t count);
 
 // Appends to `result` 1 + n entries: the chosen token first, then the n likeliest, falling, of
-// equals the lower id first. n is at most `count`.
+// equals the lower id first. Those that there are none for, since `count` is less or the logits are
+// not finite, are no numbers.
 void top_logprobs(const float* logits, int32_t count, llama_token chosen, int32_t n,
                   std::vector<TokenLogprob>& result);
 

@@ -192,6 +192,12 @@ TEST(top_logprobs_are_the_models_own) {
   got.clear();
   cria::top_logprobs(logits.data(), size(logits), 5, 0, got);
   CHECK_EQ(got[0].logprob, -kInfinity);
+  for (const Logits& few : {Logits{1.0F, kNaN}, Logits(2, -kInfinity), Logits{0.0F, 0.0F}}) {
+    got.clear();
+    cria::top_logprobs(few.data(), 2, 1, 3, got);
+    CHECK_EQ(got.size(), 4U);
+    CHECK(std::isnan(got[3].logprob));
+  }
 }
 
 int main(int argc, char** argv) { return harness::run(argc, argv); }
