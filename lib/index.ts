@@ -22,7 +22,16 @@ export {
 export type { LoadModelOptions } from "./model-options.js";
 export type { Flavour, LogLevel, StopReason } from "./native.js";
 export { type Prompt, type PromptInput, type PromptSegment, promptToString } from "./prompt.js";
-export { type Penalties, Sampler, type SamplerOptions } from "./sampler.js";
+export {
+  type AdaptiveP,
+  type Dry,
+  type DynamicTemperature,
+  type Mirostat,
+  type Penalties,
+  Sampler,
+  type SamplerOptions,
+  type Xtc,
+} from "./sampler.js";
 export type { LogitBias, SamplerStep } from "./sampler-step.js";
 export type { ScoreOptions } from "./score.js";
 export { type EvaluateOptions, Sequence } from "./sequence.js";

@@ -222,18 +222,42 @@ export interface NativeAnswer {
   values?: Float32Array;
 }
 
-/** In order; one that selects (greedy, dist) comes last. */
+/** In order; one that selects (greedy, dist, mirostat, adaptive-p) comes last. */
 export type NativeSamplerStep =
   | { type: "greedy" }
   | { type: "dist" }
+  | { type: "mirostat"; version: 1 | 2; tau: number; eta: number; candidates: number }
+  | { type: "adaptive-p"; target: number; decay: number }
   | { type: "temperature"; value: number }
+  | { type: "dynamic-temperature"; value: number; range: number; exponent: number }
   | { type: "top-k"; value: number }
   | { type: "top-p"; value: number; minKeep: number }
   | { type: "min-p"; value: number; minKeep: number }
+  | { type: "typical-p"; value: number; minKeep: number }
+  | { type: "top-n-sigma"; value: number }
+  | { type: "xtc"; probability: number; threshold: number; minKeep: number }
   | { type: "penalties"; lastN: number; repeat: number; frequency: number; presence: number }
+  | {
+      type: "dry";
+      multiplier: number;
+      base: number;
+      allowedLength: number;
+      lastN: number;
+      breakers: readonly string[];
+    }
   | { type: "logit-bias"; tokens: Int32Array; biases: Float32Array }
+  | { type: "infill" }
   /** `tokens`: what it names as `<text>`; each has to be one token of the model. */
-  | { type: "grammar"; source: string; root: string; tokens: readonly string[] };
+  | {
+      type: "grammar";
+      source: string;
+      root: string;
+      tokens: readonly string[];
+      /** Everything is allowed until one of the triggers is met. */
+      lazy?: boolean;
+      triggerTokens?: Int32Array;
+      triggerPatterns?: readonly string[];
+    };
 
 export interface NativeNews {
   id: number;

@@ -376,7 +376,7 @@ describe("save and restore", () => {
   });
 
   test("refuse what is longer than the context", async () => {
-    const tiny = await model.createContext({ contextSize: 8, threads: 1 });
+    const tiny = await model.createContext({ contextSize: 8, sequences: 4, threads: 1 });
     const sequence = await tiny.createSequence();
     await expect(sequence.restore(file)).rejects.toEqual(code("ERR_CONTEXT_FULL"));
     await tiny.dispose();

@@ -85,7 +85,8 @@ export function defineTool<const P>(tool: ToolOptions<P>): Tool {
       : { execute: execute as (args: unknown, context: ToolContext) => unknown }),
     check: (args: unknown) => checkArguments(args, schema, standard),
   };
-  return Object.freeze(mark(made, MARKER));
+  mark(made, MARKER);
+  return Object.freeze(made);
 }
 
 /** Also one of the package's other copy (ESM and CommonJS in one process). */

@@ -5,9 +5,7 @@ export interface StandardSchema<Output = unknown> {
   readonly "~standard": {
     readonly version: 1;
     readonly vendor: string;
-    readonly validate: (
-      value: unknown,
-    ) => StandardResult<Output> | Promise<StandardResult<Output>>;
+    readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>;
     readonly types?: { readonly input: unknown; readonly output: Output } | undefined;
     /** Where the library can give a JSON Schema of what it takes. */
     readonly jsonSchema?: {
@@ -30,14 +28,15 @@ export type StandardResult<Output> =
  * describes (types, properties, required, items, prefixItems, enum, const, anyOf, oneOf, allOf; the
  * rest is `unknown`). A schema that is not a literal gives `any` arguments.
  */
-export type InferArguments<P> = P extends StandardSchema<infer Output>
-  ? Output
-  : P extends object
-    ? Opaque extends P
-      ? // biome-ignore lint/suspicious/noExplicitAny: nothing is known of it
-        any
-      : InferSchema<P>
-    : Record<string, unknown>;
+export type InferArguments<P> =
+  P extends StandardSchema<infer Output>
+    ? Output
+    : P extends object
+      ? Opaque extends P
+        ? // biome-ignore lint/suspicious/noExplicitAny: nothing is known of it
+          any
+        : InferSchema<P>
+      : Record<string, unknown>;
 
 /** What `object` and `Record<string, unknown>` take and no literal does. */
 interface Opaque {

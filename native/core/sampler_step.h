@@ -16,6 +16,11 @@ struct Dist {};
 struct Temperature {
   float value;
 };
+struct DynamicTemperature {
+  float value;
+  float range;
+  float exponent;
+};
 struct TopK {
   int32_t value;
 };
@@ -27,15 +32,45 @@ struct MinP {
   float value;
   size_t min_keep;
 };
+struct TypicalP {
+  float value;
+  size_t min_keep;
+};
+struct TopNSigma {
+  float value;
+};
+struct Xtc {
+  float probability;
+  float threshold;
+  size_t min_keep;
+};
+struct Mirostat {
+  int32_t version;  // 1 or 2
+  float tau;
+  float eta;
+  int32_t candidates;  // from which version 1 estimates how the probabilities fall
+};
+struct AdaptiveP {
+  float target;
+  float decay;
+};
 struct Penalties {
   int32_t last_n;
   float repeat;
   float frequency;
   float presence;
 };
+struct Dry {
+  float multiplier;
+  float base;
+  int32_t allowed_length;
+  int32_t last_n;
+  std::vector<std::string> breakers;
+};
 struct LogitBias {
   std::vector<llama_logit_bias> biases;
 };
+struct Infill {};
 struct Grammar {
   std::string source;
   std::string root;
@@ -49,7 +84,9 @@ struct Grammar {
 }  // namespace step
 
 using SamplerStep =
-    std::variant<step::Greedy, step::Dist, step::Temperature, step::TopK, step::TopP, step::MinP,
-                 step::Penalties, step::LogitBias, step::Grammar>;
+    std::variant<step::Greedy, step::Dist, step::Temperature, step::DynamicTemperature, step::TopK,
+                 step::TopP, step::MinP, step::TypicalP, step::TopNSigma, step::Xtc, step::Mirostat,
+                 step::AdaptiveP, step::Penalties, step::Dry, step::LogitBias, step::Infill,
+                 step::Grammar>;
 
 }  // namespace cria

@@ -1,5 +1,6 @@
 #include "vocabulary.h"
 
+#include <atomic>
 #include <limits>
 
 #include "deep_stack.h"
@@ -21,10 +22,15 @@ constexpr size_t kLongestRun = size_t{1} << 20;
 constexpr size_t kStackBase = size_t{1} << 20;
 constexpr size_t kStackPerByte = 1024;
 
+uint64_t next_id() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
 }  // namespace
 
 Vocabulary::Vocabulary(const llama_vocab* vocab)
-    : vocab_(vocab), size_(llama_vocab_n_tokens(vocab)) {
+    : vocab_(vocab), id_(next_id()), size_(llama_vocab_n_tokens(vocab)) {
   if (llama_vocab_type(vocab) != LLAMA_VOCAB_TYPE_NONE) {
     for (llama_token token = 0; token < size_; ++token) {
       if ((llama_vocab_get_attr(vocab, token) & kNamed) != 0) {

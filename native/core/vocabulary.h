@@ -4,6 +4,7 @@
 
 #include <llama.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -18,6 +19,8 @@ class Vocabulary {
   explicit Vocabulary(const llama_vocab* vocab);
 
   const llama_vocab* handle() const { return vocab_; }
+  // Of no other vocabulary in this process, not even of one that is gone.
+  uint64_t id() const { return id_; }
   int32_t size() const { return size_; }
   bool contains(llama_token token) const { return token >= 0 && token < size_; }
   // Throws ERR_INVALID_ARGUMENT for an id that the vocabulary does not have.
@@ -46,6 +49,7 @@ class Vocabulary {
 
  private:
   const llama_vocab* vocab_;
+  uint64_t id_;
   int32_t size_;
   std::unordered_map<std::string, llama_token> named_;
   llama_token eom_;

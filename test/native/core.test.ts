@@ -22,6 +22,7 @@ async function run(program: string, args: readonly string[]) {
 test.each([
   ["text-stream-test"],
   ["outbox-test"],
+  ["logit-scan-test"],
   ["sampler-test", MODEL],
   ["context-test", MODEL],
 ])(
