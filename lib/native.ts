@@ -20,6 +20,8 @@ export interface NativeAddon {
   listDevices(): NativeDevice[];
   /** Called on the JS thread of the environment that set it; null removes it. */
   setLogHandler(handler: ((level: LogLevel, message: string) => void) | null): void;
+  /** The GBNF that llama.cpp makes of a JSON Schema; ERR_SCHEMA_UNSUPPORTED with its reason. */
+  jsonSchemaToGrammar(schema: string): string;
   /** Stops and joins every thread of this environment; for the process's last moment. Idempotent. */
   shutDown(): void;
 }
@@ -233,7 +235,16 @@ export type NativeSamplerStep =
   | { type: "penalties"; lastN: number; repeat: number; frequency: number; presence: number }
   | { type: "logit-bias"; tokens: Int32Array; biases: Float32Array }
   /** `tokens`: what it names as `<text>`; each has to be one token of the model. */
-  | { type: "grammar"; source: string; root: string; tokens: readonly string[] };
+  | {
+      type: "grammar";
+      source: string;
+      root: string;
+      tokens: readonly string[];
+      /** Everything is allowed until one of the triggers is met. */
+      lazy?: boolean;
+      triggerTokens?: Int32Array;
+      triggerPatterns?: readonly string[];
+    };
 
 export interface NativeNews {
   id: number;

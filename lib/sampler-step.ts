@@ -1,6 +1,6 @@
 import { types } from "node:util";
 import { expected } from "./errors.js";
-import { type Grammar, isGrammar } from "./grammar.js";
+import { type Grammar, isGrammar, triggersOf } from "./grammar.js";
 import type { NativeSamplerStep } from "./native.js";
 import {
   integer,
@@ -179,8 +179,12 @@ function withoutType<T extends { type: string }>({ type: _, ...rest }: T): Omit<
   return rest;
 }
 
-function nativeGrammar({ source, root, tokens }: Grammar) {
-  return { source, root, tokens };
+function nativeGrammar(grammar: Grammar) {
+  const { source, root, tokens } = grammar;
+  const triggers = triggersOf(grammar);
+  if (triggers === undefined) return { source, root, tokens };
+  const triggerTokens = Int32Array.from(triggers.tokens);
+  return { source, root, tokens, lazy: true, triggerTokens, triggerPatterns: triggers.patterns };
 }
 
 type NativeBias = Extract<NativeSamplerStep, { type: "logit-bias" }>;

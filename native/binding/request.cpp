@@ -45,6 +45,11 @@ SamplerStep to_step(Napi::Value value) {
     step.source = fields.text("source");
     step.root = fields.text("root");
     step.tokens = fields.texts("tokens");
+    step.lazy = !fields.value("lazy").IsUndefined() && fields.flag("lazy");
+    if (step.lazy) {
+      step.trigger_tokens = to_tokens(fields.value("triggerTokens"), "triggerTokens");
+      step.trigger_patterns = fields.texts("triggerPatterns");
+    }
     return step;
   }
   throw Error(code::kInvalidArgument, "Unknown sampler step \"" + type + "\".");

@@ -1,0 +1,16 @@
+#include "grammar.h"
+
+#include "binding/arguments.h"
+#include "binding/errors.h"
+#include "core/grammar.h"
+
+namespace cria::binding {
+
+Napi::Value json_schema_to_grammar(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&]() -> Napi::Value {
+    const std::string schema = to_text(info[0], "schema");
+    return Napi::String::New(info.Env(), grammar::from_json_schema(schema));
+  });
+}
+
+}  // namespace cria::binding
