@@ -111,13 +111,13 @@ export class Grammar {
   static jsonSchema(schema: object): Grammar {
     const text = schemaText(schema);
     const { addon } = engine();
-    let source: string;
+    let rules: { source: string; root: string };
     try {
-      source = addon.jsonSchemaToGrammar(text);
+      rules = addon.jsonSchemaToGrammar(text);
     } catch (error) {
       throw fromNative(error);
     }
-    return make(source, "root", tokensOf(source));
+    return make(rules.source, rules.root, tokensOf(rules));
   }
 
   /**
@@ -131,9 +131,9 @@ export class Grammar {
 }
 
 /** What llama.cpp's converter makes, its grammars need not take. */
-function tokensOf(source: string): readonly string[] {
+function tokensOf({ source, root }: { source: string; root: string }): readonly string[] {
   try {
-    return validateGbnf(source, "root");
+    return validateGbnf(source, root);
   } catch (cause) {
     if (!CriaError.is(cause)) throw cause;
     throw new CriaError(

@@ -142,8 +142,7 @@ class Checker {
   void check_object(common_chat_schema_object& object) {
     double optional = 0;
     for (common_chat_schema_property& property : object.properties) {
-      // The converter's own names: of the start rule, and of all properties not named.
-      if (property.name.empty()) refuse("a property has the empty name, which llama.cpp mistakes.");
+      // The converter's own name for all other properties.
       if (property.name == "*" && object.additional_properties) {
         refuse("a property named \"*\" beside additionalProperties, which llama.cpp mistakes.");
       }
@@ -227,12 +226,16 @@ class Checker {
   double copies_ = 0;
 };
 
-std::string convert(const std::string& schema) {
+Rules convert(const std::string& schema) {
   try {
     common_chat_schema_document document =
         common_chat_schema_from_json(common_json::parse(schema));
     Checker(document).check();
-    return json_schema_to_grammar(document);
+    Rules rules;
+    rules.source = build_grammar([&](const common_grammar_builder& builder) {
+      rules.root = builder.add_schema("root", *document.root);
+    });
+    return rules;
   } catch (const Error&) {
     throw;
   } catch (const std::bad_alloc&) {
@@ -247,8 +250,8 @@ std::string convert(const std::string& schema) {
 
 }  // namespace
 
-std::string from_json_schema(const std::string& schema) {
-  std::string rules;
+Rules from_json_schema(const std::string& schema) {
+  Rules rules;
   try {
     with_stack(kStack, [&] { rules = convert(schema); });
   } catch (const Error& error) {
