@@ -1,0 +1,119 @@
+#include "trigger.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <iterator>
+
+#include "deep_stack.h"
+#include "error.h"
+
+namespace cria {
+
+namespace {
+
+// Characters looked at in one search: about a second's worth. A linear search of the whole window
+// takes some ten thousand, one that begins anew at each of its characters needs more than this.
+constexpr int64_t kMaxSteps = 20'000'000;
+
+// What a search on the stack at hand may cover; the smallest is that of a thread on macOS, 512 KiB.
+constexpr size_t kOnAnyStack = 512;
+constexpr size_t kStackBase = size_t{1} << 20;
+constexpr size_t kStackPerByte = 1536;
+
+struct TooLong {};
+
+// std::regex cannot be interrupted, but for an exception from its iterators.
+class Counted {
+ public:
+  using iterator_category = std::bidirectional_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
+
+  Counted() = default;
+  Counted(const char* at, int64_t* steps) : at_(at), steps_(steps) {}
+
+  reference operator*() const {
+    if (--*steps_ < 0) throw TooLong{};
+    return *at_;
+  }
+  Counted& operator++() {
+    ++at_;
+    return *this;
+  }
+  Counted operator++(int) { return {at_++, steps_}; }
+  Counted& operator--() {
+    --at_;
+    return *this;
+  }
+  Counted operator--(int) { return {at_--, steps_}; }
+  bool operator==(const Counted& other) const { return at_ == other.at_; }
+  bool operator!=(const Counted& other) const { return at_ != other.at_; }
+  const char* at() const { return at_; }
+
+ private:
+  const char* at_ = nullptr;
+  int64_t* steps_ = nullptr;
+};
+
+std::optional<size_t> search(const std::regex& regex, bool whole, const std::string& text,
+                             size_t from) {
+  int64_t steps = kMaxSteps;
+  const Counted begin(text.data() + from, &steps);
+  const Counted end(text.data() + text.size(), &steps);
+  auto flags = std::regex_constants::match_default;
+  if (from > 0) flags |= std::regex_constants::match_prev_avail;
+  std::match_results<Counted> match;
+  const bool found = (whole && std::regex_match(begin, end, match, regex, flags)) ||
+                     std::regex_search(begin, end, match, regex, flags);
+  if (!found) return std::nullopt;
+  for (size_t group = 1; group < match.size(); ++group) {
+    if (match.length(group) > 0) return match[group].first.at() - text.data();
+  }
+  return match[0].first.at() - text.data();
+}
+
+}  // namespace
+
+Trigger::Trigger(const std::vector<std::string>& patterns) {
+  for (const std::string& source : patterns) {
+    try {
+      const bool whole = !source.empty() && source.front() == '^' && source.back() == '$';
+      patterns_.push_back({source, std::regex(source), whole});
+    } catch (const std::regex_error& error) {
+      throw Error(code::kInvalidArgument, "Expected a regular expression as the trigger of a " +
+                                              ("grammar, got " + source) + ": " + error.what());
+    }
+  }
+}
+
+std::optional<size_t> Trigger::find(const std::string& text) const {
+  const size_t length = std::min(text.size(), kWindow);
+  std::optional<size_t> found;
+  for (const Pattern& pattern : patterns_) {
+    const auto look = [&] {
+      found = search(pattern.regex, pattern.whole, text, text.size() - length);
+    };
+    try {
+      if (length <= kOnAnyStack) {
+        look();
+      } else {
+        with_stack(kStackBase + length * kStackPerByte, look);
+      }
+    } catch (const TooLong&) {
+      throw Error(code::kDecodeFailed,
+                  "The trigger " + pattern.source +
+                      " of a lazy grammar takes too long: anchor it, and leave out what need not be "
+                      "told apart, such as .* at its ends.");
+    } catch (const std::regex_error& error) {
+      throw Error(code::kDecodeFailed,
+                  "The trigger " + pattern.source + " of a lazy grammar failed: " + error.what());
+    }
+    if (found) return found;
+  }
+  return std::nullopt;
+}
+
+}  // namespace cria

@@ -1,0 +1,35 @@
+// What wakes a lazy grammar: patterns looked for in the text generated so far. std::regex recurses
+// with the length of a match and may take time cubic in it or worse; both are bounded here.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <regex>
+#include <string>
+#include <vector>
+
+namespace cria {
+
+class Trigger {
+ public:
+  // Throws ERR_INVALID_ARGUMENT for what is no regular expression.
+  explicit Trigger(const std::vector<std::string>& patterns);
+
+  // Where in `text` what follows the grammar begins: the first group of the first pattern found that
+  // matched something, or the match. Throws ERR_DECODE_FAILED for a pattern that takes too long.
+  std::optional<size_t> find(const std::string& text) const;
+
+  // Only so much of the end of the text is looked at; further back there is no match.
+  static constexpr size_t kWindow = 16384;
+
+ private:
+  struct Pattern {
+    std::string source;
+    std::regex regex;
+    bool whole;  // ^…$: tried as a match of the whole text first, as llama.cpp does
+  };
+
+  std::vector<Pattern> patterns_;
+};
+
+}  // namespace cria
