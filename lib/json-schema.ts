@@ -135,8 +135,8 @@ class SchemaReader {
       const item = this.copy(inner, roleOf(key, role), `${name}.${shorten(key)}`);
       if (role === "schema") this.keyword(key, item, name);
       const extent = this.extentOf(item);
-      // Names that are not plain may come out the same, which takes it time to mend.
-      nodes += extent.nodes * (/^[a-zA-Z0-9-]*$/.test(key) ? 1 : 3);
+      // Names that are not plain may come out alike, which takes the converter time to mend.
+      nodes += extent.nodes + (/^[\w-]*$/.test(key) ? 0 : 2);
       characters += extent.characters + extent.nodes * (key.length + 1);
       copy[key] = item;
     }

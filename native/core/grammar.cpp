@@ -142,10 +142,7 @@ class Checker {
   void check_object(common_chat_schema_object& object) {
     double optional = 0;
     for (common_chat_schema_property& property : object.properties) {
-      // The converter's own name for all other properties.
-      if (property.name == "*" && object.additional_properties) {
-        refuse("a property named \"*\" beside additionalProperties, which llama.cpp mistakes.");
-      }
+      if (object.additional_properties) check_beside_others(property.name);
       optional += property.required ? 0 : 1;
       check(property.schema);
     }
@@ -153,10 +150,19 @@ class Checker {
     count_copies(optional);
   }
 
+  // The converter calls all other properties "*", and tells them from those named by character
+  // classes in which it escapes nothing.
+  static void check_beside_others(const std::string& name) {
+    if (name != "*" && name.find_first_of("^]\\") == std::string::npos) return;
+    refuse("llama.cpp does not tell the property " + name +
+           " from others, which additionalProperties lets in. Leave one of the two out.");
+  }
+
   void count_copies(double optional) {
     copies_ += optional * optional * optional / 6;
     if (copies_ > kMaxNameCopies) {
-      refuse("an object has too many optional properties. Make more of them required, or nest them.");
+      refuse(
+          "an object has too many optional properties. Make more of them required, or nest them.");
     }
   }
 
@@ -199,8 +205,10 @@ class Checker {
     std::string name;
     for (const char c : ref) {
       const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-      if (plain || c == '-') name += c;
-      else if (name.empty() || name.back() != '_') name += '_';
+      if (plain || c == '-')
+        name += c;
+      else if (name.empty() || name.back() != '_')
+        name += '_';
     }
     std::replace(name.begin(), name.end(), '_', '-');
     const auto [found, added] = names.emplace(name, ref);
@@ -228,8 +236,7 @@ class Checker {
 
 Rules convert(const std::string& schema) {
   try {
-    common_chat_schema_document document =
-        common_chat_schema_from_json(common_json::parse(schema));
+    common_chat_schema_document document = common_chat_schema_from_json(common_json::parse(schema));
     Checker(document).check();
     Rules rules;
     rules.source = build_grammar([&](const common_grammar_builder& builder) {

@@ -103,10 +103,11 @@ std::optional<size_t> Trigger::find(const std::string& text) const {
         with_stack(kStackBase + length * kStackPerByte, look);
       }
     } catch (const TooLong&) {
-      throw Error(code::kDecodeFailed,
-                  "The trigger " + pattern.source +
-                      " of a lazy grammar takes too long: anchor it, and leave out what need not be "
-                      "told apart, such as .* at its ends.");
+      throw Error(
+          code::kDecodeFailed,
+          "The trigger " + pattern.source +
+              " of a lazy grammar takes too long: anchor it, and leave out what need not be "
+              "told apart, such as .* at its ends.");
     } catch (const std::regex_error& error) {
       throw Error(code::kDecodeFailed,
                   "The trigger " + pattern.source + " of a lazy grammar failed: " + error.what());

@@ -15,8 +15,9 @@ class Trigger {
   // Throws ERR_INVALID_ARGUMENT for what is no regular expression.
   explicit Trigger(const std::vector<std::string>& patterns);
 
-  // Where in `text` what follows the grammar begins: the first group of the first pattern found that
-  // matched something, or the match. Throws ERR_DECODE_FAILED for a pattern that takes too long.
+  // Where in `text` what follows the grammar begins: the first group of the first pattern found
+  // that matched something, or the match. Throws ERR_DECODE_FAILED for a pattern that takes too
+  // long.
   std::optional<size_t> find(const std::string& text) const;
 
   // Only so much of the end of the text is looked at; further back there is no match.

@@ -15,7 +15,9 @@ export function converterCases(): ConverterCase[] {
   const path = join(llamaCppDir(), "tests", "test-json-schema-to-grammar.cpp");
   const source = readFileSync(path, "utf8");
   const cases: ConverterCase[] = [];
-  for (const { 1: status, index, 0: opening } of source.matchAll(/\btest\(\{\s*(SUCCESS|FAILURE),/g)) {
+  for (const { 1: status, index, 0: opening } of source.matchAll(
+    /\btest\(\{\s*(SUCCESS|FAILURE),/g,
+  )) {
     const fields: string[] = [];
     let at = index + opening.length;
     while (fields.length < 3) {
@@ -31,7 +33,7 @@ export function converterCases(): ConverterCase[] {
 
 /** The next string of the source, raw or plain, and where it ends. */
 function cString(source: string, from: number): [end: number, text: string] {
-  const found = /R"([^(]*)\(([^]*?)\)\1"|"((?:[^"\\]|\\.)*)"/y;
+  const found = /R"([^(]*)\((.*?)\)\1"|"((?:[^"\\]|\\.)*)"/sy;
   const start = source.slice(from).search(/R?"/) + from;
   found.lastIndex = start;
   const match = found.exec(source);
