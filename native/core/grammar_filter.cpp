@@ -19,7 +19,7 @@ namespace {
 // A grammar with ever more ways to read the same text takes ever longer for each token, twice as
 // long as for the one before at worst. llama.cpp cannot be interrupted, so that is found
 // afterwards.
-constexpr auto kLongestStep = std::chrono::seconds(10);
+constexpr auto kLongestStep = std::chrono::seconds(5);
 
 class StepTimer {
  public:

@@ -41,7 +41,14 @@ struct Grammar {
   std::string root;
   std::vector<std::string> tokens;  // what the source names as <text>
   // Lazy: everything is allowed until a trigger is met, one of these tokens or a match of one of
-  // these patterns (each over the whole output so far, from its start).
+  // these patterns (std::regex in its ECMAScript notation) in the output so far; the text that
+  // follows the grammar begins with the token, or with the pattern's first group that matched
+  // something (with the match, where none did), be that within a token.
+  // A token costs nothing to look for, a pattern a search for each token generated: literal text
+  // and classes with their repetitions, as (<tool>) or ^\s*(\{), cost time linear in the output,
+  // which is looked at 16 KiB back. What begins with a repetition and is not anchored with ^, or
+  // repeats a repetition, takes far longer: past a bound the generation fails with
+  // ERR_DECODE_FAILED. Nothing need follow the group.
   bool lazy = false;
   std::vector<llama_token> trigger_tokens;
   std::vector<std::string> trigger_patterns;
