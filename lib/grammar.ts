@@ -82,8 +82,8 @@ export class Grammar {
    * - `type` (one or a list), `const`, `enum`, `anyOf`, `oneOf` (as `anyOf`), `$ref` within the schema
    *   (`#/…`, recursion too), `allOf` of objects (their properties together) and of enums (what they
    *   share);
-   * - objects: `properties` (written in this order), `required`, `additionalProperties`: none beside
-   *   `properties` unless it is given;
+   * - objects: `properties`, `required` (which come first, each in the schema's order),
+   *   `additionalProperties`: none beside `properties` unless it is given;
    * - arrays: `items`, `prefixItems` (exactly these), `minItems`, `maxItems`;
    * - strings: `minLength`, `maxLength`, `format` (date, time, date-time, uuid) and `pattern`, which
    *   wins over the others;

@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
 #include <exception>
 #include <new>
 #include <numeric>
-#include <set>
 
 #include "error.h"
+#include "grammar_source.h"
 #include "token_tree.h"
 
 namespace cria {
@@ -35,6 +34,13 @@ class StepTimer {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
+// llama.cpp copies what it is asked about for each character that it looks at: so many candidates
+// at a time stay in the CPU's caches.
+constexpr size_t kPiece = 4096;
+
+// So many nodes are worth the other way to walk.
+constexpr size_t kManyLeft = 4096;
+
 bool is_allowed(const llama_token_data& candidate) { return std::isfinite(candidate.logit); }
 
 void check_tokens(const Vocabulary& vocabulary, const step::Grammar& grammar) {
@@ -51,74 +57,14 @@ void check_tokens(const Vocabulary& vocabulary, const step::Grammar& grammar) {
     vocabulary.check(token);
 }
 
-// What a walk through the tokens has to know of a grammar's source, which is well-formed.
-struct Source {
-  std::set<llama_token> named;
-  // Of a character that such a class leaves out, llama.cpp refuses the first bytes, too, though
-  // other characters begin with them.
-  bool excludes_beyond_ascii = false;
-
-  Source(const std::string& source, const Vocabulary& vocabulary) {
-    for (size_t at = 0; at < source.size();) {
-      switch (source[at]) {
-        case '#':
-          at = std::min(source.find_first_of("\r\n", at), source.size());
-          break;
-        case '"':
-          for (++at; at < source.size() && source[at] != '"'; ++at)
-            at += source[at] == '\\' ? 1 : 0;
-          ++at;
-          break;
-        case '[':
-          at = read_class(source, at + 1);
-          break;
-        case '<':
-          at = read_token(source, at, vocabulary);
-          break;
-        default:
-          ++at;
-      }
-    }
-  }
-
- private:
-  size_t read_class(const std::string& source, size_t at) {
-    const bool negated = at < source.size() && source[at] == '^';
-    bool beyond_ascii = false;
-    for (; at < source.size() && source[at] != ']'; ++at) {
-      beyond_ascii = beyond_ascii || static_cast<unsigned char>(source[at]) >= 0x80;
-      if (source[at] != '\\') continue;
-      const char letter = ++at < source.size() ? source[at] : '\0';
-      const bool high = letter == 'x' && at + 1 < source.size() && source[at + 1] >= '8';
-      beyond_ascii = beyond_ascii || letter == 'u' || letter == 'U' || high;
-    }
-    excludes_beyond_ascii = excludes_beyond_ascii || (negated && beyond_ascii);
-    return at + 1;
-  }
-
-  size_t read_token(const std::string& source, size_t at, const Vocabulary& vocabulary) {
-    const size_t end = std::min(source.find('>', at), source.size() - 1) + 1;
-    const std::string text = source.substr(at, end - at);
-    if (text[1] == '[') {
-      named.insert(static_cast<llama_token>(std::strtoul(text.c_str() + 2, nullptr, 10)));
-    } else {
-      const Tokens tokens = vocabulary.tokenize(text, /*special=*/true);
-      if (tokens.size() == 1) named.insert(tokens[0]);
-    }
-    return end;
-  }
-};
-
 }  // namespace
 
 GrammarFilter::GrammarFilter(const Vocabulary& vocabulary, const step::Grammar& grammar)
     : vocabulary_(vocabulary), grammar_(grammar), awake_(!grammar.lazy) {
   check_tokens(vocabulary, grammar);
   sampler_ = make(nullptr);
-  Source source(grammar.source, vocabulary);
-  for (const llama_token token : source.named) {
-    if (vocabulary.contains(token)) named_.push_back(token);
-  }
+  const GrammarSource source(grammar.source, vocabulary);
+  named_.assign(source.named.begin(), source.named.end());
   excludes_beyond_ascii_ = source.excludes_beyond_ascii;
   if (!awake_) sleep_ = Sleep{Trigger(grammar.trigger_patterns), {}, {}, {}};
 }
@@ -175,11 +121,25 @@ const Tokens& GrammarFilter::allowed() {
   if (remaining_ > 0) {
     ask(tree.continuing());
   } else {
-    walk(tree);
+    walk();
   }
-  std::sort(allowed_.begin(), allowed_.end());
-  allowed_.erase(std::unique(allowed_.begin(), allowed_.end()), allowed_.end());
+  sort_allowed();
   return allowed_;
+}
+
+void GrammarFilter::sort_allowed() {
+  if (allowed_.size() < kManyLeft) {
+    std::sort(allowed_.begin(), allowed_.end());
+    allowed_.erase(std::unique(allowed_.begin(), allowed_.end()), allowed_.end());
+    return;
+  }
+  marks_.assign(static_cast<size_t>(vocabulary_.size()), 0);
+  for (const llama_token token : allowed_)
+    marks_[static_cast<size_t>(token)] = 1;
+  allowed_.clear();
+  for (llama_token token = 0; token < vocabulary_.size(); ++token) {
+    if (marks_[static_cast<size_t>(token)] != 0) allowed_.push_back(token);
+  }
 }
 
 void GrammarFilter::ask(const Tokens& tokens) {
@@ -197,46 +157,126 @@ bool GrammarFilter::is_named(llama_token token) const {
   return std::binary_search(named_.begin(), named_.end(), token);
 }
 
-// Level by level, down from what is allowed. Tokens that the grammar names are passed by: what it
-// says of them it says of no other.
-void GrammarFilter::walk(const TokenTree& tree) {
-  level_.resize(tree.roots().end - tree.roots().begin);
-  std::iota(level_.begin(), level_.end(), tree.roots().begin);
-  const auto descend = [](const TokenTree::Node& node, std::vector<uint32_t>& level) {
-    for (uint32_t child = node.children.begin; child < node.children.end; ++child)
-      level.push_back(child);
+// Asks about a node by a token of it that the grammar does not name: what it says of a token named
+// it says of no other.
+bool GrammarFilter::put_question(uint32_t place) {
+  const TokenTree& tree = vocabulary_.tree();
+  const TokenTree::Range tokens = tree.nodes()[place].tokens;
+  const llama_token* begin = tree.tokens().data() + tokens.begin;
+  const llama_token* end = tree.tokens().data() + tokens.end;
+  const llama_token* token = std::find_if(begin, end, [&](llama_token t) { return !is_named(t); });
+  if (token == end) return false;
+  asked_.push_back({*token, 1.0F, 0.0F});
+  return true;
+}
+
+void GrammarFilter::answer() {
+  for (size_t begin = 0; begin < asked_.size(); begin += kPiece) {
+    const size_t size = std::min(kPiece, asked_.size() - begin);
+    llama_token_data_array array{asked_.data() + begin, size, -1, false};
+    filter(array);
+  }
+}
+
+void GrammarFilter::keep(uint32_t place) {
+  const TokenTree& tree = vocabulary_.tree();
+  const TokenTree::Range tokens = tree.nodes()[place].tokens;
+  for (uint32_t i = tokens.begin; i < tokens.end; ++i) {
+    const llama_token token = tree.tokens()[i];
+    if (!is_named(token)) allowed_.push_back(token);
+  }
+}
+
+// Level by level, down from what is allowed.
+void GrammarFilter::walk() {
+  const std::vector<TokenTree::Node>& nodes = vocabulary_.tree().nodes();
+  const auto descend = [&](uint32_t place) {
+    const TokenTree::Range children = nodes[place].children;
+    for (uint32_t child = children.begin; child < children.end; ++child)
+      below_.push_back(child);
   };
-  while (!level_.empty()) {
+  const TokenTree::Range roots = vocabulary_.tree().roots();
+  below_.resize(roots.end - roots.begin);
+  std::iota(below_.begin(), below_.end(), roots.begin);
+  for (int depth = 0; !below_.empty(); ++depth) {
     asked_.clear();
+    level_.clear();
+    for (size_t i = 0; i < below_.size(); ++i) {
+      const uint32_t place = below_[i];
+      if (put_question(place)) {
+        level_.push_back(place);
+      } else {
+        descend(place);
+      }
+    }
+    answer();
+    below_.clear();
+    size_t allowed = 0;
+    size_t left = 0;
     for (size_t i = 0; i < level_.size(); ++i) {
       const uint32_t place = level_[i];
-      const TokenTree::Node& node = tree.nodes()[place];
-      const llama_token* begin = tree.tokens().data() + node.tokens.begin;
-      const llama_token* end = tree.tokens().data() + node.tokens.end;
-      const llama_token* token =
-          std::find_if(begin, end, [&](llama_token t) { return !is_named(t); });
-      if (token == end) {
-        descend(node, level_);
-      } else {
-        level_[asked_.size()] = place;
-        asked_.push_back({*token, 1.0F, 0.0F});
+      if (is_allowed(asked_[i])) {
+        keep(place);
+        descend(place);
+        ++allowed;
+        left += nodes[place].below;
+      } else if (!nodes[place].whole && excludes_beyond_ascii_) {
+        descend(place);
+        left += nodes[place].below;
       }
     }
-    level_.resize(asked_.size());
-    llama_token_data_array array{asked_.data(), asked_.size(), -1, false};
-    filter(array);
-    next_.clear();
-    for (size_t i = 0; i < level_.size(); ++i) {
-      const TokenTree::Node& node = tree.nodes()[level_[i]];
-      const bool allowed = is_allowed(asked_[i]);
-      for (uint32_t place = node.tokens.begin; allowed && place < node.tokens.end; ++place) {
-        const llama_token token = tree.tokens()[place];
-        if (!is_named(token)) allowed_.push_back(token);
-      }
-      if (allowed || (!node.whole && excludes_beyond_ascii_)) descend(node, next_);
+    if (depth > 0 && left > kManyLeft && allowed > level_.size() / 2) {
+      walk_from_ends();
+      return;
     }
-    level_.swap(next_);
   }
+}
+
+// Where most is allowed: what something allowed goes on from is allowed, and need not be asked
+// about. Finds all that is allowed among the nodes in `below_` and those that go on from them.
+void GrammarFilter::walk_from_ends() {
+  const TokenTree& tree = vocabulary_.tree();
+  const std::vector<TokenTree::Node>& nodes = tree.nodes();
+  constexpr uint8_t kOpen = 1;
+  constexpr uint8_t kReached = 2;  // something allowed is there, or goes on from there
+  constexpr uint8_t kDone = 4;
+  marks_.assign(nodes.size(), 0);
+  for (size_t i = 0; i < below_.size(); ++i) {
+    const TokenTree::Range children = nodes[below_[i]].children;
+    marks_[below_[i]] = kOpen;
+    for (uint32_t child = children.begin; child < children.end; ++child)
+      below_.push_back(child);
+  }
+  // In the order of their ids, in which llama.cpp has their texts in memory.
+  const auto ask_where = [&](const auto& wanted) {
+    asked_.clear();
+    for (llama_token token = 0; token < vocabulary_.size(); ++token) {
+      const uint32_t place = tree.places()[static_cast<size_t>(token)];
+      if (place == TokenTree::kNowhere || !wanted(place) || is_named(token)) continue;
+      asked_.push_back({token, 1.0F, 0.0F});
+    }
+    answer();
+    for (const llama_token_data& candidate : asked_) {
+      if (!is_allowed(candidate)) continue;
+      marks_[tree.places()[static_cast<size_t>(candidate.id)]] |= kReached;
+      allowed_.push_back(candidate.id);
+    }
+  };
+  ask_where([&](uint32_t place) { return marks_[place] == kOpen && nodes[place].below == 0; });
+  for (size_t i = below_.size(); i-- > 0;) {
+    const TokenTree::Node& node = nodes[below_[i]];
+    uint8_t reached = 0;
+    for (uint32_t child = node.children.begin; child < node.children.end; ++child)
+      reached |= marks_[child] & kReached;
+    if (reached == 0) continue;
+    marks_[below_[i]] |= kReached;
+    if (!node.whole && excludes_beyond_ascii_) continue;
+    marks_[below_[i]] |= kDone;
+    keep(below_[i]);
+  }
+  ask_where([&](uint32_t place) {
+    return (marks_[place] & (kOpen | kDone)) == kOpen && nodes[place].below > 0;
+  });
 }
 
 void GrammarFilter::accept(llama_token token) {

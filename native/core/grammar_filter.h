@@ -37,7 +37,7 @@ class GrammarFilter {
   void filter(llama_token_data_array& candidates);
 
   // All tokens that may come next, rising. Cheap where they are few; where nearly all may, it costs
-  // what filter() over all of them costs.
+  // little less than filter() over all of them.
   const Tokens& allowed();
 
   // Goes on; the token must be allowed. Throws ERR_GRAMMAR_INVALID where the text that woke a lazy
@@ -63,8 +63,13 @@ class GrammarFilter {
   void wake(size_t start);
   void take(llama_token token);
   void ask(const Tokens& tokens);
-  void walk(const TokenTree& tree);
+  void walk();
+  void walk_from_ends();
+  bool put_question(uint32_t place);
+  void keep(uint32_t place);
+  void answer();
   bool is_named(llama_token token) const;
+  void sort_allowed();
 
   const Vocabulary& vocabulary_;
   step::Grammar grammar_;
@@ -78,8 +83,9 @@ class GrammarFilter {
   // Reused.
   Tokens allowed_;
   std::vector<llama_token_data> asked_;
-  std::vector<uint32_t> level_;
-  std::vector<uint32_t> next_;
+  std::vector<uint32_t> level_;  // nodes, each asked about by one of its tokens
+  std::vector<uint32_t> below_;  // nodes
+  std::vector<uint8_t> marks_;   // by node, or by token
 };
 
 }  // namespace cria

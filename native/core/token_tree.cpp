@@ -115,7 +115,16 @@ TokenTree::TokenTree(const Vocabulary& vocabulary) {
     order.insert(order.end(), children.begin(), children.end());
     nodes_.push_back({draft.tokens,
                       {begin, static_cast<uint32_t>(order.size())},
+                      0,
                       remaining_bytes(*draft.bytes, 0) == 0});
+  }
+  places_.assign(static_cast<size_t>(vocabulary.size()), kNowhere);
+  for (size_t i = nodes_.size(); i-- > 0;) {
+    Node& node = nodes_[i];
+    for (uint32_t child = node.children.begin; child < node.children.end; ++child)
+      node.below += 1 + nodes_[child].below;
+    for (uint32_t place = node.tokens.begin; place < node.tokens.end; ++place)
+      places_[static_cast<size_t>(tokens_[place])] = static_cast<uint32_t>(i);
   }
 }
 

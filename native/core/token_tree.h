@@ -27,12 +27,17 @@ class TokenTree {
   struct Node {
     Range tokens;
     Range children;
-    bool whole;  // its bytes end where a character ends
+    uint32_t below;  // how many nodes go on from it, near and far
+    bool whole;      // its bytes end where a character ends
   };
 
   const std::vector<Node>& nodes() const { return nodes_; }
   const std::vector<llama_token>& tokens() const { return tokens_; }
   Range roots() const { return roots_; }
+
+  // The node of each token of the vocabulary; kNowhere for those that are not in the tree.
+  static constexpr uint32_t kNowhere = UINT32_MAX;
+  const std::vector<uint32_t>& places() const { return places_; }
 
   // Not in the tree: those that end a generation, those that begin within a character, and those
   // that spell a character longer than need be, of which the above does not hold. Tokens without
@@ -44,6 +49,7 @@ class TokenTree {
  private:
   std::vector<Node> nodes_;
   std::vector<llama_token> tokens_;
+  std::vector<uint32_t> places_;
   Range roots_;
   std::vector<llama_token> ending_;
   std::vector<llama_token> continuing_;
