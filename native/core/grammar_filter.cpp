@@ -296,10 +296,12 @@ void GrammarFilter::listen(llama_token token) {
     return;
   }
   if (grammar_.trigger_patterns.empty() || vocabulary_.ends_generation(token)) return;
+  const size_t searched = sleep_->text.size();
   vocabulary_.append_piece(token, /*special=*/true, sleep_->text);
   sleep_->ends.push_back(sleep_->text.size());
   sleep_->generated.push_back(token);
-  if (const std::optional<size_t> start = sleep_->trigger.find(sleep_->text)) wake(*start);
+  if (const std::optional<size_t> start = sleep_->trigger.find(sleep_->text, searched))
+    wake(*start);
 }
 
 // The grammar gets the tokens from `start` on, of the first one perhaps only its end.

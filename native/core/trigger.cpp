@@ -1,7 +1,9 @@
 #include "trigger.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <iterator>
 
@@ -58,30 +60,15 @@ class Counted {
   int64_t* steps_ = nullptr;
 };
 
-std::optional<size_t> search(const std::regex& regex, bool whole, const std::string& text,
-                             size_t from) {
-  int64_t steps = kMaxSteps;
-  const Counted begin(text.data() + from, &steps);
-  const Counted end(text.data() + text.size(), &steps);
-  auto flags = std::regex_constants::match_default;
-  if (from > 0) flags |= std::regex_constants::match_prev_avail;
-  std::match_results<Counted> match;
-  const bool found = (whole && std::regex_match(begin, end, match, regex, flags)) ||
-                     std::regex_search(begin, end, match, regex, flags);
-  if (!found) return std::nullopt;
-  for (size_t group = 1; group < match.size(); ++group) {
-    if (match.length(group) > 0) return match[group].first.at() - text.data();
-  }
-  return match[0].first.at() - text.data();
-}
-
 }  // namespace
 
 Trigger::Trigger(const std::vector<std::string>& patterns) {
   for (const std::string& source : patterns) {
     try {
       const bool whole = !source.empty() && source.front() == '^' && source.back() == '$';
-      patterns_.push_back({source, std::regex(source), whole});
+      const bool anchored =
+          !source.empty() && source.front() == '^' && source.find('|') == std::string::npos;
+      patterns_.push_back({source, std::regex(source), literal_of(source), whole, anchored});
     } catch (const std::regex_error& error) {
       throw Error(code::kInvalidArgument, "Expected a regular expression as the trigger of a " +
                                               ("grammar, got " + source) + ": " + error.what());
@@ -89,13 +76,62 @@ Trigger::Trigger(const std::vector<std::string>& patterns) {
   }
 }
 
-std::optional<size_t> Trigger::find(const std::string& text) const {
+std::optional<Trigger::Literal> Trigger::literal_of(const std::string& pattern) {
+  Literal literal;
+  std::optional<size_t> begin;
+  std::optional<size_t> end;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    if (c == '(' && !begin && pattern.compare(i + 1, 1, "?") != 0) {
+      begin = literal.text.size();
+    } else if (c == ')' && begin && !end) {
+      end = literal.text.size();
+    } else if (c == '\\') {
+      ++i;
+      const bool plain = i < pattern.size() && std::ispunct(static_cast<unsigned char>(pattern[i]));
+      if (!plain) return std::nullopt;
+      literal.text += pattern[i];
+    } else if (std::strchr("^$.*+?()[]{}|", c) != nullptr) {
+      return std::nullopt;
+    } else {
+      literal.text += c;
+    }
+  }
+  if (literal.text.empty()) return std::nullopt;
+  if (begin && *end > *begin) literal.group = *begin;
+  return literal;
+}
+
+std::optional<size_t> Trigger::search(const Pattern& pattern, const std::string& text,
+                                      size_t from) {
+  int64_t steps = kMaxSteps;
+  const Counted begin(text.data() + from, &steps);
+  const Counted end(text.data() + text.size(), &steps);
+  auto flags = std::regex_constants::match_default;
+  if (from > 0) flags |= std::regex_constants::match_prev_avail;
+  if (pattern.anchored) flags |= std::regex_constants::match_continuous;
+  std::match_results<Counted> match;
+  const bool found = (pattern.whole && std::regex_match(begin, end, match, pattern.regex, flags)) ||
+                     std::regex_search(begin, end, match, pattern.regex, flags);
+  if (!found) return std::nullopt;
+  for (size_t group = 1; group < match.size(); ++group) {
+    if (match.length(group) > 0) return match[group].first.at() - text.data();
+  }
+  return match[0].first.at() - text.data();
+}
+
+std::optional<size_t> Trigger::find(const std::string& text, size_t searched) const {
   const size_t length = std::min(text.size(), kWindow);
   std::optional<size_t> found;
   for (const Pattern& pattern : patterns_) {
-    const auto look = [&] {
-      found = search(pattern.regex, pattern.whole, text, text.size() - length);
-    };
+    if (pattern.literal) {
+      const size_t reach = pattern.literal->text.size();
+      const size_t at = text.find(pattern.literal->text, searched - std::min(searched, reach));
+      if (at != std::string::npos) return at + pattern.literal->group;
+      continue;
+    }
+    if (pattern.anchored && length < text.size()) continue;
+    const auto look = [&] { found = search(pattern, text, text.size() - length); };
     try {
       if (length <= kOnAnyStack) {
         look();

@@ -16,19 +16,29 @@ class Trigger {
   explicit Trigger(const std::vector<std::string>& patterns);
 
   // Where in `text` what follows the grammar begins: the first group of the first pattern found
-  // that matched something, or the match. Throws ERR_DECODE_FAILED for a pattern that takes too
-  // long.
-  std::optional<size_t> find(const std::string& text) const;
+  // that matched something, or the match. In its first `searched` bytes alone nothing was found
+  // before. Throws ERR_DECODE_FAILED for a pattern that takes too long.
+  std::optional<size_t> find(const std::string& text, size_t searched = 0) const;
 
-  // Only so much of the end of the text is looked at; further back there is no match.
+  // Only so much of the end of the text is looked at, except for plain text.
   static constexpr size_t kWindow = 16384;
 
  private:
+  // Plain text, with at most one group.
+  struct Literal {
+    std::string text;
+    size_t group = 0;  // where what the group holds begins in it
+  };
   struct Pattern {
     std::string source;
     std::regex regex;
-    bool whole;  // ^…$: tried as a match of the whole text first, as llama.cpp does
+    std::optional<Literal> literal;
+    bool whole;     // ^…$: tried as a match of the whole text first, as llama.cpp does
+    bool anchored;  // matches at the beginning of the text only
   };
+
+  static std::optional<Literal> literal_of(const std::string& pattern);
+  static std::optional<size_t> search(const Pattern& pattern, const std::string& text, size_t from);
 
   std::vector<Pattern> patterns_;
 };

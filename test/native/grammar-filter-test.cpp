@@ -307,7 +307,8 @@ TEST(a_lazy_grammar_wakes_where_a_pattern_says) {
 TEST(a_lazy_grammar_is_llama_cpps) {
   const std::string source = R"(root ::= "<f>" [a-z ]* "</f>" | " <f>" [0-9]+)";
   const std::vector<std::vector<std::string>> patterns = {
-      {"<f>"}, {"( ?<f>)"}, {"a(<f>)", "zzz"}, {R"(^\s*(<f>))"}, {R"(^[\s\S]*?(<f>)[\s\S]*$)"}};
+      {"<f>"},     {"(<)f>"},         {"()\\<f\\>"},    {"^<f>|a"},
+      {"( ?<f>)"}, {"a(<f>)", "zzz"}, {R"(^\s*(<f>))"}, {R"(^[\s\S]*?(<f>)[\s\S]*$)"}};
   const std::vector<std::string> texts = {"<f>abc", " <f>12", "aa<f>x</f>", "say <f>a b",
                                           "<",      "b <f>",  "a<f"};
   int woken = 0;
@@ -353,6 +354,9 @@ TEST(patterns_neither_hang_nor_overflow_the_stack) {
   CHECK_EQ(end_of(R"([\s\S]*?(x)[\s\S]*)"), "ERR_DECODE_FAILED");
   CHECK_EQ(end_of("(([a-z ]+)+)+x"), "ERR_DECODE_FAILED");
   CHECK_EQ(error_code([] { cria::Trigger({"("}); }), "ERR_INVALID_ARGUMENT");
+  // Across the border of what was searched before.
+  const auto found = cria::Trigger({"words( )tool"}).find(text + "tool", text.size());
+  CHECK_EQ(found.value_or(0), text.size() - 1);
   GrammarFilter filter(small(), lazy(R"(root ::= "x")", {R"(^[\s\S]*?(x)[\s\S]*$)"}));
   accept_text(filter, text.substr(0, 2'000));
   filter.accept(last);
