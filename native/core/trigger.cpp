@@ -20,10 +20,22 @@ constexpr int64_t kMaxSteps = 20'000'000;
 
 // What a search on the stack at hand may cover; the smallest is that of a thread on macOS, 512 KiB.
 constexpr size_t kOnAnyStack = 512;
-constexpr size_t kStackBase = size_t{1} << 20;
-constexpr size_t kStackPerByte = 1536;
+constexpr size_t kStackMargin = size_t{1} << 20;
+
+size_t stack_for(size_t length) { return length <= kOnAnyStack ? 262144 : length * 2048; }
 
 struct TooLong {};
+
+// What a search has left: looks at characters, and addresses down to which its stack may grow.
+struct Budget {
+  int64_t steps;
+  uintptr_t lowest;
+};
+
+uintptr_t here() {
+  const volatile char local = 0;
+  return reinterpret_cast<uintptr_t>(&local);
+}
 
 // std::regex cannot be interrupted, but for an exception from its iterators.
 class Counted {
@@ -35,29 +47,29 @@ class Counted {
   using reference = const char&;
 
   Counted() = default;
-  Counted(const char* at, int64_t* steps) : at_(at), steps_(steps) {}
+  Counted(const char* at, Budget* budget) : at_(at), budget_(budget) {}
 
   reference operator*() const {
-    if (--*steps_ < 0) throw TooLong{};
+    if (--budget_->steps < 0 || here() < budget_->lowest) throw TooLong{};
     return *at_;
   }
   Counted& operator++() {
     ++at_;
     return *this;
   }
-  Counted operator++(int) { return {at_++, steps_}; }
+  Counted operator++(int) { return {at_++, budget_}; }
   Counted& operator--() {
     --at_;
     return *this;
   }
-  Counted operator--(int) { return {at_--, steps_}; }
+  Counted operator--(int) { return {at_--, budget_}; }
   bool operator==(const Counted& other) const { return at_ == other.at_; }
   bool operator!=(const Counted& other) const { return at_ != other.at_; }
   const char* at() const { return at_; }
 
  private:
   const char* at_ = nullptr;
-  int64_t* steps_ = nullptr;
+  Budget* budget_ = nullptr;
 };
 
 }  // namespace
@@ -104,9 +116,9 @@ std::optional<Trigger::Literal> Trigger::literal_of(const std::string& pattern) 
 
 std::optional<size_t> Trigger::search(const Pattern& pattern, const std::string& text,
                                       size_t from) {
-  int64_t steps = kMaxSteps;
-  const Counted begin(text.data() + from, &steps);
-  const Counted end(text.data() + text.size(), &steps);
+  Budget budget{kMaxSteps, here() - stack_for(text.size() - from)};
+  const Counted begin(text.data() + from, &budget);
+  const Counted end(text.data() + text.size(), &budget);
   auto flags = std::regex_constants::match_default;
   if (from > 0) flags |= std::regex_constants::match_prev_avail;
   if (pattern.anchored) flags |= std::regex_constants::match_continuous;
@@ -136,7 +148,7 @@ std::optional<size_t> Trigger::find(const std::string& text, size_t searched) co
       if (length <= kOnAnyStack) {
         look();
       } else {
-        with_stack(kStackBase + length * kStackPerByte, look);
+        with_stack(kStackMargin + stack_for(length), look);
       }
     } catch (const TooLong&) {
       throw Error(

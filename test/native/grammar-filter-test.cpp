@@ -353,6 +353,7 @@ TEST(patterns_neither_hang_nor_overflow_the_stack) {
   CHECK_EQ(end_of("(x)"), "none");
   CHECK_EQ(end_of(R"([\s\S]*?(x)[\s\S]*)"), "ERR_DECODE_FAILED");
   CHECK_EQ(end_of("(([a-z ]+)+)+x"), "ERR_DECODE_FAILED");
+  CHECK_EQ(end_of("(((((((((((([a-z ])+)+)+)+)+)+)+)+)+)+)+)+x"), "ERR_DECODE_FAILED");
   CHECK_EQ(error_code([] { cria::Trigger({"("}); }), "ERR_INVALID_ARGUMENT");
   // Across the border of what was searched before.
   const auto found = cria::Trigger({"words( )tool"}).find(text + "tool", text.size());
