@@ -1,5 +1,5 @@
 import { expected, invalid } from "./errors.js";
-import type { Grammar } from "./grammar.js";
+import { type Grammar, triggersOf } from "./grammar.js";
 import type { NativeSamplerStep } from "./native.js";
 import { integer, MAX_INT32, nearest, number, readOptions, unreadable } from "./options.js";
 import {
@@ -229,8 +229,12 @@ function floored(temperature: number): number {
   return temperature < TEMPERATURE_MIN ? 0 : temperature;
 }
 
-function nativeGrammar({ source, root, tokens }: Grammar) {
-  return { source, root, tokens };
+function nativeGrammar(grammar: Grammar) {
+  const { source, root, tokens } = grammar;
+  const triggers = triggersOf(grammar);
+  if (triggers === undefined) return { source, root, tokens };
+  const triggerTokens = Int32Array.from(triggers.tokens);
+  return { source, root, tokens, lazy: true, triggerTokens, triggerPatterns: triggers.patterns };
 }
 
 type NativeBias = Extract<NativeSamplerStep, { type: "logit-bias" }>;

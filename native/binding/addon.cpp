@@ -4,6 +4,7 @@
 #include "binding/context.h"
 #include "binding/environment.h"
 #include "binding/errors.h"
+#include "binding/grammar.h"
 #include "binding/model.h"
 #include "core/backend.h"
 
@@ -67,6 +68,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("engineInfo", Napi::Function::New(env, engine_info, "engineInfo"));
     exports.Set("listDevices", Napi::Function::New(env, list_devices, "listDevices"));
     exports.Set("setLogHandler", Napi::Function::New(env, set_log_handler, "setLogHandler"));
+    exports.Set("jsonSchemaToGrammar",
+                Napi::Function::New(env, json_schema_to_grammar, "jsonSchemaToGrammar"));
     exports.Set("shutDown", Napi::Function::New(env, shut_down, "shutDown"));
     return exports;
   });

@@ -298,6 +298,7 @@ llama_token Sampler::run(llama_token_data_array array, size_t from) {
 }
 
 void Sampler::filter(llama_token_data_array& array) {
+  if (!grammar_->awake()) return;
   if (array.size <= kMostAsked) {
     grammar_->filter(array);
   } else {

@@ -76,7 +76,15 @@ struct Grammar {
   std::string root;
   std::vector<std::string> tokens;  // what the source names as <text>
   // Lazy: everything is allowed until a trigger is met, one of these tokens or a match of one of
-  // these patterns (each over the whole output so far, from its start).
+  // these patterns (std::regex in its ECMAScript notation) in the output so far; the text that
+  // follows the grammar begins with the token, or with the pattern's first group that matched
+  // something (with the match, where none did), be that within a token.
+  // Tokens and plain text, with at most one group, as in <tool>(\{) with its signs escaped, cost
+  // nothing. Any other pattern is searched for anew after each token: in time linear in the output
+  // (of which 16 KiB are looked at) where it is anchored with ^ and its repetitions are of classes
+  // that do not overlap with what follows, as ^\s*(\{). One that repeats a repetition, or begins
+  // with one unanchored, takes far longer: past a bound the generation fails with
+  // ERR_DECODE_FAILED. Nothing need follow the group.
   bool lazy = false;
   std::vector<llama_token> trigger_tokens;
   std::vector<std::string> trigger_patterns;

@@ -5,6 +5,7 @@
 
 #include "deep_stack.h"
 #include "error.h"
+#include "token_tree.h"
 #include "utf8.h"
 
 namespace cria {
@@ -138,6 +139,11 @@ llama_token Vocabulary::by_text(const std::string& text) const {
 
 bool Vocabulary::ends_generation(llama_token token) const {
   return contains(token) && llama_vocab_is_eog(vocab_, token);
+}
+
+const TokenTree& Vocabulary::tree() const {
+  std::call_once(tree_made_, [&] { tree_ = std::make_shared<const TokenTree>(*this); });
+  return *tree_;
 }
 
 }  // namespace cria

@@ -5,6 +5,8 @@
 #include <llama.h>
 
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -13,6 +15,8 @@
 namespace cria {
 
 using Tokens = std::vector<llama_token>;
+
+class TokenTree;
 
 class Vocabulary {
  public:
@@ -47,12 +51,17 @@ class Vocabulary {
 
   bool ends_generation(llama_token token) const;
 
+  // Made at the first call, which takes some 100 ms with 128K tokens.
+  const TokenTree& tree() const;
+
  private:
   const llama_vocab* vocab_;
   uint64_t id_;
   int32_t size_;
   std::unordered_map<std::string, llama_token> named_;
   llama_token eom_;
+  mutable std::once_flag tree_made_;
+  mutable std::shared_ptr<const TokenTree> tree_;
 };
 
 }  // namespace cria
