@@ -59,8 +59,10 @@ std::optional<Slot> Cache::take_highest() {
   free->in_use = true;
   // What lies there may be wanted more than what is missed least.
   const Slot least = least_useful();
-  if (!free->tokens.empty() && least != kNoSlot &&
-      free->last_used > slots_[index(least)].last_used) {
+  const bool roomier =
+      least != kNoSlot && least != slot &&
+      (slots_[index(least)].tokens.empty() || slots_[index(least)].last_used < free->last_used);
+  if (!free->tokens.empty() && roomier) {
     clear(least);
     slots_[index(least)].in_use = true;
     const bool moved = copy(slot, least);
@@ -112,9 +114,11 @@ bool Cache::copy(Slot from, Slot to) {
 bool Cache::swap(Slot a, Slot b) {
   Entry& one = slots_[index(a)];
   Entry& other = slots_[index(b)];
-  const std::vector<uint8_t> state_a = state(a);
   const std::vector<uint8_t> state_b = other.tokens.empty() ? std::vector<uint8_t>{} : state(b);
-  if (!write_state(b, state_a)) {
+  if (one.tokens.empty()) {
+    // llama.cpp's state of nothing would leave what lies there.
+    llama_memory_seq_rm(memory_, b, -1, -1);
+  } else if (!write_state(b, state(a))) {
     clear(b);
     return false;
   }
