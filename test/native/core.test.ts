@@ -23,6 +23,8 @@ test.each([
   ["text-stream-test"],
   ["outbox-test"],
   ["sampler-test", MODEL],
+  ["plan-test"],
+  ["cache-test", MODEL],
   ["context-test", MODEL],
 ])(
   "%s",
