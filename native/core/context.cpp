@@ -55,7 +55,10 @@ void Context::submit(const std::shared_ptr<Command>& command) {
 }
 
 void Context::interrupt() {
-  interrupted_.store(true);
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    interrupted_.store(true);
+  }
   changed_.notify_one();
 }
 
@@ -149,8 +152,9 @@ void Context::loop() {
   for (;;) {
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      changed_.wait(lock,
-                    [this] { return stopping_.load() || !inbox_.empty() || !scheduler_->idle(); });
+      changed_.wait(lock, [this] {
+        return stopping_.load() || interrupted_.load() || !inbox_.empty() || !scheduler_->idle();
+      });
       if (stopping_.load()) return;
       arrived.swap(inbox_);
     }
