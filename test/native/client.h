@@ -49,7 +49,7 @@ inline ContextOptions small(int32_t sequences, int32_t context_size = 256) {
 // A context and the thread that reads its news, as the binding would.
 class Client {
  public:
-  explicit Client(const ContextOptions& options) {
+  explicit Client(const ContextOptions& options, std::shared_ptr<cria::Model> on = model()) {
     Context::Events events;
     events.opened = [this](const cria::ContextInfo&) { set(&Client::opened_); };
     events.failed = [this](const cria::Error& error) {
@@ -59,7 +59,7 @@ class Client {
     };
     events.news = [this] { set(&Client::news_); };
     events.closed = [] {};
-    context_ = std::make_unique<Context>(model(), options, std::move(events));
+    context_ = std::make_unique<Context>(std::move(on), options, std::move(events));
   }
 
   void open() {
@@ -74,6 +74,34 @@ class Client {
     fill(*request);
     context_->submit(request);
     return request;
+  }
+
+  using What = decltype(cria::Command::what);
+  std::shared_ptr<cria::Command> submit(RequestId id, What what) {
+    auto command = std::make_shared<cria::Command>();
+    command->id = id;
+    command->what = std::move(what);
+    context_->submit(command);
+    return command;
+  }
+
+  // What came of it.
+  Story& carry_out(What what) {
+    const RequestId id = next_command_++;
+    submit(id, std::move(what));
+    read_to_end({id});
+    return stories[id];
+  }
+  cria::Answer answer(What what) {
+    const Story& story = carry_out(std::move(what));
+    CHECK_EQ(story.failure ? story.failure->message : "", "");
+    return *story.answer;
+  }
+  // The code of its failure, and that it has one.
+  std::string refusal(What what) {
+    const Story& story = carry_out(std::move(what));
+    CHECK(story.failure.has_value());
+    return story.failure->code;
   }
 
   // Reads until `enough`, which sees every story.
@@ -133,6 +161,7 @@ class Client {
   std::condition_variable changed_;
   bool opened_ = false;
   bool news_ = false;
+  RequestId next_command_ = 1'000'000;
   std::string error_;
   std::unique_ptr<Context> context_;  // last: its thread uses the others
 };

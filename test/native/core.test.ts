@@ -25,6 +25,8 @@ test.each([
   ["sampler-test", MODEL],
   ["plan-test"],
   ["cache-test", MODEL],
+  ["scheduler-test", MODEL],
+  ["state-file-test"],
   ["context-test", MODEL],
 ])(
   "%s",
