@@ -138,14 +138,19 @@ std::vector<uint8_t> Cache::state(Slot slot) const {
 bool Cache::restore(Slot slot, const Tokens& tokens, const std::vector<uint8_t>& state) {
   clear(slot);
   if (tokens.empty()) return true;
-  const bool written =
-      write_state(slot, state) && llama_memory_seq_pos_min(memory_, slot) == 0 &&
-      llama_memory_seq_pos_max(memory_, slot) == static_cast<int32_t>(tokens.size()) - 1;
+  bool written = write_state(slot, state);
+  // A pool may have no cells left but those that nobody uses.
+  while (!written && shared_ && evict())
+    written = write_state(slot, state);
+  const llama_pos last = written ? llama_memory_seq_pos_max(memory_, slot) : -1;
+  const auto held = static_cast<size_t>(last + 1);
+  written = written && held <= tokens.size() &&
+            (held == 0 || llama_memory_seq_pos_min(memory_, slot) == 0);
   if (!written) {
     clear(slot);
     return false;
   }
-  slots_[index(slot)].tokens = tokens;
+  slots_[index(slot)].tokens.assign(tokens.begin(), tokens.begin() + static_cast<ptrdiff_t>(held));
   return true;
 }
 

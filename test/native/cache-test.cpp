@@ -283,6 +283,11 @@ TEST(a_state_is_put_back_or_leaves_nothing) {
     refused(texts[0], std::vector<uint8_t>(state.size()));
     refused(texts[0], {});
     CHECK(rig.cache.restore(to, {}, {}));
+    CHECK_EQ(rig.cache.length(to), 0);
+    // A sequence whose end the cache lacked when it was saved.
+    CHECK(rig.cache.restore(to, longer, state));
+    CHECK(rig.cache.tokens(to) == texts[0]);
+    check_logits(rig.fill(to, longer), alone(longer, {50, 100}), shape.shared);
     check_logits(rig.fill(from, longer), alone(longer, {50, 100}), shape.shared);
   });
 }

@@ -27,6 +27,7 @@ test.each([
   ["cache-test", MODEL],
   ["scheduler-test", MODEL],
   ["state-file-test"],
+  ["sequences-test", MODEL],
   ["context-test", MODEL],
 ])(
   "%s",

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <random>
 #include <stdexcept>
@@ -28,6 +29,12 @@ constexpr float kNearTie = 0.25F;
 inline std::shared_ptr<cria::Model>& model() {
   static std::shared_ptr<cria::Model> loaded;
   return loaded;
+}
+
+// Its file.
+inline std::string& path() {
+  static std::string given;
+  return given;
 }
 
 inline std::shared_ptr<cria::Model> load(const std::string& path) {
@@ -115,8 +122,10 @@ inline llama_token likeliest(const float* logits) {
 inline llama_token likeliest(const std::vector<float>& logits) { return likeliest(logits.data()); }
 
 // How far, at worst, the logit of a generated token is below the highest, when a plain decode loop
-// evaluates prompt and tokens alone. 0: these are what greedy choice gives.
-inline float gap(const Tokens& prompt, const Tokens& generated, int32_t micro_batch = 512) {
+// evaluates prompt and tokens alone. 0: these are what greedy choice gives. `ends`: whether tokens
+// that end a generation were among the candidates.
+inline float gap(const Tokens& prompt, const Tokens& generated, int32_t micro_batch = 512,
+                 bool ends = true) {
   Shape shape{1, static_cast<int32_t>(prompt.size() + generated.size()) + 1};
   shape.micro_batch = micro_batch;
   const ContextPtr context = make_context(shape);
@@ -130,6 +139,11 @@ inline float gap(const Tokens& prompt, const Tokens& generated, int32_t micro_ba
   float worst = 0;
   for (size_t i = prompt.size(); i < all.size(); ++i) {
     const auto chosen = static_cast<size_t>(all[i]);
+    for (llama_token token = 0; !ends && token < model()->vocabulary().size(); ++token) {
+      if (model()->vocabulary().ends_generation(token)) {
+        logits[static_cast<size_t>(token)] = -std::numeric_limits<float>::infinity();
+      }
+    }
     worst = std::max(worst, logits[static_cast<size_t>(likeliest(logits))] - logits[chosen]);
     if (i + 1 < all.size()) logits = decode(context.get(), 0, all, i, i + 1);
   }
@@ -141,7 +155,8 @@ inline int run(int argc, char** argv) {
   cria::backend::start();
   try {
     if (argc < 2) throw std::runtime_error("usage: PROGRAM MODEL [tests]");
-    model() = load(argv[1]);
+    path() = argv[1];
+    model() = load(path());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 2;
