@@ -26,6 +26,11 @@ test.each([
   ["logit-scan-test"],
   ["sampler-test", MODEL],
   ["grammar-filter-test", MODEL, join(llamaCppDir(), "models", "ggml-vocab-llama-bpe.gguf")],
+  ["plan-test"],
+  ["cache-test", MODEL],
+  ["scheduler-test", MODEL],
+  ["state-file-test"],
+  ["sequences-test", MODEL],
   ["context-test", MODEL],
 ])(
   "%s",
