@@ -87,20 +87,28 @@ interface CheckedOptions {
 }
 
 function readRenderOptions(options: RenderChatOptions | undefined): CheckedOptions {
-  const given = readOptions(options, "options", OPTIONS);
-  const { toolsInUserMessage, templateVariables = {} } = given;
+  const {
+    format = "auto",
+    model,
+    tools = [],
+    builtinTools = [],
+    toolsInUserMessage,
+    addGenerationPrompt = true,
+    date,
+    templateVariables = {},
+  } = readOptions(options, "options", OPTIONS);
   if (!isPlainObject(templateVariables)) {
     throw expected("a plain object", "options.templateVariables", templateVariables);
   }
   if (toolsInUserMessage !== undefined) boolean(toolsInUserMessage, "options.toolsInUserMessage");
   return {
-    format: oneOf(given.format ?? "auto", "options.format", FORMATS),
-    model: given.model === undefined ? undefined : readModel(given.model),
-    tools: given.tools === undefined ? [] : readTools(given.tools, "options.tools"),
-    builtinTools: readBuiltinTools(given.builtinTools ?? []),
+    format: oneOf(format, "options.format", FORMATS),
+    model: model === undefined ? undefined : readModel(model),
+    tools: readTools(tools, "options.tools"),
+    builtinTools: readBuiltinTools(builtinTools),
     toolsInUserMessage,
-    addGenerationPrompt: boolean(given.addGenerationPrompt ?? true, "options.addGenerationPrompt"),
-    date: readDate(given.date),
+    addGenerationPrompt: boolean(addGenerationPrompt, "options.addGenerationPrompt"),
+    date: readDate(date),
     templateVariables,
   };
 }
