@@ -1,7 +1,7 @@
 import { CriaError } from "../errors.js";
 import type { Prompt, PromptSegment } from "../prompt.js";
 import type { ToolCall, ToolDefinition } from "../tools/types.js";
-import { isStructure, pythonJson } from "./json.js";
+import { isStructure, jsonText, pythonJson } from "./json.js";
 import type { RenderableMessage } from "./messages.js";
 import { KNOWLEDGE, SHAPE, SYSTEM_INTRODUCTION, USER_INTRODUCTION } from "./wording.js";
 
@@ -164,7 +164,9 @@ function builtinText({ function: { name, arguments: text } }: ToolCall): string 
   if (name === "code_interpreter" && given.length === 1 && typeof only?.[1] === "string") {
     return only[1];
   }
-  const list = given.map(([key, value]) => `${key}=${pythonJson(JSON.stringify(value))}`);
+  const list = given.map(
+    ([key, value]) => `${key}=${pythonJson(jsonText(value, `arguments of ${name}`))}`,
+  );
   return `${name}.call(${list.join(", ")})`;
 }
 

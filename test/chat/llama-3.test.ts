@@ -80,6 +80,45 @@ describe("the segments", () => {
   });
 });
 
+describe("as the models' own templates", () => {
+  test("messages lose the white space that Python knows, and no other", () => {
+    const turn = (content: string) => afterHi([{ role: "user", content }]);
+    const kept = `${header("user")}\ufeffa b\u200b<|eot_id|>`;
+    expect(turn("\ufeffa b\u200b")).toBe(kept);
+    expect(turn("\n\x1c\x1f\x85\u3000\ufeffa b\u200b\u2029\xa0\v")).toBe(kept);
+    expect(turn(" \n ")).toBe(`${header("user")}<|eot_id|>`);
+  });
+
+  test("JSON is written as Python writes it", () => {
+    const args = { né: '\x7f\u2028\x01"', a: [], b: {}, c: [1, [2.5, { d: null }]] };
+    expect(afterHi([assistant(call("f", args))])).toContain(
+      '{"né": "\x7f\u2028\\u0001\\"", "a": [], "b": {}, "c": [1, [2.5, {"d": null}]]}',
+    );
+    const parameters = { enum: [[], {}, [1, "a, b: {}"]] };
+    const tool = { type: "function", function: { name: "f", parameters } } as const;
+    expect(shown([{ role: "user", content: "Hi" }], { tools: [tool] })).toContain(
+      [
+        ...["{", '    "type": "function",', '    "function": {', '        "name": "f",'],
+        ...['        "parameters": {', '            "enum": [', "                [],"],
+        ...["                {},", "                [", "                    1,"],
+        ...['                    "a, b: {}"', "                ]", "            ]", "        }"],
+        ...["    }", "}", "", "Hi"],
+      ].join("\n"),
+    );
+  });
+
+  test("in time linear in their length", () => {
+    const started = performance.now();
+    const long = ' \\"{'.repeat(250_000);
+    shown([
+      { role: "user", content: " ".repeat(1_000_000) },
+      assistant(call("f", { [long]: long })),
+      { role: "tool", content: `[${'"\\\\",'.repeat(250_000)}1]` },
+    ]);
+    expect(performance.now() - started).toBeLessThan(5_000);
+  });
+});
+
 describe("better than the models' own templates", () => {
   test("parallel calls stand in one message, their results in the calls' order", () => {
     expect(
@@ -225,6 +264,15 @@ describe("built-in tools", () => {
     );
     expect(afterHi([message], { builtinTools })).toBe(first + second);
   });
+});
+
+test("a built-in call too deep to be written is refused", () => {
+  const query = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+  const messages = [assistant(call("brave_search", `{"query": ${query}}`))];
+  expect(() => shown(messages, { builtinTools: ["brave_search"] })).toThrow(
+    expect.objectContaining({ code: "ERR_INVALID_ARGUMENT" }),
+  );
+  expect(shown(messages)).toContain(query);
 });
 
 describe("what a format cannot say", () => {
