@@ -177,11 +177,12 @@ describe("better than the models' own templates", () => {
   test("tools stand before the first user message, wherever it is", () => {
     const greeted: ChatMessageInput[] = [
       { role: "assistant", content: "Welcome!" },
+      { role: "system", content: "A guest." },
       { role: "user", content: "Hi" },
       { role: "user", content: "you" },
     ];
     expect(shown(greeted, { tools: [weather] })).toMatch(
-      /Welcome!<\|eot_id\|><\|start_header_id\|>user.*\n\nGiven the following [^<]*\n}\n\nHi<.*\n\nyou</,
+      /Welcome!<.*\n\nA guest\.<\|eot_id\|><\|start_header_id\|>user.*\n\nGiven the following [^<]*\n}\n\nHi<.*\n\nyou</,
     );
   });
 

@@ -52,6 +52,8 @@ describe("a template is recognised", () => {
     ["a system message of its own", llama3.replace("''", "'You are a helpful assistant.'")],
     ["text between its tags", `${llama3}Think first.`],
     ["another tool format", llama31.replace('"parameters": \'', '"arguments": \'')],
+    ["a word more", `${llama31}{{ 'please' }}`],
+    ["no end of a header", llama3.replaceAll("<|end_header_id|>", "")],
     ["other words", llama31.replace("Do not use variables.", "Use no variables.")],
     [
       "a system message more",
