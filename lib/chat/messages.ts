@@ -108,7 +108,7 @@ export function readMessages(
 }
 
 /** Whatever a getter, a proxy or a revoked one throws becomes ERR_INVALID_ARGUMENT. */
-function guarded<T>(value: unknown, name: string, read: () => T): T {
+export function guarded<T>(value: unknown, name: string, read: () => T): T {
   try {
     return read();
   } catch (error) {

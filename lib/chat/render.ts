@@ -5,7 +5,12 @@ import { boolean, isPlainObject, list, oneOf, readOptions } from "../options.js"
 import type { Prompt } from "../prompt.js";
 import type { ToolDefinition } from "../tools/types.js";
 import { type BuiltinTool, LLAMA_3_CONTROLS, LLAMA_31_CONTROLS, renderLlama3 } from "./llama-3.js";
-import { type ChatMessageInput, type RenderableMessage, readMessages } from "./messages.js";
+import {
+  type ChatMessageInput,
+  guarded,
+  type RenderableMessage,
+  readMessages,
+} from "./messages.js";
 import { type ChatFormatName, recogniseFormat } from "./recognise.js";
 import { renderTemplate } from "./template.js";
 import { readTools, type ToolDefinitionInput } from "./tool-definitions.js";
@@ -61,7 +66,7 @@ export function renderChat(
   options?: RenderChatOptions,
 ): Prompt {
   const read = readMessages(messages);
-  const checked = readRenderOptions(options);
+  const checked = guarded(options, "options", () => readRenderOptions(options));
   const format = resolveFormat(checked);
   return format === "template"
     ? renderOwnTemplate(read, checked)

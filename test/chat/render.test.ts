@@ -133,6 +133,17 @@ describe("options", () => {
     );
   });
 
+  test.each(["tools", "builtinTools", "model", "templateVariables", "date", "format"])(
+    "refuse a revoked proxy, also as %s",
+    (option) => {
+      const { proxy, revoke } = Proxy.revocable({}, {});
+      revoke();
+      const refused = expect.objectContaining({ code: "ERR_INVALID_ARGUMENT" });
+      expect(() => renderChat(hi, { [option]: proxy } as never)).toThrow(refused);
+      expect(() => renderChat(hi, proxy as never)).toThrow(refused);
+    },
+  );
+
   test("refuse OpenAI's custom tools", () => {
     expect(() => renderChat(hi, { tools: [{ type: "custom" }] })).toThrow(
       expect.objectContaining({
