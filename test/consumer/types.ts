@@ -113,14 +113,25 @@ export function describe(step: SamplerStep): string {
   switch (step.type) {
     case "greedy":
     case "dist":
+    case "infill":
       return step.type;
     case "temperature":
+    case "dynamic-temperature":
     case "top-k":
     case "top-p":
     case "min-p":
+    case "typical-p":
+    case "top-n-sigma":
       return `${step.type} ${step.value}`;
     case "penalties":
+    case "dry":
       return `${step.lastN ?? 64}`;
+    case "mirostat":
+      return `${step.tau ?? 5}`;
+    case "adaptive-p":
+      return `${step.target}`;
+    case "xtc":
+      return `${step.probability}`;
     case "logit-bias":
       return JSON.stringify(step.biases);
     case "grammar":
