@@ -30,7 +30,8 @@ export interface ContextOptions {
   readonly sequences?: number;
   /**
    * "separate": one KV cache per sequence, and results do not depend on what runs beside them.
-   * "shared": one for all, better for long common prefixes. Default "auto": separate.
+   * "shared": one for all, where a common prefix is read once for all who have it; better for long
+   * ones. Default "auto": separate, which is faster where contexts differ (docs/performance.md).
    */
   readonly cacheLayout?: "auto" | "separate" | "shared";
   /**
