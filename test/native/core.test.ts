@@ -29,6 +29,7 @@ test.each([
   ["state-file-test"],
   ["sequences-test", MODEL],
   ["context-test", MODEL],
+  ["soak-test", MODEL],
 ])(
   "%s",
   async (program, ...args) => {
