@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <random>
@@ -81,6 +82,25 @@ inline Tokens random_tokens(std::mt19937& random, size_t count) {
       token = static_cast<llama_token>(random() % static_cast<uint32_t>(vocabulary.size()));
     } while (vocabulary.ends_generation(token));
   }
+  return tokens;
+}
+
+// What the model was trained on, more or less: it is surer of its next token there, and near ties
+// are nearer, than after any tokens.
+inline Tokens random_text(std::mt19937& random, size_t count) {
+  static const char* const sentences[] = {
+      "What is a llama?",     "My name is Ada.",     "What is my name?", "Where do llamas live?",
+      "Say hello.",           "I live in Lisbon.",   "Where do I live?", "How much is 2 and 3?",
+      "What do llamas eat?",  "Please be brief.",    "Thank you.",       "Once upon a time,",
+      "a small llama",        "went to the market.", "Repeat after me:", "The weather is sunny.",
+      "It is 21 degrees now", "3 4 5 6 7 8 9 10",    "Hello, I am Tom.", "Answer in one sentence."};
+  Tokens tokens;
+  while (tokens.size() < count) {
+    const char* sentence = sentences[random() % std::size(sentences)];
+    const Tokens more = model()->vocabulary().tokenize(sentence, /*special=*/false);
+    tokens.insert(tokens.end(), more.begin(), more.end());
+  }
+  tokens.resize(count);
   return tokens;
 }
 

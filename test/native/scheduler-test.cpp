@@ -134,9 +134,9 @@ TEST(a_prefix_of_many_is_evaluated_once) {
   for_each_layout({4}, [](const Shape& shape) {
     Rig rig(shape);
     std::mt19937 random(1);
-    const Tokens prefix = demo::random_tokens(random, 128);
+    const Tokens prefix = demo::random_text(random, 128);
     for (int i = 0; i < 10; ++i)
-      rig.add(joined(prefix, demo::random_tokens(random, 10)), 1);
+      rig.add(joined(joined(prefix, {i + 1}), demo::random_text(random, 9)), 1);
     rig.finish();
     CHECK_EQ(rig.evaluated(), 128 + 10 * 10);
     for (const Record& record : rig.records) {
@@ -150,7 +150,7 @@ TEST(equal_prompts_evaluate_their_last_token) {
   for_each_layout({2}, [](const Shape& shape) {
     Rig rig(shape);
     std::mt19937 random(2);
-    const Tokens prompt = demo::random_tokens(random, 100);
+    const Tokens prompt = demo::random_text(random, 100);
     for (int i = 0; i < 4; ++i)
       rig.add(prompt, 1);
     rig.finish();
@@ -164,10 +164,10 @@ TEST(who_waits_for_a_prefix_gets_what_there_is_when_that_is_cancelled) {
   for_each_layout({4, 512, false, 0, 64}, [](const Shape& shape) {
     Rig rig(shape);
     std::mt19937 random(3);
-    const Tokens prefix = demo::random_tokens(random, 400);
+    const Tokens prefix = demo::random_text(random, 400);
     Record& awaited = rig.add(joined(prefix, {1}), 1);
     Record& waiting = rig.add(joined(prefix, {2}), 3);
-    Record& stranger = rig.add(demo::random_tokens(random, 20), 3);
+    Record& stranger = rig.add(demo::random_text(random, 20), 3);
     rig.step();
     rig.step();
     CHECK(waiting.had.empty());
@@ -188,14 +188,14 @@ TEST(those_that_go_on_are_neighbours) {
     std::map<int, int> late;  // steps at which somebody joins
     for (int i = 0; i < 8; ++i) {
       const size_t length = 1 + random() % 100;
-      rig.add(demo::random_tokens(random, length), 1 + random() % 40, false);
+      rig.add(demo::random_text(random, length), 1 + random() % 40, false);
       ++late[static_cast<int>(3 + random() % 30)];
     }
     // Longer than what lies in any slot: nothing may be left of that.
     for (int steps = 0; steps < 40; ++steps) {
       rig.step();
       for (int i = 0; i < late[rig.clock]; ++i)
-        rig.add(demo::random_tokens(random, 5 + random() % 150), 1 + random() % 40, false);
+        rig.add(demo::random_text(random, 5 + random() % 150), 1 + random() % 40, false);
     }
     rig.finish();
     std::map<int, std::vector<Slot>> together;
@@ -220,9 +220,9 @@ TEST(a_short_prompt_passes_a_long_one) {
   for_each_layout({2, 4096, false, 0, 64}, [](const Shape& shape) {
     Rig rig(shape);
     std::mt19937 random(5);
-    Record& slow = rig.add(demo::random_tokens(random, 1900), 2);
+    Record& slow = rig.add(demo::random_text(random, 1900), 2);
     rig.step();
-    Record& quick = rig.add(demo::random_tokens(random, 90), 20);
+    Record& quick = rig.add(demo::random_text(random, 90), 20);
     rig.finish();
     CHECK(quick.steps.front() <= 1 + 5);
     CHECK(slow.steps.front() > quick.steps.front() + 10);
@@ -238,12 +238,12 @@ TEST(a_long_prompt_gets_through_a_stream_of_short_ones) {
   for_each_layout({4, 2048, false, 0, 64}, [](const Shape& shape) {
     Rig rig(shape);
     std::mt19937 random(6);
-    Record& slow = rig.add(demo::random_tokens(random, 1280), 1);
+    Record& slow = rig.add(demo::random_text(random, 1280), 1);
     while (!slow.ended) {
       rig.step();
       CHECK(rig.clock <= 2 * (1280 / 64) + 3);
       for (int i = 0; i < 3; ++i)
-        rig.add(demo::random_tokens(random, 64), 1);
+        rig.add(demo::random_text(random, 64), 1);
     }
     CHECK(std::count_if(rig.records.begin(), rig.records.end(),
                         [](const Record& record) { return record.ended; }) > 10);
@@ -255,7 +255,7 @@ TEST(without_cells_for_all_the_youngest_give_way_and_nobody_is_lost) {
   Rig rig(shape);
   std::mt19937 random(7);
   for (int i = 0; i < 9; ++i)
-    rig.add(demo::random_tokens(random, 30 + random() % 60), 60, i % 2 == 0);
+    rig.add(demo::random_text(random, 30 + random() % 60), 60, i % 2 == 0);
   rig.finish();
   size_t entries = 0;
   for (const Record& record : rig.records) {
@@ -285,12 +285,12 @@ TEST(an_abort_in_the_middle_of_a_prompt_leaves_the_others_untouched) {
       Trap trap{rig};
       llama_set_abort_callback(rig.context.get(), Trap::spring, &trap);
       std::mt19937 random(8);
-      rig.add(demo::random_tokens(random, 40), 12, false);
-      rig.add(demo::random_tokens(random, 70), 12, false);
+      rig.add(demo::random_text(random, 40), 12, false);
+      rig.add(demo::random_text(random, 70), 12, false);
       rig.step();
       rig.step();
-      Record& aborted = rig.add(demo::random_tokens(random, 450), 5, false);
-      Record& beside = rig.add(demo::random_tokens(random, 450), 5, false);
+      Record& aborted = rig.add(demo::random_text(random, 450), 5, false);
+      Record& beside = rig.add(demo::random_text(random, 450), 5, false);
       trap.order = aborted.order.get();
       trap.at = static_cast<int>(calls * moment);
       rig.step();
@@ -331,10 +331,10 @@ TEST(too_long_for_a_slot_or_as_long_as_one) {
   for_each_layout({2}, [](const Shape& shape) {
     Rig rig(shape);
     std::mt19937 random(9);
-    const std::string failure = rig.add(demo::random_tokens(random, 257), 1).failure;
+    const std::string failure = rig.add(demo::random_text(random, 257), 1).failure;
     CHECK_EQ(failure.substr(0, 17), "ERR_CONTEXT_FULL:");
-    Record& whole = rig.add(demo::random_tokens(random, 256), 5);
-    Record& nearly = rig.add(demo::random_tokens(random, 254), 5);
+    Record& whole = rig.add(demo::random_text(random, 256), 5);
+    Record& nearly = rig.add(demo::random_text(random, 254), 5);
     rig.finish();
     rig.check(whole, 1, tolerance(shape));
     rig.check(nearly, 2, tolerance(shape));

@@ -20,7 +20,7 @@ using demo::Client;
 using demo::ContextOptions;
 using demo::endless;
 using demo::joined;
-using demo::random_tokens;
+using demo::random_text;
 using demo::Request;
 using demo::small;
 
@@ -77,7 +77,7 @@ TEST(beside_generations_nobody_gets_anothers_slot) {
     Client client(options);
     client.open();
     std::mt19937 random(1);
-    const std::vector<Tokens> prompts{random_tokens(random, 30), random_tokens(random, 90)};
+    const std::vector<Tokens> prompts{random_text(random, 30), random_text(random, 90)};
     std::vector<Tokens> said(2);
     std::vector<SequenceId> sequences;
     for (const Tokens& prompt : prompts) {
@@ -86,7 +86,7 @@ TEST(beside_generations_nobody_gets_anothers_slot) {
     }
     std::map<RequestId, Tokens> asked;
     for (RequestId id = 1; id <= 12; ++id) {
-      asked[id] = random_tokens(random, 1 + random() % 100);
+      asked[id] = random_text(random, 1 + random() % 100);
       client.submit(id, [&](Request& request) {
         endless(request);
         request.prompt.segments = {asked[id]};
@@ -112,8 +112,8 @@ TEST(a_fork_goes_its_own_way_from_the_same_place) {
     Client client(options);
     client.open();
     std::mt19937 random(2);
-    const Tokens prompt = random_tokens(random, 70);
-    const Tokens turn = random_tokens(random, 10);
+    const Tokens prompt = random_text(random, 70);
+    const Tokens turn = random_text(random, 10);
     const SequenceId original = create(client);
     const SequenceId empty = client.answer(command::Fork{original}).sequence;  // of nothing
     client.answer(command::Evaluate{original, prompt_of(prompt)});
@@ -144,8 +144,8 @@ TEST(disposed_or_aborted_while_it_evaluates) {
     Client client(options);
     client.open();
     std::mt19937 random(3);
-    const Tokens prompt = random_tokens(random, 100);
-    const Tokens longer = random_tokens(random, 1500);
+    const Tokens prompt = random_text(random, 100);
+    const Tokens longer = random_text(random, 1500);
     const SequenceId kept = create(client);
     client.answer(command::Evaluate{kept, prompt_of(prompt)});
     const auto logits = *client.answer(command::Logits{kept}).values;
@@ -201,7 +201,7 @@ TEST(saved_and_restored_it_goes_on_the_same) {
   for_each_layout(small(3), [](const ContextOptions& options) {
     const File file;
     std::mt19937 random(4);
-    const Tokens prompt = random_tokens(random, 80);
+    const Tokens prompt = random_text(random, 80);
     Tokens expected;
     {
       Client client(options);
@@ -231,12 +231,12 @@ TEST(another_models_file_or_caches_is_refused_and_changes_nothing) {
   const File file;
   const File later;
   std::mt19937 random(5);
-  const Tokens prompt = random_tokens(random, 40);
+  const Tokens prompt = random_text(random, 40);
   {
     Client client(small(2));
     client.open();
     const SequenceId saved = create(client);
-    client.answer(command::Evaluate{saved, prompt_of(random_tokens(random, 90))});
+    client.answer(command::Evaluate{saved, prompt_of(random_text(random, 90))});
     client.answer(command::Save{saved, file.path()});
   }
   const auto check = [&](const ContextOptions& options, const std::shared_ptr<cria::Model>& on) {
@@ -280,14 +280,14 @@ TEST(what_nobody_uses_makes_room_for_what_is_restored) {
   Client client(options);
   client.open();
   std::mt19937 random(6);
-  const Tokens prompt = random_tokens(random, 200);
+  const Tokens prompt = random_text(random, 200);
   const SequenceId sequence = create(client);
   client.answer(command::Evaluate{sequence, prompt_of(prompt)});
   client.answer(command::Save{sequence, file.path()});
   client.answer(command::Trim{sequence, 0});
   client.submit(1, [&](Request& request) {
     endless(request);
-    request.prompt.segments = {random_tokens(random, 150)};
+    request.prompt.segments = {random_text(random, 150)};
     request.max_tokens = 1;
   });
   client.read_to_end({1});

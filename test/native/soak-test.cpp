@@ -1,0 +1,286 @@
+// Some seconds of everything at once: generations, scores and sequences come, go and are cancelled
+// at random (with a fixed seed), and each still says what it would have said alone.
+//
+//   cria-soak-test MODEL [tests…]
+
+#include <cmath>
+#include <filesystem>
+#include <random>
+
+#include "client.h"
+
+namespace command = cria::command;
+namespace fs = std::filesystem;
+using cria::RequestId;
+using cria::SequenceId;
+using cria::Tokens;
+using demo::Client;
+using demo::ContextOptions;
+using demo::first;
+using demo::joined;
+using demo::Request;
+
+namespace {
+
+constexpr int kOperations = 350;
+constexpr size_t kPending = 12;
+constexpr int32_t kContextSize = 256;
+constexpr int32_t kMicroBatch = 64;
+
+class Soak {
+ public:
+  Soak(const ContextOptions& options, bool reuses, uint32_t seed)
+      : random_(seed),
+        reuses_(reuses),
+        roomy_(!options.shared_cache || options.cache_size >= kContextSize * options.sequences),
+        tolerance_(options.shared_cache || reuses ? demo::kNearTie : 0),
+        client_(options),
+        file_(fs::temp_directory_path() / ("cria-soak-" + std::to_string(std::random_device{}()))) {
+    for (int i = 0; i < 3; ++i)
+      prefixes_.push_back(demo::random_text(random_, 20 + below(90)));
+    client_.open();
+  }
+  ~Soak() {
+    std::error_code ignored;
+    fs::remove(file_, ignored);
+  }
+
+  void run() {
+    for (int i = 0; i < kOperations; ++i) {
+      operate();
+      client_.read_until([this] { return pending() < kPending; });
+    }
+    while (!sequences_.empty())
+      dispose(sequences_.begin()->first);
+    for (auto& [id, asked] : asked_)
+      client_.read_to_end({id});
+    for (auto& [id, asked] : asked_)
+      check(client_.stories[id], asked);
+    CHECK(finished_ > 40);
+    // Of thousands of tokens in a pool a few are further from the likeliest than a near tie;
+    // another's cells would leave nothing near.
+    CHECK(wide_ * 20 <= finished_);
+    CHECK_EQ(client_.context().counters()->active.load(), 0);
+    CHECK_EQ(client_.context().counters()->waiting.load(), 0);
+  }
+
+ private:
+  struct Asked {
+    Tokens prompt;
+    int32_t max_tokens = 0;
+    std::shared_ptr<cria::Order> order;
+    Tokens candidates;  // of a score
+  };
+
+  size_t below(size_t most) { return random_() % most; }
+
+  Tokens prompt(size_t most = 220) {
+    const Tokens own = demo::random_text(random_, 1 + below(100));
+    Tokens all = below(2) == 0 ? own : joined(prefixes_[below(prefixes_.size())], own);
+    if (all.size() > most) all.resize(most);
+    return all;
+  }
+
+  size_t pending() {
+    size_t count = 0;
+    for (const auto& [id, asked] : asked_)
+      count += client_.ended(id) ? 0 : 1;
+    return count;
+  }
+
+  void operate() {
+    switch (below(12)) {
+      case 0:
+        return score();
+      case 1:
+      case 2:
+        return cancel();
+      case 3:
+        return create();
+      case 4:
+      case 5:
+      case 6:
+        return use_sequence();
+      default:
+        return generate();
+    }
+  }
+
+  void generate() {
+    const RequestId id = next_++;
+    Asked& asked = asked_[id];
+    asked.prompt = prompt();
+    asked.max_tokens = static_cast<int32_t>(1 + below(35));
+    asked.order = client_.submit(id, [&](Request& request) {
+      request.prompt.segments = {asked.prompt};
+      request.max_tokens = asked.max_tokens;
+      request.cache_prompt = reuses_;
+    });
+  }
+
+  void score() {
+    const RequestId id = next_++;
+    Asked& asked = asked_[id];
+    asked.prompt = prompt();
+    asked.candidates = {1, 2, 300};
+    asked.order =
+        client_.submit(id, command::Score{{{asked.prompt}, false}, asked.candidates, reuses_});
+  }
+
+  void cancel() {
+    for (const auto& [id, asked] : asked_) {
+      if (client_.ended(id) || below(4) != 0) continue;
+      asked.order->cancelled = true;
+      client_.context().interrupt();
+      return;
+    }
+  }
+
+  void create() {
+    if (sequences_.size() > 1) return dispose(sequences_.begin()->first);
+    const cria::News made = told(command::Create{});
+    if (made.answer) sequences_[made.answer->sequence] = {};
+  }
+
+  void use_sequence() {
+    if (sequences_.empty()) return;
+    auto& [id, tokens] =
+        *std::next(sequences_.begin(), static_cast<long>(below(sequences_.size())));
+    switch (below(7)) {
+      case 0: {
+        const size_t length = below(tokens.size() + 1);
+        client_.answer(command::Trim{id, static_cast<int32_t>(length)});
+        tokens.resize(length);
+        return;
+      }
+      case 1: {
+        if (sequences_.size() > 2) return;  // or nothing is left for generations
+        const Tokens copy = tokens;
+        const cria::News made = told(command::Fork{id});
+        if (made.answer) sequences_[made.answer->sequence] = copy;
+        return;
+      }
+      case 2:
+        client_.answer(command::Save{id, file_.u8string()});
+        saved_ = tokens;
+        return;
+      case 3:
+        if (saved_ && roomy_) {
+          CHECK(client_.answer(command::Restore{id, file_.u8string()}).tokens == saved_);
+          tokens = *saved_;
+        }
+        return;
+      case 4:
+        return sample(id, tokens);
+      default: {
+        const Tokens more = prompt(40);
+        const cria::News news = told(command::Evaluate{id, {{more}, false}});
+        if (!news.answer) return;
+        tokens = joined(tokens, more);
+        CHECK(news.answer->tokens == tokens);
+      }
+    }
+  }
+
+  void sample(SequenceId id, const Tokens& tokens) {
+    if (tokens.empty()) return;
+    const cria::News news = told(command::Sample{id, 1, {cria::step::Greedy{}}, 0});
+    // Evaluated in other pieces than a prompt would be.
+    if (news.answer) {
+      CHECK(demo::gap(tokens, {news.answer->token}, kMicroBatch) <= demo::kNearTie);
+    }
+  }
+
+  void dispose(SequenceId id) {
+    client_.answer(command::Dispose{id});
+    sequences_.erase(id);
+  }
+
+  // What may fail, for want of a slot or of cells.
+  cria::News told(Client::What what) {
+    const demo::Story& story = client_.carry_out(std::move(what));
+    if (story.failure) CHECK_EQ(story.failure->code, "ERR_CONTEXT_FULL");
+    cria::News news;
+    news.answer = story.answer;
+    return news;
+  }
+
+  void check(const demo::Story& story, const Asked& asked) {
+    if (story.failure) {
+      CHECK_EQ(story.failure->code, "ERR_CONTEXT_FULL");
+      CHECK(!roomy_);
+      return;
+    }
+    if (story.answer) {
+      if (!story.answer->cancelled) check_score(*story.answer->values, asked);
+      return;
+    }
+    Tokens all = story.tokens;
+    if (story.finish->stop_token != LLAMA_TOKEN_NULL) all.push_back(story.finish->stop_token);
+    if (!asked.order->cancelled) {
+      finished_ += 1;
+      CHECK(story.finish->stop_token != LLAMA_TOKEN_NULL || !roomy_ ||
+            static_cast<int32_t>(all.size()) == asked.max_tokens);
+    }
+    const float gap = demo::gap(asked.prompt, all, kMicroBatch);
+    CHECK(gap <= (tolerance_ > 0 ? 4 * tolerance_ : 0));
+    if (gap > tolerance_) ++wide_;
+  }
+
+  void check_score(const std::vector<float>& values, const Asked& asked) const {
+    const demo::ContextPtr context = demo::make_context({1, kContextSize, false, 0, kMicroBatch});
+    std::vector<float> logits;
+    for (size_t begin = 0; begin < asked.prompt.size(); begin += kMicroBatch) {
+      const size_t end = std::min(begin + kMicroBatch, asked.prompt.size());
+      logits = demo::decode(context.get(), 0, asked.prompt, begin, end);
+    }
+    double sum = 0;
+    for (const float logit : logits)
+      sum += std::exp(static_cast<double>(logit));
+    for (size_t i = 0; i < values.size(); ++i) {
+      const double expected = logits[static_cast<size_t>(asked.candidates[i])] - std::log(sum);
+      // What is hardly likely differs more than what may be chosen.
+      CHECK(std::abs(values[i] - expected) <= (tolerance_ > 0 ? 1.0 : 1e-4));
+    }
+  }
+
+  std::mt19937 random_;
+  const bool reuses_;
+  const bool roomy_;
+  const float tolerance_;
+  Client client_;
+  const fs::path file_;
+  std::vector<Tokens> prefixes_;
+  std::map<RequestId, Asked> asked_;
+  std::map<SequenceId, Tokens> sequences_;
+  std::optional<Tokens> saved_;
+  RequestId next_ = 1;
+  int finished_ = 0;
+  int wide_ = 0;  // further from the likeliest than a near tie
+};
+
+ContextOptions options(bool shared) {
+  ContextOptions options = demo::small(5, kContextSize);
+  options.micro_batch_size = kMicroBatch;
+  options.batch_size = kMicroBatch;
+  options.shared_cache = shared;
+  return options;
+}
+
+}  // namespace
+
+TEST(separate_streams_each_for_itself) { Soak(options(false), false, 1).run(); }
+
+TEST(separate_streams_with_prefixes_copied) { Soak(options(false), true, 2).run(); }
+
+TEST(a_shared_cache_each_for_itself) { Soak(options(true), false, 3).run(); }
+
+TEST(a_shared_cache_with_shared_prefixes) { Soak(options(true), true, 4).run(); }
+
+TEST(a_shared_cache_that_is_too_small) {
+  ContextOptions scarce = options(true);
+  scarce.cache_size = 512;
+  Soak(scarce, true, 5).run();
+}
+
+int main(int argc, char** argv) { return demo::run(argc, argv); }
