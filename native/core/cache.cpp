@@ -1,6 +1,7 @@
 #include "cache.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace cria {
@@ -129,10 +130,14 @@ bool Cache::swap(Slot a, Slot b) {
 }
 
 std::vector<uint8_t> Cache::state(Slot slot) const {
-  std::vector<uint8_t> state(llama_state_seq_get_size(context_, slot));
-  const size_t size = llama_state_seq_get_data(context_, state.data(), state.size(), slot);
-  if (size != state.size()) state.clear();
-  return state;
+  try {
+    std::vector<uint8_t> state(llama_state_seq_get_size(context_, slot));
+    const size_t size = llama_state_seq_get_data(context_, state.data(), state.size(), slot);
+    if (size != state.size()) state.clear();
+    return state;
+  } catch (const std::bad_alloc&) {
+    return {};  // a copy saves time, and is not worth a failure
+  }
 }
 
 bool Cache::restore(Slot slot, const Tokens& tokens, const std::vector<uint8_t>& state) {
