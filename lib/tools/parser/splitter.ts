@@ -1,0 +1,391 @@
+import type { Calls, Candidate, Position } from "./candidate.js";
+import {
+  BACKTICK,
+  COMMA,
+  CURLY_OPEN,
+  DONE,
+  END_TOKENS,
+  FAIL,
+  isNameStart,
+  isSpace,
+  LESS,
+  MORE,
+  NEWLINE,
+  PYTHON_TAG,
+  SEMICOLON,
+  SQUARE_OPEN,
+} from "./characters.js";
+import { codeCall, EndTokenMatcher, splitEndTokens } from "./code.js";
+import { Feed } from "./feed.js";
+import { FUNCTION_CLOSE, FUNCTION_TAG, FunctionTagCandidate } from "./function-tag.js";
+import { JsonCandidate } from "./json.js";
+import { Ledger, type Piece } from "./ledger.js";
+import { BareCallCandidate, CallListCandidate } from "./pythonic.js";
+import { Quotation } from "./quotation.js";
+import type { ToolSet } from "./tool-set.js";
+
+/** Prose; nothing is held but white space. */
+const PROSE = 0;
+/** In something that may be calls. */
+const CANDIDATE = 1;
+/** Behind a "[". */
+const BRACKET = 2;
+/** In something that may be a tag or a token. */
+const ANGLE = 3;
+/** In a run of backticks. */
+const TICKS = 4;
+/** In the word behind a fence's backticks. */
+const FENCE_INFO = 5;
+/** Behind the tag, before anything else. */
+const TAGGED = 6;
+/** Behind the tag and a JSON value that is no call. */
+const VALUE = 7;
+const CODE = 8;
+
+/**
+ * Splits a model's output into calls, content and what is neither. One character at a time and without
+ * looking ahead or back, so that how the output was cut into chunks cannot matter, and in time linear
+ * in its length: text that turns out to be no call is not searched again.
+ */
+export class Splitter {
+  readonly #tools: ToolSet;
+  readonly #ledger = new Ledger();
+  readonly #feed = new Feed();
+  readonly #quotation = new Quotation();
+  #mode = PROSE;
+  #candidate: Candidate | undefined;
+  #tagged = false;
+  #angle = "";
+  /** Whether `</function>` would belong to the call before it. */
+  #closable = false;
+  #valueLength = 0;
+  #endToken = new EndTokenMatcher();
+
+  constructor(tools: ToolSet) {
+    this.#tools = tools;
+  }
+
+  push(chunk: string): Piece[] {
+    this.#feed.begin(chunk);
+    for (let at = 0; at < chunk.length; ) {
+      if (this.#mode === PROSE) at = this.#prose(chunk, at);
+      else if (this.#step(chunk.charCodeAt(at), at)) at++;
+    }
+    this.#feed.end();
+    return this.#ledger.take();
+  }
+
+  finish(): Piece[] {
+    this.#finish();
+    this.#ledger.end();
+    this.#mode = PROSE;
+    return this.#ledger.take();
+  }
+
+  /** One stretch of prose from `at`, or the beginning of something else; gives where to go on. */
+  #prose(chunk: string, at: number): number {
+    const code = chunk.charCodeAt(at);
+    if (isSpace(code)) {
+      let end = at + 1;
+      while (isSpace(chunk.charCodeAt(end))) end++;
+      const space = this.#feed.take(end);
+      if (space.includes("\n")) this.#quotation.inline = false;
+      this.#ledger.pend("space", space);
+      return end;
+    }
+    const begun = this.#begin(code, at);
+    if (begun >= 0) return begun;
+    let end = at + 1;
+    for (let next = end; next < chunk.length; next++) {
+      const here = chunk.charCodeAt(next);
+      if (here === NEWLINE || begins(here)) break;
+      if (!isSpace(here)) end = next + 1;
+    }
+    this.#text(this.#feed.take(end));
+    return end;
+  }
+
+  /** Where to go on if something begins at `at` that is not plain text, else -1. */
+  #begin(code: number, at: number): number {
+    switch (code) {
+      case LESS:
+        this.#mode = ANGLE;
+        this.#angle = "<";
+        return at + 1;
+      case BACKTICK:
+        this.#mode = TICKS;
+        this.#quotation.beginRun();
+        return at + 1;
+      case CURLY_OPEN:
+        if (this.#quotation.fenced) return -1;
+        this.#candidateIs(new JsonCandidate(this.#tools, CURLY_OPEN, 1));
+        return at + 1;
+      case SQUARE_OPEN:
+        if (this.#quotation.fenced) return -1;
+        this.#mode = BRACKET;
+        return at + 1;
+      case COMMA:
+      case SEMICOLON:
+        if (!this.#ledger.separable) return -1;
+        this.#ledger.pend("separator", this.#feed.take(at + 1));
+        return at + 1;
+      default:
+        if (!this.#ledger.fresh || this.#quotation.fenced || this.#quotation.inline) return -1;
+        if (this.#tools.startingWith(code) === undefined) return -1;
+        this.#candidateIs(new BareCallCandidate(this.#tools, this.#position()));
+        return at;
+    }
+  }
+
+  #position(): Position {
+    return { fresh: this.#ledger.fresh, tagged: this.#tagged };
+  }
+
+  #candidateIs(candidate: Candidate): void {
+    this.#candidate = candidate;
+    this.#mode = CANDIDATE;
+  }
+
+  /** Whether the character was used up; if not, it belongs to the mode that has begun. */
+  #step(code: number, at: number): boolean {
+    switch (this.#mode) {
+      case CANDIDATE:
+        return this.#inCandidate(code, at);
+      case BRACKET:
+        return this.#behindBracket(code, at);
+      case ANGLE:
+        return this.#inAngle(code, at);
+      case TICKS:
+        if (code !== BACKTICK) this.#ticksEnd(at);
+        else this.#quotation.growRun();
+        return code === BACKTICK;
+      case FENCE_INFO:
+        return this.#inFenceInfo(code, at);
+      case TAGGED:
+        return this.#behindTag(code, at);
+      case VALUE:
+        return this.#behindValue(code, at);
+      default:
+        return this.#inCode(code, at);
+    }
+  }
+
+  #inCandidate(code: number, at: number): boolean {
+    const candidate = this.#candidate as Candidate;
+    const step = candidate.step(code, () => this.#feed.peek(at));
+    if (step === FAIL) this.#fail(at);
+    else if (step !== MORE) this.#complete(candidate, step === DONE ? at + 1 : at);
+    return step === MORE || step === DONE;
+  }
+
+  #complete(candidate: Candidate, end: number): void {
+    const source = this.#feed.take(end);
+    const found = this.#quotation.inline ? undefined : candidate.calls(source);
+    if (found !== undefined) {
+      this.#calls(source, found);
+    } else if (this.#tagged) {
+      this.#feed.giveBack(source);
+      this.#valueLength = source.length;
+      this.#mode = candidate.isValue ? VALUE : CODE;
+      this.#endToken = new EndTokenMatcher();
+    } else {
+      this.#text(source);
+    }
+  }
+
+  #calls(source: string, { calls, length }: Calls): void {
+    this.#ledger.calls(source.slice(0, length), calls);
+    this.#tagged = false;
+    this.#closable = calls[0]?.format === "function-tag";
+    this.#mode = PROSE;
+    const rest = source.slice(length);
+    if (rest.trim() === "") this.#ledger.pend("space", rest);
+    else this.#lastText(rest);
+  }
+
+  /** What is held is no call: text, or behind the tag code. */
+  #fail(at: number): void {
+    if (this.#tagged) {
+      this.#mode = CODE;
+      this.#endToken = new EndTokenMatcher();
+    } else {
+      this.#text(this.#feed.take(at));
+    }
+  }
+
+  #text(source: string): void {
+    if (this.#ledger.inFence) this.#quotation.quote();
+    this.#ledger.text(source);
+    this.#mode = PROSE;
+    this.#tagged = false;
+    this.#closable = false;
+  }
+
+  #behindBracket(code: number, at: number): boolean {
+    if (isSpace(code)) return true;
+    const length = this.#feed.length(at);
+    if (!isNameStart(code)) {
+      this.#candidateIs(new JsonCandidate(this.#tools, SQUARE_OPEN, length));
+    } else if (this.#ledger.fresh || this.#ledger.spaced || this.#tagged) {
+      this.#candidateIs(new CallListCandidate(this.#tools, this.#position(), length));
+    } else {
+      this.#fail(at);
+    }
+    return false;
+  }
+
+  #inAngle(code: number, at: number): boolean {
+    this.#angle += String.fromCharCode(code);
+    const opening = this.#openings().find((text) => text.startsWith(this.#angle));
+    if (opening === undefined) {
+      this.#fail(at);
+      return false;
+    }
+    if (opening === this.#angle) this.#opened(opening, at + 1);
+    return true;
+  }
+
+  /** What may begin with "<" here. In quotations it is only what ends the output. */
+  #openings(): readonly string[] {
+    if (this.#quotation.fenced || this.#quotation.inline) return END_TOKENS;
+    const closable = this.#closable && this.#ledger.behindCall;
+    return [
+      ...END_TOKENS,
+      FUNCTION_TAG,
+      ...(closable ? [FUNCTION_CLOSE] : []),
+      ...(this.#ledger.inFence ? [] : [PYTHON_TAG]),
+    ];
+  }
+
+  #opened(opening: string, end: number): void {
+    switch (opening) {
+      case FUNCTION_TAG:
+        this.#candidateIs(new FunctionTagCandidate(this.#tools));
+        return;
+      case FUNCTION_CLOSE:
+        this.#ledger.syntax(this.#feed.take(end));
+        this.#closable = false;
+        this.#mode = PROSE;
+        return;
+      case PYTHON_TAG:
+        this.#ledger.pend("tag", this.#feed.take(end));
+        this.#tagged = true;
+        this.#mode = TAGGED;
+        return;
+      default:
+        this.#ledger.pend("end", this.#feed.take(end));
+        this.#tagged = false;
+        this.#mode = PROSE;
+    }
+  }
+
+  #ticksEnd(at: number): void {
+    const { inFence, fenceHolds } = this.#ledger;
+    this.#mode = PROSE;
+    if (fenceHolds && this.#quotation.closes) {
+      this.#ledger.closeFence(this.#feed.take(at));
+    } else if (!inFence && this.#quotation.opens) {
+      this.#quotation.open();
+      this.#mode = FENCE_INFO;
+    } else {
+      this.#text(this.#feed.take(at));
+      this.#quotation.runIsText();
+    }
+  }
+
+  #inFenceInfo(code: number, at: number): boolean {
+    if (isSpace(code) || begins(code)) {
+      this.#ledger.openFence(this.#feed.take(at));
+      this.#mode = PROSE;
+      return false;
+    }
+    if (this.#quotation.info(code)) return true;
+    this.#text(this.#feed.take(at));
+    this.#quotation.quote();
+    return false;
+  }
+
+  #behindTag(code: number, at: number): boolean {
+    if (isSpace(code)) {
+      this.#ledger.pend("space", this.#feed.take(at + 1));
+      return true;
+    }
+    if (code === CURLY_OPEN || code === SQUARE_OPEN || code === LESS) {
+      this.#begin(code, at);
+      return true;
+    }
+    if (isNameStart(code)) {
+      this.#candidateIs(new BareCallCandidate(this.#tools, this.#position()));
+    } else {
+      this.#fail(at);
+    }
+    return false;
+  }
+
+  /** A value that stands alone on its line was an answer; one that goes on is code. */
+  #behindValue(code: number, at: number): boolean {
+    if (code === NEWLINE) {
+      this.#value(this.#feed.take(at));
+      return false;
+    }
+    if (isSpace(code)) return true;
+    const token = this.#endToken.step(code);
+    if (token !== undefined) {
+      this.#value(this.#feed.take(at + 1).slice(0, -token.length));
+      this.#ledger.pend("end", token);
+      return true;
+    }
+    if (this.#endToken.inside) return true;
+    this.#fail(at);
+    return false;
+  }
+
+  #value(source: string): void {
+    this.#text(source.slice(0, this.#valueLength));
+    const rest = source.slice(this.#valueLength);
+    if (rest.trim() === "") this.#ledger.pend("space", rest);
+    else this.#lastText(rest);
+  }
+
+  #inCode(code: number, at: number): boolean {
+    const token = this.#endToken.step(code);
+    if (token !== undefined) {
+      this.#code(this.#feed.take(at + 1).slice(0, -token.length));
+      this.#ledger.pend("end", token);
+    }
+    return true;
+  }
+
+  #code(source: string): void {
+    this.#calls(source, { calls: [codeCall(source)], length: source.length });
+  }
+
+  #finish(): void {
+    if (this.#mode === TICKS) this.#ticksEnd(0);
+    const source = this.#feed.take(0);
+    if (source === "") return;
+    const candidate = this.#mode === CANDIDATE ? this.#candidate : undefined;
+    const found = this.#quotation.inline ? undefined : candidate?.cutOff(source);
+    if (found !== undefined) {
+      this.#calls(source, found);
+    } else if (this.#mode === VALUE) {
+      this.#value(source);
+    } else if (this.#tagged && (candidate?.mayBeCode ?? true)) {
+      this.#code(source);
+    } else {
+      this.#lastText(source);
+    }
+  }
+
+  /** Text that the output ended in, without the tokens that ended it. */
+  #lastText(source: string): void {
+    const [text, tokens] = splitEndTokens(source);
+    this.#text(text);
+    for (const token of tokens) this.#ledger.pend("end", token);
+  }
+}
+
+/** Whether the character may begin something that is not plain text, wherever it stands. */
+function begins(code: number): boolean {
+  return code === CURLY_OPEN || code === SQUARE_OPEN || code === LESS || code === BACKTICK;
+}
