@@ -66,3 +66,10 @@ export function afterSpace(text: string, at: number): number {
   while (index < text.length && isSpace(text.charCodeAt(index))) index++;
   return index;
 }
+
+/** Where the white space begins that a text ends in. */
+export function beforeSpace(text: string): number {
+  let index = text.length;
+  while (index > 0 && isSpace(text.charCodeAt(index - 1))) index--;
+  return index;
+}

@@ -45,7 +45,7 @@ export class Quotation {
 
   /** Whether the character may belong to the word behind the opening run. */
   info(code: number): boolean {
-    return isScalarPart(code) && this.#info++ < MAX_FENCE_INFO;
+    return code < 0x80 && isScalarPart(code) && this.#info++ < MAX_FENCE_INFO;
   }
 
   /** The open fence holds something else than calls. */

@@ -1,6 +1,7 @@
 import type { Calls, Candidate, Position } from "./candidate.js";
 import {
   BACKTICK,
+  beforeSpace,
   COMMA,
   CURLY_OPEN,
   DONE,
@@ -199,7 +200,7 @@ export class Splitter {
     this.#closable = calls[0]?.format === "function-tag";
     this.#mode = PROSE;
     const rest = source.slice(length);
-    if (rest.trim() === "") this.#ledger.pend("space", rest);
+    if (beforeSpace(rest) === 0) this.#ledger.pend("space", rest);
     else this.#lastText(rest);
   }
 
@@ -214,8 +215,10 @@ export class Splitter {
   }
 
   #text(source: string): void {
+    const end = beforeSpace(source);
     if (this.#ledger.inFence) this.#quotation.quote();
-    this.#ledger.text(source);
+    this.#ledger.text(source.slice(0, end));
+    this.#ledger.pend("space", source.slice(end));
     this.#mode = PROSE;
     this.#tagged = false;
     this.#closable = false;
@@ -343,7 +346,7 @@ export class Splitter {
   #value(source: string): void {
     this.#text(source.slice(0, this.#valueLength));
     const rest = source.slice(this.#valueLength);
-    if (rest.trim() === "") this.#ledger.pend("space", rest);
+    if (beforeSpace(rest) === 0) this.#ledger.pend("space", rest);
     else this.#lastText(rest);
   }
 
