@@ -28,6 +28,10 @@ export interface Candidate {
   cutOff(source: string): Calls | undefined;
   /** Whether, after the tag, a source that the output ended in would be code rather than half a call. */
   readonly mayBeCode: boolean;
+  /** Whether, having failed, it is plainly meant as a call: text even after the tag. */
+  readonly isBrokenCall: boolean;
   /** Whether a complete source that is no call is a JSON value. */
   readonly isValue: boolean;
+  /** Whether it can be no call any more, and is only followed to its end to be text. */
+  readonly isHopeless: boolean;
 }

@@ -32,7 +32,9 @@ const BROKEN = 3;
  */
 export class FunctionTagCandidate implements Candidate {
   readonly mayBeCode = false;
+  readonly isBrokenCall = false;
   readonly isValue = false;
+  readonly isHopeless = false;
   readonly #tools: ToolSet;
   readonly #object = new ValueTracker(CURLY_CLOSE);
   #state = NAME;

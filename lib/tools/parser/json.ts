@@ -5,6 +5,7 @@ import {
   CURLY_OPEN,
   FAIL,
   isSpace,
+  MORE,
   SQUARE_CLOSE,
   type Step,
 } from "./characters.js";
@@ -28,13 +29,16 @@ import { ValueTracker, WreckTracker } from "./trackers.js";
  */
 export class JsonCandidate implements Candidate {
   readonly mayBeCode = false;
+  isBrokenCall = false;
   readonly isValue = true;
+  isHopeless = false;
   readonly #tools: ToolSet;
   readonly #value: ValueTracker;
   readonly #isArray: boolean;
   #wreck: WreckTracker | undefined;
   #length: number;
   #complete = 0;
+  #firstItem = true;
 
   /** From behind its opening bracket and white space, `length` characters in all. */
   constructor(tools: ToolSet, open: number, length: number) {
@@ -48,14 +52,30 @@ export class JsonCandidate implements Candidate {
     this.#length++;
     if (this.#wreck !== undefined) return this.#wreck.step(code);
     const step = this.#value.step(code);
-    if (step === FAIL && this.#brokenCall(soFar()) !== undefined) {
-      this.#wreck = new WreckTracker(this.#value.closers.length);
-      return this.#wreck.step(code);
-    }
-    if (this.#isArray && this.#value.betweenItems && code === CURLY_CLOSE) {
-      this.#complete = this.#length;
-    }
+    if (step === FAIL) return this.#failed(code, soFar());
+    if (this.#isArray && step === MORE) this.#item(code, soFar);
     return step;
+  }
+
+  #failed(code: number, source: string): Step {
+    const reader = new LiteralReader(source, false);
+    reader.value();
+    const name = reader.open === undefined ? undefined : nameOf(reader.open.members);
+    this.isBrokenCall = name !== undefined;
+    if (name === undefined || !this.#tools.has(name)) return FAIL;
+    this.#wreck = new WreckTracker(this.#value.closers.length);
+    return this.#wreck.step(code);
+  }
+
+  /** An array whose first item is no call holds none. */
+  #item(code: number, soFar: () => string): void {
+    if (this.#firstItem && !isSpace(code)) {
+      this.#firstItem = false;
+      this.isHopeless = code !== CURLY_OPEN;
+    }
+    if (!this.#value.betweenItems || code !== CURLY_CLOSE) return;
+    if (this.#complete === 0) this.isHopeless = this.#whole(`${soFar()}}]`) === undefined;
+    this.#complete = this.#length;
   }
 
   calls(source: string): Calls | undefined {
@@ -80,13 +100,6 @@ export class JsonCandidate implements Candidate {
     if (reader.items.length === 0) return [broken];
     const before = readCalls(reader.items, this.#tools, source);
     return before === undefined ? undefined : [...before, broken];
-  }
-
-  #brokenCall(source: string): FoundCall | undefined {
-    if (!this.#tools.given) return undefined;
-    const reader = new LiteralReader(source, false);
-    reader.value();
-    return this.#callIn(reader, source);
   }
 
   #callIn(reader: LiteralReader, source: string): FoundCall | undefined {

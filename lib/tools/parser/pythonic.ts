@@ -40,6 +40,9 @@ const AFTER_LIST = 4;
 
 /** What both ways of writing Python calls have in common: a name and its arguments. */
 abstract class CallTracker {
+  readonly isBrokenCall = false;
+  readonly isValue = false;
+  readonly isHopeless = false;
   protected readonly tools: ToolSet;
   protected readonly position: Position;
   protected readonly spans: Span[] = [];
@@ -111,8 +114,6 @@ abstract class CallTracker {
  * that was asked for. A list that goes on behind its "]" as a link or an expression does is text.
  */
 export class CallListCandidate extends CallTracker implements Candidate {
-  readonly isValue = false;
-
   /** From behind the "[" and white space, `length` characters in all. */
   constructor(tools: ToolSet, position: Position, length: number) {
     super(tools, position);
@@ -182,7 +183,6 @@ export class CallListCandidate extends CallTracker implements Candidate {
  * `print("x")` stays text. Behind the tag `NAME.call(query="…")` is one for any name.
  */
 export class BareCallCandidate extends CallTracker implements Candidate {
-  readonly isValue = false;
   #names: readonly string[] | undefined;
 
   get mayBeCode(): boolean {

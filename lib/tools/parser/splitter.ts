@@ -21,27 +21,21 @@ import { Feed } from "./feed.js";
 import { FUNCTION_CLOSE, FUNCTION_TAG, FunctionTagCandidate } from "./function-tag.js";
 import { JsonCandidate } from "./json.js";
 import { Ledger, type Piece } from "./ledger.js";
+import {
+  ANGLE,
+  BRACKET,
+  CANDIDATE,
+  CODE,
+  FENCE_INFO,
+  type Mode,
+  PROSE,
+  TAGGED,
+  TICKS,
+  VALUE,
+} from "./modes.js";
 import { BareCallCandidate, CallListCandidate } from "./pythonic.js";
 import { Quotation } from "./quotation.js";
 import type { ToolSet } from "./tool-set.js";
-
-/** Prose; nothing is held but white space. */
-const PROSE = 0;
-/** In something that may be calls. */
-const CANDIDATE = 1;
-/** Behind a "[". */
-const BRACKET = 2;
-/** In something that may be a tag or a token. */
-const ANGLE = 3;
-/** In a run of backticks. */
-const TICKS = 4;
-/** In the word behind a fence's backticks. */
-const FENCE_INFO = 5;
-/** Behind the tag, before anything else. */
-const TAGGED = 6;
-/** Behind the tag and a JSON value that is no call. */
-const VALUE = 7;
-const CODE = 8;
 
 /**
  * Splits a model's output into calls, content and what is neither. One character at a time and without
@@ -53,7 +47,7 @@ export class Splitter {
   readonly #ledger = new Ledger();
   readonly #feed = new Feed();
   readonly #quotation = new Quotation();
-  #mode = PROSE;
+  #mode: Mode = PROSE;
   #candidate: Candidate | undefined;
   #tagged = false;
   #angle = "";
@@ -72,6 +66,7 @@ export class Splitter {
       if (this.#mode === PROSE) at = this.#prose(chunk, at);
       else if (this.#step(chunk.charCodeAt(at), at)) at++;
     }
+    if (this.#isHopeless) this.#showHopeless(chunk.length);
     this.#feed.end();
     return this.#ledger.take();
   }
@@ -179,9 +174,25 @@ export class Splitter {
     return step === MORE || step === DONE;
   }
 
+  get #current(): Candidate | undefined {
+    return this.#mode === CANDIDATE ? this.#candidate : undefined;
+  }
+
+  /** Whether the candidate can only become text. */
+  get #isHopeless(): boolean {
+    return this.#current !== undefined && (this.#current.isHopeless || this.#quotation.inline);
+  }
+
+  /** Nothing to wait for; but behind the tag it may be code, and a fence is undecided until its end. */
+  #showHopeless(end: number): void {
+    if (this.#tagged || this.#ledger.inFence) return;
+    this.#text(this.#feed.take(end));
+    this.#mode = CANDIDATE;
+  }
+
   #complete(candidate: Candidate, end: number): void {
     const source = this.#feed.take(end);
-    const found = this.#quotation.inline ? undefined : candidate.calls(source);
+    const found = this.#isHopeless ? undefined : candidate.calls(source);
     if (found !== undefined) {
       this.#calls(source, found);
     } else if (this.#tagged) {
@@ -199,14 +210,12 @@ export class Splitter {
     this.#tagged = false;
     this.#closable = calls[0]?.format === "function-tag";
     this.#mode = PROSE;
-    const rest = source.slice(length);
-    if (beforeSpace(rest) === 0) this.#ledger.pend("space", rest);
-    else this.#lastText(rest);
+    this.#lastText(source.slice(length));
   }
 
   /** What is held is no call: text, or behind the tag code. */
   #fail(at: number): void {
-    if (this.#tagged) {
+    if (this.#tagged && this.#current?.isBrokenCall !== true) {
       this.#mode = CODE;
       this.#endToken = new EndTokenMatcher();
     } else {
@@ -345,9 +354,7 @@ export class Splitter {
 
   #value(source: string): void {
     this.#text(source.slice(0, this.#valueLength));
-    const rest = source.slice(this.#valueLength);
-    if (beforeSpace(rest) === 0) this.#ledger.pend("space", rest);
-    else this.#lastText(rest);
+    this.#lastText(source.slice(this.#valueLength));
   }
 
   #inCode(code: number, at: number): boolean {
@@ -367,8 +374,8 @@ export class Splitter {
     if (this.#mode === TICKS) this.#ticksEnd(0);
     const source = this.#feed.take(0);
     if (source === "") return;
-    const candidate = this.#mode === CANDIDATE ? this.#candidate : undefined;
-    const found = this.#quotation.inline ? undefined : candidate?.cutOff(source);
+    const candidate = this.#current;
+    const found = this.#isHopeless ? undefined : candidate?.cutOff(source);
     if (found !== undefined) {
       this.#calls(source, found);
     } else if (this.#mode === VALUE) {
@@ -383,7 +390,8 @@ export class Splitter {
   /** Text that the output ended in, without the tokens that ended it. */
   #lastText(source: string): void {
     const [text, tokens] = splitEndTokens(source);
-    this.#text(text);
+    if (beforeSpace(text) === 0) this.#ledger.pend("space", text);
+    else this.#text(text);
     for (const token of tokens) this.#ledger.pend("end", token);
   }
 }
