@@ -26,10 +26,6 @@ export const BACKTICK = 0x60;
 export const CURLY_OPEN = 0x7b;
 export const CURLY_CLOSE = 0x7d;
 
-/** Tokens that end a message, as their text. */
-export const END_TOKENS = ["<|eom_id|>", "<|eot_id|>", "<|end_of_text|>"] as const;
-export const PYTHON_TAG = "<|python_tag|>";
-
 /** ASCII white space; anything more exotic is text. */
 export function isSpace(code: number): boolean {
   return code === 0x20 || (code >= 0x09 && code <= 0x0d);

@@ -1,4 +1,5 @@
-import { END_TOKENS, LESS } from "./characters.js";
+import { LESS } from "./characters.js";
+import { END_TOKENS } from "./tags.js";
 import type { FoundCall } from "./tool-set.js";
 
 export const CODE_INTERPRETER = "code_interpreter";

@@ -12,11 +12,10 @@ import {
   type Step,
 } from "./characters.js";
 import { readLiteral } from "./literal.js";
+import { FUNCTION_CLOSE, FUNCTION_TAG } from "./tags.js";
 import { brokenCall, type FoundCall, type ToolSet } from "./tool-set.js";
 import { ValueTracker } from "./trackers.js";
 
-export const FUNCTION_TAG = "<function=";
-export const FUNCTION_CLOSE = "</function>";
 const MAX_NAME = 256;
 
 const NAME = 0;

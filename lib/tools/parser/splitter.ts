@@ -5,37 +5,39 @@ import {
   COMMA,
   CURLY_OPEN,
   DONE,
-  END_TOKENS,
   FAIL,
   isNameStart,
   isSpace,
   LESS,
   MORE,
   NEWLINE,
-  PYTHON_TAG,
   SEMICOLON,
   SQUARE_OPEN,
 } from "./characters.js";
 import { codeCall, EndTokenMatcher, splitEndTokens } from "./code.js";
 import { Feed } from "./feed.js";
-import { FUNCTION_CLOSE, FUNCTION_TAG, FunctionTagCandidate } from "./function-tag.js";
+import { FunctionTagCandidate } from "./function-tag.js";
 import { JsonCandidate } from "./json.js";
 import { Ledger, type Piece } from "./ledger.js";
-import {
-  ANGLE,
-  BRACKET,
-  CANDIDATE,
-  CODE,
-  FENCE_INFO,
-  type Mode,
-  PROSE,
-  TAGGED,
-  TICKS,
-  VALUE,
-} from "./modes.js";
 import { BareCallCandidate, CallListCandidate } from "./pythonic.js";
 import { Quotation } from "./quotation.js";
+import { FUNCTION_CLOSE, FUNCTION_TAG, PYTHON_TAG, tagsAt } from "./tags.js";
 import type { ToolSet } from "./tool-set.js";
+
+/** Where the splitter stands. */
+type Mode =
+  /** Where nothing is held but white space. */
+  | "prose"
+  | "candidate"
+  /** Behind a "[", in something that begins with "<", in a run of backticks and the word behind it. */
+  | "bracket"
+  | "angle"
+  | "ticks"
+  | "fence-info"
+  /** Behind the tag: before anything else, behind a JSON value that is no call, in code. */
+  | "tagged"
+  | "value"
+  | "code";
 
 /**
  * Splits a model's output into calls, content and what is neither. One character at a time and without
@@ -47,7 +49,7 @@ export class Splitter {
   readonly #ledger = new Ledger();
   readonly #feed = new Feed();
   readonly #quotation = new Quotation();
-  #mode: Mode = PROSE;
+  #mode: Mode = "prose";
   #candidate: Candidate | undefined;
   #tagged = false;
   #angle = "";
@@ -63,7 +65,7 @@ export class Splitter {
   push(chunk: string): Piece[] {
     this.#feed.begin(chunk);
     for (let at = 0; at < chunk.length; ) {
-      if (this.#mode === PROSE) at = this.#prose(chunk, at);
+      if (this.#mode === "prose") at = this.#prose(chunk, at);
       else if (this.#step(chunk.charCodeAt(at), at)) at++;
     }
     if (this.#isHopeless) this.#showHopeless(chunk.length);
@@ -74,7 +76,7 @@ export class Splitter {
   finish(): Piece[] {
     this.#finish();
     this.#ledger.end();
-    this.#mode = PROSE;
+    this.#mode = "prose";
     return this.#ledger.take();
   }
 
@@ -105,11 +107,11 @@ export class Splitter {
   #begin(code: number, at: number): number {
     switch (code) {
       case LESS:
-        this.#mode = ANGLE;
+        this.#mode = "angle";
         this.#angle = "<";
         return at + 1;
       case BACKTICK:
-        this.#mode = TICKS;
+        this.#mode = "ticks";
         this.#quotation.beginRun();
         return at + 1;
       case CURLY_OPEN:
@@ -118,7 +120,7 @@ export class Splitter {
         return at + 1;
       case SQUARE_OPEN:
         if (this.#quotation.fenced) return -1;
-        this.#mode = BRACKET;
+        this.#mode = "bracket";
         return at + 1;
       case COMMA:
       case SEMICOLON:
@@ -139,27 +141,27 @@ export class Splitter {
 
   #candidateIs(candidate: Candidate): void {
     this.#candidate = candidate;
-    this.#mode = CANDIDATE;
+    this.#mode = "candidate";
   }
 
   /** Whether the character was used up; if not, it belongs to the mode that has begun. */
   #step(code: number, at: number): boolean {
     switch (this.#mode) {
-      case CANDIDATE:
+      case "candidate":
         return this.#inCandidate(code, at);
-      case BRACKET:
+      case "bracket":
         return this.#behindBracket(code, at);
-      case ANGLE:
+      case "angle":
         return this.#inAngle(code, at);
-      case TICKS:
+      case "ticks":
         if (code !== BACKTICK) this.#ticksEnd(at);
         else this.#quotation.growRun();
         return code === BACKTICK;
-      case FENCE_INFO:
+      case "fence-info":
         return this.#inFenceInfo(code, at);
-      case TAGGED:
+      case "tagged":
         return this.#behindTag(code, at);
-      case VALUE:
+      case "value":
         return this.#behindValue(code, at);
       default:
         return this.#inCode(code, at);
@@ -175,7 +177,7 @@ export class Splitter {
   }
 
   get #current(): Candidate | undefined {
-    return this.#mode === CANDIDATE ? this.#candidate : undefined;
+    return this.#mode === "candidate" ? this.#candidate : undefined;
   }
 
   /** Whether the candidate can only become text. */
@@ -187,7 +189,7 @@ export class Splitter {
   #showHopeless(end: number): void {
     if (this.#tagged || this.#ledger.inFence) return;
     this.#text(this.#feed.take(end));
-    this.#mode = CANDIDATE;
+    this.#mode = "candidate";
   }
 
   #complete(candidate: Candidate, end: number): void {
@@ -198,7 +200,7 @@ export class Splitter {
     } else if (this.#tagged) {
       this.#feed.giveBack(source);
       this.#valueLength = source.length;
-      this.#mode = candidate.isValue ? VALUE : CODE;
+      this.#mode = candidate.isValue ? "value" : "code";
       this.#endToken = new EndTokenMatcher();
     } else {
       this.#text(source);
@@ -209,14 +211,14 @@ export class Splitter {
     this.#ledger.calls(source.slice(0, length), calls);
     this.#tagged = false;
     this.#closable = calls[0]?.format === "function-tag";
-    this.#mode = PROSE;
+    this.#mode = "prose";
     this.#lastText(source.slice(length));
   }
 
   /** What is held is no call: text, or behind the tag code. */
   #fail(at: number): void {
     if (this.#tagged && this.#current?.isBrokenCall !== true) {
-      this.#mode = CODE;
+      this.#mode = "code";
       this.#endToken = new EndTokenMatcher();
     } else {
       this.#text(this.#feed.take(at));
@@ -228,7 +230,7 @@ export class Splitter {
     if (this.#ledger.inFence) this.#quotation.quote();
     this.#ledger.text(source.slice(0, end));
     this.#ledger.pend("space", source.slice(end));
-    this.#mode = PROSE;
+    this.#mode = "prose";
     this.#tagged = false;
     this.#closable = false;
   }
@@ -248,25 +250,16 @@ export class Splitter {
 
   #inAngle(code: number, at: number): boolean {
     this.#angle += String.fromCharCode(code);
-    const opening = this.#openings().find((text) => text.startsWith(this.#angle));
+    const quoted = this.#quotation.fenced || this.#quotation.inline;
+    const { inFence, behindCall } = this.#ledger;
+    const tags = tagsAt({ quoted, inFence, closable: this.#closable && behindCall });
+    const opening = tags.find((tag) => tag.startsWith(this.#angle));
     if (opening === undefined) {
       this.#fail(at);
       return false;
     }
     if (opening === this.#angle) this.#opened(opening, at + 1);
     return true;
-  }
-
-  /** What may begin with "<" here. In quotations it is only what ends the output. */
-  #openings(): readonly string[] {
-    if (this.#quotation.fenced || this.#quotation.inline) return END_TOKENS;
-    const closable = this.#closable && this.#ledger.behindCall;
-    return [
-      ...END_TOKENS,
-      FUNCTION_TAG,
-      ...(closable ? [FUNCTION_CLOSE] : []),
-      ...(this.#ledger.inFence ? [] : [PYTHON_TAG]),
-    ];
   }
 
   #opened(opening: string, end: number): void {
@@ -277,28 +270,28 @@ export class Splitter {
       case FUNCTION_CLOSE:
         this.#ledger.syntax(this.#feed.take(end));
         this.#closable = false;
-        this.#mode = PROSE;
+        this.#mode = "prose";
         return;
       case PYTHON_TAG:
         this.#ledger.pend("tag", this.#feed.take(end));
         this.#tagged = true;
-        this.#mode = TAGGED;
+        this.#mode = "tagged";
         return;
       default:
         this.#ledger.pend("end", this.#feed.take(end));
         this.#tagged = false;
-        this.#mode = PROSE;
+        this.#mode = "prose";
     }
   }
 
   #ticksEnd(at: number): void {
     const { inFence, fenceHolds } = this.#ledger;
-    this.#mode = PROSE;
+    this.#mode = "prose";
     if (fenceHolds && this.#quotation.closes) {
       this.#ledger.closeFence(this.#feed.take(at));
     } else if (!inFence && this.#quotation.opens) {
       this.#quotation.open();
-      this.#mode = FENCE_INFO;
+      this.#mode = "fence-info";
     } else {
       this.#text(this.#feed.take(at));
       this.#quotation.runIsText();
@@ -308,7 +301,7 @@ export class Splitter {
   #inFenceInfo(code: number, at: number): boolean {
     if (isSpace(code) || begins(code)) {
       this.#ledger.openFence(this.#feed.take(at));
-      this.#mode = PROSE;
+      this.#mode = "prose";
       return false;
     }
     if (this.#quotation.info(code)) return true;
@@ -371,14 +364,14 @@ export class Splitter {
   }
 
   #finish(): void {
-    if (this.#mode === TICKS) this.#ticksEnd(0);
+    if (this.#mode === "ticks") this.#ticksEnd(0);
     const source = this.#feed.take(0);
     if (source === "") return;
     const candidate = this.#current;
     const found = this.#isHopeless ? undefined : candidate?.cutOff(source);
     if (found !== undefined) {
       this.#calls(source, found);
-    } else if (this.#mode === VALUE) {
+    } else if (this.#mode === "value") {
       this.#value(source);
     } else if (this.#tagged && (candidate?.mayBeCode ?? true)) {
       this.#code(source);
