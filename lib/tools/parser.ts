@@ -4,6 +4,7 @@ import type { Piece } from "./parser/ledger.js";
 import { Splitter } from "./parser/splitter.js";
 import { type FoundCall, ToolSet } from "./parser/tool-set.js";
 import type {
+  FinishToolParserOptions,
   ParsedToolCall,
   ParsedToolCalls,
   ParseToolCallsOptions,
@@ -22,7 +23,8 @@ const OPTIONS = ["tools", "builtinTools", "coerce", "createId"] as const;
  * - JSON, `{"name": …, "parameters": {…}}` or `arguments`, or the same as a Python dict; several
  *   behind each other or in an array;
  * - `<function=NAME>{…}</function>`;
- * - Python, `[f(a=1), g()]`, or bare where the tool was given;
+ * - Python, `[f(a=1), g()]`, or bare where the tool was given; `[]` alone is text, since it may as well
+ *   be the answer that was asked for;
  * - `brave_search.call(query="…")` and `wolfram_alpha.call(query="…")`;
  * - code, behind `<|python_tag|>`: anything that is neither one of these nor JSON alone on its line.
  *   It is a call of `code_interpreter` with `code`.
@@ -37,7 +39,8 @@ const OPTIONS = ["tools", "builtinTools", "coerce", "createId"] as const;
  * are syntax: `<|python_tag|>` anywhere but in quotations, those that end a message where a call or
  * the end follows.
  *
- * A call that was cut off is text. One whose arguments cannot be read is a call with a `problem` and
+ * A call that was cut off is text, while those that are complete before it in an array or a list count.
+ * One whose arguments cannot be read is a call with a `problem` and
  * its `source` where the name is a given tool's or the form leaves no doubt, so that the model can be
  * told; it must not be carried out.
  *
@@ -96,10 +99,12 @@ export class ToolCallParser {
   }
 
   /** The rest, once the output has ended. */
-  finish(): ToolParserEvent[] {
+  finish(options?: FinishToolParserOptions): ToolParserEvent[] {
+    const { cutOff = false } = readOptions(options, "options", ["cutOff"]);
+    boolean(cutOff, "cutOff");
     if (this.#finished) return [];
     this.#finished = true;
-    return this.#events(this.#splitter.finish());
+    return this.#events(this.#splitter.finish(cutOff));
   }
 
   #events(pieces: readonly Piece[]): ToolParserEvent[] {

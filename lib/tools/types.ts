@@ -72,3 +72,11 @@ export interface ParseToolCallsOptions {
 export type ToolParserEvent =
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "tool-call"; readonly call: ParsedToolCall };
+
+export interface FinishToolParserOptions {
+  /**
+   * Whether the output stopped before its end, at `maxTokens` for instance. Code, which nothing tells
+   * the end of, is text then. Default false.
+   */
+  readonly cutOff?: boolean;
+}

@@ -112,6 +112,24 @@ describe("a parser that has finished", () => {
   });
 });
 
+describe("an output that was cut off", () => {
+  function finished(text: string): ToolParserEvent[] {
+    const parser = new ToolCallParser();
+    return [...parser.push(text), ...parser.finish({ cutOff: true })];
+  }
+
+  test("ends in no code", () => {
+    expect(finished("<|python_tag|>print(")).toEqual([{ type: "text", text: "print(" }]);
+    expect(finished("<|python_tag|>x")).toEqual([{ type: "text", text: "x" }]);
+    expect(kinds(finished("<|python_tag|>print(1)<|eom_id|>"))).toEqual(["tool-call"]);
+  });
+
+  test("has the calls that are complete", () => {
+    expect(kinds(finished(CALL))).toEqual(["tool-call"]);
+    expect(kinds(finished(`${CALL}; ${CALL.slice(0, 9)}`))).toEqual(["tool-call", "text"]);
+  });
+});
+
 describe("bad arguments", () => {
   const circular: { self?: object } = {};
   circular.self = circular;
@@ -135,6 +153,11 @@ describe("bad arguments", () => {
     const parse = () => parseToolCalls("", options as ParseToolCallsOptions);
     expect(parse).toThrow(message);
     expect(parse).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARGUMENT" }));
+  });
+
+  test("finish", () => {
+    const finish = () => new ToolCallParser().finish({ cutOff: 1 as unknown as boolean });
+    expect(finish).toThrow(/a boolean for `cutOff`/);
   });
 
   test("text", () => {

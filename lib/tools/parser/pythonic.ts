@@ -95,6 +95,18 @@ abstract class CallTracker {
 
   protected abstract callable(name: string): Callable | undefined;
 
+  /** What is complete; the separator and the white space behind it go with it. */
+  protected complete(source: string): Calls | undefined {
+    const last = this.spans.at(-1);
+    const calls = last === undefined ? undefined : this.read(source);
+    if (last === undefined || calls === undefined) return undefined;
+    let length = last.end;
+    for (; ; length++) {
+      const code = source.charCodeAt(length);
+      if (!isSpace(code) && code !== COMMA && code !== SEMICOLON) return { calls, length };
+    }
+  }
+
   /** Undefined where one of them is prose rather than a call. */
   protected read(source: string): FoundCall[] | undefined {
     const calls: FoundCall[] = [];
@@ -164,45 +176,43 @@ export class CallListCandidate extends CallTracker implements Candidate {
   }
 
   cutOff(source: string): Calls | undefined {
-    const last = this.spans.at(-1);
-    if (last === undefined) return undefined;
-    if (this.state === AFTER_LIST) return this.calls(source);
-    const calls = this.read(source);
-    if (calls === undefined) return undefined;
-    let length = last.end;
-    for (; ; length++) {
-      const code = source.charCodeAt(length);
-      if (!isSpace(code) && code !== COMMA && code !== SEMICOLON) return { calls, length };
-    }
+    return this.state === AFTER_LIST ? this.calls(source) : this.complete(source);
   }
 }
 
 /**
  * `f(a=1)` or `brave_search.call(query="…")` without brackets around: a call only where the name is a
- * given or built-in tool's, and nothing but white space, ";" or a closing fence follows on its line;
- * `print("x")` stays text. Behind the tag `NAME.call(query="…")` is one for any name.
+ * given or built-in tool's, and nothing but white space, ";", a closing fence, or a comma and another
+ * such call follows on its line; `print("x")` stays text. Behind the tag `NAME.call(query="…")` is one
+ * for any name.
  */
 export class BareCallCandidate extends CallTracker implements Candidate {
   #names: readonly string[] | undefined;
 
   get mayBeCode(): boolean {
-    return this.state === NAME || this.state === AFTER_CALL;
+    return this.state !== ARGUMENTS;
   }
 
   step(code: number): Step {
     this.length++;
     switch (this.state) {
       case BEFORE_NAME:
+        if (isSpace(code)) return MORE;
         this.#names = this.tools.startingWith(code);
-        return this.beginName(code);
+        return this.#mayBegin(code) ? this.beginName(code) : FAIL;
       case NAME:
         return this.name(code, (name) => this.#mayGrow(name));
       case ARGUMENTS:
         return this.arguments(code);
       default:
         if (endsBareCall(code)) return DONE_BEFORE;
-        return isSpace(code) ? MORE : FAIL;
+        if (code === COMMA) this.state = BEFORE_NAME;
+        return isSpace(code) || code === COMMA ? MORE : FAIL;
     }
+  }
+
+  #mayBegin(code: number): boolean {
+    return this.#names !== undefined || (this.position.tagged && isNameStart(code));
   }
 
   /** So that prose is let go at its first letter that no tool's name has there. */
@@ -221,16 +231,20 @@ export class BareCallCandidate extends CallTracker implements Candidate {
   }
 
   calls(source: string): Calls | undefined {
-    const [span] = this.spans;
+    const last = this.spans.at(-1);
     const calls = this.read(source);
-    if (span === undefined || calls === undefined) return undefined;
-    const strange = this.tools.callable(source.slice(0, span.arguments - 1)) === undefined;
-    if (strange && !/^\{"query":"/.test(calls[0]?.arguments ?? "")) return undefined;
-    return { calls, length: span.end };
+    if (last === undefined || calls === undefined) return undefined;
+    for (const [index, { start, arguments: end }] of this.spans.entries()) {
+      const told = this.tools.callable(source.slice(start, end - 1)) !== undefined;
+      if (!told && !calls[index]?.arguments.startsWith('{"query":"')) return undefined;
+    }
+    return { calls, length: last.end };
   }
 
+  /** A comma at the end, or half a name behind it, may as well be prose. */
   cutOff(source: string): Calls | undefined {
-    return this.state === AFTER_CALL ? this.calls(source) : undefined;
+    if (this.state === AFTER_CALL) return this.calls(source);
+    return this.state === ARGUMENTS ? this.complete(source) : undefined;
   }
 }
 

@@ -73,8 +73,8 @@ export class Splitter {
     return this.#ledger.take();
   }
 
-  finish(): Piece[] {
-    this.#finish();
+  finish(cutOff = false): Piece[] {
+    this.#finish(cutOff);
     this.#ledger.end();
     this.#mode = "prose";
     return this.#ledger.take();
@@ -363,7 +363,7 @@ export class Splitter {
     this.#calls(source, { calls: [codeCall(source)], length: source.length });
   }
 
-  #finish(): void {
+  #finish(cutOff: boolean): void {
     if (this.#mode === "ticks") this.#ticksEnd(0);
     const source = this.#feed.take(0);
     if (source === "") return;
@@ -373,7 +373,7 @@ export class Splitter {
       this.#calls(source, found);
     } else if (this.#mode === "value") {
       this.#value(source);
-    } else if (this.#tagged && (candidate?.mayBeCode ?? true)) {
+    } else if (this.#tagged && !cutOff && (candidate?.mayBeCode ?? true)) {
       this.#code(source);
     } else {
       this.#lastText(source);
