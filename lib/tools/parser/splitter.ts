@@ -329,11 +329,10 @@ export class Splitter {
 
   /** A value that stands alone on its line was an answer; one that goes on is code. */
   #behindValue(code: number, at: number): boolean {
-    if (code === NEWLINE) {
-      this.#value(this.#feed.take(at));
-      return false;
+    if (isSpace(code) && !this.#endToken.inside) {
+      if (code === NEWLINE) this.#value(this.#feed.take(at));
+      return code !== NEWLINE;
     }
-    if (isSpace(code)) return true;
     const token = this.#endToken.step(code);
     if (token !== undefined) {
       this.#value(this.#feed.take(at + 1).slice(0, -token.length));
