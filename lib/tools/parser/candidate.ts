@@ -32,6 +32,9 @@ export interface Candidate {
   readonly isBrokenCall: boolean;
   /** Whether a complete source that is no call is a JSON value. */
   readonly isValue: boolean;
-  /** Whether it can be no call any more, and is only followed to its end to be text. */
-  readonly isHopeless: boolean;
+  /**
+   * Whether it can be no call any more, and is only followed to its end to be text; set from outside
+   * where it is quoted. What came before it may have been passed on: it must not ask for that.
+   */
+  isHopeless: boolean;
 }

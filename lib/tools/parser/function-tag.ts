@@ -33,7 +33,7 @@ export class FunctionTagCandidate implements Candidate {
   readonly mayBeCode = false;
   readonly isBrokenCall = false;
   readonly isValue = false;
-  readonly isHopeless = false;
+  isHopeless = false;
   readonly #tools: ToolSet;
   readonly #object = new ValueTracker(CURLY_CLOSE);
   #state = NAME;

@@ -52,6 +52,7 @@ export class JsonCandidate implements Candidate {
     this.#length++;
     if (this.#wreck !== undefined) return this.#wreck.step(code);
     const step = this.#value.step(code);
+    if (this.isHopeless) return step;
     if (step === FAIL) return this.#failed(code, soFar());
     if (this.#isArray && step === MORE) this.#item(code, soFar);
     return step;

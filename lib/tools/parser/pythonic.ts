@@ -42,7 +42,7 @@ const AFTER_LIST = 4;
 abstract class CallTracker {
   readonly isBrokenCall = false;
   readonly isValue = false;
-  readonly isHopeless = false;
+  isHopeless = false;
   protected readonly tools: ToolSet;
   protected readonly position: Position;
   protected readonly spans: Span[] = [];

@@ -68,7 +68,7 @@ export class Splitter {
       if (this.#mode === "prose") at = this.#prose(chunk, at);
       else if (this.#step(chunk.charCodeAt(at), at)) at++;
     }
-    if (this.#isHopeless) this.#showHopeless(chunk.length);
+    if (this.#current?.isHopeless) this.#showHopeless(chunk.length);
     this.#feed.end();
     return this.#ledger.take();
   }
@@ -141,6 +141,7 @@ export class Splitter {
 
   #candidateIs(candidate: Candidate): void {
     this.#candidate = candidate;
+    candidate.isHopeless = this.#quotation.inline;
     this.#mode = "candidate";
   }
 
@@ -180,11 +181,6 @@ export class Splitter {
     return this.#mode === "candidate" ? this.#candidate : undefined;
   }
 
-  /** Whether the candidate can only become text. */
-  get #isHopeless(): boolean {
-    return this.#current !== undefined && (this.#current.isHopeless || this.#quotation.inline);
-  }
-
   /** Nothing to wait for; but behind the tag it may be code, and a fence is undecided until its end. */
   #showHopeless(end: number): void {
     if (this.#tagged || this.#ledger.inFence) return;
@@ -194,7 +190,7 @@ export class Splitter {
 
   #complete(candidate: Candidate, end: number): void {
     const source = this.#feed.take(end);
-    const found = this.#isHopeless ? undefined : candidate.calls(source);
+    const found = candidate.isHopeless ? undefined : candidate.calls(source);
     if (found !== undefined) {
       this.#calls(source, found);
     } else if (this.#tagged) {
@@ -367,7 +363,7 @@ export class Splitter {
     const source = this.#feed.take(0);
     if (source === "") return;
     const candidate = this.#current;
-    const found = this.#isHopeless ? undefined : candidate?.cutOff(source);
+    const found = candidate?.isHopeless ? undefined : candidate?.cutOff(source);
     if (found !== undefined) {
       this.#calls(source, found);
     } else if (this.#mode === "value") {
