@@ -39,12 +39,44 @@ export interface ParsedToolCall extends ToolCall {
   readonly format: "json" | "builtin" | "function-tag" | "pythonic" | "code" | "template";
   /** Whether a tool of this name was given; true where none were. */
   readonly known: boolean;
-  /** What is wrong with it, for people; the call is not to be carried out. */
+  /** What is wrong with it, for people and the model; the call is not to be carried out. */
   readonly problem?: string;
+  /** What the model wrote, exactly; only beside `problem`, where `arguments` is "{}". */
+  readonly source?: string;
 }
 
 export interface ParsedToolCalls {
   /** The output without its calls. */
   readonly content: string;
   readonly toolCalls: readonly ParsedToolCall[];
+}
+
+export interface ParseToolCallsOptions {
+  /**
+   * What the model was told of. Names decide about bare Python calls, about calls whose arguments
+   * cannot be read, and about `known`; schemas about positional arguments and `coerce`.
+   */
+  readonly tools?: readonly ToolDefinition[];
+  /** Built-in tools that count as known beside `tools`; default none. */
+  readonly builtinTools?: readonly string[];
+  /**
+   * Whether arguments that are strings become what the tool's schema wants where they spell it:
+   * numbers, booleans, null, arrays and objects. Default false.
+   */
+  readonly coerce?: boolean;
+  /** Names the call at a position, counted from 0; default "call_0", "call_1"… */
+  readonly createId?: (index: number) => string;
+}
+
+/** A piece of the output, in order. */
+export type ToolParserEvent =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "tool-call"; readonly call: ParsedToolCall };
+
+export interface FinishToolParserOptions {
+  /**
+   * Whether the output stopped before its end, at `maxTokens` for instance. Code, which nothing tells
+   * the end of, is text then. Default false.
+   */
+  readonly cutOff?: boolean;
 }
