@@ -45,7 +45,7 @@ export function renderLlama3(
   return [
     control("<|begin_of_text|>"),
     ...(format === "llama-3"
-      ? messages.flatMap(({ role, content }) => turn(role, strip(content)))
+      ? messages.flatMap((message) => plainTurn(message, ""))
       : conversation(messages, options)),
     ...(addGenerationPrompt ? header("assistant") : []),
   ];
@@ -118,12 +118,19 @@ function messageTurn(
   options: Llama3Options,
 ): PromptSegment[] {
   if (message.role === "tool") return turn("ipython", resultText(message.content));
-  if (message.role !== "assistant" || message.tool_calls.length === 0) {
-    return turn(message.role, lead + strip(message.content));
+  if (message.role !== "assistant" || message.tool_calls.length === 0 || message.reply) {
+    return plainTurn(message, lead);
   }
   // In the environment "ipython" a call ends the message, not the turn.
   const end = options.builtinTools.length > 0 ? "<|eom_id|>" : "<|eot_id|>";
   return [...header("assistant"), ...callSegments(message, options), control(end)];
+}
+
+function plainTurn(message: RenderableMessage, lead: string): PromptSegment[] {
+  const { role, content } = message;
+  if (role !== "assistant" || message.reply === undefined) return turn(role, lead + strip(content));
+  const { tokens, end } = message.reply;
+  return [...header(role), { tokens }, control(end)];
 }
 
 /** JSON as it is, whether it came as an object or as text; other text as a JSON string, as trained. */
@@ -189,7 +196,8 @@ function sequenced(
     }
     chained.push(...pending);
     pending = [];
-    const parallel = message.role === "assistant" && message.tool_calls.length > 1;
+    const parallel =
+      message.role === "assistant" && message.tool_calls.length > 1 && !message.reply;
     if (parallel && message.tool_calls.some((call) => isBuiltin(call, builtinTools))) {
       pending = message.tool_calls.map((call, index) => ({
         ...message,

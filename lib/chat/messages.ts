@@ -9,7 +9,7 @@ import {
   type UnpairedMessage,
 } from "./pairing.js";
 
-export type { RenderableMessage } from "./pairing.js";
+export type { RenderableMessage, Reply } from "./pairing.js";
 
 /** A piece of a message; of OpenAI's kinds of parts only text can be honoured. */
 export interface TextPart {

@@ -12,6 +12,8 @@ export type RenderableMessage =
       readonly role: "assistant";
       readonly content: string;
       readonly tool_calls: readonly ToolCall[];
+      /** Only in a session's history: what the model generated, for the formats that can say it. */
+      readonly reply?: Reply;
     }
   | {
       readonly role: "tool";
@@ -19,6 +21,14 @@ export type RenderableMessage =
       readonly tool_call_id: string;
       readonly name: string;
     };
+
+/** A message as it was generated: put back in these very tokens, it lies in the cache already. */
+export interface Reply {
+  /** Without the token that ended it. */
+  readonly tokens: Int32Array;
+  /** The control token behind it. */
+  readonly end: "<|eot_id|>" | "<|eom_id|>";
+}
 
 /** A message before calls and results have found each other. */
 export type UnpairedMessage =

@@ -66,18 +66,31 @@ export function renderChat(
   options?: RenderChatOptions,
 ): Prompt {
   const read = readMessages(messages);
+  return chatRenderer(options).render(read);
+}
+
+/** How the conversations with one set of options are written. */
+export interface ChatRenderer {
+  readonly format: ResolvedFormat;
+  readonly tools: readonly ToolDefinition[];
+  readonly builtinTools: readonly BuiltinTool[];
+  render(messages: readonly RenderableMessage[]): Prompt;
+}
+
+/** For those who render more than once. Throws as `renderChat` does. */
+export function chatRenderer(options: RenderChatOptions | undefined): ChatRenderer {
   const checked = guarded(options, "options", () => readRenderOptions(options));
   const format = resolveFormat(checked);
-  return format === "template"
-    ? renderOwnTemplate(read, checked)
-    : renderLlama3(read, {
-        format: format === "llama-3.3" ? "llama-3.1" : format,
-        tools: checked.tools,
-        builtinTools: checked.builtinTools,
-        toolsInUserMessage: checked.toolsInUserMessage ?? true,
-        addGenerationPrompt: checked.addGenerationPrompt,
-        date: typeof checked.date === "string" ? checked.date : shownDate(checked.date),
-      });
+  const { tools, builtinTools, toolsInUserMessage = true, addGenerationPrompt, date } = checked;
+  const shown = typeof date === "string" ? date : shownDate(date);
+  if (format === "template") {
+    return { format, tools, builtinTools, render: (read) => renderOwnTemplate(read, checked) };
+  }
+  const llama3 = {
+    format: format === "llama-3.3" ? ("llama-3.1" as const) : format,
+    ...{ tools, builtinTools, toolsInUserMessage, addGenerationPrompt, date: shown },
+  };
+  return { format, tools, builtinTools, render: (read) => renderLlama3(read, llama3) };
 }
 
 interface CheckedOptions {
@@ -156,7 +169,7 @@ function shownDate(date = new Date()): string {
   return `${day} ${MONTHS[date.getMonth()]} ${String(date.getFullYear()).padStart(4, "0")}`;
 }
 
-type ResolvedFormat = Exclude<CheckedOptions["format"], "auto">;
+export type ResolvedFormat = Exclude<CheckedOptions["format"], "auto">;
 
 function resolveFormat({ format, model }: CheckedOptions): ResolvedFormat {
   if (format !== "auto") return format;
