@@ -12,6 +12,9 @@ namespace {
 constexpr int32_t kSurelyWorthCopying = 64;
 // Below this a copy's fixed cost is not worth it.
 constexpr int32_t kLeastWorthCopying = 8;
+// A smaller share of a prompt than one in so many is evaluated again: a BOS in common would only put
+// the rest out of step with the rows that are computed together (512 tokens in 85 ms, not 81).
+constexpr int32_t kLeastShare = 16;
 
 }  // namespace
 
@@ -42,12 +45,15 @@ std::optional<Slot> Cache::take(const Tokens& tokens, int32_t reusable, double m
 
   Entry& entry = slots_[index(slot)];
   entry.in_use = true;
+  const auto worth = [&](int32_t prefix) {
+    return static_cast<int64_t>(prefix) * kLeastShare >= static_cast<int64_t>(tokens.size());
+  };
   const int32_t own = std::min(common_prefix(entry.tokens, tokens), reusable);
-  if (any.slot != slot && any.length - own >= dear) {
+  if (any.slot != slot && any.length - own >= dear && worth(any.length)) {
     clear(slot);
     if (copy(any.slot, slot)) trim(slot, any.length);
   } else {
-    trim(slot, own);
+    trim(slot, worth(own) ? own : 0);
   }
   return slot;
 }

@@ -1,0 +1,85 @@
+import type { Context } from "../context.js";
+import { expected } from "../errors.js";
+import { Conductor } from "./conductor.js";
+import { SessionHistory, shown } from "./history.js";
+import { type ChatMessage, type ChatMessageInput, readMessages } from "./messages.js";
+import {
+  type ChatSessionOptions,
+  type ChatTurnOptions,
+  readSessionOptions,
+  readTurnOptions,
+} from "./session-options.js";
+import { type ChatTurn, RunningTurn } from "./turn.js";
+
+/**
+ * A conversation with a model: keeps the history, runs the tools that the model calls, and evaluates of
+ * each turn only what is new. When the history no longer fits the context, whole oldest turns are left
+ * out of the prompt, never the system message and never half an exchange with a tool; `messages` keeps
+ * them. A session holds nothing native: it needs no disposing.
+ *
+ * @example
+ * const session = new ChatSession(context, { system: "Be brief.", tools: [weather] });
+ * for await (const event of session.send("How is the weather in Lima?")) {
+ *   if (event.type === "text") process.stdout.write(event.text);
+ * }
+ */
+export class ChatSession {
+  readonly #context: Context;
+  readonly #options: ChatTurnOptions;
+  readonly #history: SessionHistory;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED */
+  constructor(context: Context, options?: ChatSessionOptions) {
+    if (!isContext(context)) throw expected("a Context", "context", context);
+    const { system, messages = [], turn } = readSessionOptions(options);
+    this.#context = context;
+    // One date for all turns: another one tomorrow would change the prompt from its beginning on.
+    this.#options = { date: new Date(), ...turn };
+    readTurnOptions(this.#options, undefined);
+    const given: readonly ChatMessageInput[] =
+      system === undefined ? messages : [{ role: "system", content: system }, ...messages];
+    this.#history = new SessionHistory(given.length === 0 ? [] : readMessages(given));
+  }
+
+  /** The conversation so far, in OpenAI's shapes. */
+  get messages(): readonly ChatMessage[] {
+    return this.#history.messages.map(shown);
+  }
+
+  /**
+   * The next turn. Turns of one session run one after the other. A turn that fails leaves the history
+   * as it was; one that is cancelled or aborted leaves what was shown.
+   *
+   * @param input the user's text, or messages: results of tools that the caller carried out, several
+   * messages at once
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED
+   */
+  send(
+    input: string | ChatMessageInput | readonly ChatMessageInput[],
+    options?: ChatTurnOptions,
+  ): ChatTurn {
+    const checked = readTurnOptions(this.#options, options);
+    const messages: readonly ChatMessageInput[] =
+      typeof input === "string"
+        ? [{ role: "user", content: input }]
+        : Array.isArray(input)
+          ? (input as readonly ChatMessageInput[])
+          : [input as ChatMessageInput];
+    readMessages(messages, "input");
+    const conductor = new Conductor(this.#context, this.#history, messages, checked);
+    const turn = new RunningTurn((to) => conductor.run(to), this.#last, checked.generate.signal);
+    this.#last = turn.result().catch(() => {});
+    return turn;
+  }
+}
+
+/** Duck-typed, since it may come from the other copy of this package (ESM and CommonJS). */
+function isContext(value: unknown): value is Context {
+  try {
+    const { generate, model } = value as Partial<Context>;
+    return typeof generate === "function" && typeof model === "object";
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,107 @@
+import { abortReason } from "../abort.js";
+import { Channel } from "../channel.js";
+import type { GenerationResult, GenerationUsage } from "../generation.js";
+import type { ParsedToolCall } from "../tools/types.js";
+import type { ChatMessage } from "./messages.js";
+
+/** What happens in a turn, in order. */
+export type ChatEvent =
+  /** A piece of the answer. */
+  | { readonly type: "text"; readonly text: string }
+  /** The model calls a tool. */
+  | { readonly type: "tool-call"; readonly call: ParsedToolCall }
+  /** It was carried out, or not: `error` is what the model is told instead of a result. */
+  | {
+      readonly type: "tool-result";
+      readonly callId: string;
+      readonly name: string;
+      readonly result: unknown;
+      readonly error?: string;
+    }
+  /** The last one. */
+  | { readonly type: "finish"; readonly result: ChatTurnResult };
+
+/** All of a finished turn. */
+export interface ChatTurnResult {
+  /** The assistant's last message. */
+  readonly message: ChatMessage;
+  /** All that the turn added to the history, the input first. */
+  readonly messages: readonly ChatMessage[];
+  /** Calls of the last message that nobody has answered. */
+  readonly toolCalls: readonly ParsedToolCall[];
+  /** Why the last generation ended, or "tool-calls": the caller is to answer `toolCalls`. */
+  readonly stopReason: GenerationResult["stopReason"] | "tool-calls";
+  /** Of all generations of the turn together. */
+  readonly usage: GenerationUsage;
+}
+
+/**
+ * A turn of a conversation. Iterate it for events (once; leaving the loop early cancels), or await
+ * `result()`, or both. Errors reach whichever side is used, and are never an unhandled rejection.
+ */
+export interface ChatTurn extends AsyncIterable<ChatEvent> {
+  result(): Promise<ChatTurnResult>;
+  /** Ends it with stopReason "cancelled"; the history keeps what was shown. */
+  cancel(): void;
+}
+
+/** What a turn does, given where to tell it. */
+export type Conduct = (turn: RunningTurn) => Promise<ChatTurnResult>;
+
+/** The outside of a turn: its events, its result and the way to stop it. */
+export class RunningTurn implements ChatTurn {
+  readonly #events: Channel<ChatEvent>;
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal | undefined;
+  readonly #result: Promise<ChatTurnResult>;
+
+  /** @param before the turn that has to end first */
+  constructor(conduct: Conduct, before: Promise<unknown>, signal: AbortSignal | undefined) {
+    this.#events = new Channel(joinText, () => this.cancel());
+    this.#signal = signal;
+    const abort = () => this.#stop.abort(signal && abortReason(signal));
+    if (signal?.aborted) abort();
+    else signal?.addEventListener("abort", abort, { once: true });
+    this.#result = before
+      .then(() => conduct(this))
+      .finally(() => signal?.removeEventListener("abort", abort));
+    this.#result.then(
+      (result) => {
+        this.#events.write({ type: "finish", result });
+        this.#events.close();
+      },
+      (error) => this.#events.fail(error),
+    );
+  }
+
+  /** Aborted by `cancel()` and by the caller's signal: for tools and generations. */
+  get stop(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** The caller's signal ends the turn with its reason, once what was shown is kept. */
+  throwIfAborted(): void {
+    if (this.#signal?.aborted) throw abortReason(this.#signal);
+  }
+
+  tell(event: ChatEvent): void {
+    this.#events.write(event);
+  }
+
+  result(): Promise<ChatTurnResult> {
+    return this.#result;
+  }
+
+  cancel(): void {
+    this.#stop.abort();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<ChatEvent, undefined> {
+    return this.#events[Symbol.asyncIterator]();
+  }
+}
+
+function joinText(last: ChatEvent, next: ChatEvent): ChatEvent | undefined {
+  if (last.type !== "text" || next.type !== "text") return undefined;
+  return { type: "text", text: last.text + next.text };
+}
