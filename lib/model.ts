@@ -6,7 +6,7 @@ import { type Context, type ContextOwner, openContext } from "./context.js";
 import type { ContextOptions } from "./context-options.js";
 import { asyncDispose } from "./dispose.js";
 import { engine } from "./engine.js";
-import { CriaError, disposedError, fromNative, invalid, show } from "./errors.js";
+import { CriaError, disposedError, expected, fromNative, invalid, show } from "./errors.js";
 import { TokenTexts } from "./logprobs.js";
 import { type LoadModelOptions, nativeModelOptions } from "./model-options.js";
 import type { NativeContext, NativeModel, NativeModelInfo } from "./native.js";
@@ -39,6 +39,13 @@ export interface DetokenizeOptions {
 }
 
 const KEY = Symbol("Model");
+
+/**
+ * The addon's handle of a model, for the rooms that need more of the vocabulary than users do.
+ *
+ * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED
+ */
+export let nativeModel: (model: Model) => NativeModel;
 
 /**
  * The weights and the vocabulary of one GGUF file, shared by all its contexts.
@@ -75,6 +82,14 @@ export class Model implements AsyncDisposable {
   // Weak, so that a context dropped without dispose is collected while its model lives.
   readonly #contexts = new Set<WeakRef<Context>>();
   #closing: Promise<void> | undefined;
+
+  static {
+    nativeModel = (model) => {
+      if (!(#native in model)) throw expected("a Model of this copy of cria", "model", model);
+      model.#assertAlive();
+      return model.#native;
+    };
+  }
 
   private constructor(
     key: symbol,

@@ -1,0 +1,192 @@
+import { engine } from "../engine.js";
+import { CriaError, expected, fromNative, invalid, show } from "../errors.js";
+import { type Model, nativeModel } from "../model.js";
+import type { NativeTemplateFormat, NativeTemplateRequest } from "../native.js";
+import { isPlainObject } from "../options.js";
+import type { Prompt } from "../prompt.js";
+import type { ParsedToolCalls, ToolChoice, ToolDefinition } from "../tools/types.js";
+import type { ChatMessage } from "./messages.js";
+
+export interface TemplateOptions {
+  readonly tools?: readonly ToolDefinition[];
+  /** Whether the prompt ends where the assistant's answer begins; default true. */
+  readonly addGenerationPrompt?: boolean;
+  /** What the template takes for today; a text is what it shows for any date. Default: now. */
+  readonly date?: Date | string;
+  /** Seen by the template beside the messages, as `enable_thinking`. */
+  readonly templateVariables?: Readonly<Record<string, unknown>>;
+}
+
+export interface TemplateFormatOptions extends TemplateOptions {
+  readonly toolChoice?: ToolChoice;
+  /** Whether one answer may have several calls; default true. */
+  readonly parallelToolCalls?: boolean;
+}
+
+/** How a model answers, as its template shows it; made by `templateFormat`. */
+export type TemplateFormat = Readonly<NativeTemplateFormat>;
+
+/** Set by cria itself. */
+const RESERVED = ["messages", "tools", "add_generation_prompt", "bos_token", "eos_token"];
+/** What llama.cpp's JSON goes down into, level by level. */
+const DEEPEST = 200;
+
+/**
+ * A conversation as the model's own Jinja template has it. What the template writes may be control
+ * tokens; nothing that comes with the messages, the tools or the variables can become one.
+ *
+ * @throws {CriaError} ERR_TEMPLATE with the template's own message, ERR_INVALID_ARGUMENT,
+ * ERR_DISPOSED
+ */
+export function renderTemplate(
+  messages: readonly ChatMessage[],
+  options: TemplateOptions,
+  model: Model,
+): Prompt {
+  const native = nativeModel(model);
+  const request = templateRequest(templateOf(model, options), messages, options);
+  return call(() => native.renderTemplate(request));
+}
+
+/**
+ * The grammar, the triggers and the parser of the answers to such a prompt.
+ *
+ * @throws {CriaError} ERR_TEMPLATE, ERR_INVALID_ARGUMENT, ERR_DISPOSED
+ */
+export function templateFormat(
+  messages: readonly ChatMessage[],
+  options: TemplateFormatOptions,
+  model: Model,
+): TemplateFormat {
+  const native = nativeModel(model);
+  const { toolChoice = "auto", parallelToolCalls = true } = options;
+  const tools = chosenTools(options.tools ?? [], toolChoice);
+  const request = templateRequest(templateOf(model, options), messages, { ...options, tools });
+  return call(() =>
+    native.templateFormat({
+      ...request,
+      toolChoice: typeof toolChoice === "string" ? toolChoice : "required",
+      parallelToolCalls,
+    }),
+  );
+}
+
+/**
+ * Content and calls of an answer. Never throws on any text: what the parser does not take is content.
+ * Ids are by position.
+ */
+export function templateToolCalls(
+  text: string,
+  format: TemplateFormat,
+  tools?: readonly ToolDefinition[],
+): ParsedToolCalls {
+  const { format: name, parser, generationPrompt } = format;
+  const parsed = call(() =>
+    engine().addon.parseTemplateAnswer(text, { format: name, parser, generationPrompt }),
+  );
+  const known = tools && new Set(tools.map((tool) => tool.function.name));
+  return {
+    content: parsed.content,
+    toolCalls: parsed.calls.map((found, index) => {
+      const problem = argumentsProblem(found.arguments);
+      return {
+        id: `call_${index}`,
+        type: "function",
+        function: { name: found.name, arguments: found.arguments },
+        format: "template",
+        known: known?.has(found.name) ?? true,
+        ...(problem === undefined ? {} : { problem }),
+      };
+    }),
+  };
+}
+
+/** What goes down for a template that need not be the model's own. */
+export function templateRequest(
+  template: string,
+  messages: readonly ChatMessage[],
+  { tools = [], addGenerationPrompt = true, date, templateVariables = {} }: TemplateOptions,
+): NativeTemplateRequest {
+  for (const name of RESERVED) {
+    if (!Object.hasOwn(templateVariables, name)) continue;
+    throw invalid(`The template variable ${show(name)} is set by cria`, { name });
+  }
+  const now = date instanceof Date ? date.getTime() : Date.now();
+  if (Number.isNaN(now)) throw expected("a valid Date", "date", date);
+  return {
+    template,
+    messages: json(messages, "messages"),
+    tools: json(tools, "tools"),
+    variables: json(templateVariables, "templateVariables"),
+    addGenerationPrompt,
+    now: Math.floor(now / 1000),
+    date: typeof date === "string" ? date : null,
+  };
+}
+
+/** Some models have another template for conversations with tools. */
+function templateOf(model: Model, { tools = [] }: TemplateOptions): string {
+  const forTools = model.metadata.get("tokenizer.chat_template.tool_use");
+  if (tools.length > 0 && forTools !== undefined) return forTools;
+  if (model.chatTemplate !== null) return model.chatTemplate;
+  throw new CriaError(
+    "ERR_TEMPLATE",
+    "The model has no chat template: render its prompts yourself, or name a `format`",
+  );
+}
+
+function chosenTools(
+  tools: readonly ToolDefinition[],
+  choice: ToolChoice,
+): readonly ToolDefinition[] {
+  if (typeof choice === "string") return tools;
+  const { name } = choice.function;
+  const chosen = tools.filter((tool) => tool.function.name === name);
+  if (chosen.length > 0) return chosen;
+  throw invalid(`The tool ${show(name)} of \`toolChoice\` is not among the tools`, { name });
+}
+
+function json(value: unknown, name: string): string {
+  return JSON.stringify(plain(value, name, 0));
+}
+
+/** A copy that is JSON: halves of surrogate pairs, which JSON's readers refuse, become U+FFFD. */
+function plain(value: unknown, name: string, depth: number): unknown {
+  if (depth > DEEPEST) throw expected(`at most ${DEEPEST} levels`, name, value);
+  if (typeof value === "string") return wellFormed(value);
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  if (value === null || typeof value === "boolean") return value;
+  if (Array.isArray(value)) {
+    return Array.from(value, (element, index) => plain(element, `${name}[${index}]`, depth + 1));
+  }
+  if (isPlainObject(value)) {
+    const entries = Object.entries(value).filter(([, element]) => element !== undefined);
+    return Object.fromEntries(
+      entries.map(([key, element]) => [
+        wellFormed(key),
+        plain(element, `${name}.${key}`, depth + 1),
+      ]),
+    );
+  }
+  throw expected("what JSON can say", name, value);
+}
+
+function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, "\ufffd");
+}
+
+function argumentsProblem(text: string): string | undefined {
+  try {
+    return isPlainObject(JSON.parse(text)) ? undefined : "The arguments are no JSON object";
+  } catch {
+    return "The arguments are not JSON";
+  }
+}
+
+function call<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw fromNative(error);
+  }
+}

@@ -1,0 +1,63 @@
+// The parser half of chat_template.h.
+#include <chat.h>
+
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <string_view>
+
+#include "chat_template.h"
+#include "template_program.h"
+
+namespace cria {
+
+namespace {
+
+// The parser goes deeper with each bracket. No arguments of a tool are nested like this.
+constexpr size_t kDeepest = 1000;
+
+bool is_too_deep(std::string_view text) {
+  size_t depth = 0;
+  for (const char c : text) {
+    if (c == '[' || c == '{' || c == '(') ++depth;
+    if ((c == ']' || c == '}' || c == ')') && depth > 0) --depth;
+    if (depth > kDeepest) return true;
+  }
+  return false;
+}
+
+common_chat_format format_of(const std::string& name) {
+  for (int format = 0; format < COMMON_CHAT_FORMAT_COUNT; ++format) {
+    const auto candidate = static_cast<common_chat_format>(format);
+    if (name == common_chat_format_name(candidate)) return candidate;
+  }
+  return COMMON_CHAT_FORMAT_CONTENT_ONLY;
+}
+
+}  // namespace
+
+ParsedAnswer parse_answer(const std::string& text, const std::string& format,
+                          const std::string& generation_prompt, const std::string& parser) {
+  ParsedAnswer answer{text, {}};
+  if (parser.empty() || is_too_deep(text)) return answer;
+  try {
+    template_program::run([&] {
+      common_chat_parser_params params;
+      params.format = format_of(format);
+      params.generation_prompt = generation_prompt;
+      params.parser.load(parser);
+      const common_chat_msg message = common_chat_parse(text, /*is_partial=*/false, params);
+      ParsedAnswer parsed{message.content, {}};
+      for (const common_chat_tool_call& call : message.tool_calls)
+        parsed.calls.push_back({call.name, call.arguments});
+      answer = std::move(parsed);
+    });
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception&) {
+    // Not what the template's models say: content, all of it.
+  }
+  return answer;
+}
+
+}  // namespace cria
