@@ -71,8 +71,9 @@ void fill(jinja::context& context, const common_chat_template& compiled,
 std::vector<RenderedPart> execute(jinja::context& context, const jinja::program& program) {
   jinja::runtime runtime(context);
   const jinja::value results = runtime.execute(program);
+  const jinja::value_string written = jinja::runtime::gather_string_parts(results);
   std::vector<RenderedPart> parts;
-  for (jinja::string_part& part : jinja::runtime::gather_string_parts(results)->val_str.parts) {
+  for (jinja::string_part& part : written->val_str.parts) {
     if (!part.val.empty()) parts.push_back({part.is_input, std::move(part.val)});
   }
   return parts;
