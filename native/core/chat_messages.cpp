@@ -2,6 +2,7 @@
 
 #include <ctime>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 namespace cria::chat_messages {
@@ -46,6 +47,67 @@ common_json parts_of(const common_json& content) {
   return parts;
 }
 
+std::string stripped(std::string text, bool left, bool right) {
+  while (right && !text.empty() && text.back() == '\n')
+    text.pop_back();
+  if (left) text.erase(0, text.find_first_not_of('\n'));
+  return text;
+}
+
+// Templates that take a model's thoughts out of its old answers look for their end, which they
+// would not find where it is a control token's text: they get them taken out.
+void set_thoughts_apart(common_json& message, const std::string& source) {
+  constexpr std::string_view kBegin = "<think>";
+  constexpr std::string_view kEnd = "</think>";
+  const bool looks = source.find("split('</think>')") != std::string::npos ||
+                     source.find("split(\"</think>\")") != std::string::npos;
+  if (!looks || message.contains("reasoning_content")) return;
+  if (!message.contains("content") || !message.at("content").is_string()) return;
+  const std::string text = message.at("content").get<std::string>();
+  const size_t end = text.find(kEnd);
+  if (end == std::string::npos) return;
+  const bool knows = source.find("reasoning_content") != std::string::npos;
+  message["content"] = stripped(text.substr(text.rfind(kEnd) + kEnd.size()), knows, false);
+  std::string thoughts = stripped(text.substr(0, end), false, true);
+  const size_t begin = thoughts.rfind(kBegin);
+  if (begin != std::string::npos) thoughts.erase(0, begin + kBegin.size());
+  if (knows) message["reasoning_content"] = stripped(thoughts, true, false);
+}
+
+// What a tool answered, for templates that show it in the turn of the call.
+common_json response_of(const common_json& result, const common_json& calls, size_t index) {
+  const std::string text = joined(result.at("content"));
+  const common_json parsed = common_json::parse_no_throw(text);
+  common_json response = common_json::object();
+  response["name"] = index < calls.size() ? calls.at(index).at("function").value("name", "")
+                                          : result.value("name", "");
+  response["response"] = parsed.is_discarded() ? common_json(text) : parsed;
+  return response;
+}
+
+// The first templates of Gemma 4 knew no tool messages: a call, its results and the answer after
+// them are one message there.
+common_json with_tool_responses(const common_json& messages) {
+  common_json grouped = common_json::array();
+  for (size_t i = 0; i < messages.size(); ++i) {
+    common_json message = messages.at(i);
+    if (message.contains("tool_calls") && !message.at("tool_calls").empty()) {
+      common_json responses = common_json::array();
+      for (; i + 1 < messages.size() && messages.at(i + 1).value("role", "") == "tool"; ++i)
+        responses.push_back(
+            response_of(messages.at(i + 1), message.at("tool_calls"), responses.size()));
+      if (!responses.empty()) message["tool_responses"] = responses;
+      const bool answered = i + 1 < messages.size() &&
+                            messages.at(i + 1).value("role", "") == "assistant" &&
+                            !messages.at(i + 1).contains("tool_calls");
+      if (answered) message["content"] = messages.at(++i).at("content");
+      if (!answered) message["content"] = nullptr;
+    }
+    grouped.push_back(message);
+  }
+  return grouped;
+}
+
 // As JSON text where the template prints it, as an object where it looks into it.
 common_json arguments_of(const common_json& given, bool as_object, const Rewrite& rewrite) {
   const std::string text = given.is_string() ? given.get<std::string>() : given.dump();
@@ -69,10 +131,11 @@ common_json call_of(const common_json& given, bool as_object, const Rewrite& rew
   return call;
 }
 
-common_json message_of(const common_json& given, const common_chat_template& compiled,
+common_json message_of(common_json given, const common_chat_template& compiled,
                        const Rewrite& rewrite) {
   const jinja::caps& caps = compiled.caps;
   common_json message = common_json::object();
+  if (given.value("role", "") == "assistant") set_thoughts_apart(given, compiled.src);
   std::string role = given.value("role", "");
   // Only the templates with channels know developers.
   const bool developers = compiled.src.find("<|channel|>") != std::string::npos;
@@ -92,6 +155,9 @@ common_json message_of(const common_json& given, const common_chat_template& com
   for (const char* key : {"reasoning_content", "name", "tool_call_id"}) {
     if (!given.contains(key) || !given.at(key).is_string()) continue;
     message[key] = rewrite(given.at(key).get<std::string>());
+  }
+  if (given.contains("tool_responses")) {
+    message["tool_responses"] = rewritten(given.at("tool_responses"), rewrite);
   }
   if (given.contains("tool_calls") && !given.at("tool_calls").empty()) {
     common_json calls = common_json::array();
@@ -122,9 +188,8 @@ common_json tool_of(const common_json& given, const Rewrite& rewrite) {
   common_json inner = common_json::object();
   inner["name"] = rewrite(function.value("name", ""));
   inner["description"] = rewrite(function.value("description", ""));
-  inner["parameters"] =
-      rewritten(function.contains("parameters") ? function.at("parameters") : common_json::object(),
-                rewrite);
+  inner["parameters"] = rewritten(
+      function.contains("parameters") ? function.at("parameters") : common_json::object(), rewrite);
   common_json tool = common_json::object();
   tool["type"] = "function";
   tool["function"] = inner;
@@ -143,7 +208,11 @@ Conversation prepare(const ChatRequest& request, const common_chat_template& com
                      const Rewrite& rewrite) {
   Conversation conversation;
   conversation.messages = common_json::array();
-  for (const common_json& message : common_json::parse(request.messages))
+  common_json given_messages = common_json::parse(request.messages);
+  const bool first_gemma_4 = compiled.src.find("'<|tool_call>call:'") != std::string::npos &&
+                             compiled.src.find("{#- OpenAI Chat Completions:") == std::string::npos;
+  if (first_gemma_4) given_messages = with_tool_responses(given_messages);
+  for (const common_json& message : given_messages)
     conversation.messages.push_back(message_of(message, compiled, rewrite));
   if (!compiled.caps.supports_system_role) merge_system(conversation.messages);
 

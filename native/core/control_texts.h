@@ -5,7 +5,6 @@
 
 #include <llama.h>
 
-#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +30,7 @@ class ControlTexts {
   std::vector<const ControlText*> at(std::string_view text, size_t position) const;
 
  private:
-  std::array<std::vector<ControlText>, 256> by_first_byte_;  // each longest first
+  std::vector<ControlText> sorted_;  // by text
 };
 
 }  // namespace cria

@@ -25,8 +25,8 @@ class Placeholders {
   std::string number_of(const std::string& hidden);
 
   const ControlTexts& controls_;
-  // Unpredictable, so that no text can hold it: the first digit occurs in it only once, which leaves
-  // no two ways to find it.
+  // Unpredictable, so that no text can hold it: the first digit occurs in it only once, which
+  // leaves no two ways to find it.
   std::string head_;
   std::string tail_;
   std::vector<std::string> hidden_;  // by number

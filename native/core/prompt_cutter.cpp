@@ -27,7 +27,8 @@ bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0;
 
 class Cutter {
  public:
-  Cutter(const Vocabulary& vocabulary, const ControlTexts& controls) : vocabulary_(vocabulary), controls_(controls) {}
+  Cutter(const Vocabulary& vocabulary, const ControlTexts& controls)
+      : vocabulary_(vocabulary), controls_(controls) {}
 
   std::vector<PromptSegment> cut(const Placeholders& placeholders,
                                  const std::vector<RenderedPart>& parts) {
@@ -104,8 +105,10 @@ class Cutter {
     const llama_token bos = vocabulary_.bos();
     if (!llama_vocab_get_add_bos(vocabulary_.handle()) || bos == LLAMA_TOKEN_NULL) return;
     const Stretch& first = stretches.front();
-    const bool written = first.text.empty() && first.control != nullptr && first.control->token == bos;
-    if (!written) segments_.emplace_back(ControlSegment{llama_vocab_get_text(vocabulary_.handle(), bos)});
+    const bool written =
+        first.text.empty() && first.control != nullptr && first.control->token == bos;
+    if (!written)
+      segments_.emplace_back(ControlSegment{llama_vocab_get_text(vocabulary_.handle(), bos)});
   }
 
   // A user-defined token that the template uses, or may use elsewhere, and that plain text would
@@ -145,8 +148,8 @@ class Cutter {
     return type == LLAMA_VOCAB_TYPE_SPM || type == LLAMA_VOCAB_TYPE_UGM;
   }
 
-  // The tokens of a text that goes on where another one ended: a newline, which merges with nothing,
-  // takes the space that would be put in front.
+  // The tokens of a text that goes on where another one ended: a newline, which merges with
+  // nothing, takes the space that would be put in front.
   Tokens continued(const std::string& text) const {
     const Tokens newline = vocabulary_.tokenize("\n", false);
     Tokens tokens = vocabulary_.tokenize("\n" + text, false);

@@ -1,6 +1,6 @@
 // A compiled chat template. A model file is a stranger's, and so is its template, which the engine
-// would let recurse and loop for ever: here it runs on a stack of its own, within a time, and with a
-// check at every turn of a loop and every call of a macro. What one expression makes of memory (a
+// would let recurse and loop for ever: here it runs on a stack of its own, within a time, and with
+// a check at every turn of a loop and every call of a macro. What one expression makes of memory (a
 // range, a text times a number) is not limited, and neither is a value that holds itself.
 //
 // Sees llama.cpp's common/, as do the other files of the seam; the rest of the core does not.
