@@ -98,6 +98,7 @@ export interface NativeTemplateFormat extends NativeAnswerParser {
 
 export interface NativeParsedAnswer {
   content: string;
+  reasoning: string;
   calls: { name: string; arguments: string }[];
 }
 

@@ -26,6 +26,11 @@ export interface TemplateFormatOptions extends TemplateOptions {
 /** How a model answers, as its template shows it; made by `templateFormat`. */
 export type TemplateFormat = Readonly<NativeTemplateFormat>;
 
+/** Of a model that thinks before it answers: `reasoning` is what it thought, without the marks. */
+export interface TemplateAnswer extends ParsedToolCalls {
+  readonly reasoning: string;
+}
+
 /** Set by cria itself. */
 const RESERVED = ["messages", "tools", "add_generation_prompt", "bos_token", "eos_token"];
 /** What llama.cpp's JSON goes down into, level by level. */
@@ -79,7 +84,7 @@ export function templateToolCalls(
   text: string,
   format: TemplateFormat,
   tools?: readonly ToolDefinition[],
-): ParsedToolCalls {
+): TemplateAnswer {
   const { format: name, parser, generationPrompt } = format;
   const parsed = call(() =>
     engine().addon.parseTemplateAnswer(text, { format: name, parser, generationPrompt }),
@@ -87,6 +92,7 @@ export function templateToolCalls(
   const known = tools && new Set(tools.map((tool) => tool.function.name));
   return {
     content: parsed.content,
+    reasoning: parsed.reasoning,
     toolCalls: parsed.calls.map((found, index) => {
       const problem = argumentsProblem(found.arguments);
       return {

@@ -98,6 +98,7 @@ Napi::Value parse_template_answer(const Napi::CallbackInfo& info) {
     }
     Napi::Object object = Napi::Object::New(env);
     object.Set("content", answer.content);
+    object.Set("reasoning", answer.reasoning);
     object.Set("calls", calls);
     return object;
   });

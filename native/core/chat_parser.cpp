@@ -38,18 +38,21 @@ common_chat_format format_of(const std::string& name) {
 
 ParsedAnswer parse_answer(const std::string& text, const std::string& format,
                           const std::string& generation_prompt, const std::string& parser) {
-  ParsedAnswer answer{text, {}};
+  ParsedAnswer answer{text, {}, {}};
   if (parser.empty() || is_too_deep(text)) return answer;
   try {
     template_program::run([&] {
       common_chat_parser_params params;
       params.format = format_of(format);
+      params.reasoning_format = COMMON_REASONING_FORMAT_AUTO;
       params.generation_prompt = generation_prompt;
       params.parser.load(parser);
       const common_chat_msg message = common_chat_parse(text, /*is_partial=*/false, params);
-      ParsedAnswer parsed{message.content, {}};
-      for (const common_chat_tool_call& call : message.tool_calls)
+      ParsedAnswer parsed{message.content, message.reasoning_content, {}};
+      for (const common_chat_tool_call& call : message.tool_calls) {
+        if (call.name.empty()) return;  // cut off before there was one
         parsed.calls.push_back({call.name, call.arguments});
+      }
       answer = std::move(parsed);
     });
   } catch (const std::bad_alloc&) {

@@ -174,7 +174,7 @@ AnswerFormat ChatTemplate::answer_format(const ChatRequest& request, ToolUse use
     if (!conversation.tools.empty()) params.tools = without_patterns(conversation.tools);
     params.tool_choice = choice_of(use);
     params.parallel_tool_calls = parallel;
-    params.reasoning_format = COMMON_REASONING_FORMAT_NONE;
+    params.reasoning_format = COMMON_REASONING_FORMAT_AUTO;
     params.add_generation_prompt = request.add_generation_prompt;
     const common_json& variables = conversation.variables;
     const bool says = variables.at("enable_thinking").is_boolean();

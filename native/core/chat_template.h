@@ -52,6 +52,7 @@ struct ParsedCall {
 
 struct ParsedAnswer {
   std::string content;
+  std::string reasoning;  // what the model thought before it, without its marks
   std::vector<ParsedCall> calls;
 };
 
