@@ -70,8 +70,8 @@ async function jsonLines(name, args) {
   return lines.map((line) => JSON.parse(line));
 }
 
-/** The arguments that both programs share with the contexts that cria.mjs makes. */
-function common(model, settings) {
+/** The arguments that all programs share with the contexts that cria.mjs makes. */
+export function commonArguments(model, settings) {
   return [
     ...["-m", model, "-t", String(settings.threads), "-fa", settings.flashAttention ? "on" : "off"],
     ...["-ctk", settings.cacheType, "-ctv", settings.cacheType],
@@ -79,9 +79,9 @@ function common(model, settings) {
   ];
 }
 
-export function llamaBenchArguments(model, settings, { prompt, generate, repetitions }) {
+function llamaBenchArguments(model, settings, { prompt, generate, repetitions }) {
   return [
-    ...common(model, settings),
+    ...commonArguments(model, settings),
     ...["-p", String(prompt), "-n", String(generate), "-r", String(repetitions), "-o", "jsonl"],
   ];
 }
@@ -96,11 +96,49 @@ export async function llamaBench(model, settings, work) {
 export async function llamaBatchedBench(model, settings, work) {
   const { sequences, prompt, generate, contextSize, repetitions } = work;
   const lines = await jsonLines("llama-batched-bench", [
-    ...common(model, settings),
+    ...commonArguments(model, settings),
     ...["-tb", String(settings.threads), "-c", String(contextSize * sequences)],
     ...["-npp", String(prompt), "-ntg", String(generate)],
     ...["-npl", Array(repetitions).fill(sequences).join(","), "--output-format", "jsonl"],
     ...(settings.cacheLayout === "shared" ? ["--kv-unified"] : ["--no-kv-unified"]),
   ]);
   return lines.map((line) => line.t * 1e3);
+}
+
+/**
+ * Runs `watch` while `count` processes of `llama-bench` generate, each begun before it and none over
+ * before its end.
+ */
+export async function besideLlamaBench(model, settings, { count, generate }, watch) {
+  const work = { prompt: 0, generate, repetitions: 1 };
+  const args = [...llamaBenchArguments(model, settings, work), "--progress"];
+  const children = Array.from({ length: count }, () =>
+    spawn(program("llama-bench"), args, { stdio: ["ignore", "ignore", "pipe"] }),
+  );
+  try {
+    await Promise.all(children.map((child) => printed(child, ": generation run")));
+    const result = await watch();
+    const over = children.find((child) => child.exitCode !== null);
+    if (over) throw new Error("llama-bench was over before the measurement.");
+    return result;
+  } finally {
+    for (const child of children) child.kill("SIGKILL");
+  }
+}
+
+function printed(child, text) {
+  return new Promise((resolve, reject) => {
+    let output = "";
+    child.stderr.setEncoding("utf8").on("data", (piece) => {
+      output += piece;
+      if (output.includes(text)) resolve();
+    });
+    child.once("error", reject);
+    child.once("exit", (code) => reject(new Error(`llama-bench ended with ${code}: ${output}`)));
+  });
+}
+
+/** One line of JSON from a program of ours in native/. */
+export async function measureNatively(name, args) {
+  return (await jsonLines(name, args))[0];
 }

@@ -1,4 +1,9 @@
 export { type Device, type EngineInfo, engineInfo, listDevices, setLogHandler } from "./backend.js";
+export type { BuiltinTool } from "./chat/llama-3.js";
+export type { ChatMessage, ChatMessageInput, TextPart, ToolCallInput } from "./chat/messages.js";
+export type { ChatFormatName } from "./chat/recognise.js";
+export { type RenderChatOptions, renderChat } from "./chat/render.js";
+export type { ToolDefinitionInput } from "./chat/tool-definitions.js";
 export { Context, type ContextStats } from "./context.js";
 export type { CacheType, ContextOptions } from "./context-options.js";
 export { CriaError, type CriaErrorCode } from "./errors.js";
@@ -22,8 +27,18 @@ export {
 export type { LoadModelOptions } from "./model-options.js";
 export type { Flavour, LogLevel, StopReason } from "./native.js";
 export { type Prompt, type PromptInput, type PromptSegment, promptToString } from "./prompt.js";
-export { type Penalties, Sampler, type SamplerOptions } from "./sampler.js";
+export {
+  type AdaptiveP,
+  type Dry,
+  type DynamicTemperature,
+  type Mirostat,
+  type Penalties,
+  Sampler,
+  type SamplerOptions,
+  type Xtc,
+} from "./sampler.js";
 export type { LogitBias, SamplerStep } from "./sampler-step.js";
 export type { ScoreOptions } from "./score.js";
 export { type EvaluateOptions, Sequence } from "./sequence.js";
 export type { Tokens } from "./tokens.js";
+export type { ToolCall, ToolChoice, ToolDefinition } from "./tools/types.js";

@@ -6,10 +6,11 @@ import { type Context, type ContextOwner, openContext } from "./context.js";
 import type { ContextOptions } from "./context-options.js";
 import { asyncDispose } from "./dispose.js";
 import { engine } from "./engine.js";
-import { CriaError, disposedError, expected, fromNative, invalid, show } from "./errors.js";
+import { CriaError, disposedError, fromNative, invalid, show } from "./errors.js";
 import { TokenTexts } from "./logprobs.js";
 import { type LoadModelOptions, nativeModelOptions } from "./model-options.js";
 import type { NativeContext, NativeModel, NativeModelInfo } from "./native.js";
+import { registerNative } from "./natives.js";
 import { boolean, filePath, readOptions, string } from "./options.js";
 import type { PromptVocabulary } from "./prompt.js";
 import { copyTokens, type Tokens, tokenId } from "./tokens.js";
@@ -39,13 +40,6 @@ export interface DetokenizeOptions {
 }
 
 const KEY = Symbol("Model");
-
-/**
- * The addon's handle of a model, for the rooms that need more of the vocabulary than users do.
- *
- * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED
- */
-export let nativeModel: (model: Model) => NativeModel;
 
 /**
  * The weights and the vocabulary of one GGUF file, shared by all its contexts.
@@ -83,14 +77,6 @@ export class Model implements AsyncDisposable {
   readonly #contexts = new Set<WeakRef<Context>>();
   #closing: Promise<void> | undefined;
 
-  static {
-    nativeModel = (model) => {
-      if (!(#native in model)) throw expected("a Model of this copy of cria", "model", model);
-      model.#assertAlive();
-      return model.#native;
-    };
-  }
-
   private constructor(
     key: symbol,
     path: string,
@@ -100,6 +86,7 @@ export class Model implements AsyncDisposable {
   ) {
     if (key !== KEY) throw invalid("A Model is made by Model.load(), not by `new`");
     this.#native = native;
+    registerNative(this, native);
     this.#info = info;
     this.#texts = new TokenTexts((tokens) => native.detokenize(tokens, true));
     this.#vocabOnly = vocabOnly;

@@ -22,6 +22,8 @@ export interface NativeAddon {
   parseTemplateAnswer(text: string, format: NativeAnswerParser): NativeParsedAnswer;
   /** Called on the JS thread of the environment that set it; null removes it. */
   setLogHandler(handler: ((level: LogLevel, message: string) => void) | null): void;
+  /** The GBNF that llama.cpp makes of a JSON Schema; ERR_SCHEMA_UNSUPPORTED with its reason. */
+  jsonSchemaToGrammar(schema: string): { source: string; root: string };
   /** Stops and joins every thread of this environment; for the process's last moment. Idempotent. */
   shutDown(): void;
 }
@@ -277,18 +279,42 @@ export interface NativeAnswer {
   values?: Float32Array;
 }
 
-/** In order; one that selects (greedy, dist) comes last. */
+/** In order; one that selects (greedy, dist, mirostat, adaptive-p) comes last. */
 export type NativeSamplerStep =
   | { type: "greedy" }
   | { type: "dist" }
+  | { type: "mirostat"; version: 1 | 2; tau: number; eta: number; candidates: number }
+  | { type: "adaptive-p"; target: number; decay: number }
   | { type: "temperature"; value: number }
+  | { type: "dynamic-temperature"; value: number; range: number; exponent: number }
   | { type: "top-k"; value: number }
   | { type: "top-p"; value: number; minKeep: number }
   | { type: "min-p"; value: number; minKeep: number }
+  | { type: "typical-p"; value: number; minKeep: number }
+  | { type: "top-n-sigma"; value: number }
+  | { type: "xtc"; probability: number; threshold: number; minKeep: number }
   | { type: "penalties"; lastN: number; repeat: number; frequency: number; presence: number }
+  | {
+      type: "dry";
+      multiplier: number;
+      base: number;
+      allowedLength: number;
+      lastN: number;
+      breakers: readonly string[];
+    }
   | { type: "logit-bias"; tokens: Int32Array; biases: Float32Array }
+  | { type: "infill" }
   /** `tokens`: what it names as `<text>`; each has to be one token of the model. */
-  | { type: "grammar"; source: string; root: string; tokens: readonly string[] };
+  | {
+      type: "grammar";
+      source: string;
+      root: string;
+      tokens: readonly string[];
+      /** Everything is allowed until one of the triggers is met. */
+      lazy?: boolean;
+      triggerTokens?: Int32Array;
+      triggerPatterns?: readonly string[];
+    };
 
 export interface NativeNews {
   id: number;

@@ -1,19 +1,35 @@
-import { types } from "node:util";
-import { expected } from "./errors.js";
-import { type Grammar, isGrammar } from "./grammar.js";
+import { expected, invalid } from "./errors.js";
+import { type Grammar, triggersOf } from "./grammar.js";
 import type { NativeSamplerStep } from "./native.js";
+import { integer, MAX_INT32, nearest, number, readOptions, unreadable } from "./options.js";
 import {
-  integer,
-  isPlainObject,
-  MAX_INT32,
-  nearest,
-  number,
-  readOptions,
-  unreadable,
-} from "./options.js";
+  type AdaptiveP,
+  adaptivePOf,
+  type Dry,
+  type DynamicTemperature,
+  dryOf,
+  dynamicTemperatureOf,
+  grammarOf,
+  type LogitBias,
+  logitBiasOf,
+  type Mirostat,
+  mirostatOf,
+  type Penalties,
+  penaltiesOf,
+  TEMPERATURE_MAX,
+  TOP_K_MAX,
+  TOP_N_SIGMA_MAX,
+  type Xtc,
+  xtcOf,
+} from "./sampler-parts.js";
 
-/** Token id → value added to its logit. */
-export type LogitBias = ReadonlyMap<number, number> | Readonly<Record<number, number>>;
+export type { LogitBias } from "./sampler-parts.js";
+export { TEMPERATURE_MAX } from "./sampler-parts.js";
+
+/** At least so many tokens stay. 1…2^31 - 1, default 1. */
+interface MinKeep {
+  readonly minKeep?: number;
+}
 
 /** One step of a sampler; the ranges and defaults are those of `SamplerOptions`. */
 export type SamplerStep =
@@ -21,24 +37,36 @@ export type SamplerStep =
   | { readonly type: "greedy" }
   /** Draws by the probabilities that the steps before have left. */
   | { readonly type: "dist" }
+  /**
+   * Draws, too. Version 1 guesses from the likeliest `candidates` how the probabilities fall:
+   * 2…1,000,000, default 100.
+   */
+  | ({ readonly type: "mirostat"; readonly candidates?: number } & Mirostat)
+  /** Draws, too. */
+  | ({ readonly type: "adaptive-p" } & AdaptiveP)
   | { readonly type: "temperature"; readonly value: number }
+  | ({ readonly type: "dynamic-temperature"; readonly value: number } & DynamicTemperature)
   | { readonly type: "top-k"; readonly value: number }
-  /** `minKeep` tokens stay at least, default 1. */
-  | { readonly type: "top-p"; readonly value: number; readonly minKeep?: number }
-  | { readonly type: "min-p"; readonly value: number; readonly minKeep?: number }
-  | {
-      readonly type: "penalties";
-      readonly lastN?: number;
-      readonly repeat?: number;
-      readonly frequency?: number;
-      readonly presence?: number;
-    }
+  | ({ readonly type: "top-p"; readonly value: number } & MinKeep)
+  | ({ readonly type: "min-p"; readonly value: number } & MinKeep)
+  | ({ readonly type: "typical-p"; readonly value: number } & MinKeep)
+  | { readonly type: "top-n-sigma"; readonly value: number }
+  | ({ readonly type: "xtc" } & Xtc & MinKeep)
+  | ({ readonly type: "penalties" } & Penalties)
+  | ({ readonly type: "dry" } & Dry)
   | { readonly type: "logit-bias"; readonly biases: LogitBias }
+  /**
+   * For filling in the middle: joins tokens that begin alike, and ends the text rather than going on
+   * with something unlikely. Needs a `top-k` of 1…1,000 before it.
+   */
+  | { readonly type: "infill" }
   | { readonly type: "grammar"; readonly grammar: Grammar };
 
-export const TEMPERATURE_MAX = 1000;
-export const TOP_K_MAX = MAX_INT32;
-export const LAST_N_MAX = 1_048_576;
+/** The types that select a token; a chain ends with one of them. */
+const SELECTING: readonly SamplerStep["type"][] = ["greedy", "dist", "mirostat", "adaptive-p"];
+
+/** The infill step compares each candidate with each other. */
+const INFILL_MAX = 1000;
 
 /** Smaller ones overflow the engine's 32-bit floats, and choose as 0 does. */
 const TEMPERATURE_MIN = 1e-6;
@@ -54,27 +82,64 @@ const READERS: Readonly<Record<SamplerStep["type"], StepReader>> = {
     readOptions(step, name, ["type"]);
     return { type: "dist" };
   },
+  mirostat: (step, name) => {
+    const known = ["version", "tau", "eta", "candidates"];
+    const { candidates = 100, ...rest } = fields(step, name, known);
+    return {
+      type: "mirostat",
+      ...mirostatOf(rest, name),
+      candidates: integer(candidates, `${name}.candidates`, 2, 1e6),
+    };
+  },
+  "adaptive-p": (step, name) => ({
+    type: "adaptive-p",
+    ...adaptivePOf(fields(step, name, ["target", "decay"]), name),
+  }),
   temperature: (step, name) => {
-    const { value } = readOptions(step, name, ["type", "value"]);
+    const { value } = fields(step, name, ["value"]);
     return { type: "temperature", value: number(value, `${name}.value`, 0, TEMPERATURE_MAX) };
   },
+  "dynamic-temperature": (step, name) => {
+    const { value, ...rest } = fields(step, name, ["value", "range", "exponent"]);
+    return {
+      type: "dynamic-temperature",
+      value: number(value, `${name}.value`, 0, TEMPERATURE_MAX),
+      ...dynamicTemperatureOf(rest, name),
+    };
+  },
   "top-k": (step, name) => {
-    const { value } = readOptions(step, name, ["type", "value"]);
+    const { value } = fields(step, name, ["value"]);
     return { type: "top-k", value: integer(value, `${name}.value`, 0, TOP_K_MAX) };
   },
   "top-p": (step, name) => ({ type: "top-p", ...cut(step, name) }),
   "min-p": (step, name) => ({ type: "min-p", ...cut(step, name) }),
+  "typical-p": (step, name) => ({ type: "typical-p", ...cut(step, name) }),
+  "top-n-sigma": (step, name) => {
+    const { value } = fields(step, name, ["value"]);
+    return { type: "top-n-sigma", value: number(value, `${name}.value`, 0, TOP_N_SIGMA_MAX) };
+  },
+  xtc: (step, name) => {
+    const { minKeep, ...rest } = fields(step, name, ["probability", "threshold", "minKeep"]);
+    return { type: "xtc", ...xtcOf(rest, name), minKeep: minKeepOf(minKeep, name) };
+  },
   penalties: (step, name) => {
-    const known = ["type", "lastN", "repeat", "frequency", "presence"];
-    const { type: _, ...rest } = readOptions(step, name, known);
-    return { type: "penalties", ...penaltiesOf(rest, name) };
+    const known = ["lastN", "repeat", "frequency", "presence"];
+    return { type: "penalties", ...penaltiesOf(fields(step, name, known), name) };
+  },
+  dry: (step, name) => {
+    const known = ["multiplier", "base", "allowedLength", "lastN", "breakers"];
+    return { type: "dry", ...dryOf(fields(step, name, known), name) };
   },
   "logit-bias": (step, name) => {
-    const { biases } = readOptions(step, name, ["type", "biases"]);
+    const { biases } = fields(step, name, ["biases"]);
     return { type: "logit-bias", biases: logitBiasOf(biases, `${name}.biases`) };
   },
+  infill: (step, name) => {
+    readOptions(step, name, ["type"]);
+    return { type: "infill" };
+  },
   grammar: (step, name) => {
-    const { grammar } = readOptions(step, name, ["type", "grammar"]);
+    const { grammar } = fields(step, name, ["grammar"]);
     return { type: "grammar", grammar: grammarOf(grammar, `${name}.grammar`) };
   },
 };
@@ -101,86 +166,75 @@ export function checkStep(step: unknown, name: string): SamplerStep {
   return Object.freeze(reader(step as Record<string, unknown>, name));
 }
 
+/** What needs the whole chain to be told. */
+export function checkChain(steps: readonly SamplerStep[], name: string): void {
+  const selects = steps.map(({ type }) => SELECTING.includes(type));
+  if (steps.length === 0 || selects.indexOf(true) !== steps.length - 1) {
+    const types = SELECTING.map((type) => `"${type}"`).join(", ");
+    throw expected(`exactly one step that selects a token (${types}), the last,`, name, steps);
+  }
+  if (steps.filter(({ type }) => type === "grammar").length > 1) {
+    throw expected("at most one `grammar` step", name, steps);
+  }
+  const infill = steps.findIndex(({ type }) => type === "infill");
+  const before = steps.slice(0, Math.max(infill, 0));
+  const few = before.some((s) => s.type === "top-k" && s.value >= 1 && s.value <= INFILL_MAX);
+  if (infill >= 0 && !few) {
+    throw invalid(
+      `The step \`${name}[${infill}]\` of type "infill" needs a "top-k" of 1 to ${INFILL_MAX} ` +
+        "before it: it compares each candidate with each other",
+      { name: `${name}[${infill}]` },
+    );
+  }
+}
+
+function fields(
+  step: Record<string, unknown>,
+  name: string,
+  known: readonly string[],
+): Partial<Record<string, unknown>> {
+  const { type: _, ...rest } = readOptions(step, name, ["type", ...known]);
+  return rest;
+}
+
 function cut(step: Record<string, unknown>, name: string): { value: number; minKeep: number } {
-  const { value, minKeep = 1 } = readOptions(step, name, ["type", "value", "minKeep"]);
+  const { value, minKeep } = fields(step, name, ["value", "minKeep"]);
   return {
     value: number(value, `${name}.value`, 0, 1),
-    minKeep: integer(minKeep, `${name}.minKeep`, 1, MAX_INT32),
+    minKeep: minKeepOf(minKeep, name),
   };
 }
 
-/** Complete and frozen. */
-export function penaltiesOf(value: unknown, name: string) {
-  const known = ["lastN", "repeat", "frequency", "presence"] as const;
-  const o = readOptions(value as Record<(typeof known)[number], unknown>, name, known);
-  const { lastN = 64, repeat = 1, frequency = 0, presence = 0 } = o;
-  return Object.freeze({
-    lastN: integer(lastN, `${name}.lastN`, 0, LAST_N_MAX),
-    repeat: number(repeat, `${name}.repeat`, 0.01, 100),
-    frequency: number(frequency, `${name}.frequency`, -100, 100),
-    presence: number(presence, `${name}.presence`, -100, 100),
-  });
-}
-
-/** A frozen record, so that what a user does to the map afterwards changes nothing. */
-export function logitBiasOf(value: unknown, name: string): Readonly<Record<number, number>> {
-  const entries: [number, number][] = [];
-  try {
-    if (types.isMap(value)) {
-      for (const [token, bias] of Map.prototype.entries.call(value) as Iterable<
-        [unknown, unknown]
-      >) {
-        entries.push(biasOf(token, bias, name));
-      }
-    } else if (isPlainObject(value)) {
-      for (const [key, bias] of Object.entries(value)) {
-        entries.push(biasOf(/^(0|[1-9]\d*)$/.test(key) ? Number(key) : key, bias, name));
-      }
-    } else {
-      throw expected("a Map or an object from token id to number", name, value);
-    }
-  } catch (error) {
-    throw unreadable(error, name, value);
-  }
-  return Object.freeze(Object.fromEntries(entries));
-}
-
-function biasOf(token: unknown, bias: unknown, name: string): [number, number] {
-  const id = integer(token, `${name} (token id)`, 0, MAX_INT32);
-  if (bias === Number.NEGATIVE_INFINITY) return [id, bias];
-  return [id, number(bias, `${name}[${id}]`, -1e6, 1e6)];
-}
-
-export function grammarOf(value: unknown, name: string): Grammar {
-  if (isGrammar(value)) return value;
-  throw expected("a Grammar", name, value);
+function minKeepOf(value: unknown, name: string): number {
+  return value === undefined ? 1 : integer(value, `${name}.minKeep`, 1, MAX_INT32);
 }
 
 /** The step as the addon takes it; token ids are checked against the vocabulary here. */
 export function toNativeStep(step: SamplerStep, vocabularySize: number): NativeSamplerStep {
   switch (step.type) {
     case "temperature":
-      return { type: step.type, value: step.value < TEMPERATURE_MIN ? 0 : step.value };
-    case "top-p":
-    case "min-p":
-      return { type: step.type, value: step.value, minKeep: step.minKeep ?? 1 };
-    case "penalties":
-      return { ...penaltiesOf(withoutType(step), "penalties"), type: step.type };
+      return { ...step, value: floored(step.value) };
+    case "dynamic-temperature":
+      return { ...step, value: floored(step.value), exponent: step.exponent ?? 1 };
     case "logit-bias":
       return nativeBias(step.biases as Readonly<Record<number, number>>, vocabularySize);
     case "grammar":
       return { type: step.type, ...nativeGrammar(step.grammar) };
-    default:
-      return { ...step };
+    default: // its reader fills in what is optional
+      return READERS[step.type]({ ...step }, step.type) as NativeSamplerStep;
   }
 }
 
-function withoutType<T extends { type: string }>({ type: _, ...rest }: T): Omit<T, "type"> {
-  return rest;
+function floored(temperature: number): number {
+  return temperature < TEMPERATURE_MIN ? 0 : temperature;
 }
 
-function nativeGrammar({ source, root, tokens }: Grammar) {
-  return { source, root, tokens };
+function nativeGrammar(grammar: Grammar) {
+  const { source, root, tokens } = grammar;
+  const triggers = triggersOf(grammar);
+  if (triggers === undefined) return { source, root, tokens };
+  const triggerTokens = Int32Array.from(triggers.tokens);
+  return { source, root, tokens, lazy: true, triggerTokens, triggerPatterns: triggers.patterns };
 }
 
 type NativeBias = Extract<NativeSamplerStep, { type: "logit-bias" }>;

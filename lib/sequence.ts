@@ -225,12 +225,13 @@ export class Sequence implements AsyncDisposable {
 
   /**
    * Replaces what is evaluated by what a `save` wrote, of the same model and with the same LoRA
-   * adapters; nothing is evaluated.
+   * adapters, in a context of the same `sequences`, `cacheLayout`, `cacheType` and `flashAttention`;
+   * nothing is evaluated. Where it is refused, the sequence is as it was.
    *
    * @example
    * await sequence.restore("system-prompt.state");
    * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_STATE_INVALID (no such file, none of
-   * cria's, or another model's), ERR_CONTEXT_FULL (longer than this context)
+   * cria's, or of another model or cache), ERR_CONTEXT_FULL (longer than this context)
    */
   async restore(path: string): Promise<void> {
     this.#assertAlive();

@@ -15,7 +15,7 @@ const files = folders
       path.join(folder, name),
     ),
   )
-  .filter((name) => /\.(cpp|h)$/.test(name));
+  .filter((name) => /\.(cpp|h)$/.test(name) && !name.includes("node_modules"));
 
 const mode = process.argv.includes("--check") ? ["--dry-run", "-Werror"] : ["-i"];
 const { error, status } = spawnSync("clang-format", [...mode, ...files], {

@@ -1,5 +1,5 @@
 import { type Context, Model, Sampler } from "../lib/index.js";
-import { chosen, PROMPTS } from "./support/demo.js";
+import { chosen, idsOf, PROMPTS } from "./support/demo.js";
 import { MODEL } from "./support/paths.js";
 import { referenceGreedy } from "./support/reference.js";
 
@@ -13,15 +13,7 @@ let prompts: Int32Array[];
 
 beforeAll(async () => {
   model = await Model.load(MODEL);
-  prompts = PROMPTS.map((prompt) => {
-    const ids = prompt.map((segment) => {
-      if ("text" in segment) return [...model.tokenize(segment.text)];
-      return "control" in segment
-        ? [model.tokenId(segment.control) as number]
-        : [...segment.tokens];
-    });
-    return Int32Array.from(ids.flat());
-  });
+  prompts = PROMPTS.map((prompt) => idsOf(model, prompt));
 });
 afterAll(() => model.dispose());
 

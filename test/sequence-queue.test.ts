@@ -1,65 +1,18 @@
 import { resolve } from "node:path";
 import { type Context, Sampler, Sequence } from "../lib/index.js";
-import type { NativeAnswer, NativeCommand } from "../lib/native.js";
-import { FakeNativeContext, openFake, settled } from "./support/fake-context.js";
-import { exposeGc } from "./support/gc.js";
+import type { NativeCommand } from "../lib/native.js";
+import { settled } from "./support/fake-context.js";
+import { type FakeSequences, openSequence, until } from "./support/fake-sequences.js";
 
-let native: FakeNativeContext;
+let native: FakeSequences;
 let context: Context;
 let sequence: Sequence;
-let made: number;
-/** What the fake holds, by sequence. */
-let cells: Map<number, number[]>;
 
 beforeEach(async () => {
-  native = new FakeNativeContext();
-  made = 0;
-  cells = new Map();
-  native.answers = answers;
-  context = await openFake(native, 4);
-  sequence = await context.createSequence();
-  native.commands.length = 0;
+  ({ native, context, sequence } = await openSequence());
 });
 
 const code = (code: string) => expect.objectContaining({ code });
-const types = () => native.commands.map(({ command }) => command.type);
-
-/** An engine of one token per segment of text, its length. */
-function answers(command: NativeCommand): NativeAnswer | undefined {
-  if (command.type === "create") {
-    cells.set(made, []);
-    return { sequence: made++ };
-  }
-  if (command.type === "score") return undefined;
-  const own = cells.get(command.sequence) as number[];
-  switch (command.type) {
-    case "fork":
-      cells.set(made, [...own]);
-      return { sequence: made++ };
-    case "evaluate":
-      for (const segment of command.segments) {
-        own.push(...(typeof segment === "string" ? [segment.length] : segment));
-      }
-      return { tokens: Int32Array.from(own) };
-    case "logits":
-      return { values: Float32Array.of(own.length) };
-    case "sample":
-      return { token: own.at(-1) as number };
-    case "trim":
-      own.length = command.length;
-      return {};
-    case "restore":
-      own.splice(0, own.length, 4, 5);
-      return { tokens: Int32Array.of(4, 5) };
-    default:
-      return {};
-  }
-}
-
-/** Leaves the commands of this type to the test. */
-function hold(type: NativeCommand["type"]): void {
-  native.answers = (command) => (command.type === type ? undefined : answers(command));
-}
 
 test("has no public constructor", () => {
   const Made = Sequence as unknown as new () => Sequence;
@@ -80,9 +33,9 @@ describe("operations", () => {
       sequence.fork(),
     ]);
     await settled();
-    expect(types().length).toBeLessThan(8);
+    expect(native.types().length).toBeLessThan(8);
     const [, logits, token, , , , , fork] = await all;
-    expect(types()).toEqual([
+    expect(native.types()).toEqual([
       ...["evaluate", "logits", "sample", "evaluate", "trim", "save", "restore", "fork"],
     ]);
     for (const { command } of native.commands) expect(command).toMatchObject({ sequence: 0 });
@@ -91,7 +44,7 @@ describe("operations", () => {
   });
 
   test("that fail do not stop the next", async () => {
-    hold("evaluate");
+    native.hold("evaluate");
     const failing = sequence.evaluate("a");
     const next = sequence.save("file");
     await settled();
@@ -163,7 +116,7 @@ describe("evaluate", () => {
 
   test("aborted before its turn commands nothing", async () => {
     const controller = new AbortController();
-    hold("save");
+    native.hold("save");
     const saving = sequence.save("file");
     const evaluating = sequence.evaluate("a", { signal: controller.signal });
     controller.abort("stop");
@@ -172,27 +125,27 @@ describe("evaluate", () => {
     native.answer(id, {});
     await saving;
     await settled();
-    expect(types()).toEqual(["save"]);
+    expect(native.types()).toEqual(["save"]);
     await expect(sequence.evaluate("a", { signal: AbortSignal.abort("x") })).rejects.toBe("x");
   });
 
   test("aborted while it runs rejects at once, and the next one waits for its end", async () => {
-    hold("evaluate");
+    native.hold("evaluate");
     const controller = new AbortController();
     const evaluating = sequence.evaluate("a", { signal: controller.signal });
     const next = sequence.save("file");
     const { id } = await until(() => native.last("evaluate"));
     controller.abort("stop");
     await expect(evaluating).rejects.toBe("stop");
-    expect([native.cancelled, types()]).toEqual([[id], ["evaluate"]]);
+    expect([native.cancelled, native.types()]).toEqual([[id], ["evaluate"]]);
     await next;
-    expect(types()).toEqual(["evaluate", "save"]);
+    expect(native.types()).toEqual(["evaluate", "save"]);
     expect(sequence.tokens).toEqual(new Int32Array());
   });
 
   test("aborted when it is through already is undone", async () => {
     await sequence.evaluate("abc");
-    hold("evaluate");
+    native.hold("evaluate");
     const controller = new AbortController();
     const evaluating = sequence.evaluate([1], { signal: controller.signal });
     const next = sequence.evaluate([2]);
@@ -202,7 +155,7 @@ describe("evaluate", () => {
     await expect(evaluating).rejects.toBe("stop");
     native.answer(id, { tokens: Int32Array.of(3, 1) });
     await until(() => last("evaluate", 2));
-    expect(types()).toEqual(["evaluate", "evaluate", "trim", "evaluate"]);
+    expect(native.types()).toEqual(["evaluate", "evaluate", "trim", "evaluate"]);
     expect(native.last("trim").command.length).toBe(1);
     native.answer(native.last("evaluate").id, { tokens: Int32Array.of(3, 2) });
     await next;
@@ -214,17 +167,6 @@ function last(type: NativeCommand["type"], index: number) {
   const found = native.commands.filter(({ command }) => command.type === type)[index];
   if (found === undefined) throw new Error("not yet");
   return found;
-}
-
-async function until<T>(get: () => T): Promise<T> {
-  for (let i = 0; i < 50; i++) {
-    try {
-      return get();
-    } catch {
-      await settled();
-    }
-  }
-  return get();
 }
 
 describe("tokens", () => {
@@ -296,118 +238,4 @@ describe("samplers", () => {
     expect(freeAfter?.seed).not.toBe(freeBefore?.seed);
     expect(seededAfter?.sampler).not.toBe(seededBefore?.sampler);
   });
-});
-
-describe("no free sequence", () => {
-  test("rejects createSequence and fork with what the engine says", async () => {
-    native.answers = () => undefined;
-    for (const call of [() => context.createSequence(), () => sequence.fork()]) {
-      const pending = call();
-      await settled();
-      const { id } = native.commands.at(-1) as { id: number };
-      native.refuse(id, { code: "ERR_CONTEXT_FULL", message: "Raise `sequences`" });
-      await expect(pending).rejects.toMatchObject({
-        code: "ERR_CONTEXT_FULL",
-        stack: expect.stringMatching(/sequence-queue\.test/),
-      });
-    }
-  });
-});
-
-describe("dispose", () => {
-  test("is one command, idempotent, and refuses what comes later", async () => {
-    const closing = sequence.dispose();
-    expect(sequence.dispose()).toBe(closing);
-    expect(sequence[Symbol.asyncDispose]()).toBe(closing);
-    expect(sequence.disposed).toBe(true);
-    await closing;
-    expect(types()).toEqual(["dispose"]);
-    for (const call of [
-      () => sequence.evaluate("x"),
-      () => sequence.logits(),
-      () => sequence.sample(Sampler.greedy()),
-      () => sequence.fork(),
-      () => sequence.trim(0),
-      () => sequence.save("x"),
-      () => sequence.restore("x"),
-    ]) {
-      await expect(call()).rejects.toEqual(code("ERR_DISPOSED"));
-    }
-    expect(sequence.tokens).toHaveLength(0);
-  });
-
-  test("does not wait for what is pending, which rejects", async () => {
-    hold("evaluate");
-    const pending = [sequence.evaluate("a"), sequence.logits(), sequence.fork()];
-    const ends = Promise.allSettled(pending);
-    await settled();
-    await sequence.dispose();
-    const rejected = { status: "rejected", reason: code("ERR_DISPOSED") };
-    expect(await ends).toEqual([rejected, rejected, rejected]);
-    expect(types()).toEqual(["evaluate", "dispose"]);
-    native.answer(native.last("evaluate").id, { cancelled: true });
-  });
-
-  test("gives back a fork that comes after it", async () => {
-    hold("fork");
-    const forking = sequence.fork();
-    const { id } = await until(() => native.last("fork"));
-    const closing = sequence.dispose();
-    await expect(forking).rejects.toEqual(code("ERR_DISPOSED"));
-    await closing;
-    native.answer(id, { sequence: 3 });
-    expect(native.last("dispose").command.sequence).toBe(3);
-  });
-
-  test("of the context disposes its sequences, whatever they are at", async () => {
-    hold("evaluate");
-    const pending = sequence.evaluate("a");
-    const queued = sequence.logits();
-    await settled();
-    const ends = Promise.allSettled([pending, queued]);
-    const closing = context.dispose();
-    expect(sequence.disposed).toBe(true);
-    const rejected = { status: "rejected", reason: code("ERR_DISPOSED") };
-    expect(await ends).toEqual([rejected, rejected]);
-    await closing;
-    await expect(context.createSequence()).rejects.toEqual(code("ERR_DISPOSED"));
-    await sequence.dispose();
-    expect(types()).toEqual(["evaluate"]);
-  });
-
-  test("of the context while one is being disposed is no error", async () => {
-    native.answers = () => undefined;
-    const creating = context.createSequence();
-    const closing = sequence.dispose();
-    const all = context.dispose();
-    await closing;
-    await expect(creating).rejects.toEqual(code("ERR_DISPOSED"));
-    await all;
-  });
-});
-
-test("one that is dropped is given back, and an idle context with sequences is collected", async () => {
-  const gc = exposeGc();
-  const collect = async (done: () => boolean) => {
-    for (let i = 0; i < 100 && !done(); i++) {
-      await new Promise((resolve) => setTimeout(resolve, 5)); // a look keeps it for that turn
-      gc();
-    }
-    expect(done()).toBe(true);
-  };
-  await (async () => {
-    const other = await context.createSequence();
-    await other.evaluate([1]);
-  })();
-  await collect(() => native.commands.some(({ command }) => command.type === "dispose"));
-  expect(native.last("dispose").command.sequence).toBe(1);
-
-  const fake = new FakeNativeContext();
-  fake.answers = () => ({ sequence: 0, tokens: new Int32Array() });
-  const dropped = await (async () => {
-    const own = await openFake(fake);
-    await (await own.createSequence()).evaluate([1]);
-    return new WeakRef(own);
-  })();
-  await collect(() => dropped.deref() === undefined);
 });

@@ -1,4 +1,15 @@
+import { CriaError, expected, invalid, show } from "../errors.js";
+import { list, string, unreadable } from "../options.js";
 import type { ToolCall } from "../tools/types.js";
+import { jsonText, objectText } from "./json.js";
+import {
+  pairResults,
+  type RenderableMessage,
+  type UnpairedCall,
+  type UnpairedMessage,
+} from "./pairing.js";
+
+export type { RenderableMessage } from "./pairing.js";
 
 /** A piece of a message; of OpenAI's kinds of parts only text can be honoured. */
 export interface TextPart {
@@ -21,3 +32,268 @@ export type ChatMessage =
       readonly tool_call_id?: string;
       readonly name?: string;
     };
+
+/** Kinds that OpenAI's types know and no text model can be given: ERR_UNSUPPORTED. */
+interface OtherPart {
+  readonly type: "image_url" | "input_audio" | "file" | "refusal";
+}
+
+/** A list of parts may be any iterable array type of OpenAI's, read-only or not. */
+type ContentInput = string | readonly (TextPart | OtherPart)[];
+
+/** A call as it is accepted: without an id, and with arguments as an object or as JSON text. */
+export interface ToolCallInput {
+  readonly id?: string | undefined;
+  readonly type?: "function" | undefined;
+  readonly function: { readonly name: string; readonly arguments: string | object };
+}
+
+/** OpenAI's calls of tools without a schema: ERR_UNSUPPORTED. */
+interface CustomToolCall {
+  readonly id: string;
+  readonly type: "custom";
+}
+
+/**
+ * A message as it is accepted. `ChatMessage`, the `openai` package's `ChatCompletionMessageParam` and
+ * what its API returns are all of this type; what cannot be honoured is refused by name when it is
+ * read. Properties that mean nothing here (`annotations`, an `id` of yours) are ignored.
+ */
+export type ChatMessageInput =
+  | {
+      readonly role: "system" | "developer" | "user";
+      readonly content: ContentInput;
+      readonly name?: string | undefined;
+    }
+  | {
+      readonly role: "assistant";
+      readonly content?: ContentInput | null | undefined;
+      readonly tool_calls?: readonly (ToolCallInput | CustomToolCall)[] | null | undefined;
+      readonly name?: string | undefined;
+      readonly refusal?: string | null | undefined;
+      readonly audio?: object | null | undefined;
+      readonly function_call?: object | null | undefined;
+    }
+  | {
+      readonly role: "tool";
+      /** A text, text parts, or any object or array: the result itself. */
+      readonly content: string | object;
+      readonly tool_call_id?: string | undefined;
+      readonly name?: string | undefined;
+    }
+  | { readonly role: "function"; readonly content: string | null; readonly name: string };
+
+const ROLES = ["system", "developer", "user", "assistant", "tool"] as const;
+const PARTS = ["text", "image_url", "input_audio", "file", "refusal"];
+const KNOWN = [
+  ...["role", "content", "tool_calls", "tool_call_id", "name"],
+  ...["refusal", "audio", "function_call"],
+] as const;
+
+/**
+ * Messages of the caller's, checked and copied. Each property is read once.
+ *
+ * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_UNSUPPORTED for what no text model can be given
+ */
+export function readMessages(
+  messages: readonly ChatMessageInput[],
+  name = "messages",
+): RenderableMessage[] {
+  return guarded(messages, name, () => {
+    const entries = elements(messages, name, "an array of messages");
+    if (entries.length === 0) throw expected("at least one message", name, messages);
+    const read = entries.map((entry, index) => readMessage(entry, `${name}[${index}]`));
+    return pairResults(read, name);
+  });
+}
+
+/** Whatever a getter, a proxy or a revoked one throws becomes ERR_INVALID_ARGUMENT. */
+export function guarded<T>(value: unknown, name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw CriaError.is(error) ? error : unreadable(error, name, value);
+  }
+}
+
+function elements(value: unknown, name: string, what: string): unknown[] {
+  return list(value, name, what, (element) => element);
+}
+
+function readMessage(value: unknown, name: string): UnpairedMessage {
+  const message = properties(value, name, KNOWN, "a message, such as { role, content },");
+  if (message.role === "function") {
+    throw unsupported(
+      `${name}.role`,
+      "the role `function` is the old form of a tool's result",
+      "give it the role `tool` and the `tool_call_id` of its call",
+    );
+  }
+  if (!(ROLES as readonly unknown[]).includes(message.role)) {
+    throw expected(`one of ${ROLES.map(show).join(", ")}`, `${name}.role`, message.role);
+  }
+  const role = message.role as (typeof ROLES)[number];
+  if (role === "assistant") return readAssistant(message, name);
+  if (message.tool_calls !== undefined && message.tool_calls !== null) {
+    throw invalid(`Only the role "assistant" has \`${name}.tool_calls\`, not ${show(role)}`);
+  }
+  if (role === "tool") {
+    return {
+      role,
+      content: readResult(message.content, `${name}.content`),
+      callId: optional(message.tool_call_id, `${name}.tool_call_id`),
+      callName: optional(message.name, `${name}.name`),
+    };
+  }
+  const content = readContent(message.content, `${name}.content`);
+  return { role: role === "developer" ? "system" : role, content };
+}
+
+type Properties = Partial<Record<(typeof KNOWN)[number], unknown>>;
+
+function readAssistant(message: Properties, name: string): UnpairedMessage {
+  const { content, tool_calls: calls, refusal, audio, function_call: old } = message;
+  if (old !== undefined && old !== null) {
+    throw unsupported(`${name}.function_call`, "it is the old form of a call", "use `tool_calls`");
+  }
+  if (audio !== undefined && audio !== null) {
+    throw unsupported(`${name}.audio`, "only text can be given to a text model", "leave it out");
+  }
+  if (refusal !== undefined && refusal !== null) {
+    throw unsupported(
+      `${name}.refusal`,
+      "the chat formats have no refusals apart from text",
+      "give its text as `content`",
+    );
+  }
+  const read = calls === undefined || calls === null ? [] : readCalls(calls, `${name}.tool_calls`);
+  if (content === undefined && read.length === 0) {
+    throw expected("text or tool calls", `${name}.content`, content);
+  }
+  const empty = content === undefined || content === null;
+  return {
+    role: "assistant",
+    content: empty ? "" : readContent(content, `${name}.content`),
+    calls: read,
+  };
+}
+
+function readCalls(value: unknown, name: string): UnpairedCall[] {
+  return elements(value, name, "an array of tool calls").map((element, index) => {
+    const at = `${name}[${index}]`;
+    const call = properties(element, at, ["id", "type", "function"], "a tool call");
+    if (call.type !== undefined && call.type !== "function") {
+      if (call.type !== "custom") throw expected('"function"', `${at}.type`, call.type);
+      throw unsupported(`${at}.type`, "custom tools have no schema", "declare a function instead");
+    }
+    const { name: called, arguments: given } = properties(
+      call.function,
+      `${at}.function`,
+      ["name", "arguments"],
+      "an object with `name` and `arguments`",
+    );
+    return {
+      id: optional(call.id, `${at}.id`),
+      name: named(called, `${at}.function.name`),
+      arguments: readArguments(given, `${at}.function.arguments`),
+    };
+  });
+}
+
+/** As JSON text, which is given on as it stands but for its white space. */
+function readArguments(value: unknown, name: string): string {
+  if (typeof value === "string") return objectText(value, name);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw expected("an object or its JSON text", name, value);
+  }
+  return objectText(jsonText(value, name), name);
+}
+
+function readContent(value: unknown, name: string): string {
+  if (typeof value === "string") return value;
+  const parts = elements(value, name, "a string or an array of text parts");
+  return joinParts(parts, name);
+}
+
+/** A line each, as llama.cpp joins them. */
+function joinParts(parts: readonly unknown[], name: string): string {
+  const texts = parts.map((element, index) => {
+    const at = `${name}[${index}]`;
+    const part = properties(element, at, ["type", "text"], "a part, such as { type, text },");
+    if (part.type === "text") return string(part.text, `${at}.text`);
+    if (typeof part.type !== "string") throw expected('"text"', `${at}.type`, part.type);
+    throw unsupported(
+      `${at}.type`,
+      `a part of type ${show(part.type)} cannot be given to a text model`,
+      "leave it out, or give its text as a part of type `text`",
+    );
+  });
+  return texts.join("\n");
+}
+
+/** A string, text parts, or data of the tool's, as JSON text. */
+function readResult(value: unknown, name: string): string {
+  if (typeof value === "string") return value;
+  if (typeof value !== "object" || value === null) {
+    throw expected("a string, text parts, an object or an array", name, value);
+  }
+  const text = jsonText(value, name);
+  const data = JSON.parse(text) as unknown;
+  return Array.isArray(data) && data.length > 0 && data.every(isPart)
+    ? joinParts(data, name)
+    : text;
+}
+
+function isPart(value: unknown): boolean {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    PARTS.includes((value as { type?: unknown }).type as string)
+  );
+}
+
+function optional(value: unknown, name: string): string | undefined {
+  return value === undefined || value === null ? undefined : named(value, name);
+}
+
+function named(value: unknown, name: string): string {
+  if (typeof value === "string" && value !== "") return value;
+  throw expected("a string that is not empty", name, value);
+}
+
+/**
+ * The known properties, each read once. Others are ignored, since messages come with all sorts of
+ * them, but for those that spell a known one another way (`toolCalls`): they would be lost in silence.
+ */
+function properties<K extends string>(
+  value: unknown,
+  name: string,
+  known: readonly K[],
+  what: string,
+): Partial<Record<K, unknown>> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw expected(what, name, value);
+  }
+  return guarded(value, name, () => {
+    const copy: Partial<Record<K, unknown>> = {};
+    for (const key of known) copy[key] = (value as Record<K, unknown>)[key];
+    for (const key of Object.keys(value)) {
+      if ((known as readonly string[]).includes(key)) continue;
+      const meant = known.find((one) => plain(one) === plain(key));
+      if (meant !== undefined) {
+        throw invalid(`Unknown property ${show(key)} in \`${name}\`: did you mean \`${meant}\`?`);
+      }
+    }
+    return copy;
+  });
+}
+
+function plain(key: string): string {
+  return key.length > 32 ? key : key.toLowerCase().replace(/[-_]/g, "");
+}
+
+function unsupported(name: string, why: string, remedy: string): CriaError {
+  return new CriaError("ERR_UNSUPPORTED", `Cannot render \`${name}\`: ${why}; ${remedy}`, {
+    details: { name },
+  });
+}

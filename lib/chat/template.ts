@@ -1,20 +1,22 @@
 import { engine } from "../engine.js";
 import { CriaError, expected, fromNative, invalid, show } from "../errors.js";
-import { type Model, nativeModel } from "../model.js";
+import type { Model } from "../model.js";
 import type { NativeTemplateFormat, NativeTemplateRequest } from "../native.js";
+import { nativeOf } from "../natives.js";
 import { isPlainObject } from "../options.js";
 import type { Prompt } from "../prompt.js";
 import type { ParsedToolCalls, ToolChoice, ToolDefinition } from "../tools/types.js";
-import type { ChatMessage } from "./messages.js";
+import type { RenderableMessage } from "./messages.js";
 
+/** What a model's own template takes, checked. */
 export interface TemplateOptions {
-  readonly tools?: readonly ToolDefinition[];
-  /** Whether the prompt ends where the assistant's answer begins; default true. */
-  readonly addGenerationPrompt?: boolean;
-  /** What the template takes for today; a text is what it shows for any date. Default: now. */
-  readonly date?: Date | string;
+  readonly tools: readonly ToolDefinition[];
+  /** Whether the prompt ends where the assistant's answer begins. */
+  readonly addGenerationPrompt: boolean;
+  /** What the template takes for now; a text is what it shows for any date; undefined is today. */
+  readonly date: Date | string | undefined;
   /** Seen by the template beside the messages, as `enable_thinking`. */
-  readonly templateVariables?: Readonly<Record<string, unknown>>;
+  readonly templateVariables: Readonly<Record<string, unknown>>;
 }
 
 export interface TemplateFormatOptions extends TemplateOptions {
@@ -44,11 +46,11 @@ const DEEPEST = 200;
  * ERR_DISPOSED
  */
 export function renderTemplate(
-  messages: readonly ChatMessage[],
+  messages: readonly RenderableMessage[],
   options: TemplateOptions,
   model: Model,
 ): Prompt {
-  const native = nativeModel(model);
+  const native = nativeOf(model);
   const request = templateRequest(templateOf(model, options), messages, options);
   return call(() => native.renderTemplate(request));
 }
@@ -59,13 +61,13 @@ export function renderTemplate(
  * @throws {CriaError} ERR_TEMPLATE, ERR_INVALID_ARGUMENT, ERR_DISPOSED
  */
 export function templateFormat(
-  messages: readonly ChatMessage[],
+  messages: readonly RenderableMessage[],
   options: TemplateFormatOptions,
   model: Model,
 ): TemplateFormat {
-  const native = nativeModel(model);
+  const native = nativeOf(model);
   const { toolChoice = "auto", parallelToolCalls = true } = options;
-  const tools = chosenTools(options.tools ?? [], toolChoice);
+  const tools = chosenTools(options.tools, toolChoice);
   const request = templateRequest(templateOf(model, options), messages, { ...options, tools });
   return call(() =>
     native.templateFormat({
@@ -110,15 +112,14 @@ export function templateToolCalls(
 /** What goes down for a template that need not be the model's own. */
 export function templateRequest(
   template: string,
-  messages: readonly ChatMessage[],
-  { tools = [], addGenerationPrompt = true, date, templateVariables = {} }: TemplateOptions,
+  messages: readonly RenderableMessage[],
+  { tools, addGenerationPrompt, date, templateVariables }: TemplateOptions,
 ): NativeTemplateRequest {
   for (const name of RESERVED) {
     if (!Object.hasOwn(templateVariables, name)) continue;
     throw invalid(`The template variable ${show(name)} is set by cria`, { name });
   }
-  const now = date instanceof Date ? date.getTime() : Date.now();
-  if (Number.isNaN(now)) throw expected("a valid Date", "date", date);
+  const now = typeof date === "object" ? date.getTime() : Date.now();
   return {
     template,
     messages: json(messages, "messages"),
@@ -131,7 +132,7 @@ export function templateRequest(
 }
 
 /** Some models have another template for conversations with tools. */
-function templateOf(model: Model, { tools = [] }: TemplateOptions): string {
+function templateOf(model: Model, { tools }: TemplateOptions): string {
   const forTools = model.metadata.get("tokenizer.chat_template.tool_use");
   if (tools.length > 0 && forTools !== undefined) return forTools;
   if (model.chatTemplate !== null) return model.chatTemplate;

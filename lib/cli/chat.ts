@@ -1,8 +1,8 @@
 import { createInterface, type Interface } from "node:readline";
 import type { Command } from "commander";
-import { LLAMA_31_CONTROLS, type Llama31Message, renderLlama31 } from "../chat/llama-3.1.js";
+import type { ChatMessage } from "../chat/messages.js";
+import { renderChat } from "../chat/render.js";
 import type { Context } from "../context.js";
-import { CriaError } from "../errors.js";
 import type { GenerateOptions, Generation, GenerationResult } from "../generation.js";
 import type { Model } from "../model.js";
 import { describe, Interrupted } from "./failure.js";
@@ -30,7 +30,7 @@ const HELP = "/reset forgets the conversation, /exit leaves, Ctrl-C stops an ans
 export function addChatCommand(program: Command): void {
   const command = program
     .command("chat")
-    .description("talk with a model in the Llama 3.1 format; each line of standard input is a turn")
+    .description("talk with a model in its own chat format; each line of standard input is a turn")
     .argument("<model>", "a GGUF file (of a split model the first part)")
     .option("-s, --system <text>", "the system message");
   addSamplingFlags(command);
@@ -48,22 +48,17 @@ export function addChatCommand(program: Command): void {
     });
 }
 
+/** Before anybody waits for an answer: a model that cannot chat. */
 function checkFormat(model: Model): void {
-  const missing = LLAMA_31_CONTROLS.filter((control) => model.tokenId(control) === null);
-  if (missing.length === 0) return;
-  throw new CriaError(
-    "ERR_UNSUPPORTED",
-    `cria chat speaks the Llama 3.1 format, and this model has no ${missing.join(", ")}. ` +
-      "Use cria generate with a prompt in the model's own format.",
-  );
+  renderChat([{ role: "user", content: "Hello" }], { model });
 }
 
 class Chat {
   readonly #context: Context;
   readonly #terminal: Terminal;
   readonly #options: GenerateOptions;
-  readonly #system: readonly Llama31Message[];
-  #history: readonly Llama31Message[] = [];
+  readonly #system: readonly ChatMessage[];
+  #history: readonly ChatMessage[] = [];
   #running: Generation | null = null;
   #ended = false;
   readonly #total = { answers: 0, tokens: 0, milliseconds: 0 };
@@ -135,8 +130,10 @@ class Chat {
   }
 
   async #turn(input: string): Promise<GenerationResult> {
-    const messages: Llama31Message[] = [...this.#history, { role: "user", content: input }];
-    const generation = this.#context.generate(renderLlama31([...this.#system, ...messages]), {
+    const messages: ChatMessage[] = [...this.#history, { role: "user", content: input }];
+    const { model } = this.#context;
+    const prompt = renderChat([...this.#system, ...messages], { model });
+    const generation = this.#context.generate(prompt, {
       ...this.#options,
       onProgress: (evaluated, total) => this.#terminal.progress("reading", evaluated / total),
     });

@@ -5,6 +5,7 @@
 #include "binding/context.h"
 #include "binding/environment.h"
 #include "binding/errors.h"
+#include "binding/grammar.h"
 #include "binding/model.h"
 #include "core/backend.h"
 
@@ -70,6 +71,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("parseTemplateAnswer",
                 Napi::Function::New(env, parse_template_answer, "parseTemplateAnswer"));
     exports.Set("setLogHandler", Napi::Function::New(env, set_log_handler, "setLogHandler"));
+    exports.Set("jsonSchemaToGrammar",
+                Napi::Function::New(env, json_schema_to_grammar, "jsonSchemaToGrammar"));
     exports.Set("shutDown", Napi::Function::New(env, shut_down, "shutDown"));
     return exports;
   });

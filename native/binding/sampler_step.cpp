@@ -1,6 +1,7 @@
-#include "binding/sampler_step.h"
+#include "sampler_step.h"
 
 #include <algorithm>
+#include <string>
 
 #include "binding/arguments.h"
 
@@ -25,6 +26,24 @@ step::LogitBias to_logit_bias(const Fields& fields) {
   return step;
 }
 
+step::Dry to_dry(const Fields& fields) {
+  return {fields.real("multiplier"), fields.real("base"), fields.integer("allowedLength"),
+          fields.integer("lastN"), fields.texts("breakers")};
+}
+
+step::Grammar to_grammar(const Fields& fields) {
+  step::Grammar step;
+  step.source = fields.text("source");
+  step.root = fields.text("root");
+  step.tokens = fields.texts("tokens");
+  step.lazy = !fields.value("lazy").IsUndefined() && fields.flag("lazy");
+  if (step.lazy) {
+    step.trigger_tokens = to_tokens(fields.value("triggerTokens"), "triggerTokens");
+    step.trigger_patterns = fields.texts("triggerPatterns");
+  }
+  return step;
+}
+
 }  // namespace
 
 SamplerStep to_step(Napi::Value value) {
@@ -33,22 +52,32 @@ SamplerStep to_step(Napi::Value value) {
   const std::string type = fields.text("type");
   if (type == "greedy") return step::Greedy{};
   if (type == "dist") return step::Dist{};
+  if (type == "mirostat") {
+    return step::Mirostat{fields.integer("version"), fields.real("tau"), fields.real("eta"),
+                          fields.integer("candidates")};
+  }
+  if (type == "adaptive-p") return step::AdaptiveP{fields.real("target"), fields.real("decay")};
   if (type == "temperature") return step::Temperature{fields.real("value")};
+  if (type == "dynamic-temperature") {
+    return step::DynamicTemperature{fields.real("value"), fields.real("range"),
+                                    fields.real("exponent")};
+  }
   if (type == "top-k") return step::TopK{fields.integer("value")};
   if (type == "top-p") return step::TopP{fields.real("value"), min_keep()};
   if (type == "min-p") return step::MinP{fields.real("value"), min_keep()};
+  if (type == "typical-p") return step::TypicalP{fields.real("value"), min_keep()};
+  if (type == "top-n-sigma") return step::TopNSigma{fields.real("value")};
+  if (type == "xtc") {
+    return step::Xtc{fields.real("probability"), fields.real("threshold"), min_keep()};
+  }
   if (type == "penalties") {
     return step::Penalties{fields.integer("lastN"), fields.real("repeat"), fields.real("frequency"),
                            fields.real("presence")};
   }
+  if (type == "dry") return to_dry(fields);
   if (type == "logit-bias") return to_logit_bias(fields);
-  if (type == "grammar") {
-    step::Grammar step;
-    step.source = fields.text("source");
-    step.root = fields.text("root");
-    step.tokens = fields.texts("tokens");
-    return step;
-  }
+  if (type == "infill") return step::Infill{};
+  if (type == "grammar") return to_grammar(fields);
   throw Error(code::kInvalidArgument, "Unknown sampler step \"" + type + "\".");
 }
 

@@ -1,4 +1,4 @@
-// Sampler steps of lib/native.ts for the core.
+// NativeSamplerStep of lib/native.ts as the core's SamplerStep.
 #pragma once
 
 #include <napi.h>
@@ -10,6 +10,8 @@
 namespace cria::binding {
 
 SamplerStep to_step(Napi::Value value);
+
+// An array of them.
 std::vector<SamplerStep> to_steps(Napi::Value value);
 
 }  // namespace cria::binding

@@ -59,8 +59,10 @@ std::optional<Slot> Cache::take_highest() {
   free->in_use = true;
   // What lies there may be wanted more than what is missed least.
   const Slot least = least_useful();
-  if (!free->tokens.empty() && least != kNoSlot &&
-      free->last_used > slots_[index(least)].last_used) {
+  const bool roomier =
+      least != kNoSlot && least != slot &&
+      (slots_[index(least)].tokens.empty() || slots_[index(least)].last_used < free->last_used);
+  if (!free->tokens.empty() && roomier) {
     clear(least);
     slots_[index(least)].in_use = true;
     const bool moved = copy(slot, least);
@@ -112,9 +114,11 @@ bool Cache::copy(Slot from, Slot to) {
 bool Cache::swap(Slot a, Slot b) {
   Entry& one = slots_[index(a)];
   Entry& other = slots_[index(b)];
-  const std::vector<uint8_t> state_a = state(a);
   const std::vector<uint8_t> state_b = other.tokens.empty() ? std::vector<uint8_t>{} : state(b);
-  if (!write_state(b, state_a)) {
+  if (one.tokens.empty()) {
+    // llama.cpp's state of nothing would leave what lies there.
+    llama_memory_seq_rm(memory_, b, -1, -1);
+  } else if (!write_state(b, state(a))) {
     clear(b);
     return false;
   }
@@ -134,14 +138,19 @@ std::vector<uint8_t> Cache::state(Slot slot) const {
 bool Cache::restore(Slot slot, const Tokens& tokens, const std::vector<uint8_t>& state) {
   clear(slot);
   if (tokens.empty()) return true;
-  const bool written =
-      write_state(slot, state) && llama_memory_seq_pos_min(memory_, slot) == 0 &&
-      llama_memory_seq_pos_max(memory_, slot) == static_cast<int32_t>(tokens.size()) - 1;
+  bool written = write_state(slot, state);
+  // A pool may have no cells left but those that nobody uses.
+  while (!written && shared_ && evict())
+    written = write_state(slot, state);
+  const llama_pos last = written ? llama_memory_seq_pos_max(memory_, slot) : -1;
+  const auto held = static_cast<size_t>(last + 1);
+  written = written && held <= tokens.size() &&
+            (held == 0 || llama_memory_seq_pos_min(memory_, slot) == 0);
   if (!written) {
     clear(slot);
     return false;
   }
-  slots_[index(slot)].tokens = tokens;
+  slots_[index(slot)].tokens.assign(tokens.begin(), tokens.begin() + static_cast<ptrdiff_t>(held));
   return true;
 }
 

@@ -58,7 +58,8 @@ class Cache {
 
   // llama.cpp's state of what lies in a slot; empty where it gives none.
   std::vector<uint8_t> state(Slot slot) const;
-  // False: the state is not one of these tokens. The slot is empty then.
+  // Of these tokens, or of the first of them: a slot may lack the end of its sequence. False: the
+  // state is none of that, or there are no cells for it. The slot is empty then.
   bool restore(Slot slot, const Tokens& tokens, const std::vector<uint8_t>& state);
 
   bool has_free() const;

@@ -1,6 +1,9 @@
 #include "chat_messages.h"
 
+#include <algorithm>
+#include <cctype>
 #include <ctime>
+#include <map>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -108,6 +111,38 @@ common_json with_tool_responses(const common_json& messages) {
   return grouped;
 }
 
+// Mistral's templates refuse an id that is not like their models' own.
+class CallIds {
+ public:
+  explicit CallIds(const std::string& source)
+      : nine_(source.find("length != 9") != std::string::npos) {}
+
+  void fit(common_json& message) {
+    if (!nine_) return;
+    if (message.contains("tool_call_id")) {
+      message["tool_call_id"] = fitting(message.value("tool_call_id", ""));
+    }
+    if (!message.contains("tool_calls")) return;
+    common_json& calls = message.at("tool_calls");
+    for (size_t i = 0; i < calls.size(); ++i)
+      calls.at(i)["id"] = fitting(calls.at(i).value("id", ""));
+  }
+
+ private:
+  std::string fitting(const std::string& id) {
+    const bool fits = id.size() == kLength && std::all_of(id.begin(), id.end(), [](char c) {
+                        return std::isalnum(static_cast<unsigned char>(c)) != 0;
+                      });
+    if (fits) return id;
+    const std::string number = std::to_string(known_.emplace(id, known_.size()).first->second);
+    return std::string(kLength - std::min(kLength, number.size()), '0') + number;
+  }
+
+  static constexpr size_t kLength = 9;
+  const bool nine_;
+  std::map<std::string, size_t> known_;
+};
+
 // As JSON text where the template prints it, as an object where it looks into it.
 common_json arguments_of(const common_json& given, bool as_object, const Rewrite& rewrite) {
   const std::string text = given.is_string() ? given.get<std::string>() : given.dump();
@@ -212,8 +247,11 @@ Conversation prepare(const ChatRequest& request, const common_chat_template& com
   const bool first_gemma_4 = compiled.src.find("'<|tool_call>call:'") != std::string::npos &&
                              compiled.src.find("{#- OpenAI Chat Completions:") == std::string::npos;
   if (first_gemma_4) given_messages = with_tool_responses(given_messages);
-  for (const common_json& message : given_messages)
-    conversation.messages.push_back(message_of(message, compiled, rewrite));
+  CallIds ids(compiled.src);
+  for (common_json message : given_messages) {
+    ids.fit(message);
+    conversation.messages.push_back(message_of(std::move(message), compiled, rewrite));
+  }
   if (!compiled.caps.supports_system_role) merge_system(conversation.messages);
 
   conversation.tools = common_json::array();

@@ -55,7 +55,10 @@ void Context::submit(const std::shared_ptr<Command>& command) {
 }
 
 void Context::interrupt() {
-  interrupted_.store(true);
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    interrupted_.store(true);
+  }
   changed_.notify_one();
 }
 
@@ -104,15 +107,15 @@ void Context::save(RequestId id, const std::string& path, StateFile file) {
   outbox_.flush();
 }
 
-// What a saved state needs to be the same: the model, and how the cache holds it.
+// What a saved state needs to be the same: the model, and how the cache holds it. llama.cpp's state
+// of one sequence has an entry for every stream.
 uint64_t Context::fingerprint() const {
   std::ostringstream text;
-  for (const auto& [key, value] : model_->metadata())
-    text << key << '\0' << value << '\0';
-  text << llama_model_size(model_->handle()) << ' ' << llama_model_n_params(model_->handle()) << ' '
+  text << model_->identity() << ' ' << (options_.shared_cache ? 1 : options_.sequences) << ' '
        << options_.cache_type_key << ' ' << options_.cache_type_value << ' '
        << options_.flash_attention << ' ' << options_.rope_frequency_base << ' '
-       << options_.rope_frequency_scale;
+       << options_.rope_frequency_scale << ' '
+       << (options_.shared_cache ? 1 : options_.sequences);  // streams, which llama.cpp compares
   return hash_of(text.str());
 }
 
@@ -149,8 +152,9 @@ void Context::loop() {
   for (;;) {
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      changed_.wait(lock,
-                    [this] { return stopping_.load() || !inbox_.empty() || !scheduler_->idle(); });
+      changed_.wait(lock, [this] {
+        return stopping_.load() || interrupted_.load() || !inbox_.empty() || !scheduler_->idle();
+      });
       if (stopping_.load()) return;
       arrived.swap(inbox_);
     }

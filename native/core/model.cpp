@@ -3,9 +3,13 @@
 #include <ggml-backend.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <new>
+#include <sstream>
 
 #include "backend.h"
 #include "error.h"
@@ -82,6 +86,30 @@ int32_t gpu_layers_of(const ModelOptions& options) {
   return size <= room ? -1 : static_cast<int32_t>(layers * room / size);
 }
 
+// Some of the file's bytes: models of one name and shape differ in nearly all of them.
+std::string sample_of(const std::string& path) {
+  constexpr std::streamoff kSpots = 64;
+  constexpr std::streamoff kWidth = 256;
+  std::ifstream file(std::filesystem::u8path(path), std::ios::binary | std::ios::ate);
+  const std::streamoff size = file.tellg();
+  std::string sample = std::to_string(size);
+  std::array<char, kWidth> bytes{};
+  for (std::streamoff spot = 0; spot < kSpots && size >= kWidth; ++spot) {
+    file.seekg((size - kWidth) / (kSpots - 1) * spot);
+    file.read(bytes.data(), kWidth);
+    sample.append(bytes.data(), static_cast<size_t>(file.gcount()));
+  }
+  return sample;
+}
+
+std::string text_of(const ModelOptions::Override& override) {
+  std::ostringstream text;
+  text << override.first << '\0' << override.second.index() << '\0';
+  std::visit([&text](const auto& value) { text << std::hexfloat << value; }, override.second);
+  text << '\0';
+  return text.str();
+}
+
 llama_load_mode load_mode_of(const ModelOptions& options) {
   if (options.mmap) return options.mlock ? LLAMA_LOAD_MODE_MMAP_MLOCK : LLAMA_LOAD_MODE_MMAP;
   return options.mlock ? LLAMA_LOAD_MODE_MLOCK : LLAMA_LOAD_MODE_NONE;
@@ -136,11 +164,19 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
                                          errors.reason("it is no model that llama.cpp knows") +
                                          ". Expected a complete GGUF file of a supported model.");
   }
-  return std::shared_ptr<Model>(new Model(model, options.vocab_only));
+  return std::shared_ptr<Model>(new Model(model, options));
 }
 
-Model::Model(llama_model* model, bool vocab_only)
-    : model_(model), vocabulary_(llama_model_get_vocab(model)), vocab_only_(vocab_only) {}
+Model::Model(llama_model* model, const ModelOptions& options)
+    : model_(model),
+      vocabulary_(llama_model_get_vocab(model)),
+      vocab_only_(options.vocab_only),
+      identity_(sample_of(options.path)) {
+  for (const auto& [key, value] : metadata())
+    identity_ += key + '\0' + value + '\0';
+  for (const ModelOptions::Override& override : options.metadata_overrides)
+    identity_ += text_of(override);
+}
 
 Model::~Model() { llama_model_free(model_); }
 

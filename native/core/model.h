@@ -59,6 +59,9 @@ class Model {
   std::string metadata(const std::string& key) const;
   std::vector<std::pair<std::string, std::string>> metadata() const;
 
+  // Bytes that tell it from other models, and from the same one with other overrides.
+  const std::string& identity() const { return identity_; }
+
   // A whole number that the file gives for its architecture ("context_length"), 0 where it does
   // not. There also without weights, where llama.cpp's getters know nothing.
   int64_t hyperparameter(const std::string& name) const;
@@ -71,11 +74,12 @@ class Model {
   std::mutex& creating() { return creating_; }
 
  private:
-  Model(llama_model* model, bool vocab_only);
+  Model(llama_model* model, const ModelOptions& options);
 
   llama_model* model_;
   const Vocabulary vocabulary_;
   const bool vocab_only_;
+  std::string identity_;
   std::mutex creating_;
 };
 

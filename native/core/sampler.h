@@ -1,15 +1,19 @@
-// From logits to a token: the steps of lib/sampler.ts as a llama.cpp sampler chain, with a grammar
-// and the greedy choice outside of it, where they cost less.
+// From logits to a token: the steps of lib/sampler.ts, each llama.cpp's own, applied to as few
+// candidates as give the very token that all of them would.
 #pragma once
 
 #include <llama.h>
 
+#include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <vector>
 
 #include "grammar_filter.h"
+#include "llama_step.h"
+#include "logit_scan.h"
+#include "recent_tokens.h"
+#include "sampler_front.h"
 #include "sampler_step.h"
 #include "vocabulary.h"
 
@@ -18,41 +22,64 @@ namespace cria {
 // The state of one generation; one thread at a time.
 class Sampler {
  public:
-  // Throws ERR_GRAMMAR_INVALID where llama.cpp does not take a grammar.
+  // Steps that select no token are followed by a greedy one. Throws ERR_GRAMMAR_INVALID where
+  // llama.cpp does not take a grammar, ERR_INVALID_ARGUMENT and ERR_UNSUPPORTED for steps that it
+  // would abort or hang on.
   Sampler(const Vocabulary& vocabulary, const std::vector<SamplerStep>& steps, uint32_t seed);
 
+  // Goes on from the same state, on its own.
   Sampler(const Sampler& other);
-
-  // A token that somebody else chose, for the steps that look back.
-  void accept(llama_token token);
+  Sampler& operator=(const Sampler&) = delete;
 
   // What stands before the generation, for the steps that look back.
   void accept_prompt(const Tokens& prompt);
+
+  // A token that others chose, for the steps that look back; never for the grammar.
+  void accept(llama_token token);
 
   // Chooses a token and remembers it. `logits` has one for each token of the vocabulary. Throws
   // ERR_DECODE_FAILED where there is nothing to choose from.
   llama_token sample(const float* logits);
 
  private:
-  struct Free {
-    void operator()(llama_sampler* sampler) const { llama_sampler_free(sampler); }
+  struct Link {
+    enum class Kind { kPlain, kLooksBack, kAdaptive, kGrammar };
+    Kind kind;
+    LlamaSampler step;  // none for the grammar
   };
-  using Handle = std::unique_ptr<llama_sampler, Free>;
+  // What an adaptive-p step has drawn from: llama.cpp's clone of it begins to draw anew.
+  struct Draws {
+    uint64_t of_one = 0;
+    uint64_t of_many = 0;
+  };
 
   void add(const SamplerStep& step, uint32_t seed);
-  llama_token choose(const float* logits, bool constrained);
-  llama_token choose_from_candidates(const float* logits, bool constrained);
+  llama_token choose(const float* logits);
+  bool shortlist(const float* logits);
+  bool list(const float* logits, int32_t count);
+  void list_allowed(const float* logits);
+  void apply_front();
+  bool holds_all_kept(float border) const;
+  bool keep();
+  bool keep_top_k();
+  bool keep_min_p();
+  llama_token run(llama_token_data_array array, size_t from);
+  void filter(llama_token_data_array& array);
 
   const Vocabulary& vocabulary_;
-  Handle chain_;
+  const SamplerFront front_;
+  std::vector<Link> links_;
   std::optional<GrammarFilter> grammar_;
-  bool greedy_ = true;  // the chain holds nothing that could change the most likely token
-  bool looks_back_ = false;
-  std::vector<llama_token_data> candidates_;  // reused: 1.5 MB with 128K tokens
-};
+  size_t looks_back_ = 0;  // on how many tokens at most
+  bool infills_ = false;
+  RecentTokens recent_;
+  Draws draws_;
 
-// The most likely token, the first of equals; LLAMA_TOKEN_NULL where no logit is a number above
-// minus infinity.
-llama_token argmax(const float* logits, int32_t count);
+  // Reused.
+  LogitScan scan_;
+  Tokens changed_;
+  std::vector<llama_token_data> candidates_;
+  std::vector<char> allowed_;
+};
 
 }  // namespace cria

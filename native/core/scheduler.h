@@ -40,7 +40,9 @@ class Scheduler {
 
   void add(std::unique_ptr<Task> task);
 
-  bool idle() const { return waiting_.empty() && running_.empty(); }
+  // A step would do nothing, until something is added, cancelled or disposed: who waits then waits
+  // for a slot that somebody keeps.
+  bool idle() const { return running_.empty() && (waiting_.empty() || !cache_.has_free()); }
 
   // Two llama_decodes at most. Ends what was cancelled first.
   void step();

@@ -53,7 +53,9 @@ void Sequence::trim(int32_t length) {
 
 void Sequence::restore(const Tokens& tokens, const std::vector<uint8_t>& state) {
   if (!cache_.restore(slot_, tokens, state)) {
-    throw Error(code::kStateInvalid, "llama.cpp does not take the state in this file.");
+    throw Error(code::kStateInvalid,
+                "llama.cpp does not take the state in this file, or the cache has no cells left "
+                "for it.");
   }
   tokens_ = tokens;
   logits_.clear();

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -100,7 +101,9 @@ void write_state_file(const std::string& path, const StateFile& file) {
 StateFile read_state_file(const std::string& path, uint64_t fingerprint) {
   std::error_code error;
   const fs::path source = fs::u8path(path);
-  const uintmax_t size = fs::is_regular_file(source, error) ? fs::file_size(source, error) : 0;
+  // A pipe would be waited for.
+  if (!fs::is_regular_file(source, error)) fail(path, "is not there, or is no file.");
+  const uintmax_t size = fs::file_size(source, error);
   std::ifstream in(source, std::ios::binary);
   if (error || !in) fail(path, "cannot be read.");
 

@@ -1,9 +1,11 @@
 #include "vocabulary.h"
 
+#include <atomic>
 #include <limits>
 
 #include "deep_stack.h"
 #include "error.h"
+#include "token_tree.h"
 #include "utf8.h"
 
 namespace cria {
@@ -21,10 +23,15 @@ constexpr size_t kLongestRun = size_t{1} << 20;
 constexpr size_t kStackBase = size_t{1} << 20;
 constexpr size_t kStackPerByte = 1024;
 
+uint64_t next_id() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
 }  // namespace
 
 Vocabulary::Vocabulary(const llama_vocab* vocab)
-    : vocab_(vocab), size_(llama_vocab_n_tokens(vocab)) {
+    : vocab_(vocab), id_(next_id()), size_(llama_vocab_n_tokens(vocab)) {
   if (llama_vocab_type(vocab) != LLAMA_VOCAB_TYPE_NONE) {
     for (llama_token token = 0; token < size_; ++token) {
       if ((llama_vocab_get_attr(vocab, token) & kNamed) != 0) {
@@ -132,6 +139,11 @@ llama_token Vocabulary::by_text(const std::string& text) const {
 
 bool Vocabulary::ends_generation(llama_token token) const {
   return contains(token) && llama_vocab_is_eog(vocab_, token);
+}
+
+const TokenTree& Vocabulary::tree() const {
+  std::call_once(tree_made_, [&] { tree_ = std::make_shared<const TokenTree>(*this); });
+  return *tree_;
 }
 
 }  // namespace cria

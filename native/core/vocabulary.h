@@ -4,6 +4,9 @@
 
 #include <llama.h>
 
+#include <cstdint>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -13,11 +16,15 @@ namespace cria {
 
 using Tokens = std::vector<llama_token>;
 
+class TokenTree;
+
 class Vocabulary {
  public:
   explicit Vocabulary(const llama_vocab* vocab);
 
   const llama_vocab* handle() const { return vocab_; }
+  // Of no other vocabulary in this process, not even of one that is gone.
+  uint64_t id() const { return id_; }
   int32_t size() const { return size_; }
   bool contains(llama_token token) const { return token >= 0 && token < size_; }
   // Throws ERR_INVALID_ARGUMENT for an id that the vocabulary does not have.
@@ -47,11 +54,17 @@ class Vocabulary {
 
   bool ends_generation(llama_token token) const;
 
+  // Made at the first call, which takes some 100 ms with 128K tokens.
+  const TokenTree& tree() const;
+
  private:
   const llama_vocab* vocab_;
+  uint64_t id_;
   int32_t size_;
   std::unordered_map<std::string, llama_token> named_;
   llama_token eom_;
+  mutable std::once_flag tree_made_;
+  mutable std::shared_ptr<const TokenTree> tree_;
 };
 
 }  // namespace cria

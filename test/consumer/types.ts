@@ -1,12 +1,16 @@
 // A user's program, as strict as TypeScript can be; compiled for ESM and for CommonJS.
 import {
+  type BatchRequest,
+  type BatchResult,
   type CacheType,
   type Context,
   type ContextOptions,
   CriaError,
   type CriaErrorCode,
   type Device,
+  type EvaluateOptions,
   engineInfo,
+  type GenerateManyOptions,
   type GenerateOptions,
   type Generation,
   type GenerationChunk,
@@ -19,7 +23,11 @@ import {
   promptToString,
   Sampler,
   type SamplerStep,
+  type ScoreOptions,
+  type Sequence,
   setLogHandler,
+  type TokenLogprob,
+  type TokenLogprobs,
 } from "cria";
 
 const load: LoadModelOptions = {
@@ -61,8 +69,44 @@ export async function answer(path: string, signal: AbortSignal): Promise<string>
   }
 }
 
-function take({ text, tokens }: GenerationChunk): [string, Int32Array] {
-  return [text, tokens];
+function take({ text, tokens, logprobs }: GenerationChunk): [string, Int32Array, number] {
+  return [text, tokens, likeliest(logprobs ?? []).length];
+}
+
+function likeliest(logprobs: TokenLogprobs[]): TokenLogprob[] {
+  return logprobs.map(({ token, text, logprob, top }) => top[0] ?? { token, text, logprob });
+}
+
+interface Job extends BatchRequest {
+  id: string;
+}
+
+export async function batch(context: Context, jobs: AsyncIterable<Job>): Promise<string[]> {
+  const options: GenerateManyOptions = { ordered: true, logprobs: 2, cachePrompt: false };
+  const texts: string[] = [];
+  const show = (one: BatchResult<Job>): string =>
+    one.result === undefined ? `${one.request.id} ${codeOf(one.error)}` : one.result.text;
+  for await (const one of context.generateMany(jobs, options)) texts[one.index] = show(one);
+  for await (const { request, result } of context.generateMany([{ prompt: "x", mine: 1 }])) {
+    const mine: number = request.mine;
+    texts.push(`${mine} ${result?.logprobs?.[0]?.text}`);
+  }
+  return texts;
+}
+
+export async function byHand(context: Context, sampler: Sampler): Promise<number> {
+  const options: EvaluateOptions = { signal: AbortSignal.timeout(1000) };
+  await using sequence: Sequence = await context.createSequence();
+  await sequence.evaluate([{ text: "x" }], options);
+  const token: number = await sequence.sample(sampler);
+  await using forked = await sequence.fork();
+  await forked.trim(sequence.tokens.length - 1);
+  await forked.save("x");
+  await forked.restore("x");
+  const logits: Float32Array = await forked.logits();
+  const scoring: ScoreOptions = { cachePrompt: false };
+  const scores: Float32Array = await context.score("x", [token], scoring);
+  return (logits[0] ?? 0) + (scores[0] ?? 0) + Number(forked.disposed);
 }
 
 export function describe(step: SamplerStep): string {
@@ -102,6 +146,12 @@ setLogHandler(null);
 new Sampler({ temprature: 1 });
 // @ts-expect-error: it has no public constructor
 new Model();
+export function wrong(context: Context): void {
+  // @ts-expect-error: a request needs a prompt
+  context.generateMany([{ maxTokens: 1 }]);
+  // @ts-expect-error: candidates are token ids
+  void context.score("x", ["yes"]);
+}
 // @ts-expect-error: no such step
 Sampler.chain([{ type: "top-q", value: 1 }]);
 export function change(result: GenerationResult): void {

@@ -3,164 +3,30 @@
 //
 //   cria-context-test MODEL [tests…]      a GGUF model that can generate; small ones are quick
 
-#include "core/context.h"
-
 #include <algorithm>
-#include <chrono>
-#include <condition_variable>
-#include <cstdio>
-#include <functional>
-#include <map>
-#include <memory>
-#include <mutex>
-#include <optional>
 #include <random>
-#include <string>
 #include <thread>
-#include <vector>
 
-#include "core/backend.h"
-#include "core/model.h"
-#include "harness.h"
+#include "client.h"
 
-using cria::Context;
-using cria::ContextOptions;
-using cria::News;
-using cria::Request;
 using cria::RequestId;
 using cria::StopReason;
 using cria::Tokens;
-namespace step = cria::step;
+using demo::Client;
+using demo::ContextOptions;
+using demo::endless;
+using demo::random_tokens;
+using demo::Request;
+using demo::small;
+using demo::Story;
 
 namespace {
-
-std::shared_ptr<cria::Model> g_model;
-
-constexpr auto kPatience = std::chrono::seconds(120);
-
-// All that was told of one request.
-struct Story {
-  std::string text;
-  Tokens tokens;
-  std::vector<int32_t> progress;
-  std::optional<cria::Finish> finish;
-  std::optional<cria::Failure> failure;
-};
-
-ContextOptions small(int32_t sequences, int32_t context_size = 256) {
-  ContextOptions options;
-  options.context_size = context_size;
-  options.sequences = sequences;
-  options.cache_size = context_size * sequences;
-  options.batch_size = 512;
-  options.micro_batch_size = 512;
-  options.threads = 1;  // two that wait for each other are slow beside other processes
-  return options;
-}
-
-// A context and the thread that reads its news, as the binding would.
-class Client {
- public:
-  explicit Client(const ContextOptions& options) {
-    Context::Events events;
-    events.opened = [this](const cria::ContextInfo&) { set(&Client::opened_); };
-    events.failed = [this](const cria::Error& error) {
-      std::lock_guard<std::mutex> lock(mutex_);
-      error_ = error.code();
-      changed_.notify_all();
-    };
-    events.news = [this] { set(&Client::news_); };
-    events.closed = [] {};
-    context_ = std::make_unique<Context>(g_model, options, std::move(events));
-  }
-
-  void open() {
-    wait([this] { return opened_ || !error_.empty(); });
-    CHECK_EQ(error_, "");
-  }
-
-  std::shared_ptr<Request> submit(RequestId id, const std::function<void(Request&)>& fill) {
-    auto request = std::make_shared<Request>();
-    request->id = id;
-    request->sampler = {step::Greedy{}};
-    fill(*request);
-    context_->submit(request);
-    return request;
-  }
-
-  // Reads until `enough`, which sees every story.
-  template <typename Enough>
-  void read_until(const Enough& enough) {
-    while (!enough()) {
-      wait([this] { return news_; });
-      {
-        std::lock_guard<std::mutex> lock(mutex_);
-        news_ = false;
-      }
-      for (News& news : context_->outbox().take())
-        add(news);
-    }
-  }
-
-  void read_to_end(const std::vector<RequestId>& ids) {
-    read_until([&] {
-      return std::all_of(ids.begin(), ids.end(), [&](RequestId id) { return ended(id); });
-    });
-  }
-
-  bool ended(RequestId id) { return stories[id].finish || stories[id].failure; }
-  Context& context() { return *context_; }
-  void close() { context_.reset(); }
-
-  std::map<RequestId, Story> stories;
-
- private:
-  void set(bool Client::*flag) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    this->*flag = true;
-    changed_.notify_all();
-  }
-
-  template <typename Condition>
-  void wait(const Condition& condition) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    CHECK(changed_.wait_for(lock, kPatience, condition));
-  }
-
-  void add(News& news) {
-    Story& story = stories[news.id];
-    CHECK(!ended(news.id));
-    story.text += news.text;
-    story.tokens.insert(story.tokens.end(), news.tokens.begin(), news.tokens.end());
-    if (news.evaluated >= 0) story.progress.push_back(news.evaluated);
-    story.finish = std::move(news.finish);
-    story.failure = std::move(news.failure);
-  }
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool opened_ = false;
-  bool news_ = false;
-  std::string error_;
-  std::unique_ptr<Context> context_;  // last: its thread uses the others
-};
-
-Tokens random_prompt(std::mt19937& random, size_t length) {
-  Tokens prompt(length);
-  for (llama_token& token : prompt) {
-    do {
-      token =
-          static_cast<llama_token>(random() % static_cast<uint32_t>(g_model->vocabulary().size()));
-    } while (g_model->vocabulary().ends_generation(token));
-  }
-  return prompt;
-}
 
 std::vector<Tokens> random_prompts(size_t count) {
   std::mt19937 random(11);
   std::vector<Tokens> prompts;
   for (size_t i = 0; i < count; ++i)
-    prompts.push_back(random_prompt(random, 1 + random() % 150));
+    prompts.push_back(random_tokens(random, 1 + random() % 150));
   return prompts;
 }
 
@@ -178,16 +44,6 @@ std::vector<Story> run(Client& client, const std::vector<Tokens>& prompts, int32
   for (const RequestId id : ids)
     stories.push_back(client.stories[id]);
   return stories;
-}
-
-// A generation that no stop token ends, as long as the context has room.
-void endless(Request& request) {
-  request.prompt.segments = {Tokens{1, 2, 3}};
-  step::LogitBias never;
-  for (llama_token token = 0; token < g_model->vocabulary().size(); ++token) {
-    if (g_model->vocabulary().ends_generation(token)) never.biases.push_back({token, -INFINITY});
-  }
-  request.sampler = {never, step::Greedy{}};
 }
 
 }  // namespace
@@ -220,7 +76,7 @@ TEST(a_shared_cache_that_is_too_small_for_all_serves_all) {
   for (RequestId id = 1; id <= 8; ++id) {
     client.submit(id, [&](Request& request) {
       endless(request);
-      request.prompt.segments = {random_prompt(random, 90)};
+      request.prompt.segments = {random_tokens(random, 90)};
       request.max_tokens = 30;
     });
     ids.push_back(id);
@@ -240,7 +96,7 @@ TEST(progress_rises_to_the_end_of_the_prompt) {
   client.open();
   std::mt19937 random(6);
   client.submit(1, [&](Request& request) {
-    request.prompt.segments = {random_prompt(random, 200)};
+    request.prompt.segments = {random_tokens(random, 200)};
     request.max_tokens = 1;
     request.progress = true;
   });
@@ -257,7 +113,7 @@ TEST(a_generation_ends_where_the_context_does) {
   client.submit(1, endless);
   std::mt19937 random(8);
   client.submit(2,
-                [&](Request& request) { request.prompt.segments = {random_prompt(random, 257)}; });
+                [&](Request& request) { request.prompt.segments = {random_tokens(random, 257)}; });
   client.submit(3, [&](Request& request) { request.prompt.segments = {Tokens{-1}}; });
   client.submit(4, [&](Request& request) {
     endless(request);
@@ -285,7 +141,7 @@ TEST(cancelled_while_it_waits_prefills_or_generates) {
     request.max_tokens = 300;
   });
   const auto prefilling = client.submit(2, [&](Request& request) {
-    request.prompt.segments = {random_prompt(random, 1000)};
+    request.prompt.segments = {random_tokens(random, 1000)};
     request.progress = true;
   });
   const auto waiting = client.submit(3, endless);
@@ -329,7 +185,7 @@ TEST(closed_in_every_phase) {
       for (RequestId id = 1; id <= 4; ++id) {
         client.submit(id, [&](Request& request) {
           endless(request);
-          if (id % 2 == 0) request.prompt.segments = {random_prompt(random, 500)};
+          if (id % 2 == 0) request.prompt.segments = {random_tokens(random, 500)};
         });
       }
     }
@@ -359,18 +215,4 @@ TEST(contexts_on_one_model_at_the_same_time) {
   }
 }
 
-int main(int argc, char** argv) {
-  cria::backend::start();
-  try {
-    if (argc < 2) throw std::runtime_error("usage: cria-context-test MODEL [tests]");
-    cria::ModelOptions options;
-    options.path = argv[1];
-    g_model = cria::Model::load(options, [](float) { return true; });
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 2;
-  }
-  const int status = harness::run(argc - 1, argv + 1);
-  g_model.reset();
-  return status;
-}
+int main(int argc, char** argv) { return demo::run(argc, argv); }

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
+import { llamaCppDir } from "../support/llama-cpp-dir.js";
 import { MODEL, REFERENCE } from "../support/paths.js";
 
 const suffix = process.platform === "win32" ? ".exe" : "";
@@ -22,7 +23,14 @@ async function run(program: string, args: readonly string[]) {
 test.each([
   ["text-stream-test"],
   ["outbox-test"],
+  ["logit-scan-test"],
   ["sampler-test", MODEL],
+  ["grammar-filter-test", MODEL, join(llamaCppDir(), "models", "ggml-vocab-llama-bpe.gguf")],
+  ["plan-test"],
+  ["cache-test", MODEL],
+  ["scheduler-test", MODEL],
+  ["state-file-test"],
+  ["sequences-test", MODEL],
   ["context-test", MODEL],
 ])(
   "%s",

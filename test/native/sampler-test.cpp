@@ -18,8 +18,8 @@
 #include "core/vocabulary.h"
 #include "harness.h"
 #include "llama.h"
+#include "plain_chain.h"
 
-using cria::argmax;
 using cria::Sampler;
 using cria::SamplerStep;
 namespace step = cria::step;
@@ -46,39 +46,30 @@ Logits random_logits(std::mt19937& random) {
   return logits;
 }
 
-using Chain = std::unique_ptr<llama_sampler, decltype(&llama_sampler_free)>;
-
-Chain make_chain(const std::vector<llama_sampler*>& steps) {
-  Chain chain(llama_sampler_chain_init(llama_sampler_chain_default_params()), llama_sampler_free);
-  for (llama_sampler* step : steps)
-    llama_sampler_chain_add(chain.get(), step);
-  return chain;
-}
-
-// As llama_sampler_sample() does it, but for logits that no context gave.
-llama_token sample(llama_sampler* chain, const Logits& logits) {
-  std::vector<llama_token_data> candidates;
-  for (size_t i = 0; i < logits.size(); ++i) {
-    candidates.push_back({static_cast<llama_token>(i), logits[i], 0.0F});
+// Rows that make the steps' ways differ: smooth ones, ones with many equals, ones that nearly
+// decide.
+Logits row(std::mt19937& random, int round) {
+  Logits logits = random_logits(random);
+  if (round % 5 == 3) {
+    for (float& logit : logits)
+      logit = std::round(logit * 2.0F);
   }
-  llama_token_data_array array{candidates.data(), candidates.size(), -1, false};
-  llama_sampler_apply(chain, &array);
-  const llama_token token = array.data[array.selected].id;
-  llama_sampler_accept(chain, token);
-  return token;
+  if (round % 5 == 4) logits[random() % logits.size()] += 12.0F;
+  return logits;
 }
 
-void check_same(const std::vector<SamplerStep>& steps, const std::vector<llama_sampler*>& plain,
-                uint32_t seed, const cria::Tokens& prompt = {}) {
+void check_same(const std::vector<SamplerStep>& steps, uint32_t seed, int rounds = 60) {
+  const cria::Tokens prompt{1, 2, 3, 3, 3, 5, 8, 1, 2, 3};
   Sampler sampler(vocabulary(), steps, seed);
   sampler.accept_prompt(prompt);
-  const Chain chain = make_chain(plain);
-  for (const llama_token token : prompt)
-    llama_sampler_accept(chain.get(), token);
+  const plain::Chain chain = plain::make_chain(vocabulary().handle(), steps, seed);
+  plain::accept_prompt(chain.get(), prompt);
   std::mt19937 random(seed);
-  for (int i = 0; i < 100; ++i) {
-    const Logits logits = random_logits(random);
-    CHECK_EQ(sampler.sample(logits.data()), sample(chain.get(), logits));
+  for (int round = 0; round < rounds; ++round) {
+    const Logits logits = row(random, round);
+    const llama_token token = sampler.sample(logits.data());
+    CHECK_EQ(token, plain::sample(chain.get(), logits));
+    if (vocabulary().ends_generation(token)) break;  // beyond it, a grammar allows nothing
   }
 }
 
@@ -91,85 +82,212 @@ std::string error_code(const std::function<void()>& action) {
   return "none";
 }
 
-llama_token naive_argmax(const Logits& logits) {
-  llama_token best = LLAMA_TOKEN_NULL;
-  float highest = kMinusInfinity;
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] > highest) {
-      highest = logits[i];
-      best = static_cast<llama_token>(i);
-    }
-  }
-  return best;
+llama_token best_of(const Logits& logits) {
+  return static_cast<llama_token>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
-llama_token argmax_of(const Logits& logits) {
-  return argmax(logits.data(), static_cast<int32_t>(logits.size()));
+void check_all_seeds(const std::vector<SamplerStep>& steps) {
+  for (const uint32_t seed : {0U, 42U, 4'294'967'294U})
+    check_same(steps, seed);
 }
+
+// The text that made-up logits lead to.
+std::string follow(Sampler& sampler, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::string text;
+  for (int i = 0; i < 8; ++i) {
+    const llama_token token = sampler.sample(random_logits(random).data());
+    if (vocabulary().ends_generation(token)) break;
+    vocabulary().append_piece(token, false, text);
+  }
+  return text;
+}
+
+const step::Dist kDist;
+const step::Greedy kGreedy;
+const step::Penalties kPenalties{64, 1.3F, 0.4F, 0.2F};
+const step::Dry kDry{0.8F, 1.75F, 2, 64, {"\n", ":", "\"", "*"}};
+const step::LogitBias kBias{{{3, 5.0F}, {7, -2.0F}, {9, kMinusInfinity}}};
+const step::Grammar kYes{"root ::= (\"yes\" | \"no\") \"!\"", "root", {}};
+const step::Grammar kWords{"root ::= ([a-z]+ \" \"){3} [A-Z]+", "root", {}};
+const step::Grammar kAny{"root ::= [^x]*", "root", {}};
 
 }  // namespace
 
-TEST(argmax_of_any_length) {
-  std::mt19937 random(1);
-  std::normal_distribution<float> normal(0.0F, 3.0F);
-  for (size_t length = 0; length < 1'200; ++length) {
-    Logits logits(length);
-    for (float& logit : logits)
-      logit = normal(random);
-    CHECK_EQ(argmax_of(logits), naive_argmax(logits));
+TEST(each_step_alone) {
+  for (const SamplerStep& step :
+       std::vector<SamplerStep>{step::Temperature{0.7F},
+                                step::Temperature{1.8F},
+                                step::Temperature{0.0F},
+                                step::DynamicTemperature{1.0F, 0.5F, 1.5F},
+                                step::DynamicTemperature{0.8F, 0.0F, 1.0F},
+                                step::TopK{40},
+                                step::TopK{1},
+                                step::TopK{200},
+                                step::TopK{100'000},
+                                step::TopK{0},
+                                step::TopP{0.9F, 1},
+                                step::TopP{0.0F, 5},
+                                step::TopP{1.0F, 1},
+                                step::MinP{0.05F, 1},
+                                step::MinP{0.9F, 10},
+                                step::TypicalP{0.5F, 1},
+                                step::TypicalP{0.9F, 20},
+                                step::TopNSigma{1.5F},
+                                step::Xtc{1.0F, 0.02F, 1},
+                                step::Xtc{0.5F, 0.1F, 1},
+                                kPenalties,
+                                kDry,
+                                kBias}) {
+    check_all_seeds({step, kDist});
+    check_all_seeds({step, kGreedy});
   }
+  check_all_seeds({kGreedy});
+  check_all_seeds({kDist});
+  check_all_seeds({step::Mirostat{1, 5.0F, 0.1F, 100}});
+  check_all_seeds({step::Mirostat{2, 5.0F, 0.1F, 100}});
+  check_all_seeds({step::AdaptiveP{0.3F, 0.9F}});
 }
 
-TEST(argmax_takes_the_first_of_equals) {
-  std::mt19937 random(2);
-  for (int round = 0; round < 2'000; ++round) {
-    Logits logits(1 + random() % 2'000);
-    for (float& logit : logits)
-      logit = static_cast<float>(random() % 3);
-    CHECK_EQ(argmax_of(logits), naive_argmax(logits));
-  }
+TEST(the_usual_chains) {
+  const step::TopK k{40};
+  const step::TopP p{0.95F, 1};
+  const step::MinP min{0.05F, 1};
+  const step::Temperature t{0.8F};
+  check_all_seeds({k, p, min, t, kDist});
+  check_all_seeds({kPenalties, k, p, min, t, kDist});
+  check_all_seeds({kBias, kPenalties, kDry, k, step::TypicalP{0.7F, 1}, p, min,
+                   step::Xtc{0.5F, 0.1F, 1}, t, kDist});
+  check_all_seeds({kBias, kPenalties, kDry, step::TopNSigma{2.0F}, k, p, min, t, kDist});
+  check_all_seeds({t, step::Mirostat{1, 5.0F, 0.1F, 100}});
+  check_all_seeds({t, step::Mirostat{2, 3.0F, 0.3F, 100}});
+  check_all_seeds({min, step::AdaptiveP{0.2F, 0.95F}});
 }
 
-TEST(argmax_passes_over_what_is_no_number) {
-  CHECK_EQ(argmax_of({}), LLAMA_TOKEN_NULL);
-  CHECK_EQ(argmax_of({kMinusInfinity, kMinusInfinity}), LLAMA_TOKEN_NULL);
-  CHECK_EQ(argmax_of(Logits(5'000, kNaN)), LLAMA_TOKEN_NULL);
-  std::mt19937 random(3);
-  for (int round = 0; round < 2'000; ++round) {
-    Logits logits(1 + random() % 2'000);
-    for (float& logit : logits) {
-      logit = random() % 3 == 0   ? kNaN
-              : random() % 2 == 0 ? kMinusInfinity
-                                  : -static_cast<float>(random() % 1'000);
+TEST(chains_in_odd_orders) {
+  const step::Temperature hot{2.5F};
+  const step::Temperature cold{0.3F};
+  check_all_seeds({hot, step::TopK{7}, kPenalties, kDist});
+  check_all_seeds({hot, kBias, cold, kPenalties, step::TopK{30}, step::MinP{0.2F, 3}, kDist});
+  check_all_seeds({step::MinP{0.01F, 1}, step::TopK{9}, kBias, kDist});
+  check_all_seeds({step::TopK{500}, step::TopK{50}, step::TopK{5}, kGreedy});
+  check_all_seeds({kPenalties, kPenalties, kGreedy});
+  check_all_seeds({kDry, cold, kGreedy});
+  check_all_seeds({step::Xtc{1.0F, 0.01F, 1}, step::TopK{20}, hot, kDist});
+  check_all_seeds({step::TopK{60}, step::DynamicTemperature{1.0F, 0.9F, 2.0F}, kDry, kDist});
+  check_all_seeds({step::TypicalP{0.8F, 1}, step::TopP{0.7F, 1}, kGreedy});
+  check_all_seeds({step::TopK{0}, step::TopP{1.0F, 1}, kPenalties, step::TopK{3}, kDist});
+  check_all_seeds({step::TopK{15}, step::TopP{0.9F, 1}, step::Infill{}, kDist});
+  check_all_seeds({cold, step::TopK{200}, step::Infill{}, hot, kGreedy});
+  check_all_seeds({step::TopK{12}, step::Mirostat{2, 2.0F, 0.2F, 100}});
+  check_all_seeds({kBias, step::TopK{25}, step::Xtc{0.5F, 0.05F, 1}, step::AdaptiveP{0.4F, 0.5F}});
+}
+
+TEST(min_p_first) {
+  const step::Temperature t{0.7F};
+  for (const float p : {0.000'000'1F, 0.001F, 0.1F, 0.9F, 1.0F}) {
+    for (const size_t keep : {1U, 5U, 60U}) {
+      check_all_seeds({step::MinP{p, keep}, t, kDist});
+      check_all_seeds({kBias, kPenalties, t, kDry, step::MinP{p, keep}, kDist});
+      check_all_seeds({kWords, step::MinP{p, keep}, t, kDist});
+      check_all_seeds({kPenalties, kYes, step::MinP{p, keep}, step::TopP{0.9F, 1}, kDist});
     }
-    CHECK_EQ(argmax_of(logits), naive_argmax(logits));
   }
 }
 
-TEST(greedy_is_the_chains_greedy) {
-  check_same({step::Greedy{}}, {llama_sampler_init_greedy()}, 1);
-  check_same({}, {llama_sampler_init_greedy()}, 2);
-}
-
-TEST(the_same_seed_and_steps_give_the_same_tokens) {
-  for (const uint32_t seed : {0U, 1U, 42U, 4'000'000'000U}) {
-    check_same({step::Dist{}}, {llama_sampler_init_dist(seed)}, seed);
-    check_same({step::TopK{40}, step::TopP{0.95F, 1}, step::MinP{0.05F, 1}, step::Temperature{0.8F},
-                step::Dist{}},
-               {llama_sampler_init_top_k(40), llama_sampler_init_top_p(0.95F, 1),
-                llama_sampler_init_min_p(0.05F, 1), llama_sampler_init_temp(0.8F),
-                llama_sampler_init_dist(seed)},
-               seed);
+TEST(a_grammar_in_any_place) {
+  const step::TopK k{40};
+  for (const step::Grammar& grammar : {kYes, kWords, kAny}) {
+    check_all_seeds({grammar, kGreedy});
+    check_all_seeds({grammar, kDist});
+    check_all_seeds({grammar, k, step::TopP{0.95F, 1}, step::Temperature{0.8F}, kDist});
+    check_all_seeds({kBias, kPenalties, grammar, kDry, kGreedy});
+    check_all_seeds({step::Temperature{1.7F}, grammar, kPenalties, k, step::MinP{0.1F, 1}, kDist});
+    check_all_seeds({grammar, step::Xtc{0.5F, 0.1F, 1}, step::Temperature{0.8F}, kDist});
+    check_all_seeds({grammar, step::MinP{0.05F, 1}, step::AdaptiveP{0.3F, 0.9F}});
   }
 }
 
-TEST(penalties_count_the_prompt) {
-  const cria::Tokens prompt{1, 2, 3, 3, 3, 5, 8};
-  const int32_t size = vocabulary().size();
-  check_same({step::Penalties{64, 1.5F, 0.5F, 0.5F}, step::TopK{3}, step::Dist{}},
-             {llama_sampler_init_penalties(size, 64, 1.5F, 0.5F, 0.5F), llama_sampler_init_top_k(3),
-              llama_sampler_init_dist(9)},
-             9, prompt);
+// Some steps go by how many candidates there are, those of no probability included.
+TEST(a_grammar_that_leaves_fewer_than_top_k_keeps) {
+  for (const SamplerStep& step :
+       std::vector<SamplerStep>{step::TypicalP{0.5F, 1}, step::DynamicTemperature{1.0F, 0.8F, 1.0F},
+                                step::Xtc{1.0F, 0.2F, 30}, step::Xtc{0.5F, 0.1F, 1},
+                                step::TopNSigma{1.0F}, kPenalties}) {
+    check_all_seeds({kYes, step::TopK{40}, step, kDist});
+    check_all_seeds({kWords, step::TopK{100}, step, kDist});
+  }
+  check_all_seeds({kYes, step::TopK{40}, step::Mirostat{2, 5.0F, 0.1F, 100}});
+}
+
+TEST(a_grammar_behind_a_cut_forbids_what_is_left) {
+  check_all_seeds({step::TopK{100'000}, kWords, kGreedy});
+  check_all_seeds({step::Temperature{3.0F}, step::MinP{0.000'001F, 1}, kWords, kDist});
+  for (uint32_t seed = 0; seed < 10; ++seed) {  // llama.cpp would compute with infinity here
+    Sampler sampler(vocabulary(), {step::TopK{100'000}, kYes, kDist}, seed);
+    const std::string text = follow(sampler, seed);
+    CHECK(text == "yes!" || text == "no!");
+  }
+  std::mt19937 random(6);
+  const Logits logits = random_logits(random);
+  Logits without = logits;
+  without[static_cast<size_t>(best_of(logits))] += 50.0F;
+  const step::Grammar other{"root ::= \"never such a text\"", "root", {}};
+  Sampler sampler(vocabulary(), {step::TopK{1}, other, kDist}, 0);
+  CHECK_EQ(error_code([&] { sampler.sample(without.data()); }), "ERR_DECODE_FAILED");
+}
+
+TEST(a_copy_goes_on_alike_and_alone) {
+  const std::vector<std::vector<SamplerStep>> chains{
+      {kPenalties, kDry, step::TopK{40}, step::Xtc{0.5F, 0.05F, 1}, kDist},
+      {step::Mirostat{1, 5.0F, 0.1F, 100}},
+      {step::Mirostat{2, 5.0F, 0.1F, 100}},
+      {step::TopK{50}, step::AdaptiveP{0.3F, 0.9F}},
+      {step::MinP{0.8F, 1}, step::AdaptiveP{0.9F, 0.5F}},
+      {kAny, step::TopK{40}, kDist}};
+  for (const auto& steps : chains) {
+    Sampler sampler(vocabulary(), steps, 11);
+    sampler.accept_prompt({1, 2, 3, 1, 2});
+    std::mt19937 random(7);
+    std::vector<Logits> rows;
+    for (int round = 0; round < 40; ++round)
+      rows.push_back(row(random, round));
+    for (Logits& logits : rows) {  // for kAny: nothing ends it
+      for (llama_token token = 0; token < vocabulary().size(); ++token) {
+        if (vocabulary().ends_generation(token)) logits[static_cast<size_t>(token)] = -100.0F;
+      }
+    }
+    for (size_t i = 0; i < 20; ++i)
+      sampler.sample(rows[i].data());
+    Sampler copy(sampler);
+    std::vector<llama_token> tokens;
+    for (size_t i = 20; i < 40; ++i)
+      tokens.push_back(copy.sample(rows[i].data()));
+    for (size_t i = 20; i < 40; ++i)
+      CHECK_EQ(sampler.sample(rows[i].data()), tokens[i - 20]);
+  }
+}
+
+TEST(a_token_that_others_chose_counts) {
+  const step::Penalties severe{16, 1.0F, 0.0F, 100.0F};
+  std::mt19937 random(8);
+  const Logits logits = random_logits(random);
+  Sampler sampler(vocabulary(), {severe, kGreedy}, 0);
+  sampler.accept(best_of(logits));
+  CHECK(sampler.sample(logits.data()) != best_of(logits));
+  Sampler constrained(vocabulary(), {kYes, kGreedy}, 0);
+  constrained.accept(best_of(logits));  // no business of the grammar's
+  CHECK(vocabulary().contains(constrained.sample(logits.data())));
+}
+
+TEST(infill_is_kept_from_hanging) {
+  for (const std::vector<SamplerStep>& steps :
+       std::vector<std::vector<SamplerStep>>{{step::Infill{}, kDist},
+                                             {step::TopK{0}, step::Infill{}, kDist},
+                                             {step::TopK{5'000}, step::Infill{}, kDist},
+                                             {step::Infill{}, step::TopK{5}, kDist}}) {
+    CHECK_EQ(error_code([&] { Sampler(vocabulary(), steps, 0); }), "ERR_INVALID_ARGUMENT");
+  }
 }
 
 TEST(a_bias_decides) {
@@ -177,7 +295,7 @@ TEST(a_bias_decides) {
   const Logits logits = random_logits(random);
   Sampler up(vocabulary(), {step::LogitBias{{{17, 1'000.0F}}}, step::Greedy{}}, 0);
   CHECK_EQ(up.sample(logits.data()), 17);
-  const llama_token best = argmax_of(logits);
+  const llama_token best = best_of(logits);
   Sampler down(vocabulary(), {step::LogitBias{{{best, kMinusInfinity}}}, step::Greedy{}}, 0);
   CHECK(down.sample(logits.data()) != best);
   CHECK_EQ(error_code([] {
@@ -187,27 +305,52 @@ TEST(a_bias_decides) {
 }
 
 TEST(nothing_to_choose_is_an_error) {
-  const Logits none(static_cast<size_t>(vocabulary().size()), kNaN);
-  Logits one_is_not_a_number(none.size(), 0.0F);
-  one_is_not_a_number[5] = kNaN;
-  Sampler greedy(vocabulary(), {step::Greedy{}}, 0);
-  CHECK_EQ(error_code([&] { greedy.sample(none.data()); }), "ERR_DECODE_FAILED");
-  Sampler drawn(vocabulary(), {step::TopK{40}, step::Dist{}}, 0);
-  CHECK_EQ(error_code([&] { drawn.sample(none.data()); }), "ERR_DECODE_FAILED");
-  CHECK_EQ(error_code([&] { drawn.sample(one_is_not_a_number.data()); }), "ERR_DECODE_FAILED");
+  const auto size = static_cast<size_t>(vocabulary().size());
+  std::vector<Logits> rows{Logits(size, kNaN), Logits(size, kMinusInfinity), Logits(size, 0.0F),
+                           Logits(size, 0.0F)};
+  rows[2][5] = kNaN;
+  rows[3][size - 1] = -kMinusInfinity;
+  for (const std::vector<SamplerStep>& steps :
+       std::vector<std::vector<SamplerStep>>{{kGreedy},
+                                             {step::TopK{40}, kDist},
+                                             {kDist},
+                                             {kPenalties, kGreedy},
+                                             {kYes, kGreedy},
+                                             {step::Mirostat{1, 5.0F, 0.1F, 100}},
+                                             {step::AdaptiveP{0.5F, 0.9F}}}) {
+    Sampler sampler(vocabulary(), steps, 0);
+    for (const Logits& logits : rows)
+      CHECK_EQ(error_code([&] { sampler.sample(logits.data()); }), "ERR_DECODE_FAILED");
+  }
+}
+
+TEST(a_bias_against_everything_is_an_error) {
+  step::LogitBias all;
+  for (llama_token token = 0; token < vocabulary().size(); ++token)
+    all.biases.push_back({token, kMinusInfinity});
+  const Logits logits(static_cast<size_t>(vocabulary().size()), 1.0F);
+  for (const std::vector<SamplerStep>& rest : std::vector<std::vector<SamplerStep>>{
+           {kGreedy},
+           {kDist},
+           {step::TopK{40}, kDist},
+           {step::TypicalP{0.5F, 1}, kDist},
+           {step::TopNSigma{1.0F}, step::Xtc{1.0F, 0.1F, 1}, kDist},
+           {step::TopK{20}, step::Infill{}, kDist},
+           {step::Mirostat{1, 5.0F, 0.1F, 100}},
+           {step::Mirostat{2, 5.0F, 0.1F, 100}},
+           {step::AdaptiveP{0.5F, 0.9F}}}) {
+    std::vector<SamplerStep> steps{all};
+    steps.insert(steps.end(), rest.begin(), rest.end());
+    Sampler sampler(vocabulary(), steps, 0);
+    const std::string code = error_code([&] { sampler.sample(logits.data()); });
+    CHECK_EQ(code, "ERR_DECODE_FAILED");
+  }
 }
 
 TEST(a_grammar_is_followed_to_its_end) {
-  const std::string source = "root ::= (\"yes\" | \"no\") \"!\"";
   for (uint32_t seed = 0; seed < 20; ++seed) {
-    Sampler sampler(vocabulary(), {step::Grammar{source, "root"}, step::Dist{}}, seed);
-    std::mt19937 random(seed);
-    std::string text;
-    for (int i = 0; i < 8; ++i) {
-      const llama_token token = sampler.sample(random_logits(random).data());
-      if (vocabulary().ends_generation(token)) break;
-      vocabulary().append_piece(token, false, text);
-    }
+    Sampler sampler(vocabulary(), {kYes, kDist}, seed);
+    const std::string text = follow(sampler, seed);
     CHECK(text == "yes!" || text == "no!");
   }
 }
@@ -216,7 +359,7 @@ TEST(a_grammar_is_followed_to_its_end) {
 TEST(a_grammar_that_llama_cpp_refuses_is_an_error) {
   for (const char* source : {"root ::= root \"a\" | \"b\"", "other ::= \"x\""}) {
     CHECK_EQ(error_code([&] {
-               Sampler(vocabulary(), {step::Grammar{source, "root"}}, 0);
+               Sampler(vocabulary(), {step::Grammar{source, "root", {}}}, 0);
              }),
              "ERR_GRAMMAR_INVALID");
   }

@@ -44,3 +44,13 @@ export function endTokens(model: Model): number[] {
 export function forbidden(tokens: readonly number[]): Record<number, number> {
   return Object.fromEntries(tokens.map((id) => [id, Number.NEGATIVE_INFINITY]));
 }
+
+/** The prompt's ids, as a generation evaluates them. */
+export function idsOf(model: Model, prompt: Prompt): Int32Array {
+  const ids = prompt.map((segment) => {
+    if ("text" in segment) return [...model.tokenize(segment.text)];
+    if ("control" in segment) return [model.tokenId(segment.control) as number];
+    return [...segment.tokens];
+  });
+  return Int32Array.from(ids.flat());
+}

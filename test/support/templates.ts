@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ChatMessage } from "../../lib/chat/messages.js";
+import { type ChatMessageInput, readMessages } from "../../lib/chat/messages.js";
 import { type TemplateOptions, templateRequest } from "../../lib/chat/template.js";
 import type { Model, Prompt } from "../../lib/index.js";
-import { nativeModel } from "../../lib/model.js";
+import type { NativeTemplateRequest } from "../../lib/native.js";
+import { nativeOf } from "../../lib/natives.js";
 import type { ToolDefinition } from "../../lib/tools/types.js";
 import { llamaCppDir } from "./llama-cpp-dir.js";
 
@@ -18,14 +19,29 @@ export function template(name: string): string {
   return readFileSync(join(DIRECTORY, `${name}.jinja`), "utf8");
 }
 
+const DEFAULTS: TemplateOptions = {
+  tools: [],
+  addGenerationPrompt: true,
+  date: undefined,
+  templateVariables: {},
+};
+
+export function request(
+  source: string,
+  messages: readonly ChatMessageInput[],
+  options: Partial<TemplateOptions> = {},
+): NativeTemplateRequest {
+  return templateRequest(source, readMessages(messages), { ...DEFAULTS, ...options });
+}
+
 /** As `renderTemplate` does it, with a template that is not the model's. */
 export function render(
   model: Model,
   source: string,
-  messages: readonly ChatMessage[],
-  options: TemplateOptions = {},
+  messages: readonly ChatMessageInput[],
+  options: Partial<TemplateOptions> = {},
 ): Prompt {
-  return nativeModel(model).renderTemplate(templateRequest(source, messages, options));
+  return nativeOf(model).renderTemplate(request(source, messages, options));
 }
 
 /** The ids that a context would evaluate. */
@@ -38,7 +54,7 @@ export function tokensOf(model: Model, prompt: Prompt): number[] {
 }
 
 /** A tool and an exchange with it in which `text` is in every field that a text can be in. */
-export function everywhere(text: string): [readonly ChatMessage[], TemplateOptions] {
+export function everywhere(text: string): [readonly ChatMessageInput[], Partial<TemplateOptions>] {
   const json = JSON.stringify({ city: text, [text]: [text, { [text]: text }] });
   const tool: ToolDefinition = {
     type: "function",

@@ -3,7 +3,9 @@
 //
 //   make-model VOCABULARY.gguf OUTPUT.gguf LAYERS EMBEDDING FEED_FORWARD HEADS KV_HEADS TYPE
 //
-// TYPE is Q8_0 or Q4_K_M. The embedding is tied to the output, as in the small Llama models.
+// TYPE is Q8_0 or Q4_K_M. The embedding is tied to the output, as in the small Llama models. The
+// rows of control tokens are much shorter than the others, so that none is ever the likeliest token
+// and every generation has the length that was asked for.
 
 #include <cmath>
 #include <cstdint>
@@ -26,6 +28,9 @@ using GgufPtr = std::unique_ptr<gguf_context, decltype(&gguf_free)>;
 using GgmlPtr = std::unique_ptr<ggml_context, decltype(&ggml_free)>;
 using FilePtr = std::unique_ptr<FILE, decltype(&std::fclose)>;
 
+constexpr int32_t kNormal = 1;  // as GGUF files number the types of tokens
+constexpr float kShort = 1.0f / 64;
+
 struct Shape {
   uint32_t layers, embedding, feed_forward, heads, kv_heads;
 };
@@ -37,12 +42,18 @@ llama_ftype parse_type(const std::string& name) {
 }
 
 // All that the vocabulary's file says stays, but what describes the shape.
-GgufPtr make_metadata(const std::string& vocabulary, const Shape& shape, uint32_t& tokens) {
+GgufPtr make_metadata(const std::string& vocabulary, const Shape& shape, uint32_t& tokens,
+                      std::vector<bool>& control) {
   const GgufPtr source(gguf_init_from_file(vocabulary.c_str(), {true, nullptr}), gguf_free);
   if (!source) throw std::runtime_error("cannot read " + vocabulary);
   const int64_t list = gguf_find_key(source.get(), "tokenizer.ggml.tokens");
   if (list < 0) throw std::runtime_error("no vocabulary in " + vocabulary);
   tokens = static_cast<uint32_t>(gguf_get_arr_n(source.get(), list));
+  const int64_t types = gguf_find_key(source.get(), "tokenizer.ggml.token_type");
+  if (types < 0) throw std::runtime_error("no token types in " + vocabulary);
+  const auto* type = static_cast<const int32_t*>(gguf_get_arr_data(source.get(), types));
+  for (uint32_t i = 0; i < tokens; ++i)
+    control.push_back(type[i] != kNormal);
 
   GgufPtr metadata(gguf_init_empty(), gguf_free);
   gguf_context* out = metadata.get();
@@ -98,14 +109,17 @@ void write(FILE* file, const void* data, size_t size) {
 
 // Row by row, so that a model need not fit in memory. Only the generator's raw output is used:
 // std::uniform_real_distribution may differ from one standard library to the next.
-void write_random(FILE* file, const ggml_tensor* tensor, std::mt19937_64& random) {
+void write_random(FILE* file, const ggml_tensor* tensor, const std::vector<bool>& short_rows,
+                  std::mt19937_64& random) {
   const int64_t width = tensor->ne[0];
   const auto spread = std::sqrt(3.0f / static_cast<float>(width));
   std::vector<float> row(width);
   std::vector<ggml_fp16_t> half(width);
   for (int64_t i = 0; i < tensor->ne[1]; ++i) {
+    const bool shorter = static_cast<size_t>(i) < short_rows.size() && short_rows[i];
+    const float length = shorter ? spread * kShort : spread;
     for (float& value : row) {
-      value = spread * (static_cast<float>(random() >> 40) * 0x1p-23f - 1.0f);
+      value = length * (static_cast<float>(random() >> 40) * 0x1p-23f - 1.0f);
     }
     ggml_fp32_to_fp16_row(row.data(), half.data(), width);
     write(file, half.data(), sizeof(ggml_fp16_t) * half.size());
@@ -115,7 +129,8 @@ void write_random(FILE* file, const ggml_tensor* tensor, std::mt19937_64& random
 void write_half_precision(const std::string& path, const std::string& vocabulary,
                           const Shape& shape) {
   uint32_t tokens = 0;
-  const GgufPtr metadata = make_metadata(vocabulary, shape, tokens);
+  std::vector<bool> control;
+  const GgufPtr metadata = make_metadata(vocabulary, shape, tokens, control);
   const size_t overhead = ggml_tensor_overhead() * (16 + 9 * size_t{shape.layers});
   const GgmlPtr context(ggml_init({overhead, nullptr, true}), ggml_free);
   const std::vector<ggml_tensor*> tensors = make_tensors(context.get(), shape, tokens);
@@ -134,7 +149,8 @@ void write_half_precision(const std::string& path, const std::string& vocabulary
       const std::vector<float> ones(tensor->ne[0], 1.0f);
       write(file.get(), ones.data(), sizeof(float) * ones.size());
     } else {
-      write_random(file.get(), tensor, random);
+      const bool embedding = tensor == tensors.front();
+      write_random(file.get(), tensor, embedding ? control : std::vector<bool>{}, random);
     }
     const std::vector<char> padding(GGML_PAD(ggml_nbytes(tensor), alignment) - ggml_nbytes(tensor));
     write(file.get(), padding.data(), padding.size());

@@ -1,0 +1,116 @@
+// Requests as a server has them: of many lengths, and with a beginning in common.
+
+import { promptsWithPrefix } from "../prompts.mjs";
+import { llamaServer } from "../server.mjs";
+import { cria, perSecond } from "../sides.mjs";
+
+const sequences = 16;
+const rates = (runs) => runs.map((run) => perSecond(run.generated)(run.milliseconds));
+
+/** 16…256, all over the range in any part of the list: 97 and 241 have no divisor in common. */
+const spread = (count) => Array.from({ length: count }, (_, i) => 16 + ((i * 97) % 241));
+
+/** A whole number of rounds of 16, so that nothing but the lengths differs: no half-empty round. */
+function equalLengths(lengths) {
+  const mean = Math.round(lengths.reduce((sum, length) => sum + length) / lengths.length);
+  return Array(Math.ceil(lengths.length / sequences) * sequences).fill(mean);
+}
+
+/** All are there from the first moment, 16 of them are decoded together. */
+function outOfStep() {
+  const serve = async ({ model, settings, repetitions }, lengths) => {
+    const inFlight = lengths.length;
+    const work = { work: "serve", sequences, contextSize: 512, shared: 0, own: 128 };
+    return rates(await cria({ ...work, lengths, inFlight, model, settings, repetitions }));
+  };
+  const lengths = (quick) => spread(quick ? 24 : 200);
+  return {
+    name: "out-of-step",
+    title: "200 requests of 16…256 new tokens, 16 at a time",
+    model: "90m",
+    reference: "cria, equal lengths",
+    unit: "tok/s",
+    wanted: { ratio: { atLeast: 0.9 } },
+    repetitions: 1,
+    a: (environment) => serve(environment, equalLengths(lengths(environment.quick))),
+    b: (environment) => serve(environment, lengths(environment.quick)),
+  };
+}
+
+const question = { shared: 1000, own: 24, tokens: 64, contextSize: 1280 };
+
+/** Each side is new to the prompts, and has 16 requests in flight at any time. */
+function sharedPrefix({ name, cacheLayout, wanted }) {
+  const { shared, own, tokens, contextSize } = question;
+  const count = (quick) => (quick ? 16 : 64);
+  return {
+    name,
+    title: `64 requests, ${shared.toLocaleString("en")} tokens in common, ${cacheLayout} layout`,
+    model: "90m",
+    reference: "llama-server",
+    unit: "tok/s",
+    wanted,
+    repetitions: 1,
+    a: async ({ model, settings, repetitions, quick }) => {
+      const vocabulary = await cria({ work: "vocabulary", model });
+      const prompts = promptsWithPrefix(vocabulary, { count: count(quick), shared, own });
+      const work = { prompts, tokens, slots: sequences, contextSize };
+      const milliseconds = [];
+      for (let i = 0; i < repetitions; ++i) {
+        milliseconds.push(await llamaServer(model, settings, work));
+      }
+      return milliseconds.map(perSecond(prompts.length * tokens));
+    },
+    b: async ({ model, settings, repetitions, quick }) => {
+      const lengths = Array(count(quick)).fill(tokens);
+      const work = { work: "serve", sequences, contextSize, shared, own, inFlight: sequences };
+      const asked = {
+        ...work,
+        lengths,
+        model,
+        settings: { ...settings, cacheLayout },
+        repetitions,
+      };
+      return rates(await cria(asked));
+    },
+  };
+}
+
+/** How much of 32 prompts is evaluated, of which 2,000 tokens are the same. */
+function sharedEvaluated(cacheLayout) {
+  const [count, shared, own] = [32, 2000, 8];
+  return {
+    name: `evaluated-${cacheLayout}`,
+    title: `evaluated of ${count} prompts, ${shared.toLocaleString("en")} tokens in common, ${cacheLayout} layout`,
+    model: "90m",
+    unit: "tokens",
+    wanted: { b: { atMost: shared + count * own } },
+    repetitions: 1,
+    pairs: 1, // nothing is timed
+    b: async ({ model, settings, repetitions, quick }) => {
+      const lengths = Array(quick ? count / 8 : count).fill(8);
+      const work = { work: "serve", sequences, contextSize: 2304, shared, own, inFlight: count };
+      const asked = {
+        ...work,
+        lengths,
+        model,
+        settings: { ...settings, cacheLayout },
+        repetitions,
+      };
+      const runs = await cria(asked);
+      return runs.map((run) => run.evaluated);
+    },
+  };
+}
+
+export const serving = [
+  outOfStep(),
+  sharedPrefix({
+    name: "shared-prefix",
+    cacheLayout: "shared",
+    wanted: { ratio: { atLeast: 1.8 } },
+  }),
+  sharedPrefix({ name: "shared-prefix-auto", cacheLayout: "auto" }),
+  sharedEvaluated("shared"),
+  sharedEvaluated("separate"),
+];

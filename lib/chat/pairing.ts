@@ -1,0 +1,136 @@
+import { invalid, show } from "../errors.js";
+import type { ToolCall } from "../tools/types.js";
+
+/**
+ * A message that was read: own data, every content one string, every call with an id and its arguments
+ * as checked JSON text of an object, every result with the id and the name of its call. Results stand
+ * in the order of their calls. A `tool` message's object is JSON text.
+ */
+export type RenderableMessage =
+  | { readonly role: "system" | "user"; readonly content: string }
+  | {
+      readonly role: "assistant";
+      readonly content: string;
+      readonly tool_calls: readonly ToolCall[];
+    }
+  | {
+      readonly role: "tool";
+      readonly content: string;
+      readonly tool_call_id: string;
+      readonly name: string;
+    };
+
+/** A message before calls and results have found each other. */
+export type UnpairedMessage =
+  | Extract<RenderableMessage, { readonly role: "system" | "user" }>
+  | {
+      readonly role: "assistant";
+      readonly content: string;
+      readonly calls: readonly UnpairedCall[];
+    }
+  | {
+      readonly role: "tool";
+      readonly content: string;
+      readonly callId: string | undefined;
+      readonly callName: string | undefined;
+    };
+
+export interface UnpairedCall {
+  readonly id: string | undefined;
+  readonly name: string;
+  readonly arguments: string;
+}
+
+type Result = Extract<UnpairedMessage, { readonly role: "tool" }>;
+type PairedResult = Extract<RenderableMessage, { readonly role: "tool" }>;
+
+/**
+ * Each tool's result with its call: by the id where both have one, else by the name, else in order.
+ * The formats of the Llama 3 family show neither, so the results are put in the order of their calls.
+ */
+export function pairResults(
+  messages: readonly UnpairedMessage[],
+  name: string,
+): RenderableMessage[] {
+  const paired: RenderableMessage[] = [];
+  let exchange = new Exchange([]);
+  let calls = 0;
+  for (const [index, message] of messages.entries()) {
+    if (message.role === "tool") {
+      exchange.answer(message, `${name}[${index}]`);
+      continue;
+    }
+    paired.push(...exchange.results());
+    exchange = new Exchange([]);
+    if (message.role !== "assistant") {
+      paired.push(message);
+      continue;
+    }
+    const { role, content } = message;
+    const made = withIds(message.calls, calls, `${name}[${index}].tool_calls`);
+    calls += made.length;
+    exchange = new Exchange(made.map((call, at) => ({ call, given: message.calls[at]?.id })));
+    paired.push({ role, content, tool_calls: made });
+  }
+  paired.push(...exchange.results());
+  return paired;
+}
+
+function withIds(calls: readonly UnpairedCall[], before: number, name: string): ToolCall[] {
+  const seen = new Set<string>();
+  return calls.map(({ id, name: called, arguments: text }, index) => {
+    if (id !== undefined && seen.has(id)) {
+      throw invalid(`The id ${show(id)} (\`${name}[${index}].id\`) belongs to an earlier call`);
+    }
+    if (id !== undefined) seen.add(id);
+    return {
+      id: id ?? `call_${before + index}`,
+      type: "function",
+      function: { name: called, arguments: text },
+    };
+  });
+}
+
+/** The calls of one message and what has come back for them. */
+class Exchange {
+  readonly #slots: { call: ToolCall; given: string | undefined; content?: string }[];
+
+  constructor(slots: readonly { call: ToolCall; given: string | undefined }[]) {
+    this.#slots = slots.map((slot) => ({ ...slot }));
+  }
+
+  answer({ callId, callName, content }: Result, name: string): void {
+    const open = this.#slots.filter((slot) => slot.content === undefined);
+    const slot =
+      callId === undefined
+        ? (open.find(({ call }) => call.function.name === callName) ?? open[0])
+        : (open.find(({ given }) => given === callId) ??
+          open.find(({ given }) => given === undefined));
+    if (slot === undefined) throw this.#stray(callId, name);
+    slot.content = content;
+  }
+
+  #stray(callId: string | undefined, name: string): Error {
+    if (callId !== undefined && this.#slots.length > 0) {
+      const ids = this.#slots.map(({ call }) => show(call.id)).join(", ");
+      return invalid(
+        `\`${name}.tool_call_id\` is ${show(callId)}, and no call that awaits a result before it ` +
+          `has that id: the calls are ${ids}`,
+        { name },
+      );
+    }
+    return invalid(
+      `\`${name}\` is a tool's result without its call: put it after the assistant's message whose ` +
+        "`tool_calls` has the call, one result for each",
+      { name },
+    );
+  }
+
+  results(): PairedResult[] {
+    return this.#slots.flatMap(({ call, content }) =>
+      content === undefined
+        ? []
+        : [{ role: "tool", content, tool_call_id: call.id, name: call.function.name } as const],
+    );
+  }
+}

@@ -1,0 +1,65 @@
+import { CriaError, expected, invalid } from "../errors.js";
+import { list } from "../options.js";
+import type { ToolDefinition } from "../tools/types.js";
+import { isObject, jsonText } from "./json.js";
+
+/** OpenAI's tools without a schema: ERR_UNSUPPORTED. */
+interface CustomTool {
+  readonly type: "custom";
+}
+
+/** A tool as it is accepted; the `openai` package's `ChatCompletionTool` is of this type. */
+export type ToolDefinitionInput = ToolDefinition | CustomTool;
+
+/**
+ * Tools of the caller's, checked and copied. What else stands in a definition (`returns`) goes to the
+ * model with it, as it does in the models' own templates; `strict` is for the API, not the model, and
+ * does not.
+ *
+ * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED
+ */
+export function readTools(tools: readonly ToolDefinitionInput[], name: string): ToolDefinition[] {
+  const copies = list(tools, name, "an array of tool definitions", (tool, at) => ({
+    tool: JSON.parse(jsonText(tool, at)) as unknown,
+    at,
+  }));
+  const names = new Set<string>();
+  return copies.map(({ tool, at }) => {
+    const definition = readTool(tool, at);
+    const { name: called } = definition.function;
+    if (names.has(called)) {
+      throw invalid(`Two tools have the name of \`${at}.function.name\`: give each its own`, {
+        name: called,
+      });
+    }
+    names.add(called);
+    return definition;
+  });
+}
+
+function readTool(tool: unknown, name: string): ToolDefinition {
+  if (!isObject(tool)) throw expected("a tool definition", name, tool);
+  if (tool.type === "custom") {
+    throw new CriaError(
+      "ERR_UNSUPPORTED",
+      `Cannot render \`${name}.type\`: custom tools have no schema; declare a function instead`,
+      { details: { name: `${name}.type` } },
+    );
+  }
+  if (tool.type !== "function") throw expected('"function"', `${name}.type`, tool.type);
+  if (!isObject(tool.function)) {
+    throw expected("an object with the function's `name`", `${name}.function`, tool.function);
+  }
+  const { strict: _strict, ...declared } = tool.function;
+  const { name: called, description, parameters } = declared;
+  if (typeof called !== "string" || called === "") {
+    throw expected("a string that is not empty", `${name}.function.name`, called);
+  }
+  if (description !== undefined && typeof description !== "string") {
+    throw expected("a string", `${name}.function.description`, description);
+  }
+  if (parameters !== undefined && !isObject(parameters)) {
+    throw expected("a JSON Schema object", `${name}.function.parameters`, parameters);
+  }
+  return { ...tool, function: declared } as unknown as ToolDefinition;
+}

@@ -1,0 +1,199 @@
+// Greedy decoding of many sequences in one context, as plainly as llama.h allows: every prompt
+// alone, one after the other, then the next tokens of all that go on in one batch. Beside it, how
+// far a given text is from the greedy one. Shares no code with native/.
+//
+//   cria-batched-reference greedy MODEL CTX UBATCH N   stdin: a line of token ids per prompt
+//   cria-batched-reference gaps   MODEL CTX UBATCH 0   stdin: lines of prompt ids | generated ids
+//
+// CTX: positions of each sequence. One JSON object on stdout: "tokens", a list for each prompt, the
+// token that ended it included; or "gaps", for each line how far the logit of a generated token is,
+// at worst, below the highest when the prompt and these tokens are evaluated alone. One thread.
+// Exit status: 0 done, 1 failed (the reason is on stderr).
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "llama.h"
+
+namespace {
+
+using Ids = std::vector<llama_token>;
+
+struct Line {
+  Ids prompt;
+  Ids generated;
+};
+
+std::vector<Line> read_lines() {
+  std::vector<Line> lines;
+  for (std::string text; std::getline(std::cin, text);) {
+    Line line;
+    std::istringstream words(text);
+    Ids* ids = &line.prompt;
+    for (std::string word; words >> word;) {
+      if (word == "|") {
+        ids = &line.generated;
+      } else {
+        ids->push_back(std::stoi(word));
+      }
+    }
+    if (line.prompt.empty()) throw std::runtime_error("a prompt needs at least one token");
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+class Engine {
+ public:
+  Engine(const std::string& path, int context_size, int micro_batch, int sequences)
+      : model_(llama_model_load_from_file(path.c_str(), llama_model_default_params()),
+               llama_model_free) {
+    if (!model_) throw std::runtime_error("cannot load " + path);
+    llama_context_params params = llama_context_default_params();
+    params.n_ctx = static_cast<uint32_t>(context_size * sequences);
+    params.n_seq_max = static_cast<uint32_t>(sequences);
+    params.n_batch = static_cast<uint32_t>(std::max(micro_batch, sequences));
+    params.n_ubatch = static_cast<uint32_t>(micro_batch);
+    params.n_threads = 1;
+    params.n_threads_batch = 1;
+    params.kv_unified = false;
+    context_.reset(llama_init_from_model(model_.get(), params));
+    if (!context_) throw std::runtime_error("cannot create a context");
+    micro_batch_ = micro_batch;
+  }
+
+  struct Token {
+    llama_token id;
+    llama_pos position;
+    llama_seq_id sequence;
+    bool output;
+  };
+
+  void decode(const std::vector<Token>& tokens) {
+    const auto count = static_cast<int32_t>(tokens.size());
+    llama_batch batch = llama_batch_init(count, 0, 1);
+    batch.n_tokens = count;
+    for (int32_t i = 0; i < count; ++i) {
+      const Token& token = tokens[static_cast<size_t>(i)];
+      batch.token[i] = token.id;
+      batch.pos[i] = token.position;
+      batch.n_seq_id[i] = 1;
+      batch.seq_id[i][0] = token.sequence;
+      batch.logits[i] = token.output ? 1 : 0;
+    }
+    const int32_t status = llama_decode(context_.get(), batch);
+    llama_batch_free(batch);
+    if (status != 0) throw std::runtime_error("llama_decode: " + std::to_string(status));
+  }
+
+  // Leaves the logits behind it as the only ones.
+  void prefill(const Ids& prompt, llama_seq_id sequence) {
+    std::vector<Token> tokens;
+    for (size_t i = 0; i < prompt.size(); ++i) {
+      const bool last = i + 1 == prompt.size();
+      tokens.push_back({prompt[i], static_cast<llama_pos>(i), sequence, last});
+      if (!last && static_cast<int>(tokens.size()) < micro_batch_) continue;
+      decode(tokens);
+      tokens.clear();
+    }
+  }
+
+  const float* logits(int row) const { return llama_get_logits_ith(context_.get(), row); }
+  llama_token likeliest(int row) const {
+    const float* all = logits(row);
+    return static_cast<llama_token>(std::max_element(all, all + vocabulary_size()) - all);
+  }
+  bool ends(llama_token token) const { return llama_vocab_is_eog(vocabulary(), token); }
+  void clear() { llama_memory_clear(llama_get_memory(context_.get()), true); }
+
+ private:
+  const llama_vocab* vocabulary() const { return llama_model_get_vocab(model_.get()); }
+  int vocabulary_size() const { return llama_vocab_n_tokens(vocabulary()); }
+
+  std::unique_ptr<llama_model, decltype(&llama_model_free)> model_;
+  std::unique_ptr<llama_context, decltype(&llama_free)> context_{nullptr, llama_free};
+  int micro_batch_ = 0;
+};
+
+std::vector<Ids> greedy(Engine& engine, const std::vector<Line>& lines, size_t most) {
+  std::vector<Ids> generated(lines.size());
+  for (size_t i = 0; i < lines.size(); ++i) {
+    engine.prefill(lines[i].prompt, static_cast<llama_seq_id>(i));
+    generated[i].push_back(engine.likeliest(-1));
+  }
+  while (true) {
+    std::vector<Engine::Token> next;
+    for (size_t i = 0; i < lines.size(); ++i) {
+      const Ids& ids = generated[i];
+      if (ids.size() == most || engine.ends(ids.back())) continue;
+      const auto position = static_cast<llama_pos>(lines[i].prompt.size() + ids.size()) - 1;
+      next.push_back({ids.back(), position, static_cast<llama_seq_id>(i), true});
+    }
+    if (next.empty()) return generated;
+    engine.decode(next);
+    for (size_t row = 0; row < next.size(); ++row) {
+      generated[static_cast<size_t>(next[row].sequence)].push_back(
+          engine.likeliest(static_cast<int>(row)));
+    }
+  }
+}
+
+float gap(Engine& engine, const Line& line) {
+  engine.clear();
+  engine.prefill(line.prompt, 0);
+  float worst = 0;
+  auto position = static_cast<llama_pos>(line.prompt.size());
+  for (const llama_token token : line.generated) {
+    const float* logits = engine.logits(-1);
+    worst = std::max(worst, logits[engine.likeliest(-1)] - logits[token]);
+    if (&token != &line.generated.back()) engine.decode({{token, position++, 0, true}});
+  }
+  return worst;
+}
+
+void run(const std::vector<std::string>& args) {
+  if (args.size() != 5) throw std::runtime_error("expected a command, a model, CTX, UBATCH and N");
+  const std::vector<Line> lines = read_lines();
+  const bool gaps = args[0] == "gaps";
+  Engine engine(args[1], std::stoi(args[2]), std::stoi(args[3]),
+                gaps ? 1 : static_cast<int>(lines.size()));
+  std::ostringstream json;
+  const char* comma = "";
+  if (gaps) {
+    for (const Line& line : lines) {
+      json << comma << gap(engine, line);
+      comma = ",";
+    }
+  } else {
+    for (const Ids& ids : greedy(engine, lines, static_cast<size_t>(std::stoi(args[4])))) {
+      json << comma << '[';
+      for (size_t i = 0; i < ids.size(); ++i)
+        json << (i > 0 ? "," : "") << ids[i];
+      json << ']';
+      comma = ",";
+    }
+  }
+  std::printf("{\"%s\":[%s]}\n", gaps ? "gaps" : "tokens", json.str().c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
+  llama_backend_init();
+  int status = 0;
+  try {
+    run({argv + 1, argv + argc});
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "cria-batched-reference: %s\n", error.what());
+    status = 1;
+  }
+  llama_backend_free();
+  return status;
+}

@@ -1,0 +1,323 @@
+// cria::Cache on a llama_context of its own, in both layouts: which slot a task gets, with what in
+// it, and that what is left in a slot is what the logits say.
+//
+//   cria-cache-test MODEL [tests…]
+
+#include "core/cache.h"
+
+#include <cmath>
+#include <functional>
+#include <optional>
+
+#include "demo.h"
+
+using cria::Cache;
+using cria::kNoSlot;
+using cria::Slot;
+using cria::Tokens;
+using demo::first;
+using demo::joined;
+using demo::Shape;
+
+namespace {
+
+// What copying costs by the tests' account, and what evaluating costs: a copy is worth it from 10
+// tokens in a hundred on.
+constexpr double kCopyMs = 0.1;
+constexpr double kEvaluationMs = 1;
+
+struct Rig {
+  explicit Rig(const Shape& shape)
+      : context(demo::make_context(shape)),
+        cache(context.get(), shape.sequences, shape.shared, kCopyMs) {}
+
+  Slot take(const Tokens& tokens) { return take(tokens, static_cast<int32_t>(tokens.size()) - 1); }
+  Slot take(const Tokens& tokens, int32_t reusable) {
+    const std::optional<Slot> slot = cache.take(tokens, reusable, kEvaluationMs);
+    CHECK(slot.has_value());
+    return *slot;
+  }
+
+  // Evaluates the rest of these tokens behind those that lie there.
+  std::vector<float> fill(Slot slot, const Tokens& tokens) {
+    const auto begin = static_cast<size_t>(cache.length(slot));
+    std::vector<float> logits = demo::decode(context.get(), slot, tokens, begin, tokens.size());
+    cache.append(slot, tokens.data() + begin, static_cast<int32_t>(tokens.size() - begin));
+    return logits;
+  }
+
+  // A slot that had these tokens and is free again.
+  Slot leave(const Tokens& tokens) {
+    const Slot slot = take(tokens);
+    fill(slot, tokens);
+    cache.give_back(slot);
+    return slot;
+  }
+
+  int32_t positions(Slot slot) const {
+    return llama_memory_seq_pos_max(llama_get_memory(context.get()), slot) + 1;
+  }
+
+  demo::ContextPtr context;
+  Cache cache;
+};
+
+void for_each_layout(const std::function<void(const Shape&)>& body) {
+  Shape shape;
+  body(shape);
+  shape.shared = true;
+  body(shape);
+}
+
+std::vector<Tokens> some_tokens(size_t count, size_t length) {
+  std::mt19937 random(17);
+  std::vector<Tokens> all;
+  for (size_t i = 0; i < count; ++i)
+    all.push_back(demo::random_tokens(random, length));
+  return all;
+}
+
+// The logits of the last token after these batches, in a context where nothing else is.
+std::vector<float> alone(const Tokens& tokens, const std::vector<size_t>& borders) {
+  const demo::ContextPtr context = demo::make_context({1});
+  std::vector<float> logits;
+  size_t begin = 0;
+  for (const size_t end : borders) {
+    logits = demo::decode(context.get(), 0, tokens, begin, end);
+    begin = end;
+  }
+  return logits;
+}
+
+// Bit for bit in a stream of its own; in a pool, where other cells lie between, as good as equal.
+void check_logits(const std::vector<float>& got, const std::vector<float>& expected, bool shared) {
+  float worst = 0;
+  for (size_t i = 0; i < expected.size(); ++i)
+    worst = std::max(worst, std::abs(got[i] - expected[i]));
+  CHECK(worst <= (shared ? demo::kNearTie : 0.0F));
+}
+
+}  // namespace
+
+TEST(the_first_that_is_empty_then_the_least_recently_used) {
+  for_each_layout([](const Shape& shape) {
+    Rig rig(shape);
+    const std::vector<Tokens> texts = some_tokens(6, 20);
+    for (Slot slot = 0; slot < 4; ++slot)
+      CHECK_EQ(rig.leave(texts[static_cast<size_t>(slot)]), slot);
+    CHECK_EQ(rig.take(texts[1]), 1);  // used again: 0 is the oldest now, and 2 the next
+    rig.cache.give_back(1);
+    CHECK_EQ(rig.take(texts[4]), 0);
+    CHECK_EQ(rig.cache.length(0), 0);
+    CHECK_EQ(rig.positions(0), 0);
+    CHECK_EQ(rig.take(texts[5]), 2);
+    CHECK_EQ(rig.take(texts[3]), 3);
+    CHECK_EQ(rig.cache.length(3), 19);
+    CHECK_EQ(rig.take(texts[1]), 1);
+    CHECK(!rig.cache.has_free());
+    CHECK(!rig.cache.take(texts[0], 19, kEvaluationMs).has_value());
+    CHECK(!rig.cache.take_highest().has_value());
+  });
+}
+
+TEST(a_slot_whose_tokens_mostly_stay_is_used_itself) {
+  for_each_layout([](const Shape& shape) {
+    Rig rig(shape);
+    const std::vector<Tokens> texts = some_tokens(3, 100);
+    const Tokens& kept = texts[0];
+    const Slot slot = rig.leave(kept);
+    const Tokens wanted = joined(first(kept, 90), first(texts[1], 8));
+    CHECK_EQ(rig.take(wanted), slot);
+    CHECK_EQ(rig.cache.length(slot), 90);
+    CHECK(rig.cache.tokens(slot) == first(kept, 90));
+    CHECK_EQ(rig.positions(slot), 90);
+    check_logits(rig.fill(slot, wanted), alone(wanted, {90, 98}), true);
+  });
+}
+
+TEST(of_a_slot_that_would_lose_most_the_beginning_is_copied) {
+  for_each_layout([](const Shape& shape) {
+    Rig rig(shape);
+    const std::vector<Tokens> texts = some_tokens(2, 100);
+    const Slot kept = rig.leave(texts[0]);
+    const Slot slot = rig.take(joined(first(texts[0], 30), texts[1]));
+    CHECK(slot != kept);
+    CHECK_EQ(rig.cache.length(slot), 30);
+    CHECK_EQ(rig.positions(slot), 30);
+    CHECK_EQ(rig.cache.length(kept), 100);
+    CHECK_EQ(rig.positions(kept), 100);
+  });
+}
+
+TEST(what_somebody_uses_is_copied_and_says_the_same) {
+  for_each_layout([](const Shape& shape) {
+    Rig rig(shape);
+    const std::vector<Tokens> texts = some_tokens(3, 100);
+    const Slot busy = rig.take(texts[0]);
+    rig.fill(busy, texts[0]);
+    const Tokens longer = joined(texts[0], first(texts[1], 20));
+    const Slot slot = rig.take(longer);
+    CHECK(slot != busy);
+    CHECK_EQ(rig.cache.length(slot), 100);
+    check_logits(rig.fill(slot, longer), alone(longer, {100, 120}), shape.shared);
+    // The original goes on as if nothing had been taken from it.
+    const Tokens other = joined(texts[0], first(texts[2], 20));
+    check_logits(rig.fill(busy, other), alone(other, {100, 120}), shape.shared);
+    CHECK_EQ(rig.cache.longest_prefix(longer), 120);
+  });
+}
+
+TEST(a_few_tokens_are_copied_only_where_that_costs_nothing) {
+  for_each_layout([](const Shape& shape) {
+    Rig rig(shape);
+    const std::vector<Tokens> texts = some_tokens(2, 100);
+    rig.fill(rig.take(texts[0]), texts[0]);
+    const Slot slot = rig.take(joined(first(texts[0], 9), texts[1]));
+    CHECK_EQ(rig.cache.length(slot), shape.shared ? 9 : 0);
+  });
+}
+
+TEST(nothing_is_reused_where_nothing_may_be) {
+  for_each_layout([](const Shape& shape) {
+    Rig rig(shape);
+    const Tokens text = some_tokens(1, 50)[0];
+    rig.leave(text);
+    for (int i = 0; i < 4; ++i)
+      CHECK_EQ(rig.cache.length(rig.take(text, 0)), 0);
+    CHECK_EQ(rig.cache.cached_tokens(), 0);
+  });
+}
+
+TEST(cut_to_every_length) {
+  for_each_layout([](const Shape& shape) {
+    Rig rig(shape);
+    const Tokens text = some_tokens(1, 40)[0];
+    std::vector<std::vector<float>> expected;
+    const demo::ContextPtr fresh = demo::make_context({1});
+    for (size_t i = 0; i < text.size(); ++i)
+      expected.push_back(demo::decode(fresh.get(), 0, text, i, i + 1));
+
+    const Slot slot = rig.take(text);
+    for (size_t i = 0; i < text.size(); ++i)
+      rig.fill(slot, first(text, i + 1));
+    for (int32_t length = 39; length >= 0; --length) {
+      CHECK_EQ(rig.cache.trim(slot, length), length);
+      CHECK_EQ(rig.cache.length(slot), length);
+      CHECK_EQ(rig.positions(slot), length);
+      const auto next = static_cast<size_t>(length);
+      check_logits(rig.fill(slot, first(text, next + 1)), expected[next], shape.shared);
+      CHECK_EQ(rig.cache.trim(slot, length), length);
+    }
+  });
+}
+
+TEST(forgotten_in_the_order_of_use_and_never_while_used) {
+  for_each_layout([](const Shape& shape) {
+    Rig rig(shape);
+    const std::vector<Tokens> texts = some_tokens(4, 30);
+    for (const Tokens& text : texts)
+      rig.leave(text);
+    CHECK_EQ(rig.take(texts[0]), 0);
+    CHECK(rig.cache.evict());
+    CHECK_EQ(rig.positions(1), 0);
+    CHECK_EQ(rig.cache.length(1), 0);
+    CHECK_EQ(rig.cache.length(2), 30);
+    rig.cache.forget_idle();
+    CHECK_EQ(rig.cache.cached_tokens(), 29);
+    CHECK_EQ(rig.positions(0), 29);
+    CHECK(!rig.cache.evict());
+  });
+}
+
+// Separate streams alone have a reason to exchange.
+TEST(exchanged_slots_say_what_each_said) {
+  const std::vector<Tokens> texts = some_tokens(4, 60);
+  for (const size_t own : {size_t{0}, size_t{60}}) {
+    for (const size_t theirs : {size_t{0}, size_t{60}}) {
+      Rig rig(Shape{});
+      const Tokens left = first(texts[1], theirs);
+      const Slot taken = rig.take(texts[0]);
+      const Slot hole = rig.take(texts[1]);
+      if (theirs > 0) rig.fill(hole, left);
+      rig.cache.give_back(hole);
+      if (own > 0) rig.fill(taken, first(texts[0], own));
+
+      CHECK(rig.cache.swap(taken, hole));
+      CHECK(rig.cache.in_use(hole));
+      CHECK(!rig.cache.in_use(taken));
+      CHECK_EQ(rig.cache.length(hole), static_cast<int32_t>(own));
+      CHECK_EQ(rig.positions(hole), static_cast<int32_t>(own));
+      CHECK_EQ(rig.cache.length(taken), static_cast<int32_t>(theirs));
+      CHECK_EQ(rig.positions(taken), static_cast<int32_t>(theirs));
+      const Tokens mine = joined(first(texts[0], own), texts[2]);
+      check_logits(rig.fill(hole, mine), own > 0 ? alone(mine, {own, own + 60}) : alone(mine, {60}),
+                   false);
+      const Tokens other = joined(left, texts[3]);
+      check_logits(rig.fill(taken, other),
+                   theirs > 0 ? alone(other, {theirs, theirs + 60}) : alone(other, {60}), false);
+    }
+  }
+}
+
+TEST(a_state_is_put_back_or_leaves_nothing) {
+  for_each_layout([](const Shape& shape) {
+    Rig rig(shape);
+    const std::vector<Tokens> texts = some_tokens(3, 50);
+    const Slot from = rig.take(texts[0]);
+    rig.fill(from, texts[0]);
+    const std::vector<uint8_t> state = rig.cache.state(from);
+    const Slot to = rig.take(texts[1]);
+    rig.fill(to, texts[1]);
+
+    CHECK(rig.cache.restore(to, texts[0], state));
+    const Tokens longer = joined(texts[0], texts[2]);
+    check_logits(rig.fill(to, longer), alone(longer, {50, 100}), shape.shared);
+
+    const auto refused = [&](const Tokens& tokens, const std::vector<uint8_t>& bytes) {
+      CHECK(!rig.cache.restore(to, tokens, bytes));
+      CHECK_EQ(rig.cache.length(to), 0);
+      CHECK_EQ(rig.positions(to), 0);
+    };
+    refused(first(texts[0], 49), state);
+    refused(texts[0], {state.begin(), state.end() - 1});
+    refused(texts[0], std::vector<uint8_t>(state.size()));
+    refused(texts[0], {});
+    CHECK(rig.cache.restore(to, {}, {}));
+    CHECK_EQ(rig.cache.length(to), 0);
+    // A sequence whose end the cache lacked when it was saved.
+    CHECK(rig.cache.restore(to, longer, state));
+    CHECK(rig.cache.tokens(to) == texts[0]);
+    check_logits(rig.fill(to, longer), alone(longer, {50, 100}), shape.shared);
+    check_logits(rig.fill(from, longer), alone(longer, {50, 100}), shape.shared);
+  });
+}
+
+TEST(who_stays_gets_the_highest_and_what_lay_there_moves) {
+  for_each_layout([](const Shape& shape) {
+    Rig rig(shape);
+    const std::vector<Tokens> texts = some_tokens(4, 40);
+    for (const Tokens& text : texts)
+      rig.leave(text);
+    CHECK_EQ(*rig.cache.take_highest(), 3);
+    CHECK_EQ(rig.positions(3), 0);
+    CHECK(rig.cache.tokens(0) == texts[3]);  // the oldest made way
+    CHECK(!rig.cache.in_use(0));
+    check_logits(rig.fill(0, joined(texts[3], texts[0])),
+                 alone(joined(texts[3], texts[0]), {40, 80}), shape.shared);
+  });
+}
+
+TEST(an_empty_slot_that_was_just_left_is_room_for_what_must_move) {
+  for_each_layout([](const Shape& shape) {
+    Rig rig(shape);
+    const std::vector<Tokens> texts = some_tokens(4, 40);
+    for (const Tokens& text : texts)
+      rig.leave(text);
+    CHECK_EQ(rig.take(texts[0]), 0);
+    rig.cache.give_back_empty(0);
+    CHECK_EQ(*rig.cache.take_highest(), 3);
+    CHECK(rig.cache.tokens(0) == texts[3]);
+  });
+}
+
+int main(int argc, char** argv) { return demo::run(argc, argv); }

@@ -1,0 +1,169 @@
+// What the tests of native/core on a real model share: the model, contexts on it, prompts, and a
+// plain decode loop to compare with.
+#pragma once
+
+#include <llama.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <limits>
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "core/backend.h"
+#include "core/model.h"
+#include "core/vocabulary.h"
+#include "harness.h"
+
+namespace demo {
+
+using cria::Tokens;
+
+// Two candidates whose logits are no further apart may change places when they are computed in
+// another order.
+constexpr float kNearTie = 0.25F;
+
+inline std::shared_ptr<cria::Model>& model() {
+  static std::shared_ptr<cria::Model> loaded;
+  return loaded;
+}
+
+// Its file.
+inline std::string& path() {
+  static std::string given;
+  return given;
+}
+
+inline std::shared_ptr<cria::Model> load(const std::string& path) {
+  cria::ModelOptions options;
+  options.path = path;
+  return cria::Model::load(options, [](float) { return true; });
+}
+
+struct Shape {
+  int32_t sequences = 4;
+  int32_t context_size = 256;
+  bool shared = false;
+  int32_t cells = 0;  // of a shared cache; 0: enough for all
+  int32_t micro_batch = 512;
+};
+
+struct Free {
+  void operator()(llama_context* context) const { llama_free(context); }
+};
+using ContextPtr = std::unique_ptr<llama_context, Free>;
+
+// As cria::Context makes them, with one thread: two that wait for each other are slow beside other
+// processes.
+inline ContextPtr make_context(const Shape& shape) {
+  llama_context_params params = llama_context_default_params();
+  const int32_t all = shape.context_size * shape.sequences;
+  params.n_ctx = static_cast<uint32_t>(shape.shared && shape.cells > 0 ? shape.cells : all);
+  params.n_seq_max = static_cast<uint32_t>(shape.sequences);
+  params.n_batch = static_cast<uint32_t>(std::max(shape.micro_batch, shape.sequences));
+  params.n_ubatch = static_cast<uint32_t>(shape.micro_batch);
+  params.kv_unified = shape.shared;
+  params.n_threads = 1;
+  params.n_threads_batch = 1;
+  ContextPtr context(llama_init_from_model(model()->handle(), params));
+  CHECK(context != nullptr);
+  return context;
+}
+
+inline Tokens random_tokens(std::mt19937& random, size_t count) {
+  const cria::Vocabulary& vocabulary = model()->vocabulary();
+  Tokens tokens(count);
+  for (llama_token& token : tokens) {
+    do {
+      token = static_cast<llama_token>(random() % static_cast<uint32_t>(vocabulary.size()));
+    } while (vocabulary.ends_generation(token));
+  }
+  return tokens;
+}
+
+inline Tokens joined(const Tokens& a, const Tokens& b) {
+  Tokens all = a;
+  all.insert(all.end(), b.begin(), b.end());
+  return all;
+}
+
+inline Tokens first(const Tokens& tokens, size_t count) {
+  return {tokens.begin(), tokens.begin() + static_cast<ptrdiff_t>(count)};
+}
+
+// Evaluates some tokens of one sequence in one batch; the logits of the last one.
+inline std::vector<float> decode(llama_context* context, llama_seq_id slot, const Tokens& tokens,
+                                 size_t begin, size_t end) {
+  const auto count = static_cast<int32_t>(end - begin);
+  llama_batch batch = llama_batch_init(count, 0, 1);
+  batch.n_tokens = count;
+  for (int32_t i = 0; i < count; ++i) {
+    batch.token[i] = tokens[begin + static_cast<size_t>(i)];
+    batch.pos[i] = static_cast<llama_pos>(begin) + i;
+    batch.n_seq_id[i] = 1;
+    batch.seq_id[i][0] = slot;
+    batch.logits[i] = i == count - 1 ? 1 : 0;
+  }
+  const int32_t status = llama_decode(context, batch);
+  llama_batch_free(batch);
+  CHECK_EQ(status, 0);
+  const float* logits = llama_get_logits_ith(context, -1);
+  return {logits, logits + model()->vocabulary().size()};
+}
+
+inline llama_token likeliest(const float* logits) {
+  return static_cast<llama_token>(std::max_element(logits, logits + model()->vocabulary().size()) -
+                                  logits);
+}
+
+inline llama_token likeliest(const std::vector<float>& logits) { return likeliest(logits.data()); }
+
+// How far, at worst, the logit of a generated token is below the highest, when a plain decode loop
+// evaluates prompt and tokens alone. 0: these are what greedy choice gives. `ends`: whether tokens
+// that end a generation were among the candidates.
+inline float gap(const Tokens& prompt, const Tokens& generated, int32_t micro_batch = 512,
+                 bool ends = true) {
+  Shape shape{1, static_cast<int32_t>(prompt.size() + generated.size()) + 1};
+  shape.micro_batch = micro_batch;
+  const ContextPtr context = make_context(shape);
+  const Tokens all = joined(prompt, generated);
+  std::vector<float> logits;
+  for (size_t begin = 0; begin < prompt.size();) {
+    const size_t end = std::min(begin + static_cast<size_t>(micro_batch), prompt.size());
+    logits = decode(context.get(), 0, all, begin, end);
+    begin = end;
+  }
+  float worst = 0;
+  for (size_t i = prompt.size(); i < all.size(); ++i) {
+    const auto chosen = static_cast<size_t>(all[i]);
+    for (llama_token token = 0; !ends && token < model()->vocabulary().size(); ++token) {
+      if (model()->vocabulary().ends_generation(token)) {
+        logits[static_cast<size_t>(token)] = -std::numeric_limits<float>::infinity();
+      }
+    }
+    worst = std::max(worst, logits[static_cast<size_t>(likeliest(logits))] - logits[chosen]);
+    if (i + 1 < all.size()) logits = decode(context.get(), 0, all, i, i + 1);
+  }
+  return worst;
+}
+
+// main() of a program whose first argument is the model.
+inline int run(int argc, char** argv) {
+  cria::backend::start();
+  try {
+    if (argc < 2) throw std::runtime_error("usage: PROGRAM MODEL [tests]");
+    path() = argv[1];
+    model() = load(path());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 2;
+  }
+  const int status = harness::run(argc - 1, argv + 1);
+  model().reset();
+  return status;
+}
+
+}  // namespace demo

@@ -1,0 +1,344 @@
+// cria::Scheduler step by step, without the thread around it: who gets a slot and when, with what
+// in it, and that nobody's tokens depend on who else is there.
+//
+//   cria-scheduler-test MODEL [tests…]
+
+#include "core/scheduler.h"
+
+#include <deque>
+#include <functional>
+#include <map>
+
+#include "demo.h"
+
+using cria::Slot;
+using cria::Tokens;
+using demo::first;
+using demo::joined;
+using demo::Shape;
+
+namespace {
+
+// What became of one task.
+struct Record {
+  Tokens prompt;
+  Tokens generated;
+  std::vector<int> steps;    // of the scheduler, in which each was chosen
+  std::vector<Slot> slots;   // where
+  std::vector<int32_t> had;  // tokens in its slot, each time it got one
+  bool ended = false;
+  bool cancelled = false;
+  std::string failure;
+  std::shared_ptr<cria::Order> order = std::make_shared<cria::Order>();
+};
+
+// Greedy, to a number of tokens.
+class Probe : public cria::Task {
+ public:
+  Probe(Record& record, size_t max_tokens, bool reuses, const int& clock)
+      : Task(record.order, record.prompt),
+        record_(record),
+        max_tokens_(max_tokens),
+        reuses_(reuses),
+        clock_(clock) {}
+
+  void enter(Slot slot, int32_t evaluated) override {
+    Task::enter(slot, evaluated);
+    record_.had.push_back(evaluated);
+  }
+  bool uses_cached_prefixes() const override { return reuses_; }
+  bool step(const float* logits, int32_t context_size, cria::Outbox&) override {
+    add(demo::likeliest(logits));
+    record_.generated.push_back(tokens().back());
+    record_.steps.push_back(clock_);
+    record_.slots.push_back(slot());
+    record_.ended = record_.generated.size() == max_tokens_ || length() >= context_size;
+    return record_.ended;
+  }
+  void cancel(cria::Outbox&) override { record_.ended = record_.cancelled = true; }
+  void fail(const char* code, const std::string& message, cria::Outbox&) override {
+    record_.ended = true;
+    record_.failure = std::string(code) + ": " + message;
+  }
+
+ private:
+  Record& record_;
+  const size_t max_tokens_;
+  const bool reuses_;
+  const int& clock_;
+};
+
+class Rig {
+ public:
+  explicit Rig(const Shape& shape)
+      : context(demo::make_context(shape)),
+        scheduler(context.get(), limits(context.get(), shape), outbox),
+        micro_batch_(shape.micro_batch) {}
+
+  Record& add(const Tokens& prompt, size_t max_tokens, bool reuses = true) {
+    Record& record = records.emplace_back();
+    record.prompt = prompt;
+    scheduler.add(std::make_unique<Probe>(record, max_tokens, reuses, clock));
+    return record;
+  }
+  void step() {
+    ++clock;
+    scheduler.step();
+  }
+  void finish() {
+    const auto ended = [](const Record& record) { return record.ended; };
+    for (int steps = 0; !std::all_of(records.begin(), records.end(), ended); ++steps) {
+      CHECK(steps < 20'000);
+      step();
+    }
+  }
+  int64_t evaluated() const { return scheduler.counters().decoded_tokens.load(); }
+  // As alone, or almost.
+  void check(const Record& record, size_t tokens, float tolerance) const {
+    CHECK_EQ(record.failure, "");
+    CHECK_EQ(record.generated.size(), tokens);
+    CHECK(demo::gap(record.prompt, record.generated, micro_batch_) <= tolerance);
+  }
+
+  std::deque<Record> records;  // before the scheduler, whose tasks write to them
+  int clock = 0;
+  demo::ContextPtr context;
+  cria::Outbox outbox{[] {}};
+  cria::Scheduler scheduler;
+
+ private:
+  static cria::Limits limits(const llama_context* context, const Shape& shape) {
+    return {shape.context_size,
+            shape.sequences,
+            static_cast<int32_t>(llama_n_batch(context)),
+            static_cast<int32_t>(llama_n_ubatch(context)),
+            shape.shared,
+            1e-5};
+  }
+  const int32_t micro_batch_;
+};
+
+void for_each_layout(const Shape& shape, const std::function<void(const Shape&)>& body) {
+  for (const bool shared : {false, true}) {
+    Shape one = shape;
+    one.shared = shared;
+    body(one);
+  }
+}
+
+float tolerance(const Shape& shape) { return shape.shared ? demo::kNearTie : 0; }
+
+}  // namespace
+
+TEST(a_prefix_of_many_is_evaluated_once) {
+  for_each_layout({4}, [](const Shape& shape) {
+    Rig rig(shape);
+    std::mt19937 random(1);
+    const Tokens prefix = demo::random_tokens(random, 128);
+    for (int i = 0; i < 10; ++i)
+      rig.add(joined(prefix, demo::random_tokens(random, 10)), 1);
+    rig.finish();
+    CHECK_EQ(rig.evaluated(), 128 + 10 * 10);
+    for (const Record& record : rig.records) {
+      CHECK_EQ(record.had[0], &record == &rig.records[0] ? 0 : 128);
+      rig.check(record, 1, demo::kNearTie);
+    }
+  });
+}
+
+TEST(equal_prompts_evaluate_their_last_token) {
+  for_each_layout({2}, [](const Shape& shape) {
+    Rig rig(shape);
+    std::mt19937 random(2);
+    const Tokens prompt = demo::random_tokens(random, 100);
+    for (int i = 0; i < 4; ++i)
+      rig.add(prompt, 1);
+    rig.finish();
+    CHECK_EQ(rig.evaluated(), 100 + 3);
+    for (const Record& record : rig.records)
+      CHECK(record.generated == rig.records[0].generated);
+  });
+}
+
+TEST(who_waits_for_a_prefix_gets_what_there_is_when_that_is_cancelled) {
+  for_each_layout({4, 512, false, 0, 64}, [](const Shape& shape) {
+    Rig rig(shape);
+    std::mt19937 random(3);
+    const Tokens prefix = demo::random_tokens(random, 400);
+    Record& awaited = rig.add(joined(prefix, {1}), 1);
+    Record& waiting = rig.add(joined(prefix, {2}), 3);
+    Record& stranger = rig.add(demo::random_tokens(random, 20), 3);
+    rig.step();
+    rig.step();
+    CHECK(waiting.had.empty());
+    CHECK_EQ(stranger.had.size(), size_t{1});  // it passes those that wait
+    awaited.order->cancelled = true;
+    rig.finish();
+    CHECK(awaited.cancelled);
+    CHECK(waiting.had[0] >= 60 && waiting.had[0] < 400);
+    rig.check(waiting, 3, demo::kNearTie);
+    rig.check(stranger, 3, tolerance(shape));
+  });
+}
+
+TEST(those_that_go_on_are_neighbours) {
+  std::mt19937 random(4);
+  for (int round = 0; round < 6; ++round) {
+    Rig rig({8});
+    std::map<int, int> late;  // steps at which somebody joins
+    for (int i = 0; i < 8; ++i) {
+      const size_t length = 1 + random() % 100;
+      rig.add(demo::random_tokens(random, length), 1 + random() % 40, false);
+      ++late[static_cast<int>(3 + random() % 30)];
+    }
+    // Longer than what lies in any slot: nothing may be left of that.
+    for (int steps = 0; steps < 40; ++steps) {
+      rig.step();
+      for (int i = 0; i < late[rig.clock]; ++i)
+        rig.add(demo::random_tokens(random, 5 + random() % 150), 1 + random() % 40, false);
+    }
+    rig.finish();
+    std::map<int, std::vector<Slot>> together;
+    for (const Record& record : rig.records) {
+      rig.check(record, record.generated.size(), 0);
+      for (size_t i = 1; i < record.steps.size(); ++i)
+        together[record.steps[i]].push_back(record.slots[i]);
+    }
+    // Once the queue is empty and no prompt is left there are no holes between them.
+    for (auto& [step, slots] : together) {
+      int prefilling = 0;
+      for (const Record& record : rig.records)
+        prefilling += record.steps[0] >= step ? 1 : 0;
+      if (prefilling > 0) continue;
+      std::sort(slots.begin(), slots.end());
+      CHECK_EQ(slots.back() - slots.front() + 1, static_cast<Slot>(slots.size()));
+    }
+  }
+}
+
+TEST(a_short_prompt_passes_a_long_one) {
+  for_each_layout({2, 4096, false, 0, 64}, [](const Shape& shape) {
+    Rig rig(shape);
+    std::mt19937 random(5);
+    Record& slow = rig.add(demo::random_tokens(random, 1900), 2);
+    rig.step();
+    Record& quick = rig.add(demo::random_tokens(random, 90), 20);
+    rig.finish();
+    CHECK(quick.steps.front() <= 1 + 5);
+    CHECK(slow.steps.front() > quick.steps.front() + 10);
+    // While it evaluates, the other one has a token in every step.
+    for (size_t i = 1; i < quick.steps.size(); ++i)
+      CHECK_EQ(quick.steps[i], quick.steps[i - 1] + 1);
+    rig.check(slow, 2, tolerance(shape));
+    rig.check(quick, 20, tolerance(shape));
+  });
+}
+
+TEST(a_long_prompt_gets_through_a_stream_of_short_ones) {
+  for_each_layout({4, 2048, false, 0, 64}, [](const Shape& shape) {
+    Rig rig(shape);
+    std::mt19937 random(6);
+    Record& slow = rig.add(demo::random_tokens(random, 1280), 1);
+    while (!slow.ended) {
+      rig.step();
+      CHECK(rig.clock <= 2 * (1280 / 64) + 3);
+      for (int i = 0; i < 3; ++i)
+        rig.add(demo::random_tokens(random, 64), 1);
+    }
+    CHECK(std::count_if(rig.records.begin(), rig.records.end(),
+                        [](const Record& record) { return record.ended; }) > 10);
+  });
+}
+
+TEST(without_cells_for_all_the_youngest_give_way_and_nobody_is_lost) {
+  Shape shape{6, 256, true, 256};
+  Rig rig(shape);
+  std::mt19937 random(7);
+  for (int i = 0; i < 9; ++i)
+    rig.add(demo::random_tokens(random, 30 + random() % 60), 60, i % 2 == 0);
+  rig.finish();
+  size_t entries = 0;
+  for (const Record& record : rig.records) {
+    rig.check(record, 60, demo::kNearTie);
+    entries += record.had.size();
+  }
+  CHECK(entries > rig.records.size());
+  CHECK_EQ(rig.records[0].had.size(), size_t{1});  // the oldest never gives way
+}
+
+TEST(an_abort_in_the_middle_of_a_prompt_leaves_the_others_untouched) {
+  struct Trap {
+    Rig& rig;
+    cria::Order* order = nullptr;
+    int at = 0;     // cancels at this call
+    int calls = 0;  // of ggml, while it is set
+    static bool spring(void* data) {
+      auto& self = *static_cast<Trap*>(data);
+      if (self.order != nullptr && ++self.calls == self.at) self.order->cancelled = true;
+      return self.rig.scheduler.decoding_in_vain();
+    }
+  };
+  for_each_layout({4, 512}, [](const Shape& shape) {
+    int calls = 0;  // in all, of the step that evaluates the prompts
+    for (const double moment : {0.0, 0.1, 0.4, 0.6, 0.75, 0.9}) {
+      Rig rig(shape);
+      Trap trap{rig};
+      llama_set_abort_callback(rig.context.get(), Trap::spring, &trap);
+      std::mt19937 random(8);
+      rig.add(demo::random_tokens(random, 40), 12, false);
+      rig.add(demo::random_tokens(random, 70), 12, false);
+      rig.step();
+      rig.step();
+      Record& aborted = rig.add(demo::random_tokens(random, 450), 5, false);
+      Record& beside = rig.add(demo::random_tokens(random, 450), 5, false);
+      trap.order = aborted.order.get();
+      trap.at = static_cast<int>(calls * moment);
+      rig.step();
+      calls = std::max(calls, trap.calls);
+      rig.finish();
+      CHECK_EQ(aborted.cancelled, moment > 0);
+      CHECK_EQ(aborted.generated.empty(), moment > 0);
+      rig.check(rig.records[0], 12, tolerance(shape));
+      rig.check(rig.records[1], 12, tolerance(shape));
+      rig.check(beside, 5, tolerance(shape));
+    }
+  });
+}
+
+TEST(nobody_can_enter_while_all_slots_are_held) {
+  for_each_layout({2}, [](const Shape& shape) {
+    Rig rig(shape);
+    const Slot high = *rig.scheduler.cache().take_highest();
+    const Slot low = *rig.scheduler.cache().take_highest();
+    Record& record = rig.add({1, 2, 3}, 2);
+    Record& dropped = rig.add({1, 2, 3}, 2);
+    rig.step();
+    CHECK(record.had.empty());
+    CHECK(rig.scheduler.idle());  // a step would change nothing: the thread may sleep
+    dropped.order->cancelled = true;
+    rig.step();
+    CHECK(dropped.cancelled);
+    rig.scheduler.cache().give_back(low);
+    CHECK(!rig.scheduler.idle());
+    rig.finish();
+    CHECK_EQ(record.slots[0], low);
+    CHECK(rig.scheduler.cache().in_use(high));
+    rig.check(record, 2, tolerance(shape));
+  });
+}
+
+TEST(too_long_for_a_slot_or_as_long_as_one) {
+  for_each_layout({2}, [](const Shape& shape) {
+    Rig rig(shape);
+    std::mt19937 random(9);
+    const std::string failure = rig.add(demo::random_tokens(random, 257), 1).failure;
+    CHECK_EQ(failure.substr(0, 17), "ERR_CONTEXT_FULL:");
+    Record& whole = rig.add(demo::random_tokens(random, 256), 5);
+    Record& nearly = rig.add(demo::random_tokens(random, 254), 5);
+    rig.finish();
+    rig.check(whole, 1, tolerance(shape));
+    rig.check(nearly, 2, tolerance(shape));
+  });
+}
+
+int main(int argc, char** argv) { return demo::run(argc, argv); }

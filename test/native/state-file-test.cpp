@@ -1,0 +1,236 @@
+// Files of sequences: whole, damaged in every way, and not there. What llama.cpp makes of the state
+// in them is the matter of sequences-test.cpp.
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <future>
+#include <iterator>
+#include <random>
+
+#include "core/state_file.h"
+
+#ifndef _WIN32
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <csignal>
+#endif
+
+#include "core/error.h"
+#include "harness.h"
+
+namespace fs = std::filesystem;
+using cria::StateFile;
+
+namespace {
+
+// A folder that goes with all that is in it.
+class Folder {
+ public:
+  Folder()
+      : path_(fs::temp_directory_path() /
+              ("cria-state-" + std::to_string(std::random_device{}()))) {
+    fs::create_directory(path_);
+  }
+  ~Folder() {
+    std::error_code ignored;
+    fs::permissions(path_, fs::perms::owner_all, ignored);
+    fs::remove_all(path_, ignored);
+  }
+  std::string file(const std::string& name) const { return (path_ / fs::u8path(name)).u8string(); }
+  size_t count() const {
+    return static_cast<size_t>(std::distance(fs::directory_iterator(path_), {}));
+  }
+  const fs::path& path() const { return path_; }
+
+ private:
+  const fs::path path_;
+};
+
+#ifndef _WIN32
+// No file of this process grows beyond it, while this lives.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, SIG_DFL);
+  }
+
+ private:
+  rlimit before_{};
+};
+#endif
+
+constexpr uint64_t kFingerprint = 0x0123456789abcdef;
+
+StateFile small_file() {
+  StateFile file{kFingerprint, {5, 6, 7, 1690}, {}};
+  for (int i = 0; i < 37; ++i)  // no whole number of words
+    file.state.push_back(static_cast<uint8_t>(i * 7));
+  return file;
+}
+
+bool same(const StateFile& a, const StateFile& b) {
+  return a.fingerprint == b.fingerprint && a.tokens == b.tokens && a.state == b.state;
+}
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream in(fs::u8path(path), std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void write_bytes(const std::string& path, const std::string& bytes) {
+  std::ofstream(fs::u8path(path), std::ios::binary | std::ios::trunc) << bytes;
+}
+
+std::string refusal(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const cria::Error& error) {
+    return error.code();
+  }
+  return "none";
+}
+
+std::string reading(const std::string& path, uint64_t fingerprint = kFingerprint) {
+  return refusal([&] { cria::read_state_file(path, fingerprint); });
+}
+
+std::string writing(const std::string& path) {
+  return refusal([&] { cria::write_state_file(path, small_file()); });
+}
+
+}  // namespace
+
+TEST(what_is_written_is_read) {
+  const Folder folder;
+  const std::string path = folder.file("séquence 🦙");
+  for (const StateFile& file : {small_file(), StateFile{kFingerprint, {}, {}},
+                                StateFile{kFingerprint, {1}, std::vector<uint8_t>(100'000, 9)}}) {
+    cria::write_state_file(path, file);
+    CHECK(same(cria::read_state_file(path, kFingerprint), file));
+    CHECK_EQ(folder.count(), size_t{1});  // nothing is left beside it
+  }
+}
+
+TEST(cut_off_anywhere_or_longer) {
+  const Folder folder;
+  const std::string path = folder.file("state");
+  cria::write_state_file(path, small_file());
+  const std::string whole = bytes_of(path);
+  for (size_t length = 0; length < whole.size(); ++length) {
+    write_bytes(path, whole.substr(0, length));
+    CHECK_EQ(reading(path), "ERR_STATE_INVALID");
+  }
+  write_bytes(path, whole + '\0');
+  CHECK_EQ(reading(path), "ERR_STATE_INVALID");
+  write_bytes(path, whole + whole);
+  CHECK_EQ(reading(path), "ERR_STATE_INVALID");
+  write_bytes(path, whole);
+  CHECK(same(cria::read_state_file(path, kFingerprint), small_file()));
+}
+
+TEST(any_byte_changed) {
+  const Folder folder;
+  const std::string path = folder.file("state");
+  cria::write_state_file(path, small_file());
+  const std::string whole = bytes_of(path);
+  for (size_t i = 0; i < whole.size(); ++i) {
+    for (const int mask : {0x01, 0x80, 0xFF}) {
+      std::string damaged = whole;
+      damaged[i] = static_cast<char>(damaged[i] ^ mask);
+      write_bytes(path, damaged);
+      CHECK_EQ(reading(path), "ERR_STATE_INVALID");
+    }
+  }
+}
+
+// Sizes in the header that no memory could hold are not taken at their word.
+TEST(any_bytes) {
+  const Folder folder;
+  const std::string path = folder.file("state");
+  cria::write_state_file(path, small_file());
+  const std::string whole = bytes_of(path);
+  std::mt19937 random(3);
+  for (int round = 0; round < 3000; ++round) {
+    std::string damaged = whole;
+    const size_t keep = random() % 2 == 0 ? 12 : 24;  // the magic and version, the fingerprint too
+    for (size_t i = keep; i < std::min<size_t>(keep + 28, damaged.size()); ++i) {
+      if (random() % 2 == 0) damaged[i] = static_cast<char>(random());
+    }
+    if (damaged == whole) continue;
+    write_bytes(path, damaged);
+    CHECK_EQ(reading(path), "ERR_STATE_INVALID");
+  }
+}
+
+TEST(another_fingerprint) {
+  const Folder folder;
+  const std::string path = folder.file("state");
+  cria::write_state_file(path, small_file());
+  CHECK_EQ(reading(path, kFingerprint + 1), "ERR_STATE_INVALID");
+  CHECK_EQ(reading(path), "none");
+}
+
+TEST(no_file_to_read) {
+  const Folder folder;
+  CHECK_EQ(reading(folder.file("none")), "ERR_STATE_INVALID");
+  CHECK_EQ(reading(folder.path().u8string()), "ERR_STATE_INVALID");
+  CHECK_EQ(reading(folder.file("none/at all")), "ERR_STATE_INVALID");
+  CHECK_EQ(reading(""), "ERR_STATE_INVALID");
+  CHECK_EQ(reading(folder.file(std::string(5000, 'x'))), "ERR_STATE_INVALID");
+}
+
+#ifndef _WIN32
+// A pipe that nobody writes to would hold the thread that reads, and the context's end, for ever.
+TEST(no_pipe_is_waited_for) {
+  const Folder folder;
+  const std::string path = folder.file("pipe");
+  CHECK_EQ(mkfifo(path.c_str(), 0600), 0);
+  auto answer = std::async(std::launch::async, [&] { return reading(path); });
+  const bool came = answer.wait_for(std::chrono::seconds(5)) == std::future_status::ready;
+  if (!came) std::ofstream(path).put('x');  // or the test would hang as well
+  CHECK(came);
+  CHECK_EQ(answer.get(), "ERR_STATE_INVALID");
+}
+#endif
+
+TEST(nowhere_to_write) {
+  const Folder folder;
+  CHECK_EQ(writing(folder.file("none/state")), "ERR_STATE_INVALID");
+  CHECK_EQ(writing(folder.path().u8string()), "ERR_STATE_INVALID");
+  CHECK_EQ(writing(folder.file(std::string(5000, 'x'))), "ERR_STATE_INVALID");
+  CHECK_EQ(folder.count(), size_t{0});
+  fs::create_directory(fs::u8path(folder.file("state")));
+  CHECK_EQ(writing(folder.file("state")), "ERR_STATE_INVALID");
+  CHECK_EQ(folder.count(), size_t{1});
+}
+
+TEST(the_old_file_stays_where_the_new_one_cannot_be_written) {
+  const Folder folder;
+  const std::string path = folder.file("state");
+  const StateFile old{kFingerprint, {1, 2, 3}, {4, 5, 6}};
+  cria::write_state_file(path, old);
+  // The name of what is written first is longer than the last one allowed.
+  const std::string longest = folder.file(std::string(250, 'x'));
+  write_bytes(longest, bytes_of(path));
+  CHECK_EQ(writing(longest), "ERR_STATE_INVALID");
+  CHECK(same(cria::read_state_file(longest, kFingerprint), old));
+#ifndef _WIN32
+  // As on a disk that is full: the file ends in the middle of its state.
+  const FileSizeLimit limit(70);
+  CHECK_EQ(writing(path), "ERR_STATE_INVALID");
+  CHECK_EQ(folder.count(), size_t{2});
+#endif
+  CHECK(same(cria::read_state_file(path, kFingerprint), old));
+}
+
+int main(int argc, char** argv) { return harness::run(argc, argv); }
