@@ -26,6 +26,18 @@ bool is_too_deep(std::string_view text) {
   return false;
 }
 
+// An answer's end that could be the beginning of a mark is waited with, though nothing comes any
+// more. A whole mark is left out rightly.
+void add_unfinished(const std::string& text, ParsedAnswer& answer) {
+  std::string& end =
+      answer.content.empty() && !answer.reasoning.empty() ? answer.reasoning : answer.content;
+  const size_t at = end.empty() ? 0 : text.rfind(end);
+  if (at == std::string::npos) return;
+  const std::string rest = text.substr(at + end.size());
+  const size_t last = rest.find_last_not_of(" \t\r\n");
+  if (last != std::string::npos && rest[last] != '>' && rest[last] != ']') end += rest;
+}
+
 common_chat_format format_of(const std::string& name) {
   for (int format = 0; format < COMMON_CHAT_FORMAT_COUNT; ++format) {
     const auto candidate = static_cast<common_chat_format>(format);
@@ -53,6 +65,7 @@ ParsedAnswer parse_answer(const std::string& text, const std::string& format,
         if (call.name.empty()) return;  // cut off before there was one
         parsed.calls.push_back({call.name, call.arguments});
       }
+      if (parsed.calls.empty()) add_unfinished(text, parsed);
       answer = std::move(parsed);
     });
   } catch (const std::bad_alloc&) {

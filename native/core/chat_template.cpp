@@ -7,6 +7,8 @@
 #include <jinja/value.h>
 
 #include <algorithm>
+#include <new>
+#include <stdexcept>
 #include <utility>
 
 #include "chat_messages.h"
@@ -156,7 +158,14 @@ std::vector<PromptSegment> ChatTemplate::render(const Vocabulary& vocabulary,
     const Conversation conversation = chat_messages::prepare(request, compiled, hide);
     jinja::context context(compiled.src);
     fill(context, compiled, conversation, request, request.date ? hide(*request.date) : "");
-    const std::vector<RenderedPart> parts = execute(context, compiled.prog);
+    std::vector<RenderedPart> parts;
+    try {
+      parts = execute(context, compiled.prog);
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const std::exception& error) {
+      throw std::runtime_error(placeholders.restore_loosely(error.what()));
+    }
     segments = cut_prompt(vocabulary, compiled_->controls, placeholders, parts);
   });
   return segments;

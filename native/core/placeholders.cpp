@@ -76,7 +76,7 @@ std::string Placeholders::hide(const std::string& text) {
   return result.append(text, copied, std::string::npos);
 }
 
-std::string Placeholders::restore(std::string_view text) const {
+std::string Placeholders::restore_loosely(std::string_view text) const {
   if (hidden_.empty()) return std::string(text);
   std::string result;
   size_t copied = 0;
@@ -86,12 +86,17 @@ std::string Placeholders::restore(std::string_view text) const {
     size_t index = 0;
     for (const char digit : number)
       index = index * 10 + static_cast<size_t>(digit - '0');
-    if (!whole || index >= hidden_.size()) continue;  // found below
+    if (!whole || index >= hidden_.size()) continue;  // altered
     result.append(text, copied, at - copied);
     result += hidden_[index];
     copied = at + kHeadDigits + kNumberDigits + kTailDigits;
   }
-  result.append(text.substr(copied));
+  return result.append(text.substr(copied));
+}
+
+std::string Placeholders::restore(std::string_view text) const {
+  std::string result = restore_loosely(text);
+  if (hidden_.empty()) return result;
   for (const std::string& digits : {head_, tail_}) {
     for (size_t i = 0; i + kTelling <= digits.size(); ++i) {
       if (result.find(digits.c_str() + i, 0, kTelling) == std::string::npos) continue;

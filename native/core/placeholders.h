@@ -20,6 +20,8 @@ class Placeholders {
 
   // Throws ERR_TEMPLATE where the template has altered one of them.
   std::string restore(std::string_view text) const;
+  // For people: what was altered stays as it is.
+  std::string restore_loosely(std::string_view text) const;
 
  private:
   std::string number_of(const std::string& hidden);
