@@ -31,7 +31,8 @@ bool is_too_deep(std::string_view text) {
 void add_unfinished(const std::string& text, ParsedAnswer& answer) {
   std::string& end =
       answer.content.empty() && !answer.reasoning.empty() ? answer.reasoning : answer.content;
-  const size_t at = end.empty() ? 0 : text.rfind(end);
+  // From the beginning where it can be: a text may end like its own beginning.
+  const size_t at = text.compare(0, end.size(), end) == 0 ? 0 : text.rfind(end);
   if (at == std::string::npos) return;
   const std::string rest = text.substr(at + end.size());
   const size_t last = rest.find_last_not_of(" \t\r\n");
