@@ -1,4 +1,12 @@
-import { type ChatMessageInput, Model, promptToString, renderChat } from "../../lib/index.js";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type ChatMessageInput,
+  Model,
+  promptToString,
+  renderChat,
+  type ToolDefinition,
+} from "../../lib/index.js";
 import { nativeOf } from "../../lib/natives.js";
 import { REPORTS, tool } from "../support/conversations.js";
 import {
@@ -64,6 +72,51 @@ test("nearly all of them render everything", () => {
     }),
   );
   expect(failed.length).toBeLessThanOrEqual(TEMPLATES.length / 20);
+});
+
+interface Golden {
+  input: {
+    messages: { role: string; content?: unknown }[];
+    tools?: ToolDefinition[];
+    add_generation_prompt: boolean;
+    date_string: string;
+  };
+  output: string;
+}
+
+/** What jinja2 makes of the templates, where results are texts: objects go down as JSON text. */
+const goldens = JSON.parse(
+  readFileSync(join(__dirname, "..", "fixtures", "chat-templates.json"), "utf8"),
+) as Record<string, Golden[]>;
+
+test.each([
+  ["llama3.1", "meta-llama-Llama-3.1-8B-Instruct"],
+  ["llama3.1", "meta-llama-Llama-3.3-70B-Instruct"],
+  ["llama3.2", "meta-llama-Llama-3.2-3B-Instruct"],
+])("goldens of %s are what %s gives", (key, name) => {
+  const told = (goldens[key] as Golden[]).filter(({ input }) =>
+    input.messages.every(({ role, content }) => role !== "tool" || typeof content === "string"),
+  );
+  const plain = told.filter(({ input }) => input.messages.every(({ role }) => role !== "ipython"));
+  expect(plain.length).toBeGreaterThan(3);
+  for (const { input, output } of plain) {
+    const {
+      messages,
+      tools = [],
+      add_generation_prompt,
+      date_string,
+      ...templateVariables
+    } = input;
+    const options = {
+      tools,
+      addGenerationPrompt: add_generation_prompt,
+      date: date_string,
+      templateVariables,
+    };
+    expect(
+      promptToString(render(model, template(name), messages as ChatMessageInput[], options)),
+    ).toBe(output);
+  }
 });
 
 describe("a prompt by a template", () => {
