@@ -3,7 +3,7 @@ import { CriaError, expected, fromNative, invalid, show } from "../errors.js";
 import type { Model } from "../model.js";
 import type { NativeTemplateFormat, NativeTemplateRequest } from "../native.js";
 import { nativeOf } from "../natives.js";
-import { isPlainObject } from "../options.js";
+import { isPlainObject, unreadable } from "../options.js";
 import type { Prompt } from "../prompt.js";
 import type { ParsedToolCalls, ToolChoice, ToolDefinition } from "../tools/types.js";
 import type { RenderableMessage } from "./messages.js";
@@ -154,7 +154,11 @@ function chosenTools(
 }
 
 function json(value: unknown, name: string): string {
-  return JSON.stringify(plain(value, name, 0));
+  try {
+    return JSON.stringify(plain(value, name, 0));
+  } catch (error) {
+    throw unreadable(error, name, value);
+  }
 }
 
 /** A copy that is JSON: halves of surrogate pairs, which JSON's readers refuse, become U+FFFD. */

@@ -1,5 +1,7 @@
-// What is put into the tree of a template, so that it ends and so that a user's text stays one. Of
-// the seam.
+// What is put into the tree of a template, so that it ends and so that a user's text is known as
+// one in what is written. The engine keeps track of that by itself, save where it takes texts apart
+// and joins them. What is left to it: replace and indent of a text that is partly the template's
+// own, where a token could still be put together of pieces of two texts side by side. Of the seam.
 #pragma once
 
 #include <jinja/runtime.h>

@@ -1,7 +1,7 @@
 // A compiled chat template. A model file is a stranger's, and so is its template, which the engine
-// would let recurse and loop for ever: here it runs on a stack of its own, within a time, and with
-// a check at every turn of a loop and every call of a macro. What one expression makes of memory (a
-// range, a text times a number) is not limited, and neither is a value that holds itself.
+// would let recurse and loop for ever: here it runs on a stack of its own (save on Windows, where
+// it has its caller's), within a time, and with the checks of template_checks.h. Memory is not
+// limited: a text times a number, or one that is doubled again and again, may take all there is.
 //
 // Sees llama.cpp's common/, as do the other files of the seam; the rest of the core does not.
 #pragma once

@@ -180,6 +180,14 @@ describe("a prompt by a template", () => {
       const wrong = () => own(source, hi, { templateVariables: { value } });
       expect(wrong).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARGUMENT" }));
     }
+    const thrower = {
+      get mood(): string {
+        throw new Error("no");
+      },
+    };
+    expect(() => own(source, hi, { templateVariables: { thrower } })).toThrow(
+      expect.objectContaining({ code: "ERR_INVALID_ARGUMENT" }),
+    );
     const cycle: Record<string, unknown> = {};
     cycle.self = cycle;
     expect(() => own(source, hi, { templateVariables: cycle })).toThrow(/200 levels/);
