@@ -10,6 +10,7 @@ import { CriaError, disposedError, fromNative, invalid, show } from "./errors.js
 import { TokenTexts } from "./logprobs.js";
 import { type LoadModelOptions, nativeModelOptions } from "./model-options.js";
 import type { NativeContext, NativeModel, NativeModelInfo } from "./native.js";
+import { registerNative } from "./natives.js";
 import { boolean, filePath, readOptions, string } from "./options.js";
 import type { PromptVocabulary } from "./prompt.js";
 import { copyTokens, type Tokens, tokenId } from "./tokens.js";
@@ -85,6 +86,7 @@ export class Model implements AsyncDisposable {
   ) {
     if (key !== KEY) throw invalid("A Model is made by Model.load(), not by `new`");
     this.#native = native;
+    registerNative(this, native);
     this.#info = info;
     this.#texts = new TokenTexts((tokens) => native.detokenize(tokens, true));
     this.#vocabOnly = vocabOnly;

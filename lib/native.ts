@@ -18,6 +18,8 @@ export interface NativeAddon {
   ) => NativeContext;
   engineInfo(): { flavour: Flavour; llamaCpp: string; cpuFeatures: string[] };
   listDevices(): NativeDevice[];
+  /** Any text; what the format's parser does not take is all content. */
+  parseTemplateAnswer(text: string, format: NativeAnswerParser): NativeParsedAnswer;
   /** Called on the JS thread of the environment that set it; null removes it. */
   setLogHandler(handler: ((level: LogLevel, message: string) => void) | null): void;
   /** The GBNF that llama.cpp makes of a JSON Schema; ERR_SCHEMA_UNSUPPORTED with its reason. */
@@ -45,8 +47,61 @@ export interface NativeModel {
   /** Id of the control or user-defined token with exactly this text, or -1. */
   tokenId(text: string): number;
   isEndOfGeneration(token: number): boolean;
+  /** Compiled templates are kept, the last few. ERR_TEMPLATE with the template's own message. */
+  renderTemplate(request: NativeTemplateRequest): NativePromptSegment[];
+  /** How a model answers that was trained on the template. */
+  templateFormat(
+    request: NativeTemplateRequest & {
+      toolChoice: "auto" | "none" | "required";
+      parallelToolCalls: boolean;
+    },
+  ): NativeTemplateFormat;
   /** Idempotent. The weights go when the last context on them has closed. */
   close(): Promise<void>;
+}
+
+export interface NativeTemplateRequest {
+  /** Jinja. */
+  template: string;
+  /** JSON: OpenAI's messages. */
+  messages: string;
+  /** JSON: OpenAI's tools, an empty array for none. */
+  tools: string;
+  /** JSON: an object. */
+  variables: string;
+  addGenerationPrompt: boolean;
+  /** Seconds since 1970, what the template takes for now. */
+  now: number;
+  /** What it is told for any date, where somebody gave a text. */
+  date: string | null;
+}
+
+/** Control is a control token, or a user-defined one that the template uses, by its text. */
+export type NativePromptSegment = { text: string } | { control: string } | { tokens: Int32Array };
+
+export interface NativeAnswerParser {
+  format: string;
+  /** llama.cpp's, as JSON. */
+  parser: string;
+  /** The end of the prompt, which the parser and the grammar take for the answer's beginning. */
+  generationPrompt: string;
+}
+
+export interface NativeTemplateFormat extends NativeAnswerParser {
+  /** Of an answer with calls, from the generation prompt on; empty where there is none. */
+  grammar: string;
+  /** Whether it begins with a trigger. */
+  grammarLazy: boolean;
+  triggers: { type: "token" | "word" | "pattern" | "full-pattern"; value: string }[];
+  /** Tokens that the parser has to see as text. */
+  preservedTokens: string[];
+  additionalStops: string[];
+}
+
+export interface NativeParsedAnswer {
+  content: string;
+  reasoning: string;
+  calls: { name: string; arguments: string }[];
 }
 
 export interface NativeModelOptions {

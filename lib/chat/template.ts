@@ -1,26 +1,203 @@
-import { CriaError } from "../errors.js";
+import { engine } from "../engine.js";
+import { CriaError, expected, fromNative, invalid, show } from "../errors.js";
 import type { Model } from "../model.js";
+import type { NativeTemplateFormat, NativeTemplateRequest } from "../native.js";
+import { nativeOf } from "../natives.js";
+import { isPlainObject, unreadable } from "../options.js";
 import type { Prompt } from "../prompt.js";
-import type { ToolDefinition } from "../tools/types.js";
+import type { ParsedToolCalls, ToolChoice, ToolDefinition } from "../tools/types.js";
 import type { RenderableMessage } from "./messages.js";
 
 /** What a model's own template takes, checked. */
 export interface TemplateOptions {
   readonly tools: readonly ToolDefinition[];
+  /** Whether the prompt ends where the assistant's answer begins. */
   readonly addGenerationPrompt: boolean;
-  /** `date_string`; a `Date` is the now of `strftime_now`, and undefined is today. */
+  /** What the template takes for now; a text is what it shows for any date; undefined is today. */
   readonly date: Date | string | undefined;
+  /** Seen by the template beside the messages, as `enable_thinking`. */
   readonly templateVariables: Readonly<Record<string, unknown>>;
 }
 
-/** A conversation rendered by the model's own Jinja template. */
+export interface TemplateFormatOptions extends TemplateOptions {
+  readonly toolChoice?: ToolChoice;
+  /** Whether one answer may have several calls; default true. */
+  readonly parallelToolCalls?: boolean;
+}
+
+/** How a model answers, as its template shows it; made by `templateFormat`. */
+export type TemplateFormat = Readonly<NativeTemplateFormat>;
+
+/** Of a model that thinks before it answers: `reasoning` is what it thought, without the marks. */
+export interface TemplateAnswer extends ParsedToolCalls {
+  readonly reasoning: string;
+}
+
+/** Set by cria itself. */
+const RESERVED = ["messages", "tools", "add_generation_prompt", "bos_token", "eos_token"];
+/** What llama.cpp's JSON goes down into, level by level. */
+const DEEPEST = 200;
+
+/**
+ * A conversation as the model's own Jinja template has it. What the template writes may be control
+ * tokens; nothing that comes with the messages, the tools or the variables can become one.
+ *
+ * @throws {CriaError} ERR_TEMPLATE with the template's own message, ERR_INVALID_ARGUMENT,
+ * ERR_DISPOSED
+ */
 export function renderTemplate(
-  _messages: readonly RenderableMessage[],
-  _options: TemplateOptions,
+  messages: readonly RenderableMessage[],
+  options: TemplateOptions,
   model: Model,
 ): Prompt {
-  throw new CriaError(
-    "ERR_UNSUPPORTED",
-    `The chat template of ${model.description} is none that cria knows: give a \`format\``,
+  const native = nativeOf(model);
+  const request = templateRequest(templateOf(model, options), messages, options);
+  return call(() => native.renderTemplate(request));
+}
+
+/**
+ * The grammar, the triggers and the parser of the answers to such a prompt.
+ *
+ * @throws {CriaError} ERR_TEMPLATE, ERR_INVALID_ARGUMENT, ERR_DISPOSED
+ */
+export function templateFormat(
+  messages: readonly RenderableMessage[],
+  options: TemplateFormatOptions,
+  model: Model,
+): TemplateFormat {
+  const native = nativeOf(model);
+  const { toolChoice = "auto", parallelToolCalls = true } = options;
+  const tools = chosenTools(options.tools, toolChoice);
+  const request = templateRequest(templateOf(model, options), messages, { ...options, tools });
+  return call(() =>
+    native.templateFormat({
+      ...request,
+      toolChoice: typeof toolChoice === "string" ? toolChoice : "required",
+      parallelToolCalls,
+    }),
   );
+}
+
+/**
+ * Content and calls of an answer. Never throws on any text: what the parser does not take is content.
+ * Ids are by position.
+ */
+export function templateToolCalls(
+  text: string,
+  format: TemplateFormat,
+  tools?: readonly ToolDefinition[],
+): TemplateAnswer {
+  const { format: name, parser, generationPrompt } = format;
+  const parsed = call(() =>
+    engine().addon.parseTemplateAnswer(text, { format: name, parser, generationPrompt }),
+  );
+  const known = tools && new Set(tools.map((tool) => tool.function.name));
+  return {
+    content: parsed.content,
+    reasoning: parsed.reasoning,
+    toolCalls: parsed.calls.map((found, index) => {
+      const problem = argumentsProblem(found.arguments);
+      return {
+        id: `call_${index}`,
+        type: "function",
+        function: { name: found.name, arguments: found.arguments },
+        format: "template",
+        known: known?.has(found.name) ?? true,
+        ...(problem === undefined ? {} : { problem }),
+      };
+    }),
+  };
+}
+
+/** What goes down for a template that need not be the model's own. */
+export function templateRequest(
+  template: string,
+  messages: readonly RenderableMessage[],
+  { tools, addGenerationPrompt, date, templateVariables }: TemplateOptions,
+): NativeTemplateRequest {
+  for (const name of RESERVED) {
+    if (!Object.hasOwn(templateVariables, name)) continue;
+    throw invalid(`The template variable ${show(name)} is set by cria`, { name });
+  }
+  const now = typeof date === "object" ? date.getTime() : Date.now();
+  return {
+    template,
+    messages: json(messages, "messages"),
+    tools: json(tools, "tools"),
+    variables: json(templateVariables, "templateVariables"),
+    addGenerationPrompt,
+    now: Math.floor(now / 1000),
+    date: typeof date === "string" ? date : null,
+  };
+}
+
+/** Some models have another template for conversations with tools. */
+function templateOf(model: Model, { tools }: TemplateOptions): string {
+  const forTools = model.metadata.get("tokenizer.chat_template.tool_use");
+  if (tools.length > 0 && forTools !== undefined) return forTools;
+  if (model.chatTemplate !== null) return model.chatTemplate;
+  throw new CriaError(
+    "ERR_TEMPLATE",
+    "The model has no chat template: render its prompts yourself, or name a `format`",
+  );
+}
+
+function chosenTools(
+  tools: readonly ToolDefinition[],
+  choice: ToolChoice,
+): readonly ToolDefinition[] {
+  if (typeof choice === "string") return tools;
+  const { name } = choice.function;
+  const chosen = tools.filter((tool) => tool.function.name === name);
+  if (chosen.length > 0) return chosen;
+  throw invalid(`The tool ${show(name)} of \`toolChoice\` is not among the tools`, { name });
+}
+
+function json(value: unknown, name: string): string {
+  try {
+    return JSON.stringify(plain(value, name, 0));
+  } catch (error) {
+    throw unreadable(error, name, value);
+  }
+}
+
+/** A copy that is JSON: halves of surrogate pairs, which JSON's readers refuse, become U+FFFD. */
+function plain(value: unknown, name: string, depth: number): unknown {
+  if (depth > DEEPEST) throw expected(`at most ${DEEPEST} levels`, name, value);
+  if (typeof value === "string") return wellFormed(value);
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  if (value === null || typeof value === "boolean") return value;
+  if (Array.isArray(value)) {
+    return Array.from(value, (element, index) => plain(element, `${name}[${index}]`, depth + 1));
+  }
+  if (isPlainObject(value)) {
+    const entries = Object.entries(value).filter(([, element]) => element !== undefined);
+    return Object.fromEntries(
+      entries.map(([key, element]) => [
+        wellFormed(key),
+        plain(element, `${name}.${key}`, depth + 1),
+      ]),
+    );
+  }
+  throw expected("what JSON can say", name, value);
+}
+
+function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, "\ufffd");
+}
+
+function argumentsProblem(text: string): string | undefined {
+  try {
+    return isPlainObject(JSON.parse(text)) ? undefined : "The arguments are no JSON object";
+  } catch {
+    return "The arguments are not JSON";
+  }
+}
+
+function call<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw fromNative(error);
+  }
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "binding/arguments.h"
+#include "binding/chat_template.h"
 #include "binding/errors.h"
 
 namespace cria::binding {
@@ -59,6 +60,8 @@ Napi::Function ModelHandle::define(Napi::Env env) {
                          InstanceMethod<&ModelHandle::detokenize>("detokenize"),
                          InstanceMethod<&ModelHandle::token_id>("tokenId"),
                          InstanceMethod<&ModelHandle::is_end_of_generation>("isEndOfGeneration"),
+                         InstanceMethod<&ModelHandle::render_template>("renderTemplate"),
+                         InstanceMethod<&ModelHandle::template_format>("templateFormat"),
                          InstanceMethod<&ModelHandle::close>("close"),
                      });
 }
@@ -114,6 +117,20 @@ Napi::Value ModelHandle::is_end_of_generation(const Napi::CallbackInfo& info) {
   return entry(info.Env(), [&] {
     const Vocabulary& vocabulary = session_->model()->vocabulary();
     return Napi::Boolean::New(info.Env(), vocabulary.ends_generation(to_int32(info[0], "token")));
+  });
+}
+
+Napi::Value ModelHandle::render_template(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] {
+    const std::shared_ptr<Model> model = session_->model();
+    return binding::render_template(info.Env(), templates_, model->vocabulary(), info[0]);
+  });
+}
+
+Napi::Value ModelHandle::template_format(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] {
+    const std::shared_ptr<Model> model = session_->model();
+    return binding::template_format(info.Env(), templates_, model->vocabulary(), info[0]);
   });
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "binding/environment.h"
+#include "core/chat_template.h"
 #include "core/model.h"
 #include "core/worker.h"
 
@@ -78,9 +79,12 @@ class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
   Napi::Value detokenize(const Napi::CallbackInfo& info);
   Napi::Value token_id(const Napi::CallbackInfo& info);
   Napi::Value is_end_of_generation(const Napi::CallbackInfo& info);
+  Napi::Value render_template(const Napi::CallbackInfo& info);
+  Napi::Value template_format(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<ModelSession> session_;
+  ChatTemplates templates_;  // they know nothing of the model once they are compiled
 };
 
 }  // namespace cria::binding

@@ -49,6 +49,9 @@ class Vocabulary {
   // The control or user-defined token with this very text, or LLAMA_TOKEN_NULL.
   llama_token by_text(const std::string& text) const;
 
+  // All control, user-defined and unknown tokens by their texts.
+  const std::unordered_map<std::string, llama_token>& named() const { return named_; }
+
   bool ends_generation(llama_token token) const;
 
   // Made at the first call, which takes some 100 ms with 128K tokens.

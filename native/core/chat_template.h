@@ -1,0 +1,93 @@
+// A model's own chat template (Jinja), rendered by llama.cpp's engine, and its parser for what such
+// a model answers. Knows the model's vocabulary only while it works: the caller keeps both alive.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "prompt_cutter.h"
+#include "vocabulary.h"
+
+namespace cria {
+
+// A conversation in OpenAI's shapes, checked in TypeScript.
+struct ChatRequest {
+  std::string messages;   // JSON: an array
+  std::string tools;      // JSON: an array, which may be empty
+  std::string variables;  // JSON: an object
+  bool add_generation_prompt = true;
+  // What the template takes for now, in seconds since 1970; and what it is told as the date where
+  // somebody gave a text.
+  int64_t now = 0;
+  std::optional<std::string> date;
+};
+
+enum class ToolUse { kAuto, kNone, kRequired };
+
+struct GrammarTrigger {
+  const char* type;  // as in lib/native.ts
+  std::string value;
+};
+
+// How a model that was trained on the template answers: the grammar of its calls, and what to do
+// with its output.
+struct AnswerFormat {
+  std::string name;
+  std::string parser;  // llama.cpp's, as JSON
+  std::string generation_prompt;
+  std::string grammar;  // begins with the generation prompt
+  bool grammar_lazy = false;
+  std::vector<GrammarTrigger> triggers;
+  std::vector<std::string> preserved_tokens;
+  std::vector<std::string> additional_stops;
+};
+
+struct ParsedCall {
+  std::string name;
+  std::string arguments;  // JSON text
+};
+
+struct ParsedAnswer {
+  std::string content;
+  std::string reasoning;  // what the model thought before it, without its marks
+  std::vector<ParsedCall> calls;
+};
+
+class ChatTemplate {
+ public:
+  // Throws ERR_TEMPLATE where it does not compile, as all of these do where the template fails.
+  ChatTemplate(const Vocabulary& vocabulary, const std::string& source);
+  ~ChatTemplate();
+  ChatTemplate(const ChatTemplate&) = delete;
+  ChatTemplate& operator=(const ChatTemplate&) = delete;
+
+  std::vector<PromptSegment> render(const Vocabulary& vocabulary, const ChatRequest& request);
+  AnswerFormat answer_format(const ChatRequest& request, ToolUse use, bool parallel);
+
+ private:
+  struct Compiled;
+  std::unique_ptr<Compiled> compiled_;
+};
+
+// Any text; one that the parser does not take is all content. `format`, `generation_prompt` and
+// `parser` are those of an AnswerFormat.
+ParsedAnswer parse_answer(const std::string& text, const std::string& format,
+                          const std::string& generation_prompt, const std::string& parser);
+
+// The compiled templates of one model, the last few that were used. For one thread.
+class ChatTemplates {
+ public:
+  ChatTemplate& of(const Vocabulary& vocabulary, const std::string& source);
+
+ private:
+  struct Entry {
+    std::string source;
+    std::unique_ptr<ChatTemplate> compiled;
+  };
+  std::vector<Entry> entries_;  // the last used one last
+};
+
+}  // namespace cria
