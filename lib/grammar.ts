@@ -8,6 +8,7 @@ import { readOptions, string } from "./options.js";
 const KEY = Symbol("Grammar");
 const MARKER = Symbol.for("cria.grammar");
 const TRIGGERS = Symbol.for("cria.grammar.triggers");
+const PREFIX = Symbol.for("cria.grammar.prefix");
 
 export interface GbnfOptions {
   /** The rule that the whole output follows. Default "root". */
@@ -28,7 +29,7 @@ let make: (
   source: string,
   root: string,
   tokens: readonly string[],
-  triggers?: GrammarTriggers,
+  more?: { readonly triggers?: GrammarTriggers; readonly prefix?: string },
 ) => Grammar;
 
 /** Restricts a generation to a formal language. Immutable: one Grammar serves any number of samplers. */
@@ -49,7 +50,7 @@ export class Grammar {
     source: string,
     root: string,
     tokens: readonly string[],
-    triggers?: GrammarTriggers,
+    { triggers, prefix }: { readonly triggers?: GrammarTriggers; readonly prefix?: string } = {},
   ) {
     if (key !== KEY) {
       throw invalid("A Grammar is made by Grammar.gbnf(), .jsonSchema() or .json(), not by `new`");
@@ -59,6 +60,7 @@ export class Grammar {
     this.tokens = Object.freeze(tokens);
     mark(this, MARKER);
     if (triggers !== undefined) Object.defineProperty(this, TRIGGERS, { value: triggers });
+    if (prefix !== undefined) Object.defineProperty(this, PREFIX, { value: prefix });
     Object.freeze(this);
   }
 
@@ -155,7 +157,17 @@ export function lazyGrammar(grammar: Grammar, { tokens, patterns }: GrammarTrigg
     tokens: Object.freeze([...tokens]),
     patterns: Object.freeze([...patterns]),
   };
-  return make(grammar.source, grammar.root, grammar.tokens, Object.freeze(triggers));
+  return make(grammar.source, grammar.root, grammar.tokens, { triggers: Object.freeze(triggers) });
+}
+
+/** The same grammar for an output behind a text that the grammar begins with. */
+export function behind(prefix: string, { source, root, tokens }: Grammar): Grammar {
+  return make(source, root, tokens, { prefix });
+}
+
+/** Of a grammar that begins with the output, undefined. */
+export function prefixOf(grammar: Grammar): string | undefined {
+  return (grammar as { [PREFIX]?: string })[PREFIX];
 }
 
 /** Of a grammar that is not lazy, undefined. */

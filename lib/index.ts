@@ -3,7 +3,10 @@ export type { BuiltinTool } from "./chat/llama-3.js";
 export type { ChatMessage, ChatMessageInput, TextPart, ToolCallInput } from "./chat/messages.js";
 export type { ChatFormatName } from "./chat/recognise.js";
 export { type RenderChatOptions, renderChat } from "./chat/render.js";
+export { ChatSession } from "./chat/session.js";
+export type { ChatSessionOptions, ChatTurnOptions } from "./chat/session-options.js";
 export type { ToolDefinitionInput } from "./chat/tool-definitions.js";
+export type { ChatEvent, ChatTurn, ChatTurnResult } from "./chat/turn.js";
 export { Context, type ContextStats } from "./context.js";
 export type { CacheType, ContextOptions } from "./context-options.js";
 export { CriaError, type CriaErrorCode } from "./errors.js";
@@ -41,4 +44,16 @@ export type { LogitBias, SamplerStep } from "./sampler-step.js";
 export type { ScoreOptions } from "./score.js";
 export { type EvaluateOptions, Sequence } from "./sequence.js";
 export type { Tokens } from "./tokens.js";
-export type { ToolCall, ToolChoice, ToolDefinition } from "./tools/types.js";
+export { defineTool, type Tool, type ToolContext, type ToolOptions } from "./tools/define.js";
+export type { InferArguments, StandardSchema } from "./tools/infer.js";
+export { parseToolCalls, ToolCallParser } from "./tools/parser.js";
+export type {
+  FinishToolParserOptions,
+  ParsedToolCall,
+  ParsedToolCalls,
+  ParseToolCallsOptions,
+  ToolCall,
+  ToolChoice,
+  ToolDefinition,
+  ToolParserEvent,
+} from "./tools/types.js";

@@ -314,6 +314,8 @@ export type NativeSamplerStep =
       lazy?: boolean;
       triggerTokens?: Int32Array;
       triggerPatterns?: readonly string[];
+      /** What stands in front of the output, and the grammar begins with. */
+      prefix?: string;
     };
 
 export interface NativeNews {

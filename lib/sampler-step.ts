@@ -1,5 +1,5 @@
 import { expected, invalid } from "./errors.js";
-import { type Grammar, triggersOf } from "./grammar.js";
+import { type Grammar, prefixOf, triggersOf } from "./grammar.js";
 import type { NativeSamplerStep } from "./native.js";
 import { integer, MAX_INT32, nearest, number, readOptions, unreadable } from "./options.js";
 import {
@@ -232,6 +232,8 @@ function floored(temperature: number): number {
 function nativeGrammar(grammar: Grammar) {
   const { source, root, tokens } = grammar;
   const triggers = triggersOf(grammar);
+  const prefix = prefixOf(grammar);
+  if (prefix !== undefined) return { source, root, tokens, prefix };
   if (triggers === undefined) return { source, root, tokens };
   const triggerTokens = Int32Array.from(triggers.tokens);
   return { source, root, tokens, lazy: true, triggerTokens, triggerPatterns: triggers.patterns };

@@ -3,13 +3,16 @@ import { invalid } from "../errors.js";
 import type { GenerationResult, GenerationUsage } from "../generation.js";
 import type { Grammar } from "../grammar.js";
 import { recommendedSampler, type Sampler } from "../sampler.js";
-import { answerGrammar } from "../tools/constraints.js";
-import type { ToolParserEvent } from "../tools/types.js";
-import type { ParsedToolCall } from "../tools/types.js";
+import type { ParsedToolCall, ToolParserEvent } from "../tools/types.js";
 import { type AnswerReader, readerOf } from "./answer.js";
 import { fit } from "./fit.js";
 import { type SessionHistory, shown } from "./history.js";
-import { type ChatMessageInput, type RenderableMessage, type Reply, readMessages } from "./messages.js";
+import {
+  type ChatMessageInput,
+  type RenderableMessage,
+  type Reply,
+  readMessages,
+} from "./messages.js";
 import { type ChatRenderer, chatRenderer } from "./render.js";
 import type { CheckedTurnOptions } from "./session-options.js";
 import { carryOut } from "./tool-calls.js";
@@ -58,10 +61,9 @@ export class Conductor {
   async #converse(turn: RunningTurn, start: number): Promise<ChatTurnResult> {
     turn.throwIfAborted();
     // Read as a whole, so that results of tools find their calls.
-    const replies = this.#history.messages;
-    this.#history.messages = readMessages([...replies, ...this.#input], "input").map(
-      (message, index) => replies[index] ?? message,
-    );
+    const before = this.#history.messages;
+    const all = readMessages([...before.map(shown), ...this.#input], "input");
+    this.#history.messages = all.map((message, index) => before[index] ?? message);
     const { tools, maxToolRounds } = this.#options;
     for (let round = 0; ; round += 1) {
       const answer = await this.#answer(turn);
@@ -111,10 +113,11 @@ export class Conductor {
       tools: toolChoice === "none" ? [] : tools.map((tool) => tool.definition),
     });
     const reader = this.#reader(renderer);
-    const { signal: _, sampler, ...rest } = generate;
+    const { signal: _, sampler, stop = [], ...rest } = generate;
     const generation = this.#context.generate(this.#prompt(renderer), {
       ...rest,
       ...this.#sampler(sampler, reader.grammar),
+      stop: [...stop, ...reader.stop],
       special: reader.special,
     });
     const cancel = () => generation.cancel();
@@ -134,7 +137,8 @@ export class Conductor {
       const result = await generation.result();
       tell(reader.finish(result.stopReason));
       this.#count(result.usage);
-      return { message: messageOf(content.join(""), calls, result), calls, result };
+      const known = renderer.format !== "template";
+      return { message: messageOf(content.join(""), calls, result, known), calls, result };
     } finally {
       turn.stop.removeEventListener("abort", cancel);
     }
@@ -154,21 +158,11 @@ export class Conductor {
   }
 
   #reader(renderer: ChatRenderer): AnswerReader {
-    const { toolChoice, constrainTools, responseSchema } = this.#options;
-    const grammar = () =>
-      answerGrammar({ tools: renderer.tools, choice: toolChoice, constrainTools, responseSchema });
-    const calls = this.#history.messages.reduce(
-      (sum, message) => sum + (message.role === "assistant" ? message.tool_calls.length : 0),
-      0,
-    );
+    const { toolChoice: choice, constrainTools, responseSchema } = this.#options;
     return readerOf({
       renderer,
-      grammar,
-      before: calls,
-      plain: responseSchema !== undefined && renderer.tools.length === 0,
-      model: this.#context.model,
       messages: this.#history.messages,
-      options: this.#options,
+      rules: { choice, constrainTools, responseSchema },
     });
   }
 
@@ -195,10 +189,11 @@ function messageOf(
   content: string,
   calls: readonly ParsedToolCall[],
   { tokens, stopReason }: GenerationResult,
+  knownFormat: boolean,
 ): Answer["message"] {
   // Tokens that spell a stop string are among them, and not part of the text.
   const reply: Reply | undefined =
-    stopReason === "stop-string"
+    stopReason === "stop-string" || !knownFormat
       ? undefined
       : { tokens, end: stopReason === "end-of-message" ? "<|eom_id|>" : "<|eot_id|>" };
   const tool_calls = calls.map(({ id, type, function: called }) => ({

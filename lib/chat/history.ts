@@ -17,4 +17,3 @@ export function shown(message: RenderableMessage): ChatMessage {
   const { role, content, tool_calls } = message;
   return tool_calls.length === 0 ? { role, content } : { role, content, tool_calls };
 }
-

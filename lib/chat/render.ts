@@ -3,7 +3,7 @@ import { CriaError, expected } from "../errors.js";
 import type { Model } from "../model.js";
 import { boolean, isPlainObject, list, oneOf, readOptions } from "../options.js";
 import type { Prompt } from "../prompt.js";
-import type { ToolDefinition } from "../tools/types.js";
+import type { ToolChoice, ToolDefinition } from "../tools/types.js";
 import { type BuiltinTool, LLAMA_3_CONTROLS, LLAMA_31_CONTROLS, renderLlama3 } from "./llama-3.js";
 import {
   type ChatMessageInput,
@@ -12,7 +12,12 @@ import {
   readMessages,
 } from "./messages.js";
 import { type ChatFormatName, recogniseFormat } from "./recognise.js";
-import { renderTemplate } from "./template.js";
+import {
+  renderTemplate,
+  type TemplateFormat,
+  type TemplateOptions,
+  templateFormat,
+} from "./template.js";
 import { readTools, type ToolDefinitionInput } from "./tool-definitions.js";
 
 export interface RenderChatOptions {
@@ -75,6 +80,8 @@ export interface ChatRenderer {
   readonly tools: readonly ToolDefinition[];
   readonly builtinTools: readonly BuiltinTool[];
   render(messages: readonly RenderableMessage[]): Prompt;
+  /** Of the format "template": how the answer to these messages is constrained and read. */
+  templateFormat(messages: readonly RenderableMessage[], choice: ToolChoice): TemplateFormat;
 }
 
 /** For those who render more than once. Throws as `renderChat` does. */
@@ -82,15 +89,18 @@ export function chatRenderer(options: RenderChatOptions | undefined): ChatRender
   const checked = guarded(options, "options", () => readRenderOptions(options));
   const format = resolveFormat(checked);
   const { tools, builtinTools, toolsInUserMessage = true, addGenerationPrompt, date } = checked;
-  const shown = typeof date === "string" ? date : shownDate(date);
-  if (format === "template") {
-    return { format, tools, builtinTools, render: (read) => renderOwnTemplate(read, checked) };
-  }
   const llama3 = {
-    format: format === "llama-3.3" ? ("llama-3.1" as const) : format,
-    ...{ tools, builtinTools, toolsInUserMessage, addGenerationPrompt, date: shown },
+    format: format === "llama-3.3" || format === "template" ? ("llama-3.1" as const) : format,
+    ...{ tools, builtinTools, toolsInUserMessage, addGenerationPrompt },
+    date: typeof date === "string" ? date : shownDate(date),
   };
-  return { format, tools, builtinTools, render: (read) => renderLlama3(read, llama3) };
+  return {
+    ...{ format, tools, builtinTools },
+    render: (read) =>
+      format === "template" ? renderOwnTemplate(read, checked) : renderLlama3(read, llama3),
+    templateFormat: (read, toolChoice) =>
+      templateFormat(read, { ...templateOptions(checked), toolChoice }, ownModel(checked)),
+  };
 }
 
 interface CheckedOptions {
@@ -208,23 +218,25 @@ function renderOwnTemplate(
   messages: readonly RenderableMessage[],
   options: CheckedOptions,
 ): Prompt {
-  const { model, tools, builtinTools, toolsInUserMessage, addGenerationPrompt, date } = options;
-  if (model === undefined) {
-    throw expected('a model, since `format` is "template",', "options.model", model);
-  }
-  return renderTemplate(
-    messages,
-    {
-      tools,
-      addGenerationPrompt,
-      date,
-      // By the names that Llama's own templates and their derivatives have for them.
-      templateVariables: {
-        ...(builtinTools.length > 0 && { builtin_tools: builtinTools }),
-        ...(toolsInUserMessage !== undefined && { tools_in_user_message: toolsInUserMessage }),
-        ...options.templateVariables,
-      },
+  return renderTemplate(messages, templateOptions(options), ownModel(options));
+}
+
+function ownModel({ model }: CheckedOptions): Model {
+  if (model !== undefined) return model;
+  throw expected('a model, since `format` is "template",', "options.model", model);
+}
+
+function templateOptions(options: CheckedOptions): TemplateOptions {
+  const { tools, builtinTools, toolsInUserMessage, addGenerationPrompt, date } = options;
+  return {
+    tools,
+    addGenerationPrompt,
+    date,
+    // By the names that Llama's own templates and their derivatives have for them.
+    templateVariables: {
+      ...(builtinTools.length > 0 && { builtin_tools: builtinTools }),
+      ...(toolsInUserMessage !== undefined && { tools_in_user_message: toolsInUserMessage }),
+      ...options.templateVariables,
     },
-    model,
-  );
+  };
 }

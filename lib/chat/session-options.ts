@@ -31,7 +31,13 @@ export interface ChatSessionOptions extends ChatTurnOptions {
 }
 
 const GENERATE = ["sampler", "maxTokens", "stop", "signal", "cachePrompt", "onProgress"] as const;
-const RENDER = ["format", "builtinTools", "toolsInUserMessage", "date", "templateVariables"] as const;
+const RENDER = [
+  "format",
+  "builtinTools",
+  "toolsInUserMessage",
+  "date",
+  "templateVariables",
+] as const;
 const CHAT = ["tools", "toolChoice", "maxToolRounds", "constrainTools", "responseSchema"] as const;
 const TURN: readonly (keyof ChatTurnOptions)[] = [...GENERATE, ...RENDER, ...CHAT];
 const SESSION: readonly (keyof ChatSessionOptions)[] = [...TURN, "system", "messages"];

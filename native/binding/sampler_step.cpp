@@ -41,6 +41,7 @@ step::Grammar to_grammar(const Fields& fields) {
     step.trigger_tokens = to_tokens(fields.value("triggerTokens"), "triggerTokens");
     step.trigger_patterns = fields.texts("triggerPatterns");
   }
+  if (!fields.value("prefix").IsUndefined()) step.prefix = fields.text("prefix");
   return step;
 }
 

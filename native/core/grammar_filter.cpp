@@ -67,6 +67,23 @@ GrammarFilter::GrammarFilter(const Vocabulary& vocabulary, const step::Grammar& 
   named_.assign(source.named.begin(), source.named.end());
   excludes_beyond_ascii_ = source.excludes_beyond_ascii;
   if (!awake_) sleep_ = Sleep{Trigger(grammar.trigger_patterns), {}, {}, {}};
+  if (!grammar.prefix.empty()) accept_prefix();
+}
+
+void GrammarFilter::accept_prefix() {
+  const Tokens tokens = vocabulary_.tokenize(grammar_.prefix, /*special=*/true);
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    // Some tokenizers put a space in front of the first one.
+    std::string piece;
+    vocabulary_.append_piece(tokens[i], /*special=*/true, piece);
+    if (i == 0 && piece.front() == ' ' && grammar_.prefix.front() != ' ') continue;
+    if (!allows(tokens[i])) {
+      throw Error(code::kGrammarInvalid,
+                  "The grammar does not begin with what stands in front of the output: \"" +
+                      grammar_.prefix + "\".");
+    }
+    accept(tokens[i]);
+  }
 }
 
 GrammarFilter::GrammarFilter(const GrammarFilter& other)

@@ -45,6 +45,7 @@ class GrammarFilter {
   void accept(llama_token token);
 
  private:
+  void accept_prefix();
   struct Free {
     void operator()(llama_sampler* sampler) const { llama_sampler_free(sampler); }
   };

@@ -88,6 +88,8 @@ struct Grammar {
   bool lazy = false;
   std::vector<llama_token> trigger_tokens;
   std::vector<std::string> trigger_patterns;
+  // What stands in front of the output, and the grammar begins with; not for a lazy one.
+  std::string prefix;
 };
 }  // namespace step
 
