@@ -18,6 +18,7 @@ void Batch::clear() {
   positions_.clear();
   outputs_.clear();
   shares_.clear();
+  padding_ = 0;
 }
 
 void Batch::add(Task& task, int32_t count) {
@@ -30,6 +31,16 @@ void Batch::add(Task& task, int32_t count) {
     outputs_.push_back(whole && i == count - 1 ? 1 : 0);
   }
   shares_.push_back({&task, count, whole ? size() - 1 : -1});
+}
+
+void Batch::pad(int32_t count, llama_seq_id slot) {
+  for (int32_t i = 0; i < count; ++i) {
+    slots_[tokens_.size()] = slot;
+    tokens_.push_back(tokens_.front());
+    positions_.push_back(i);
+    outputs_.push_back(0);
+  }
+  padding_ = count;
 }
 
 llama_batch Batch::view() {

@@ -25,6 +25,12 @@ class Batch {
   // The next `count` tokens of the task.
   void add(Task& task, int32_t count);
 
+  // Rows that nobody wants, in a slot of their own that is empty.
+  void pad(int32_t count, llama_seq_id slot);
+
+  // Without those.
+  int32_t wanted() const { return size() - padding_; }
+  bool padded() const { return padding_ > 0; }
   bool empty() const { return shares_.empty(); }
   int32_t size() const { return static_cast<int32_t>(tokens_.size()); }
   const std::vector<Share>& shares() const { return shares_; }
@@ -41,6 +47,7 @@ class Batch {
   std::vector<llama_seq_id*> slot_pointers_;  // into slots_
   std::vector<int8_t> outputs_;
   std::vector<Share> shares_;
+  int32_t padding_ = 0;
 };
 
 }  // namespace cria

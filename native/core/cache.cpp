@@ -12,8 +12,8 @@ namespace {
 constexpr int32_t kSurelyWorthCopying = 64;
 // Below this a copy's fixed cost is not worth it.
 constexpr int32_t kLeastWorthCopying = 8;
-// A smaller share of a prompt than one in so many is evaluated again: a BOS in common would only put
-// the rest out of step with the rows that are computed together (512 tokens in 85 ms, not 81).
+// A smaller share of a prompt than one in so many is evaluated again: a BOS in common would only
+// put the rest out of step with the rows that are computed together (512 tokens in 85 ms, not 81).
 constexpr int32_t kLeastShare = 16;
 
 }  // namespace
@@ -100,6 +100,8 @@ int32_t Cache::trim(Slot slot, int32_t length) {
   Tokens& tokens = slots_[index(slot)].tokens;
   if (length > 0 && llama_memory_seq_rm(memory_, slot, length, -1)) {
     tokens.resize(std::min(tokens.size(), static_cast<size_t>(length)));
+    int32_t& borrowed = slots_[index(slot)].borrowed;
+    borrowed = std::min(borrowed, length);
     return length;
   }
   clear(slot);
@@ -115,6 +117,7 @@ bool Cache::copy(Slot from, Slot to) {
     if (!write_state(to, state(from))) return false;
   }
   slots_[index(to)].tokens = slots_[index(from)].tokens;
+  if (shared_) slots_[index(to)].borrowed = length(from);
   return true;
 }
 
@@ -197,6 +200,17 @@ int64_t Cache::cached_tokens() const {
   return sum;
 }
 
+int64_t Cache::used_cells() const {
+  int64_t sum = 0;
+  int64_t longest = 0;
+  for (const Entry& entry : slots_) {
+    const auto length = static_cast<int64_t>(entry.tokens.size());
+    sum += length - entry.borrowed;
+    longest = std::max(longest, length);
+  }
+  return std::max(sum, longest);
+}
+
 // Of equals, the one that has the least besides.
 Cache::Match Cache::best_match(const Tokens& tokens, int32_t reusable, bool idle_only) const {
   Match best;
@@ -234,6 +248,7 @@ int32_t Cache::worth_copying(int32_t length, double ms_per_token) const {
 void Cache::clear(Slot slot) {
   llama_memory_seq_rm(memory_, slot, -1, -1);
   slots_[index(slot)].tokens.clear();
+  slots_[index(slot)].borrowed = 0;
 }
 
 // llama.cpp empties the slot first, and leaves it so where it fails.

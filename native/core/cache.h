@@ -78,10 +78,13 @@ class Cache {
   int32_t size() const { return static_cast<int32_t>(slots_.size()); }
   bool shared() const { return shared_; }
   int64_t cached_tokens() const;
+  // About how many cells hold something: what slots have in common counts once where it was copied.
+  int64_t used_cells() const;
 
  private:
   struct Entry {
     Tokens tokens;
+    int32_t borrowed = 0;  // of its cells, those that another slot had before, shared layout
     bool in_use = false;
     uint64_t last_used = 0;
   };

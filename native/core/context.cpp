@@ -20,6 +20,8 @@ namespace {
 // 16 the tensors lie across cache lines: 512 tokens of a prompt took 115 ms, not 93.
 constexpr uint32_t kRowsOfLogits = 64;
 
+constexpr int32_t kMostSlots = 256;  // llama.cpp's LLAMA_MAX_SEQ
+
 }  // namespace
 
 Context::Context(std::shared_ptr<Model> model, const ContextOptions& options, Events events)
@@ -187,8 +189,13 @@ ContextInfo Context::open() {
   attach_threads(info);
   info.batch_size = static_cast<int32_t>(llama_n_batch(context_.get()));
   info.micro_batch_size = static_cast<int32_t>(llama_n_ubatch(context_.get()));
-  const Limits limits{options_.context_size, options_.sequences,    info.batch_size,
-                      info.micro_batch_size, options_.shared_cache, copy_ms_per_token()};
+  const Limits limits{options_.context_size,
+                      options_.sequences,
+                      info.batch_size,
+                      info.micro_batch_size,
+                      options_.shared_cache,
+                      copy_ms_per_token(),
+                      pads() ? options_.sequences : kNoSlot};
   scheduler_ = std::make_unique<Scheduler>(context_.get(), limits, outbox_);
   sequences_ = std::make_unique<Sequences>(
       *model_, *scheduler_, outbox_, options_.context_size, fingerprint(),
@@ -209,14 +216,30 @@ double Context::copy_ms_per_token() const {
   return width * (bytes(options_.cache_type_key) + bytes(options_.cache_type_value)) / kBytesPerMs;
 }
 
+// Whether it may pay to pad batches to a tile of ggml's flash attention: on the CPU, with keys and
+// values that it takes, and so many sequences that a long common prefix is read that often.
+bool Context::pads() const {
+  constexpr int32_t kFewest = 6;
+  const auto plain = [](ggml_type type) { return type == GGML_TYPE_F16 || type == GGML_TYPE_F32; };
+  return options_.shared_cache && options_.sequences >= kFewest &&
+         options_.sequences < kMostSlots && options_.batch_size >= kTile &&
+         options_.micro_batch_size >= kTile &&
+         options_.flash_attention != LLAMA_FLASH_ATTN_TYPE_DISABLED &&
+         options_.cache_type_key == options_.cache_type_value && plain(options_.cache_type_key) &&
+         backend::gpu_memory_free() == 0;
+}
+
 void Context::create_context() {
   llama_context_params params = llama_context_default_params();
   // A stream of the separate layout has an equal share of the cells.
-  params.n_ctx = static_cast<uint32_t>(
-      options_.shared_cache ? options_.cache_size : options_.context_size * options_.sequences);
-  params.n_seq_max = static_cast<uint32_t>(options_.sequences);
+  // Padding has a slot and cells of its own.
+  const int32_t padding = pads() ? 1 : 0;
+  params.n_ctx =
+      static_cast<uint32_t>(options_.shared_cache ? options_.cache_size + padding * kTile
+                                                  : options_.context_size * options_.sequences);
+  params.n_seq_max = static_cast<uint32_t>(options_.sequences + padding);
   // A batch holds at least one token of every sequence, a micro-batch is no larger than it.
-  params.n_batch = static_cast<uint32_t>(std::max(options_.batch_size, options_.sequences));
+  params.n_batch = std::max(static_cast<uint32_t>(options_.batch_size), params.n_seq_max);
   params.n_ubatch = std::min(static_cast<uint32_t>(options_.micro_batch_size), params.n_batch);
   const uint32_t rows = std::max(params.n_seq_max, kRowsOfLogits);
   params.n_outputs_max = std::min((rows + 15) / 16 * 16, params.n_batch);

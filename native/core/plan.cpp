@@ -100,4 +100,25 @@ std::vector<Piece> plan_prefill(Task& first, const std::vector<Task*>& prefillin
   return pieces;
 }
 
+Slot window_for(const std::vector<Task*>& tasks, const Cache& cache) {
+  const auto span = static_cast<int32_t>(tasks.size());
+  if (tasks.back()->slot() - tasks.front()->slot() + 1 == span) return kNoSlot;
+  Slot best = kNoSlot;
+  int32_t most = -1;
+  for (Slot begin = 0; begin + span <= cache.size(); ++begin) {
+    const auto within = [&](Slot slot) { return slot >= begin && slot < begin + span; };
+    int32_t inside = 0;
+    for (const Task* task : tasks)
+      inside += within(task->slot()) ? 1 : 0;
+    int32_t used = 0;
+    for (Slot slot = begin; slot < begin + span; ++slot)
+      used += cache.in_use(slot) ? 1 : 0;
+    if (used == inside && inside > most) {
+      best = begin;
+      most = inside;
+    }
+  }
+  return best;
+}
+
 }  // namespace cria

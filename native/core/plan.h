@@ -1,4 +1,4 @@
-// Which pieces of which prompts are evaluated next.
+// Which pieces of which prompts are evaluated next, and where.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,11 @@
 #include "task.h"
 
 namespace cria {
+
+// The rows of one stream that ggml's flash attention takes at once on a CPU. With fewer in a
+// micro-batch it goes another way, which rounds differently: pieces smaller than this would make a
+// result depend on who else is generating.
+inline constexpr int32_t kTile = 64;
 
 struct Piece {
   Task* task;
@@ -20,12 +25,16 @@ struct PlanLimits {
   // everything else one after the other.
   bool shared;
   // A piece of a prompt, and what it leaves of a micro-batch, has at least so many rows, or the
-  // prompt has less: see kTile in scheduler.cpp.
+  // prompt has less: see kTile.
   int32_t tile;
 };
 
 // `first`, one of `prefilling`, is served in any case; others as far as they fit beside it.
 std::vector<Piece> plan_prefill(Task& first, const std::vector<Task*>& prefilling,
                                 const PlanLimits& limits);
+
+// The first of as many neighbouring slots as there are tasks, rising by slot, where most of them
+// are already and nobody else is. kNoSlot: there are none, or they are neighbours.
+Slot window_for(const std::vector<Task*>& tasks, const Cache& cache);
 
 }  // namespace cria

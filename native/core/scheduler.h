@@ -31,7 +31,8 @@ struct Limits {
   int32_t batch;         // tokens of one llama_decode at most, at least `sequences`
   int32_t micro_batch;   // …and as a rule
   bool shared_cache;
-  double copy_ms_per_token;  // about what copying it from slot to slot takes
+  double copy_ms_per_token;   // about what copying it from slot to slot takes
+  llama_seq_id padding_slot = kNoSlot;  // one more than tasks have; kNoSlot: no batch is padded
 };
 
 class Scheduler {
@@ -73,6 +74,7 @@ class Scheduler {
   void gather();
   void add_generating();
   void add_prompts();
+  void pad_batch();
   PlanLimits prefill_limits() const;
   Task* next_prompt(const std::vector<Task*>& prefilling);
   void decode_batch();
