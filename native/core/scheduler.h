@@ -31,7 +31,7 @@ struct Limits {
   int32_t batch;         // tokens of one llama_decode at most, at least `sequences`
   int32_t micro_batch;   // …and as a rule
   bool shared_cache;
-  double copy_ms_per_token;   // about what copying it from slot to slot takes
+  double copy_ms_per_token;             // about what copying it from slot to slot takes
   llama_seq_id padding_slot = kNoSlot;  // one more than tasks have; kNoSlot: no batch is padded
 };
 
