@@ -77,25 +77,27 @@ function templateReader({ renderer, messages, callsBefore, rules }: ExpectedAnsw
     },
     finish: (reason) => {
       const { content, toolCalls } = templateToolCalls(answer, format, renderer.tools);
-      const calls = toolCalls.map((call, index) => ({
-        ...call,
-        id: `call_${callsBefore + index}`,
-      }));
-      const last = calls.pop();
+      const calls = toolCalls.map((call, index): ParsedToolCall => {
+        const last = index === toolCalls.length - 1;
+        const problem = last && CUT_OFF.includes(reason) ? INCOMPLETE : call.problem;
+        const id = `call_${callsBefore + index}`;
+        return problem === undefined ? { ...call, id } : broken({ ...call, id }, problem);
+      });
       return [
         ...(content === "" ? [] : [{ type: "text" as const, text: content }]),
         ...calls.map((call) => ({ type: "tool-call" as const, call })),
-        ...(last === undefined
-          ? []
-          : [{ type: "tool-call" as const, call: CUT_OFF.includes(reason) ? cutOff(last) : last }]),
       ];
     },
   };
 }
 
 /** These parsers do not tell whether a call had come to its end. */
-function cutOff(call: ParsedToolCall): ParsedToolCall {
-  return { problem: "The answer was cut off within the call or behind it.", ...call };
+const INCOMPLETE = "The answer was cut off within the call or behind it.";
+
+/** Templates take only arguments that are JSON. */
+function broken(call: ParsedToolCall, problem: string): ParsedToolCall {
+  const { name, arguments: source } = call.function;
+  return { ...call, function: { name, arguments: "{}" }, problem, source };
 }
 
 function templateGrammar(format: NativeTemplateFormat): Grammar | undefined {
