@@ -29,6 +29,8 @@ const NO_ANSWER: Answer = {
   stopReason: "cancelled",
 };
 
+const NOTHING_SAID: AssistantMessage = { ...NO_ANSWER.message, content: " " };
+
 /** One turn: generates, carries out what is called, and generates again. */
 export class Conductor {
   readonly #context: Context;
@@ -182,7 +184,7 @@ export class Conductor {
     const room = contextSize - Math.min(maxTokens, Math.floor(contextSize * ANSWER_SHARE));
     const { messages } = this.#history;
     const fitted = fitPrompt(
-      renderer.format === "template" ? messages.map(withoutReply) : messages,
+      renderer.format === "template" ? forTemplates(messages) : messages,
       renderer.render,
       { dropped: this.#history.dropped, room, model },
     );
@@ -237,9 +239,19 @@ function messageOf(
   return { role: "assistant", content, tool_calls, ...(reply && { reply }) };
 }
 
-/** A template takes messages as they are in the API. */
-function withoutReply(message: RenderableMessage): RenderableMessage {
-  if (message.role !== "assistant") return message;
-  const { reply: _, ...rest } = message;
-  return rest;
+/**
+ * Messages as they are in the API, and as strict templates take them: an answer is not empty, and
+ * nothing of the user's comes before one, even where a turn was stopped behind a call.
+ */
+function forTemplates(messages: readonly RenderableMessage[]): RenderableMessage[] {
+  return messages.flatMap((message, index) => {
+    const before = messages[index - 1];
+    const unanswered =
+      message.role === "user" &&
+      (before?.role === "tool" || (before?.role === "assistant" && before.tool_calls.length > 0));
+    if (unanswered) return [NOTHING_SAID, message];
+    if (message.role !== "assistant") return [message];
+    const { reply: _, ...rest } = message;
+    return [rest.content === "" && rest.tool_calls.length === 0 ? NOTHING_SAID : rest];
+  });
 }

@@ -238,7 +238,7 @@ describe("tools without an implementation", () => {
     const first = await chat.send("x").result();
     expect(first.stopReason).toBe("tool-calls");
     expect(first.toolCalls).toMatchObject([{ id: "call_0", function: { name: "ask_person" } }]);
-    const [{ id }] = first.toolCalls as [{ id: string }];
+    const id = first.toolCalls[0]?.id as string;
     const second = await chat
       .send([{ role: "tool", tool_call_id: id, content: { answer: 42 } }])
       .result();
