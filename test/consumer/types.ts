@@ -178,13 +178,14 @@ export function change(result: GenerationResult): void {
 
 type Equal<A, B> =
   (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 function same<A, B>(_: Equal<A, B>): void {}
-function infer<const P>(_: P): { readonly [Key in "type"]: InferArguments<P> } {
+function read<const P>(_: P): { readonly [Key in "type"]: InferArguments<P> } {
   throw new Error("only its type matters");
 }
 
 export function inferred(): void {
-  const trip = infer({
+  const trip = read({
     type: "object",
     properties: {
       city: { type: "string" },
@@ -216,7 +217,7 @@ export function inferred(): void {
   same<(typeof trip)["type"]["days"], number | null>(true);
   same<(typeof trip)["type"]["tags"], string[]>(true);
   same<(typeof trip)["type"]["pair"], readonly [number, boolean]>(true);
-  same<(typeof trip)["type"]["place"], { lat: number; name?: string }>(true);
+  same<Writable<(typeof trip)["type"]["place"]>, { lat: number; name?: string }>(true);
   same<(typeof trip)["type"]["either"], string | null | undefined>(true);
   same<(typeof trip)["type"]["both"]["a"], number>(true);
   same<(typeof trip)["type"]["both"]["b"], string>(true);
