@@ -1,9 +1,8 @@
-import { CriaError } from "../errors.js";
 import { behind, Grammar, lazyGrammar } from "../grammar.js";
 import type { NativeTemplateFormat, StopReason } from "../native.js";
 import { type AnswerRules, answerGrammar } from "../tools/constraints.js";
 import { ToolCallParser } from "../tools/parser.js";
-import type { ToolParserEvent } from "../tools/types.js";
+import type { ParsedToolCall, ToolParserEvent } from "../tools/types.js";
 import type { RenderableMessage } from "./messages.js";
 import type { ChatRenderer } from "./render.js";
 import { templateToolCalls } from "./template.js";
@@ -21,18 +20,18 @@ export interface AnswerReader {
 /** What is known of the answer before it comes. */
 export interface ExpectedAnswer {
   readonly renderer: ChatRenderer;
+  /** Of the prompt. */
   readonly messages: readonly RenderableMessage[];
+  /** Calls of the whole conversation, from which their ids are counted on. */
+  readonly callsBefore: number;
   readonly rules: Omit<AnswerRules, "tools">;
 }
 
 const CUT_OFF: readonly StopReason[] = ["max-tokens", "context-full", "cancelled"];
 
-export function readerOf({ renderer, messages, rules }: ExpectedAnswer): AnswerReader {
+export function readerOf(answer: ExpectedAnswer): AnswerReader {
+  const { renderer, callsBefore, rules } = answer;
   const { tools, builtinTools } = renderer;
-  const before = messages.reduce(
-    (sum, message) => sum + (message.role === "assistant" ? message.tool_calls.length : 0),
-    0,
-  );
   if (tools.length + builtinTools.length === 0) {
     return textReader(answerGrammar({ tools, ...rules }));
   }
@@ -40,7 +39,7 @@ export function readerOf({ renderer, messages, rules }: ExpectedAnswer): AnswerR
     const parser = new ToolCallParser({
       tools,
       builtinTools,
-      createId: (index) => `call_${before + index}`,
+      createId: (index) => `call_${callsBefore + index}`,
     });
     return {
       grammar: answerGrammar({ tools, ...rules }),
@@ -50,14 +49,7 @@ export function readerOf({ renderer, messages, rules }: ExpectedAnswer): AnswerR
       finish: (reason) => parser.finish({ cutOff: CUT_OFF.includes(reason) }),
     };
   }
-  if (rules.responseSchema !== undefined) {
-    throw new CriaError(
-      "ERR_UNSUPPORTED",
-      "With a template of its own a model can be given `tools` or a `responseSchema` in one turn, " +
-        "not both",
-    );
-  }
-  return templateReader(renderer, messages, rules, before);
+  return templateReader(answer);
 }
 
 function textReader(grammar: Grammar | undefined): AnswerReader {
@@ -71,12 +63,8 @@ function textReader(grammar: Grammar | undefined): AnswerReader {
 }
 
 /** llama.cpp's parsers of other models' calls want the whole answer: it comes at the end. */
-function templateReader(
-  renderer: ChatRenderer,
-  messages: readonly RenderableMessage[],
-  { choice, constrainTools }: Omit<AnswerRules, "tools">,
-  before: number,
-): AnswerReader {
+function templateReader({ renderer, messages, callsBefore, rules }: ExpectedAnswer): AnswerReader {
+  const { choice, constrainTools } = rules;
   const format = renderer.templateFormat(messages, choice);
   let answer = "";
   return {
@@ -87,15 +75,29 @@ function templateReader(
       answer += text;
       return [];
     },
-    finish: () => {
+    finish: (reason) => {
       const { content, toolCalls } = templateToolCalls(answer, format, renderer.tools);
-      const calls = toolCalls.map((call, index) => ({ ...call, id: `call_${before + index}` }));
+      const calls = toolCalls.map((call, index): ParsedToolCall => {
+        const last = index === toolCalls.length - 1;
+        const problem = last && CUT_OFF.includes(reason) ? INCOMPLETE : call.problem;
+        const id = `call_${callsBefore + index}`;
+        return problem === undefined ? { ...call, id } : broken({ ...call, id }, problem);
+      });
       return [
         ...(content === "" ? [] : [{ type: "text" as const, text: content }]),
         ...calls.map((call) => ({ type: "tool-call" as const, call })),
       ];
     },
   };
+}
+
+/** These parsers do not tell whether a call had come to its end. */
+const INCOMPLETE = "The answer was cut off within the call or behind it.";
+
+/** Templates take only arguments that are JSON. */
+function broken(call: ParsedToolCall, problem: string): ParsedToolCall {
+  const { name, arguments: source } = call.function;
+  return { ...call, function: { name, arguments: "{}" }, problem, source };
 }
 
 function templateGrammar(format: NativeTemplateFormat): Grammar | undefined {

@@ -1,19 +1,13 @@
 import type { Context } from "../context.js";
-import { invalid } from "../errors.js";
 import type { GenerationResult, GenerationUsage } from "../generation.js";
 import type { Grammar } from "../grammar.js";
 import { recommendedSampler, type Sampler } from "../sampler.js";
-import type { ParsedToolCall, ToolParserEvent } from "../tools/types.js";
+import type { ParsedToolCall, ToolChoice, ToolParserEvent } from "../tools/types.js";
 import { type AnswerReader, readerOf } from "./answer.js";
-import { fit } from "./fit.js";
+import { fitPrompt } from "./fit.js";
 import { type SessionHistory, shown } from "./history.js";
-import {
-  type ChatMessageInput,
-  type RenderableMessage,
-  type Reply,
-  readMessages,
-} from "./messages.js";
-import { type ChatRenderer, chatRenderer } from "./render.js";
+import type { RenderableMessage, Reply } from "./messages.js";
+import type { UnpairedMessage } from "./pairing.js";
 import type { CheckedTurnOptions } from "./session-options.js";
 import { carryOut } from "./tool-calls.js";
 import type { ChatTurnResult, RunningTurn } from "./turn.js";
@@ -21,24 +15,34 @@ import type { ChatTurnResult, RunningTurn } from "./turn.js";
 /** Of the context, left for the answer where `maxTokens` does not say how much. */
 const ANSWER_SHARE = 0.25;
 
+type AssistantMessage = Extract<RenderableMessage, { readonly role: "assistant" }>;
+
 interface Answer {
-  readonly message: Extract<RenderableMessage, { readonly role: "assistant" }>;
+  readonly message: AssistantMessage;
   readonly calls: readonly ParsedToolCall[];
-  readonly result: GenerationResult;
+  readonly stopReason: ChatTurnResult["stopReason"];
 }
+
+const NO_ANSWER: Answer = {
+  message: { role: "assistant", content: "", tool_calls: [] },
+  calls: [],
+  stopReason: "cancelled",
+};
+
+const NOTHING_SAID: AssistantMessage = { ...NO_ANSWER.message, content: " " };
 
 /** One turn: generates, carries out what is called, and generates again. */
 export class Conductor {
   readonly #context: Context;
   readonly #history: SessionHistory;
-  readonly #input: readonly ChatMessageInput[];
+  readonly #input: readonly UnpairedMessage[];
   readonly #options: CheckedTurnOptions;
   readonly #usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
 
   constructor(
     context: Context,
     history: SessionHistory,
-    input: readonly ChatMessageInput[],
+    input: readonly UnpairedMessage[],
     options: CheckedTurnOptions,
   ) {
     this.#context = context;
@@ -47,74 +51,103 @@ export class Conductor {
     this.#options = options;
   }
 
-  /** A failure leaves the history as it was. */
+  /** A failure leaves the history as it was. Touches nothing where the turn was stopped before it. */
   async run(turn: RunningTurn): Promise<ChatTurnResult> {
     const { messages, dropped } = this.#history;
+    const undo = () => Object.assign(this.#history, { messages, dropped });
+    let result = this.#result(NO_ANSWER, messages);
     try {
-      return await this.#converse(turn, messages.length);
+      if (!turn.stop.aborted) result = await this.#converse(turn, messages, undo);
     } catch (error) {
-      if (!turn.stop.aborted) Object.assign(this.#history, { messages, dropped });
+      undo();
       throw error;
+    }
+    turn.throwIfAborted();
+    return result;
+  }
+
+  async #converse(
+    turn: RunningTurn,
+    before: readonly RenderableMessage[],
+    undo: () => void,
+  ): Promise<ChatTurnResult> {
+    this.#history.messages = this.#history.continued(this.#input);
+    const { maxToolRounds } = this.#options;
+    for (let round = 0; ; round += 1) {
+      const answer = await this.#answer(turn, round);
+      const { calls, message } = answer;
+      if (turn.stop.aborted && message.content === "" && calls.length === 0) {
+        if (round === 0) undo();
+        return this.#result(NO_ANSWER, before);
+      }
+      this.#add(message);
+      if (calls.length === 0) return this.#result(answer, before);
+      const limit = round === maxToolRounds && !turn.stop.aborted;
+      const open = limit ? calls : await this.#carryOut(calls, turn);
+      if (turn.stop.aborted) return this.#result({ ...answer, stopReason: "cancelled" }, before);
+      if (open.length > 0) {
+        return this.#result({ ...answer, stopReason: "tool-calls" }, before, open);
+      }
     }
   }
 
-  async #converse(turn: RunningTurn, start: number): Promise<ChatTurnResult> {
-    turn.throwIfAborted();
-    // Read as a whole, so that results of tools find their calls.
-    const before = this.#history.messages;
-    const all = readMessages([...before.map(shown), ...this.#input], "input");
-    this.#history.messages = all.map((message, index) => before[index] ?? message);
-    const { tools, maxToolRounds } = this.#options;
-    for (let round = 0; ; round += 1) {
-      const answer = await this.#answer(turn);
-      const { calls, message, result } = answer;
-      const empty = message.content === "" && calls.length === 0;
-      if (!(empty && turn.stop.aborted)) this.#add(message);
-      turn.throwIfAborted();
-      const open = calls.length > 0 && !turn.stop.aborted;
-      const answerable = calls.every(
-        ({ function: { name } }) =>
-          tools.find((tool) => tool.definition.function.name === name)?.execute !== undefined ||
-          !tools.some((tool) => tool.definition.function.name === name),
-      );
-      if (!open || !answerable || round === maxToolRounds) {
-        return this.#finish(answer, start, open ? "tool-calls" : result.stopReason);
-      }
-      for (const told of await carryOut(calls, tools, turn)) this.#add(told);
-      turn.throwIfAborted();
-      if (turn.stop.aborted) return this.#finish({ ...answer, calls: [] }, start, "cancelled");
+  /**
+   * Adds the results of calls, and returns those that the caller is to answer. Where the turn was
+   * stopped these are told to be cancelled, too: no call is left behind.
+   */
+  async #carryOut(
+    calls: readonly ParsedToolCall[],
+    turn: RunningTurn,
+  ): Promise<readonly ParsedToolCall[]> {
+    const { tools } = this.#options;
+    const open = calls.filter((call) => this.#isCallers(call));
+    const results = await carryOut(
+      calls.filter((call) => !open.includes(call)),
+      tools,
+      turn,
+    );
+    if (turn.stop.aborted) results.push(...(await carryOut(open, tools, turn)));
+    for (const { id } of calls) {
+      const result = results.find((message) => message.tool_call_id === id);
+      if (result !== undefined) this.#add(result);
     }
+    return open;
+  }
+
+  /** A tool without an implementation, or one of the model's own. */
+  #isCallers({ function: { name } }: ParsedToolCall): boolean {
+    const { tools, renderer } = this.#options;
+    const tool = tools.find(({ definition }) => definition.function.name === name);
+    if (tool !== undefined) return tool.execute === undefined;
+    return (renderer.builtinTools as readonly string[]).includes(name);
   }
 
   #add(message: RenderableMessage): void {
     this.#history.messages = [...this.#history.messages, message];
   }
 
-  #finish(
-    { message, calls }: Answer,
-    start: number,
-    stopReason: ChatTurnResult["stopReason"],
+  #result(
+    { message, stopReason }: Answer,
+    before: readonly RenderableMessage[],
+    toolCalls: readonly ParsedToolCall[] = [],
   ): ChatTurnResult {
+    const old = new Set(before);
     return {
       message: shown(message),
-      messages: this.#history.messages.slice(start).map(shown),
-      toolCalls: stopReason === "tool-calls" ? calls : [],
+      messages: this.#history.messages.filter((one) => !old.has(one)).map(shown),
+      toolCalls,
       stopReason,
       usage: { ...this.#usage } satisfies GenerationUsage,
     };
   }
 
-  async #answer(turn: RunningTurn): Promise<Answer> {
-    const { generate } = this.#options;
-    const { tools, toolChoice, render } = this.#options;
-    const renderer = chatRenderer({
-      ...render,
-      model: this.#context.model,
-      tools: toolChoice === "none" ? [] : tools.map((tool) => tool.definition),
-    });
-    const reader = this.#reader(renderer);
+  async #answer(turn: RunningTurn, round: number): Promise<Answer> {
+    if (turn.stop.aborted) return NO_ANSWER;
+    const { generate, renderer } = this.#options;
+    const { prompt, messages } = this.#prompt();
+    const reader = this.#reader(messages, round);
     const { signal: _, sampler, stop = [], ...rest } = generate;
-    const generation = this.#context.generate(this.#prompt(renderer), {
+    const generation = this.#context.generate(prompt, {
       ...rest,
       ...this.#sampler(sampler, reader.grammar),
       stop: [...stop, ...reader.stop],
@@ -122,7 +155,6 @@ export class Conductor {
     });
     const cancel = () => generation.cancel();
     turn.stop.addEventListener("abort", cancel, { once: true });
-    if (turn.stop.aborted) cancel();
     const calls: ParsedToolCall[] = [];
     const content: string[] = [];
     const tell = (events: readonly ToolParserEvent[]) => {
@@ -137,31 +169,40 @@ export class Conductor {
       const result = await generation.result();
       tell(reader.finish(result.stopReason));
       this.#count(result.usage);
-      const known = renderer.format !== "template";
-      return { message: messageOf(content.join(""), calls, result, known), calls, result };
+      const keptTokens = renderer.format !== "template";
+      const message = messageOf(content.join(""), calls, result, keptTokens);
+      return { message, calls, stopReason: result.stopReason };
     } finally {
       turn.stop.removeEventListener("abort", cancel);
     }
   }
 
-  #prompt(renderer: ChatRenderer) {
+  #prompt() {
     const { contextSize, model } = this.#context;
-    const { maxTokens = Number.POSITIVE_INFINITY } = this.#options.generate;
+    const { generate, renderer } = this.#options;
+    const { maxTokens = Number.POSITIVE_INFINITY } = generate;
     const room = contextSize - Math.min(maxTokens, Math.floor(contextSize * ANSWER_SHARE));
-    const fitted = fit(this.#history.messages, renderer.render, {
-      dropped: this.#history.dropped,
-      room,
-      model,
-    });
+    const { messages } = this.#history;
+    const fitted = fitPrompt(
+      renderer.format === "template" ? forTemplates(messages) : messages,
+      renderer.render,
+      { dropped: this.#history.dropped, room, model },
+    );
     this.#history.dropped = fitted.dropped;
-    return fitted.prompt;
+    return fitted;
   }
 
-  #reader(renderer: ChatRenderer): AnswerReader {
-    const { toolChoice: choice, constrainTools, responseSchema } = this.#options;
+  /** What must be called is called first; a model that must call for ever would never answer. */
+  #reader(messages: readonly RenderableMessage[], round: number): AnswerReader {
+    const { renderer, toolChoice, constrainTools, responseSchema } = this.#options;
+    const choice: ToolChoice = round === 0 || toolChoice === "none" ? toolChoice : "auto";
+    const calls = this.#history.messages.flatMap((message) =>
+      message.role === "assistant" ? message.tool_calls : [],
+    );
     return readerOf({
       renderer,
-      messages: this.#history.messages,
+      messages,
+      callsBefore: calls.length,
       rules: { choice, constrainTools, responseSchema },
     });
   }
@@ -169,12 +210,6 @@ export class Conductor {
   #sampler(given: Sampler | undefined, grammar: Grammar | undefined): { sampler?: Sampler } {
     if (grammar === undefined) return given === undefined ? {} : { sampler: given };
     const sampler = given ?? recommendedSampler(this.#context.model.metadata);
-    if (sampler.steps.some(({ type }) => type === "grammar")) {
-      throw invalid(
-        "The sampler has a grammar of its own, and the tools or the `responseSchema` of this turn " +
-          "need theirs: leave one out, or set `constrainTools` to false",
-      );
-    }
     return { sampler: sampler.with({ grammar }) };
   }
 
@@ -189,11 +224,11 @@ function messageOf(
   content: string,
   calls: readonly ParsedToolCall[],
   { tokens, stopReason }: GenerationResult,
-  knownFormat: boolean,
-): Answer["message"] {
+  keptTokens: boolean,
+): AssistantMessage {
   // Tokens that spell a stop string are among them, and not part of the text.
   const reply: Reply | undefined =
-    stopReason === "stop-string" || !knownFormat
+    stopReason === "stop-string" || !keptTokens
       ? undefined
       : { tokens, end: stopReason === "end-of-message" ? "<|eom_id|>" : "<|eot_id|>" };
   const tool_calls = calls.map(({ id, type, function: called }) => ({
@@ -202,4 +237,21 @@ function messageOf(
     function: called,
   }));
   return { role: "assistant", content, tool_calls, ...(reply && { reply }) };
+}
+
+/**
+ * Messages as they are in the API, and as strict templates take them: an answer is not empty, and
+ * nothing of the user's comes before one, even where a turn was stopped behind a call.
+ */
+function forTemplates(messages: readonly RenderableMessage[]): RenderableMessage[] {
+  return messages.flatMap((message, index) => {
+    const before = messages[index - 1];
+    const unanswered =
+      message.role === "user" &&
+      (before?.role === "tool" || (before?.role === "assistant" && before.tool_calls.length > 0));
+    if (unanswered) return [NOTHING_SAID, message];
+    if (message.role !== "assistant") return [message];
+    const { reply: _, ...rest } = message;
+    return [rest.content === "" && rest.tool_calls.length === 0 ? NOTHING_SAID : rest];
+  });
 }

@@ -6,42 +6,47 @@ import type { RenderableMessage } from "./messages.js";
 const KEPT = 0.75;
 
 /**
- * Messages of a history and how many of its oldest turns are left out of the prompt. A turn is a user's
- * message and all up to the next one; the system message and the last turn always stay.
+ * Messages of a history without so many of its oldest turns. A turn is what the user says and all up to
+ * what the user says next; the system messages and the last turn always stay.
  */
 export function withoutTurns(
   messages: readonly RenderableMessage[],
   dropped: number,
 ): readonly RenderableMessage[] {
-  if (dropped === 0) return messages;
-  const system = messages[0]?.role === "system" ? messages.slice(0, 1) : [];
-  return [...system, ...messages.slice(turnStarts(messages)[dropped])];
+  const start = dropped === 0 ? undefined : turnStarts(messages)[dropped];
+  if (start === undefined) return messages;
+  return messages.filter(({ role }, index) => index >= start || role === "system");
 }
 
+/** Several messages of the user's behind each other are one turn's. */
 function turnStarts(messages: readonly RenderableMessage[]): number[] {
-  return messages.flatMap(({ role }, index) => (role === "user" ? [index] : []));
+  return messages.flatMap(({ role }, index) =>
+    role === "user" && messages[index - 1]?.role !== "user" ? [index] : [],
+  );
 }
 
 /**
- * The prompt of a history that has room for it, and how many turns it leaves out.
+ * The prompt of a history that has room for it, how many turns it leaves out, and what it is made of.
  *
  * @param dropped turns that were left out before
  * @param room tokens
  */
-export function fit(
+export function fitPrompt(
   messages: readonly RenderableMessage[],
   render: (messages: readonly RenderableMessage[]) => Prompt,
   { dropped, room, model }: { dropped: number; room: number; model: Model },
-): { prompt: Prompt; dropped: number } {
+): { prompt: Prompt; dropped: number; messages: readonly RenderableMessage[] } {
   const last = turnStarts(messages).length - 1;
-  let left = Math.min(dropped, Math.max(last, 0));
-  let prompt = render(withoutTurns(messages, left));
-  if (fits(prompt, room, model)) return { prompt, dropped: left };
-  while (left < last && !fits(prompt, room * KEPT, model)) {
-    left += 1;
-    prompt = render(withoutTurns(messages, left));
+  const without = (count: number) => {
+    const kept = withoutTurns(messages, count);
+    return { prompt: render(kept), dropped: count, messages: kept };
+  };
+  let fitted = without(Math.min(dropped, Math.max(last, 0)));
+  if (fits(fitted.prompt, room, model)) return fitted;
+  while (fitted.dropped < last && !fits(fitted.prompt, room * KEPT, model)) {
+    fitted = without(fitted.dropped + 1);
   }
-  return { prompt, dropped: left };
+  return fitted;
 }
 
 /** No token is shorter than a byte: most prompts need not be tokenized to know. */

@@ -99,11 +99,18 @@ export function readMessages(
   messages: readonly ChatMessageInput[],
   name = "messages",
 ): RenderableMessage[] {
+  return pairResults(readUnpaired(messages, name), name);
+}
+
+/** The same of a part of a conversation: the calls of its results may be in what was before. */
+export function readUnpaired(
+  messages: readonly ChatMessageInput[],
+  name: string,
+): UnpairedMessage[] {
   return guarded(messages, name, () => {
     const entries = elements(messages, name, "an array of messages");
     if (entries.length === 0) throw expected("at least one message", name, messages);
-    const read = entries.map((entry, index) => readMessage(entry, `${name}[${index}]`));
-    return pairResults(read, name);
+    return entries.map((entry, index) => readMessage(entry, `${name}[${index}]`));
   });
 }
 

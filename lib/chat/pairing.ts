@@ -57,15 +57,19 @@ type PairedResult = Extract<RenderableMessage, { readonly role: "tool" }>;
 /**
  * Each tool's result with its call: by the id where both have one, else by the name, else in order.
  * The formats of the Llama 3 family show neither, so the results are put in the order of their calls.
+ *
+ * @param known how many of the messages are not among those that the caller knows as `name`
  */
 export function pairResults(
   messages: readonly UnpairedMessage[],
   name: string,
+  known = 0,
 ): RenderableMessage[] {
   const paired: RenderableMessage[] = [];
   let exchange = new Exchange([]);
   let calls = 0;
-  for (const [index, message] of messages.entries()) {
+  for (const [at, message] of messages.entries()) {
+    const index = at - known;
     if (message.role === "tool") {
       exchange.answer(message, `${name}[${index}]`);
       continue;
@@ -84,6 +88,21 @@ export function pairResults(
   }
   paired.push(...exchange.results());
   return paired;
+}
+
+/** A message that was paired before, to be paired with what follows it. */
+export function unpaired(message: RenderableMessage): UnpairedMessage {
+  if (message.role === "tool") {
+    const { role, content, tool_call_id, name } = message;
+    return { role, content, callId: tool_call_id, callName: name };
+  }
+  if (message.role !== "assistant") return message;
+  const { role, content, tool_calls } = message;
+  return {
+    role,
+    content,
+    calls: tool_calls.map(({ id, function: called }) => ({ id, ...called })),
+  };
 }
 
 function withIds(calls: readonly UnpairedCall[], before: number, name: string): ToolCall[] {

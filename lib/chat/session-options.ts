@@ -1,24 +1,35 @@
-import { expected, invalid } from "../errors.js";
+import { CriaError, invalid } from "../errors.js";
+import { nativeGenerateOptions } from "../generate-options.js";
 import type { GenerateOptions } from "../generation.js";
-import { boolean, integer, isPlainObject, list, oneOf, readOptions } from "../options.js";
+import type { Model } from "../model.js";
+import { boolean, integer, isPlainObject, list, oneOf, readOptions, string } from "../options.js";
+import { Sampler } from "../sampler.js";
 import { type Tool, toolOf } from "../tools/define.js";
-import type { ToolChoice, ToolDefinition } from "../tools/types.js";
-import type { ChatMessageInput } from "./messages.js";
-import type { RenderChatOptions } from "./render.js";
+import { responseSchemaOf } from "../tools/response-schema.js";
+import type { ToolChoice } from "../tools/types.js";
+import { type ChatMessageInput, type RenderableMessage, readMessages } from "./messages.js";
+import { type ChatRenderer, chatRenderer, type RenderChatOptions } from "./render.js";
+import type { ToolDefinitionInput } from "./tool-definitions.js";
 
 /** What one turn of a session may have of its own. */
 export interface ChatTurnOptions
   extends Omit<GenerateOptions, "special" | "logprobs">,
     Omit<RenderChatOptions, "tools" | "model" | "addGenerationPrompt"> {
   /** What the model may call, with or without an implementation. Default none. */
-  readonly tools?: readonly (Tool | ToolDefinition)[];
-  /** Whether the model may, must or must not call, or which function. Default "auto". */
+  readonly tools?: readonly (Tool | ToolDefinitionInput)[];
+  /**
+   * Whether the model may, must or must not call, or which function. What must be called is called
+   * once, at the beginning of the turn: behind the results the model is free again. Default "auto".
+   */
   readonly toolChoice?: ToolChoice;
   /** How many times in one turn calls are carried out and answered, 0…1,000. Default 8. */
   readonly maxToolRounds?: number;
   /** Whether a call, once begun, follows its tool's schema. Default true. */
   readonly constrainTools?: boolean;
-  /** A JSON Schema that the answer follows. */
+  /**
+   * A JSON Schema that the answer follows. What `Grammar.jsonSchema` passes over is refused here
+   * (ERR_SCHEMA_UNSUPPORTED).
+   */
   readonly responseSchema?: object;
 }
 
@@ -45,10 +56,10 @@ const CHOICES = ["auto", "none", "required"] as const;
 
 const MAX_ROUNDS = 1000;
 
-/** The options of one turn, checked. Those that others check are passed on as they are. */
+/** The options of one turn, checked. */
 export interface CheckedTurnOptions {
   readonly generate: Omit<GenerateOptions, "special" | "logprobs">;
-  readonly render: Omit<RenderChatOptions, "tools" | "model" | "addGenerationPrompt">;
+  readonly renderer: ChatRenderer;
   readonly tools: readonly Tool[];
   readonly toolChoice: ToolChoice;
   readonly maxToolRounds: number;
@@ -56,31 +67,93 @@ export interface CheckedTurnOptions {
   readonly responseSchema: object | undefined;
 }
 
-export function readSessionOptions(options: ChatSessionOptions | undefined) {
-  const { system, messages, ...turn } = readOptions(options, "options", SESSION);
-  return { system, messages, turn };
+/** The turns' part has its tools made, so that every turn has the same. */
+export function readSessionOptions(options: ChatSessionOptions | undefined): {
+  readonly messages: readonly RenderableMessage[];
+  readonly turn: ChatTurnOptions;
+} {
+  const { system, messages, tools, ...turn } = readOptions(options, "options", SESSION);
+  const read = (given: readonly ChatMessageInput[], name: string) =>
+    Array.isArray(given) && given.length === 0 ? [] : readMessages(given, name);
+  return {
+    messages: [
+      ...(system === undefined
+        ? []
+        : [{ role: "system", content: string(system, "options.system") } as const]),
+      ...(messages === undefined ? [] : read(messages, "options.messages")),
+    ],
+    // One date for all turns: another one tomorrow would change the prompt from its beginning on.
+    turn: { date: new Date(), ...turn, tools: readTools(tools) },
+  };
+}
+
+function readTools(tools: ChatTurnOptions["tools"]): Tool[] {
+  const given = list(tools ?? [], "options.tools", "an array of tools", (tool, name) => ({
+    tool,
+    name,
+  }));
+  return given.map(({ tool, name }) => toolOf(tool, name));
 }
 
 /** A turn's own options go before the session's. */
 export function readTurnOptions(
   session: ChatTurnOptions,
   own: ChatTurnOptions | undefined,
+  model: Model,
 ): CheckedTurnOptions {
   const o = { ...session, ...readOptions(own, "options", TURN) };
-  const { maxToolRounds = 8, constrainTools = true, toolChoice = "auto", responseSchema } = o;
-  const tools = list(o.tools ?? [], "options.tools", "an array of tools", toolOf);
-  if (responseSchema !== undefined && !isPlainObject(responseSchema)) {
-    throw expected("a JSON Schema, a plain object,", "options.responseSchema", responseSchema);
-  }
-  return {
-    generate: pick(o, GENERATE),
-    render: pick(o, RENDER),
+  const { maxToolRounds = 8, constrainTools = true } = o;
+  const tools = readTools(o.tools);
+  const toolChoice = readChoice(o.toolChoice ?? "auto", tools);
+  const responseSchema =
+    o.responseSchema === undefined
+      ? undefined
+      : responseSchemaOf(o.responseSchema, "options.responseSchema");
+  const generate = pick(o, GENERATE);
+  nativeGenerateOptions(generate, model.vocabularySize, Sampler.greedy);
+  const definitions = tools.map(({ definition }) => definition);
+  const renderer = chatRenderer({ ...pick(o, RENDER), model, tools: definitions });
+  const checked = {
+    generate,
+    renderer:
+      toolChoice === "none"
+        ? chatRenderer({ ...pick(o, RENDER), model, builtinTools: [] })
+        : renderer,
     tools,
-    toolChoice: readChoice(toolChoice, tools),
+    toolChoice,
     maxToolRounds: integer(maxToolRounds, "options.maxToolRounds", 0, MAX_ROUNDS),
     constrainTools: boolean(constrainTools, "options.constrainTools"),
     responseSchema,
   };
+  checkResponse(checked);
+  checkGrammars(checked);
+  return checked;
+}
+
+function checkResponse({ renderer, responseSchema }: CheckedTurnOptions): void {
+  if (responseSchema === undefined || renderer.format !== "template") return;
+  if (renderer.tools.length + renderer.builtinTools.length === 0) return;
+  throw new CriaError(
+    "ERR_UNSUPPORTED",
+    "With a template of its own a model can be given `tools` or a `responseSchema` in one turn, not " +
+      "both",
+    { details: { name: "options.responseSchema" } },
+  );
+}
+
+/** A generation has one grammar. */
+function checkGrammars(options: CheckedTurnOptions): void {
+  const { generate, tools, toolChoice: choice, constrainTools, responseSchema } = options;
+  if (!generate.sampler?.steps.some(({ type }) => type === "grammar")) return;
+  const calls = tools.length > 0 && choice !== "none" && (constrainTools || choice !== "auto");
+  if (!calls && responseSchema === undefined) return;
+  throw invalid(
+    "`options.sampler` has a grammar of its own, and " +
+      (calls ? "the calls of the `tools` need" : "the `responseSchema` needs") +
+      " one: leave one out" +
+      (calls ? ", or set `constrainTools` to false" : ""),
+    { name: "options.sampler" },
+  );
 }
 
 function pick<T extends object, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {

@@ -2,7 +2,8 @@ import type { Context } from "../context.js";
 import { expected } from "../errors.js";
 import { Conductor } from "./conductor.js";
 import { SessionHistory, shown } from "./history.js";
-import { type ChatMessage, type ChatMessageInput, readMessages } from "./messages.js";
+import { type ChatMessage, type ChatMessageInput, guarded, readUnpaired } from "./messages.js";
+import type { UnpairedMessage } from "./pairing.js";
 import {
   type ChatSessionOptions,
   type ChatTurnOptions,
@@ -32,14 +33,11 @@ export class ChatSession {
   /** @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED */
   constructor(context: Context, options?: ChatSessionOptions) {
     if (!isContext(context)) throw expected("a Context", "context", context);
-    const { system, messages = [], turn } = readSessionOptions(options);
+    const { messages, turn } = readSessionOptions(options);
+    readTurnOptions(turn, undefined, context.model);
     this.#context = context;
-    // One date for all turns: another one tomorrow would change the prompt from its beginning on.
-    this.#options = { date: new Date(), ...turn };
-    readTurnOptions(this.#options, undefined);
-    const given: readonly ChatMessageInput[] =
-      system === undefined ? messages : [{ role: "system", content: system }, ...messages];
-    this.#history = new SessionHistory(given.length === 0 ? [] : readMessages(given));
+    this.#options = turn;
+    this.#history = new SessionHistory(messages);
   }
 
   /** The conversation so far, in OpenAI's shapes. */
@@ -48,8 +46,9 @@ export class ChatSession {
   }
 
   /**
-   * The next turn. Turns of one session run one after the other. A turn that fails leaves the history
-   * as it was; one that is cancelled or aborted leaves what was shown.
+   * The next turn. Turns of one session run one after the other: a tool must not wait for another turn
+   * of its own session. A turn that fails leaves the history as it was; one that is cancelled or aborted
+   * leaves what was shown, which is nothing of the turn where no answer had begun.
    *
    * @param input the user's text, or messages: results of tools that the caller carried out, several
    * messages at once
@@ -59,19 +58,26 @@ export class ChatSession {
     input: string | ChatMessageInput | readonly ChatMessageInput[],
     options?: ChatTurnOptions,
   ): ChatTurn {
-    const checked = readTurnOptions(this.#options, options);
-    const messages: readonly ChatMessageInput[] =
-      typeof input === "string"
-        ? [{ role: "user", content: input }]
-        : Array.isArray(input)
-          ? (input as readonly ChatMessageInput[])
-          : [input as ChatMessageInput];
-    readMessages(messages, "input");
-    const conductor = new Conductor(this.#context, this.#history, messages, checked);
+    const checked = readTurnOptions(this.#options, options, this.#context.model);
+    const conductor = new Conductor(this.#context, this.#history, readInput(input), checked);
     const turn = new RunningTurn((to) => conductor.run(to), this.#last, checked.generate.signal);
-    this.#last = turn.result().catch(() => {});
+    // Also behind those before it, which it leaves alone when it is stopped while it waits.
+    this.#last = Promise.allSettled([this.#last, turn.result()]);
     return turn;
   }
+}
+
+function readInput(
+  input: string | ChatMessageInput | readonly ChatMessageInput[],
+): UnpairedMessage[] {
+  if (typeof input === "string") return [{ role: "user", content: input }];
+  if (typeof input !== "object" || input === null) {
+    throw expected("a text, a message or an array of messages", "input", input);
+  }
+  return guarded(input, "input", () => {
+    const messages = Array.isArray(input) ? input : [input];
+    return readUnpaired(messages as readonly ChatMessageInput[], "input");
+  });
 }
 
 /** Duck-typed, since it may come from the other copy of this package (ESM and CommonJS). */

@@ -1,3 +1,4 @@
+import { watchSignal } from "../abort.js";
 import { CriaError } from "../errors.js";
 import type { Tool } from "../tools/define.js";
 import type { ParsedToolCall } from "../tools/types.js";
@@ -7,11 +8,13 @@ import type { RunningTurn } from "./turn.js";
 type ToolMessage = Extract<RenderableMessage, { readonly role: "tool" }>;
 
 const CANCELLED = "The call was cancelled.";
+const FAILED = "The tool failed.";
 
 /**
  * Carries out calls side by side, tells each result when it is there, and returns what the model is
  * told, in the order of the calls. Whatever goes wrong is told to the model: a name that is no tool's,
- * arguments that do not fit, a tool that throws.
+ * arguments that do not fit, a tool that throws. In a turn that was stopped nothing is carried out any
+ * more: the calls were cancelled.
  */
 export function carryOut(
   calls: readonly ParsedToolCall[],
@@ -35,7 +38,7 @@ async function carryOutOne(
     name: called.name,
   });
   try {
-    const result = await orCancelled(execute(call, tools, turn), turn.stop);
+    const result = await orCancelled(execute(call, tools, turn.stop), turn.stop);
     const content = textOf(result);
     turn.tell({ ...told, result });
     return message(content);
@@ -49,8 +52,9 @@ async function carryOutOne(
 async function execute(
   { id, problem, function: called }: ParsedToolCall,
   tools: readonly Tool[],
-  turn: RunningTurn,
+  stop: AbortSignal,
 ): Promise<unknown> {
+  if (stop.aborted) throw cancelled();
   const tool = tools.find(({ definition }) => definition.function.name === called.name);
   if (tool?.execute === undefined) {
     const names = tools.map(({ definition }) => definition.function.name).join(", ");
@@ -58,16 +62,19 @@ async function execute(
   }
   if (problem !== undefined) throw new CriaError("ERR_TOOL", problem);
   const args = await tool.check(JSON.parse(called.arguments));
-  return tool.execute(args, { signal: turn.stop, callId: id });
+  if (stop.aborted) throw cancelled(); // while a schema of the caller's took its time
+  return tool.execute(args, { signal: stop, callId: id });
+}
+
+function cancelled(): CriaError {
+  return new CriaError("ERR_TOOL", CANCELLED);
 }
 
 /** A tool that does not heed the signal is not waited for. */
 function orCancelled<T>(work: Promise<T>, stop: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = () => reject(new CriaError("ERR_TOOL", CANCELLED));
-    if (stop.aborted) cancel();
-    stop.addEventListener("abort", cancel, { once: true });
-    work.then(resolve, reject).finally(() => stop.removeEventListener("abort", cancel));
+    const unwatch = watchSignal(stop, () => reject(cancelled()));
+    work.then(resolve, reject).finally(unwatch);
   });
 }
 
@@ -78,10 +85,10 @@ function textOf(result: unknown): string {
 }
 
 function reasonOf(error: unknown): string {
-  if (error instanceof Error && error.message !== "") return error.message;
   try {
-    return String(error);
+    const message: unknown = error instanceof Error ? error.message : String(error);
+    return typeof message === "string" && message !== "" ? message : FAILED;
   } catch {
-    return "The tool failed.";
+    return FAILED; // what it threw cannot be read either
   }
 }

@@ -1,4 +1,4 @@
-import { abortReason } from "../abort.js";
+import { abortReason, untilAborted, watchSignal } from "../abort.js";
 import { Channel } from "../channel.js";
 import type { GenerationResult, GenerationUsage } from "../generation.js";
 import type { ParsedToolCall } from "../tools/types.js";
@@ -55,16 +55,17 @@ export class RunningTurn implements ChatTurn {
   readonly #signal: AbortSignal | undefined;
   readonly #result: Promise<ChatTurnResult>;
 
-  /** @param before the turn that has to end first */
+  /** @param before the turns that have to end first; one that is stopped need not wait for them */
   constructor(conduct: Conduct, before: Promise<unknown>, signal: AbortSignal | undefined) {
     this.#events = new Channel(joinText, () => this.cancel());
     this.#signal = signal;
     const abort = () => this.#stop.abort(signal && abortReason(signal));
     if (signal?.aborted) abort();
-    else signal?.addEventListener("abort", abort, { once: true });
-    this.#result = before
+    const unwatch = signal === undefined || signal.aborted ? undefined : watchSignal(signal, abort);
+    this.#result = untilAborted(before, this.stop)
+      .catch(() => {}) // stopped: what it conducts sees that
       .then(() => conduct(this))
-      .finally(() => signal?.removeEventListener("abort", abort));
+      .finally(unwatch);
     this.#result.then(
       (result) => {
         this.#events.write({ type: "finish", result });

@@ -8,7 +8,9 @@ const validators = new WeakMap<object, Validator>();
 export function schemaProblem(value: unknown, schema: object): string | undefined {
   let validator = validators.get(schema);
   if (validator === undefined) {
-    validator = new Validator(schema as Schema, "2020-12", /* shortCircuit */ false);
+    // It writes into the schema that it is given.
+    const copy = structuredClone(schema) as Schema;
+    validator = new Validator(copy, "2020-12", /* shortCircuit */ false);
     validators.set(schema, validator);
   }
   const { valid, errors } = validator.validate(value);
@@ -29,15 +31,15 @@ export function schemaProblem(value: unknown, schema: object): string | undefine
 export function checkArguments(
   args: unknown,
   schema: object,
-  standard: StandardSchema | undefined,
+  standard: StandardSchema["~standard"] | undefined,
 ): unknown {
   if (standard === undefined) {
     const problem = schemaProblem(args, schema);
     if (problem !== undefined) throw unfit(problem);
     return args;
   }
-  const result = standard["~standard"].validate(args);
-  return result instanceof Promise ? result.then(outputOf) : outputOf(result);
+  const result = standard.validate(args);
+  return "then" in result ? Promise.resolve(result).then(outputOf) : outputOf(result);
 }
 
 function outputOf(result: StandardResult<unknown>): unknown {

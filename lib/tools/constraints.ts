@@ -1,3 +1,4 @@
+import { CriaError } from "../errors.js";
 import { Grammar, lazyGrammar } from "../grammar.js";
 import type { ToolChoice, ToolDefinition } from "./types.js";
 
@@ -12,9 +13,18 @@ export interface AnswerRules {
   readonly responseSchema: object | undefined;
 }
 
-/** A call as the models of the Llama 3 family begin it, at the start of the answer or of a message. */
-const OPENING =
-  '^[ \\n\\t]*(?:<\\|python_tag\\|>)?[ \\n\\t]*(\\{[ \\n]*"(?:name|type)"[ \\n]*:)[^\\n]*$';
+/** White space as the grammars of JSON have it; they would refuse any other. */
+const SPACES = [" ?", "\\n{1,2}[ \\t]{0,20}"];
+const TAG = "<\\x7cpython_tag\\x7c>";
+/**
+ * A call as the models of the Llama 3 family begin it, at the start of the answer. A pattern for each
+ * way, since with a "|" in it one would be looked for everywhere.
+ */
+const OPENINGS = SPACES.flatMap((space) =>
+  [`"name" ?:`, `"type" ?: ?"function"`].map(
+    (key) => `^[ \\n\\t]*(?:${TAG}[ \\n\\t]*)?(\\{${space}${key})`,
+  ),
+);
 
 /**
  * The grammar of an answer, or undefined where it is free. A call that must come is in it from the
@@ -26,11 +36,13 @@ export function answerGrammar(rules: AnswerRules): Grammar | undefined {
   const forced = choice === "required" || typeof choice === "object";
   if (forced && tools.length > 0) return callsGrammar(tools);
   if (responseSchema !== undefined) {
-    const schemas = [responseSchema, ...tools.flatMap(callSchemas)];
-    return Grammar.jsonSchema(tools.length === 0 ? responseSchema : alternatives(schemas));
+    if (tools.length === 0) return Grammar.jsonSchema(responseSchema);
+    return Grammar.jsonSchema(
+      alternatives([(place) => moved(responseSchema, place), ...tools.flatMap(callSchemas)]),
+    );
   }
   if (tools.length === 0 || !constrainTools) return undefined;
-  return lazyGrammar(callsGrammar(tools), { tokens: [], patterns: [OPENING] });
+  return lazyGrammar(callsGrammar(tools), { tokens: [], patterns: OPENINGS });
 }
 
 function chosen(tools: readonly ToolDefinition[], choice: ToolChoice): readonly ToolDefinition[] {
@@ -46,41 +58,71 @@ function callsGrammar(tools: readonly ToolDefinition[]): Grammar {
   return Grammar.gbnf(`${calls}\n${source}`, { root: "cria-calls" });
 }
 
+/** A schema that will stand at a place in another one. */
+type Placed = (place: string) => unknown;
+
+function alternatives(schemas: readonly Placed[]): object {
+  return { anyOf: schemas.map((schema, index) => schema(`#/anyOf/${index}`)) };
+}
+
 /** With and without the `type` that some models put in front. */
-function callSchemas({ function: { name, parameters } }: ToolDefinition): object[] {
-  const call = { name: { const: name }, parameters: parameters ?? { type: "object" } };
+function callSchemas({ function: { name, parameters } }: ToolDefinition): Placed[] {
+  const schema = parameters !== undefined && isExpressible(parameters) ? parameters : ANY_ARGUMENTS;
+  const call = (place: string) => ({
+    name: { const: name },
+    parameters: moved(schema, `${place}/properties/parameters`),
+  });
   const shape = { type: "object", additionalProperties: false };
   return [
-    { ...shape, properties: call, required: ["name", "parameters"] },
-    {
+    (place) => ({ ...shape, properties: call(place), required: ["name", "parameters"] }),
+    (place) => ({
       ...shape,
-      properties: { type: { const: "function" }, ...call },
+      properties: { type: { const: "function" }, ...call(place) },
       required: ["type", "name", "parameters"],
-    },
+    }),
   ];
 }
 
-/** References to a schema's own root are made to follow it to its new place. */
-function alternatives(schemas: readonly object[]): object {
-  return {
-    anyOf: schemas.map((schema, index) => {
-      const call = (schema as { properties?: { parameters?: object } }).properties?.parameters;
-      if (call === undefined) return moved(schema, `#/anyOf/${index}`);
-      const { parameters: _, ...rest } = (schema as { properties: Record<string, unknown> })
-        .properties;
-      const place = `#/anyOf/${index}/properties/parameters`;
-      return { ...schema, properties: { ...rest, parameters: moved(call, place) } };
-    }),
-  };
+const ANY_ARGUMENTS = { type: "object" };
+const expressible = new WeakMap<object, boolean>();
+
+/** What no grammar can be made of is left to the check before the call is carried out. */
+function isExpressible(schema: object): boolean {
+  let known = expressible.get(schema);
+  if (known === undefined) {
+    known = hasGrammar(schema);
+    expressible.set(schema, known);
+  }
+  return known;
 }
 
-function moved(schema: unknown, place: string): unknown {
+function hasGrammar(schema: object): boolean {
+  try {
+    Grammar.jsonSchema(schema);
+    return true;
+  } catch (error) {
+    if (CriaError.is(error) && error.code === "ERR_SCHEMA_UNSUPPORTED") return false;
+    throw error;
+  }
+}
+
+/** Their values hold no schemas, whatever they look like. */
+const DATA = new Set(["const", "enum", "default", "examples", "required"]);
+/** Their values are schemas by names, which may look like keywords. */
+const NAMED = new Set(["properties", "patternProperties", "$defs", "definitions"]);
+
+/** References to a schema's own root are made to follow it to its new place. */
+function moved(schema: unknown, place: string, named = false): unknown {
   if (Array.isArray(schema)) return schema.map((part) => moved(part, place));
   if (typeof schema !== "object" || schema === null) return schema;
   return Object.fromEntries(
     Object.entries(schema).map(([key, value]) => {
-      const own = key === "$ref" && typeof value === "string" && value.startsWith("#");
-      return [key, own ? place + (value as string).slice(1) : moved(value, place)];
+      if (named) return [key, moved(value, place)];
+      if (DATA.has(key)) return [key, value];
+      if (key === "$ref" && typeof value === "string" && value.startsWith("#")) {
+        return [key, place + value.slice(1)];
+      }
+      return [key, moved(value, place, NAMED.has(key))];
     }),
   );
 }

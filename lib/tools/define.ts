@@ -1,4 +1,4 @@
-import { CriaError, expected } from "../errors.js";
+import { CriaError, expected, invalid, show } from "../errors.js";
 import { isMarked, mark } from "../marker.js";
 import { boolean, callback, isPlainObject, readOptions, string, unreadable } from "../options.js";
 import { checkArguments } from "./arguments.js";
@@ -62,14 +62,18 @@ const NOTHING = { type: "object", properties: {} } as const;
  * @throws {CriaError} ERR_INVALID_ARGUMENT
  */
 export function defineTool<const P>(tool: ToolOptions<P>): Tool {
-  const o = readOptions(tool as ToolOptions<unknown>, "tool", KNOWN);
+  return make(readOptions(tool as ToolOptions<unknown>, "tool", KNOWN), "tool");
+}
+
+/** @param at what the caller knows the options by */
+function make(o: Partial<ToolOptions<unknown>>, at: string): Tool {
   const { description, parameters = NOTHING, jsonSchema, execute } = o;
-  const name = string(o.name, "tool.name");
-  if (!NAME.test(name)) throw expected("1 to 64 of A-Z a-z 0-9 _ - .", "tool.name", name);
-  if (description !== undefined) string(description, "tool.description");
-  if (execute !== undefined) callback(execute, "tool.execute");
-  const standard = standardSchema(parameters);
-  const schema = schemaOf(parameters, standard, jsonSchema);
+  const name = string(o.name, `${at}.name`);
+  if (!NAME.test(name)) throw expected("1 to 64 of A-Z a-z 0-9 _ - .", `${at}.name`, name);
+  if (description !== undefined) string(description, `${at}.description`);
+  if (execute !== undefined) callback(execute, `${at}.execute`);
+  const standard = standardSchema(parameters, `${at}.parameters`);
+  const schema = schemaOf(parameters, standard, jsonSchema, at);
   const definition: ToolDefinition = Object.freeze({
     type: "function",
     function: Object.freeze({
@@ -94,49 +98,82 @@ export function isTool(value: unknown): value is Tool {
   return isMarked(value, MARKER);
 }
 
-function standardSchema(parameters: unknown): StandardSchema | undefined {
+/** An own copy: what makes it one is read once. */
+function standardSchema(
+  parameters: unknown,
+  name: string,
+): StandardSchema["~standard"] | undefined {
   if (typeof parameters !== "object" && typeof parameters !== "function") return undefined;
   if (parameters === null) return undefined;
   try {
-    const standard = (parameters as Partial<StandardSchema>)["~standard"];
-    if (standard === undefined) return undefined;
-    if (typeof standard?.validate === "function") return parameters as StandardSchema;
+    const given = (parameters as Partial<StandardSchema>)["~standard"];
+    if (given === undefined) return undefined;
+    const { version, vendor, validate, jsonSchema } = given;
+    if (typeof validate === "function") {
+      return {
+        version,
+        vendor,
+        validate: (value) => validate.call(given, value),
+        ...(jsonSchema && { jsonSchema }),
+      };
+    }
   } catch (error) {
-    throw unreadable(error, "tool.parameters", parameters);
+    throw unreadable(error, name, parameters);
   }
-  throw expected("a Standard Schema with `validate`", 'tool.parameters["~standard"]', parameters);
+  throw expected("a Standard Schema with `validate`", `${name}["~standard"]`, parameters);
 }
 
 /** An own, frozen copy: what the model was told must be what is checked. */
 function schemaOf(
   parameters: unknown,
-  standard: StandardSchema | undefined,
+  standard: StandardSchema["~standard"] | undefined,
   given: object | undefined,
+  at: string,
 ): object {
-  if (given !== undefined) return copyOfSchema(given, "tool.jsonSchema");
-  if (standard === undefined) return copyOfSchema(parameters, "tool.parameters");
-  const make = standard["~standard"].jsonSchema?.input;
-  if (make === undefined) {
-    throw new CriaError(
-      "ERR_INVALID_ARGUMENT",
-      `This Standard Schema (${standard["~standard"].vendor}) cannot give its JSON Schema. Pass it ` +
-        "as `jsonSchema`",
+  if (standard === undefined) {
+    if (given === undefined) return argumentsSchema(parameters, `${at}.parameters`);
+    throw invalid(
+      `\`${at}.jsonSchema\` goes with a Standard Schema, and \`${at}.parameters\` is none: give the ` +
+        "JSON Schema there",
+      { name: `${at}.jsonSchema` },
     );
   }
-  try {
-    return copyOfSchema(make({ target: "draft-2020-12" }), "the schema's JSON Schema");
-  } catch (error) {
-    throw unreadable(error, "tool.parameters", standard);
+  if (given !== undefined) return argumentsSchema(given, `${at}.jsonSchema`);
+  const { jsonSchema, vendor } = standard;
+  if (typeof jsonSchema?.input !== "function") {
+    throw invalid(
+      `The Standard Schema of \`${at}.parameters\` (${show(vendor)}) cannot give its JSON Schema: ` +
+        `pass it as \`${at}.jsonSchema\``,
+      { name: `${at}.jsonSchema` },
+    );
   }
+  let made: unknown;
+  try {
+    made = jsonSchema.input({ target: "draft-2020-12" });
+  } catch (error) {
+    throw unreadable(error, `${at}.parameters`, standard);
+  }
+  return argumentsSchema(made, `${at}.parameters["~standard"].jsonSchema`);
 }
 
-function copyOfSchema(schema: unknown, name: string): object {
+function argumentsSchema(schema: unknown, name: string): object {
+  const copy = copyOfSchema(schema, name);
+  const { type = "object" } = copy as { type?: unknown };
+  if (type === "object" || (Array.isArray(type) && type.includes("object"))) return copy;
+  throw expected('"object", since arguments are named,', `${name}.type`, type);
+}
+
+/** An own, frozen copy. */
+export function copyOfSchema(schema: unknown, name: string): object {
   if (!isPlainObject(schema)) throw expected("a JSON Schema, a plain object,", name, schema);
+  let copy: unknown;
   try {
-    return deepFreeze(JSON.parse(JSON.stringify(schema)));
+    copy = deepFreeze(JSON.parse(JSON.stringify(schema)));
   } catch (error) {
     throw unreadable(error, name, schema);
   }
+  if (isPlainObject(copy)) return copy;
+  throw expected("a JSON Schema, a plain object,", name, copy);
 }
 
 function deepFreeze<T>(value: T): T {
@@ -150,18 +187,19 @@ function deepFreeze<T>(value: T): T {
 /** A bare definition as a tool without an implementation. */
 export function toolOf(value: unknown, name: string): Tool {
   if (isTool(value)) return value;
-  const { type, function: given } = readOptions(value as ToolDefinition, name, [
-    "type",
-    "function",
-  ]);
-  if (type !== "function") throw expected('"function"', `${name}.type`, type);
+  const tool = readOptions(value as ToolDefinition, name, ["type", "function"]);
+  if ((tool.type as unknown) === "custom") {
+    throw new CriaError(
+      "ERR_UNSUPPORTED",
+      `\`${name}.type\` is "custom", and custom tools have no schema: declare a function instead`,
+      { details: { name: `${name}.type` } },
+    );
+  }
+  if (tool.type !== "function") throw expected('"function"', `${name}.type`, tool.type);
+  const at = `${name}.function`;
+  if (tool.function === undefined) throw expected("an object with a `name`", at, undefined);
   const known = ["name", "description", "parameters", "strict"] as const;
-  const o = readOptions(given, `${name}.function`, known);
-  if (o.strict !== undefined && o.strict !== null) boolean(o.strict, `${name}.function.strict`);
-  const { name: called, description, parameters } = o;
-  return defineTool({
-    name: called as string,
-    ...(description === undefined ? {} : { description }),
-    ...(parameters === undefined ? {} : { parameters }),
-  });
+  const { strict, ...o } = readOptions(tool.function, at, known);
+  if (strict !== undefined && strict !== null) boolean(strict, `${at}.strict`);
+  return make(o, at);
 }

@@ -73,10 +73,16 @@ GrammarFilter::GrammarFilter(const Vocabulary& vocabulary, const step::Grammar& 
 void GrammarFilter::accept_prefix() {
   const Tokens tokens = vocabulary_.tokenize(grammar_.prefix, /*special=*/true);
   for (size_t i = 0; i < tokens.size(); ++i) {
-    // Some tokenizers put a space in front of the first one.
+    // Some tokenizers put a space in front of the first one, or into it.
     std::string piece;
     vocabulary_.append_piece(tokens[i], /*special=*/true, piece);
-    if (i == 0 && piece.front() == ' ' && grammar_.prefix.front() != ' ') continue;
+    if (piece.empty()) continue;
+    if (i == 0 && piece.front() == ' ' && grammar_.prefix.front() != ' ') {
+      if (piece.size() == 1) continue;
+      sampler_ = make("^[\\s\\S]([\\s\\S]+)$");
+      accept(tokens[i]);
+      continue;
+    }
     if (!allows(tokens[i])) {
       throw Error(code::kGrammarInvalid,
                   "The grammar does not begin with what stands in front of the output: \"" +

@@ -3,11 +3,14 @@ import {
   type BatchRequest,
   type BatchResult,
   type CacheType,
+  ChatSession,
+  type ChatSessionOptions,
   type Context,
   type ContextOptions,
   CriaError,
   type CriaErrorCode,
   type Device,
+  defineTool,
   type EvaluateOptions,
   engineInfo,
   type GenerateManyOptions,
@@ -16,6 +19,7 @@ import {
   type GenerationChunk,
   type GenerationResult,
   Grammar,
+  type InferArguments,
   type LoadModelOptions,
   listDevices,
   Model,
@@ -25,9 +29,11 @@ import {
   type SamplerStep,
   type ScoreOptions,
   type Sequence,
+  type StandardSchema,
   setLogHandler,
   type TokenLogprob,
   type TokenLogprobs,
+  type Tool,
 } from "cria";
 
 const load: LoadModelOptions = {
@@ -168,4 +174,114 @@ Sampler.chain([{ type: "top-q", value: 1 }]);
 export function change(result: GenerationResult): void {
   // @ts-expect-error: results are read-only
   result.text = "";
+}
+
+type Equal<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+function same<A, B>(_: Equal<A, B>): void {}
+function read<const P>(_: P): { readonly [Key in "type"]: InferArguments<P> } {
+  throw new Error("only its type matters");
+}
+
+export function inferred(): void {
+  const trip = read({
+    type: "object",
+    properties: {
+      city: { type: "string" },
+      unit: { enum: ["C", "F"] },
+      kind: { const: "trip" },
+      days: { type: ["integer", "null"] },
+      tags: { type: "array", items: { type: "string" } },
+      pair: { type: "array", prefixItems: [{ type: "number" }, { type: "boolean" }] },
+      place: {
+        type: "object",
+        properties: { lat: { type: "number" }, name: { type: "string" } },
+        required: ["lat"],
+      },
+      either: { anyOf: [{ type: "string" }, { type: "null" }] },
+      both: {
+        allOf: [
+          { type: "object", properties: { a: { type: "number" } }, required: ["a"] },
+          { type: "object", properties: { b: { type: "string" } }, required: ["b"] },
+        ],
+      },
+      counts: { type: "object", additionalProperties: { type: "number" } },
+      free: {},
+    },
+    required: ["city", "unit", "kind", "days", "tags", "pair", "place", "both"],
+  });
+  same<(typeof trip)["type"]["city"], string>(true);
+  same<(typeof trip)["type"]["unit"], "C" | "F">(true);
+  same<(typeof trip)["type"]["kind"], "trip">(true);
+  same<(typeof trip)["type"]["days"], number | null>(true);
+  same<(typeof trip)["type"]["tags"], string[]>(true);
+  same<(typeof trip)["type"]["pair"], readonly [number, boolean]>(true);
+  same<Writable<(typeof trip)["type"]["place"]>, { lat: number; name?: string }>(true);
+  same<(typeof trip)["type"]["either"], string | null | undefined>(true);
+  same<(typeof trip)["type"]["both"]["a"], number>(true);
+  same<(typeof trip)["type"]["both"]["b"], string>(true);
+  same<(typeof trip)["type"]["counts"], Record<string, number> | undefined>(true);
+  same<(typeof trip)["type"]["free"], unknown>(true);
+  same<InferArguments<StandardSchema<{ id: bigint }>>, { id: bigint }>(true);
+}
+
+/** What a library of Standard Schemas gives. */
+declare const schema: StandardSchema<{ readonly when: Date }>;
+
+export const tools: Tool[] = [
+  defineTool({
+    name: "weather",
+    parameters: {
+      type: "object",
+      properties: { city: { type: "string" }, days: { type: "integer" } },
+      required: ["city"],
+    },
+    execute: ({ city, days }, { signal, callId }) => {
+      const name: string = city;
+      const count: number | undefined = days;
+      return `${name} ${count} ${signal?.aborted} ${callId}`;
+    },
+  }),
+  defineTool({
+    name: "calendar",
+    parameters: schema,
+    jsonSchema: { type: "object" },
+    execute: async ({ when }) => when.getTime(),
+  }),
+  defineTool({ name: "now", execute: () => Date.now() }),
+  defineTool({
+    name: "wrong",
+    parameters: { type: "object", properties: { city: { type: "string" } } },
+    // @ts-expect-error: the city need not be there
+    execute: ({ city }) => city.length,
+  }),
+  defineTool({
+    name: "misspelt",
+    parameters: { type: "object", properties: { city: { type: "string" } } },
+    // @ts-expect-error: the schema has no such property
+    execute: ({ town }) => town,
+  }),
+];
+
+/** Schemas that come from elsewhere: nothing is known of the arguments. */
+export function fromElsewhere(name: string, parameters: Record<string, unknown>): Tool {
+  return defineTool({ name, parameters, execute: (args) => args.anything });
+}
+
+export async function talk(context: Context, more: ChatSessionOptions): Promise<string> {
+  const chat = new ChatSession(context, { ...more, system: "Be brief.", tools });
+  for await (const event of chat.send("Hi", { toolChoice: "required" })) {
+    switch (event.type) {
+      case "text":
+        return event.text;
+      case "tool-call":
+        return event.call.function.arguments;
+      case "tool-result":
+        return `${event.name} ${event.error ?? event.result}`;
+      case "finish":
+        return `${event.result.stopReason} ${event.result.toolCalls.length}`;
+    }
+  }
+  return chat.messages.map(({ role }) => role).join(" ");
 }

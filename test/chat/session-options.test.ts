@@ -1,0 +1,195 @@
+import {
+  ChatSession,
+  type ChatSessionOptions,
+  defineTool,
+  Grammar,
+  Sampler,
+} from "../../lib/index.js";
+import { scripted } from "../support/scripted-context.js";
+
+const tool = defineTool({ name: "get_weather" });
+const { context } = scripted([]);
+const hostile = new Proxy(
+  {},
+  {
+    get: () => {
+      throw new Error("get");
+    },
+    ownKeys: () => {
+      throw new Error("ownKeys");
+    },
+  },
+);
+const { proxy: revoked, revoke } = Proxy.revocable({}, {});
+revoke();
+
+function refused(message: RegExp, code = "ERR_INVALID_ARGUMENT") {
+  return expect.objectContaining({ code, message: expect.stringMatching(message) });
+}
+
+const WRONG: [string, unknown, RegExp][] = [
+  ["no object", 5, /plain object for `options`/],
+  ["a misspelt option", { toolchoice: "auto" }, /did you mean `toolChoice`/],
+  ["an option of generations only", { special: true }, /Unknown option "special"/],
+  ["tools that are no list", { tools: {} }, /array of tools for `options\.tools`/],
+  ["a tool that is none", { tools: [5] }, /`options\.tools\[0\]`/],
+  ["a hostile tool", { tools: [hostile] }, /`options\.tools\[0\]`/],
+  [
+    "a tool without a function",
+    { tools: [{ type: "function" }] },
+    /`options\.tools\[0\]\.function`/,
+  ],
+  [
+    "a tool with a bad name",
+    { tools: [{ type: "function", function: { name: "a b" } }] },
+    /`options\.tools\[0\]\.function\.name`/,
+  ],
+  ["two tools of a name", { tools: [tool, tool] }, /Two tools/],
+  ["an unknown choice", { toolChoice: "maybe" }, /one of "auto", "none", "required"/],
+  ["a choice without tools", { toolChoice: "required" }, /needs `tools`/],
+  [
+    "a choice of an unknown tool",
+    { tools: [tool], toolChoice: { type: "function", function: { name: "x" } } },
+    /one of "get_weather" for `options\.toolChoice\.function\.name`/,
+  ],
+  ["a number of rounds", { maxToolRounds: -1 }, /`options\.maxToolRounds`/],
+  ["no boolean", { constrainTools: 1 }, /`options\.constrainTools`/],
+  ["a schema that is none", { responseSchema: true }, /`options\.responseSchema`/],
+  ["a schema with a cycle", { responseSchema: cyclic() }, /`options\.responseSchema`/],
+  ["a sampler that is none", { sampler: {} }, /a Sampler/],
+  ["a number of tokens", { maxTokens: 1.5 }, /`options\.maxTokens`/],
+  ["stop strings that are none", { stop: [5] }, /`options\.stop\[0\]`/],
+  ["a signal that is none", { signal: {} }, /AbortSignal for `options\.signal`/],
+  ["an unknown format", { format: "chatml" }, /`options\.format`/],
+  ["a date that is none", { date: 5 }, /`options\.date`/],
+  ["a hostile object", hostile, /`options`/],
+  ["a revoked proxy", revoked, /`options`/],
+];
+
+function cyclic(): object {
+  const schema: { self?: object } = {};
+  schema.self = schema;
+  return schema;
+}
+
+test.each(WRONG)("a session and a turn refuse %s", (_, options, message) => {
+  expect(() => new ChatSession(context, options as never)).toThrow(refused(message));
+  const chat = new ChatSession(context);
+  expect(() => chat.send("x", options as never)).toThrow(refused(message));
+  expect(chat.messages).toEqual([]);
+});
+
+test.each<[string, unknown, RegExp]>([
+  ["a system message that is none", { system: 5 }, /a string for `options\.system`/],
+  ["messages that are none", { messages: 5 }, /array of messages for `options\.messages`/],
+  ["a message that is none", { system: "x", messages: [5] }, /`options\.messages\[0\]`/],
+  ["an unknown role", { messages: [{ role: "x" }] }, /`options\.messages\[0\]\.role`/],
+  ["a result without its call", { messages: [{ role: "tool", content: "" }] }, /without its call/],
+])("a session refuses %s", (_, options, message) => {
+  expect(() => new ChatSession(context, options as never)).toThrow(refused(message));
+});
+
+test.each<[string, unknown, RegExp]>([
+  ["nothing", undefined, /for `input`/],
+  ["a number", 5, /a text, a message or an array of messages for `input`/],
+  ["an empty list", [], /at least one message for `input`/],
+  ["an unknown role", { role: "x", content: "" }, /`input\[0\]\.role`/],
+  ["a hostile message", hostile, /`input/],
+  ["a revoked proxy", revoked, /`input/],
+])("a turn refuses %s", (_, input, message) => {
+  expect(() => new ChatSession(context).send(input as never)).toThrow(refused(message));
+});
+
+test.each([5, null, {}, { generate: 5, model: {} }, hostile])("%p is no context", (value) => {
+  expect(() => new ChatSession(value as never)).toThrow(refused(/a Context for `context`/));
+});
+
+test("images are refused by name", () => {
+  const input = { role: "user", content: [{ type: "image_url" }] } as const;
+  expect(() => new ChatSession(context).send(input)).toThrow(
+    refused(/`input\[0\]\.content\[0\]\.type`/, "ERR_UNSUPPORTED"),
+  );
+});
+
+test("OpenAI's custom tools are refused by name", () => {
+  expect(() => new ChatSession(context, { tools: [{ type: "custom" }] })).toThrow(
+    refused(/`options\.tools\[0\]\.type`/, "ERR_UNSUPPORTED"),
+  );
+});
+
+test("a sampler with a grammar of its own goes with nothing that needs one", () => {
+  const sampler = new Sampler({ grammar: Grammar.gbnf('root ::= "x"') });
+  const chain = Sampler.chain([
+    { type: "grammar", grammar: Grammar.gbnf('root ::= "x"') },
+    { type: "greedy" },
+  ]);
+  const make = (options: ChatSessionOptions) => () => new ChatSession(context, options);
+  for (const own of [sampler, chain]) {
+    expect(make({ sampler: own, tools: [tool] })).toThrow(refused(/set `constrainTools` to false/));
+    const schema = { type: "object" };
+    expect(make({ sampler: own, responseSchema: schema })).toThrow(
+      refused(/`responseSchema` needs/),
+    );
+    const forced = { tools: [tool], constrainTools: false, toolChoice: "required" } as const;
+    expect(make({ sampler: own, ...forced })).toThrow(refused(/`options\.sampler`/));
+    make({ sampler: own })();
+    make({ sampler: own, tools: [tool], constrainTools: false })();
+    make({ sampler: own, tools: [tool], toolChoice: "none" })();
+  }
+});
+
+test.each<[string, object, string]>([
+  ["not", { not: { type: "string" } }, "#/not"],
+  ["if", { type: "object", properties: { a: { if: {}, else: {} } } }, "#/properties/a/if"],
+  ["multipleOf", { anyOf: [{ type: "integer", multipleOf: 2 }] }, "#/anyOf/0/multipleOf"],
+  ["uniqueItems", { type: "array", items: {}, uniqueItems: true }, "#/uniqueItems"],
+  ["patternProperties", { type: "object", patternProperties: {} }, "#/patternProperties"],
+  ["bounds of numbers", { type: ["number", "null"], minimum: 0 }, "#/minimum"],
+  ["a loose pattern", { type: "string", pattern: "a" }, "#/pattern"],
+  ["a pattern with shorthands", { type: "string", pattern: "^\\d$" }, "#/pattern"],
+  ["what stands beside a reference", { $ref: "#/$defs/a", minimum: 1 }, "#/minimum"],
+  [
+    "what is referred to",
+    { $ref: "#/$defs/a", $defs: { a: { type: "object", minProperties: 1 } } },
+    "#/$defs/a/minProperties",
+  ],
+  ["what is required and nowhere", { type: "object", required: ["a"] }, "#/required"],
+  ["a length that is too long", { type: "string", maxLength: 2001 }, "#/maxLength"],
+])("a response schema with %s is refused with its place", (_, responseSchema, path) => {
+  expect(() => new ChatSession(context, { responseSchema })).toThrow(
+    expect.objectContaining({
+      code: "ERR_SCHEMA_UNSUPPORTED",
+      details: { name: "options.responseSchema", path },
+    }),
+  );
+});
+
+test("a turn's own options go before the session's, for that turn", async () => {
+  const { context, asked } = scripted(["a", "b", "c"]);
+  const chat = new ChatSession(context, { maxTokens: 5, stop: ["x"], date: "today" });
+  await chat.send("1", { maxTokens: 7, date: "tomorrow" }).result();
+  await chat.send("2", { stop: undefined } as never).result();
+  await chat.send("3").result();
+  expect(asked.map(({ options: { maxTokens, stop } }) => ({ maxTokens, stop }))).toEqual([
+    { maxTokens: 7, stop: ["x"] },
+    { maxTokens: 5, stop: ["x"] },
+    { maxTokens: 5, stop: ["x"] },
+  ]);
+  expect(asked[0]?.prompt).toContain("Today Date: tomorrow\n");
+  expect(asked[1]?.prompt).toContain("Today Date: today\n");
+});
+
+test("messages that are given are gone on with", async () => {
+  const { context, asked } = scripted(["Ada."]);
+  const chat = new ChatSession(context, {
+    messages: [
+      { role: "system", content: "Be brief." },
+      { role: "user", content: "I am Ada." },
+      { role: "assistant", content: "Hello, Ada." },
+    ],
+  });
+  await chat.send([{ role: "user", content: "Who am I?" }]).result();
+  expect(asked[0]?.prompt).toContain("Be brief.<|eot_id|>");
+  expect(asked[0]?.prompt).toContain("Hello, Ada.<|eot_id|>");
+  expect(chat.messages).toHaveLength(5);
+});

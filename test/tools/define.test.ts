@@ -1,0 +1,169 @@
+import { defineTool } from "../../lib/index.js";
+
+const parameters = {
+  type: "object",
+  properties: { city: { type: "string" }, days: { type: "integer", minimum: 1 } },
+  required: ["city"],
+} as const;
+
+/** A Standard Schema as libraries make them. */
+function standard(more: object = {}, validate: (value: unknown) => unknown = numbered) {
+  return { "~standard": { version: 1, vendor: "test", validate, ...more } } as never;
+}
+function numbered(value: unknown) {
+  const { days } = value as { days?: unknown };
+  if (typeof days === "number") return { value: { days: days + 1 } };
+  return { issues: [{ message: "no number", path: ["trip", { key: "days" }] }] };
+}
+const jsonSchema = { input: () => ({ type: "object", properties: { days: { type: "number" } } }) };
+
+const toolError = (message: RegExp) =>
+  expect.objectContaining({ code: "ERR_TOOL", message: expect.stringMatching(message) });
+
+test("a tool is frozen, and has an own frozen copy of its schema", () => {
+  const schema = structuredClone(parameters) as { properties: { city: { type: string } } };
+  const tool = defineTool({ name: "get_weather", description: "Tells it.", parameters: schema });
+  schema.properties.city.type = "number";
+  expect(tool.definition).toEqual({
+    type: "function",
+    function: { name: "get_weather", description: "Tells it.", parameters },
+  });
+  expect(tool).not.toHaveProperty("execute");
+  const parts = [tool, tool.definition, tool.definition.function];
+  expect(parts.every(Object.isFrozen)).toBe(true);
+  const copy = tool.definition.function.parameters as typeof schema;
+  expect([copy, copy.properties, copy.properties.city].every(Object.isFrozen)).toBe(true);
+});
+
+test("without parameters there are no arguments", () => {
+  const { definition } = defineTool({ name: "now", execute: () => 5 });
+  expect(definition.function.parameters).toEqual({ type: "object", properties: {} });
+});
+
+describe("arguments are checked", () => {
+  test("by a JSON Schema, and the message says where", () => {
+    const { check } = defineTool({ name: "f", parameters });
+    const args = { city: "Lima", days: 2 };
+    expect(check(args)).toBe(args);
+    expect(() => check({ city: "Lima", days: 0 })).toThrow(toolError(/days/));
+    expect(() => check({ city: 5 })).toThrow(toolError(/^The arguments do not fit .*city.*string/));
+    expect(() => check({})).toThrow(toolError(/city/));
+    expect(() => check(null)).toThrow(toolError(/object/));
+  });
+
+  test("with references, formats and all that a grammar passes over", () => {
+    const { check } = defineTool({
+      name: "f",
+      parameters: {
+        type: "object",
+        properties: { list: { $ref: "#/$defs/list" } },
+        not: { required: ["bad"] },
+        $defs: { list: { type: "array", items: { multipleOf: 2 }, uniqueItems: true } },
+      },
+    });
+    check({ list: [2, 4] });
+    expect(() => check({ list: [2, 3] })).toThrow(toolError(/list\.1/));
+    expect(() => check({ list: [2, 2] })).toThrow(toolError(/list/));
+    expect(() => check({ bad: 1 })).toThrow(toolError(/./));
+  });
+
+  test("by a Standard Schema, whose output is what the tool gets", () => {
+    const { check, definition } = defineTool({ name: "f", parameters: standard({ jsonSchema }) });
+    expect(definition.function.parameters).toEqual(jsonSchema.input());
+    expect(check({ days: 1 })).toEqual({ days: 2 });
+    expect(() => check({})).toThrow(toolError(/trip\.days: no number/));
+  });
+
+  test("by a Standard Schema that takes its time", async () => {
+    const later = (value: unknown) => Promise.resolve(numbered(value));
+    const thenable = (value: unknown) => ({
+      // biome-ignore lint/suspicious/noThenProperty: a promise of another kind
+      then: (resolve: (result: unknown) => void) => resolve(numbered(value)),
+    });
+    for (const validate of [later, thenable]) {
+      const { check } = defineTool({ name: "f", parameters: standard({ jsonSchema }, validate) });
+      expect(await check({ days: 1 })).toEqual({ days: 2 });
+      await expect(check({})).rejects.toEqual(toolError(/no number/));
+    }
+  });
+
+  test("by a Standard Schema that is a function, and keeps its `this`", () => {
+    const schema = Object.assign(() => {}, {
+      "~standard": {
+        version: 1,
+        vendor: "test",
+        add: 1,
+        validate(this: { add: number }, value: unknown) {
+          return { value: (value as number) + this.add };
+        },
+      },
+    });
+    const tool = defineTool({
+      name: "f",
+      parameters: schema as never,
+      jsonSchema: { type: "object" },
+    });
+    expect(tool.check(1)).toBe(2);
+  });
+});
+
+const throwing = () => {
+  throw new Error("hostile");
+};
+const hostile = new Proxy({}, { get: throwing, ownKeys: throwing, has: throwing });
+const { proxy: revoked, revoke } = Proxy.revocable({}, {});
+revoke();
+const circular: { self?: object } = {};
+circular.self = circular;
+
+test.each<[string, unknown, RegExp]>([
+  ["nothing", undefined, /a string for `tool\.name`/],
+  ["null", null, /a plain object for `tool`/],
+  ["a hostile object", hostile, /`tool`/],
+  ["a revoked proxy", revoked, /`tool`/],
+  ["a misspelt option", { name: "f", parameter: {} }, /did you mean `parameters`/],
+  ["no name", {}, /`tool\.name`/],
+  ["an empty name", { name: "" }, /1 to 64 of .* for `tool\.name`/],
+  ["a name with a space", { name: "a b" }, /`tool\.name`/],
+  ["a long name", { name: "a".repeat(65) }, /`tool\.name`/],
+  ["a description that is none", { name: "f", description: 5 }, /`tool\.description`/],
+  ["an implementation that is none", { name: "f", execute: 5 }, /`tool\.execute`/],
+  ["null as parameters", { name: "f", parameters: null }, /`tool\.parameters`/],
+  ["a list as parameters", { name: "f", parameters: [] }, /`tool\.parameters`/],
+  ["a text as parameters", { name: "f", parameters: "x" }, /`tool\.parameters`/],
+  ["hostile parameters", { name: "f", parameters: hostile }, /`tool\.parameters`/],
+  ["revoked parameters", { name: "f", parameters: revoked }, /`tool\.parameters`/],
+  ["a cycle", { name: "f", parameters: circular }, /`tool\.parameters`/],
+  ["a BigInt", { name: "f", parameters: { const: 5n } }, /`tool\.parameters`/],
+  ["arguments that are no object", { name: "f", parameters: { type: "string" } }, /"object"/],
+  ["what says it is JSON", { name: "f", parameters: { toJSON: () => 5 } }, /`tool\.parameters`/],
+  ["half a Standard Schema", { name: "f", parameters: { "~standard": {} } }, /with `validate`/],
+  ["one that is null", { name: "f", parameters: { "~standard": null } }, /`tool\.parameters/],
+  [
+    "one without its JSON Schema",
+    { name: "f", parameters: standard() },
+    /"test".*`tool\.jsonSchema`/,
+  ],
+  [
+    "one whose JSON Schema throws",
+    { name: "f", parameters: standard({ jsonSchema: { input: throwing } }) },
+    /`tool\.parameters`/,
+  ],
+  [
+    "one of something else",
+    { name: "f", parameters: standard({ jsonSchema: { input: () => ({ type: "string" }) } }) },
+    /"object"/,
+  ],
+  ["two JSON Schemas", { name: "f", parameters, jsonSchema: {} }, /`tool\.jsonSchema` goes with/],
+])("%s is refused", (_, tool, message) => {
+  expect(() => defineTool(tool as never)).toThrow(
+    expect.objectContaining({
+      code: "ERR_INVALID_ARGUMENT",
+      message: expect.stringMatching(message),
+    }),
+  );
+});
+
+test("names may have dots and dashes", () => {
+  expect(defineTool({ name: "a.b-c_D9" }).definition.function.name).toBe("a.b-c_D9");
+});
