@@ -9,20 +9,13 @@ const model = await Model.load(process.argv[2] ?? demoModel);
 const context = await model.createContext();
 const session = new ChatSession(context, { sampler: Sampler.greedy() });
 
-const animal = {
+const responseSchema = {
   type: "object",
-  properties: {
-    animal: { enum: ["llama", "alpaca", "cria"] },
-    answer: { type: "string", maxLength: 80 },
-    certain: { type: "boolean" },
-  },
-  required: ["animal", "answer", "certain"],
+  properties: { name: { enum: ["alpaca", "cria", "llama"] }, certain: { type: "boolean" } },
+  required: ["name", "certain"],
 };
 
-const turn = session.send("What is a baby llama called?", {
-  responseSchema: animal,
-  maxTokens: 200,
-});
+const turn = session.send("What is a baby llama called?", { responseSchema, maxTokens: 100 });
 const { message, stopReason } = await turn.result();
 
 // Cut off by `maxTokens` it would be no JSON: the schema decides what comes next, not how far it goes.

@@ -50,7 +50,7 @@ describe.each([
     const { code, stdout, stderr } = await chatWith(source, [QUESTION]);
     expect(stdout).toBe("It is 21 degrees and sunny in Lisbon.\n");
     const [call, result, summary] = stderr.split("\n");
-    expect(call).toBe('get_weather({"city": "Lisbon"})');
+    expect(call).toMatch(/^get_weather\(\{"city": ?"Lisbon"\}\)$/);
     expect(result).toBe('get_weather: {"temperature":21,"condition":"sunny"}');
     expect(summary).toMatch(/^1 answer, \d+ tokens in \d+ ms/);
     expect(code).toBe(0);

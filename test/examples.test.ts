@@ -11,7 +11,7 @@ const SHOWN: readonly [string, readonly (string | RegExp)[]][] = [
     [
       "A baby llama is called a cria.",
       "Your llama is called Luna.",
-      'calls get_weather with {"city": "Lisbon"}',
+      /calls get_weather with \{"city": ?"Lisbon"\}/,
       'is told {"temperature":21,"condition":"sunny"}',
       "It is 21 degrees and sunny in Lisbon.",
       "The capital of France is Paris.",
@@ -24,13 +24,13 @@ const SHOWN: readonly [string, readonly (string | RegExp)[]][] = [
   [
     "tools.mjs",
     [
-      'get_weather {"city": "Lisbon"}',
+      /get_weather \{"city": ?"Lisbon"\}/,
       "It is 21 degrees and sunny in Lisbon.",
-      'find_llama {"name": "Luna"}',
+      /find_llama \{"name": ?"Luna"\}/,
       "Luna is in the garden.",
     ],
   ],
-  ["structured.mjs", [/animal: '\w+'/, /certain: (true|false)/]],
+  ["structured.mjs", ["name: 'cria'", /certain: (true|false)/]],
   ["stream.mjs", ["High in the mountains lived"]],
   ["stop-and-abort.mjs", ["stop string: stop-string", "cancel(): cancelled"]],
   ["batch.mjs", ["text 11: ", "a wrong one: Expected an integer"]],
