@@ -1,10 +1,18 @@
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { runNode } from "./support/child.js";
 import { ROOT } from "./support/paths.js";
 
-/** As a reader runs it, and what a reader is to see. */
-const example = (name: string) => runNode([join(ROOT, "examples", name)], { deadline: 50_000 });
+const ONE_THREAD = String(pathToFileURL(join(ROOT, "test", "support", "one-thread.mjs")));
 
+/** As a reader runs it, but for the threads. */
+const example = (name: string) =>
+  runNode([join(ROOT, "examples", name)], {
+    execArgv: ["--import", ONE_THREAD],
+    deadline: 50_000,
+  });
+
+/** What a reader is to see of each. */
 const SHOWN: readonly [string, readonly (string | RegExp)[]][] = [
   [
     "demo.mjs",
