@@ -1,39 +1,35 @@
 // `npm run demo`: what cria does, on the small model that comes with the repository. Needs no network.
 
 import { fileURLToPath } from "node:url";
-import { Model, Sampler } from "cria";
+import { ChatSession, defineTool, Model, renderChat, Sampler } from "cria";
 
 const modelPath = fileURLToPath(new URL("../models/cria-demo.gguf", import.meta.url));
-const bold = (text) => (process.stdout.isTTY ? `\u001b[1m${text}\u001b[0m` : text);
+const styled = (code) => (text) =>
+  process.stdout.isTTY ? `\u001b[${code}m${text}\u001b[0m` : text;
+const bold = styled(1);
+const dim = styled(2);
 const heading = (text) => console.log(`\n${bold(text)}`);
-
-// A question in the Llama 3.1 chat format. A prompt is a list of segments: `control` is one control
-// token, `text` is text and nothing else, whatever a user types into it.
-function chat(question) {
-  const header = (role) => [
-    { control: "<|start_header_id|>" },
-    { text: role },
-    { control: "<|end_header_id|>" },
-    { text: "\n\n" },
-  ];
-  const dates = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n";
-  return [
-    { control: "<|begin_of_text|>" },
-    ...[...header("system"), { text: dates }, { control: "<|eot_id|>" }],
-    ...[...header("user"), { text: question }, { control: "<|eot_id|>" }],
-    ...header("assistant"),
-  ];
-}
-
-/** Shows the text as it comes. */
-async function show(generation) {
-  for await (const { text } of generation) process.stdout.write(text);
-  console.log();
-  return generation.result();
-}
 
 const speed = (tokens, milliseconds) =>
   `${tokens} tokens in ${Math.round(milliseconds)} ms, ${Math.round((tokens * 1000) / milliseconds)} tokens/s`;
+
+/** One turn of a conversation, told as it happens. */
+async function talk(session, input) {
+  console.log(`> ${input}`);
+  for await (const event of session.send(input)) {
+    if (event.type === "text") {
+      process.stdout.write(event.text);
+    } else if (event.type === "tool-call") {
+      const { name, arguments: args } = event.call.function;
+      console.log(dim(`  the model calls ${name} with ${args}`));
+    } else if (event.type === "tool-result") {
+      console.log(dim(`  and is told ${JSON.stringify(event.result)}`));
+    } else {
+      const { cachedTokens, promptTokens } = event.result.usage;
+      console.log(dim(`\n  (${cachedTokens} of ${promptTokens} prompt tokens were there already)`));
+    }
+  }
+}
 
 const model = await Model.load(modelPath);
 // One thread does for a model this small; the default is one for each physical core.
@@ -41,20 +37,37 @@ const context = await model.createContext({ sequences: 4, threads: 1 });
 const greedy = Sampler.greedy();
 console.log(`${model.metadata.get("general.name")}: ${model.description}`);
 
-heading("A question, answered as it streams");
-const question = "What is a baby llama called?";
-console.log(`> ${question}`);
-const answer = await show(context.generate(chat(question), { sampler: greedy }));
+heading("A conversation: each turn evaluates only what is new");
+const conversation = new ChatSession(context, { sampler: greedy });
+await talk(conversation, "What is a baby llama called?");
+await talk(conversation, "My llama is called Luna.");
+await talk(conversation, "What is my llama called?");
+
+heading("A tool, called by the model");
+const weather = defineTool({
+  name: "get_weather",
+  description: "Get the current weather for a city",
+  parameters: {
+    type: "object",
+    properties: { city: { type: "string", description: "The name of the city" } },
+    required: ["city"],
+  },
+  execute: () => ({ temperature: 21, condition: "sunny" }),
+});
+await talk(
+  new ChatSession(context, { tools: [weather], sampler: greedy }),
+  "What is the weather in Lisbon?",
+);
 
 heading("A text, continued");
 const opening = "Once upon a time";
 process.stdout.write(opening);
-const story = await show(
-  context.generate(opening, {
-    sampler: new Sampler({ temperature: 0.8, seed: 11 }),
-    maxTokens: 200,
-  }),
-);
+const story = context.generate(opening, {
+  sampler: new Sampler({ temperature: 0.8, seed: 11 }),
+  maxTokens: 200,
+});
+for await (const { text } of story) process.stdout.write(text);
+console.log();
 
 heading("Four questions at once, decoded together");
 const questions = [
@@ -66,7 +79,10 @@ const questions = [
 const batchesBefore = context.stats.batches;
 const started = performance.now();
 const results = await Promise.all(
-  questions.map((text) => context.generate(chat(text), { sampler: greedy }).result()),
+  questions.map((content) => {
+    const prompt = renderChat([{ role: "user", content }], { model });
+    return context.generate(prompt, { sampler: greedy }).result();
+  }),
 );
 const elapsed = performance.now() - started;
 questions.forEach((text, i) => {
@@ -76,10 +92,8 @@ questions.forEach((text, i) => {
 heading("Speed");
 const together = results.reduce((sum, { usage }) => sum + usage.completionTokens, 0);
 const batches = context.stats.batches - batchesBefore;
-console.log(
-  `the answer       ${speed(answer.usage.completionTokens, answer.timings.generationMs)}`,
-);
-console.log(`the text         ${speed(story.usage.completionTokens, story.timings.generationMs)}`);
+const { usage: written, timings } = await story.result();
+console.log(`the text         ${speed(written.completionTokens, timings.generationMs)}`);
 console.log(
   `four at once     ${speed(together, elapsed)}, prompts included, in ${batches} batches`,
 );

@@ -1,11 +1,11 @@
 import { createInterface, type Interface } from "node:readline";
 import type { Command } from "commander";
-import type { ChatMessage } from "../chat/messages.js";
-import { renderChat } from "../chat/render.js";
-import type { Context } from "../context.js";
-import type { GenerateOptions, Generation, GenerationResult } from "../generation.js";
-import type { Model } from "../model.js";
-import { describe, Interrupted } from "./failure.js";
+import type { ChatTurn } from "../chat/turn.js";
+import { type ChatCommand, COMMANDS_HELP, readCommand } from "./chat-commands.js";
+import { Conversation } from "./chat-conversation.js";
+import { describeTool, loadTools } from "./chat-tools.js";
+import { TurnView } from "./chat-turn-view.js";
+import { describe, Interrupted, UsageError } from "./failure.js";
 import {
   addCommonFlags,
   addContextFlags,
@@ -18,56 +18,55 @@ import {
 } from "./flags.js";
 import { onInterrupt } from "./interrupt.js";
 import { withContext } from "./open.js";
-import { speed, summarize } from "./summary.js";
+import { speed, summarizeTurn } from "./summary.js";
 import { Terminal } from "./terminal.js";
 
 interface ChatFlags extends CommonFlags, ContextFlags, SamplingFlags {
   system?: string;
+  tools?: string;
 }
 
-const HELP = "/reset forgets the conversation, /exit leaves, Ctrl-C stops an answer.";
+const HELP =
+  `A line that begins with a slash and a word is a command:\n${COMMANDS_HELP}\n` +
+  "Ctrl-C stops an answer; without one it leaves.";
 
 export function addChatCommand(program: Command): void {
   const command = program
     .command("chat")
     .description("talk with a model in its own chat format; each line of standard input is a turn")
     .argument("<model>", "a GGUF file (of a split model the first part)")
-    .option("-s, --system <text>", "the system message");
+    .option("-s, --system <text>", "the system message")
+    .option("--tools <file>", "a module that exports tools, which the model may call");
   addSamplingFlags(command);
   addContextFlags(command);
-  addCommonFlags(command)
-    .addHelpText("after", `\n${HELP}`)
-    .action(async (path: string, flags: ChatFlags) => {
-      const terminal = new Terminal(flags);
-      const sampling = await samplingOf(flags);
-      await withContext(path, flags, terminal, (context) => {
-        checkFormat(context.model);
-        const options = generateOptionsOf(flags, sampling, context.model);
-        return new Chat(context, terminal, options, flags.system).run();
-      });
-    });
+  addCommonFlags(command).addHelpText("after", `\n${HELP}`).action(chat);
 }
 
-/** Before anybody waits for an answer: a model that cannot chat. */
-function checkFormat(model: Model): void {
-  renderChat([{ role: "user", content: "Hello" }], { model });
+async function chat(path: string, flags: ChatFlags): Promise<void> {
+  const terminal = new Terminal(flags);
+  if (flags.tools !== undefined && flags.grammar !== undefined) {
+    throw new UsageError("Give --tools or --grammar: calls have a grammar of their own.");
+  }
+  const sampling = await samplingOf(flags);
+  const tools = flags.tools === undefined ? [] : await loadTools(flags.tools);
+  await withContext(path, flags, terminal, (context) => {
+    const generate = generateOptionsOf(flags, sampling, context.model);
+    const conversation = new Conversation(context, { generate, tools, system: flags.system });
+    return new Chat(conversation, terminal).run();
+  });
 }
 
+/** The lines of standard input, carried out one after the other. */
 class Chat {
-  readonly #context: Context;
+  readonly #conversation: Conversation;
   readonly #terminal: Terminal;
-  readonly #options: GenerateOptions;
-  readonly #system: readonly ChatMessage[];
-  #history: readonly ChatMessage[] = [];
-  #running: Generation | null = null;
-  #ended = false;
+  #running: ChatTurn | null = null;
+  #end: "exit" | "interrupt" | null = null;
   readonly #total = { answers: 0, tokens: 0, milliseconds: 0 };
 
-  constructor(context: Context, terminal: Terminal, options: GenerateOptions, system?: string) {
-    this.#context = context;
+  constructor(conversation: Conversation, terminal: Terminal) {
+    this.#conversation = conversation;
     this.#terminal = terminal;
-    this.#options = options;
-    this.#system = system === undefined ? [] : [{ role: "system", content: system }];
   }
 
   async run(): Promise<void> {
@@ -84,23 +83,19 @@ class Chat {
     const release = onInterrupt(interrupt);
     try {
       if (interactive) {
-        this.#terminal.note(HELP);
+        this.#terminal.note("Ctrl-C stops an answer, /help lists the commands, /exit leaves.");
         lines.prompt();
       }
       for await (const line of lines) {
-        const input = line.trim();
-        if (input === "/exit") break;
-        if (input === "/reset") this.#history = [];
-        else if (input !== "")
-          await (interactive ? this.#attended(input, lines) : this.#turn(input));
-        if (this.#ended) break;
+        await (interactive ? this.#attended(line, lines) : this.#do(line));
+        if (this.#end !== null) break;
         if (interactive) lines.prompt();
       }
     } finally {
       release();
       lines.close();
     }
-    if (this.#ended) throw new Interrupted();
+    if (this.#end === "interrupt") throw new Interrupted();
     if (!interactive) this.#terminal.note(this.#summary());
   }
 
@@ -110,49 +105,70 @@ class Chat {
     this.#running = null;
     running?.cancel();
     if (running && this.#terminal.interactive) return;
-    this.#ended = true;
+    this.#end = "interrupt";
     lines.close();
   }
 
-  /** With a person there: a failed turn is told and undone, and the chat goes on. */
-  async #attended(input: string, lines: Interface): Promise<void> {
+  /** With a person there: what fails is told and undone, and the chat goes on. */
+  async #attended(line: string, lines: Interface): Promise<void> {
     // The terminal takes its keys back while the answer comes: no echo in the midst of it.
     lines.pause();
     process.stdin.setRawMode(false);
     try {
-      this.#terminal.note(summarize(await this.#turn(input)));
+      await this.#do(line);
     } catch (error) {
+      await this.#terminal.endLine();
       this.#terminal.clearProgress();
       process.stderr.write(`${describe(error)}\n`);
     } finally {
-      if (!this.#ended) process.stdin.setRawMode(true);
+      if (this.#end === null) process.stdin.setRawMode(true);
     }
   }
 
-  async #turn(input: string): Promise<GenerationResult> {
-    const messages: ChatMessage[] = [...this.#history, { role: "user", content: input }];
-    const { model } = this.#context;
-    const prompt = renderChat([...this.#system, ...messages], { model });
-    const generation = this.#context.generate(prompt, {
-      ...this.#options,
-      onProgress: (evaluated, total) => this.#terminal.progress("reading", evaluated / total),
-    });
-    this.#running = generation;
+  async #do(line: string): Promise<void> {
+    const command = readCommand(line);
+    if (command !== null) await this.#command(command);
+    else if (line.trim() !== "") await this.#turn(line.trim());
+  }
+
+  async #command({ name, file }: ChatCommand): Promise<void> {
+    switch (name) {
+      case "reset":
+        return this.#conversation.reset();
+      case "tools":
+        return this.#listTools();
+      case "save":
+        return this.#terminal.note(`saved: ${messages(await this.#conversation.save(file))}`);
+      case "load":
+        return this.#terminal.note(`loaded: ${messages(await this.#conversation.load(file))}`);
+      case "help":
+        return this.#terminal.write(`${HELP}\n`);
+      case "exit":
+        this.#end = "exit";
+    }
+  }
+
+  async #listTools(): Promise<void> {
+    const { tools } = this.#conversation;
+    if (tools.length === 0) this.#terminal.note("No tools: --tools FILE gives the model some.");
+    for (const tool of tools) await this.#terminal.write(`${describeTool(tool)}\n`);
+  }
+
+  async #turn(input: string): Promise<void> {
+    const view = new TurnView(this.#terminal);
+    const turn = this.#conversation.send(input, view.reading);
+    this.#running = turn;
     try {
-      for await (const chunk of generation) await this.#terminal.write(chunk.text);
+      for await (const event of turn) await view.show(event);
       await this.#terminal.endLine();
     } finally {
       this.#running = null;
     }
-    const result = await generation.result();
-    // What was shown is what was said, also where the answer was cut short.
-    if (result.text !== "") {
-      this.#history = [...messages, { role: "assistant", content: result.text }];
-    }
+    const result = await turn.result();
+    if (this.#terminal.interactive) this.#terminal.note(summarizeTurn(result, view.writingMs));
     this.#total.answers += 1;
     this.#total.tokens += result.usage.completionTokens;
-    this.#total.milliseconds += result.timings.generationMs;
-    return result;
+    this.#total.milliseconds += view.writingMs;
   }
 
   #summary(): string {
@@ -160,4 +176,8 @@ class Chat {
     const time = `${Math.round(milliseconds)} ms (${speed(tokens, milliseconds)})`;
     return `${answers} ${answers === 1 ? "answer" : "answers"}, ${tokens} tokens in ${time}`;
   }
+}
+
+function messages(count: number): string {
+  return `${count} ${count === 1 ? "message" : "messages"}`;
 }

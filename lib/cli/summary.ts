@@ -1,3 +1,4 @@
+import type { ChatTurnResult } from "../chat/turn.js";
 import type { GenerationResult } from "../generation.js";
 
 /** The line under an answer. */
@@ -7,6 +8,14 @@ export function summarize({ usage, timings, stopReason }: GenerationResult): str
   const read = `${promptTokens} prompt tokens in ${Math.round(promptMs)} ms`;
   const written = `${completionTokens} tokens in ${Math.round(generationMs)} ms`;
   return `${read}, ${written} (${speed(completionTokens, generationMs)}), ${stopReason}`;
+}
+
+/** The same of a turn of a chat, all its rounds together. */
+export function summarizeTurn({ usage, stopReason }: ChatTurnResult, writingMs: number): string {
+  const { promptTokens, cachedTokens, completionTokens } = usage;
+  const read = `${promptTokens} prompt tokens (${cachedTokens} cached)`;
+  const written = `${completionTokens} tokens in ${Math.round(writingMs)} ms`;
+  return `${read}, ${written} (${speed(completionTokens, writingMs)}), ${stopReason}`;
 }
 
 export function speed(tokens: number, milliseconds: number): string {

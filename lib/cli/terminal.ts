@@ -41,6 +41,13 @@ export class Terminal {
     process.stderr.write(`${message}\n`);
   }
 
+  /** A note that stands back behind the answer around it. */
+  async aside(message: string): Promise<void> {
+    await this.endLine();
+    const { stderr } = process;
+    this.note(stderr.isTTY && stderr.hasColors() ? `\u001b[2m${message}\u001b[22m` : message);
+  }
+
   /** A line that is overwritten: only where that can be, and never over an answer. */
   progress(label: string, fraction: number): void {
     if (this.#quiet || !process.stderr.isTTY || !this.#atLineStart) return;

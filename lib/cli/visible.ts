@@ -1,0 +1,17 @@
+/** Long results are for the model; a person sees how they begin. */
+const SHOWN_CHARACTERS = 500;
+
+/** Text from anywhere in one line, in which nothing can move the cursor or change the terminal. */
+export function visible(text: string): string {
+  const shown =
+    text.length <= SHOWN_CHARACTERS
+      ? text
+      : `${text.slice(0, SHOWN_CHARACTERS)}… (${text.length} characters)`;
+  return shown.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, escaped);
+}
+
+function escaped(character: string): string {
+  const short: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+  const code = (character.codePointAt(0) as number).toString(16);
+  return short[character] ?? (code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`);
+}

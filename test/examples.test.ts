@@ -1,0 +1,58 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { runNode } from "./support/child.js";
+import { ROOT } from "./support/paths.js";
+
+const ONE_THREAD = String(pathToFileURL(join(ROOT, "test", "support", "one-thread.mjs")));
+
+/** As a reader runs it, but for the threads. */
+const example = (name: string) =>
+  runNode([join(ROOT, "examples", name)], {
+    execArgv: ["--import", ONE_THREAD],
+    deadline: 50_000,
+  });
+
+/** What a reader is to see of each. */
+const SHOWN: readonly [string, readonly (string | RegExp)[]][] = [
+  [
+    "demo.mjs",
+    [
+      "A baby llama is called a cria.",
+      "Your llama is called Luna.",
+      /calls get_weather with \{"city": ?"Lisbon"\}/,
+      'is told {"temperature":21,"condition":"sunny"}',
+      "It is 21 degrees and sunny in Lisbon.",
+      "The capital of France is Paris.",
+    ],
+  ],
+  [
+    "chat.mjs",
+    ["Your llama is called Luna.", /\(\d\d+ of \d+ prompt tokens were cached\)/, '"role": "user"'],
+  ],
+  [
+    "tools.mjs",
+    [
+      /get_weather \{"city": ?"Lisbon"\}/,
+      "It is 21 degrees and sunny in Lisbon.",
+      /find_llama \{"name": ?"Luna"\}/,
+      "Luna is in the garden.",
+    ],
+  ],
+  ["structured.mjs", ["name: 'cria'", /certain: (true|false)/]],
+  ["stream.mjs", ["High in the mountains lived"]],
+  ["stop-and-abort.mjs", ["stop string: stop-string", "cancel(): cancelled"]],
+  ["batch.mjs", ["text 11: ", "a wrong one: Expected an integer"]],
+  ["sequence.mjs", ["next: ", "- Once upon a time"]],
+  ["worker.mjs", ["The worker is gone"]],
+  ["commonjs.cjs", ["In a small village"]],
+];
+
+test.each(SHOWN)(
+  "%s",
+  async (name, shown) => {
+    const { code, stdout } = await example(name);
+    for (const piece of shown) expect(stdout).toMatch(piece);
+    expect(code).toBe(0);
+  },
+  60_000,
+);
