@@ -244,7 +244,7 @@ function messageOf(
  * nothing of the user's comes before one, even where a turn was stopped behind a call.
  */
 function forTemplates(messages: readonly RenderableMessage[]): RenderableMessage[] {
-  return messages.flatMap((message, index) => {
+  return messages.flatMap((message, index): RenderableMessage[] => {
     const before = messages[index - 1];
     const unanswered =
       message.role === "user" &&

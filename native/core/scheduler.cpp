@@ -12,8 +12,8 @@ namespace cria {
 namespace {
 
 // While others wait for their next token, a piece of a prompt should not take longer than this, or
-// than so many of their steps, but never less than a tile: fewer rows behind a long prompt take longer
-// than 64 (1B at 4,000 tokens: 16 rows 2.9 s, 64 rows 0.8 s).
+// than so many of their steps, but never less than a tile: fewer rows behind a long prompt take
+// longer than 64 (1B at 4,000 tokens: 16 rows 2.9 s, 64 rows 0.8 s).
 constexpr double kPieceMs = 50;
 constexpr double kPieceSteps = 2;
 // How much more a row costs for each of its keys where flash attention goes the other way: fewer

@@ -317,7 +317,7 @@ test("what is shown of the history is a copy", async () => {
   const { messages } = await chat.send("x").result();
   const before = JSON.stringify(chat.messages);
   for (const list of [messages, chat.messages]) {
-    for (const message of list as { content: string; tool_calls?: { id: string }[] }[]) {
+    for (const message of list as unknown as { content: string; tool_calls?: { id: string }[] }[]) {
       message.content = "changed";
       if (message.tool_calls) (message.tool_calls[0] as { id: string }).id = "changed";
     }
