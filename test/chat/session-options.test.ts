@@ -100,7 +100,13 @@ test.each<[string, unknown, RegExp]>([
   expect(() => new ChatSession(context).send(input as never)).toThrow(refused(message));
 });
 
-test.each([5, null, {}, { generate: 5, model: {} }, hostile])("%p is no context", (value) => {
+test.each([
+  ["a number", 5],
+  ["null", null],
+  ["an empty object", {}],
+  ["an object whose generate is no function", { generate: 5, model: {} }],
+  ["a hostile proxy", hostile],
+])("%s is no context", (_, value) => {
   expect(() => new ChatSession(value as never)).toThrow(refused(/a Context for `context`/));
 });
 
