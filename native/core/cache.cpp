@@ -177,20 +177,10 @@ int32_t Cache::longest_prefix(const Tokens& tokens) const {
 }
 
 bool Cache::evict() {
-  Slot oldest = kNoSlot;
-  for (Slot slot = 0; slot < size(); ++slot) {
-    const Entry& entry = slots_[index(slot)];
-    if (entry.in_use || entry.tokens.empty()) continue;
-    if (oldest == kNoSlot || entry.last_used < slots_[index(oldest)].last_used) oldest = slot;
-  }
+  const Slot oldest = oldest_idle();
   if (oldest == kNoSlot) return false;
   clear(oldest);
   return true;
-}
-
-void Cache::forget_idle() {
-  while (evict()) {
-  }
 }
 
 int64_t Cache::cached_tokens() const {
@@ -227,14 +217,21 @@ Cache::Match Cache::best_match(const Tokens& tokens, int32_t reusable, bool idle
 
 // The first that is empty, else what was used least recently.
 Slot Cache::least_useful() const {
-  Slot found = kNoSlot;
+  const auto empty = std::find_if(slots_.begin(), slots_.end(), [](const Entry& entry) {
+    return !entry.in_use && entry.tokens.empty();
+  });
+  return empty != slots_.end() ? static_cast<Slot>(empty - slots_.begin()) : oldest_idle();
+}
+
+// Of those that hold something.
+Slot Cache::oldest_idle() const {
+  Slot oldest = kNoSlot;
   for (Slot slot = 0; slot < size(); ++slot) {
     const Entry& entry = slots_[index(slot)];
-    if (entry.in_use) continue;
-    if (entry.tokens.empty()) return slot;
-    if (found == kNoSlot || entry.last_used < slots_[index(found)].last_used) found = slot;
+    if (entry.in_use || entry.tokens.empty()) continue;
+    if (oldest == kNoSlot || entry.last_used < slots_[index(oldest)].last_used) oldest = slot;
   }
-  return found;
+  return oldest;
 }
 
 int32_t Cache::worth_copying(int32_t length, double ms_per_token) const {

@@ -72,7 +72,6 @@ class Cache {
 
   // Forgets what was used least recently and is in nobody's use. False where nothing is left.
   bool evict();
-  void forget_idle();
 
   bool in_use(Slot slot) const { return slots_[index(slot)].in_use; }
   int32_t size() const { return static_cast<int32_t>(slots_.size()); }
@@ -96,6 +95,7 @@ class Cache {
   static size_t index(Slot slot) { return static_cast<size_t>(slot); }
   Match best_match(const Tokens& tokens, int32_t reusable, bool idle_only) const;
   Slot least_useful() const;
+  Slot oldest_idle() const;
   void clear(Slot slot);
   bool write_state(Slot slot, const std::vector<uint8_t>& state);
 

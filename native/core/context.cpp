@@ -47,11 +47,10 @@ void Context::submit(const std::shared_ptr<Request>& request) {
 void Context::submit(const std::shared_ptr<Command>& command) {
   preparer_.post([this, command] {
     prepare(command->id, [&]() -> Prepared {
-      const Vocabulary& vocabulary = model_->vocabulary();
       if (std::holds_alternative<command::Score>(command->what)) {
-        return std::make_unique<Scoring>(vocabulary, command);
+        return std::make_unique<Scoring>(model_->vocabulary(), command);
       }
-      return Sequences::prepare(vocabulary, command, fingerprint());
+      return sequences_->prepare(command);
     });
   });
 }
@@ -113,9 +112,8 @@ void Context::save(RequestId id, const std::string& path, StateFile file) {
 // of one sequence has an entry for every stream.
 uint64_t Context::fingerprint() const {
   std::ostringstream text;
-  text << model_->identity() << ' ' << (options_.shared_cache ? 1 : options_.sequences) << ' '
-       << options_.cache_type_key << ' ' << options_.cache_type_value << ' '
-       << options_.flash_attention << ' ' << options_.rope_frequency_base << ' '
+  text << model_->identity() << ' ' << options_.cache_type_key << ' ' << options_.cache_type_value
+       << ' ' << options_.flash_attention << ' ' << options_.rope_frequency_base << ' '
        << options_.rope_frequency_scale << ' '
        << (options_.shared_cache ? 1 : options_.sequences);  // streams, which llama.cpp compares
   return hash_of(text.str());

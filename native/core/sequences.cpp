@@ -27,15 +27,14 @@ Sequences::Sequences(const Model& model, Scheduler& scheduler, Outbox& outbox, i
       fingerprint_(fingerprint),
       write_(std::move(write)) {}
 
-PreparedCommand Sequences::prepare(const Vocabulary& vocabulary, std::shared_ptr<Command> command,
-                                   uint64_t fingerprint) {
+PreparedCommand Sequences::prepare(std::shared_ptr<Command> command) const {
   PreparedCommand prepared;
   if (const auto* evaluate = std::get_if<command::Evaluate>(&command->what)) {
-    prepared.tokens = tokenize(vocabulary, evaluate->prompt);
+    prepared.tokens = tokenize(model_.vocabulary(), evaluate->prompt);
   } else if (const auto* restore = std::get_if<command::Restore>(&command->what)) {
-    prepared.state = read_state_file(restore->path, fingerprint);
+    prepared.state = read_state_file(restore->path, fingerprint_);
     for (const llama_token token : prepared.state.tokens)
-      vocabulary.check(token);
+      model_.vocabulary().check(token);
   }
   prepared.command = std::move(command);
   return prepared;

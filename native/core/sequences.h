@@ -31,8 +31,7 @@ class Sequences {
             uint64_t fingerprint, Write write);
 
   // Any thread. Throws what is wrong with it.
-  static PreparedCommand prepare(const Vocabulary& vocabulary, std::shared_ptr<Command> command,
-                                 uint64_t fingerprint);
+  PreparedCommand prepare(std::shared_ptr<Command> command) const;
 
   // Tells the outbox, at once or when what it takes is evaluated.
   void execute(PreparedCommand command);
