@@ -12,6 +12,7 @@ export type { CacheType, ContextOptions } from "./context-options.js";
 export { CriaError, type CriaErrorCode } from "./errors.js";
 export type { BatchRequest, BatchResult, GenerateManyOptions } from "./generate-many.js";
 export type {
+  CachePrompt,
   GenerateOptions,
   Generation,
   GenerationChunk,
