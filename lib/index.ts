@@ -1,6 +1,7 @@
 export { type Device, type EngineInfo, engineInfo, listDevices, setLogHandler } from "./backend.js";
 export type { BuiltinTool } from "./chat/llama-3.js";
 export type { ChatMessage, ChatMessageInput, TextPart, ToolCallInput } from "./chat/messages.js";
+export type { ChatGuard, Moderator } from "./chat/moderation.js";
 export type { ChatFormatName } from "./chat/recognise.js";
 export { type RenderChatOptions, renderChat } from "./chat/render.js";
 export { ChatSession } from "./chat/session.js";

@@ -1,3 +1,5 @@
+import { strip } from "../white-space.js";
+
 /** Where a sentence begins does not depend on the language, but for a few marks. */
 const sentences = new Intl.Segmenter("en", { granularity: "sentence" });
 
@@ -18,6 +20,7 @@ export function pieceEnd(text: string): number {
   return isBlank(text.slice(0, words)) ? text.length : words;
 }
 
+/** Nothing that a guard reads. */
 export function isBlank(text: string): boolean {
-  return text.trim() === "";
+  return strip(text) === "";
 }

@@ -83,12 +83,12 @@ export interface CheckedTurnOptions {
   readonly guard: ChatGuard;
 }
 
-/** The turns' part has its tools made, so that every turn has the same. */
+/** The turns' part has its tools made and its guard read, so that every turn has the same. */
 export function readSessionOptions(options: ChatSessionOptions | undefined): {
   readonly messages: readonly RenderableMessage[];
   readonly turn: ChatTurnOptions;
 } {
-  const { system, messages, tools, ...turn } = readOptions(options, "options", SESSION);
+  const { system, messages, tools, guard, ...turn } = readOptions(options, "options", SESSION);
   const read = (given: readonly ChatMessageInput[], name: string) =>
     Array.isArray(given) && given.length === 0 ? [] : readMessages(given, name);
   return {
@@ -99,7 +99,12 @@ export function readSessionOptions(options: ChatSessionOptions | undefined): {
       ...(messages === undefined ? [] : read(messages, "options.messages")),
     ],
     // One date for all turns: another one tomorrow would change the prompt from its beginning on.
-    turn: { date: new Date(), ...turn, tools: readTools(tools) },
+    turn: {
+      date: new Date(),
+      ...turn,
+      tools: readTools(tools),
+      guard: readGuard(guard, "options.guard"),
+    },
   };
 }
 
