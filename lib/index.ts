@@ -22,9 +22,9 @@ export type {
 } from "./generation.js";
 export { type GbnfOptions, Grammar } from "./grammar.js";
 export {
+  type GuardConversation,
   type GuardResult,
   LlamaGuard,
-  type ModerateManyOptions,
   type ModerateOptions,
 } from "./guard/llama-guard.js";
 export { renderGuardPrompt } from "./guard/prompt.js";
