@@ -10,6 +10,7 @@
 import { costs } from "./cost.mjs";
 import { batches, decodes, prefills } from "./generation.mjs";
 import { latencies } from "./latency.mjs";
+import { moderatedChats } from "./moderated-chat.mjs";
 import { peers } from "./peers.mjs";
 import { serving } from "./serving.mjs";
 
@@ -20,6 +21,7 @@ export const measurements = [
   ...serving,
   ...costs,
   ...latencies,
+  ...moderatedChats,
 ].map(complete);
 
 /** Only with `--peers`. */
