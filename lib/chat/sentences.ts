@@ -1,7 +1,7 @@
 import { strip } from "../white-space.js";
 
-/** Where a sentence begins does not depend on the language, but for a few marks. */
-const sentences = new Intl.Segmenter("en", { granularity: "sentence" });
+/** Made when it is first needed. Where a sentence begins hardly depends on the language. */
+let sentences: Intl.Segmenter | undefined;
 
 /** Code and lists without full stops, or JSON on one line, would be judged at their end only. */
 const LONGEST = 240;
@@ -12,6 +12,7 @@ const LONGEST = 240;
  */
 export function pieceEnd(text: string): number {
   if (isBlank(text)) return 0;
+  sentences ??= new Intl.Segmenter("en", { granularity: "sentence" });
   let end = 0;
   for (const { index } of sentences.segment(text)) end = index; // the last one may go on
   if (!isBlank(text.slice(0, end))) return end;
