@@ -73,20 +73,31 @@ function pieces({ role, text }: GuardTurn, { room, model, render }: FitOptions):
   }
   // The same framing as in the prompt, since the space and the blank line join what is beside them.
   const fits = (piece: string) => length(` ${piece}\n\n`) <= left;
-  return [...split(text, left, fits)].map(conversation);
+  return ranges(text, left, fits)
+    .map(([start, end]) => strip(text.slice(start, end)))
+    .filter((piece) => piece !== "")
+    .map(conversation);
 }
 
-/** Pieces that fit, cut between words where there are any, each with the end of the one before it. */
-function* split(text: string, room: number, fits: (piece: string) => boolean): Generator<string> {
+/**
+ * From where to where the pieces of a text go that fit: cut between words where there are any, each
+ * from before the end of the one before it.
+ */
+export function ranges(
+  text: string,
+  room: number,
+  fits: (piece: string) => boolean,
+): [start: number, end: number][] {
+  const found: [number, number][] = [];
   let start = 0;
   while (start < text.length) {
     const end = pieceEnd(text, start, room, fits);
-    const piece = strip(text.slice(start, end));
-    if (piece !== "") yield piece;
-    if (end === text.length) return;
+    found.push([start, end]);
+    if (end === text.length) break;
     const back = end - Math.floor((end - start) * OVERLAP);
     start = Math.max(border(text, back, end), start + 1);
   }
+  return found;
 }
 
 /** At the end of a word in the last quarter of what fits, if there is one. */
