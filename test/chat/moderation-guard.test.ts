@@ -114,10 +114,31 @@ test("a guard whose context is gone fails the turn, and nothing is shown", async
   }
 });
 
-test("a guard without room for its own prompt fails the turn", async () => {
-  const tiny = await model.createContext({ contextSize: 64, threads: 1 });
-  const small = new LlamaGuard(tiny, { variant: "llama-guard-3-8b" });
-  const chat = new ChatSession(context, { ...GREEDY, guard: small });
-  await expect(chat.send(FOOD).result()).rejects.toMatchObject({ code: "ERR_CONTEXT_FULL" });
-  expect(chat.messages).toEqual([]);
+test("a guard that cannot tell, or has no room for its prompt, fails the turn", async () => {
+  // The demo model's weights with a number that makes noise of them.
+  const noise = await Model.load(MODEL, {
+    metadataOverrides: { "llama.attention.layer_norm_rms_epsilon": 100.5 },
+  });
+  const cases = [
+    ["ERR_GUARD_UNREADABLE", await noise.createContext({ contextSize: 2048, threads: 1 })],
+    ["ERR_CONTEXT_FULL", await model.createContext({ contextSize: 64, threads: 1 })],
+  ] as const;
+  for (const [code, own] of cases) {
+    const broken = new LlamaGuard(own, { variant: "llama-guard-3-8b" });
+    for (const direction of ["input", "output"]) {
+      const chat = new ChatSession(context, { ...GREEDY, guard: { [direction]: broken } });
+      await expect(chat.send(FOOD).result()).rejects.toMatchObject({ code });
+      expect(chat.messages).toEqual([]);
+    }
+  }
+  await noise.dispose();
+});
+
+test("sessions share a guard", async () => {
+  const chats = Array.from({ length: 3 }, () => new ChatSession(context, { ...GREEDY, guard }));
+  const turns = chats.map((chat, i) => chat.send(i === 1 ? ATTACK : FOOD).result());
+  const results = await Promise.all(turns);
+  expect(results.map(({ stopReason }) => stopReason)).toEqual([
+    ...["end-of-turn", "moderated", "end-of-turn"],
+  ]);
 });
