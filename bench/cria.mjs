@@ -5,6 +5,7 @@
 import { perToken, residentSet } from "./works/binding.mjs";
 import { generate, serve, vocabulary } from "./works/generation.mjs";
 import { abortPrefill, gaps, generatingDelay, loadingDelay } from "./works/latency.mjs";
+import { moderate } from "./works/moderation.mjs";
 
 const works = {
   "abort-prefill": abortPrefill,
@@ -12,6 +13,7 @@ const works = {
   generate,
   "generating-delay": generatingDelay,
   "loading-delay": loadingDelay,
+  moderate,
   "per-token": perToken,
   "resident-set": residentSet,
   serve,

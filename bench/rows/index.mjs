@@ -10,6 +10,7 @@
 import { costs } from "./cost.mjs";
 import { batches, decodes, prefills } from "./generation.mjs";
 import { latencies } from "./latency.mjs";
+import { moderations } from "./moderation.mjs";
 import { peers } from "./peers.mjs";
 import { serving } from "./serving.mjs";
 
@@ -18,6 +19,7 @@ export const measurements = [
   ...prefills,
   ...batches,
   ...serving,
+  ...moderations,
   ...costs,
   ...latencies,
 ].map(complete);
