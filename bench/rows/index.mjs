@@ -11,6 +11,7 @@ import { costs } from "./cost.mjs";
 import { batches, decodes, prefills } from "./generation.mjs";
 import { latencies } from "./latency.mjs";
 import { moderatedChats } from "./moderated-chat.mjs";
+import { moderations } from "./moderation.mjs";
 import { peers } from "./peers.mjs";
 import { serving } from "./serving.mjs";
 
@@ -19,6 +20,7 @@ export const measurements = [
   ...prefills,
   ...batches,
   ...serving,
+  ...moderations,
   ...costs,
   ...latencies,
   ...moderatedChats,
