@@ -1,6 +1,7 @@
 export { type Device, type EngineInfo, engineInfo, listDevices, setLogHandler } from "./backend.js";
 export type { BuiltinTool } from "./chat/llama-3.js";
 export type { ChatMessage, ChatMessageInput, TextPart, ToolCallInput } from "./chat/messages.js";
+export type { ChatGuard, Moderator } from "./chat/moderation.js";
 export type { ChatFormatName } from "./chat/recognise.js";
 export { type RenderChatOptions, renderChat } from "./chat/render.js";
 export { ChatSession } from "./chat/session.js";
@@ -21,6 +22,21 @@ export type {
   GenerationUsage,
 } from "./generation.js";
 export { type GbnfOptions, Grammar } from "./grammar.js";
+export {
+  type GuardConversation,
+  type GuardResult,
+  LlamaGuard,
+  type ModerateOptions,
+} from "./guard/llama-guard.js";
+export { renderGuardPrompt } from "./guard/prompt.js";
+export {
+  type GuardCategory,
+  type GuardOptions,
+  type GuardVariant,
+  type GuardVerdict,
+  LLAMA_GUARD_3_CATEGORIES,
+} from "./guard/types.js";
+export { parseGuardVerdict } from "./guard/verdict.js";
 export type { TokenLogprob, TokenLogprobs } from "./logprobs.js";
 export {
   type DetokenizeOptions,

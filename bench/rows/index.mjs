@@ -10,6 +10,8 @@
 import { costs } from "./cost.mjs";
 import { batches, decodes, prefills } from "./generation.mjs";
 import { latencies } from "./latency.mjs";
+import { moderatedChats } from "./moderated-chat.mjs";
+import { moderations } from "./moderation.mjs";
 import { peers } from "./peers.mjs";
 import { serving } from "./serving.mjs";
 
@@ -18,8 +20,10 @@ export const measurements = [
   ...prefills,
   ...batches,
   ...serving,
+  ...moderations,
   ...costs,
   ...latencies,
+  ...moderatedChats,
 ].map(complete);
 
 /** Only with `--peers`. */
