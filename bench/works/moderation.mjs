@@ -8,15 +8,10 @@ import { createContext, withModel } from "./support.mjs";
 const variant = "llama-guard-3-8b";
 const words = "llama wool river song bread cloud village morning letter garden".split(" ");
 
-/** A few words each, of different lengths, that begin differently. */
+/** Two words and a number each, which begin differently. */
 function messagesOf(count) {
-  return Array.from({ length: count }, (_, i) => {
-    const said = Array.from(
-      { length: 2 + (i % 5) },
-      (_, k) => words[(i * 3 + k * 7) % words.length],
-    );
-    return `${i} ${said.join(" ")}?`;
-  });
+  const word = (i) => words[i % words.length];
+  return Array.from({ length: count }, (_, i) => `${word(i)} ${i} ${word(Math.floor(i / 10))}?`);
 }
 
 /**
