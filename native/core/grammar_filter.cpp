@@ -4,12 +4,14 @@
 #include <chrono>
 #include <cmath>
 #include <exception>
+#include <limits>
 #include <new>
 #include <numeric>
 
 #include "error.h"
 #include "grammar_source.h"
 #include "token_tree.h"
+#include "utf8.h"
 
 namespace cria {
 
@@ -100,6 +102,7 @@ GrammarFilter::GrammarFilter(const GrammarFilter& other)
       sleep_(other.sleep_),
       remaining_(other.remaining_),
       named_(other.named_),
+      open_(other.open_),
       excludes_beyond_ascii_(other.excludes_beyond_ascii_) {}
 
 // With a pattern, lazy: what a match of its group begins with is all that the grammar gets of the
@@ -126,7 +129,27 @@ void GrammarFilter::filter(llama_token_data_array& candidates) {
   if (!awake_) return;
   const StepTimer timer;
   llama_sampler_apply(sampler_.get(), &candidates);
+  for (size_t i = 0; i < candidates.size; ++i) {
+    llama_token_data& candidate = candidates.data[i];
+    if (is_allowed(candidate) && !is_text(candidate.id)) {
+      candidate.logit = -std::numeric_limits<float>::infinity();
+    }
+  }
   timer.check();
+}
+
+// llama.cpp takes bytes for characters that are none: above U+10FFFF, surrogates, overlong forms.
+// Each byte of these would become a character of its own in the output, which no grammar counted.
+bool GrammarFilter::is_text(llama_token token) {
+  const TokenTree& tree = vocabulary_.tree();
+  if (remaining_ <= 0 && tree.begins_text(token)) return true;
+  if (vocabulary_.ends_generation(token) || is_named(token)) return true;
+  if (remaining_ <= 0) return false;
+  if (open_.empty()) return true;  // a token that the grammar named began it
+  bytes_ = open_;
+  vocabulary_.append_piece(token, /*special=*/true, bytes_);
+  bytes_.resize(std::min(bytes_.size(), bytes_.find('\0')));
+  return utf8::begins_text(bytes_);
 }
 
 const Tokens& GrammarFilter::allowed() {
@@ -138,7 +161,6 @@ const Tokens& GrammarFilter::allowed() {
   }
   const TokenTree& tree = vocabulary_.tree();
   ask(tree.ending());
-  ask(tree.overlong());
   ask(named_);
   // Within a character only what goes on with it may come.
   if (remaining_ > 0) {
@@ -342,7 +364,9 @@ void GrammarFilter::wake(size_t start) {
   for (size_t i = first; i < sleep.generated.size(); ++i)
     take(sleep.generated[i]);
   if (first < sleep.generated.size()) {
-    remaining_ = remaining_bytes(sleep.text.substr(start), 0);
+    const std::string text = sleep.text.substr(start);
+    remaining_ = remaining_bytes(text, 0);
+    open_ = text.substr(text.size() - utf8::unfinished_tail(text));
   }
 }
 
@@ -367,6 +391,8 @@ void GrammarFilter::take(llama_token token) {
   std::string piece;
   vocabulary_.append_piece(token, /*special=*/true, piece);
   remaining_ = remaining_bytes(piece, remaining_);
+  open_ += piece;
+  open_.erase(0, open_.size() - utf8::unfinished_tail(open_));
   timer.check();
 }
 
