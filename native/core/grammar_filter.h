@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sampler_step.h"
@@ -46,6 +47,8 @@ class GrammarFilter {
 
  private:
   void accept_prefix();
+  void accept_of_prefix(llama_token token);
+  std::pair<llama_token, size_t> longest_at_start(const std::string& text) const;
   struct Free {
     void operator()(llama_sampler* sampler) const { llama_sampler_free(sampler); }
   };

@@ -45,11 +45,12 @@ function tensors(vocabularySize: number): readonly Tensor[] {
 }
 
 /**
- * A model of the demo model's vocabulary and template (Llama 3.1's format), of one tiny layer of random
- * weights: it says anything, and has learnt nothing.
+ * A model of one tiny layer of random weights: it says anything, and has learnt nothing. Vocabulary and
+ * template are those of a Llama model's file, or of one that has no weights; else of the demo model
+ * (Llama 3.1's format).
  */
-export async function writeRandomModel(path: string, seed: number): Promise<void> {
-  const header = resized(readFileSync(DEMO));
+export async function writeRandomModel(path: string, seed: number, like = DEMO): Promise<void> {
+  const header = resized(readFileSync(like));
   const random = new Random(seed);
   const infos: Buffer[] = [];
   const data: Buffer[] = [];
@@ -71,11 +72,12 @@ export async function writeRandomModel(path: string, seed: number): Promise<void
 /** What stands in front of the first tensor, with the sizes of this one. */
 function resized(bytes: Buffer) {
   const first = Buffer.from("token_embd.weight");
-  const end = bytes.indexOf(first) - 8; // its length
-  if (end < 0) throw new Error(`The tensors of ${DEMO} begin with another one`);
+  const has = bytes.readBigUInt64LE(8) > 0n;
+  const end = has ? bytes.indexOf(first) - 8 /* its length */ : bytes.length;
+  if (end < 0) throw new Error("The tensors begin with another one");
   const at = (key: string) => {
     const found = bytes.indexOf(Buffer.from(key));
-    if (found < 0 || found > end) throw new Error(`${DEMO} has no ${key}`);
+    if (found < 0 || found > end) throw new Error(`There is no ${key}`);
     return found + key.length + 4; // behind its type
   };
   for (const [key, size] of Object.entries(SIZES)) bytes.writeUInt32LE(size, at(key));
