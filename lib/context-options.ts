@@ -127,7 +127,7 @@ export function nativeContextOptions(
   const o = readOptions(given, "options", KNOWN);
   const { cacheLayout = "auto", embeddings = false } = o;
   boolean(embeddings, "options.embeddings");
-  const sequences = o.sequences ?? (embeddings ? Math.min(TEXTS, Number(o.batchSize) || TEXTS) : 1);
+  const { sequences = embeddings ? Math.min(TEXTS, Number(o.batchSize) || TEXTS) : 1 } = o;
   integer(sequences, "options.sequences", 1, SEQUENCES_MAX);
   oneOf(cacheLayout, "options.cacheLayout", ["auto", "separate", "shared"]);
   const layout = cacheLayout === "auto" ? "separate" : cacheLayout;

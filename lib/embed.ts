@@ -1,4 +1,4 @@
-import { abortReason, untilAborted, watchSignal } from "./abort.js";
+import { abortReason, untilAborted } from "./abort.js";
 import type { Context } from "./context.js";
 import type { Pooling } from "./context-options.js";
 import { CriaError, type Origin } from "./errors.js";
@@ -165,20 +165,14 @@ async function all(
       }
     }
   };
-  const stop = () => {
-    next = texts.length;
-    for (const one of running) one.cancel();
-  };
-  const unwatch = signal && watchSignal(signal, stop);
   const lanes = Array.from({ length: Math.min(windowWidth(context), texts.length) }, lane);
   try {
     await untilAborted(Promise.all(lanes), signal);
     return answers;
   } catch (error) {
-    stop();
+    next = texts.length;
+    for (const one of running) one.cancel();
     throw error;
-  } finally {
-    unwatch?.();
   }
 }
 

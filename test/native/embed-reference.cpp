@@ -87,11 +87,13 @@ void decode(llama_context* context, Ids& ids) {
 
 void run(const std::vector<std::string>& args) {
   if (args.size() != 4) throw std::runtime_error("expected MODEL OUTPUT POOLING TYPE");
-  const std::map<std::string, enum llama_pooling_type> poolings{{"none", LLAMA_POOLING_TYPE_NONE},
-                                                                {"mean", LLAMA_POOLING_TYPE_MEAN},
-                                                                {"cls", LLAMA_POOLING_TYPE_CLS},
-                                                                {"last", LLAMA_POOLING_TYPE_LAST},
-                                                                {"rank", LLAMA_POOLING_TYPE_RANK}};
+  const std::map<std::string, enum llama_pooling_type> poolings {
+    {"none", LLAMA_POOLING_TYPE_NONE},
+    {"mean", LLAMA_POOLING_TYPE_MEAN},
+    {"cls", LLAMA_POOLING_TYPE_CLS},
+    {"last", LLAMA_POOLING_TYPE_LAST},
+    {"rank", LLAMA_POOLING_TYPE_RANK}
+  };
   const enum llama_pooling_type pooling = poolings.at(args[2]);
   const bool ranks = pooling == LLAMA_POOLING_TYPE_RANK;
   const ModelPtr model(llama_model_load_from_file(args[0].c_str(), llama_model_default_params()),
