@@ -3,11 +3,13 @@
 //   node bench/cria.mjs '{"work":"generate","model":"…","settings":{…},…}'   → one line of JSON
 
 import { perToken, residentSet } from "./works/binding.mjs";
+import { embed } from "./works/embedding.mjs";
 import { generate, serve, vocabulary } from "./works/generation.mjs";
 import { abortPrefill, gaps, generatingDelay, loadingDelay } from "./works/latency.mjs";
 
 const works = {
   "abort-prefill": abortPrefill,
+  embed,
   gaps,
   generate,
   "generating-delay": generatingDelay,

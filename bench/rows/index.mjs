@@ -8,6 +8,7 @@
 // README.md says in words what they are.
 
 import { costs } from "./cost.mjs";
+import { embeddings } from "./embedding.mjs";
 import { batches, decodes, prefills } from "./generation.mjs";
 import { latencies } from "./latency.mjs";
 import { peers } from "./peers.mjs";
@@ -18,6 +19,7 @@ export const measurements = [
   ...prefills,
   ...batches,
   ...serving,
+  ...embeddings,
   ...costs,
   ...latencies,
 ].map(complete);
