@@ -70,9 +70,9 @@ let makeContext: (parts: Parts) => Context;
  */
 export class Context implements AsyncDisposable {
   readonly model: Model;
-  /** Tokens that one generation can hold, prompt and output together. */
+  /** Tokens that one generation can hold, prompt and output together; for embeddings, one text. */
   readonly contextSize: number;
-  /** How many generations are decoded together. */
+  /** How many generations are decoded together; for embeddings, texts in one batch. */
   readonly sequences: number;
   /** Tokens that go to the engine in one call. */
   readonly batchSize: number;
