@@ -1,6 +1,6 @@
 import { expected, invalid, show } from "./errors.js";
-import type { GenerateOptions } from "./generation.js";
-import type { NativeRequest } from "./native.js";
+import type { CachePrompt, GenerateOptions } from "./generation.js";
+import type { NativeRequest, NativeReuse } from "./native.js";
 import {
   abortSignal,
   boolean,
@@ -11,6 +11,7 @@ import {
   list,
   MAX_INT32,
   nearest,
+  oneOf,
   readOptions,
   string,
   unreadable,
@@ -63,9 +64,15 @@ export function nativeGenerateOptions(
       special: boolean(special, "options.special"),
       progress: onProgress !== undefined,
       logprobs: logprobs ?? -1,
-      cachePrompt: boolean(cachePrompt, "options.cachePrompt"),
+      reuse: nativeReuse(cachePrompt, "options.cachePrompt"),
     },
   };
+}
+
+export function nativeReuse(cachePrompt: CachePrompt, name: string): NativeReuse {
+  oneOf(cachePrompt, name, [true, false, "exact"]);
+  if (cachePrompt === "exact") return cachePrompt;
+  return cachePrompt ? "any" : "none";
 }
 
 /** Longer names than this are near an option's only where it is meant. */

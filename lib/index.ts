@@ -1,6 +1,7 @@
 export { type Device, type EngineInfo, engineInfo, listDevices, setLogHandler } from "./backend.js";
 export type { BuiltinTool } from "./chat/llama-3.js";
 export type { ChatMessage, ChatMessageInput, TextPart, ToolCallInput } from "./chat/messages.js";
+export type { ChatGuard, Moderator } from "./chat/moderation.js";
 export type { ChatFormatName } from "./chat/recognise.js";
 export { type RenderChatOptions, renderChat } from "./chat/render.js";
 export { ChatSession } from "./chat/session.js";
@@ -13,6 +14,7 @@ export type { EmbedOptions, EmbedResult, RankOptions } from "./embed.js";
 export { CriaError, type CriaErrorCode } from "./errors.js";
 export type { BatchRequest, BatchResult, GenerateManyOptions } from "./generate-many.js";
 export type {
+  CachePrompt,
   GenerateOptions,
   Generation,
   GenerationChunk,
@@ -22,9 +24,9 @@ export type {
 } from "./generation.js";
 export { type GbnfOptions, Grammar } from "./grammar.js";
 export {
+  type GuardConversation,
   type GuardResult,
   LlamaGuard,
-  type ModerateManyOptions,
   type ModerateOptions,
 } from "./guard/llama-guard.js";
 export { renderGuardPrompt } from "./guard/prompt.js";

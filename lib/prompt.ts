@@ -89,14 +89,12 @@ export function nativePrompt(
 
 function isSegments(prompt: unknown): prompt is readonly unknown[] {
   if (ArrayBuffer.isView(prompt)) return false;
-  if (!Array.isArray(prompt)) {
-    throw expected("a string, an array of segments or token ids", "prompt", prompt);
-  }
   try {
-    return typeof prompt[0] !== "number";
+    if (Array.isArray(prompt)) return typeof prompt[0] !== "number";
   } catch (error) {
     throw unreadable(error, "prompt", prompt);
   }
+  throw expected("a string, an array of segments or token ids", "prompt", prompt);
 }
 
 /** Neighbouring ids become one segment, empty ones are left out. */

@@ -1,6 +1,8 @@
 import { expected } from "./errors.js";
+import { nativeReuse } from "./generate-options.js";
+import type { CachePrompt } from "./generation.js";
 import type { NativeCommand } from "./native.js";
-import { abortSignal, boolean, readOptions } from "./options.js";
+import { abortSignal, readOptions } from "./options.js";
 import { nativePrompt, type PromptVocabulary } from "./prompt.js";
 import { copyTokens } from "./tokens.js";
 
@@ -8,8 +10,8 @@ import { copyTokens } from "./tokens.js";
 export interface ScoreOptions {
   /** Takes effect within 100 ms; the promise rejects with its reason. */
   readonly signal?: AbortSignal;
-  /** Take over what is cached of the longest common prefix of other prompts. Default true. */
-  readonly cachePrompt?: boolean;
+  /** As in `GenerateOptions`. */
+  readonly cachePrompt?: CachePrompt;
 }
 
 /** Checked and complete, as the addon takes it. */
@@ -27,6 +29,6 @@ export function scoreCommand(
   }
   const { signal, cachePrompt = true } = readOptions(options, "options", ["signal", "cachePrompt"]);
   if (signal !== undefined) abortSignal(signal, "options.signal");
-  boolean(cachePrompt, "options.cachePrompt");
-  return { signal, command: { type: "score", segments, addBos, candidates, cachePrompt } };
+  const reuse = nativeReuse(cachePrompt, "options.cachePrompt");
+  return { signal, command: { type: "score", segments, addBos, candidates, reuse } };
 }

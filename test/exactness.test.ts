@@ -1,4 +1,10 @@
-import { type Context, type GenerateOptions, Model, Sampler } from "../lib/index.js";
+import {
+  type CachePrompt,
+  type Context,
+  type GenerateOptions,
+  Model,
+  Sampler,
+} from "../lib/index.js";
 import { decodedTogether, gaps, NEAR_TIE } from "./support/batched-reference.js";
 import { chosen, endTokens, forbidden, PROMPTS } from "./support/demo.js";
 import { MODEL } from "./support/paths.js";
@@ -95,7 +101,7 @@ describe.each([64, 128, 512])(
     const batches = { ...shape, batchSize: microBatchSize, sequences: 4, threads };
 
     /** Two generations that have begun and will not end by themselves. */
-    async function endlessly(context: Context, cachePrompt: boolean) {
+    async function endlessly(context: Context, cachePrompt: CachePrompt) {
       const options = {
         sampler: new Sampler({ temperature: 0, logitBias: forbidden(endTokens(model)) }),
         cachePrompt,
@@ -121,28 +127,49 @@ describe.each([64, 128, 512])(
     }
 
     // Not a bit may differ: a piece that llama.cpp computes in another way shows here first.
-    test("separate streams give the same logits as alone", async () => {
-      const candidates = Array.from({ length: model.vocabularySize }, (_, token) => token);
-      const lengths = [700, 130, 65, 64, 63, 333, 2, 1, 576, 191];
-      const score = (context: Context, length: number, index: number) =>
-        context.score(long(index, length), candidates, { cachePrompt: false });
-      const alone = await model.createContext({ ...batches, sequences: 1 });
-      const expected: Float32Array[] = [];
-      for (const [index, length] of lengths.entries()) {
-        expected.push(await score(alone, length, index));
-      }
+    test.each([false, "exact"] as const)(
+      "separate streams give the same logits as alone, prefixes reused: %p",
+      async (cachePrompt) => {
+        const candidates = Array.from({ length: model.vocabularySize }, (_, token) => token);
+        const lengths = [700, 130, 65, 64, 63, 333, 2, 1, 576, 191, 640, 530, 600, 129, 512];
+        const score = (context: Context, length: number, index: number, cachePrompt: CachePrompt) =>
+          context.score(long(index % 3, length), candidates, { cachePrompt });
+        const alone = await model.createContext({ ...batches, sequences: 1 });
+        const expected: Float32Array[] = [];
+        for (const [index, length] of lengths.entries()) {
+          expected.push(await score(alone, length, index, false));
+        }
+        const context = await model.createContext({ ...batches, cacheLayout: "separate" });
+        const running = await endlessly(context, cachePrompt);
+        for (let round = 0; round < 2; round++) {
+          const together = await Promise.all(
+            lengths.map((length, index) => score(context, length, index, cachePrompt)),
+          );
+          for (const [index, values] of together.entries()) {
+            const { buffer } = expected[index] as Float32Array;
+            expect(Buffer.from(values.buffer).equals(Buffer.from(buffer))).toBe(true);
+          }
+        }
+        for (const generation of running) generation.cancel();
+        await Promise.all([alone.dispose(), context.dispose()]);
+      },
+    );
+
+    test("an exact prefix saves what is in common, and the answer is the same", async () => {
       const context = await model.createContext({ ...batches, cacheLayout: "separate" });
-      const running = await endlessly(context, false);
-      const together = await Promise.all(
-        lengths.map((length, index) => score(context, length, index)),
+      const lengths = [700, 600, 650, 130, 700];
+      const results = await Promise.all(
+        lengths.map((length) =>
+          generate(context, long(0, length), { maxTokens: 12, cachePrompt: "exact" }),
+        ),
       );
-      for (const generation of running) generation.cancel();
-      for (const [index, values] of together.entries()) {
-        expect(
-          Buffer.from(values.buffer).equals(Buffer.from((expected[index] as Float32Array).buffer)),
-        ).toBe(true);
+      for (const [index, { generated }] of results.entries()) {
+        const prompt = long(0, lengths[index] as number);
+        expect([generated]).toEqual(await decodedTogether([prompt], 12, shape));
       }
-      await Promise.all([alone.dispose(), context.dispose()]);
+      const cached = results.reduce((sum, { result }) => sum + result.usage.cachedTokens, 0);
+      expect(cached).toBeGreaterThan(4 * 600 - 4 * 64 - 600);
+      await context.dispose();
     });
 
     test("separate streams", async () => {

@@ -38,6 +38,15 @@ const SHOWN: readonly [string, readonly (string | RegExp)[]][] = [
       "Luna is in the garden.",
     ],
   ],
+  [
+    "moderate.mjs",
+    [
+      /^safe: false, P\(unsafe\) (1\.000|0\.9\d\d)\n {2}S1: Violent Crimes\n/,
+      "Llamas eat grass, hay and other plants.\n  (end-of-turn, ",
+      "(moderated, 0 tokens generated)\n  the user's message was blocked: S2",
+      /Cars have keys\. \n {2}\(moderated, \d+ tokens generated\)\n {2}the assistant's message was/,
+    ],
+  ],
   ["structured.mjs", ["name: 'cria'", /certain: (true|false)/]],
   ["stream.mjs", ["High in the mountains lived"]],
   ["stop-and-abort.mjs", ["stop string: stop-string", "cancel(): cancelled"]],

@@ -1,5 +1,6 @@
 import { type Model, promptToString } from "../lib/index.js";
 import { nativePrompt } from "../lib/prompt.js";
+import { copyTokens } from "../lib/tokens.js";
 
 const vocabulary = {
   vocabularySize: 100,
@@ -86,6 +87,18 @@ describe("native prompt", () => {
       expect.objectContaining({ code: "ERR_INVALID_ARGUMENT", cause }),
     );
   });
+});
+
+test("a revoked proxy and a detached array are invalid arguments, wherever ids are taken", () => {
+  const { proxy, revoke } = Proxy.revocable([1], {});
+  revoke();
+  const detached = Int32Array.of(1);
+  structuredClone(detached, { transfer: [detached.buffer] });
+  for (const wrong of [proxy, detached]) {
+    expect(() => nativePrompt(wrong, vocabulary)).toThrow(invalid(/`prompt`/));
+    expect(() => nativePrompt([{ tokens: wrong }], vocabulary)).toThrow(invalid(/prompt\[0\]/));
+    expect(() => copyTokens(wrong, "tokens", 9)).toThrow(invalid(/`tokens`/));
+  }
 });
 
 describe("promptToString", () => {

@@ -8,6 +8,7 @@ import { reportFailure } from "./failure.js";
 import { addGenerateCommand } from "./generate.js";
 import { addInfoCommand } from "./info.js";
 import { takeInterrupts } from "./interrupt.js";
+import { addModerateCommand } from "./moderate.js";
 import { exitOnBrokenOutput } from "./terminal.js";
 
 const { version } = createRequire(import.meta.url)("cria/package.json") as { version: string };
@@ -25,7 +26,8 @@ const program = new Command("cria")
   .showHelpAfterError("(--help tells what there is)")
   .addHelpText(
     "after",
-    "\nExit codes: 0 ok, 1 failed, 2 wrong usage, 130 interrupted. CRIA_DEBUG=1 tells more.",
+    "\nExit codes: 0 ok, 1 failed, 2 wrong usage, 3 unsafe (moderate), 130 interrupted. " +
+      "CRIA_DEBUG=1 tells more.",
   );
 
 if (process.env.CRIA_DEBUG === "1") {
@@ -37,6 +39,7 @@ if (process.env.CRIA_DEBUG === "1") {
 // Settings of the program are copied to its commands as they are added, so they come first.
 addGenerateCommand(program);
 addChatCommand(program);
+addModerateCommand(program);
 addInfoCommand(program);
 addDevicesCommand(program);
 

@@ -29,7 +29,7 @@ export function readConversation(
     if (text === "") throw empty(name, conversation);
     return [{ role: "user", text }];
   }
-  if (!Array.isArray(conversation)) {
+  if (typeof conversation !== "object" || conversation === null) {
     throw expected("a string or an array of messages", name, conversation);
   }
   const turns: { role: GuardTurn["role"]; texts: string[] }[] = [];

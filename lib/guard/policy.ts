@@ -39,7 +39,8 @@ export function readGuardOptions(
   const excluded = options.exclude && readCodes(options.exclude, "options.exclude");
   const variant = asked === "auto" ? recognise() : asked;
   const all = own ?? VARIANTS[variant];
-  const codes = all.map(({ code }) => code);
+  // Leaving out what only another policy lists says nothing wrong: options may serve for both.
+  const codes = [...new Set([...all, ...LLAMA_GUARD_3_CATEGORIES].map(({ code }) => code))];
   for (const [index, code] of excluded?.entries() ?? []) {
     oneOf(code, `options.exclude[${index}]`, codes);
   }

@@ -17,7 +17,7 @@ namespace command {
 struct Score {
   Prompt prompt;
   Tokens candidates;
-  bool cache_prompt = true;
+  Reuse reuse = Reuse::kAny;
 };
 // Of a text.
 struct Embed {

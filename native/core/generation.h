@@ -20,7 +20,7 @@ class Generation : public Task {
   Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request);
 
   void enter(Slot slot, int32_t evaluated) override;
-  bool uses_cached_prefixes() const override { return request_->cache_prompt; }
+  Reuse reuse() const override { return request_->reuse; }
   bool reports_progress() const override { return request_->progress; }
   bool step(const float* logits, int32_t context_size, Outbox& outbox) override;
   void cancel(Outbox& outbox) override { finish(StopReason::kCancelled, outbox); }

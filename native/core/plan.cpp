@@ -7,10 +7,12 @@ namespace cria {
 namespace {
 
 // Up to where the micro-batch would end in which these tokens lay, if the prompt were alone:
-// borders are the same for a prompt in pieces and for a whole one.
+// borders are the same for a prompt in pieces and for a whole one
+// (and, with an exact prefix, for one that was taken over in part).
 int32_t rest_of_micro_batch(const Task& task, int32_t micro_batch) {
-  const int32_t done = task.evaluated() - task.start();
-  const int32_t border = task.start() + (done / micro_batch + 1) * micro_batch;
+  const int32_t start = task.reuse() == Reuse::kExact ? 0 : task.start();
+  const int32_t done = task.evaluated() - start;
+  const int32_t border = start + (done / micro_batch + 1) * micro_batch;
   return std::min(border, task.length()) - task.evaluated();
 }
 

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "cache.h"
 #include "outbox.h"
 #include "sampler.h"
 #include "vocabulary.h"
@@ -40,7 +41,7 @@ struct Request : Order {
   bool special = false;
   bool progress = false;
   int32_t logprobs = -1;  // likeliest tokens to tell with each, -1: nothing
-  bool cache_prompt = true;
+  Reuse reuse = Reuse::kAny;
   Clock::time_point submitted = Clock::now();
 };
 

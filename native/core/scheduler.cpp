@@ -40,7 +40,8 @@ Scheduler::Scheduler(llama_context* context, const Limits& limits, Outbox& outbo
     : context_(context),
       limits_(limits),
       outbox_(outbox),
-      cache_(context, limits.sequences, limits.shared_cache, limits.copy_ms_per_token),
+      cache_(context, limits.sequences,
+             {limits.shared_cache, limits.micro_batch, limits.copy_ms_per_token}),
       batch_(limits.batch) {}
 
 void Scheduler::add(std::unique_ptr<Task> task) {
@@ -128,9 +129,7 @@ void Scheduler::admit() {
       ++next;
       continue;
     }
-    // The last token is evaluated in any case: its logits are wanted.
-    const int32_t reusable = task.uses_cached_prefixes() ? task.length() - 1 : 0;
-    const Slot slot = *cache_.take(task.tokens(), reusable, prefill_ms_per_token_);
+    const Slot slot = *cache_.take(task.tokens(), task.reuse(), prefill_ms_per_token_);
     task.enter(slot, cache_.length(slot));
     running_.push_back(std::move(*next));
     next = waiting_.erase(next);
@@ -139,17 +138,17 @@ void Scheduler::admit() {
 
 // Whether a prompt that is being evaluated will soon have a prefix of this one in the cache.
 bool Scheduler::better_wait(const Task& task) const {
-  if (!task.uses_cached_prefixes()) return false;
+  if (task.reuse() == Reuse::kNone) return false;
   int32_t coming = 0;
   for (const auto& other : running_) {
     if (!other->prefilling()) continue;
     const int32_t common =
-        std::min(common_prefix(other->tokens(), task.tokens()), task.length() - 1);
+        cache_.reusable(common_prefix(other->tokens(), task.tokens()), task.length(), task.reuse());
     if (common > other->evaluated()) coming = std::max(coming, common);
   }
   const int32_t dear = cache_.worth_copying(coming, prefill_ms_per_token_);
   const int32_t worth = std::max(kWorthWaiting, dear);
-  return coming >= worth && coming - cache_.longest_prefix(task.tokens()) >= worth;
+  return coming >= worth && coming - cache_.longest_prefix(task.tokens(), task.reuse()) >= worth;
 }
 
 // In the separate layout llama.cpp decodes neighbouring slots together, and every other one in a

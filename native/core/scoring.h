@@ -13,7 +13,7 @@ class Scoring : public Task {
   // Tokenizes the prompt. Throws what is wrong with it. `command` is a command::Score.
   Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command);
 
-  bool uses_cached_prefixes() const override { return score().cache_prompt; }
+  Reuse reuse() const override { return score().reuse; }
   bool step(const float* logits, int32_t context_size, Outbox& outbox) override;
   void cancel(Outbox& outbox) override;
 

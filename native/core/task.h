@@ -45,7 +45,7 @@ class Task {
 
   // Whether it brings its slot along, which is then not the scheduler's to give back.
   virtual bool owns_slot() const { return false; }
-  virtual bool uses_cached_prefixes() const { return true; }
+  virtual Reuse reuse() const { return Reuse::kAny; }
   virtual bool reports_progress() const { return false; }
 
   // All tokens are evaluated, and these are the logits of the last one. True when it is through and
