@@ -3,6 +3,7 @@
 //   node bench/cria.mjs '{"work":"generate","model":"…","settings":{…},…}'   → one line of JSON
 
 import { perToken, residentSet } from "./works/binding.mjs";
+import { embed } from "./works/embedding.mjs";
 import { generate, serve, vocabulary } from "./works/generation.mjs";
 import { abortPrefill, gaps, generatingDelay, loadingDelay } from "./works/latency.mjs";
 import { moderatedChat } from "./works/moderated-chat.mjs";
@@ -10,6 +11,7 @@ import { moderate } from "./works/moderation.mjs";
 
 const works = {
   "abort-prefill": abortPrefill,
+  embed,
   gaps,
   generate,
   "generating-delay": generatingDelay,

@@ -194,7 +194,13 @@ export interface NativeContextOptions {
   /** 0: from the model. */
   ropeFrequencyBase: number;
   ropeFrequencyScale: number;
+  /** It embeds or ranks, and nothing else; `contextSize` is what one text may have. */
+  embeddings: boolean;
+  /** Where it does. */
+  pooling: NativePooling;
 }
+
+export type NativePooling = "none" | "mean" | "cls" | "last" | "rank";
 
 export interface NativeContextInfo {
   threads: number;
@@ -250,6 +256,13 @@ export type NativeCommand =
       candidates: Int32Array;
       reuse: NativeReuse;
     }
+  /**
+   * ERR_CONTEXT_FULL where the text is too long: answer.values, one vector, or with pooling "none" one
+   * for each token; answer.count, its tokens.
+   */
+  | { type: "embed"; text: string; normalize: boolean }
+  /** One number: answer.values. */
+  | { type: "rank"; query: string; document: string }
   /** Takes one of the context's `sequences`, ERR_CONTEXT_FULL where none is free: answer.sequence. */
   | { type: "create" }
   | { type: "fork"; sequence: number }
@@ -279,6 +292,7 @@ export interface NativeAnswer {
   token?: number;
   tokens?: Int32Array;
   values?: Float32Array;
+  count?: number;
 }
 
 /** In order; one that selects (greedy, dist, mirostat, adaptive-p) comes last. */

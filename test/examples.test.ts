@@ -51,6 +51,7 @@ const SHOWN: readonly [string, readonly (string | RegExp)[]][] = [
   ["stream.mjs", ["High in the mountains lived"]],
   ["stop-and-abort.mjs", ["stop string: stop-string", "cancel(): cancelled"]],
   ["batch.mjs", ["text 11: ", "a wrong one: Expected an integer"]],
+  ["embed.mjs", [/\d+ pieces, \d+ tokens in/, /ways to abort a generation:\n {2}0\.\d{3} \S+/]],
   ["sequence.mjs", ["next: ", "- Once upon a time"]],
   ["worker.mjs", ["The worker is gone"]],
   ["commonjs.cjs", ["In a small village"]],

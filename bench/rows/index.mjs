@@ -8,6 +8,7 @@
 // README.md says in words what they are.
 
 import { costs } from "./cost.mjs";
+import { embeddings } from "./embedding.mjs";
 import { batches, decodes, prefills } from "./generation.mjs";
 import { latencies } from "./latency.mjs";
 import { moderatedChats } from "./moderated-chat.mjs";
@@ -20,6 +21,7 @@ export const measurements = [
   ...prefills,
   ...batches,
   ...serving,
+  ...embeddings,
   ...moderations,
   ...costs,
   ...latencies,

@@ -12,6 +12,10 @@ namespace {
 constexpr int32_t kMostSequences = 256;
 constexpr int32_t kMostThreads = 512;
 
+// Of embeddings, so that no sum of them is out of range.
+constexpr int32_t kLongestText = 1 << 24;
+constexpr int32_t kMostTogether = 1 << 16;
+
 void expect_range(int64_t value, int64_t low, int64_t high, const char* name) {
   if (value >= low && value <= high) return;
   throw Error(code::kInvalidArgument, "Expected `" + std::string(name) + "` from " +
@@ -53,11 +57,22 @@ ContextOptions to_options(Napi::Value value) {
   options.cache_type_value = to_cache_type(fields, "cacheTypeValue");
   options.rope_frequency_base = fields.real("ropeFrequencyBase");
   options.rope_frequency_scale = fields.real("ropeFrequencyScale");
+  options.embeddings = fields.flag("embeddings");
+  options.pooling = fields.choice<Pooling>("pooling", {{"none", LLAMA_POOLING_TYPE_NONE},
+                                                       {"mean", LLAMA_POOLING_TYPE_MEAN},
+                                                       {"cls", LLAMA_POOLING_TYPE_CLS},
+                                                       {"last", LLAMA_POOLING_TYPE_LAST},
+                                                       {"rank", LLAMA_POOLING_TYPE_RANK}});
 
   expect_range(options.context_size, 1, kMost, "contextSize");
   expect_range(options.sequences, 1, kMostSequences, "sequences");
-  expect_range(int64_t{options.context_size} * options.sequences, 1, kMost,
-               "contextSize × sequences");
+  if (options.embeddings) {
+    expect_range(options.context_size, 1, kLongestText, "contextSize");
+    expect_range(options.micro_batch_size, 1, kMostTogether, "microBatchSize");
+  } else {
+    expect_range(int64_t{options.context_size} * options.sequences, 1, kMost,
+                 "contextSize × sequences");
+  }
   expect_range(options.cache_size, 1, kMost, "cacheSize");
   expect_range(options.batch_size, 1, kMost, "batchSize");
   expect_range(options.micro_batch_size, 1, kMost, "microBatchSize");

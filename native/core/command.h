@@ -19,6 +19,16 @@ struct Score {
   Tokens candidates;
   Reuse reuse = Reuse::kAny;
 };
+// Of a text.
+struct Embed {
+  std::string text;
+  bool normalize = true;
+};
+// How well a document answers a query.
+struct Rank {
+  std::string query;
+  std::string document;
+};
 struct Create {};
 struct Fork {
   SequenceId sequence;
@@ -54,8 +64,9 @@ struct Dispose {
 }  // namespace command
 
 struct Command : Order {
-  std::variant<command::Score, command::Create, command::Fork, command::Evaluate, command::Logits,
-               command::Sample, command::Trim, command::Save, command::Restore, command::Dispose>
+  std::variant<command::Score, command::Embed, command::Rank, command::Create, command::Fork,
+               command::Evaluate, command::Logits, command::Sample, command::Trim, command::Save,
+               command::Restore, command::Dispose>
       what;
 };
 
