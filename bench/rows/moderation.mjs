@@ -4,17 +4,12 @@ import { cria, perSecond } from "../sides.mjs";
 
 const contextSize = 512;
 
-/**
- * Both sides evaluate the same prompts, some 205 tokens of which 140 are the policy, and score two words.
- * The shared layout: in the other one each message is a stream of its own, of fewer rows than llama.cpp's
- * tiled flash attention takes.
- */
+/** Both sides evaluate the same prompts, some 205 tokens of which 140 are the policy, and score two words. */
 function moderation() {
   const work = ({ model, settings, repetitions, quick }, side) => {
     const messages = quick ? 24 : 200;
     const asked = { work: "moderate", contextSize, messages, model, repetitions };
-    const layout = { settings: { ...settings, cacheLayout: "shared" } };
-    return cria({ ...asked, ...layout, ...side }).then((times) => times.map(perSecond(messages)));
+    return cria({ ...asked, settings, ...side }).then((times) => times.map(perSecond(messages)));
   };
   return {
     name: "moderation",
@@ -25,7 +20,7 @@ function moderation() {
     wanted: { ratio: { atLeast: 3 } },
     repetitions: 1,
     a: (environment) => work(environment, { sequences: 1, alone: true }),
-    b: (environment) => work(environment, { sequences: 8, alone: false }),
+    b: (environment) => work(environment, { sequences: 16, alone: false }),
   };
 }
 
