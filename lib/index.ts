@@ -1,4 +1,14 @@
 export { type Device, type EngineInfo, engineInfo, listDevices, setLogHandler } from "./backend.js";
+export { runBatch } from "./batch/run-batch.js";
+export type {
+  BatchFormat,
+  BatchLineError,
+  BatchOutputLine,
+  BatchProgress,
+  BatchSummary,
+  RunBatchOptions,
+  SequencesMeasured,
+} from "./batch/types.js";
 export type { BuiltinTool } from "./chat/llama-3.js";
 export type { ChatMessage, ChatMessageInput, TextPart, ToolCallInput } from "./chat/messages.js";
 export type { ChatFormatName } from "./chat/recognise.js";
