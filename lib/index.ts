@@ -30,6 +30,21 @@ export type {
   GenerationUsage,
 } from "./generation.js";
 export { type GbnfOptions, Grammar } from "./grammar.js";
+export {
+  type GuardConversation,
+  type GuardResult,
+  LlamaGuard,
+  type ModerateOptions,
+} from "./guard/llama-guard.js";
+export { renderGuardPrompt } from "./guard/prompt.js";
+export {
+  type GuardCategory,
+  type GuardOptions,
+  type GuardVariant,
+  type GuardVerdict,
+  LLAMA_GUARD_3_CATEGORIES,
+} from "./guard/types.js";
+export { parseGuardVerdict } from "./guard/verdict.js";
 export type { TokenLogprob, TokenLogprobs } from "./logprobs.js";
 export {
   type DetokenizeOptions,

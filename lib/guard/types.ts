@@ -20,7 +20,10 @@ export interface GuardOptions {
   readonly variant?: GuardVariant | "auto";
   /** Default: Meta's, S1 to S14 (S13 for the 1B model). */
   readonly categories?: readonly GuardCategory[];
-  /** Codes of categories that are not to be judged. */
+  /**
+   * Codes of categories that are not to be judged; each is one of `categories` or of Meta's. The
+   * others keep their codes.
+   */
   readonly exclude?: readonly string[];
   /** A message is unsafe where P(unsafe) is at least so much, 0…1. Default 0.5. */
   readonly threshold?: number;

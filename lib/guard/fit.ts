@@ -1,0 +1,138 @@
+import { CriaError } from "../errors.js";
+import type { Model } from "../model.js";
+import type { Prompt } from "../prompt.js";
+import { strip } from "../white-space.js";
+import { type GuardTurn, startWithUser } from "./conversation.js";
+
+export interface FitOptions {
+  /** Tokens that a prompt may have. */
+  readonly room: number;
+  readonly model: Model;
+  readonly render: (turns: readonly GuardTurn[]) => Prompt;
+}
+
+/** Smaller pieces say too little to be judged. */
+const LEAST_PIECE = 16;
+/** The share of a piece that the next one repeats, so that what a border cuts is whole in one. */
+const OVERLAP = 0.125;
+/** That a token stands for, all in all. */
+const MOST_CHARACTERS = 16;
+const USUAL_CHARACTERS = 4;
+
+/**
+ * The conversation without as many of its oldest turns as do not fit, or, where the judged message
+ * alone does not fit, one conversation for each piece of it.
+ *
+ * @throws {CriaError} ERR_CONTEXT_FULL
+ */
+export function fitTurns(turns: readonly GuardTurn[], options: FitOptions): GuardTurn[][] {
+  // The last of these is the judged message alone.
+  const from = (start: number) => startWithUser(turns.slice(start));
+  let [fits, low] = [turns.length, 0];
+  while (low < fits) {
+    const middle = Math.floor((low + fits) / 2);
+    if (hasRoom(from(middle), options)) fits = middle;
+    else low = middle + 1;
+  }
+  if (fits === turns.length) return pieces(turns.at(-1) as GuardTurn, options);
+  // A later start that begins with the agent says a greeting more: it may be none the shorter.
+  return [from(fits)];
+}
+
+function hasRoom(turns: readonly GuardTurn[], { room, model, render }: FitOptions): boolean {
+  const prompt = render(turns);
+  return count(prompt, byteLength) <= room || count(prompt, tokensOf(model)) <= room;
+}
+
+/** No token is shorter than a byte: most prompts need not be tokenized to know. */
+function byteLength(text: string): number {
+  return Buffer.byteLength(text) + 1;
+}
+
+function tokensOf(model: Model): (text: string) => number {
+  return (text) => model.tokenize(text).length;
+}
+
+function count(prompt: Prompt, length: (text: string) => number): number {
+  return prompt.reduce((sum, part) => sum + ("text" in part ? length(part.text) : 1), 0);
+}
+
+function pieces({ role, text }: GuardTurn, { room, model, render }: FitOptions): GuardTurn[][] {
+  const conversation = (piece: string) => startWithUser([{ role, text: piece }]);
+  const length = tokensOf(model);
+  const frame = count(render(conversation("")), length);
+  const left = room - frame;
+  if (left < LEAST_PIECE) {
+    throw new CriaError(
+      "ERR_CONTEXT_FULL",
+      `The policy, the question and the reply leave room for ${Math.max(left, 0)} tokens of a ` +
+        `message; expected ${LEAST_PIECE} at least: give the context ${LEAST_PIECE - left} tokens ` +
+        "more, or fewer categories",
+      { details: { room, frame } },
+    );
+  }
+  // The same framing as in the prompt, since the space and the blank line join what is beside them.
+  const fits = (piece: string) => length(` ${piece}\n\n`) <= left;
+  return ranges(text, left, fits)
+    .map(([start, end]) => strip(text.slice(start, end)))
+    .filter((piece) => piece !== "")
+    .map(conversation);
+}
+
+/**
+ * From where to where the pieces of a text go that fit: cut between words where there are any, each
+ * from before the end of the one before it.
+ */
+export function ranges(
+  text: string,
+  room: number,
+  fits: (piece: string) => boolean,
+): [start: number, end: number][] {
+  const found: [number, number][] = [];
+  let start = 0;
+  while (start < text.length) {
+    const end = pieceEnd(text, start, room, fits);
+    found.push([start, end]);
+    if (end === text.length) break;
+    const back = end - Math.floor((end - start) * OVERLAP);
+    start = Math.max(border(text, back, end), start + 1);
+  }
+  return found;
+}
+
+/** At the end of a word in the last quarter of what fits, if there is one. */
+function pieceEnd(
+  text: string,
+  start: number,
+  room: number,
+  fits: (piece: string) => boolean,
+): number {
+  // Tokens of more characters than that are runs of spaces: a piece of them may well be shorter.
+  let [good, bad] = [start, Math.min(start + room * MOST_CHARACTERS, text.length) + 1];
+  while (bad - good > 1) {
+    const guess = start + room * USUAL_CHARACTERS;
+    const first = good === start && guess < bad;
+    const middle = first ? guess : Math.floor((good + bad) / 2);
+    if (fits(text.slice(start, middle))) good = middle;
+    else bad = middle;
+  }
+  if (good >= text.length) return text.length;
+  const end = Math.max(whole(text, good), start + 1);
+  for (let at = end; at > end - (end - start) / 4; at--) {
+    if (/\s/.test(text[at] as string)) return at;
+  }
+  return end;
+}
+
+/** The first border between words from here on, up to `end`. */
+function border(text: string, from: number, end: number): number {
+  for (let at = from; at < end; at++) if (/\s/.test(text[at] as string)) return at;
+  return whole(text, from);
+}
+
+/** Not between the two halves of a pair. */
+function whole(text: string, at: number): number {
+  return /[\uDC00-\uDFFF]/.test(text[at] ?? "") && /[\uD800-\uDBFF]/.test(text[at - 1] ?? "")
+    ? at - 1
+    : at;
+}

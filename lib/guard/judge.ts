@@ -1,0 +1,146 @@
+import type { Context } from "../context.js";
+import { CriaError } from "../errors.js";
+import { Grammar } from "../grammar.js";
+import type { Model } from "../model.js";
+import type { Prompt } from "../prompt.js";
+import { Sampler } from "../sampler.js";
+import type { GuardTurn } from "./conversation.js";
+import type { GuardPolicy } from "./policy.js";
+import { guardPrompt } from "./prompt.js";
+import type { GuardVerdict } from "./types.js";
+import { readVerdict } from "./verdict.js";
+
+/** What the model says before its verdict, in one token. */
+const BLANK_LINE = { text: "\n\n" };
+/** With less than this share of all that the model might say, the two words are not its answer. */
+const LEAST_MASS = 0.5;
+
+/** How one conversation is judged. */
+export interface JudgeOptions {
+  readonly signal: AbortSignal | undefined;
+  /** Whether categories are asked for; undefined: where it is unsafe. */
+  readonly categories: boolean | undefined;
+}
+
+/** Asks the model about conversations that fit its context. */
+export class Judge {
+  readonly #context: Context;
+  readonly #policy: GuardPolicy;
+  /** First tokens of `safe` and `unsafe`. */
+  readonly #words: readonly number[];
+  readonly #verdicts: Sampler;
+  readonly #codes: Sampler;
+  /** No token is shorter than a byte. */
+  readonly #longestReply: number;
+  /** Tokens that the longest reply takes, written as the tokenizer writes it. */
+  readonly replyTokens: number;
+
+  /** @throws {CriaError} ERR_UNSUPPORTED, ERR_DISPOSED */
+  constructor(context: Context, policy: GuardPolicy) {
+    const { model } = context;
+    this.#context = context;
+    this.#policy = policy;
+    checkControls(model, this.prompt([{ role: "user", text: "" }]));
+    this.#words = firstTokens(model);
+    const codes = policy.categories.map(({ code }) => code);
+    const longest = `unsafe\n${codes.join(",")}`;
+    this.#longestReply = longest.length + 1;
+    this.replyTokens = model.tokenize(longest).length + 1;
+    const rules = codeRules(codes);
+    this.#verdicts = greedy(`root ::= "safe" | "unsafe\\n" codes\n${rules}`);
+    this.#codes = greedy(`root ::= codes\n${rules}`);
+  }
+
+  /** Up to where the model says its first word. */
+  prompt(turns: readonly GuardTurn[]): Prompt {
+    return [...guardPrompt(turns, this.#policy), BLANK_LINE];
+  }
+
+  async judge(turns: readonly GuardTurn[], options: JudgeOptions): Promise<GuardVerdict> {
+    const given = options.signal === undefined ? {} : { signal: options.signal };
+    const prompt = this.prompt(turns);
+    const score = unsafeShare(await this.#context.score(prompt, this.#words, given));
+    const unsafe = score >= this.#policy.threshold;
+    const judged = turns.at(-1)?.role ?? "user";
+    if (!(options.categories ?? unsafe)) {
+      return { safe: !unsafe, score, categories: [], unknownCodes: [], judged, raw: "" };
+    }
+    const { raw, categories, unknownCodes } = await this.#named(prompt, { unsafe, score, given });
+    const safe = !unsafe && unknownCodes.length === 0;
+    return { safe, score, categories, unknownCodes, judged, raw };
+  }
+
+  /** The reply, with categories behind a forced `unsafe` where it says `safe` and the score does not. */
+  async #named(
+    prompt: Prompt,
+    { unsafe, score, given }: { unsafe: boolean; score: number; given: { signal?: AbortSignal } },
+  ) {
+    const reply = (more: Prompt, sampler: Sampler) =>
+      this.#context
+        .generate([...prompt, ...more], { sampler, maxTokens: this.#longestReply, ...given })
+        .result()
+        .then(({ text }) => text);
+    const forced = () => reply([{ text: "unsafe\n" }], this.#codes);
+    // The score tells what the reply will be: both at once, then.
+    const early = unsafe && score < 0.5 ? forced() : undefined;
+    early?.catch(() => {}); // the reply's error comes first
+    const own = readVerdict(await reply([], this.#verdicts), this.#policy.categories);
+    if (!unsafe || !own.safe) return own;
+    const codes = await (early ?? forced());
+    return { ...readVerdict(`unsafe\n${codes}`, this.#policy.categories), raw: own.raw };
+  }
+}
+
+/**
+ * P(unsafe) from the log-probabilities of the two words: a softmax over them alone. That one is sure
+ * of itself on any model, one that has nothing to say about safety too.
+ *
+ * @throws {CriaError} ERR_GUARD_UNREADABLE
+ */
+export function unsafeShare([safe = Number.NaN, unsafe = Number.NaN]: ArrayLike<number> &
+  Iterable<number>): number {
+  const mass = Math.exp(safe) + Math.exp(unsafe);
+  if (Number.isFinite(safe) && Number.isFinite(unsafe) && mass >= LEAST_MASS) {
+    return 1 / (1 + Math.exp(safe - unsafe));
+  }
+  throw new CriaError(
+    "ERR_GUARD_UNREADABLE",
+    "Expected the model to answer `safe` or `unsafe`; the two words together have a probability of " +
+      `${Number.isFinite(mass) ? mass.toPrecision(3) : "no known size"}. Take the message for ` +
+      "unsafe, and see whether the model is a Llama Guard 3 and its file whole",
+    { details: { safe: Math.exp(safe), unsafe: Math.exp(unsafe) } },
+  );
+}
+
+/** In a vocabulary where a word is several tokens the first ones tell the two apart as well. */
+function firstTokens(model: Model): number[] {
+  const [safe, unsafe] = ["safe", "unsafe"].map((word) => model.tokenize(word)[0]);
+  if (safe !== undefined && unsafe !== undefined && safe !== unsafe) return [safe, unsafe];
+  throw new CriaError(
+    "ERR_UNSUPPORTED",
+    "Expected a vocabulary in which `safe` and `unsafe` begin with different tokens: load a Llama " +
+      "Guard 3",
+  );
+}
+
+function checkControls(model: Model, prompt: Prompt): void {
+  for (const segment of prompt) {
+    if (!("control" in segment) || model.tokenId(segment.control) !== null) continue;
+    throw new CriaError(
+      "ERR_UNSUPPORTED",
+      `Expected a vocabulary with the control token ${segment.control}, which Llama Guard's prompts ` +
+        "are made of: load a Llama Guard 3",
+      { details: { control: segment.control } },
+    );
+  }
+}
+
+function codeRules(codes: readonly string[]): string {
+  const code = codes.map((one) => `"${one}"`).join(" | ");
+  const more = codes.length > 1 ? ` ("," code){0,${codes.length - 1}}` : "";
+  return `codes ::= code${more}\ncode ::= ${code}`;
+}
+
+function greedy(grammar: string): Sampler {
+  return Sampler.greedy().with({ grammar: Grammar.gbnf(grammar) });
+}

@@ -1,0 +1,198 @@
+import type { ChatMessageInput } from "../chat/messages.js";
+import type { Context } from "../context.js";
+import { disposedError, expected } from "../errors.js";
+import { isMarked, mark } from "../marker.js";
+import { abortSignal, boolean, readOptions } from "../options.js";
+import { type Outcome, opener, Windowed, windowWidth } from "../windowed.js";
+import { readConversation } from "./conversation.js";
+import { fitTurns } from "./fit.js";
+import { Judge, type JudgeOptions } from "./judge.js";
+import { readGuardOptions } from "./policy.js";
+import { guardVariant } from "./recognise.js";
+import type { GuardCategory, GuardOptions, GuardVerdict } from "./types.js";
+
+export interface ModerateOptions {
+  /** Takes effect within 100 ms; the promise rejects with its reason. */
+  readonly signal?: AbortSignal;
+  /**
+   * Whether the model is asked what is violated, which takes a few tokens. Default: where the score
+   * says unsafe. `true` asks always, for the reply in `raw`; `false` never.
+   */
+  readonly categories?: boolean;
+}
+
+/** A conversation to be judged. A string is one message of the user's. */
+export type GuardConversation = string | readonly ChatMessageInput[];
+
+/** What became of a conversation: its verdict or its error. */
+export type GuardResult = {
+  /** The conversation's place in the iterable, from 0. */
+  readonly index: number;
+} & (
+  | { readonly verdict: GuardVerdict; readonly error?: undefined }
+  | { readonly verdict?: undefined; readonly error: unknown }
+);
+
+const MARKER = Symbol.for("cria.guard");
+
+/**
+ * Llama Guard 3 as a judge of messages. It fails closed: where the model gives no clear answer there
+ * is an error (ERR_GUARD_UNREADABLE) and never a verdict.
+ *
+ * The score comes from one evaluation of the prompt, without generating: P(unsafe), by the two words
+ * that the model can begin its reply with. `threshold` decides on it: a message is unsafe where the
+ * score is at least so much. Lower values find more and accuse more; at 0 all is unsafe, at 1 only
+ * what the model has no doubt about. Where the threshold says unsafe and the model's own reply would be
+ * `safe`, the categories come from a reply that was made to begin with `unsafe`; `raw` is its own.
+ *
+ * @example
+ * const guard = new LlamaGuard(context);
+ * const { safe, categories } = await guard.moderate("How do I pick a lock?");
+ */
+export class LlamaGuard {
+  readonly #context: Context;
+  readonly #judge: Judge;
+  readonly #categories: readonly GuardCategory[];
+
+  /**
+   * @param context of a Llama Guard 3. Others are refused at once, unless a `variant` is given
+   * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_UNSUPPORTED, with what the model is in the message;
+   * ERR_DISPOSED
+   */
+  constructor(context: Context, options?: GuardOptions) {
+    if (!isContext(context)) throw expected("a Context", "context", context);
+    if (context.disposed) throw disposedError("The context");
+    const policy = readGuardOptions(options, () => guardVariant(context.model));
+    this.#context = context;
+    this.#categories = policy.categories;
+    this.#judge = new Judge(context, policy);
+    mark(this, MARKER);
+  }
+
+  /**
+   * Judges the last message of a conversation, in the light of what was said before. Messages that
+   * follow each other from one side are one; system messages count for nothing; a tool's result is the
+   * user's side, its call the assistant's.
+   *
+   * What does not fit the context loses its oldest turns. A last message that alone does not fit is
+   * judged in pieces that overlap: the highest score counts, and all categories.
+   *
+   * @throws {CriaError} ERR_INVALID_ARGUMENT (an empty message, nothing to judge), ERR_UNSUPPORTED (a
+   * part that is no text), ERR_GUARD_UNREADABLE, ERR_CONTEXT_FULL (the context has no room for the
+   * prompt's own text), ERR_DISPOSED, ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY; the signal's reason
+   */
+  async moderate(
+    conversation: GuardConversation,
+    options?: ModerateOptions,
+  ): Promise<GuardVerdict> {
+    return this.#moderate(conversation, "conversation", readModerateOptions(options));
+  }
+
+  /**
+   * Judges every conversation of an iterable of any length and yields what becomes of each, as they
+   * finish. As many are under way as keep the context full; what their prompts begin with, the policy,
+   * is evaluated once for all. A conversation that cannot be judged is the `error` of its own result.
+   * Reading ahead, the end of the iterable and leaving the loop are as with `Context.generateMany`.
+   *
+   * @example
+   * for await (const { index, verdict, error } of guard.moderateMany(conversations)) {
+   *   if (!verdict?.safe) console.log(index, verdict?.categories ?? error);
+   * }
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED; the iterator throws ERR_DISPOSED where the
+   * context is disposed meanwhile, the signal's reason, the iterable's error
+   */
+  moderateMany(
+    conversations: Iterable<GuardConversation> | AsyncIterable<GuardConversation>,
+    options?: ModerateOptions,
+  ): AsyncIterableIterator<GuardResult> {
+    if (this.#context.disposed) throw disposedError("The context");
+    const { signal, categories } = readModerateOptions(options);
+    return new Windowed<GuardConversation, GuardVerdict, GuardResult>({
+      context: this.#context,
+      name: "conversations",
+      open: opener(conversations, "conversations"),
+      start: (conversation, index) =>
+        cancellable((signal) =>
+          this.#moderate(conversation, `conversations[${index}]`, { signal, categories }),
+        ),
+      report: (index, _, outcome) =>
+        "value" in outcome ? { index, verdict: outcome.value } : { index, error: outcome.error },
+      signal,
+      ordered: false,
+      readAhead: windowWidth(this.#context.sequences),
+    });
+  }
+
+  async #moderate(
+    conversation: GuardConversation,
+    name: string,
+    options: JudgeOptions,
+  ): Promise<GuardVerdict> {
+    const context = this.#context;
+    if (context.disposed) throw disposedError("The context");
+    const judge = this.#judge;
+    const fitted = fitTurns(readConversation(conversation, name), {
+      room: context.contextSize - judge.replyTokens,
+      model: context.model,
+      render: (turns) => judge.prompt(turns),
+    });
+    const [only] = fitted;
+    if (only !== undefined && fitted.length === 1) return judge.judge(only, options);
+    const verdicts: GuardVerdict[] = [];
+    const { signal, categories } = options;
+    const pieces = new Windowed<(typeof fitted)[number], GuardVerdict, Outcome<GuardVerdict>>({
+      context,
+      name: "pieces",
+      open: () => fitted[Symbol.iterator](),
+      start: (turns) => cancellable((signal) => judge.judge(turns, { signal, categories })),
+      report: (_index, _turns, outcome) => outcome,
+      signal,
+      ordered: true,
+      readAhead: windowWidth(context.sequences),
+    });
+    for await (const outcome of pieces) {
+      if ("error" in outcome) throw outcome.error;
+      verdicts.push(outcome.value);
+    }
+    return worst(verdicts, this.#categories);
+  }
+}
+
+/** One with the highest score says what was replied; what any of them names counts. */
+function worst(verdicts: readonly GuardVerdict[], known: readonly GuardCategory[]): GuardVerdict {
+  const first = verdicts.reduce((one, other) => (other.score > one.score ? other : one));
+  const named = new Set(verdicts.flatMap(({ categories }) => categories));
+  return {
+    ...first,
+    safe: verdicts.every(({ safe }) => safe),
+    categories: known.filter((category) => named.has(category)),
+    unknownCodes: [...new Set(verdicts.flatMap(({ unknownCodes }) => unknownCodes))],
+  };
+}
+
+function cancellable<V>(run: (signal: AbortSignal) => Promise<V>) {
+  const controller = new AbortController();
+  return { outcome: run(controller.signal), cancel: () => controller.abort() };
+}
+
+function readModerateOptions(options: ModerateOptions | undefined): JudgeOptions {
+  const { signal, categories } = readOptions(options, "options", ["signal", "categories"]);
+  if (signal !== undefined) abortSignal(signal, "options.signal");
+  if (categories !== undefined) boolean(categories, "options.categories");
+  return { signal, categories };
+}
+
+/** Duck-typed, since it may come from the other copy of this package (ESM and CommonJS). */
+function isContext(value: unknown): value is Context {
+  try {
+    const { score, generate, model } = value as Partial<Context>;
+    return [score, generate].every((one) => typeof one === "function") && typeof model === "object";
+  } catch {
+    return false;
+  }
+}
+
+/** Also one of the package's other copy. */
+export function isLlamaGuard(value: unknown): value is LlamaGuard {
+  return isMarked(value, MARKER);
+}
