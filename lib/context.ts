@@ -99,8 +99,8 @@ export class Context implements AsyncDisposable {
    */
   generate(prompt: PromptInput, options?: GenerateOptions): Generation {
     if (this.disposed) throw disposedError("The context");
-    const { segments, addBos } = nativePrompt(prompt, this.#vocabulary);
     const { request, signal, onProgress } = this.#checkOptions(options);
+    const native = nativePrompt(prompt, this.#vocabulary, request.sharedSegments);
     const id = this.#requests.newId();
     const generation = new RunningGeneration({
       id,
@@ -111,7 +111,7 @@ export class Context implements AsyncDisposable {
       origin: originAt(this.generate),
     });
     if (!generation.over) {
-      this.#requests.submit(generation, { ...request, id, segments, addBos });
+      this.#requests.submit(generation, { ...request, id, ...native });
     }
     return generation;
   }

@@ -32,7 +32,13 @@ export const GENERATE_OPTIONS: readonly (keyof GenerateOptions)[] = [
 const LOGPROBS_MAX = 20;
 
 /** The part of a request that the options make. */
-export type RequestOptions = Omit<NativeRequest, "id" | "segments" | "addBos">;
+export type RequestOptions = Omit<
+  NativeRequest,
+  "id" | "segments" | "addBos" | "sharedSegments"
+> & {
+  /** As it was given; undefined: the prompt is not cut. */
+  readonly sharedSegments: number | undefined;
+};
 
 /** Checked and complete, as the addon takes it, and what stays in JS. */
 export function nativeGenerateOptions(
@@ -63,9 +69,20 @@ export function nativeGenerateOptions(
       special: boolean(special, "options.special"),
       progress: onProgress !== undefined,
       logprobs: logprobs ?? -1,
-      cachePrompt: boolean(cachePrompt, "options.cachePrompt"),
+      ...readCaching(cachePrompt),
     },
   };
+}
+
+/** What `cachePrompt` says. */
+export function readCaching(value: NonNullable<GenerateOptions["cachePrompt"]>) {
+  if (!isPlainObject(value)) {
+    const cachePrompt = boolean(value, "options.cachePrompt (or { segments })");
+    return { cachePrompt, sharedSegments: undefined };
+  }
+  const { segments } = readOptions(value, "options.cachePrompt", ["segments"]);
+  const name = "options.cachePrompt.segments";
+  return { cachePrompt: true, sharedSegments: integer(segments, name, 0, MAX_INT32) };
 }
 
 /** Longer names than this are near an option's only where it is meant. */

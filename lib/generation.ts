@@ -29,9 +29,11 @@ export interface GenerateOptions {
   readonly logprobs?: number;
   /**
    * Take over what is cached of the longest common prefix of other prompts. Default true; false
-   * evaluates the whole prompt anew.
+   * evaluates the whole prompt anew. `{ segments }`: take over the prompt's first so many segments, from
+   * prompts that share as many, and whole micro-batches: in the separate cache layout the result is the
+   * same, to the bit, whatever is cached.
    */
-  readonly cachePrompt?: boolean;
+  readonly cachePrompt?: boolean | { readonly segments: number };
   /** How much of the prompt is evaluated. What it throws fails the generation. */
   readonly onProgress?: (evaluated: number, total: number) => void;
 }

@@ -233,6 +233,8 @@ export interface NativeRequest {
   logprobs: number;
   /** Whether cached prefixes of others may be used. */
   cachePrompt: boolean;
+  /** Segments before the place where the prompt is cut (native/core/task.h); -1: it is not. */
+  sharedSegments: number;
 }
 
 /**
@@ -247,6 +249,8 @@ export type NativeCommand =
       addBos: boolean;
       candidates: Int32Array;
       cachePrompt: boolean;
+      /** As with NativeRequest. */
+      sharedSegments: number;
     }
   /** Takes one of the context's `sequences`, ERR_CONTEXT_FULL where none is free: answer.sequence. */
   | { type: "create" }

@@ -70,21 +70,26 @@ export interface PromptVocabulary {
 export function nativePrompt(
   prompt: unknown,
   vocabulary: PromptVocabulary,
-): { segments: NativeSegment[]; addBos: boolean } {
+  shared?: number,
+): { segments: NativeSegment[]; addBos: boolean; sharedSegments: number } {
+  const none = shared === undefined ? -1 : 0;
   if (typeof prompt === "string") {
     const { addsBos } = vocabulary;
     if (prompt === "" && !addsBos) {
       throw expected("some text, since this model wants no BOS,", "prompt", prompt);
     }
-    return { segments: prompt === "" ? [] : [prompt], addBos: addsBos };
+    return { segments: prompt === "" ? [] : [prompt], addBos: addsBos, sharedSegments: none };
   }
-  const segments = isSegments(prompt)
-    ? nativeSegments(prompt, vocabulary)
-    : [copyTokens(prompt, "prompt", vocabulary.vocabularySize)];
+  const { segments, sharedSegments } = isSegments(prompt)
+    ? nativeSegments(prompt, vocabulary, shared)
+    : {
+        segments: [copyTokens(prompt, "prompt", vocabulary.vocabularySize)],
+        sharedSegments: none,
+      };
   if (segments.every(({ length }) => length === 0)) {
     throw expected("at least one token", "prompt", prompt);
   }
-  return { segments, addBos: false };
+  return { segments, addBos: false, sharedSegments };
 }
 
 function isSegments(prompt: unknown): prompt is readonly unknown[] {
@@ -99,8 +104,14 @@ function isSegments(prompt: unknown): prompt is readonly unknown[] {
   }
 }
 
-/** Neighbouring ids become one segment, empty ones are left out. */
-function nativeSegments(prompt: readonly unknown[], vocabulary: PromptVocabulary): NativeSegment[] {
+/** Neighbouring ids become one segment, but not across the cut; empty ones are left out. */
+function nativeSegments(
+  prompt: readonly unknown[],
+  vocabulary: PromptVocabulary,
+  shared = -1,
+): { segments: NativeSegment[]; sharedSegments: number } {
+  let sharedSegments = shared < 0 ? -1 : 0;
+  let read = 0;
   const segments: NativeSegment[] = [];
   let ids: number[] = [];
   const flush = () => {
@@ -108,6 +119,10 @@ function nativeSegments(prompt: readonly unknown[], vocabulary: PromptVocabulary
     ids = [];
   };
   for (const segment of list(prompt, "prompt", "an array of segments", readNamed)) {
+    if (read++ === shared) {
+      flush();
+      sharedSegments = segments.length;
+    }
     if (segment.text === "") continue;
     if (segment.text !== undefined) {
       flush();
@@ -124,7 +139,7 @@ function nativeSegments(prompt: readonly unknown[], vocabulary: PromptVocabulary
     }
   }
   flush();
-  return segments;
+  return { segments, sharedSegments };
 }
 
 function readNamed(value: unknown, name: string): Segment & { name: string } {

@@ -1,6 +1,8 @@
 import { expected } from "./errors.js";
+import { readCaching } from "./generate-options.js";
+import type { GenerateOptions } from "./generation.js";
 import type { NativeCommand } from "./native.js";
-import { abortSignal, boolean, readOptions } from "./options.js";
+import { abortSignal, readOptions } from "./options.js";
 import { nativePrompt, type PromptVocabulary } from "./prompt.js";
 import { copyTokens } from "./tokens.js";
 
@@ -8,25 +10,27 @@ import { copyTokens } from "./tokens.js";
 export interface ScoreOptions {
   /** Takes effect within 100 ms; the promise rejects with its reason. */
   readonly signal?: AbortSignal;
-  /** Take over what is cached of the longest common prefix of other prompts. Default true. */
-  readonly cachePrompt?: boolean;
+  /** Take over what is cached of other prompts, as with `Context.generate`. Default true. */
+  readonly cachePrompt?: GenerateOptions["cachePrompt"];
 }
+
+const KNOWN = ["signal", "cachePrompt"] as const;
 
 /** Checked and complete, as the addon takes it. */
 export function scoreCommand(
   prompt: unknown,
-  given: unknown,
+  candidates: unknown,
   options: ScoreOptions | undefined,
   vocabulary: PromptVocabulary,
 ): { command: NativeCommand; signal: AbortSignal | undefined } {
   const { vocabularySize } = vocabulary;
-  const { segments, addBos } = nativePrompt(prompt, vocabulary);
-  const candidates = copyTokens(given, "candidates", vocabularySize);
-  if (candidates.length === 0 || candidates.length > vocabularySize) {
-    throw expected(`1 to ${vocabularySize} token ids`, "candidates", given);
+  const copied = copyTokens(candidates, "candidates", vocabularySize);
+  if (copied.length === 0 || copied.length > vocabularySize) {
+    throw expected(`1 to ${vocabularySize} token ids`, "candidates", candidates);
   }
-  const { signal, cachePrompt = true } = readOptions(options, "options", ["signal", "cachePrompt"]);
+  const { signal, cachePrompt: given = true } = readOptions(options, "options", KNOWN);
   if (signal !== undefined) abortSignal(signal, "options.signal");
-  boolean(cachePrompt, "options.cachePrompt");
-  return { signal, command: { type: "score", segments, addBos, candidates, cachePrompt } };
+  const { cachePrompt, sharedSegments } = readCaching(given);
+  const native = nativePrompt(prompt, vocabulary, sharedSegments);
+  return { signal, command: { type: "score", ...native, candidates: copied, cachePrompt } };
 }

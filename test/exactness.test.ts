@@ -1,4 +1,4 @@
-import { type Context, type GenerateOptions, Model, Sampler } from "../lib/index.js";
+import { type Context, type GenerateOptions, Model, type Prompt, Sampler } from "../lib/index.js";
 import { decodedTogether, gaps, NEAR_TIE } from "./support/batched-reference.js";
 import { chosen, endTokens, forbidden, PROMPTS } from "./support/demo.js";
 import { MODEL } from "./support/paths.js";
@@ -185,3 +185,56 @@ test.each([false, true])(
     await context.dispose();
   },
 );
+
+describe("a prompt that is cut gives the same, to the bit, whatever is cached", () => {
+  const shape = { contextSize: 1024, microBatchSize: 128, batchSize: 128, threads };
+  const shared = 300;
+  const segments = 1;
+
+  /** The first 300 tokens are those of all, and the rest is of its own, of different lengths. */
+  const lengths = [1, 2, 20, 63, 64, 65, 130, 257];
+  const cutPrompts = () =>
+    lengths.map(
+      (length, index): Prompt => [{ tokens: long(0, shared) }, { tokens: long(index + 1, length) }],
+    );
+
+  async function ask(context: Context, prompt: Prompt) {
+    const { tokens, logprobs, usage } = await context
+      .generate(prompt, { sampler, maxTokens: 6, logprobs: 5, cachePrompt: { segments } })
+      .result();
+    return { said: JSON.stringify([[...tokens], logprobs]), cached: usage.cachedTokens };
+  }
+
+  test.each([1, 4])("%d at a time", async (sequences) => {
+    const asked = cutPrompts();
+    const expected: string[] = [];
+    for (const prompt of asked) {
+      const fresh = await model.createContext({ ...shape, sequences: 1 });
+      expected.push((await ask(fresh, prompt)).said);
+      await fresh.dispose();
+    }
+    const context = await model.createContext({ ...shape, sequences });
+    let cached = 0;
+    for (let round = 0; round < 3; round++) {
+      const order = asked.map((_, index) => (index * 3 + round) % asked.length);
+      // Other cuts, and none, leave what must not be taken over.
+      const others = asked.map((prompt, index) =>
+        context
+          .generate(prompt, {
+            sampler,
+            maxTokens: 4,
+            cachePrompt: index % 2 === 0 || { segments: 2 },
+          })
+          .result(),
+      );
+      const answers = await Promise.all(order.map((index) => ask(context, asked[index] as Prompt)));
+      await Promise.all(others);
+      for (const [at, answer] of answers.entries()) {
+        expect(answer.said).toBe(expected[order[at] as number]);
+        cached += answer.cached;
+      }
+    }
+    expect(cached).toBeGreaterThan(shared);
+    await context.dispose();
+  });
+});

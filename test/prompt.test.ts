@@ -15,9 +15,21 @@ const invalid = (message: RegExp) =>
 
 describe("native prompt", () => {
   test("of a string is raw text with the BOS that the model wants", () => {
-    expect(nativePrompt("<a>", vocabulary)).toEqual({ segments: ["<a>"], addBos: true });
-    expect(nativePrompt("x", withoutBos)).toEqual({ segments: ["x"], addBos: false });
-    expect(nativePrompt("", vocabulary)).toEqual({ segments: [], addBos: true });
+    expect(nativePrompt("<a>", vocabulary)).toEqual({
+      segments: ["<a>"],
+      addBos: true,
+      sharedSegments: -1,
+    });
+    expect(nativePrompt("x", withoutBos)).toEqual({
+      segments: ["x"],
+      addBos: false,
+      sharedSegments: -1,
+    });
+    expect(nativePrompt("", vocabulary)).toEqual({
+      segments: [],
+      addBos: true,
+      sharedSegments: -1,
+    });
   });
 
   test("of tokens is a copy of them, without BOS", () => {
@@ -41,7 +53,20 @@ describe("native prompt", () => {
     expect(nativePrompt(prompt, vocabulary)).toEqual({
       segments: [Int32Array.of(0, 7, 1), "one", "two", Int32Array.of(3)],
       addBos: false,
+      sharedSegments: -1,
     });
+  });
+
+  test("cuts between ids where it is told to, counting what is left", () => {
+    const prompt = [{ control: "<a>" }, { text: "" }, { tokens: [7] }, { text: "one" }];
+    const cut = (shared: number) => nativePrompt(prompt, vocabulary, shared);
+    const [a, seven] = [Int32Array.of(0), Int32Array.of(7)];
+    expect(cut(0)).toMatchObject({ segments: [Int32Array.of(0, 7), "one"], sharedSegments: 0 });
+    expect(cut(1)).toMatchObject({ segments: [a, seven, "one"], sharedSegments: 1 });
+    expect(cut(2)).toMatchObject({ segments: [a, seven, "one"], sharedSegments: 1 });
+    expect(cut(3)).toMatchObject({ segments: [Int32Array.of(0, 7), "one"], sharedSegments: 1 });
+    expect(cut(4)).toMatchObject({ sharedSegments: 0 });
+    expect(nativePrompt("one", vocabulary, 1)).toMatchObject({ sharedSegments: 0 });
   });
 
   test.each<[string, unknown, RegExp]>([

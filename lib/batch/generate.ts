@@ -7,7 +7,7 @@ import type { Context } from "../context.js";
 import { invalid } from "../errors.js";
 import type { GenerateOptions, Generation, GenerationResult } from "../generation.js";
 import type { Grammar } from "../grammar.js";
-import { type PromptInput, promptToString } from "../prompt.js";
+import { type Prompt, type PromptInput, promptToString } from "../prompt.js";
 import type { Sampler } from "../sampler.js";
 import { answerGrammar } from "../tools/constraints.js";
 import { responseSchemaOf } from "../tools/response-schema.js";
@@ -40,9 +40,13 @@ export class Generator {
   /** By their JSON. The latest come last. */
   readonly #rules = new Map<string, CheckedTurnOptions>();
 
-  constructor(context: Context, defaults: RunDefaults) {
+  readonly #exact: boolean;
+
+  /** @param exact whether what is cached must not change a result: at some cost */
+  constructor(context: Context, defaults: RunDefaults, exact: boolean) {
     this.#context = context;
     this.#defaults = defaults;
+    this.#exact = exact;
   }
 
   prepareCompletion(plan: CompletionPlan, identity: Identity): PreparedRequest {
@@ -54,7 +58,10 @@ export class Generator {
       return this.prepareChat({ ...plan, ...chat, kind: "chat", messages }, identity);
     }
     const { schema = this.#defaults.schema } = plan;
-    const options = this.#options(plan, identity, schema && schemaGrammar(schema));
+    const options = this.#options(plan, identity, {
+      grammar: schema && schemaGrammar(schema),
+      shared: 0,
+    });
     const prompts = plan.prompts.map((prompt) => prompt as PromptInput);
     return {
       lane: "generation",
@@ -77,7 +84,8 @@ export class Generator {
     const prompt = renderer.render(messages);
     // One to look at now; each answer is read by its own.
     const { grammar, special, stop } = readerOf(answerTo(rules, messages));
-    const options = this.#options(plan, identity, grammar).map((option) => ({
+    const shared = sharedSegments(prompt, messages);
+    const options = this.#options(plan, identity, { grammar, shared }).map((option) => ({
       ...option,
       special,
       stop: [...(option.stop ?? []), ...stop],
@@ -118,7 +126,7 @@ export class Generator {
   #options(
     plan: GenerationPlan,
     identity: Identity,
-    grammar: Grammar | undefined,
+    { grammar, shared }: { grammar: Grammar | undefined; shared: number },
   ): GenerateOptions[] {
     const { sampler, maxTokens, stop } = this.#defaults;
     const { seed = identity.seed, ...sampling } = plan.sampling;
@@ -129,6 +137,7 @@ export class Generator {
     const common = {
       ...(limit !== undefined && { maxTokens: limit }),
       stop: plan.stop ?? stop ?? [],
+      cachePrompt: this.#exact ? { segments: shared } : true,
       ...(plan.logprobs !== undefined && { logprobs: plan.logprobs }),
     };
     return Array.from({ length: plan.choices }, (_, index) => ({
@@ -173,6 +182,16 @@ export class Generator {
   #nameOf({ model }: GenerationPlan): string {
     return model ?? this.#defaults.name;
   }
+}
+
+/**
+ * Of the prompt's segments, those before what the user says last: what requests with the same
+ * instructions have in common. It follows from the request alone.
+ */
+function sharedSegments(prompt: Prompt, messages: readonly RenderableMessage[]): number {
+  const said = messages.findLast(({ role }) => role === "user")?.content.trim() ?? "";
+  const at = prompt.findLastIndex((segment) => "text" in segment && segment.text.includes(said));
+  return said === "" ? 0 : Math.max(at, 0);
 }
 
 const NO_TOOLS: readonly ToolDefinition[] = [];

@@ -1,6 +1,7 @@
-import { basename } from "node:path";
 import { abortReason } from "../abort.js";
+import type { ContextOptions } from "../context-options.js";
 import { CriaError, expected } from "../errors.js";
+import type { GuardOptions } from "../guard/types.js";
 import type { Model } from "../model.js";
 import {
   abortSignal,
@@ -22,7 +23,7 @@ import type { BatchEngine } from "./engine.js";
 import type { RunDefaults } from "./generate.js";
 import { hashOf, IdTable } from "./ids.js";
 import { measureSequences } from "./measure.js";
-import { ModelEngine } from "./model-engine.js";
+import { ModelEngine, nameOf } from "./model-engine.js";
 import { Output } from "./output.js";
 import { openInput } from "./reader.js";
 import { Run } from "./run.js";
@@ -35,7 +36,7 @@ const RUN: readonly (keyof RunOptions)[] = [
 ];
 const BATCH: readonly (keyof RunBatchOptions)[] = [
   ...RUN.filter((key): key is Exclude<keyof RunOptions, "engine"> => key !== "engine"),
-  ...(["date", "sequences", "context", "guard", "onMeasured"] as const),
+  ...(["date", "sequences", "context", "guard", "guardOptions", "onMeasured"] as const),
 ];
 
 /** Of Llama's own templates, where nobody tells them the time. */
@@ -55,7 +56,7 @@ const SEQUENCES_MAX = 256;
  */
 export async function runBatch(model: Model, options: RunBatchOptions): Promise<BatchSummary> {
   const given = readOptions(options, "options", BATCH);
-  const { sequences, context, guard, onMeasured, date = DATE, ...run } = given;
+  const { sequences, context, guard, guardOptions = {}, onMeasured, date = DATE, ...run } = given;
   if (sequences !== undefined) integer(sequences, "options.sequences", 1, SEQUENCES_MAX);
   if (onMeasured !== undefined) callback(onMeasured, "options.onMeasured");
   if (context !== undefined && !isPlainObject(context)) {
@@ -71,17 +72,27 @@ export async function runBatch(model: Model, options: RunBatchOptions): Promise<
     schema: checked.schema && responseSchemaOf(checked.schema, "options.schema"),
     tools: checked.tools,
     date,
-    name: basename(model.path),
+    name: nameOf(model),
   };
-  const more = { date: String(date), path: basename(model.path), parameters: model.parameterCount };
+  const guardName = guard && nameOf(guard);
+  const more = {
+    date: String(date),
+    name: defaults.name,
+    size: model.sizeInBytes,
+    guardName,
+    guardOptions,
+  };
   return carryOut(checked, more, async () => {
     const measured =
       sequences === undefined ? await measureSequences(model, context ?? {}, signal) : undefined;
     if (measured !== undefined) onMeasured?.(measured);
     return openEngine(model, defaults, {
       sequences: measured?.sequences ?? (sequences as number),
-      context: { ...context, ...(signal && { signal }) },
-      exact: measured === undefined,
+      options: context ?? {},
+      guard,
+      guardOptions,
+      certain: measured === undefined,
+      signal,
     });
   });
 }
@@ -121,21 +132,32 @@ async function carryOut(
   }
 }
 
+interface EngineOptions {
+  readonly sequences: number;
+  /** Whether the number was asked for, and not measured. */
+  readonly certain: boolean;
+  readonly options: ContextOptions;
+  readonly guard: Model | undefined;
+  readonly guardOptions: GuardOptions;
+  readonly signal: AbortSignal | undefined;
+}
+
 async function openEngine(
   model: Model,
   defaults: RunDefaults,
-  { sequences, context, exact }: { sequences: number; context: object; exact: boolean },
+  { sequences, certain, ...given }: EngineOptions,
 ): Promise<OpenEngine> {
+  const { options, guard, guardOptions, signal } = given;
   try {
-    const opened = await model.createContext({ ...context, sequences });
-    const engine = new ModelEngine(opened, defaults);
+    const context = await model.createContext({ ...options, sequences, ...(signal && { signal }) });
+    const engine = new ModelEngine({ context, options, defaults, guard, guardOptions });
     return { engine, dispose: () => engine.dispose() };
   } catch (error) {
     // A measured number may have no room with the whole context size.
     const less = Math.floor(sequences / 2);
     const full = CriaError.is(error) && error.code === "ERR_OUT_OF_MEMORY";
-    if (exact || !full || less === 0) throw error;
-    return openEngine(model, defaults, { sequences: less, context, exact });
+    if (certain || !full || less === 0) throw error;
+    return openEngine(model, defaults, { sequences: less, certain, ...given });
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
 import type { ContextOptions } from "../context-options.js";
+import type { GuardOptions } from "../guard/types.js";
 import type { Model } from "../model.js";
 import type { SamplerOptions } from "../sampler.js";
 import type { BatchEngine } from "./engine.js";
@@ -53,6 +54,8 @@ export interface RunBatchOptions {
   readonly context?: Omit<ContextOptions, "sequences" | "signal">;
   /** Judges the lines of `/v1/moderations`. Default: the model itself. */
   readonly guard?: Model;
+  /** How it judges. A model that is not recognised as a guard needs a `variant`. */
+  readonly guardOptions?: GuardOptions;
   /** Told at the beginning, where `sequences` is not given. */
   readonly onMeasured?: (measured: SequencesMeasured) => void;
   /** Told whenever a result is written, at most ten times a second, and at the end. */
@@ -66,7 +69,7 @@ export interface RunBatchOptions {
 /** The same with another engine than llama.cpp, for tests of everything around it. */
 export type RunOptions = Omit<
   RunBatchOptions,
-  "sequences" | "context" | "guard" | "onMeasured" | "date"
+  "sequences" | "context" | "guard" | "guardOptions" | "onMeasured" | "date"
 > & { readonly engine: BatchEngine };
 
 /** What a short measurement found. */

@@ -119,7 +119,7 @@ function number(maximum: number) {
   };
 }
 
-function whole(minimum: number, maximum = MAX_INT32) {
+export function whole(minimum: number, maximum = MAX_INT32) {
   return (text: string): number => {
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= minimum && value <= maximum) return value;

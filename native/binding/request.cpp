@@ -32,7 +32,7 @@ decltype(Command::what) to_what(const Fields& fields) {
   if (type == "create") return command::Create{};
   if (type == "score") {
     return command::Score{to_prompt(fields), to_tokens(fields.value("candidates"), "candidates"),
-                          fields.flag("cachePrompt")};
+                          fields.flag("cachePrompt"), fields.integer("sharedSegments")};
   }
   const SequenceId sequence = fields.integer("sequence");
   if (type == "fork") return command::Fork{sequence};
@@ -64,6 +64,7 @@ std::shared_ptr<Request> to_request(Napi::Value value) {
   request->progress = fields.flag("progress");
   request->logprobs = fields.integer("logprobs");
   request->cache_prompt = fields.flag("cachePrompt");
+  request->shared_segments = fields.integer("sharedSegments");
   return request;
 }
 

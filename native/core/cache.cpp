@@ -24,6 +24,12 @@ int32_t common_prefix(const Tokens& a, const Tokens& b) {
                               a.begin());
 }
 
+int32_t Reusable::of(int32_t common) const {
+  if (cut < 0) return std::min(common, most);
+  const int32_t start = common < cut ? 0 : cut;
+  return start + (common - start) / micro_batch * micro_batch;
+}
+
 Cache::Cache(llama_context* context, int32_t slots, bool shared, double copy_ms_per_token)
     : context_(context),
       memory_(llama_get_memory(context)),
@@ -33,7 +39,8 @@ Cache::Cache(llama_context* context, int32_t slots, bool shared, double copy_ms_
 
 // Its own prefix where most of it stays; otherwise the place that is missed least, with a copy of
 // the best prefix there is.
-std::optional<Slot> Cache::take(const Tokens& tokens, int32_t reusable, double ms_per_token) {
+std::optional<Slot> Cache::take(const Tokens& tokens, const Reusable& reusable,
+                                double ms_per_token) {
   const Match idle = best_match(tokens, reusable, /*idle_only=*/true);
   const Match any = best_match(tokens, reusable, /*idle_only=*/false);
   const int32_t dear = any.slot == kNoSlot ? 1 : worth_copying(length(any.slot), ms_per_token);
@@ -48,13 +55,15 @@ std::optional<Slot> Cache::take(const Tokens& tokens, int32_t reusable, double m
   const auto worth = [&](int32_t prefix) {
     return static_cast<int64_t>(prefix) * kLeastShare >= static_cast<int64_t>(tokens.size());
   };
-  const int32_t own = std::min(common_prefix(entry.tokens, tokens), reusable);
+  const int32_t own = match(entry, tokens, reusable);
   if (any.slot != slot && any.length - own >= dear && worth(any.length)) {
     clear(slot);
     if (copy(any.slot, slot)) trim(slot, any.length);
   } else {
     trim(slot, worth(own) ? own : 0);
   }
+  entry.cut = reusable.cut;
+  entry.prompt = static_cast<int32_t>(tokens.size());
   return slot;
 }
 
@@ -117,6 +126,8 @@ bool Cache::copy(Slot from, Slot to) {
     if (!write_state(to, state(from))) return false;
   }
   slots_[index(to)].tokens = slots_[index(from)].tokens;
+  slots_[index(to)].cut = slots_[index(from)].cut;
+  slots_[index(to)].prompt = slots_[index(from)].prompt;
   if (shared_) slots_[index(to)].borrowed = length(from);
   return true;
 }
@@ -172,8 +183,8 @@ bool Cache::has_free() const {
   return std::any_of(slots_.begin(), slots_.end(), [](const Entry& e) { return !e.in_use; });
 }
 
-int32_t Cache::longest_prefix(const Tokens& tokens) const {
-  return best_match(tokens, static_cast<int32_t>(tokens.size()), /*idle_only=*/false).length;
+int32_t Cache::longest_prefix(const Tokens& tokens, const Reusable& reusable) const {
+  return best_match(tokens, reusable, /*idle_only=*/false).length;
 }
 
 bool Cache::evict() {
@@ -202,17 +213,24 @@ int64_t Cache::used_cells() const {
 }
 
 // Of equals, the one that has the least besides.
-Cache::Match Cache::best_match(const Tokens& tokens, int32_t reusable, bool idle_only) const {
+Cache::Match Cache::best_match(const Tokens& tokens, const Reusable& reusable,
+                               bool idle_only) const {
   Match best;
   for (Slot slot = 0; slot < size(); ++slot) {
     const Entry& entry = slots_[index(slot)];
     if (idle_only && entry.in_use) continue;
-    const int32_t length = std::min(common_prefix(entry.tokens, tokens), reusable);
+    const int32_t length = match(entry, tokens, reusable);
     const bool equal = best.slot != kNoSlot && length == best.length;
     const bool smaller = equal && entry.tokens.size() < slots_[index(best.slot)].tokens.size();
     if (best.slot == kNoSlot || length > best.length || smaller) best = {slot, length};
   }
   return best;
+}
+
+int32_t Cache::match(const Entry& entry, const Tokens& tokens, const Reusable& reusable) {
+  const int32_t common = std::min(common_prefix(entry.tokens, tokens), reusable.most);
+  if (reusable.cut < 0) return common;
+  return entry.cut == reusable.cut ? reusable.of(std::min(common, entry.prompt)) : 0;
 }
 
 // The first that is empty, else what was used least recently.
@@ -246,6 +264,7 @@ void Cache::clear(Slot slot) {
   llama_memory_seq_rm(memory_, slot, -1, -1);
   slots_[index(slot)].tokens.clear();
   slots_[index(slot)].borrowed = 0;
+  slots_[index(slot)].cut = -1;
 }
 
 // llama.cpp empties the slot first, and leaves it so where it fails.

@@ -21,15 +21,27 @@ inline constexpr Slot kNoSlot = -1;
 // Tokens that both begin with.
 int32_t common_prefix(const Tokens& a, const Tokens& b);
 
+// How many of a prompt's tokens may be taken over.
+struct Reusable {
+  int32_t most;
+  // Where the prompt is cut; -1: nowhere, and any prefix will do.
+  int32_t cut = -1;
+  // Else only what lies between a cut at the same place and whole micro-batches before and behind
+  // it: those tokens were evaluated in the same pieces.
+  int32_t micro_batch = 1;
+
+  int32_t of(int32_t common) const;
+};
+
 class Cache {
  public:
   // `copy_ms_per_token`: about what copying a token from slot to slot takes, where that is to be
   // done.
   Cache(llama_context* context, int32_t slots, bool shared, double copy_ms_per_token);
 
-  // A slot for a new task, with as many of its tokens in there as is worth it: at most `reusable`
-  // of them. `ms_per_token`: what evaluating one would cost, 0 where unknown.
-  std::optional<Slot> take(const Tokens& tokens, int32_t reusable, double ms_per_token);
+  // A slot for a new task, with as many of its tokens in there as is worth it. `ms_per_token`: what
+  // evaluating one would cost, 0 where unknown.
+  std::optional<Slot> take(const Tokens& tokens, const Reusable& reusable, double ms_per_token);
 
   // A slot for somebody who stays: the highest, since those of generations are to be neighbours.
   std::optional<Slot> take_highest();
@@ -67,8 +79,8 @@ class Cache {
   // How many tokens a copy of a slot with so many must save to be cheaper than evaluating them.
   int32_t worth_copying(int32_t length, double ms_per_token) const;
 
-  // The longest beginning of these tokens that lies in any slot.
-  int32_t longest_prefix(const Tokens& tokens) const;
+  // The longest beginning of these tokens that lies in any slot and could be taken over.
+  int32_t longest_prefix(const Tokens& tokens, const Reusable& reusable) const;
 
   // Forgets what was used least recently and is in nobody's use. False where nothing is left.
   bool evict();
@@ -84,6 +96,8 @@ class Cache {
   struct Entry {
     Tokens tokens;
     int32_t borrowed = 0;  // of its cells, those that another slot had before, shared layout
+    int32_t cut = -1;      // where the prompt was cut that lies there
+    int32_t prompt = 0;    // its length; what follows was generated, token by token
     bool in_use = false;
     uint64_t last_used = 0;
   };
@@ -93,7 +107,8 @@ class Cache {
   };
 
   static size_t index(Slot slot) { return static_cast<size_t>(slot); }
-  Match best_match(const Tokens& tokens, int32_t reusable, bool idle_only) const;
+  Match best_match(const Tokens& tokens, const Reusable& reusable, bool idle_only) const;
+  static int32_t match(const Entry& entry, const Tokens& tokens, const Reusable& reusable);
   Slot least_useful() const;
   Slot oldest_idle() const;
   void clear(Slot slot);

@@ -18,6 +18,7 @@ struct Score {
   Prompt prompt;
   Tokens candidates;
   bool cache_prompt = true;
+  int32_t shared_segments = -1;  // as with a Request
 };
 struct Create {};
 struct Fork {

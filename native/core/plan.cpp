@@ -9,9 +9,17 @@ namespace {
 // Up to where the micro-batch would end in which these tokens lay, if the prompt were alone:
 // borders are the same for a prompt in pieces and for a whole one.
 int32_t rest_of_micro_batch(const Task& task, int32_t micro_batch) {
-  const int32_t done = task.evaluated() - task.start();
-  const int32_t border = task.start() + (done / micro_batch + 1) * micro_batch;
-  return std::min(border, task.length()) - task.evaluated();
+  int32_t start = task.start();
+  int32_t end = task.length();
+  if (task.evaluated() < task.cut_at()) {
+    start = 0;
+    end = task.cut_at();
+  } else if (task.cut_at() >= 0) {
+    start = task.cut_at();
+  }
+  const int32_t done = task.evaluated() - start;
+  const int32_t border = start + (done / micro_batch + 1) * micro_batch;
+  return std::min(border, end) - task.evaluated();
 }
 
 bool may_have(int32_t rest, int32_t count, int32_t tile) {

@@ -41,10 +41,18 @@ struct Request : Order {
   bool progress = false;
   int32_t logprobs = -1;  // likeliest tokens to tell with each, -1: nothing
   bool cache_prompt = true;
+  int32_t shared_segments = -1;  // see cut_at() of a task; -1: it is cut nowhere
   Clock::time_point submitted = Clock::now();
 };
 
 // Its ids. Throws what is wrong with it.
 Tokens tokenize(const Vocabulary& vocabulary, const Prompt& prompt);
+
+struct CutTokens {
+  Tokens tokens;
+  int32_t cut;  // how many of them the first segments are; -1: not asked for
+};
+
+CutTokens tokenize(const Vocabulary& vocabulary, const Prompt& prompt, int32_t segments);
 
 }  // namespace cria

@@ -128,28 +128,33 @@ void Scheduler::admit() {
       ++next;
       continue;
     }
-    // The last token is evaluated in any case: its logits are wanted.
-    const int32_t reusable = task.uses_cached_prefixes() ? task.length() - 1 : 0;
-    const Slot slot = *cache_.take(task.tokens(), reusable, prefill_ms_per_token_);
+    const Slot slot = *cache_.take(task.tokens(), reusable(task), prefill_ms_per_token_);
     task.enter(slot, cache_.length(slot));
     running_.push_back(std::move(*next));
     next = waiting_.erase(next);
   }
 }
 
+// The last token is evaluated in any case: its logits are wanted.
+Reusable Scheduler::reusable(const Task& task) const {
+  const int32_t most = task.uses_cached_prefixes() ? task.length() - 1 : 0;
+  return {most, task.cut_at(), limits_.micro_batch};
+}
+
 // Whether a prompt that is being evaluated will soon have a prefix of this one in the cache.
 bool Scheduler::better_wait(const Task& task) const {
   if (!task.uses_cached_prefixes()) return false;
+  const Reusable reusable = this->reusable(task);
   int32_t coming = 0;
   for (const auto& other : running_) {
-    if (!other->prefilling()) continue;
+    if (!other->prefilling() || (task.cut_at() >= 0 && other->cut_at() != task.cut_at())) continue;
     const int32_t common =
-        std::min(common_prefix(other->tokens(), task.tokens()), task.length() - 1);
+        reusable.of(std::min(common_prefix(other->tokens(), task.tokens()), reusable.most));
     if (common > other->evaluated()) coming = std::max(coming, common);
   }
   const int32_t dear = cache_.worth_copying(coming, prefill_ms_per_token_);
   const int32_t worth = std::max(kWorthWaiting, dear);
-  return coming >= worth && coming - cache_.longest_prefix(task.tokens()) >= worth;
+  return coming >= worth && coming - cache_.longest_prefix(task.tokens(), reusable) >= worth;
 }
 
 // In the separate layout llama.cpp decodes neighbouring slots together, and every other one in a

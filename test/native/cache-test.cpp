@@ -13,6 +13,7 @@
 
 using cria::Cache;
 using cria::kNoSlot;
+using cria::Reusable;
 using cria::Slot;
 using cria::Tokens;
 using demo::first;
@@ -32,7 +33,8 @@ struct Rig {
         cache(context.get(), shape.sequences, shape.shared, kCopyMs) {}
 
   Slot take(const Tokens& tokens) { return take(tokens, static_cast<int32_t>(tokens.size()) - 1); }
-  Slot take(const Tokens& tokens, int32_t reusable) {
+  Slot take(const Tokens& tokens, int32_t reusable) { return take(tokens, Reusable{reusable}); }
+  Slot take(const Tokens& tokens, const Reusable& reusable) {
     const std::optional<Slot> slot = cache.take(tokens, reusable, kEvaluationMs);
     CHECK(slot.has_value());
     return *slot;
@@ -115,7 +117,7 @@ TEST(the_first_that_is_empty_then_the_least_recently_used) {
     CHECK_EQ(rig.cache.length(3), 19);
     CHECK_EQ(rig.take(texts[1]), 1);
     CHECK(!rig.cache.has_free());
-    CHECK(!rig.cache.take(texts[0], 19, kEvaluationMs).has_value());
+    CHECK(!rig.cache.take(texts[0], Reusable{19}, kEvaluationMs).has_value());
     CHECK(!rig.cache.take_highest().has_value());
   });
 }
@@ -163,7 +165,7 @@ TEST(what_somebody_uses_is_copied_and_says_the_same) {
     // The original goes on as if nothing had been taken from it.
     const Tokens other = joined(texts[0], first(texts[2], 20));
     check_logits(rig.fill(busy, other), alone(other, {100, 120}), shape.shared);
-    CHECK_EQ(rig.cache.longest_prefix(longer), 120);
+    CHECK_EQ(rig.cache.longest_prefix(longer, Reusable{120}), 120);
   });
 }
 
@@ -185,6 +187,34 @@ TEST(nothing_is_reused_where_nothing_may_be) {
     for (int i = 0; i < 4; ++i)
       CHECK_EQ(rig.cache.length(rig.take(text, 0)), 0);
     CHECK_EQ(rig.cache.cached_tokens(), 0);
+  });
+}
+
+TEST(of_a_prompt_that_is_cut_whole_micro_batches_before_and_behind_the_cut_are_reused) {
+  for_each_layout([](const Shape& shape) {
+    Rig rig(shape);
+    const std::vector<Tokens> texts = some_tokens(3, 100);
+    const auto cut = [](int32_t at) { return Reusable{99, at, 16}; };
+    const Slot kept = rig.take(texts[0], cut(40));
+    rig.fill(kept, texts[0]);
+    rig.fill(kept, joined(texts[0], texts[2]));  // generated, token by token as it were
+    const auto reused = [&](size_t common, const Reusable& reusable) {
+      const Tokens wanted = joined(first(texts[0], common), first(texts[1], 100 - common));
+      return rig.cache.longest_prefix(wanted, reusable);
+    };
+    CHECK_EQ(reused(39, cut(40)), 32);
+    CHECK_EQ(reused(40, cut(40)), 40);
+    CHECK_EQ(reused(55, cut(40)), 40);
+    CHECK_EQ(reused(56, cut(40)), 56);
+    CHECK_EQ(reused(90, cut(40)), 88);
+    CHECK_EQ(reused(90, cut(41)), 0);
+    CHECK_EQ(reused(90, Reusable{99}), 90);
+    CHECK_EQ(rig.cache.longest_prefix(joined(texts[0], texts[2]), Reusable{199, 40, 16}), 88);
+
+    // In what somebody has who was not cut there, nothing is.
+    rig.cache.give_back(kept);
+    CHECK_EQ(rig.take(joined(texts[0], texts[2])), kept);
+    CHECK_EQ(reused(90, cut(40)), 0);
   });
 }
 
