@@ -5,9 +5,11 @@ import type {
   NativeContextOptions,
   NativeDevice,
   NativeModelInfo,
+  NativePooling,
 } from "./native.js";
 import {
   abortSignal,
+  boolean,
   integer,
   isPlainObject,
   MAX_INT32,
@@ -19,14 +21,21 @@ import {
 /** How an element of the KV cache is stored. */
 export type CacheType = NativeCacheType;
 
+/** How a text's vector is made of those of its tokens; "rank": a classifier's score of a pair. */
+export type Pooling = NativePooling;
+
 /** What `Model.createContext` takes. */
 export interface ContextOptions {
   /**
    * Tokens that one generation can hold, prompt and output together. Default "auto": what the model
-   * was trained on, what fits in memory, or 8,192, whichever is least.
+   * was trained on, what fits in memory, or 8,192, whichever is least. With `embeddings`, the tokens
+   * that one text may have; "auto" is at most 2,048 then where the model is no decoder.
    */
   readonly contextSize?: number | "auto";
-  /** How many generations are decoded together, 1…256; more wait in a queue. Default 1. */
+  /**
+   * How many generations are decoded together, 1…256; more wait in a queue. Default 1. With
+   * `embeddings`, the texts that go to the engine in one call, 64 by default.
+   */
   readonly sequences?: number;
   /**
    * "separate": one KV cache per sequence, and results do not depend on what runs beside them.
@@ -51,6 +60,16 @@ export interface ContextOptions {
   readonly flashAttention?: boolean | "auto";
   /** Default "f16". Quantized values need flash attention. */
   readonly cacheType?: CacheType | { readonly key?: CacheType; readonly value?: CacheType };
+  /**
+   * Makes it a context for `embed`, `embedMany` and `rank`, which cannot generate; also of a model that
+   * cannot. Default false.
+   */
+  readonly embeddings?: boolean;
+  /**
+   * With `embeddings`. "mean": of all tokens; "cls" and "last": the first and the last token's; "none":
+   * a vector for each token; "rank": for `rank`. Default: what the model's file says, else "mean".
+   */
+  readonly pooling?: Pooling;
   /** Rotary position embedding. Default: what the model's file says. */
   readonly rope?: { readonly frequencyBase?: number; readonly frequencyScale?: number };
   /** Aborts the creation, which then rejects with its reason. */
@@ -68,6 +87,8 @@ const KNOWN: readonly (keyof ContextOptions)[] = [
   "batchThreads",
   "flashAttention",
   "cacheType",
+  "embeddings",
+  "pooling",
   "rope",
   "signal",
 ];
@@ -92,6 +113,11 @@ const THREADS_MAX = 512;
 const BATCH = 2048;
 const MICRO_BATCH = 512;
 
+/** Texts that share a batch of embeddings. */
+const TEXTS = 64;
+/** An encoder has its text in one micro-batch, which takes memory. */
+const AUTO_TEXT_MAX = 2048;
+
 /** Checked and complete, as the addon takes it. */
 export function nativeContextOptions(
   given: ContextOptions | undefined,
@@ -99,16 +125,69 @@ export function nativeContextOptions(
   devices: () => readonly NativeDevice[],
 ): { native: NativeContextOptions; signal: AbortSignal | undefined } {
   const o = readOptions(given, "options", KNOWN);
-  const { sequences = 1, cacheLayout = "auto" } = o;
+  const { cacheLayout = "auto", embeddings = false } = o;
+  boolean(embeddings, "options.embeddings");
+  const { sequences = embeddings ? Math.min(TEXTS, Number(o.batchSize) || TEXTS) : 1 } = o;
   integer(sequences, "options.sequences", 1, SEQUENCES_MAX);
   oneOf(cacheLayout, "options.cacheLayout", ["auto", "separate", "shared"]);
   const layout = cacheLayout === "auto" ? "separate" : cacheLayout;
   const types = readCacheTypes(o);
-  const rest = { ...readBatch(o, sequences), ...readThreads(o), ...readRope(o.rope), ...types };
+  const batch = readBatch(o, sequences);
+  const rest = { ...batch, ...readThreads(o), ...readRope(o.rope), ...types };
   const signal = o.signal === undefined ? undefined : abortSignal(o.signal, "options.signal");
+  const pooling = readPooling(o, info);
   const shape = { width: info.cacheWidth, ...types };
-  const size = readSize(o, { sequences, layout, shape, trained: info.contextLength, devices });
-  return { signal, native: { ...size, ...rest, sequences, cacheLayout: layout } };
+  const size = embeddings
+    ? readTextSize(o, { shape, info, beside: batch.microBatchSize, devices })
+    : readSize(o, { sequences, layout, shape, trained: info.contextLength, devices });
+  return {
+    signal,
+    native: { ...size, ...rest, sequences, cacheLayout: layout, embeddings, pooling },
+  };
+}
+
+const POOLINGS: readonly Pooling[] = ["none", "mean", "cls", "last", "rank"];
+
+/** The file's own is a number, in llama.cpp's order; 0 says nothing. */
+function readPooling({ embeddings, pooling }: ContextOptions, info: NativeModelInfo): Pooling {
+  if (pooling !== undefined) {
+    oneOf(pooling, "options.pooling", POOLINGS);
+    if (embeddings !== true) throw invalid("`options.pooling` needs `embeddings: true` beside it");
+    return pooling;
+  }
+  if (embeddings !== true) return "none";
+  const key = info.metadata.indexOf(`${info.architecture}.pooling_type`);
+  const own = key % 2 === 0 ? Number(info.metadata[key + 1]) : 0;
+  return (own > 0 && POOLINGS[own]) || "mean";
+}
+
+interface TextFacts {
+  readonly shape: CacheShape;
+  readonly info: NativeModelInfo;
+  /** Tokens of other texts that are evaluated together with a long one. */
+  readonly beside: number;
+  readonly devices: () => readonly NativeDevice[];
+}
+
+/** The cache holds one long text at a time, whatever else there is. */
+function readTextSize(o: ContextOptions, { shape, info, beside, devices }: TextFacts) {
+  for (const name of ["cacheLayout", "cacheSize"] as const) {
+    const value = o[name];
+    if (value === undefined || value === "auto") continue;
+    throw invalid(`\`options.${name}\` has no meaning with \`embeddings\`: leave it out`);
+  }
+  const { contextSize: given = "auto" } = o;
+  const { contextLength: trained, generates, architecture } = info;
+  const available = availableMemory(devices());
+  const most = architecture === "bert" ? trained : MAX_INT32;
+  if (given !== "auto") integer(given, 'options.contextSize (or "auto")', 1, most);
+  const auto = () =>
+    generates
+      ? autoContextSize(trained, 1, shape, available)
+      : Math.min(trained > 0 ? trained : MICRO_BATCH, AUTO_TEXT_MAX);
+  const contextSize = given === "auto" ? auto() : given;
+  if (generates) checkCacheFits(contextSize + beside, shape, available);
+  return { contextSize, cacheSize: contextSize };
 }
 
 interface SizeFacts {

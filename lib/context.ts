@@ -1,6 +1,14 @@
 import { abortReason, untilAborted, watchSignal } from "./abort.js";
-import { type ContextOptions, nativeContextOptions } from "./context-options.js";
+import { type ContextOptions, nativeContextOptions, type Pooling } from "./context-options.js";
 import { asyncDispose } from "./dispose.js";
+import {
+  type EmbedOptions,
+  type EmbedResult,
+  embed,
+  embedMany,
+  type RankOptions,
+  rank,
+} from "./embed.js";
 import { CriaError, disposedError, fromNative, invalid, originAt } from "./errors.js";
 import {
   type BatchRequest,
@@ -68,6 +76,8 @@ export class Context implements AsyncDisposable {
   readonly sequences: number;
   /** Tokens that go to the engine in one call. */
   readonly batchSize: number;
+  /** How it makes a text's vector; null for a context that generates. */
+  readonly pooling: Pooling | null;
   readonly #requests: Requests;
   readonly #vocabulary: PromptVocabulary;
   readonly #texts: TokenTexts;
@@ -80,6 +90,7 @@ export class Context implements AsyncDisposable {
     this.contextSize = parts.options.contextSize;
     this.sequences = parts.options.sequences;
     this.batchSize = parts.info.batchSize;
+    this.pooling = parts.options.embeddings ? parts.options.pooling : null;
     this.#requests = new Requests(parts.native, parts.pending);
     this.#vocabulary = parts.vocabulary;
     this.#texts = parts.texts;
@@ -98,7 +109,7 @@ export class Context implements AsyncDisposable {
    * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED
    */
   generate(prompt: PromptInput, options?: GenerateOptions): Generation {
-    if (this.disposed) throw disposedError("The context");
+    this.#assertGenerates();
     const { request, signal, onProgress } = this.#checkOptions(options);
     const native = nativePrompt(prompt, this.#vocabulary, request.sharedSegments);
     const id = this.#requests.newId();
@@ -139,7 +150,7 @@ export class Context implements AsyncDisposable {
     requests: Iterable<T> | AsyncIterable<T>,
     options?: GenerateManyOptions,
   ): AsyncIterableIterator<BatchResult<T>> {
-    if (this.disposed) throw disposedError("The context");
+    this.#assertGenerates();
     return generateMany(this, requests, options, (defaults) => this.#checkOptions(defaults));
   }
 
@@ -158,7 +169,7 @@ export class Context implements AsyncDisposable {
     candidates: Tokens,
     options?: ScoreOptions,
   ): Promise<Float32Array> {
-    if (this.disposed) throw disposedError("The context");
+    this.#assertGenerates();
     const { command, signal } = scoreCommand(prompt, candidates, options, this.#vocabulary);
     if (signal?.aborted) throw abortReason(signal);
     const running = this.#requests.command(command, originAt(this.score));
@@ -176,9 +187,73 @@ export class Context implements AsyncDisposable {
    * @throws {CriaError} ERR_CONTEXT_FULL at once where no sequence is free, ERR_DISPOSED
    */
   async createSequence(): Promise<Sequence> {
-    if (this.disposed) throw disposedError("The context");
+    this.#assertGenerates();
     const parts = { context: this, requests: this.#requests, vocabulary: this.#vocabulary };
     return createSequence(parts, originAt(this.createSequence));
+  }
+
+  /**
+   * A vector for each text, in a context made with `embeddings: true`. Texts of any length share
+   * batches. With pooling "none" it holds one vector for each token, one after the other. Text stays
+   * text: nothing in it becomes a control token. The first text that fails ends all of it.
+   *
+   * @example
+   * const context = await model.createContext({ embeddings: true });
+   * const [llama, alpaca] = await context.embed(["a llama", "an alpaca"]);
+   * const similarity = llama.reduce((sum, value, i) => sum + value * alpaca[i], 0);
+   * @throws {CriaError} ERR_UNSUPPORTED (a context that generates), ERR_INVALID_ARGUMENT, ERR_DISPOSED,
+   * ERR_CONTEXT_FULL (a text is longer than `contextSize`), ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY; the
+   * signal's reason
+   */
+  async embed(input: string | readonly string[], options?: EmbedOptions): Promise<Float32Array[]> {
+    return embed(this.#embedParts(), input, options, originAt(this.embed));
+  }
+
+  /**
+   * The same for every text of an iterable of any length, which is read as it is needed: yields each
+   * text's vector and number of tokens, or its own error, as they finish. Leaving the loop cancels what
+   * runs and closes the iterable; otherwise as `generateMany`.
+   *
+   * @example
+   * for await (const { index, embedding, error } of context.embedMany(lines)) {
+   *   console.log(index, error ?? embedding);
+   * }
+   * @throws {CriaError} ERR_UNSUPPORTED, ERR_INVALID_ARGUMENT, ERR_DISPOSED; the iterator throws
+   * ERR_DISPOSED where the context is disposed meanwhile, the signal's reason, the iterable's error
+   */
+  embedMany(
+    inputs: Iterable<string> | AsyncIterable<string>,
+    options?: EmbedOptions,
+  ): AsyncIterableIterator<EmbedResult> {
+    return embedMany(this.#embedParts(), inputs, options, originAt(this.embedMany));
+  }
+
+  /**
+   * How well each document answers the query, by a reranker's classifier: higher is better, the scale is
+   * the model's own. In a context made with `embeddings: true` and pooling "rank".
+   *
+   * @throws {CriaError} as `embed`
+   */
+  async rank(
+    query: string,
+    documents: readonly string[],
+    options?: RankOptions,
+  ): Promise<Float32Array> {
+    return rank(this.#embedParts(), query, documents, options, originAt(this.rank));
+  }
+
+  #embedParts() {
+    if (this.disposed) throw disposedError("The context");
+    return { context: this, requests: this.#requests };
+  }
+
+  #assertGenerates(): void {
+    if (this.disposed) throw disposedError("The context");
+    if (this.pooling === null) return;
+    throw new CriaError(
+      "ERR_UNSUPPORTED",
+      "This context was created with `embeddings`: to generate, create another one on the same model",
+    );
   }
 
   #checkOptions(options: GenerateOptions | undefined): ReturnType<typeof nativeGenerateOptions> {

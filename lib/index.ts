@@ -18,7 +18,8 @@ export type { ChatSessionOptions, ChatTurnOptions } from "./chat/session-options
 export type { ToolDefinitionInput } from "./chat/tool-definitions.js";
 export type { ChatEvent, ChatTurn, ChatTurnResult } from "./chat/turn.js";
 export { Context, type ContextStats } from "./context.js";
-export type { CacheType, ContextOptions } from "./context-options.js";
+export type { CacheType, ContextOptions, Pooling } from "./context-options.js";
+export type { EmbedOptions, EmbedResult, RankOptions } from "./embed.js";
 export { CriaError, type CriaErrorCode } from "./errors.js";
 export type { BatchRequest, BatchResult, GenerateManyOptions } from "./generate-many.js";
 export type {

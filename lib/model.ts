@@ -206,12 +206,6 @@ export class Model implements AsyncDisposable {
         "The model was loaded with `vocabOnly`: it has no weights",
       );
     }
-    if (!this.#info.generates) {
-      throw new CriaError(
-        "ERR_UNSUPPORTED",
-        `A model of the architecture ${show(this.architecture)} cannot generate`,
-      );
-    }
     const { addon } = engine();
     const native = this.#call(() => new addon.Context(this.#native));
     this.#opening.add(native);

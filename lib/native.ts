@@ -194,7 +194,13 @@ export interface NativeContextOptions {
   /** 0: from the model. */
   ropeFrequencyBase: number;
   ropeFrequencyScale: number;
+  /** It embeds or ranks, and nothing else; `contextSize` is what one text may have. */
+  embeddings: boolean;
+  /** Where it does. */
+  pooling: NativePooling;
 }
+
+export type NativePooling = "none" | "mean" | "cls" | "last" | "rank";
 
 export interface NativeContextInfo {
   threads: number;
@@ -252,6 +258,13 @@ export type NativeCommand =
       /** As with NativeRequest. */
       sharedSegments: number;
     }
+  /**
+   * ERR_CONTEXT_FULL where the text is too long: answer.values, one vector, or with pooling "none" one
+   * for each token; answer.count, its tokens.
+   */
+  | { type: "embed"; text: string; normalize: boolean }
+  /** One number: answer.values. */
+  | { type: "rank"; query: string; document: string }
   /** Takes one of the context's `sequences`, ERR_CONTEXT_FULL where none is free: answer.sequence. */
   | { type: "create" }
   | { type: "fork"; sequence: number }
@@ -281,6 +294,7 @@ export interface NativeAnswer {
   token?: number;
   tokens?: Int32Array;
   values?: Float32Array;
+  count?: number;
 }
 
 /** In order; one that selects (greedy, dist, mirostat, adaptive-p) comes last. */

@@ -44,6 +44,8 @@ export interface WindowParts<T, V, R> {
   readonly report: (index: number, item: T, outcome: Outcome<V>) => R;
   readonly signal: AbortSignal | undefined;
   readonly ordered: boolean;
+  /** Items that are worked on at a time. Default: `windowWidth` of the context's sequences. */
+  readonly width?: number;
   /** Items that may be read before the results of the first ones are taken. */
   readonly readAhead: number;
 }
@@ -147,9 +149,9 @@ export class Windowed<T, V, R> implements AsyncIterableIterator<R> {
   }
 
   #hasRoom(): boolean {
-    const { context, readAhead } = this.#parts;
+    const { context, readAhead, width = windowWidth(context.sequences) } = this.#parts;
     const running = this.#running.size;
-    return running < windowWidth(context.sequences) && running + this.#finished.size < readAhead;
+    return running < width && running + this.#finished.size < readAhead;
   }
 
   #start(item: T): void {

@@ -7,6 +7,9 @@ import type { NativeModelInfo } from "../lib/native.js";
 import { nearest, readOptions } from "../lib/options.js";
 
 const info = {
+  architecture: "llama",
+  generates: true,
+  metadata: ["llama.pooling_type", "3"],
   contextLength: 2048,
   vocabularySize: 100,
   cacheWidth: { key: 64, value: 64 },
@@ -131,6 +134,9 @@ const table: [string, Read, string, unknown[], unknown[]][] = [
     ["\n", [""], [1], ["\ud800"], {}, null],
   ],
   ["generate", generate, "special", [true, false], notBooleans],
+  ["context", context, "embeddings", [true, false], notBooleans],
+  ["context", context, "pooling", [], ["Mean", "max", 1, null, ["mean"], throwing, "mean"]],
+
   ["generate", generate, "signal", [new AbortController().signal], notSignals],
   ["generate", generate, "onProgress", [() => {}], notFunctions],
 
@@ -274,7 +280,26 @@ describe("context options together", () => {
       cacheTypeValue: "f16",
       ropeFrequencyBase: 0,
       ropeFrequencyScale: 0,
+      embeddings: false,
+      pooling: "none",
     });
+  });
+
+  test("have other defaults for embeddings, the pooling of the model's file among them", () => {
+    const wanted = { embeddings: true, contextSize: 2048, sequences: 64, microBatchSize: 512 };
+    expect(native({ embeddings: true })).toMatchObject({ ...wanted, pooling: "last" });
+    expect(native({ embeddings: true, pooling: "cls" }).pooling).toBe("cls");
+    expect(native({ embeddings: true, batchSize: 8 })).toMatchObject({
+      sequences: 8,
+      microBatchSize: 8,
+    });
+    const silent = { ...info, metadata: ["general.name", "llama.pooling_type"] };
+    expect(nativeContextOptions({ embeddings: true }, silent, () => []).native.pooling).toBe(
+      "mean",
+    );
+    const encoder = { ...info, generates: false, contextLength: 8192 };
+    const { native: long } = nativeContextOptions({ embeddings: true }, encoder, () => []);
+    expect(long.contextSize).toBe(2048);
   });
 
   test("follow one another", () => {
@@ -305,6 +330,10 @@ describe("context options together", () => {
     ],
     [{ contextSize: 10, sequences: 2, cacheSize: 21, cacheLayout: "shared" }, /sequences \(20\)/],
     [{ contextSize: 2 ** 30, sequences: 2 }, /contextSize × sequences up to/],
+    [{ pooling: "mean" }, /`options\.pooling` needs `embeddings: true`/],
+    [{ embeddings: true, cacheLayout: "shared" }, /`options\.cacheLayout` has no meaning/],
+    [{ embeddings: true, cacheSize: 512 }, /`options\.cacheSize` has no meaning/],
+    [{ embeddings: true, sequences: 257 }, /from 1 to 256/],
     [{ cacheType: "q8_0", flashAttention: false }, /q8_0.*needs flash attention/],
   ])("refuse %j", (options, message) => {
     expect(() => native(options)).toThrow(

@@ -53,11 +53,19 @@ ContextOptions to_options(Napi::Value value) {
   options.cache_type_value = to_cache_type(fields, "cacheTypeValue");
   options.rope_frequency_base = fields.real("ropeFrequencyBase");
   options.rope_frequency_scale = fields.real("ropeFrequencyScale");
+  options.embeddings = fields.flag("embeddings");
+  options.pooling = fields.choice<Pooling>("pooling", {{"none", LLAMA_POOLING_TYPE_NONE},
+                                                       {"mean", LLAMA_POOLING_TYPE_MEAN},
+                                                       {"cls", LLAMA_POOLING_TYPE_CLS},
+                                                       {"last", LLAMA_POOLING_TYPE_LAST},
+                                                       {"rank", LLAMA_POOLING_TYPE_RANK}});
 
   expect_range(options.context_size, 1, kMost, "contextSize");
   expect_range(options.sequences, 1, kMostSequences, "sequences");
-  expect_range(int64_t{options.context_size} * options.sequences, 1, kMost,
-               "contextSize × sequences");
+  if (!options.embeddings) {
+    expect_range(int64_t{options.context_size} * options.sequences, 1, kMost,
+                 "contextSize × sequences");
+  }
   expect_range(options.cache_size, 1, kMost, "cacheSize");
   expect_range(options.batch_size, 1, kMost, "batchSize");
   expect_range(options.micro_batch_size, 1, kMost, "microBatchSize");

@@ -120,7 +120,7 @@ void ContextSession::tell(Napi::Env env, const std::vector<News>& news) {
 
 Napi::Object ContextSession::stats(Napi::Env env) const {
   if (state_ != State::kOpen) throw Error(code::kDisposed, kDisposedMessage);
-  const Scheduler::Counters& counters = *context_->counters();
+  const Counters& counters = *context_->counters();
   // What still waits to be tokenized counts as queued.
   const int32_t active = counters.active.load();
   const auto pending = static_cast<int32_t>(pending_.size());

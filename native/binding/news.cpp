@@ -48,6 +48,7 @@ Napi::Object to_js(Napi::Env env, const Answer& answer) {
   if (answer.sequence >= 0) object.Set("sequence", answer.sequence);
   if (answer.token != LLAMA_TOKEN_NULL) object.Set("token", answer.token);
   if (answer.tokens) object.Set("tokens", from_tokens(env, *answer.tokens));
+  if (answer.count >= 0) object.Set("count", answer.count);
   if (answer.values) object.Set("values", from_floats(env, *answer.values));
   return object;
 }

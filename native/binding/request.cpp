@@ -34,6 +34,8 @@ decltype(Command::what) to_what(const Fields& fields) {
     return command::Score{to_prompt(fields), to_tokens(fields.value("candidates"), "candidates"),
                           fields.flag("cachePrompt"), fields.integer("sharedSegments")};
   }
+  if (type == "embed") return command::Embed{fields.text("text"), fields.flag("normalize")};
+  if (type == "rank") return command::Rank{fields.text("query"), fields.text("document")};
   const SequenceId sequence = fields.integer("sequence");
   if (type == "fork") return command::Fork{sequence};
   if (type == "evaluate") return command::Evaluate{sequence, to_prompt(fields)};

@@ -20,6 +20,16 @@ struct Score {
   bool cache_prompt = true;
   int32_t shared_segments = -1;  // as with a Request
 };
+// Of a text.
+struct Embed {
+  std::string text;
+  bool normalize = true;
+};
+// How well a document answers a query.
+struct Rank {
+  std::string query;
+  std::string document;
+};
 struct Create {};
 struct Fork {
   SequenceId sequence;
@@ -55,8 +65,9 @@ struct Dispose {
 }  // namespace command
 
 struct Command : Order {
-  std::variant<command::Score, command::Create, command::Fork, command::Evaluate, command::Logits,
-               command::Sample, command::Trim, command::Save, command::Restore, command::Dispose>
+  std::variant<command::Score, command::Embed, command::Rank, command::Create, command::Fork,
+               command::Evaluate, command::Logits, command::Sample, command::Trim, command::Save,
+               command::Restore, command::Dispose>
       what;
 };
 

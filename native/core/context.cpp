@@ -39,20 +39,17 @@ Context::~Context() {
 void Context::submit(const std::shared_ptr<Request>& request) {
   preparer_.post([this, request] {
     prepare(request->id, [&]() -> Prepared {
+      if (embedder_) {
+        throw Error(code::kUnsupported,
+                    "This context was created with `embeddings`: it cannot generate.");
+      }
       return std::make_unique<Generation>(model_->vocabulary(), request);
     });
   });
 }
 
 void Context::submit(const std::shared_ptr<Command>& command) {
-  preparer_.post([this, command] {
-    prepare(command->id, [&]() -> Prepared {
-      if (std::holds_alternative<command::Score>(command->what)) {
-        return std::make_unique<Scoring>(model_->vocabulary(), command);
-      }
-      return sequences_->prepare(command);
-    });
-  });
+  preparer_.post([this, command] { prepare(command->id, [&] { return prepare(command); }); });
 }
 
 void Context::interrupt() {
@@ -94,6 +91,19 @@ void Context::prepare(RequestId id, const std::function<Prepared()>& make) {
     inbox_.push_back(*std::move(prepared));
   }
   changed_.notify_one();
+}
+
+Context::Prepared Context::prepare(const std::shared_ptr<Command>& command) {
+  if (embedder_) return embedder_->prepare(command);
+  const auto& what = command->what;
+  if (std::holds_alternative<command::Embed>(what) || std::holds_alternative<command::Rank>(what)) {
+    throw Error(code::kUnsupported,
+                "This context generates: create one with `embeddings: true` to embed or rank.");
+  }
+  if (std::holds_alternative<command::Score>(what)) {
+    return std::make_unique<Scoring>(model_->vocabulary(), command);
+  }
+  return sequences_->prepare(command);
 }
 
 void Context::save(RequestId id, const std::string& path, StateFile file) {
@@ -142,6 +152,7 @@ void Context::run() {
   sequences_.reset();
   scheduler_.reset();
   context_.reset();
+  embedder_.reset();
   batch_pool_.reset();
   pool_.reset();
   events_.closed();
@@ -153,40 +164,69 @@ void Context::loop() {
     {
       std::unique_lock<std::mutex> lock(mutex_);
       changed_.wait(lock, [this] {
-        return stopping_.load() || interrupted_.load() || !inbox_.empty() || !scheduler_->idle();
+        return stopping_.load() || interrupted_.load() || !inbox_.empty() || !idle();
       });
       if (stopping_.load()) return;
       arrived.swap(inbox_);
     }
-    for (Prepared& prepared : arrived) {
-      if (auto* task = std::get_if<std::unique_ptr<Task>>(&prepared)) {
-        scheduler_->add(std::move(*task));
-      } else {
-        sequences_->execute(std::get<PreparedCommand>(std::move(prepared)));
-      }
-    }
+    for (Prepared& prepared : arrived)
+      start(std::move(prepared));
     arrived.clear();
     interrupted_.store(false);  // before the step looks for what was cancelled
+    step();
+  }
+}
+
+bool Context::idle() const { return embedder_ ? embedder_->idle() : scheduler_->idle(); }
+
+void Context::start(Prepared prepared) {
+  if (auto* task = std::get_if<std::unique_ptr<Task>>(&prepared)) {
+    scheduler_->add(std::move(*task));
+  } else if (auto* embedding = std::get_if<std::unique_ptr<Embedding>>(&prepared)) {
+    embedder_->add(std::move(*embedding));
+  } else {
+    sequences_->execute(std::get<PreparedCommand>(std::move(prepared)));
+  }
+}
+
+void Context::step() {
+  if (embedder_) {
+    embedder_->step();
+  } else {
     scheduler_->step();
   }
 }
 
 ContextInfo Context::open() {
+  check_model();
+  if (options_.embeddings) embedder_ = std::make_unique<Embedder>(*model_, options_, outbox_);
+  ContextInfo info{};
+  for (bool made = false; !made;) {
+    context_.reset();
+    create_context();
+    attach_threads(info);
+    made = !embedder_ || embedder_->attach(context_.get());
+  }
+  info.batch_size = static_cast<int32_t>(llama_n_batch(context_.get()));
+  info.micro_batch_size = static_cast<int32_t>(llama_n_ubatch(context_.get()));
+  if (!embedder_) open_scheduler(info);
+  return info;
+}
+
+void Context::check_model() const {
   if (model_->vocab_only()) {
     throw Error(code::kUnsupported,
                 "This model was loaded with `vocabOnly`: it can tokenize, not generate.");
   }
-  if (!model_->generates()) {
+  if (!model_->generates() && !options_.embeddings) {
     throw Error(code::kUnsupported, "A model of architecture \"" +
                                         model_->metadata("general.architecture") +
-                                        "\" does not generate text: expected a decoder.");
+                                        "\" does not generate text: expected a decoder, or a "
+                                        "context with `embeddings: true`.");
   }
-  create_context();
+}
 
-  ContextInfo info{};
-  attach_threads(info);
-  info.batch_size = static_cast<int32_t>(llama_n_batch(context_.get()));
-  info.micro_batch_size = static_cast<int32_t>(llama_n_ubatch(context_.get()));
+void Context::open_scheduler(const ContextInfo& info) {
   const Limits limits{options_.context_size,
                       options_.sequences,
                       info.batch_size,
@@ -201,7 +241,6 @@ ContextInfo Context::open() {
         auto shared = std::make_shared<StateFile>(std::move(file));
         preparer_.post([this, id, path, shared] { save(id, path, std::move(*shared)); });
       });
-  return info;
 }
 
 // Through a buffer, there and back.
@@ -227,7 +266,7 @@ bool Context::pads() const {
          backend::gpu_memory_free() == 0;
 }
 
-void Context::create_context() {
+llama_context_params Context::generation_params() const {
   llama_context_params params = llama_context_default_params();
   // A stream of the separate layout has an equal share of the cells.
   // Padding has a slot and cells of its own.
@@ -242,6 +281,12 @@ void Context::create_context() {
   const uint32_t rows = std::max(params.n_seq_max, kRowsOfLogits);
   params.n_outputs_max = std::min((rows + 15) / 16 * 16, params.n_batch);
   params.kv_unified = options_.shared_cache;
+  return params;
+}
+
+void Context::create_context() {
+  llama_context_params params = embedder_ ? llama_context_default_params() : generation_params();
+  if (embedder_) embedder_->configure(params);
   params.flash_attn_type = options_.flash_attention;
   params.type_k = options_.cache_type_key;
   params.type_v = options_.cache_type_value;
@@ -261,7 +306,7 @@ void Context::create_context() {
     throw Error(memory ? code::kOutOfMemory : code::kUnsupported,
                 "The context could not be created: " + reason);
   }
-  if (llama_get_memory(context_.get()) == nullptr) {
+  if (!embedder_ && llama_get_memory(context_.get()) == nullptr) {
     throw Error(code::kUnsupported, "This model keeps no cache: it cannot generate text.");
   }
 }
@@ -294,8 +339,9 @@ void Context::attach_threads(ContextInfo& info) {
 bool Context::should_abort(void* self) {
   auto* context = static_cast<Context*>(self);
   if (context->stopping_.load(std::memory_order_relaxed)) return true;
-  return context->interrupted_.load(std::memory_order_relaxed) &&
-         context->scheduler_->decoding_in_vain();
+  if (!context->interrupted_.load(std::memory_order_relaxed)) return false;
+  return context->embedder_ ? context->embedder_->decoding_in_vain()
+                            : context->scheduler_->decoding_in_vain();
 }
 
 }  // namespace cria

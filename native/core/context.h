@@ -16,6 +16,9 @@
 #include <variant>
 #include <vector>
 
+#include "context_options.h"
+#include "counters.h"
+#include "embedder.h"
 #include "error.h"
 #include "model.h"
 #include "outbox.h"
@@ -25,22 +28,6 @@
 #include "worker.h"
 
 namespace cria {
-
-struct ContextOptions {
-  int32_t context_size = 0;
-  int32_t sequences = 1;
-  bool shared_cache = false;
-  int32_t cache_size = 0;  // cells in all
-  int32_t batch_size = 0;
-  int32_t micro_batch_size = 0;
-  int32_t threads = 0;  // 0: physical cores
-  int32_t batch_threads = 0;
-  llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
-  ggml_type cache_type_key = GGML_TYPE_F16;
-  ggml_type cache_type_value = GGML_TYPE_F16;
-  float rope_frequency_base = 0;  // 0: from the model
-  float rope_frequency_scale = 0;
-};
 
 struct ContextInfo {
   int32_t threads;
@@ -82,11 +69,15 @@ class Context {
   const Model& model() const { return *model_; }
 
   // Null before `opened` and after `closed`; for the thread that gets those told.
-  const Scheduler::Counters* counters() const {
+  const Counters* counters() const {
+    if (embedder_) return &embedder_->counters();
     return scheduler_ ? &scheduler_->counters() : nullptr;
   }
 
  private:
+  // What the second thread hands over.
+  using Prepared = std::variant<std::unique_ptr<Task>, PreparedCommand, std::unique_ptr<Embedding>>;
+
   struct Free {
     void operator()(llama_context* context) const { llama_free(context); }
     void operator()(ggml_threadpool* pool) const { ggml_threadpool_free(pool); }
@@ -94,11 +85,16 @@ class Context {
 
   void run();
   ContextInfo open();
+  void check_model() const;
   void create_context();
+  llama_context_params generation_params() const;
   void attach_threads(ContextInfo& info);
+  void open_scheduler(const ContextInfo& info);
   void loop();
-  // What the second thread hands over.
-  using Prepared = std::variant<std::unique_ptr<Task>, PreparedCommand>;
+  bool idle() const;
+  void start(Prepared prepared);
+  void step();
+  Prepared prepare(const std::shared_ptr<Command>& command);
   void prepare(RequestId id, const std::function<Prepared()>& make);
   void save(RequestId id, const std::string& path, StateFile file);
   uint64_t fingerprint() const;
@@ -118,9 +114,11 @@ class Context {
   std::condition_variable changed_;
   std::vector<Prepared> inbox_;
 
-  // In order of creation: sequences use the scheduler, it the context, the context the pools.
+  // In order of creation: sequences use the scheduler, it the context, the context the pools, and
+  // the embedder, which reads along while it computes. There is a scheduler or an embedder.
   std::unique_ptr<ggml_threadpool, Free> pool_;
   std::unique_ptr<ggml_threadpool, Free> batch_pool_;  // null: the same as pool_
+  std::unique_ptr<Embedder> embedder_;
   std::unique_ptr<llama_context, Free> context_;
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<Sequences> sequences_;  // whose slots are the scheduler's

@@ -55,6 +55,7 @@ struct Answer {
   llama_token token = LLAMA_TOKEN_NULL;
   std::optional<std::vector<llama_token>> tokens;
   std::optional<std::vector<float>> values;
+  int32_t count = -1;
 };
 
 struct News {

@@ -9,7 +9,6 @@
 
 #include <llama.h>
 
-#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -18,6 +17,7 @@
 
 #include "batch.h"
 #include "cache.h"
+#include "counters.h"
 #include "outbox.h"
 #include "plan.h"
 #include "task.h"
@@ -58,13 +58,6 @@ class Scheduler {
   Cache& cache() { return cache_; }
 
   // Any thread.
-  struct Counters {
-    std::atomic<int32_t> active{0};
-    std::atomic<int32_t> waiting{0};
-    std::atomic<int64_t> cached_tokens{0};
-    std::atomic<int64_t> decoded_tokens{0};
-    std::atomic<int64_t> batches{0};
-  };
   const Counters& counters() const { return counters_; }
 
  private:

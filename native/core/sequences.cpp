@@ -48,6 +48,12 @@ struct Sequences::Executor {
   std::optional<Answer> operator()(const command::Score&) const {
     throw Error(code::kInternal, "A score is a task.");
   }
+  std::optional<Answer> operator()(const command::Embed&) const {
+    throw Error(code::kInternal, "An embedder makes embeddings.");
+  }
+  std::optional<Answer> operator()(const command::Rank&) const {
+    throw Error(code::kInternal, "An embedder makes embeddings.");
+  }
 
   std::optional<Answer> operator()(const command::Create&) const {
     auto sequence = std::make_shared<Sequence>(self.model_.vocabulary(), self.scheduler_.cache(),

@@ -1,4 +1,5 @@
 import { type Context, openContext } from "../../lib/context.js";
+import type { ContextOptions } from "../../lib/context-options.js";
 import { TokenTexts } from "../../lib/logprobs.js";
 import type { Model } from "../../lib/model.js";
 import type {
@@ -137,8 +138,15 @@ export class FakeNativeContext implements NativeContext {
 }
 
 /** A context on the fake: ten tokens, BOS wanted, `<e>` is the control token 9. */
-export function openFake(native: FakeNativeContext, sequences = 1): Promise<Context> {
+export function openFake(
+  native: FakeNativeContext,
+  sequences = 1,
+  options: ContextOptions = {},
+): Promise<Context> {
   const info = {
+    architecture: "llama",
+    generates: true,
+    metadata: [] as string[],
     contextLength: 128,
     vocabularySize: 10,
     addsBos: true,
@@ -157,7 +165,7 @@ export function openFake(native: FakeNativeContext, sequences = 1): Promise<Cont
       },
       texts: new TokenTexts((tokens) => native.spell(tokens)),
     },
-    { sequences },
+    { sequences, ...options },
   );
 }
 

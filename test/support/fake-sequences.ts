@@ -2,6 +2,12 @@ import type { Context, Sequence } from "../../lib/index.js";
 import type { NativeAnswer, NativeCommand } from "../../lib/native.js";
 import { FakeNativeContext, openFake, settled } from "./fake-context.js";
 
+type OfNoSequence = { type: "score" | "embed" | "rank" };
+
+function isTask(command: NativeCommand): command is Extract<NativeCommand, OfNoSequence> {
+  return ["score", "embed", "rank"].includes(command.type);
+}
+
 /** An engine of sequences: text counts as one token per segment, its length. */
 export class FakeSequences extends FakeNativeContext {
   #held: NativeCommand["type"] | undefined;
@@ -9,7 +15,7 @@ export class FakeSequences extends FakeNativeContext {
   readonly #tokens = new Map<number, number[]>();
 
   override answers = (command: NativeCommand): NativeAnswer | undefined =>
-    command.type === this.#held || command.type === "score" ? undefined : this.#answer(command);
+    command.type === this.#held || isTask(command) ? undefined : this.#answer(command);
 
   /** Leaves the commands of this type to the test. */
   hold(type: NativeCommand["type"]): void {
@@ -20,7 +26,7 @@ export class FakeSequences extends FakeNativeContext {
     return this.commands.map(({ command }) => command.type);
   }
 
-  #answer(command: Exclude<NativeCommand, { type: "score" }>): NativeAnswer {
+  #answer(command: Exclude<NativeCommand, OfNoSequence>): NativeAnswer {
     if (command.type === "create") return this.#make([]);
     const own = this.#tokens.get(command.sequence) as number[];
     switch (command.type) {
