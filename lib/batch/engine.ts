@@ -21,6 +21,13 @@ export interface Answer {
   readonly completionTokens: number;
 }
 
+/** What a request rejects with where the engine is at an end: the run's error, not the line's. */
+export class EngineFailure extends Error {
+  constructor(readonly error: unknown) {
+    super("the engine failed");
+  }
+}
+
 /** What carries out the requests of a batch. */
 export interface BatchEngine {
   /** Requests of a lane that are worth running at a time. */

@@ -7,6 +7,7 @@ import type { Context } from "../context.js";
 import { invalid } from "../errors.js";
 import type { GenerateOptions, Generation, GenerationResult } from "../generation.js";
 import type { Grammar } from "../grammar.js";
+import type { Model } from "../model.js";
 import { type Prompt, type PromptInput, promptToString } from "../prompt.js";
 import type { Sampler } from "../sampler.js";
 import { answerGrammar } from "../tools/constraints.js";
@@ -33,18 +34,28 @@ export interface RunDefaults {
 /** Sets of tools and schemas whose grammars are kept: most files have one. */
 const KEPT_RULES = 32;
 
+export interface GeneratorParts {
+  readonly model: Model;
+  /** The context to generate in. */
+  readonly open: () => Promise<Context>;
+  readonly defaults: RunDefaults;
+  /** Whether what is cached must not change a result. */
+  readonly exact: boolean;
+}
+
 /** Chats and completions in a context. */
 export class Generator {
-  readonly #context: Context;
+  readonly #model: Model;
+  readonly #open: () => Promise<Context>;
   readonly #defaults: RunDefaults;
   /** By their JSON. The latest come last. */
   readonly #rules = new Map<string, CheckedTurnOptions>();
 
   readonly #exact: boolean;
 
-  /** @param exact whether what is cached must not change a result: at some cost */
-  constructor(context: Context, defaults: RunDefaults, exact: boolean) {
-    this.#context = context;
+  constructor({ model, open, defaults, exact }: GeneratorParts) {
+    this.#model = model;
+    this.#open = open;
     this.#defaults = defaults;
     this.#exact = exact;
   }
@@ -92,7 +103,7 @@ export class Generator {
     }));
     return {
       lane: "generation",
-      prefix: promptToString(prompt, this.#context.model),
+      prefix: promptToString(prompt, this.#model),
       start: async (signal) => {
         const asked = options.map((option) => ({ prompt, options: option }));
         const results = await this.#generate(asked, signal);
@@ -109,10 +120,11 @@ export class Generator {
     asked: readonly { prompt: PromptInput; options: GenerateOptions }[],
     signal: AbortSignal,
   ): Promise<GenerationResult[]> {
+    const context = await this.#open();
     const generations: Generation[] = [];
     try {
       for (const { prompt, options } of asked) {
-        generations.push(this.#context.generate(prompt, { ...options, signal }));
+        generations.push(context.generate(prompt, { ...options, signal }));
       }
       return await Promise.all(generations.map((generation) => generation.result()));
     } catch (error) {
@@ -165,7 +177,7 @@ export class Generator {
           ...(toolChoice !== undefined && { toolChoice }),
           ...(schema !== undefined && { responseSchema: schema }),
         },
-        this.#context.model,
+        this.#model,
       );
     this.#rules.set(key, rules);
     if (this.#rules.size > KEPT_RULES)

@@ -1,42 +1,49 @@
-import type { Context } from "../context.js";
-import type { ContextOptions } from "../context-options.js";
 import type { GuardOptions } from "../guard/types.js";
 import type { Model } from "../model.js";
 import { windowWidth } from "../windowed.js";
+import { Contexts, type ContextsOptions } from "./contexts.js";
+import { embedInputs } from "./embed.js";
 import type { BatchEngine, Identity, Lane, PreparedRequest } from "./engine.js";
-import { unsupported } from "./failures.js";
 import { Generator, type RunDefaults } from "./generate.js";
 import { Moderator } from "./moderate.js";
 import type { BatchPlan, EmbeddingPlan, ModerationPlan } from "./plans.js";
 
 /** What an engine is made of. */
-export interface ModelEngineParts {
-  /** For chats and completions. */
-  readonly context: Context;
-  /** For more contexts, as they are needed. */
-  readonly options: ContextOptions;
+export interface ModelEngineParts extends ContextsOptions {
   readonly defaults: RunDefaults;
-  /** Judges moderations, if it is not the model itself. */
-  readonly guard: Model | undefined;
   readonly guardOptions: GuardOptions;
 }
 
-/** Runs the requests of a batch in contexts, which it owns. */
+/** Lines that wait in a context which is being opened. */
+const BEFORE_OPEN = 16;
+/** Texts under way, for each that shares a batch: the next batches' wait in the engine. */
+const EMBEDDING_BATCHES = 2;
+
+/** Runs the requests of a batch in contexts of its own. */
 export class ModelEngine implements BatchEngine {
   readonly #parts: ModelEngineParts;
+  readonly #contexts: Contexts;
   readonly #generator: Generator;
   readonly #exact: boolean;
   #moderator: Promise<Moderator> | undefined;
-  #guardContext: Promise<Context> | undefined;
 
   constructor(parts: ModelEngineParts) {
     this.#parts = parts;
-    this.#exact = parts.options.cacheLayout !== "shared";
-    this.#generator = new Generator(parts.context, parts.defaults, this.#exact);
+    this.#contexts = new Contexts(parts);
+    this.#exact = parts.context.cacheLayout !== "shared";
+    this.#generator = new Generator({
+      model: parts.model,
+      open: () => this.#contexts.get("generation"),
+      defaults: parts.defaults,
+      exact: this.#exact,
+    });
   }
 
-  capacity(_lane: Lane): number {
-    return windowWidth(this.#parts.context.sequences);
+  capacity(lane: Lane): number {
+    const context = this.#contexts.peek(lane);
+    if (context === undefined) return BEFORE_OPEN;
+    const { sequences } = context;
+    return lane === "embedding" ? sequences * EMBEDDING_BATCHES : windowWidth(sequences);
   }
 
   prepare(plan: BatchPlan, identity: Identity): PreparedRequest {
@@ -52,35 +59,38 @@ export class ModelEngine implements BatchEngine {
     }
   }
 
-  async dispose(): Promise<void> {
-    await this.#parts.context.dispose();
-    const guard = await this.#guardContext?.catch(() => undefined);
-    await guard?.dispose();
+  dispose(): Promise<void> {
+    return this.#contexts.dispose();
   }
 
-  #prepareEmbedding(_plan: EmbeddingPlan): PreparedRequest {
-    throw unsupported("url", "/v1/embeddings is not there yet");
+  #prepareEmbedding(plan: EmbeddingPlan): PreparedRequest {
+    return {
+      lane: "embedding",
+      prefix: "",
+      start: async (signal) => {
+        const context = await this.#contexts.get("embedding");
+        return embedInputs(context, plan, { name: this.#parts.defaults.name, signal });
+      },
+    };
   }
 
-  /** The policy comes first in all prompts: they have one lane, whatever is judged. */
+  /** All prompts begin with the policy: one lane for them, on whichever model. */
   #prepareModeration(plan: ModerationPlan, { hash }: Identity): PreparedRequest {
     return {
       lane: "moderation",
       prefix: "",
       start: async (signal) => {
-        this.#moderator ??= this.#openModerator();
+        this.#moderator ??= this.#makeModerator();
         return (await this.#moderator).moderate(plan, hash, signal);
       },
     };
   }
 
-  async #openModerator(): Promise<Moderator> {
-    const { context, guard, guardOptions, options, defaults } = this.#parts;
+  async #makeModerator(): Promise<Moderator> {
+    const { guard, guardOptions: options, defaults } = this.#parts;
+    const context = await this.#contexts.get("moderation");
     const name = guard === undefined ? defaults.name : nameOf(guard);
-    const given = { exact: this.#exact, name, options: guardOptions };
-    if (guard === undefined) return new Moderator(context, given);
-    this.#guardContext = guard.createContext({ ...options, sequences: context.sequences });
-    return new Moderator(await this.#guardContext, given);
+    return new Moderator(context, { exact: this.#exact, name, options });
   }
 }
 

@@ -1,7 +1,5 @@
 import { abortReason } from "../abort.js";
-import type { ContextOptions } from "../context-options.js";
-import { CriaError, expected } from "../errors.js";
-import type { GuardOptions } from "../guard/types.js";
+import { expected } from "../errors.js";
 import type { Model } from "../model.js";
 import {
   abortSignal,
@@ -22,7 +20,6 @@ import { responseSchemaOf } from "../tools/response-schema.js";
 import type { BatchEngine } from "./engine.js";
 import type { RunDefaults } from "./generate.js";
 import { hashOf, IdTable } from "./ids.js";
-import { measureSequences } from "./measure.js";
 import { ModelEngine, nameOf } from "./model-engine.js";
 import { Output } from "./output.js";
 import { openInput } from "./reader.js";
@@ -36,7 +33,7 @@ const RUN: readonly (keyof RunOptions)[] = [
 ];
 const BATCH: readonly (keyof RunBatchOptions)[] = [
   ...RUN.filter((key): key is Exclude<keyof RunOptions, "engine"> => key !== "engine"),
-  ...(["date", "sequences", "context", "guard", "guardOptions", "onMeasured"] as const),
+  ...(["date", "sequences", "context", "pooling", "guard", "guardOptions", "onMeasured"] as const),
 ];
 
 /** Of Llama's own templates, where nobody tells them the time. */
@@ -56,12 +53,22 @@ const SEQUENCES_MAX = 256;
  */
 export async function runBatch(model: Model, options: RunBatchOptions): Promise<BatchSummary> {
   const given = readOptions(options, "options", BATCH);
-  const { sequences, context, guard, guardOptions = {}, onMeasured, date = DATE, ...run } = given;
+  const {
+    sequences,
+    context,
+    pooling,
+    guard,
+    guardOptions = {},
+    onMeasured,
+    date = DATE,
+    ...run
+  } = given;
   if (sequences !== undefined) integer(sequences, "options.sequences", 1, SEQUENCES_MAX);
   if (onMeasured !== undefined) callback(onMeasured, "options.onMeasured");
   if (context !== undefined && !isPlainObject(context)) {
     throw expected("a plain object", "options.context", context);
   }
+  if (pooling !== undefined) oneOf(pooling, "options.pooling", ["mean", "cls", "last"]);
   const checked = readRun(run as RunBatchOptions);
   const { signal } = checked;
   const defaults: RunDefaults = {
@@ -82,82 +89,35 @@ export async function runBatch(model: Model, options: RunBatchOptions): Promise<
     guardName,
     guardOptions,
   };
-  return carryOut(checked, more, async () => {
-    const measured =
-      sequences === undefined ? await measureSequences(model, context ?? {}, signal) : undefined;
-    if (measured !== undefined) onMeasured?.(measured);
-    return openEngine(model, defaults, {
-      sequences: measured?.sequences ?? (sequences as number),
-      options: context ?? {},
-      guard,
-      guardOptions,
-      certain: measured === undefined,
-      signal,
-    });
+  const engine = new ModelEngine({
+    ...{ model, defaults, sequences, pooling, guard, guardOptions, onMeasured, signal },
+    context: context ?? {},
   });
+  try {
+    return await carryOut(checked, engine, more);
+  } finally {
+    await engine.dispose();
+  }
 }
 
 /** The same with an engine of one's own, which is not disposed. */
 export function runWith(options: RunOptions): Promise<BatchSummary> {
   const { engine, ...run } = readOptions(options, "options", RUN);
-  const kept = { dispose: async () => {}, engine: engine as BatchEngine };
-  return carryOut(readRun(run as RunBatchOptions), {}, async () => kept);
-}
-
-interface OpenEngine {
-  readonly engine: BatchEngine;
-  dispose(): Promise<void>;
+  return carryOut(readRun(run as RunBatchOptions), engine as BatchEngine, {});
 }
 
 /** The output is locked before anything takes long. */
-async function carryOut(
-  run: CheckedRun,
-  more: object,
-  openEngine: () => Promise<OpenEngine>,
-): Promise<BatchSummary> {
+async function carryOut(run: CheckedRun, engine: BatchEngine, more: object): Promise<BatchSummary> {
   const { input, resume, overwrite, signal } = run;
   if (signal?.aborted) throw abortReason(signal);
   const ids = new IdTable();
   const source = await openInput(input);
   const [output, earlier] = await Output.open(run.output, { resume, overwrite }, ids);
-  let opened: OpenEngine | undefined;
   try {
-    opened = await openEngine();
-    const { engine } = opened;
     const settings = settingsOf(run, more);
     return await new Run({ ...run, source, output, earlier, ids, engine, settings }).run();
   } finally {
-    await opened?.dispose();
     await output.close();
-  }
-}
-
-interface EngineOptions {
-  readonly sequences: number;
-  /** Whether the number was asked for, and not measured. */
-  readonly certain: boolean;
-  readonly options: ContextOptions;
-  readonly guard: Model | undefined;
-  readonly guardOptions: GuardOptions;
-  readonly signal: AbortSignal | undefined;
-}
-
-async function openEngine(
-  model: Model,
-  defaults: RunDefaults,
-  { sequences, certain, ...given }: EngineOptions,
-): Promise<OpenEngine> {
-  const { options, guard, guardOptions, signal } = given;
-  try {
-    const context = await model.createContext({ ...options, sequences, ...(signal && { signal }) });
-    const engine = new ModelEngine({ context, options, defaults, guard, guardOptions });
-    return { engine, dispose: () => engine.dispose() };
-  } catch (error) {
-    // A measured number may have no room with the whole context size.
-    const less = Math.floor(sequences / 2);
-    const full = CriaError.is(error) && error.code === "ERR_OUT_OF_MEMORY";
-    if (certain || !full || less === 0) throw error;
-    return openEngine(model, defaults, { sequences: less, certain, ...given });
   }
 }
 

@@ -1,6 +1,6 @@
 import { abortReason, untilAborted, watchSignal } from "../abort.js";
-import { invalid, show } from "../errors.js";
-import type { BatchEngine, Lane } from "./engine.js";
+import { CriaError, invalid, show } from "../errors.js";
+import { type BatchEngine, EngineFailure, type Lane } from "./engine.js";
 import { failureOf } from "./fields.js";
 import { hashOf, type IdTable, seedOf } from "./ids.js";
 import type { Earlier, Output } from "./output.js";
@@ -181,6 +181,7 @@ export class Run {
       const response = { status_code: 200, request_id: `req_${hash}`, body } as const;
       return { id: `batch_req_${hash}`, custom_id: line.customId, response, error: null };
     } catch (error) {
+      if (isFatal(error)) this.#fail(error instanceof EngineFailure ? error.error : error, true);
       return failed(line, hash, error);
     }
   }
@@ -303,6 +304,12 @@ export class Run {
       fraction: this.#parts.source.fraction,
     };
   }
+}
+
+/** Every line that is still to come would fail the same way. */
+function isFatal(error: unknown): boolean {
+  if (error instanceof EngineFailure) return true;
+  return CriaError.is(error) && (error.code === "ERR_DISPOSED" || error.code === "ERR_INTERNAL");
 }
 
 function failed(line: BatchRequestLine, hash: string, error: unknown): BatchOutputLine {

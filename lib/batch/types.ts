@@ -1,5 +1,5 @@
 import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
-import type { ContextOptions } from "../context-options.js";
+import type { ContextOptions, Pooling } from "../context-options.js";
 import type { GuardOptions } from "../guard/types.js";
 import type { Model } from "../model.js";
 import type { SamplerOptions } from "../sampler.js";
@@ -51,7 +51,9 @@ export interface RunBatchOptions {
   /** Generations at a time, 1…256. Default: measured, see `onMeasured`. */
   readonly sequences?: number;
   /** For the contexts that are opened on the model. */
-  readonly context?: Omit<ContextOptions, "sequences" | "signal">;
+  readonly context?: Omit<ContextOptions, "sequences" | "embeddings" | "pooling" | "signal">;
+  /** Of embeddings: "mean", "cls" or "last". Default: what the model's file says, else "mean". */
+  readonly pooling?: Extract<Pooling, "mean" | "cls" | "last">;
   /** Judges the lines of `/v1/moderations`. Default: the model itself. */
   readonly guard?: Model;
   /** How it judges. A model that is not recognised as a guard needs a `variant`. */
@@ -69,7 +71,7 @@ export interface RunBatchOptions {
 /** The same with another engine than llama.cpp, for tests of everything around it. */
 export type RunOptions = Omit<
   RunBatchOptions,
-  "sequences" | "context" | "guard" | "guardOptions" | "onMeasured" | "date"
+  "sequences" | "context" | "pooling" | "guard" | "guardOptions" | "onMeasured" | "date"
 > & { readonly engine: BatchEngine };
 
 /** What a short measurement found. */

@@ -34,6 +34,7 @@ interface BatchFlags extends CommonFlags, ContextFlags, SamplingFlags {
   system?: string;
   schema?: string;
   tools?: string;
+  pooling?: "mean" | "cls" | "last";
   guardModel?: string;
   guardVariant?: GuardVariant;
   json?: boolean;
@@ -60,6 +61,7 @@ export function addBatchCommand(program: Command): void {
     .option("-s, --system <text>", "a system message for chats without one; prompts become chats")
     .option("--schema <file>", "a JSON Schema that answers follow, where a line has none")
     .option("--tools <file>", "tools that may be called: JSON in OpenAI's form, or a module")
+    .addOption(new Option("--pooling <name>", "of embeddings").choices(["mean", "cls", "last"]))
     .option("--guard-model <file>", "a Llama Guard 3 for /v1/moderations (default: the model)")
     .addOption(
       new Option("--guard-variant <name>", "takes the guard for this one, unseen").choices([
@@ -97,7 +99,7 @@ async function batch(path: string, input: string, flags: BatchFlags): Promise<vo
 }
 
 async function optionsOf(input: string, flags: BatchFlags): Promise<RunBatchOptions> {
-  const { output, format, resume, overwrite, ordered, limit, sequences, system } = flags;
+  const { output, format, resume, overwrite, ordered, limit, sequences, system, pooling } = flags;
   const { maxTokens, stop, seed, contextSize, threads, guardVariant: variant } = flags;
   const { seed: _, ...sampling } = await samplingOf(flags);
   const schema = flags.schema === undefined ? undefined : await readJson(flags.schema, "schema");
@@ -108,7 +110,7 @@ async function optionsOf(input: string, flags: BatchFlags): Promise<RunBatchOpti
     sampling,
     context: given({ contextSize, threads }),
     ...given({ format, resume, overwrite, ordered, limit, sequences, system, schema, tools }),
-    ...given({ maxTokens, stop, seed, guardOptions: variant && { variant } }),
+    ...given({ maxTokens, stop, seed, pooling, guardOptions: variant && { variant } }),
   };
 }
 
