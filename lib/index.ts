@@ -1,4 +1,10 @@
 export { type Device, type EngineInfo, engineInfo, listDevices, setLogHandler } from "./backend.js";
+export type {
+  BatchChatCompletion,
+  BatchCompletion,
+  BatchEmbeddings,
+  BatchModeration,
+} from "./batch/bodies.js";
 export { runBatch } from "./batch/run-batch.js";
 export type {
   BatchFormat,

@@ -2,12 +2,11 @@ import type { GenerationResult } from "../generation.js";
 import type { TokenLogprob, TokenLogprobs } from "../logprobs.js";
 import type { StopReason } from "../native.js";
 import type { ParsedToolCall } from "../tools/types.js";
+import type { BatchChatCompletion, BatchCompletion, ChatTokenLogprob } from "./bodies.js";
 import type { Answer } from "./engine.js";
 
-/**
- * Bodies as OpenAI's API has them. What differs from run to run is not told (the time, what was
- * cached): the same request has the same bytes for its answer.
- */
+type Choice<Body extends { choices: unknown[] }> = Body["choices"][number];
+
 const CREATED = 0;
 
 /** One answer of several to a chat. */
@@ -28,20 +27,21 @@ export function chatAnswer(hash: string, model: string, choices: readonly ChatCh
   const results = choices.map(({ result }) => result);
   // One prompt, however many answers.
   const spent = { ...spentOn(results), promptTokens: results[0]?.usage.promptTokens ?? 0 };
-  return {
-    body: {
-      id: `chatcmpl-${hash}`,
-      object: "chat.completion",
-      created: CREATED,
-      model,
-      choices: choices.map(chatChoice),
-      usage: usageOf(spent),
-    },
-    ...spent,
+  const body: BatchChatCompletion = {
+    id: `chatcmpl-${hash}`,
+    object: "chat.completion",
+    created: CREATED,
+    model,
+    choices: choices.map(chatChoice),
+    usage: usageOf(spent),
   };
+  return { body, ...spent };
 }
 
-function chatChoice({ content, calls, result }: ChatChoice, index: number): object {
+function chatChoice(
+  { content, calls, result }: ChatChoice,
+  index: number,
+): Choice<BatchChatCompletion> {
   const called = calls.filter(({ problem }) => problem === undefined);
   // What is no call after all is text.
   const broken = calls.flatMap(({ problem, source }) =>
@@ -64,11 +64,11 @@ function chatChoice({ content, calls, result }: ChatChoice, index: number): obje
   };
 }
 
-function chatLogprob({ top, ...chosen }: TokenLogprobs): object {
+function chatLogprob({ top, ...chosen }: TokenLogprobs) {
   return { ...oneLogprob(chosen), top_logprobs: top.map(oneLogprob) };
 }
 
-function oneLogprob({ text, logprob }: TokenLogprob): object {
+function oneLogprob({ text, logprob }: TokenLogprob): ChatTokenLogprob {
   return { token: text, logprob, bytes: text.includes("\uFFFD") ? null : [...Buffer.from(text)] };
 }
 
@@ -82,20 +82,18 @@ export function completionAnswer(
   const each = results.length / prompts;
   const first = results.filter((_, index) => index % each === 0);
   const spent = { ...spentOn(results), promptTokens: spentOn(first).promptTokens };
-  return {
-    body: {
-      id: `cmpl-${hash}`,
-      object: "text_completion",
-      created: CREATED,
-      model,
-      choices: results.map(completionChoice),
-      usage: usageOf(spent),
-    },
-    ...spent,
+  const body: BatchCompletion = {
+    id: `cmpl-${hash}`,
+    object: "text_completion",
+    created: CREATED,
+    model,
+    choices: results.map(completionChoice),
+    usage: usageOf(spent),
   };
+  return { body, ...spent };
 }
 
-function completionChoice(result: GenerationResult, index: number): object {
+function completionChoice(result: GenerationResult, index: number): Choice<BatchCompletion> {
   const { text, logprobs, stopReason } = result;
   return {
     index,
@@ -105,7 +103,7 @@ function completionChoice(result: GenerationResult, index: number): object {
   };
 }
 
-function completionLogprobs(logprobs: readonly TokenLogprobs[]): object {
+function completionLogprobs(logprobs: readonly TokenLogprobs[]) {
   let offset = 0;
   const offsets = logprobs.map(({ text }) => {
     offset += text.length;
@@ -130,7 +128,7 @@ function spentOn(results: readonly GenerationResult[]): Spent {
   };
 }
 
-function usageOf({ promptTokens, completionTokens }: Spent): object {
+function usageOf({ promptTokens, completionTokens }: Spent) {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,

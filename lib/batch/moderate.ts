@@ -5,6 +5,7 @@ import type { GuardOptions, GuardVerdict } from "../guard/types.js";
 import type { Prompt, PromptInput } from "../prompt.js";
 import type { ScoreOptions } from "../score.js";
 import type { Tokens } from "../tokens.js";
+import type { BatchModeration } from "./bodies.js";
 import type { Answer } from "./engine.js";
 import type { ModerationPlan } from "./plans.js";
 
@@ -24,7 +25,7 @@ const BY_CODE: Readonly<Record<string, readonly string[]>> = {
   S11: ["self-harm"],
   S12: ["sexual"],
 };
-const CATEGORIES = [
+const CATEGORIES: readonly string[] = [
   ...["harassment", "harassment/threatening", "hate", "hate/threatening", "illicit"],
   ...["illicit/violent", "self-harm", "self-harm/instructions", "self-harm/intent", "sexual"],
   ...["sexual/minors", "violence", "violence/graphic"],
@@ -51,24 +52,24 @@ export class Moderator {
       plan.inputs.map((input) => this.#guard.moderate(input, { signal })),
     );
     const model = plan.model ?? this.#name;
-    return {
-      body: { id: `modr-${hash}`, model, results: verdicts.map(resultOf) },
-      ...this.#counts.take(),
-    };
+    const body: BatchModeration = { id: `modr-${hash}`, model, results: verdicts.map(resultOf) };
+    return { body, ...this.#counts.take() };
   }
 }
 
-function resultOf(verdict: GuardVerdict): object {
+type Category = keyof BatchModeration["results"][number]["categories"];
+
+function resultOf(verdict: GuardVerdict): BatchModeration["results"][number] {
   const codes = [...verdict.categories.map(({ code }) => code), ...verdict.unknownCodes];
   const found = new Set(codes.flatMap((code) => [code, ...(BY_CODE[code] ?? [])]));
   const names = [...CATEGORIES, ...[...found].filter((name) => !CATEGORIES.includes(name))];
   const table = <T>(value: (name: string) => T) =>
-    Object.fromEntries(names.map((name) => [name, value(name)]));
+    Object.fromEntries(names.map((name) => [name, value(name)])) as Record<Category, T>;
   return {
     flagged: !verdict.safe,
     categories: table((name) => found.has(name)),
     category_scores: table((name) => (found.has(name) ? verdict.score : 0)),
-    category_applied_input_types: table(() => ["text"]),
+    category_applied_input_types: table(() => ["text" as const]),
   };
 }
 

@@ -49,15 +49,20 @@ async function fileLines(path: string): Promise<LineSource> {
     throw invalid(`The input ${path} is a folder: give a file`);
   }
   const size = stats.isFile() ? stats.size : 0;
-  const file = handle.createReadStream({ highWaterMark: 1 << 18 });
-  const lines = byteLines(extname(path) === ".gz" ? unpacked(file) : file);
+  let behind = () => 0;
+  // Opened by the first one who reads, who then hears of its errors.
+  async function* lines(): AsyncGenerator<InputLine> {
+    const file = handle.createReadStream({ highWaterMark: 1 << 18 });
+    behind = () => file.bytesRead;
+    yield* byteLines(extname(path) === ".gz" ? unpacked(file) : file);
+  }
   return {
     get fraction() {
-      return size === 0 ? undefined : Math.min(file.bytesRead / size, 1);
+      return size === 0 ? undefined : Math.min(behind() / size, 1);
     },
     async *[Symbol.asyncIterator]() {
       try {
-        yield* lines;
+        yield* lines();
       } catch (error) {
         throw unreadableInput(path, error);
       } finally {

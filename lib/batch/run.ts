@@ -67,6 +67,7 @@ export class Run {
   #writing = false;
   #reading = true;
   #pumping = false;
+  /** Told at the end. What was read before it is still answered. */
   #failure: { readonly error: unknown } | undefined;
   #reported = 0;
   #wakeReader = () => {};
@@ -222,7 +223,7 @@ export class Run {
 
   /** Nothing more is begun. */
   #over(): boolean {
-    return this.#failure !== undefined || (this.#parts.finish?.aborted ?? false);
+    return this.#stop.signal.aborted || (this.#parts.finish?.aborted ?? false);
   }
 
   #finish(place: number, result: BatchOutputLine): void {

@@ -8,11 +8,12 @@ export interface Waiting {
 }
 
 /**
- * The requests that were read and are not running. Those of a lane leave in the order of what they
- * begin with, round and round, so that those with the same beginning follow each other; none waits for
- * longer than `patience` others that came later.
+ * The requests that were read and are not running. A lane's leave in rounds: all that are there when it
+ * begins, in the order of what they begin with, so that those with the same beginning follow each other,
+ * and none waits for what comes later.
  */
 export class Window<T extends Waiting> {
+  /** Requests that may overtake one of another lane. */
   readonly #patience: number;
   readonly #lanes = new Map<Lane, LaneWindow<T>>();
 
@@ -28,7 +29,7 @@ export class Window<T extends Waiting> {
 
   add(waiting: T): void {
     const { lane } = waiting.request;
-    const window = this.#lanes.get(lane) ?? new LaneWindow<T>(this.#patience);
+    const window = this.#lanes.get(lane) ?? new LaneWindow<T>();
     this.#lanes.set(lane, window);
     window.add(waiting);
   }
@@ -55,70 +56,38 @@ export class Window<T extends Waiting> {
 }
 
 class LaneWindow<T extends Waiting> {
-  readonly #patience: number;
-  /** By what they begin with, then by place. */
-  readonly #sorted: T[] = [];
-  /** By place: requests come in that order. Those that have left are skipped. */
-  #queue: T[] = [];
-  readonly #left = new Set<T>();
-  #last: T | undefined;
-
-  constructor(patience: number) {
-    this.#patience = patience;
-  }
+  /** The next to leave comes last. */
+  #round: T[] = [];
+  #oldestOfRound = Number.POSITIVE_INFINITY;
+  /** Of the next round, in the order of coming. */
+  #coming: T[] = [];
 
   get size(): number {
-    return this.#sorted.length;
+    return this.#round.length + this.#coming.length;
   }
 
-  /** The place of the one that waits the longest. */
+  /** The place of the one that waits the longest, as far as the round knows. */
   get oldest(): number {
-    return this.#first()?.place ?? Number.POSITIVE_INFINITY;
+    if (this.#round.length > 0) return this.#oldestOfRound;
+    return this.#coming[0]?.place ?? Number.POSITIVE_INFINITY;
   }
 
   add(waiting: T): void {
-    this.#sorted.splice(this.#search(waiting), 0, waiting);
-    this.#queue.push(waiting);
+    this.#coming.push(waiting);
   }
 
   take(): T | undefined {
-    const oldest = this.#first();
-    if (oldest === undefined) return undefined;
-    const newest = this.#queue.at(-1) as T;
-    const overdue = newest.place - oldest.place > this.#patience;
-    const at = overdue ? this.#search(oldest) : this.#next();
-    const [taken] = this.#sorted.splice(at, 1) as [T];
-    this.#left.add(taken);
-    this.#last = taken;
-    return taken;
-  }
-
-  /** The one behind the last that left. */
-  #next(): number {
-    const at = this.#last === undefined ? 0 : this.#search(this.#last);
-    return at === this.#sorted.length ? 0 : at;
-  }
-
-  #first(): T | undefined {
-    let gone = 0;
-    while (gone < this.#queue.length && this.#left.delete(this.#queue[gone] as T)) gone += 1;
-    if (gone > 0) this.#queue = this.#queue.slice(gone);
-    return this.#queue[0];
-  }
-
-  /** Where it stands, or would. */
-  #search(waiting: T): number {
-    let [low, high] = [0, this.#sorted.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (before(this.#sorted[middle] as T, waiting)) low = middle + 1;
-      else high = middle;
+    if (this.#round.length === 0) {
+      this.#oldestOfRound = this.oldest;
+      this.#round = this.#coming.sort(compare).reverse();
+      this.#coming = [];
     }
-    return low;
+    return this.#round.pop();
   }
 }
 
-function before(a: Waiting, b: Waiting): boolean {
-  if (a.request.prefix !== b.request.prefix) return a.request.prefix < b.request.prefix;
-  return a.place < b.place;
+function compare(a: Waiting, b: Waiting): number {
+  const [one, other] = [a.request.prefix, b.request.prefix];
+  if (one !== other) return one < other ? -1 : 1;
+  return a.place - b.place;
 }
