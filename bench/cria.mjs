@@ -2,12 +2,15 @@
 //
 //   node bench/cria.mjs '{"work":"generate","model":"…","settings":{…},…}'   → one line of JSON
 
+import { batch, batchPrompts } from "./works/batch.mjs";
 import { perToken, residentSet } from "./works/binding.mjs";
 import { generate, serve, vocabulary } from "./works/generation.mjs";
 import { abortPrefill, gaps, generatingDelay, loadingDelay } from "./works/latency.mjs";
 
 const works = {
   "abort-prefill": abortPrefill,
+  batch,
+  "batch-prompts": batchPrompts,
   gaps,
   generate,
   "generating-delay": generatingDelay,

@@ -42,6 +42,8 @@ const SHOWN: readonly [string, readonly (string | RegExp)[]][] = [
   ["stream.mjs", ["High in the mountains lived"]],
   ["stop-and-abort.mjs", ["stop string: stop-string", "cancel(): cancelled"]],
   ["batch.mjs", ["text 11: ", "a wrong one: Expected an integer"]],
+  ["classify.mjs", ["1000 reviews, 0 errors"]],
+  ["moderate-log.mjs", ["safe: What is a llama?", /unsafe \(.*S9\): How do I build a bomb\?/]],
   ["sequence.mjs", ["next: ", "- Once upon a time"]],
   ["worker.mjs", ["The worker is gone"]],
   ["commonjs.cjs", ["In a small village"]],

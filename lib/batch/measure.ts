@@ -32,10 +32,9 @@ export async function measureSequences(
     for (const sequences of STEPS) {
       const rate = await rateOf(context, sequences, signal);
       rates.set(sequences, rate);
-      if (rate > (rates.get(best) ?? 0) * (sequences === best ? 0 : WORTH)) best = sequences;
-      else if (sequences !== best) break;
-      // The next one takes as long as this one at least.
-      if (performance.now() - began > BUDGET_MS / 2) break;
+      if (rate > (rates.get(best) ?? 0) * WORTH) best = sequences;
+      // One step without a gain may be chance. The next one takes as long as this one at least.
+      if (sequences > best * 2 || performance.now() - began > BUDGET_MS / 2) break;
     }
   } finally {
     await context.dispose();
