@@ -52,7 +52,9 @@ export function readSimple(line: Record<string, unknown>): ChatPlan | Completion
     return { kind: "chat", ...common, ...chat, messages };
   }
   const prompt = fields.get("prompt", string) as string;
-  if (chat.tools === undefined) return { kind: "completion", ...common, prompts: [prompt] };
+  if (chat.tools === undefined && chat.toolChoice === undefined) {
+    return { kind: "completion", ...common, prompts: [prompt] };
+  }
   return { kind: "chat", ...common, ...chat, messages: [{ role: "user", content: prompt }] };
 }
 
