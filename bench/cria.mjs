@@ -4,17 +4,23 @@
 
 import { batch, batchPrompts } from "./works/batch.mjs";
 import { perToken, residentSet } from "./works/binding.mjs";
+import { embed } from "./works/embedding.mjs";
 import { generate, serve, vocabulary } from "./works/generation.mjs";
 import { abortPrefill, gaps, generatingDelay, loadingDelay } from "./works/latency.mjs";
+import { moderatedChat } from "./works/moderated-chat.mjs";
+import { moderate } from "./works/moderation.mjs";
 
 const works = {
   "abort-prefill": abortPrefill,
   batch,
   "batch-prompts": batchPrompts,
+  embed,
   gaps,
   generate,
   "generating-delay": generatingDelay,
   "loading-delay": loadingDelay,
+  "moderated-chat": moderatedChat,
+  moderate,
   "per-token": perToken,
   "resident-set": residentSet,
   serve,

@@ -115,8 +115,12 @@ const MICRO_BATCH = 512;
 
 /** Texts that share a batch of embeddings. */
 const TEXTS = 64;
-/** An encoder has its text in one micro-batch, which takes memory. */
+/** An encoder, or a classifier, has its text in one micro-batch, which takes memory. */
 const AUTO_TEXT_MAX = 2048;
+
+/** Beyond what any machine holds: bounds for sums of the engine's. */
+const TEXT_MAX = 2 ** 24;
+const TOGETHER_MAX = 2 ** 16;
 
 /** Checked and complete, as the addon takes it. */
 export function nativeContextOptions(
@@ -133,12 +137,13 @@ export function nativeContextOptions(
   const layout = cacheLayout === "auto" ? "separate" : cacheLayout;
   const types = readCacheTypes(o);
   const batch = readBatch(o, sequences);
+  if (embeddings) integer(batch.microBatchSize, "options.microBatchSize", 1, TOGETHER_MAX);
   const rest = { ...batch, ...readThreads(o), ...readRope(o.rope), ...types };
   const signal = o.signal === undefined ? undefined : abortSignal(o.signal, "options.signal");
   const pooling = readPooling(o, info);
   const shape = { width: info.cacheWidth, ...types };
   const size = embeddings
-    ? readTextSize(o, { shape, info, beside: batch.microBatchSize, devices })
+    ? readTextSize(o, { shape, info, pooling, beside: batch.microBatchSize, devices })
     : readSize(o, { sequences, layout, shape, trained: info.contextLength, devices });
   return {
     signal,
@@ -164,13 +169,15 @@ function readPooling({ embeddings, pooling }: ContextOptions, info: NativeModelI
 interface TextFacts {
   readonly shape: CacheShape;
   readonly info: NativeModelInfo;
+  readonly pooling: Pooling;
   /** Tokens of other texts that are evaluated together with a long one. */
   readonly beside: number;
   readonly devices: () => readonly NativeDevice[];
 }
 
 /** The cache holds one long text at a time, whatever else there is. */
-function readTextSize(o: ContextOptions, { shape, info, beside, devices }: TextFacts) {
+function readTextSize(o: ContextOptions, facts: TextFacts) {
+  const { shape, info, pooling, beside, devices } = facts;
   for (const name of ["cacheLayout", "cacheSize"] as const) {
     const value = o[name];
     if (value === undefined || value === "auto") continue;
@@ -179,10 +186,10 @@ function readTextSize(o: ContextOptions, { shape, info, beside, devices }: TextF
   const { contextSize: given = "auto" } = o;
   const { contextLength: trained, generates, architecture } = info;
   const available = availableMemory(devices());
-  const most = architecture === "bert" ? trained : MAX_INT32;
+  const most = architecture === "bert" ? trained : TEXT_MAX;
   if (given !== "auto") integer(given, 'options.contextSize (or "auto")', 1, most);
   const auto = () =>
-    generates
+    generates && pooling !== "rank"
       ? autoContextSize(trained, 1, shape, available)
       : Math.min(trained > 0 ? trained : MICRO_BATCH, AUTO_TEXT_MAX);
   const contextSize = given === "auto" ? auto() : given;

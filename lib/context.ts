@@ -70,9 +70,9 @@ let makeContext: (parts: Parts) => Context;
  */
 export class Context implements AsyncDisposable {
   readonly model: Model;
-  /** Tokens that one generation can hold, prompt and output together. */
+  /** Tokens that one generation can hold, prompt and output together; for embeddings, one text. */
   readonly contextSize: number;
-  /** How many generations are decoded together. */
+  /** How many generations are decoded together; for embeddings, texts in one batch. */
   readonly sequences: number;
   /** Tokens that go to the engine in one call. */
   readonly batchSize: number;
@@ -110,8 +110,8 @@ export class Context implements AsyncDisposable {
    */
   generate(prompt: PromptInput, options?: GenerateOptions): Generation {
     this.#assertGenerates();
+    const { segments, addBos } = nativePrompt(prompt, this.#vocabulary);
     const { request, signal, onProgress } = this.#checkOptions(options);
-    const native = nativePrompt(prompt, this.#vocabulary, request.sharedSegments);
     const id = this.#requests.newId();
     const generation = new RunningGeneration({
       id,
@@ -122,7 +122,7 @@ export class Context implements AsyncDisposable {
       origin: originAt(this.generate),
     });
     if (!generation.over) {
-      this.#requests.submit(generation, { ...request, id, ...native });
+      this.#requests.submit(generation, { ...request, id, segments, addBos });
     }
     return generation;
   }

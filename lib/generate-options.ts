@@ -1,6 +1,6 @@
 import { expected, invalid, show } from "./errors.js";
-import type { GenerateOptions } from "./generation.js";
-import type { NativeRequest } from "./native.js";
+import type { CachePrompt, GenerateOptions } from "./generation.js";
+import type { NativeRequest, NativeReuse } from "./native.js";
 import {
   abortSignal,
   boolean,
@@ -11,6 +11,7 @@ import {
   list,
   MAX_INT32,
   nearest,
+  oneOf,
   readOptions,
   string,
   unreadable,
@@ -32,13 +33,7 @@ export const GENERATE_OPTIONS: readonly (keyof GenerateOptions)[] = [
 const LOGPROBS_MAX = 20;
 
 /** The part of a request that the options make. */
-export type RequestOptions = Omit<
-  NativeRequest,
-  "id" | "segments" | "addBos" | "sharedSegments"
-> & {
-  /** As it was given; undefined: the prompt is not cut. */
-  readonly sharedSegments: number | undefined;
-};
+export type RequestOptions = Omit<NativeRequest, "id" | "segments" | "addBos">;
 
 /** Checked and complete, as the addon takes it, and what stays in JS. */
 export function nativeGenerateOptions(
@@ -69,20 +64,15 @@ export function nativeGenerateOptions(
       special: boolean(special, "options.special"),
       progress: onProgress !== undefined,
       logprobs: logprobs ?? -1,
-      ...readCaching(cachePrompt),
+      reuse: nativeReuse(cachePrompt, "options.cachePrompt"),
     },
   };
 }
 
-/** What `cachePrompt` says. */
-export function readCaching(value: NonNullable<GenerateOptions["cachePrompt"]>) {
-  if (!isPlainObject(value)) {
-    const cachePrompt = boolean(value, "options.cachePrompt (or { segments })");
-    return { cachePrompt, sharedSegments: undefined };
-  }
-  const { segments } = readOptions(value, "options.cachePrompt", ["segments"]);
-  const name = "options.cachePrompt.segments";
-  return { cachePrompt: true, sharedSegments: integer(segments, name, 0, MAX_INT32) };
+export function nativeReuse(cachePrompt: CachePrompt, name: string): NativeReuse {
+  oneOf(cachePrompt, name, [true, false, "exact"]);
+  if (cachePrompt === "exact") return cachePrompt;
+  return cachePrompt ? "any" : "none";
 }
 
 /** Longer names than this are near an option's only where it is meant. */

@@ -29,14 +29,17 @@ export interface GenerateOptions {
   readonly logprobs?: number;
   /**
    * Take over what is cached of the longest common prefix of other prompts. Default true; false
-   * evaluates the whole prompt anew. `{ segments }`: take over the prompt's first so many segments, from
-   * prompts that share as many, and whole micro-batches: in the separate cache layout the result is the
-   * same, to the bit, whatever is cached.
+   * evaluates the whole prompt anew, which in a near tie may choose another token; "exact" takes
+   * over only what leaves every logit as it would be then, to the last bit. That leaves 64 tokens
+   * to evaluate at least, and holds in the separate layout (in the shared one it is `true`).
    */
-  readonly cachePrompt?: boolean | { readonly segments: number };
+  readonly cachePrompt?: CachePrompt;
   /** How much of the prompt is evaluated. What it throws fails the generation. */
   readonly onProgress?: (evaluated: number, total: number) => void;
 }
+
+/** Whether a prompt may take over what is cached of others. */
+export type CachePrompt = boolean | "exact";
 
 /** A piece of the output: the longer the reader takes, the bigger. */
 export interface GenerationChunk {

@@ -17,6 +17,7 @@ export type {
 } from "./batch/types.js";
 export type { BuiltinTool } from "./chat/llama-3.js";
 export type { ChatMessage, ChatMessageInput, TextPart, ToolCallInput } from "./chat/messages.js";
+export type { ChatGuard, Moderator } from "./chat/moderation.js";
 export type { ChatFormatName } from "./chat/recognise.js";
 export { type RenderChatOptions, renderChat } from "./chat/render.js";
 export { ChatSession } from "./chat/session.js";
@@ -29,6 +30,7 @@ export type { EmbedOptions, EmbedResult, RankOptions } from "./embed.js";
 export { CriaError, type CriaErrorCode } from "./errors.js";
 export type { BatchRequest, BatchResult, GenerateManyOptions } from "./generate-many.js";
 export type {
+  CachePrompt,
   GenerateOptions,
   Generation,
   GenerationChunk,

@@ -35,7 +35,7 @@ export interface LoadModelOptions {
   readonly checkTensors?: boolean;
   /** Load the tokenizer and the metadata only. Default false. */
   readonly vocabOnly?: boolean;
-  /** Values that replace the file's metadata: whole numbers, other numbers, booleans or strings. */
+  /** Values that replace single ones of the file's metadata, of the kind that the file has. */
   readonly metadataOverrides?: Readonly<Record<string, string | number | boolean>>;
   /** Called during the load with what is done, 0…1; ends with 1. What it throws fails the load. */
   readonly onProgress?: (fraction: number) => void;

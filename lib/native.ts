@@ -237,11 +237,11 @@ export interface NativeRequest {
   progress: boolean;
   /** Likeliest tokens to tell with each token, 0…20; -1: no log-probabilities at all. */
   logprobs: number;
-  /** Whether cached prefixes of others may be used. */
-  cachePrompt: boolean;
-  /** Segments before the place where the prompt is cut (native/core/task.h); -1: it is not. */
-  sharedSegments: number;
+  reuse: NativeReuse;
 }
+
+/** What may be taken over of the prompts that are cached. */
+export type NativeReuse = "none" | "exact" | "any";
 
 /**
  * What is asked of the context besides generations. `sequence` is the number that "create" or "fork"
@@ -254,9 +254,7 @@ export type NativeCommand =
       segments: readonly NativeSegment[];
       addBos: boolean;
       candidates: Int32Array;
-      cachePrompt: boolean;
-      /** As with NativeRequest. */
-      sharedSegments: number;
+      reuse: NativeReuse;
     }
   /**
    * ERR_CONTEXT_FULL where the text is too long: answer.values, one vector, or with pooling "none" one

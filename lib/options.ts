@@ -143,12 +143,14 @@ export function list<T>(
   what: string,
   element: (value: unknown, name: string) => T,
 ): T[] {
-  if (!Array.isArray(value)) throw expected(what, name, value);
   try {
-    return Array.from(value, (item: unknown, index) => element(item, `${name}[${index}]`));
+    if (Array.isArray(value)) {
+      return Array.from(value, (item: unknown, index) => element(item, `${name}[${index}]`));
+    }
   } catch (error) {
     throw unreadable(error, name, value);
   }
+  throw expected(what, name, value);
 }
 
 /** Duck-typed, since a signal may come from another realm or a polyfill. */

@@ -70,48 +70,35 @@ export interface PromptVocabulary {
 export function nativePrompt(
   prompt: unknown,
   vocabulary: PromptVocabulary,
-  shared?: number,
-): { segments: NativeSegment[]; addBos: boolean; sharedSegments: number } {
-  const none = shared === undefined ? -1 : 0;
+): { segments: NativeSegment[]; addBos: boolean } {
   if (typeof prompt === "string") {
     const { addsBos } = vocabulary;
     if (prompt === "" && !addsBos) {
       throw expected("some text, since this model wants no BOS,", "prompt", prompt);
     }
-    return { segments: prompt === "" ? [] : [prompt], addBos: addsBos, sharedSegments: none };
+    return { segments: prompt === "" ? [] : [prompt], addBos: addsBos };
   }
-  const { segments, sharedSegments } = isSegments(prompt)
-    ? nativeSegments(prompt, vocabulary, shared)
-    : {
-        segments: [copyTokens(prompt, "prompt", vocabulary.vocabularySize)],
-        sharedSegments: none,
-      };
+  const segments = isSegments(prompt)
+    ? nativeSegments(prompt, vocabulary)
+    : [copyTokens(prompt, "prompt", vocabulary.vocabularySize)];
   if (segments.every(({ length }) => length === 0)) {
     throw expected("at least one token", "prompt", prompt);
   }
-  return { segments, addBos: false, sharedSegments };
+  return { segments, addBos: false };
 }
 
 function isSegments(prompt: unknown): prompt is readonly unknown[] {
   if (ArrayBuffer.isView(prompt)) return false;
-  if (!Array.isArray(prompt)) {
-    throw expected("a string, an array of segments or token ids", "prompt", prompt);
-  }
   try {
-    return typeof prompt[0] !== "number";
+    if (Array.isArray(prompt)) return typeof prompt[0] !== "number";
   } catch (error) {
     throw unreadable(error, "prompt", prompt);
   }
+  throw expected("a string, an array of segments or token ids", "prompt", prompt);
 }
 
-/** Neighbouring ids become one segment, but not across the cut; empty ones are left out. */
-function nativeSegments(
-  prompt: readonly unknown[],
-  vocabulary: PromptVocabulary,
-  shared = -1,
-): { segments: NativeSegment[]; sharedSegments: number } {
-  let sharedSegments = shared < 0 ? -1 : 0;
-  let read = 0;
+/** Neighbouring ids become one segment, empty ones are left out. */
+function nativeSegments(prompt: readonly unknown[], vocabulary: PromptVocabulary): NativeSegment[] {
   const segments: NativeSegment[] = [];
   let ids: number[] = [];
   const flush = () => {
@@ -119,10 +106,6 @@ function nativeSegments(
     ids = [];
   };
   for (const segment of list(prompt, "prompt", "an array of segments", readNamed)) {
-    if (read++ === shared) {
-      flush();
-      sharedSegments = segments.length;
-    }
     if (segment.text === "") continue;
     if (segment.text !== undefined) {
       flush();
@@ -139,7 +122,7 @@ function nativeSegments(
     }
   }
   flush();
-  return { segments, sharedSegments };
+  return segments;
 }
 
 function readNamed(value: unknown, name: string): Segment & { name: string } {

@@ -7,9 +7,7 @@ export type Tokens = Int32Array | readonly number[];
 
 /** An own copy, so that neither a later change nor another thread's can reach the engine. */
 export function copyTokens(value: unknown, name: string, vocabularySize: number): Int32Array {
-  const copy: ArrayLike<unknown> = types.isInt32Array(value)
-    ? new Int32Array(value)
-    : plain(value, name);
+  const copy = ownCopy(value, name);
   for (let i = 0; i < copy.length; i++) {
     const id = copy[i];
     if (typeof id === "number" && id >= 0 && id < vocabularySize && Number.isInteger(id)) continue;
@@ -18,13 +16,14 @@ export function copyTokens(value: unknown, name: string, vocabularySize: number)
   return types.isInt32Array(copy) ? copy : Int32Array.from(copy as number[]);
 }
 
-function plain(value: unknown, name: string): unknown[] {
-  if (!Array.isArray(value)) throw expected("an Int32Array or an array of token ids", name, value);
+function ownCopy(value: unknown, name: string): ArrayLike<unknown> {
   try {
-    return Array.from(value);
+    if (types.isInt32Array(value)) return new Int32Array(value); // throws where it is detached
+    if (Array.isArray(value)) return Array.from(value as unknown[]);
   } catch (error) {
     throw unreadable(error, name, value);
   }
+  throw expected("an Int32Array or an array of token ids", name, value);
 }
 
 export function tokenId(value: unknown, name: string, vocabularySize: number): number {

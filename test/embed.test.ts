@@ -6,7 +6,7 @@ import { normalized, referenceEmbeddings } from "./support/embed-reference.js";
 import { MODEL } from "./support/paths.js";
 import { Random } from "./support/random.js";
 import { distance } from "./support/reference.js";
-import { TINY_CONTEXT, wordsText, writeBert, writeLlama } from "./support/tiny-models.js";
+import { TINY_CONTEXT, wordsText, writeBert, writeLlama, writeT5 } from "./support/tiny-models.js";
 
 const code = (code: string) => expect.objectContaining({ code });
 const POOLINGS: readonly Pooling[] = ["mean", "cls", "last", "none"];
@@ -97,6 +97,32 @@ describe.each(POOLINGS)("pooling %s", (pooling) => {
       const wanted = normalized(vector, demo.embeddingLength);
       expect(distance(found[index] as Float32Array, wanted)).toBeLessThan(NEAR_ROUNDED);
     }
+  });
+});
+
+describe("T5", () => {
+  test.each(["mean", "none"] as const)("its encoder alone, pooling %s", async (pooling) => {
+    const file = join(directory, "t5encoder.gguf");
+    writeT5(file, "t5encoder");
+    const input = texts(20);
+    const reference = await referenceEmbeddings(file, input, pooling, "f32");
+    const model = await Model.load(file);
+    const found = await withContext(model, { pooling }, (context) => context.embed(input));
+    for (const [index, { vector }] of reference.entries()) {
+      const wanted = normalized(vector, model.embeddingLength);
+      expect(distance(found[index] as Float32Array, wanted)).toBeLessThan(NEAR);
+    }
+    await model.dispose();
+  });
+
+  test("with its decoder is ERR_UNSUPPORTED", async () => {
+    const file = join(directory, "t5.gguf");
+    writeT5(file, "t5");
+    const model = await Model.load(file);
+    for (const options of [{ embeddings: true }, {}]) {
+      await expect(model.createContext(options)).rejects.toEqual(code("ERR_UNSUPPORTED"));
+    }
+    await model.dispose();
   });
 });
 

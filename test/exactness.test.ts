@@ -1,4 +1,10 @@
-import { type Context, type GenerateOptions, Model, type Prompt, Sampler } from "../lib/index.js";
+import {
+  type CachePrompt,
+  type Context,
+  type GenerateOptions,
+  Model,
+  Sampler,
+} from "../lib/index.js";
 import { decodedTogether, gaps, NEAR_TIE } from "./support/batched-reference.js";
 import { chosen, endTokens, forbidden, PROMPTS } from "./support/demo.js";
 import { MODEL } from "./support/paths.js";
@@ -95,7 +101,7 @@ describe.each([64, 128, 512])(
     const batches = { ...shape, batchSize: microBatchSize, sequences: 4, threads };
 
     /** Two generations that have begun and will not end by themselves. */
-    async function endlessly(context: Context, cachePrompt: boolean) {
+    async function endlessly(context: Context, cachePrompt: CachePrompt) {
       const options = {
         sampler: new Sampler({ temperature: 0, logitBias: forbidden(endTokens(model)) }),
         cachePrompt,
@@ -121,28 +127,49 @@ describe.each([64, 128, 512])(
     }
 
     // Not a bit may differ: a piece that llama.cpp computes in another way shows here first.
-    test("separate streams give the same logits as alone", async () => {
-      const candidates = Array.from({ length: model.vocabularySize }, (_, token) => token);
-      const lengths = [700, 130, 65, 64, 63, 333, 2, 1, 576, 191];
-      const score = (context: Context, length: number, index: number) =>
-        context.score(long(index, length), candidates, { cachePrompt: false });
-      const alone = await model.createContext({ ...batches, sequences: 1 });
-      const expected: Float32Array[] = [];
-      for (const [index, length] of lengths.entries()) {
-        expected.push(await score(alone, length, index));
-      }
+    test.each([false, "exact"] as const)(
+      "separate streams give the same logits as alone, prefixes reused: %p",
+      async (cachePrompt) => {
+        const candidates = Array.from({ length: model.vocabularySize }, (_, token) => token);
+        const lengths = [700, 130, 65, 64, 63, 333, 2, 1, 576, 191, 640, 530, 600, 129, 512];
+        const score = (context: Context, length: number, index: number, cachePrompt: CachePrompt) =>
+          context.score(long(index % 3, length), candidates, { cachePrompt });
+        const alone = await model.createContext({ ...batches, sequences: 1 });
+        const expected: Float32Array[] = [];
+        for (const [index, length] of lengths.entries()) {
+          expected.push(await score(alone, length, index, false));
+        }
+        const context = await model.createContext({ ...batches, cacheLayout: "separate" });
+        const running = await endlessly(context, cachePrompt);
+        for (let round = 0; round < 2; round++) {
+          const together = await Promise.all(
+            lengths.map((length, index) => score(context, length, index, cachePrompt)),
+          );
+          for (const [index, values] of together.entries()) {
+            const { buffer } = expected[index] as Float32Array;
+            expect(Buffer.from(values.buffer).equals(Buffer.from(buffer))).toBe(true);
+          }
+        }
+        for (const generation of running) generation.cancel();
+        await Promise.all([alone.dispose(), context.dispose()]);
+      },
+    );
+
+    test("an exact prefix saves what is in common, and the answer is the same", async () => {
       const context = await model.createContext({ ...batches, cacheLayout: "separate" });
-      const running = await endlessly(context, false);
-      const together = await Promise.all(
-        lengths.map((length, index) => score(context, length, index)),
+      const lengths = [700, 600, 650, 130, 700];
+      const results = await Promise.all(
+        lengths.map((length) =>
+          generate(context, long(0, length), { maxTokens: 12, cachePrompt: "exact" }),
+        ),
       );
-      for (const generation of running) generation.cancel();
-      for (const [index, values] of together.entries()) {
-        expect(
-          Buffer.from(values.buffer).equals(Buffer.from((expected[index] as Float32Array).buffer)),
-        ).toBe(true);
+      for (const [index, { generated }] of results.entries()) {
+        const prompt = long(0, lengths[index] as number);
+        expect([generated]).toEqual(await decodedTogether([prompt], 12, shape));
       }
-      await Promise.all([alone.dispose(), context.dispose()]);
+      const cached = results.reduce((sum, { result }) => sum + result.usage.cachedTokens, 0);
+      expect(cached).toBeGreaterThan(4 * 600 - 4 * 64 - 600);
+      await context.dispose();
     });
 
     test("separate streams", async () => {
@@ -185,56 +212,3 @@ test.each([false, true])(
     await context.dispose();
   },
 );
-
-describe("a prompt that is cut gives the same, to the bit, whatever is cached", () => {
-  const shape = { contextSize: 1024, microBatchSize: 128, batchSize: 128, threads };
-  const shared = 300;
-  const segments = 1;
-
-  /** The first 300 tokens are those of all, and the rest is of its own, of different lengths. */
-  const lengths = [1, 2, 20, 63, 64, 65, 130, 257];
-  const cutPrompts = () =>
-    lengths.map(
-      (length, index): Prompt => [{ tokens: long(0, shared) }, { tokens: long(index + 1, length) }],
-    );
-
-  async function ask(context: Context, prompt: Prompt) {
-    const { tokens, logprobs, usage } = await context
-      .generate(prompt, { sampler, maxTokens: 6, logprobs: 5, cachePrompt: { segments } })
-      .result();
-    return { said: JSON.stringify([[...tokens], logprobs]), cached: usage.cachedTokens };
-  }
-
-  test.each([1, 4])("%d at a time", async (sequences) => {
-    const asked = cutPrompts();
-    const expected: string[] = [];
-    for (const prompt of asked) {
-      const fresh = await model.createContext({ ...shape, sequences: 1 });
-      expected.push((await ask(fresh, prompt)).said);
-      await fresh.dispose();
-    }
-    const context = await model.createContext({ ...shape, sequences });
-    let cached = 0;
-    for (let round = 0; round < 3; round++) {
-      const order = asked.map((_, index) => (index * 3 + round) % asked.length);
-      // Other cuts, and none, leave what must not be taken over.
-      const others = asked.map((prompt, index) =>
-        context
-          .generate(prompt, {
-            sampler,
-            maxTokens: 4,
-            cachePrompt: index % 2 === 0 || { segments: 2 },
-          })
-          .result(),
-      );
-      const answers = await Promise.all(order.map((index) => ask(context, asked[index] as Prompt)));
-      await Promise.all(others);
-      for (const [at, answer] of answers.entries()) {
-        expect(answer.said).toBe(expected[order[at] as number]);
-        cached += answer.cached;
-      }
-    }
-    expect(cached).toBeGreaterThan(shared);
-    await context.dispose();
-  });
-});

@@ -51,7 +51,7 @@ describe("request", () => {
         special: true,
         progress: true,
         logprobs: -1,
-        cachePrompt: true,
+        reuse: "any",
       },
     ]);
   });

@@ -41,8 +41,9 @@ test("the number goes down, none without it", () => {
   for (const logprobs of [0, 20]) context.generate("x", { logprobs });
   context.generate("x", {});
   context.generate("x", { cachePrompt: false });
-  expect(native.requests.map(({ logprobs }) => logprobs)).toEqual([0, 20, -1, -1]);
-  expect(native.requests.map(({ cachePrompt }) => cachePrompt)).toEqual([true, true, true, false]);
+  context.generate("x", { cachePrompt: "exact" });
+  expect(native.requests.map(({ logprobs }) => logprobs)).toEqual([0, 20, -1, -1, -1]);
+  expect(native.requests.map(({ reuse }) => reuse)).toEqual(["any", "any", "any", "none", "exact"]);
 });
 
 test.each([-1, 21, 1.5, "3", true, Number.NaN, null])("logprobs %p is refused", (logprobs) => {

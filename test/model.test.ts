@@ -195,6 +195,35 @@ describe("load", () => {
     await model.dispose();
   });
 
+  test("takes a whole number for what the file has as a float", async () => {
+    const before = await Model.load(MODEL);
+    const after = await Model.load(MODEL, {
+      metadataOverrides: { "llama.attention.layer_norm_rms_epsilon": 1 },
+    });
+    const [prompt, candidates] = [question("Hi"), [...Array(64).keys()]];
+    const scores = [];
+    for (const model of [before, after]) {
+      const context = await model.createContext({ threads: 1, contextSize: 64 });
+      scores.push([...(await context.score(prompt, candidates))]);
+      await model.dispose();
+    }
+    expect(scores[0]).not.toEqual(scores[1]);
+  });
+
+  test.each([
+    ["general.name", 7, /a string/],
+    ["llama.block_count", 2.5, /a whole number from 0 to 4294967295/],
+    ["llama.block_count", -1, /a whole number/],
+    ["llama.block_count", "2", /a whole number/],
+    ["llama.rope.freq_base", true, /a number/],
+    ["tokenizer.ggml.add_bos_token", 1, /a boolean/],
+    ["tokenizer.ggml.tokens", "x", /a list in the file/],
+  ])("refuses an override of another kind than the file's: %s as %j", async (key, value, what) => {
+    await expect(Model.load(MODEL, { metadataOverrides: { [key]: value } })).rejects.toEqual(
+      code("ERR_INVALID_ARGUMENT", what),
+    );
+  });
+
   test("of a vocabulary gives a tokenizer, and no context", async () => {
     const model = await Model.load(MODEL, { vocabOnly: true });
     expect(model.tokenize("x").length).toBeGreaterThan(0);

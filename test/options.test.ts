@@ -334,6 +334,8 @@ describe("context options together", () => {
     [{ embeddings: true, cacheLayout: "shared" }, /`options\.cacheLayout` has no meaning/],
     [{ embeddings: true, cacheSize: 512 }, /`options\.cacheSize` has no meaning/],
     [{ embeddings: true, sequences: 257 }, /from 1 to 256/],
+    [{ embeddings: true, contextSize: 2 ** 24 + 1 }, /`options\.contextSize/],
+    [{ embeddings: true, microBatchSize: 2 ** 16 + 1 }, /`options\.microBatchSize`/],
     [{ cacheType: "q8_0", flashAttention: false }, /q8_0.*needs flash attention/],
   ])("refuse %j", (options, message) => {
     expect(() => native(options)).toThrow(

@@ -1,5 +1,6 @@
 import { type Model, promptToString } from "../lib/index.js";
 import { nativePrompt } from "../lib/prompt.js";
+import { copyTokens } from "../lib/tokens.js";
 
 const vocabulary = {
   vocabularySize: 100,
@@ -15,21 +16,9 @@ const invalid = (message: RegExp) =>
 
 describe("native prompt", () => {
   test("of a string is raw text with the BOS that the model wants", () => {
-    expect(nativePrompt("<a>", vocabulary)).toEqual({
-      segments: ["<a>"],
-      addBos: true,
-      sharedSegments: -1,
-    });
-    expect(nativePrompt("x", withoutBos)).toEqual({
-      segments: ["x"],
-      addBos: false,
-      sharedSegments: -1,
-    });
-    expect(nativePrompt("", vocabulary)).toEqual({
-      segments: [],
-      addBos: true,
-      sharedSegments: -1,
-    });
+    expect(nativePrompt("<a>", vocabulary)).toEqual({ segments: ["<a>"], addBos: true });
+    expect(nativePrompt("x", withoutBos)).toEqual({ segments: ["x"], addBos: false });
+    expect(nativePrompt("", vocabulary)).toEqual({ segments: [], addBos: true });
   });
 
   test("of tokens is a copy of them, without BOS", () => {
@@ -53,20 +42,7 @@ describe("native prompt", () => {
     expect(nativePrompt(prompt, vocabulary)).toEqual({
       segments: [Int32Array.of(0, 7, 1), "one", "two", Int32Array.of(3)],
       addBos: false,
-      sharedSegments: -1,
     });
-  });
-
-  test("cuts between ids where it is told to, counting what is left", () => {
-    const prompt = [{ control: "<a>" }, { text: "" }, { tokens: [7] }, { text: "one" }];
-    const cut = (shared: number) => nativePrompt(prompt, vocabulary, shared);
-    const [a, seven] = [Int32Array.of(0), Int32Array.of(7)];
-    expect(cut(0)).toMatchObject({ segments: [Int32Array.of(0, 7), "one"], sharedSegments: 0 });
-    expect(cut(1)).toMatchObject({ segments: [a, seven, "one"], sharedSegments: 1 });
-    expect(cut(2)).toMatchObject({ segments: [a, seven, "one"], sharedSegments: 1 });
-    expect(cut(3)).toMatchObject({ segments: [Int32Array.of(0, 7), "one"], sharedSegments: 1 });
-    expect(cut(4)).toMatchObject({ sharedSegments: 0 });
-    expect(nativePrompt("one", vocabulary, 1)).toMatchObject({ sharedSegments: 0 });
   });
 
   test.each<[string, unknown, RegExp]>([
@@ -111,6 +87,18 @@ describe("native prompt", () => {
       expect.objectContaining({ code: "ERR_INVALID_ARGUMENT", cause }),
     );
   });
+});
+
+test("a revoked proxy and a detached array are invalid arguments, wherever ids are taken", () => {
+  const { proxy, revoke } = Proxy.revocable([1], {});
+  revoke();
+  const detached = Int32Array.of(1);
+  structuredClone(detached, { transfer: [detached.buffer] });
+  for (const wrong of [proxy, detached]) {
+    expect(() => nativePrompt(wrong, vocabulary)).toThrow(invalid(/`prompt`/));
+    expect(() => nativePrompt([{ tokens: wrong }], vocabulary)).toThrow(invalid(/prompt\[0\]/));
+    expect(() => copyTokens(wrong, "tokens", 9)).toThrow(invalid(/`tokens`/));
+  }
 });
 
 describe("promptToString", () => {

@@ -22,8 +22,7 @@ test("is one command with checked copies, and resolves to its values", async () 
     segments: [Int32Array.of(9), "a"],
     addBos: false,
     candidates: Int32Array.of(3, 1, 3),
-    cachePrompt: true,
-    sharedSegments: -1,
+    reuse: "any",
   });
   native.answer(id, { values: Float32Array.of(-1, -2, -1) });
   expect(await scores).toEqual(Float32Array.of(-1, -2, -1));
@@ -33,7 +32,7 @@ test("takes a string with BOS, the whole vocabulary, and cachePrompt", () => {
   const all = Int32Array.from({ length: 10 }, (_, i) => i);
   context.score("x", all, { cachePrompt: false }).catch(() => {});
   const { command } = native.last("score");
-  expect(command).toMatchObject({ segments: ["x"], addBos: true, cachePrompt: false });
+  expect(command).toMatchObject({ segments: ["x"], addBos: true, reuse: "none" });
   expect(command.candidates).toEqual(all);
   expect(command.candidates).not.toBe(all);
 });

@@ -9,8 +9,11 @@
 
 import { batchFiles } from "./batch.mjs";
 import { costs } from "./cost.mjs";
+import { embeddings } from "./embedding.mjs";
 import { batches, decodes, prefills } from "./generation.mjs";
 import { latencies } from "./latency.mjs";
+import { moderatedChats } from "./moderated-chat.mjs";
+import { moderations } from "./moderation.mjs";
 import { peers } from "./peers.mjs";
 import { serving } from "./serving.mjs";
 
@@ -20,8 +23,11 @@ export const measurements = [
   ...batches,
   ...serving,
   ...batchFiles,
+  ...embeddings,
+  ...moderations,
   ...costs,
   ...latencies,
+  ...moderatedChats,
 ].map(complete);
 
 /** Only with `--peers`. */

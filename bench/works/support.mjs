@@ -16,7 +16,7 @@ export async function withModel(work, use) {
 }
 
 /** A context with the settings that the other side has, too. */
-export function createContext(model, { settings, sequences = 1, contextSize }) {
+export function createContext(model, { settings, sequences = 1, contextSize, more = {} }) {
   return model.createContext({
     contextSize,
     sequences,
@@ -27,6 +27,7 @@ export function createContext(model, { settings, sequences = 1, contextSize }) {
     cacheLayout: settings.cacheLayout,
     batchSize: settings.batchSize,
     microBatchSize: settings.microBatchSize,
+    ...more,
   });
 }
 

@@ -8,7 +8,7 @@ import { invalid } from "../errors.js";
 import type { GenerateOptions, Generation, GenerationResult } from "../generation.js";
 import type { Grammar } from "../grammar.js";
 import type { Model } from "../model.js";
-import { type Prompt, type PromptInput, promptToString } from "../prompt.js";
+import { type PromptInput, promptToString } from "../prompt.js";
 import type { Sampler } from "../sampler.js";
 import { answerGrammar } from "../tools/constraints.js";
 import { responseSchemaOf } from "../tools/response-schema.js";
@@ -39,8 +39,6 @@ export interface GeneratorParts {
   /** The context to generate in. */
   readonly open: () => Promise<Context>;
   readonly defaults: RunDefaults;
-  /** Whether what is cached must not change a result. */
-  readonly exact: boolean;
 }
 
 /** Chats and completions in a context. */
@@ -51,13 +49,10 @@ export class Generator {
   /** By their JSON. The latest come last. */
   readonly #rules = new Map<string, CheckedTurnOptions>();
 
-  readonly #exact: boolean;
-
-  constructor({ model, open, defaults, exact }: GeneratorParts) {
+  constructor({ model, open, defaults }: GeneratorParts) {
     this.#model = model;
     this.#open = open;
     this.#defaults = defaults;
-    this.#exact = exact;
   }
 
   prepareCompletion(plan: CompletionPlan, identity: Identity): PreparedRequest {
@@ -69,10 +64,7 @@ export class Generator {
       return this.prepareChat({ ...plan, ...chat, kind: "chat", messages }, identity);
     }
     const { schema = this.#defaults.schema } = plan;
-    const options = this.#options(plan, identity, {
-      grammar: schema && schemaGrammar(schema),
-      shared: 0,
-    });
+    const options = this.#options(plan, identity, schema && schemaGrammar(schema));
     const prompts = plan.prompts.map((prompt) => prompt as PromptInput);
     return {
       lane: "generation",
@@ -95,8 +87,7 @@ export class Generator {
     const prompt = renderer.render(messages);
     // One to look at now; each answer is read by its own.
     const { grammar, special, stop } = readerOf(answerTo(rules, messages));
-    const shared = sharedSegments(prompt, messages);
-    const options = this.#options(plan, identity, { grammar, shared }).map((option) => ({
+    const options = this.#options(plan, identity, grammar).map((option) => ({
       ...option,
       special,
       stop: [...(option.stop ?? []), ...stop],
@@ -138,7 +129,7 @@ export class Generator {
   #options(
     plan: GenerationPlan,
     identity: Identity,
-    { grammar, shared }: { grammar: Grammar | undefined; shared: number },
+    grammar: Grammar | undefined,
   ): GenerateOptions[] {
     const { sampler, maxTokens, stop } = this.#defaults;
     const { seed = identity.seed, ...sampling } = plan.sampling;
@@ -149,7 +140,7 @@ export class Generator {
     const common = {
       ...(limit !== undefined && { maxTokens: limit }),
       stop: plan.stop ?? stop ?? [],
-      cachePrompt: this.#exact ? { segments: shared } : true,
+      cachePrompt: "exact" as const,
       ...(plan.logprobs !== undefined && { logprobs: plan.logprobs }),
     };
     return Array.from({ length: plan.choices }, (_, index) => ({
@@ -194,16 +185,6 @@ export class Generator {
   #nameOf({ model }: GenerationPlan): string {
     return model ?? this.#defaults.name;
   }
-}
-
-/**
- * Of the prompt's segments, those before what the user says last: what requests with the same
- * instructions have in common. It follows from the request alone.
- */
-function sharedSegments(prompt: Prompt, messages: readonly RenderableMessage[]): number {
-  const said = messages.findLast(({ role }) => role === "user")?.content.trim() ?? "";
-  const at = prompt.findLastIndex((segment) => "text" in segment && segment.text.includes(said));
-  return said === "" ? 0 : Math.max(at, 0);
 }
 
 const NO_TOOLS: readonly ToolDefinition[] = [];

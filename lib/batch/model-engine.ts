@@ -24,18 +24,15 @@ export class ModelEngine implements BatchEngine {
   readonly #parts: ModelEngineParts;
   readonly #contexts: Contexts;
   readonly #generator: Generator;
-  readonly #exact: boolean;
   #moderator: Promise<Moderator> | undefined;
 
   constructor(parts: ModelEngineParts) {
     this.#parts = parts;
     this.#contexts = new Contexts(parts);
-    this.#exact = parts.context.cacheLayout !== "shared";
     this.#generator = new Generator({
       model: parts.model,
       open: () => this.#contexts.get("generation"),
       defaults: parts.defaults,
-      exact: this.#exact,
     });
   }
 
@@ -90,7 +87,7 @@ export class ModelEngine implements BatchEngine {
     const { guard, guardOptions: options, defaults } = this.#parts;
     const context = await this.#contexts.get("moderation");
     const name = guard === undefined ? defaults.name : nameOf(guard);
-    return new Moderator(context, { exact: this.#exact, name, options });
+    return new Moderator(context, { name, options });
   }
 }
 

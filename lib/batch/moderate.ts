@@ -2,7 +2,7 @@ import type { Context } from "../context.js";
 import type { GenerateOptions, Generation } from "../generation.js";
 import { LlamaGuard } from "../guard/llama-guard.js";
 import type { GuardOptions, GuardVerdict } from "../guard/types.js";
-import type { Prompt, PromptInput } from "../prompt.js";
+import type { PromptInput } from "../prompt.js";
 import type { ScoreOptions } from "../score.js";
 import type { Tokens } from "../tokens.js";
 import type { BatchModeration } from "./bodies.js";
@@ -38,11 +38,8 @@ export class Moderator {
   readonly #name: string;
 
   /** @throws {CriaError} ERR_UNSUPPORTED: the model is no guard */
-  constructor(
-    context: Context,
-    { exact, name, options }: { exact: boolean; name: string; options: GuardOptions },
-  ) {
-    this.#counts = new CountingContext(context, exact);
+  constructor(context: Context, { name, options }: { name: string; options: GuardOptions }) {
+    this.#counts = new CountingContext(context);
     this.#guard = new LlamaGuard(this.#counts as unknown as Context, options);
     this.#name = name;
   }
@@ -73,24 +70,13 @@ function resultOf(verdict: GuardVerdict): BatchModeration["results"][number] {
   };
 }
 
-/** What stands before the message in every prompt: the policy, in one text. */
-function policySegments(prompt: PromptInput): number {
-  if (typeof prompt === "string" || ArrayBuffer.isView(prompt)) return 0;
-  const longest = (prompt as Prompt).findIndex(
-    (segment) => "text" in segment && segment.text.includes("CATEGORIES>"),
-  );
-  return longest + 1;
-}
-
-/** What a guard asks of a context, with the policy evaluated once, and the tokens counted. */
+/** What a guard asks of a context, with the tokens counted. */
 class CountingContext {
   readonly #context: Context;
-  readonly #exact: boolean;
   #spent = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
 
-  constructor(context: Context, exact: boolean) {
+  constructor(context: Context) {
     this.#context = context;
-    this.#exact = exact;
   }
 
   get model() {
@@ -110,7 +96,7 @@ class CountingContext {
   }
 
   generate(prompt: PromptInput, options?: GenerateOptions): Generation {
-    const generation = this.#context.generate(prompt, { ...options, ...this.#caching(prompt) });
+    const generation = this.#context.generate(prompt, { ...options, cachePrompt: "exact" });
     generation.result().then(
       ({ usage }) => {
         this.#spent.promptTokens += usage.promptTokens;
@@ -123,7 +109,7 @@ class CountingContext {
   }
 
   score(prompt: PromptInput, candidates: Tokens, options?: ScoreOptions): Promise<Float32Array> {
-    return this.#context.score(prompt, candidates, { ...options, ...this.#caching(prompt) });
+    return this.#context.score(prompt, candidates, { ...options, cachePrompt: "exact" });
   }
 
   /** What was counted since the last time, by whichever line. */
@@ -131,9 +117,5 @@ class CountingContext {
     const spent = this.#spent;
     this.#spent = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
     return spent;
-  }
-
-  #caching(prompt: PromptInput): Pick<GenerateOptions, "cachePrompt"> {
-    return this.#exact ? { cachePrompt: { segments: policySegments(prompt) } } : {};
   }
 }

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, realpath, stat } from "node:fs/promises";
 import { extname } from "node:path";
 import { CriaError } from "../errors.js";
 import { ioError } from "./failures.js";
@@ -12,6 +12,8 @@ import { byteLines } from "./reader.js";
 export interface OutputOptions {
   readonly resume: boolean;
   readonly overwrite: boolean;
+  /** A file that is read meanwhile. */
+  readonly input: string | undefined;
 }
 
 /** Written data is handed to the disk so often: what a loss of power can take. */
@@ -44,7 +46,8 @@ export class Output {
     options: OutputOptions,
     ids: IdTable,
   ): Promise<[Output, Earlier]> {
-    const unlock = await lockOutput(path);
+    // By whichever of its names the file is given, it has one lock.
+    const unlock = await lockOutput(await realpath(path).catch(() => path));
     let file: FileHandle | undefined;
     try {
       file = await openFile(path, options);
@@ -98,7 +101,10 @@ export class Output {
   }
 }
 
-async function openFile(path: string, { resume, overwrite }: OutputOptions): Promise<FileHandle> {
+async function openFile(
+  path: string,
+  { resume, overwrite, input }: OutputOptions,
+): Promise<FileHandle> {
   const { O_RDWR, O_CREAT } = constants;
   const file = await open(path, O_RDWR | O_CREAT, 0o666).catch((error) => {
     throw ioError(`The output ${path} cannot be opened`, error);
@@ -107,6 +113,10 @@ async function openFile(path: string, { resume, overwrite }: OutputOptions): Pro
     const stats = await file.stat();
     if (!stats.isFile()) {
       throw refused(`The output ${path} is no regular file, which alone can be resumed`);
+    }
+    const read = input === undefined ? undefined : await stat(input);
+    if (read?.ino === stats.ino && read.dev === stats.dev) {
+      throw refused(`The output ${path} is the input: give another file`);
     }
     if (stats.size > 0 && !resume) {
       if (!overwrite) {

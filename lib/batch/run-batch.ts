@@ -112,7 +112,9 @@ async function carryOut(run: CheckedRun, engine: BatchEngine, more: object): Pro
   if (signal?.aborted) throw abortReason(signal);
   const ids = new IdTable();
   const source = await openInput(input);
-  const [output, earlier] = await Output.open(run.output, { resume, overwrite }, ids);
+  const file = typeof input === "string" ? input : undefined;
+  const given = { resume, overwrite, input: file };
+  const [output, earlier] = await Output.open(run.output, given, ids);
   try {
     const settings = settingsOf(run, more);
     return await new Run({ ...run, source, output, earlier, ids, engine, settings }).run();

@@ -1,15 +1,18 @@
 import type { Context } from "../context.js";
 import type { GenerationResult, GenerationUsage } from "../generation.js";
 import type { Grammar } from "../grammar.js";
+import type { GuardVerdict } from "../guard/types.js";
 import { recommendedSampler, type Sampler } from "../sampler.js";
-import type { ParsedToolCall, ToolChoice, ToolParserEvent } from "../tools/types.js";
+import type { ParsedToolCall, ToolChoice } from "../tools/types.js";
 import { type AnswerReader, readerOf } from "./answer.js";
 import { fitPrompt } from "./fit.js";
+import { Gate } from "./gate.js";
 import { type SessionHistory, shown } from "./history.js";
 import type { RenderableMessage, Reply } from "./messages.js";
+import { Moderation } from "./moderation.js";
 import type { UnpairedMessage } from "./pairing.js";
 import type { CheckedTurnOptions } from "./session-options.js";
-import { carryOut } from "./tool-calls.js";
+import { carryOut, withdraw } from "./tool-calls.js";
 import type { ChatTurnResult, RunningTurn } from "./turn.js";
 
 /** Of the context, left for the answer where `maxTokens` does not say how much. */
@@ -21,6 +24,16 @@ interface Answer {
   readonly message: AssistantMessage;
   readonly calls: readonly ParsedToolCall[];
   readonly stopReason: ChatTurnResult["stopReason"];
+  /** The verdict that ended the turn. */
+  readonly blocked?: GuardVerdict | undefined;
+}
+
+/** What has become of an answer's calls. */
+interface Calls {
+  /** Those that the caller is to answer. */
+  readonly open: readonly ParsedToolCall[];
+  /** The verdict that ended the turn. */
+  readonly blocked?: GuardVerdict | undefined;
 }
 
 const NO_ANSWER: Answer = {
@@ -28,6 +41,12 @@ const NO_ANSWER: Answer = {
   calls: [],
   stopReason: "cancelled",
 };
+
+const moderated = (answer: Answer, blocked: GuardVerdict): Answer => ({
+  ...answer,
+  stopReason: "moderated",
+  blocked,
+});
 
 const NOTHING_SAID: AssistantMessage = { ...NO_ANSWER.message, content: " " };
 
@@ -37,6 +56,7 @@ export class Conductor {
   readonly #history: SessionHistory;
   readonly #input: readonly UnpairedMessage[];
   readonly #options: CheckedTurnOptions;
+  readonly #moderation: Moderation;
   readonly #usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
 
   constructor(
@@ -49,6 +69,7 @@ export class Conductor {
     this.#history = history;
     this.#input = input;
     this.#options = options;
+    this.#moderation = new Moderation(options.guard);
   }
 
   /** A failure leaves the history as it was. Touches nothing where the turn was stopped before it. */
@@ -71,47 +92,57 @@ export class Conductor {
     before: readonly RenderableMessage[],
     undo: () => void,
   ): Promise<ChatTurnResult> {
-    this.#history.messages = this.#history.continued(this.#input);
+    const conversation = this.#history.continued(this.#input);
+    const refused = await this.#moderation.input(conversation, before, turn);
+    if (refused !== undefined) return this.#result(moderated(NO_ANSWER, refused), before);
+    if (turn.stop.aborted) return this.#result(NO_ANSWER, before);
+    this.#history.messages = conversation;
     const { maxToolRounds } = this.#options;
     for (let round = 0; ; round += 1) {
       const answer = await this.#answer(turn, round);
-      const { calls, message } = answer;
-      if (turn.stop.aborted && message.content === "" && calls.length === 0) {
+      const { calls, message, blocked } = answer;
+      const over = turn.stop.aborted || blocked !== undefined;
+      if (over && message.content === "" && calls.length === 0) {
         if (round === 0) undo();
-        return this.#result(NO_ANSWER, before);
+        const nothing = blocked === undefined ? NO_ANSWER : moderated(NO_ANSWER, blocked);
+        return this.#result(nothing, before);
       }
       this.#add(message);
       if (calls.length === 0) return this.#result(answer, before);
-      const limit = round === maxToolRounds && !turn.stop.aborted;
-      const open = limit ? calls : await this.#carryOut(calls, turn);
+      const limit = round === maxToolRounds && !over;
+      const rest = limit ? { open: calls } : await this.#carryOut(answer, turn);
+      if (rest.blocked !== undefined) return this.#result(moderated(answer, rest.blocked), before);
       if (turn.stop.aborted) return this.#result({ ...answer, stopReason: "cancelled" }, before);
-      if (open.length > 0) {
-        return this.#result({ ...answer, stopReason: "tool-calls" }, before, open);
+      if (rest.open.length > 0) {
+        return this.#result({ ...answer, stopReason: "tool-calls" }, before, rest.open);
       }
     }
   }
 
   /**
-   * Adds the results of calls, and returns those that the caller is to answer. Where the turn was
-   * stopped these are told to be cancelled, too: no call is left behind.
+   * Adds the results of calls, and returns those that the caller is to answer. Where the turn is over,
+   * stopped or by a verdict, those that have no result are told to be cancelled: no call is left behind.
    */
-  async #carryOut(
-    calls: readonly ParsedToolCall[],
-    turn: RunningTurn,
-  ): Promise<readonly ParsedToolCall[]> {
-    const { tools } = this.#options;
+  async #carryOut(answer: Answer, turn: RunningTurn): Promise<Calls> {
+    const { calls } = answer;
+    let { blocked } = answer;
+    const over = () => turn.stop.aborted || blocked !== undefined;
+    const asked = this.#history.messages;
+    const admits = async (result: RenderableMessage) => {
+      const verdict = await this.#moderation.toolResult([...asked, result], turn);
+      blocked ??= verdict;
+      return verdict === undefined;
+    };
     const open = calls.filter((call) => this.#isCallers(call));
-    const results = await carryOut(
-      calls.filter((call) => !open.includes(call)),
-      tools,
-      turn,
-    );
-    if (turn.stop.aborted) results.push(...(await carryOut(open, tools, turn)));
+    const own = over() ? [] : calls.filter((call) => !open.includes(call));
+    const results = await carryOut(own, this.#options.tools, turn, admits);
+    const left = calls.filter(({ id }) => !results.some((result) => result.tool_call_id === id));
+    if (over()) results.push(...withdraw(left, turn));
     for (const { id } of calls) {
       const result = results.find((message) => message.tool_call_id === id);
       if (result !== undefined) this.#add(result);
     }
-    return open;
+    return { open, blocked };
   }
 
   /** A tool without an implementation, or one of the model's own. */
@@ -127,7 +158,7 @@ export class Conductor {
   }
 
   #result(
-    { message, stopReason }: Answer,
+    { message, stopReason, blocked }: Answer,
     before: readonly RenderableMessage[],
     toolCalls: readonly ParsedToolCall[] = [],
   ): ChatTurnResult {
@@ -138,6 +169,7 @@ export class Conductor {
       toolCalls,
       stopReason,
       usage: { ...this.#usage } satisfies GenerationUsage,
+      ...(blocked && { blocked }),
     };
   }
 
@@ -153,27 +185,23 @@ export class Conductor {
       stop: [...stop, ...reader.stop],
       special: reader.special,
     });
-    const cancel = () => generation.cancel();
-    turn.stop.addEventListener("abort", cancel, { once: true });
-    const calls: ParsedToolCall[] = [];
-    const content: string[] = [];
-    const tell = (events: readonly ToolParserEvent[]) => {
-      for (const event of events) {
-        if (event.type === "text") content.push(event.text);
-        else calls.push(event.call);
-        turn.tell(event);
-      }
-    };
+    const gate = new Gate({
+      turn,
+      judge: this.#moderation.output(this.#history.messages),
+      cancel: () => generation.cancel(),
+    });
     try {
-      for await (const { text } of generation) tell(reader.push(text));
+      for await (const { text } of generation) gate.push(reader.push(text));
       const result = await generation.result();
-      tell(reader.finish(result.stopReason));
+      gate.push(reader.finish(result.stopReason));
+      await gate.finish();
       this.#count(result.usage);
-      const keptTokens = renderer.format !== "template";
-      const message = messageOf(content.join(""), calls, result, keptTokens);
-      return { message, calls, stopReason: result.stopReason };
+      const keptTokens = renderer.format !== "template" && gate.complete;
+      const { calls, blocked } = gate;
+      const message = messageOf(gate.content, calls, result, keptTokens);
+      return { message, calls, stopReason: gate.stopReason(result.stopReason), blocked };
     } finally {
-      turn.stop.removeEventListener("abort", cancel);
+      gate.close();
     }
   }
 

@@ -8,6 +8,7 @@ import { type Tool, toolOf } from "../tools/define.js";
 import { responseSchemaOf } from "../tools/response-schema.js";
 import type { ToolChoice } from "../tools/types.js";
 import { type ChatMessageInput, type RenderableMessage, readMessages } from "./messages.js";
+import { type ChatGuard, type Moderator, readGuard } from "./moderation.js";
 import { type ChatRenderer, chatRenderer, type RenderChatOptions } from "./render.js";
 import type { ToolDefinitionInput } from "./tool-definitions.js";
 
@@ -31,6 +32,13 @@ export interface ChatTurnOptions
    * (ERR_SCHEMA_UNSUPPORTED).
    */
   readonly responseSchema?: object;
+  /**
+   * Who judges the conversation: one `LlamaGuard` for the input and the answers, or one for each. What
+   * is judged unsafe ends the turn with stopReason "moderated"; what has not been judged is never
+   * shown, carried out or kept, and a guard that fails fails the turn. Default nobody, and `{}` is
+   * nobody for one turn.
+   */
+  readonly guard?: Moderator | ChatGuard;
 }
 
 /** What a session takes. */
@@ -49,7 +57,14 @@ const RENDER = [
   "date",
   "templateVariables",
 ] as const;
-const CHAT = ["tools", "toolChoice", "maxToolRounds", "constrainTools", "responseSchema"] as const;
+const CHAT = [
+  "tools",
+  "toolChoice",
+  "maxToolRounds",
+  "constrainTools",
+  "responseSchema",
+  "guard",
+] as const;
 const TURN: readonly (keyof ChatTurnOptions)[] = [...GENERATE, ...RENDER, ...CHAT];
 const SESSION: readonly (keyof ChatSessionOptions)[] = [...TURN, "system", "messages"];
 const CHOICES = ["auto", "none", "required"] as const;
@@ -65,14 +80,15 @@ export interface CheckedTurnOptions {
   readonly maxToolRounds: number;
   readonly constrainTools: boolean;
   readonly responseSchema: object | undefined;
+  readonly guard: ChatGuard;
 }
 
-/** The turns' part has its tools made, so that every turn has the same. */
+/** The turns' part has its tools made and its guard read, so that every turn has the same. */
 export function readSessionOptions(options: ChatSessionOptions | undefined): {
   readonly messages: readonly RenderableMessage[];
   readonly turn: ChatTurnOptions;
 } {
-  const { system, messages, tools, ...turn } = readOptions(options, "options", SESSION);
+  const { system, messages, tools, guard, ...turn } = readOptions(options, "options", SESSION);
   const read = (given: readonly ChatMessageInput[], name: string) =>
     Array.isArray(given) && given.length === 0 ? [] : readMessages(given, name);
   return {
@@ -83,7 +99,12 @@ export function readSessionOptions(options: ChatSessionOptions | undefined): {
       ...(messages === undefined ? [] : read(messages, "options.messages")),
     ],
     // One date for all turns: another one tomorrow would change the prompt from its beginning on.
-    turn: { date: new Date(), ...turn, tools: readTools(tools) },
+    turn: {
+      date: new Date(),
+      ...turn,
+      tools: readTools(tools),
+      guard: readGuard(guard, "options.guard"),
+    },
   };
 }
 
@@ -124,6 +145,7 @@ export function readTurnOptions(
     maxToolRounds: integer(maxToolRounds, "options.maxToolRounds", 0, MAX_ROUNDS),
     constrainTools: boolean(constrainTools, "options.constrainTools"),
     responseSchema,
+    guard: readGuard(o.guard, "options.guard"),
   };
   checkResponse(checked);
   checkGrammars(checked);

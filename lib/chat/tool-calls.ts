@@ -7,7 +7,15 @@ import type { RunningTurn } from "./turn.js";
 
 type ToolMessage = Extract<RenderableMessage, { readonly role: "tool" }>;
 
+/** What has come of a call. */
+interface Outcome {
+  /** What the model is told: made once, so that what was judged is what it sees. */
+  readonly content: string;
+  readonly told: { readonly result: unknown; readonly error?: string };
+}
+
 const CANCELLED = "The call was cancelled.";
+const WITHHELD = "The result was withheld by moderation.";
 const FAILED = "The tool failed.";
 
 /**
@@ -15,37 +23,59 @@ const FAILED = "The tool failed.";
  * told, in the order of the calls. Whatever goes wrong is told to the model: a name that is no tool's,
  * arguments that do not fit, a tool that throws. In a turn that was stopped nothing is carried out any
  * more: the calls were cancelled.
+ *
+ * @param admits whether the message may be shown. Where it fails, so does all of this, once nothing
+ * runs any more.
  */
-export function carryOut(
+export async function carryOut(
   calls: readonly ParsedToolCall[],
   tools: readonly Tool[],
   turn: RunningTurn,
+  admits?: (message: ToolMessage) => Promise<boolean>,
 ): Promise<ToolMessage[]> {
-  return Promise.all(calls.map((call) => carryOutOne(call, tools, turn)));
+  const carryOutOne = async (call: ParsedToolCall) => {
+    const outcome = await outcomeOf(call, tools, turn);
+    if (admits === undefined) return tell(call, outcome, turn);
+    const admitted = await admits(messageOf(call, outcome));
+    if (admitted && !turn.stop.aborted) return tell(call, outcome, turn);
+    return tell(call, failure(turn.stop.aborted ? CANCELLED : WITHHELD), turn);
+  };
+  const settled = await Promise.allSettled(calls.map(carryOutOne));
+  return settled.map((one) => {
+    if (one.status === "rejected") throw one.reason;
+    return one.value;
+  });
 }
 
-async function carryOutOne(
+/** Answers calls that nobody is going to carry out. */
+export function withdraw(calls: readonly ParsedToolCall[], turn: RunningTurn): ToolMessage[] {
+  return calls.map((call) => tell(call, failure(CANCELLED), turn));
+}
+
+function tell(call: ParsedToolCall, outcome: Outcome, turn: RunningTurn): ToolMessage {
+  const { id, function: called } = call;
+  turn.tell({ type: "tool-result", callId: id, name: called.name, ...outcome.told });
+  return messageOf(call, outcome);
+}
+
+function messageOf({ id, function: called }: ParsedToolCall, { content }: Outcome): ToolMessage {
+  return { role: "tool", content, tool_call_id: id, name: called.name };
+}
+
+function failure(error: string): Outcome {
+  return { content: JSON.stringify({ error }), told: { result: undefined, error } };
+}
+
+async function outcomeOf(
   call: ParsedToolCall,
   tools: readonly Tool[],
   turn: RunningTurn,
-): Promise<ToolMessage> {
-  const { id, function: called } = call;
-  const told = { type: "tool-result", callId: id, name: called.name } as const;
-  const message = (content: string): ToolMessage => ({
-    role: "tool",
-    content,
-    tool_call_id: id,
-    name: called.name,
-  });
+): Promise<Outcome> {
   try {
     const result = await orCancelled(execute(call, tools, turn.stop), turn.stop);
-    const content = textOf(result);
-    turn.tell({ ...told, result });
-    return message(content);
+    return { content: textOf(result), told: { result } };
   } catch (error) {
-    const reason = reasonOf(error);
-    turn.tell({ ...told, result: undefined, error: reason });
-    return message(JSON.stringify({ error: reason }));
+    return failure(reasonOf(error));
   }
 }
 

@@ -1,6 +1,7 @@
 import { abortReason, untilAborted, watchSignal } from "../abort.js";
 import { Channel } from "../channel.js";
 import type { GenerationResult, GenerationUsage } from "../generation.js";
+import type { GuardVerdict } from "../guard/types.js";
 import type { ParsedToolCall } from "../tools/types.js";
 import type { ChatMessage } from "./messages.js";
 
@@ -18,6 +19,15 @@ export type ChatEvent =
       readonly result: unknown;
       readonly error?: string;
     }
+  /**
+   * The guard's verdict on a message of the input or a tool's result ("input"), or on the answer up to
+   * the events that follow ("output"). Safe ones are told, too.
+   */
+  | {
+      readonly type: "moderation";
+      readonly direction: "input" | "output";
+      readonly verdict: GuardVerdict;
+    }
   /** The last one. */
   | { readonly type: "finish"; readonly result: ChatTurnResult };
 
@@ -29,10 +39,15 @@ export interface ChatTurnResult {
   readonly messages: readonly ChatMessage[];
   /** Calls of the last message that nobody has answered. */
   readonly toolCalls: readonly ParsedToolCall[];
-  /** Why the last generation ended, or "tool-calls": the caller is to answer `toolCalls`. */
-  readonly stopReason: GenerationResult["stopReason"] | "tool-calls";
-  /** Of all generations of the turn together. */
+  /**
+   * Why the last generation ended, or "tool-calls": the caller is to answer `toolCalls`, or
+   * "moderated": the guard ended the turn.
+   */
+  readonly stopReason: GenerationResult["stopReason"] | "tool-calls" | "moderated";
+  /** Of all generations of the turn together; the guard's work is not among it. */
   readonly usage: GenerationUsage;
+  /** The verdict that ended the turn; only where it is "moderated". */
+  readonly blocked?: GuardVerdict;
 }
 
 /**

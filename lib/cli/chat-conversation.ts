@@ -1,10 +1,12 @@
 import type { ChatMessageInput } from "../chat/messages.js";
 import { renderChat } from "../chat/render.js";
 import { ChatSession } from "../chat/session.js";
+import type { ChatTurnOptions } from "../chat/session-options.js";
 import type { ChatTurn } from "../chat/turn.js";
 import type { Context } from "../context.js";
 import { CriaError } from "../errors.js";
 import type { GenerateOptions } from "../generation.js";
+import type { LlamaGuard } from "../guard/llama-guard.js";
 import type { Tool } from "../tools/define.js";
 import { readConversation, writeConversation } from "./chat-file.js";
 
@@ -12,21 +14,24 @@ export interface ConversationOptions {
   readonly generate: GenerateOptions;
   readonly tools: readonly Tool[];
   readonly system: string | undefined;
+  /** Judges what goes in and comes out. */
+  readonly guard?: LlamaGuard | undefined;
 }
 
 /** What `cria chat` keeps from line to line: the session, which a reset or a load replaces. */
 export class Conversation {
   readonly tools: readonly Tool[];
   readonly #context: Context;
-  readonly #generate: GenerateOptions;
+  readonly #options: ChatTurnOptions;
   readonly #opening: readonly ChatMessageInput[];
   #session: ChatSession;
 
   /** Refuses at once a model that cannot chat like this, before anybody waits for an answer. */
-  constructor(context: Context, { generate, tools, system }: ConversationOptions) {
+  constructor(context: Context, options: ConversationOptions) {
+    const { generate, tools, system, guard } = options;
     this.tools = tools;
     this.#context = context;
-    this.#generate = generate;
+    this.#options = { ...generate, ...(guard && { guard }) };
     this.#opening = system === undefined ? [] : [{ role: "system", content: system }];
     this.#session = this.#open(this.#opening);
   }
@@ -71,6 +76,6 @@ export class Conversation {
       model,
       tools: tools.map((tool) => tool.definition),
     });
-    return new ChatSession(this.#context, { ...this.#generate, tools, messages });
+    return new ChatSession(this.#context, { ...this.#options, tools, messages });
   }
 }

@@ -1,4 +1,5 @@
 import type { ChatEvent } from "../chat/turn.js";
+import type { GuardVerdict } from "../guard/types.js";
 import type { Terminal } from "./terminal.js";
 import { visible } from "./visible.js";
 
@@ -38,6 +39,9 @@ export class TurnView {
         const outcome = error === undefined ? `: ${textOf(result)}` : ` failed: ${error}`;
         return this.#terminal.aside(visible(name + outcome));
       }
+      case "moderation":
+        if (event.verdict.safe) return;
+        return this.#terminal.aside(visible(`${event.direction} blocked: ${why(event.verdict)}`));
       case "finish":
         this.#written();
     }
@@ -47,6 +51,11 @@ export class TurnView {
     if (this.#writingSince !== null) this.#writingMs += performance.now() - this.#writingSince;
     this.#writingSince = null;
   }
+}
+
+function why({ categories, unknownCodes, score }: GuardVerdict): string {
+  const named = [...categories.map(({ code, name }) => `${code} ${name}`), ...unknownCodes];
+  return `${named.join(", ") || "unsafe"} (${score.toFixed(2)})`;
 }
 
 function textOf(result: unknown): string {

@@ -1,6 +1,9 @@
 import { createInterface, type Interface } from "node:readline";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { ChatTurn } from "../chat/turn.js";
+import type { Context } from "../context.js";
+import { LlamaGuard } from "../guard/llama-guard.js";
+import type { GuardOptions } from "../guard/types.js";
 import { type ChatCommand, COMMANDS_HELP, readCommand } from "./chat-commands.js";
 import { Conversation } from "./chat-conversation.js";
 import { describeTool, loadTools } from "./chat-tools.js";
@@ -12,7 +15,9 @@ import {
   addSamplingFlags,
   type CommonFlags,
   type ContextFlags,
+  GUARD_VARIANTS,
   generateOptionsOf,
+  given,
   type SamplingFlags,
   samplingOf,
 } from "./flags.js";
@@ -24,6 +29,8 @@ import { Terminal } from "./terminal.js";
 interface ChatFlags extends CommonFlags, ContextFlags, SamplingFlags {
   system?: string;
   tools?: string;
+  guard?: string;
+  guardVariant?: NonNullable<GuardOptions["variant"]>;
 }
 
 const HELP =
@@ -36,7 +43,14 @@ export function addChatCommand(program: Command): void {
     .description("talk with a model in its own chat format; each line of standard input is a turn")
     .argument("<model>", "a GGUF file (of a split model the first part)")
     .option("-s, --system <text>", "the system message")
-    .option("--tools <file>", "a module that exports tools, which the model may call");
+    .option("--tools <file>", "a module that exports tools, which the model may call")
+    .option("--guard <model>", "a Llama Guard 3 that judges what you and the model say")
+    .addOption(
+      new Option(
+        "--guard-variant <variant>",
+        "which one it is, where its file does not tell",
+      ).choices(GUARD_VARIANTS),
+    );
   addSamplingFlags(command);
   addContextFlags(command);
   addCommonFlags(command).addHelpText("after", `\n${HELP}`).action(chat);
@@ -44,15 +58,26 @@ export function addChatCommand(program: Command): void {
 
 async function chat(path: string, flags: ChatFlags): Promise<void> {
   const terminal = new Terminal(flags);
+  const { guard: guardPath, guardVariant: variant } = flags;
+  if (variant !== undefined && guardPath === undefined) {
+    throw new UsageError("--guard-variant says what --guard is: give that, too.");
+  }
   if (flags.tools !== undefined && flags.grammar !== undefined) {
     throw new UsageError("Give --tools or --grammar: calls have a grammar of their own.");
   }
   const sampling = await samplingOf(flags);
   const tools = flags.tools === undefined ? [] : await loadTools(flags.tools);
-  await withContext(path, flags, terminal, (context) => {
+  const talk = (context: Context, guard?: LlamaGuard) => {
     const generate = generateOptionsOf(flags, sampling, context.model);
-    const conversation = new Conversation(context, { generate, tools, system: flags.system });
+    const { system } = flags;
+    const conversation = new Conversation(context, { generate, tools, system, guard });
     return new Chat(conversation, terminal).run();
+  };
+  if (guardPath === undefined) return withContext(path, flags, terminal, (own) => talk(own));
+  const { contextSize: _, ...guardFlags } = flags;
+  await withContext(guardPath, guardFlags, terminal, (context) => {
+    const guard = new LlamaGuard(context, given({ variant }));
+    return withContext(path, flags, terminal, (own) => talk(own, guard));
   });
 }
 

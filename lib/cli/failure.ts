@@ -1,7 +1,7 @@
 import { CommanderError } from "commander";
 import { CriaError, type CriaErrorCode } from "../errors.js";
 
-export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+export const EXIT = { ok: 0, failed: 1, usage: 2, unsafe: 3, interrupted: 130 } as const;
 
 /** Wrong usage that only shows once the options are seen together. */
 export class UsageError extends Error {}

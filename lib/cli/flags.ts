@@ -11,6 +11,9 @@ export interface CommonFlags {
   quiet?: boolean;
 }
 
+/** As `GuardOptions.variant` has them. */
+export const GUARD_VARIANTS = ["llama-guard-3-8b", "llama-guard-3-1b"] as const;
+
 export interface ContextFlags {
   contextSize?: number | "auto";
   threads?: number;
@@ -111,7 +114,7 @@ async function readGrammar(file: string): Promise<Grammar> {
   return Grammar.gbnf(source);
 }
 
-function number(maximum: number) {
+export function number(maximum: number) {
   return (text: string): number => {
     const value = Number(text);
     if (text.trim() !== "" && value >= 0 && value <= maximum) return value;

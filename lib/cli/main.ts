@@ -9,6 +9,7 @@ import { reportFailure } from "./failure.js";
 import { addGenerateCommand } from "./generate.js";
 import { addInfoCommand } from "./info.js";
 import { takeInterrupts } from "./interrupt.js";
+import { addModerateCommand } from "./moderate.js";
 import { exitOnBrokenOutput } from "./terminal.js";
 
 const { version } = createRequire(import.meta.url)("cria/package.json") as { version: string };
@@ -26,7 +27,8 @@ const program = new Command("cria")
   .showHelpAfterError("(--help tells what there is)")
   .addHelpText(
     "after",
-    "\nExit codes: 0 ok, 1 failed, 2 wrong usage, 130 interrupted. CRIA_DEBUG=1 tells more.",
+    "\nExit codes: 0 ok, 1 failed, 2 wrong usage, 3 unsafe (moderate), 130 interrupted. " +
+      "CRIA_DEBUG=1 tells more.",
   );
 
 if (process.env.CRIA_DEBUG === "1") {
@@ -39,6 +41,7 @@ if (process.env.CRIA_DEBUG === "1") {
 addGenerateCommand(program);
 addChatCommand(program);
 addBatchCommand(program);
+addModerateCommand(program);
 addInfoCommand(program);
 addDevicesCommand(program);
 

@@ -10,11 +10,11 @@ import type { Terminal } from "./terminal.js";
  */
 export async function withContext<T>(
   path: string,
-  flags: ContextFlags,
+  flags: ContextFlags & { sequences?: number },
   terminal: Terminal,
   use: (context: Context) => Promise<T>,
 ): Promise<T> {
-  const { contextSize, threads, gpuLayers } = flags;
+  const { contextSize, threads, gpuLayers, sequences } = flags;
   const { model, context } = await interruptible(async (signal) => {
     const model = await Model.load(path, {
       ...given({ gpuLayers }),
@@ -22,7 +22,8 @@ export async function withContext<T>(
       signal,
     });
     try {
-      const context = await model.createContext({ ...given({ contextSize, threads }), signal });
+      const options = given({ contextSize, threads, sequences });
+      const context = await model.createContext({ ...options, signal });
       return { model, context };
     } catch (error) {
       await model.dispose();

@@ -50,8 +50,16 @@ export class Terminal {
 
   /** A line that is overwritten: only where that can be, and never over an answer. */
   progress(label: string, fraction: number): void {
+    this.#overwrite(`${label} ${Math.round(fraction * 100)} %`);
+  }
+
+  /** The same where nobody knows how much there is. */
+  count(label: string, number: number): void {
+    this.#overwrite(`${label} ${number}`);
+  }
+
+  #overwrite(line: string): void {
     if (this.#quiet || !process.stderr.isTTY || !this.#atLineStart) return;
-    const line = `${label} ${Math.round(fraction * 100)} %`;
     if (line === this.#progress) return;
     this.#progress = line;
     process.stderr.write(ERASE_LINE + line);

@@ -59,7 +59,9 @@ export class Judge {
   async judge(turns: readonly GuardTurn[], options: JudgeOptions): Promise<GuardVerdict> {
     const given = options.signal === undefined ? {} : { signal: options.signal };
     const prompt = this.prompt(turns);
-    const score = unsafeShare(await this.#context.score(prompt, this.#words, given));
+    // Exact: a score near the threshold does not depend on what was judged before.
+    const scored = { ...given, cachePrompt: "exact" } as const;
+    const score = unsafeShare(await this.#context.score(prompt, this.#words, scored));
     const unsafe = score >= this.#policy.threshold;
     const judged = turns.at(-1)?.role ?? "user";
     if (!(options.categories ?? unsafe)) {

@@ -12,6 +12,10 @@ namespace {
 constexpr int32_t kMostSequences = 256;
 constexpr int32_t kMostThreads = 512;
 
+// Of embeddings, so that no sum of them is out of range.
+constexpr int32_t kLongestText = 1 << 24;
+constexpr int32_t kMostTogether = 1 << 16;
+
 void expect_range(int64_t value, int64_t low, int64_t high, const char* name) {
   if (value >= low && value <= high) return;
   throw Error(code::kInvalidArgument, "Expected `" + std::string(name) + "` from " +
@@ -62,7 +66,10 @@ ContextOptions to_options(Napi::Value value) {
 
   expect_range(options.context_size, 1, kMost, "contextSize");
   expect_range(options.sequences, 1, kMostSequences, "sequences");
-  if (!options.embeddings) {
+  if (options.embeddings) {
+    expect_range(options.context_size, 1, kLongestText, "contextSize");
+    expect_range(options.micro_batch_size, 1, kMostTogether, "microBatchSize");
+  } else {
     expect_range(int64_t{options.context_size} * options.sequences, 1, kMost,
                  "contextSize × sequences");
   }

@@ -13,7 +13,7 @@ namespace {
 // napi_unwrap takes any wrapped object for the one it is asked for: this tells them apart.
 constexpr napi_type_tag kModelTag = {0x63726961'6d6f6465, 0x9e3779b97f4a7c15};
 
-ModelOptions::Override to_override(const std::string& key, Napi::Value value) {
+MetadataOverride to_override(const std::string& key, Napi::Value value) {
   if (value.IsBoolean()) return {key, to_flag(value, "metadataOverrides")};
   if (value.IsString()) return {key, to_text(value, "metadataOverrides")};
   const double number = to_number(value, "metadataOverrides");

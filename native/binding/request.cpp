@@ -23,6 +23,14 @@ Prompt to_prompt(const Fields& fields) {
   return prompt;
 }
 
+Reuse to_reuse(const Fields& fields) {
+  const std::string reuse = fields.text("reuse");
+  if (reuse == "none") return Reuse::kNone;
+  if (reuse == "exact") return Reuse::kExact;
+  if (reuse == "any") return Reuse::kAny;
+  throw Error(code::kInvalidArgument, "Unknown reuse \"" + reuse + "\".");
+}
+
 uint32_t to_seed(const Fields& fields) {
   return static_cast<uint32_t>(to_integer(fields.value("seed"), "seed"));
 }
@@ -32,7 +40,7 @@ decltype(Command::what) to_what(const Fields& fields) {
   if (type == "create") return command::Create{};
   if (type == "score") {
     return command::Score{to_prompt(fields), to_tokens(fields.value("candidates"), "candidates"),
-                          fields.flag("cachePrompt"), fields.integer("sharedSegments")};
+                          to_reuse(fields)};
   }
   if (type == "embed") return command::Embed{fields.text("text"), fields.flag("normalize")};
   if (type == "rank") return command::Rank{fields.text("query"), fields.text("document")};
@@ -65,8 +73,7 @@ std::shared_ptr<Request> to_request(Napi::Value value) {
   request->special = fields.flag("special");
   request->progress = fields.flag("progress");
   request->logprobs = fields.integer("logprobs");
-  request->cache_prompt = fields.flag("cachePrompt");
-  request->shared_segments = fields.integer("sharedSegments");
+  request->reuse = to_reuse(fields);
   return request;
 }
 

@@ -24,25 +24,23 @@ int32_t common_prefix(const Tokens& a, const Tokens& b) {
                               a.begin());
 }
 
-int32_t Reusable::of(int32_t common) const {
-  if (cut < 0) return std::min(common, most);
-  const int32_t start = common < cut ? 0 : cut;
-  return start + (common - start) / micro_batch * micro_batch;
+int32_t exact_prefix(int32_t common, int32_t length, int32_t micro_batch) {
+  const int32_t begin = common / micro_batch * micro_batch;
+  const int32_t end = std::min(begin + micro_batch, length);
+  return std::max(begin, std::min(common, end - kTile));
 }
 
-Cache::Cache(llama_context* context, int32_t slots, bool shared, double copy_ms_per_token)
+Cache::Cache(llama_context* context, int32_t slots, const Layout& layout)
     : context_(context),
       memory_(llama_get_memory(context)),
-      shared_(shared),
-      copy_ms_per_token_(copy_ms_per_token),
+      layout_(layout),
       slots_(static_cast<size_t>(slots)) {}
 
 // Its own prefix where most of it stays; otherwise the place that is missed least, with a copy of
 // the best prefix there is.
-std::optional<Slot> Cache::take(const Tokens& tokens, const Reusable& reusable,
-                                double ms_per_token) {
-  const Match idle = best_match(tokens, reusable, /*idle_only=*/true);
-  const Match any = best_match(tokens, reusable, /*idle_only=*/false);
+std::optional<Slot> Cache::take(const Tokens& tokens, Reuse reuse, double ms_per_token) {
+  const Match idle = best_match(tokens, reuse, /*idle_only=*/true);
+  const Match any = best_match(tokens, reuse, /*idle_only=*/false);
   const int32_t dear = any.slot == kNoSlot ? 1 : worth_copying(length(any.slot), ms_per_token);
 
   const bool keeps_most = idle.slot != kNoSlot && idle.length > 0 &&
@@ -55,15 +53,13 @@ std::optional<Slot> Cache::take(const Tokens& tokens, const Reusable& reusable,
   const auto worth = [&](int32_t prefix) {
     return static_cast<int64_t>(prefix) * kLeastShare >= static_cast<int64_t>(tokens.size());
   };
-  const int32_t own = match(entry, tokens, reusable);
+  const int32_t own = reusable(entry, tokens, reuse);
   if (any.slot != slot && any.length - own >= dear && worth(any.length)) {
     clear(slot);
     if (copy(any.slot, slot)) trim(slot, any.length);
   } else {
     trim(slot, worth(own) ? own : 0);
   }
-  entry.cut = reusable.cut;
-  entry.prompt = static_cast<int32_t>(tokens.size());
   return slot;
 }
 
@@ -101,16 +97,18 @@ void Cache::give_back_empty(Slot slot) {
 }
 
 void Cache::append(Slot slot, const llama_token* tokens, int32_t count) {
-  Tokens& all = slots_[index(slot)].tokens;
-  all.insert(all.end(), tokens, tokens + count);
+  Entry& entry = slots_[index(slot)];
+  if (count >= kTile && entry.tiled == length(slot)) entry.tiled += count;
+  entry.tokens.insert(entry.tokens.end(), tokens, tokens + count);
 }
 
 int32_t Cache::trim(Slot slot, int32_t length) {
   Tokens& tokens = slots_[index(slot)].tokens;
   if (length > 0 && llama_memory_seq_rm(memory_, slot, length, -1)) {
     tokens.resize(std::min(tokens.size(), static_cast<size_t>(length)));
-    int32_t& borrowed = slots_[index(slot)].borrowed;
-    borrowed = std::min(borrowed, length);
+    Entry& entry = slots_[index(slot)];
+    entry.tiled = std::min(entry.tiled, length);
+    entry.borrowed = std::min(entry.borrowed, length);
     return length;
   }
   clear(slot);
@@ -118,7 +116,7 @@ int32_t Cache::trim(Slot slot, int32_t length) {
 }
 
 bool Cache::copy(Slot from, Slot to) {
-  if (shared_) {
+  if (layout_.shared) {
     llama_memory_seq_cp(memory_, from, to, -1, -1);
   } else {
     // llama.cpp's own copy between streams moves all their cells, at the next llama_decode; this
@@ -126,9 +124,8 @@ bool Cache::copy(Slot from, Slot to) {
     if (!write_state(to, state(from))) return false;
   }
   slots_[index(to)].tokens = slots_[index(from)].tokens;
-  slots_[index(to)].cut = slots_[index(from)].cut;
-  slots_[index(to)].prompt = slots_[index(from)].prompt;
-  if (shared_) slots_[index(to)].borrowed = length(from);
+  slots_[index(to)].tiled = slots_[index(from)].tiled;
+  if (layout_.shared) slots_[index(to)].borrowed = length(from);
   return true;
 }
 
@@ -165,7 +162,7 @@ bool Cache::restore(Slot slot, const Tokens& tokens, const std::vector<uint8_t>&
   if (tokens.empty()) return true;
   bool written = write_state(slot, state);
   // A pool may have no cells left but those that nobody uses.
-  while (!written && shared_ && evict())
+  while (!written && layout_.shared && evict())
     written = write_state(slot, state);
   const llama_pos last = written ? llama_memory_seq_pos_max(memory_, slot) : -1;
   const auto held = static_cast<size_t>(last + 1);
@@ -183,8 +180,20 @@ bool Cache::has_free() const {
   return std::any_of(slots_.begin(), slots_.end(), [](const Entry& e) { return !e.in_use; });
 }
 
-int32_t Cache::longest_prefix(const Tokens& tokens, const Reusable& reusable) const {
-  return best_match(tokens, reusable, /*idle_only=*/false).length;
+int32_t Cache::reusable(int32_t common, int32_t length, Reuse reuse) const {
+  const int32_t most = std::min(common, length - 1);
+  if (reuse == Reuse::kExact) return exact_prefix(most, length, layout_.micro_batch);
+  return reuse == Reuse::kAny ? most : 0;
+}
+
+int32_t Cache::reusable(const Entry& entry, const Tokens& tokens, Reuse reuse) const {
+  const int32_t common = common_prefix(entry.tokens, tokens);
+  const int32_t usable = reuse == Reuse::kExact ? std::min(common, entry.tiled) : common;
+  return reusable(usable, static_cast<int32_t>(tokens.size()), reuse);
+}
+
+int32_t Cache::longest_prefix(const Tokens& tokens, Reuse reuse) const {
+  return best_match(tokens, reuse, /*idle_only=*/false).length;
 }
 
 bool Cache::evict() {
@@ -213,24 +222,17 @@ int64_t Cache::used_cells() const {
 }
 
 // Of equals, the one that has the least besides.
-Cache::Match Cache::best_match(const Tokens& tokens, const Reusable& reusable,
-                               bool idle_only) const {
+Cache::Match Cache::best_match(const Tokens& tokens, Reuse reuse, bool idle_only) const {
   Match best;
   for (Slot slot = 0; slot < size(); ++slot) {
     const Entry& entry = slots_[index(slot)];
     if (idle_only && entry.in_use) continue;
-    const int32_t length = match(entry, tokens, reusable);
+    const int32_t length = reusable(entry, tokens, reuse);
     const bool equal = best.slot != kNoSlot && length == best.length;
     const bool smaller = equal && entry.tokens.size() < slots_[index(best.slot)].tokens.size();
     if (best.slot == kNoSlot || length > best.length || smaller) best = {slot, length};
   }
   return best;
-}
-
-int32_t Cache::match(const Entry& entry, const Tokens& tokens, const Reusable& reusable) {
-  const int32_t common = std::min(common_prefix(entry.tokens, tokens), reusable.most);
-  if (reusable.cut < 0) return common;
-  return entry.cut == reusable.cut ? reusable.of(std::min(common, entry.prompt)) : 0;
 }
 
 // The first that is empty, else what was used least recently.
@@ -253,18 +255,19 @@ Slot Cache::oldest_idle() const {
 }
 
 int32_t Cache::worth_copying(int32_t length, double ms_per_token) const {
-  if (shared_) return 1;
+  if (layout_.shared) return 1;
   if (ms_per_token <= 0) return kSurelyWorthCopying;
   const auto tokens =
-      static_cast<int32_t>(length * std::min(copy_ms_per_token_ / ms_per_token, 1.0));
+      static_cast<int32_t>(length * std::min(layout_.copy_ms_per_token / ms_per_token, 1.0));
   return std::max(tokens, kLeastWorthCopying);
 }
 
 void Cache::clear(Slot slot) {
   llama_memory_seq_rm(memory_, slot, -1, -1);
-  slots_[index(slot)].tokens.clear();
-  slots_[index(slot)].borrowed = 0;
-  slots_[index(slot)].cut = -1;
+  Entry& entry = slots_[index(slot)];
+  entry.tokens.clear();
+  entry.tiled = 0;
+  entry.borrowed = 0;
 }
 
 // llama.cpp empties the slot first, and leaves it so where it fails.

@@ -21,27 +21,40 @@ inline constexpr Slot kNoSlot = -1;
 // Tokens that both begin with.
 int32_t common_prefix(const Tokens& a, const Tokens& b);
 
-// How many of a prompt's tokens may be taken over.
-struct Reusable {
-  int32_t most;
-  // Where the prompt is cut; -1: nowhere, and any prefix will do.
-  int32_t cut = -1;
-  // Else only what lies between a cut at the same place and whole micro-batches before and behind
-  // it: those tokens were evaluated in the same pieces.
-  int32_t micro_batch = 1;
-
-  int32_t of(int32_t common) const;
+// What a task may take over of what others left.
+enum class Reuse {
+  kNone,
+  // As much as leaves the result the same to the last bit: see exact_prefix().
+  kExact,
+  // As much as there is.
+  kAny,
 };
+
+// The rows of one stream that ggml's flash attention takes at once on a CPU. With fewer in a
+// micro-batch it goes another way, which rounds differently: pieces of a prompt smaller than this
+// would make a result depend on who else is generating.
+inline constexpr int32_t kTile = 64;
+
+// Of `common` tokens that a prompt of `length` finds evaluated in whole tiles, as many as it may
+// take over so that its own rows are computed the way they would be if it evaluated them all: a
+// tile stays to be evaluated, and a last micro-batch of less than a tile stays whole.
+int32_t exact_prefix(int32_t common, int32_t length, int32_t micro_batch);
 
 class Cache {
  public:
-  // `copy_ms_per_token`: about what copying a token from slot to slot takes, where that is to be
-  // done.
-  Cache(llama_context* context, int32_t slots, bool shared, double copy_ms_per_token);
+  struct Layout {
+    bool shared;
+    int32_t micro_batch;
+    // About what copying a token from slot to slot takes, where that is to be done.
+    double copy_ms_per_token;
+  };
 
-  // A slot for a new task, with as many of its tokens in there as is worth it. `ms_per_token`: what
-  // evaluating one would cost, 0 where unknown.
-  std::optional<Slot> take(const Tokens& tokens, const Reusable& reusable, double ms_per_token);
+  Cache(llama_context* context, int32_t slots, const Layout& layout);
+
+  // A slot for a new task, with as many of its tokens in there as it may have and as is worth it,
+  // but never the last one: its logits are wanted. `ms_per_token`: what evaluating one would cost,
+  // 0 where unknown.
+  std::optional<Slot> take(const Tokens& tokens, Reuse reuse, double ms_per_token);
 
   // A slot for somebody who stays: the highest, since those of generations are to be neighbours.
   std::optional<Slot> take_highest();
@@ -54,7 +67,7 @@ class Cache {
   const Tokens& tokens(Slot slot) const { return slots_[index(slot)].tokens; }
   int32_t length(Slot slot) const { return static_cast<int32_t>(tokens(slot).size()); }
 
-  // llama_decode has evaluated these behind the others.
+  // llama_decode has evaluated these behind the others, in one micro-batch.
   void append(Slot slot, const llama_token* tokens, int32_t count);
 
   // Forgets all behind the first `length`. A model whose state cannot be cut loses everything:
@@ -79,15 +92,18 @@ class Cache {
   // How many tokens a copy of a slot with so many must save to be cheaper than evaluating them.
   int32_t worth_copying(int32_t length, double ms_per_token) const;
 
-  // The longest beginning of these tokens that lies in any slot and could be taken over.
-  int32_t longest_prefix(const Tokens& tokens, const Reusable& reusable) const;
+  // What a prompt of `length` may take over of the first `common` tokens of another's.
+  int32_t reusable(int32_t common, int32_t length, Reuse reuse) const;
+
+  // The most that a prompt could take over of any slot.
+  int32_t longest_prefix(const Tokens& tokens, Reuse reuse) const;
 
   // Forgets what was used least recently and is in nobody's use. False where nothing is left.
   bool evict();
 
   bool in_use(Slot slot) const { return slots_[index(slot)].in_use; }
   int32_t size() const { return static_cast<int32_t>(slots_.size()); }
-  bool shared() const { return shared_; }
+  bool shared() const { return layout_.shared; }
   int64_t cached_tokens() const;
   // About how many cells hold something: what slots have in common counts once where it was copied.
   int64_t used_cells() const;
@@ -95,9 +111,8 @@ class Cache {
  private:
   struct Entry {
     Tokens tokens;
+    int32_t tiled = 0;     // of them, the first that were evaluated in whole tiles
     int32_t borrowed = 0;  // of its cells, those that another slot had before, shared layout
-    int32_t cut = -1;      // where the prompt was cut that lies there
-    int32_t prompt = 0;    // its length; what follows was generated, token by token
     bool in_use = false;
     uint64_t last_used = 0;
   };
@@ -107,8 +122,8 @@ class Cache {
   };
 
   static size_t index(Slot slot) { return static_cast<size_t>(slot); }
-  Match best_match(const Tokens& tokens, const Reusable& reusable, bool idle_only) const;
-  static int32_t match(const Entry& entry, const Tokens& tokens, const Reusable& reusable);
+  int32_t reusable(const Entry& entry, const Tokens& tokens, Reuse reuse) const;
+  Match best_match(const Tokens& tokens, Reuse reuse, bool idle_only) const;
   Slot least_useful() const;
   Slot oldest_idle() const;
   void clear(Slot slot);
@@ -116,8 +131,7 @@ class Cache {
 
   llama_context* const context_;
   llama_memory_t const memory_;
-  const bool shared_;
-  const double copy_ms_per_token_;
+  const Layout layout_;
   std::vector<Entry> slots_;
   uint64_t clock_ = 0;
 };

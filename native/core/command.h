@@ -17,8 +17,7 @@ namespace command {
 struct Score {
   Prompt prompt;
   Tokens candidates;
-  bool cache_prompt = true;
-  int32_t shared_segments = -1;  // as with a Request
+  Reuse reuse = Reuse::kAny;
 };
 // Of a text.
 struct Embed {

@@ -13,15 +13,9 @@ double ms_between(Clock::time_point from, Clock::time_point to) {
 }  // namespace
 
 Generation::Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request)
-    : Generation(vocabulary, request,
-                 tokenize(vocabulary, request->prompt, request->shared_segments)) {}
-
-Generation::Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request,
-                       CutTokens prompt)
-    : Task(request, std::move(prompt.tokens)),
+    : Task(request, tokenize(vocabulary, request->prompt)),
       vocabulary_(vocabulary),
       request_(std::move(request)),
-      cut_(prompt.cut),
       sampler_(vocabulary, request_->sampler, request_->seed),
       stream_(request_->stops) {
   sampler_.accept_prompt(tokens());

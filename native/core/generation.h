@@ -20,23 +20,18 @@ class Generation : public Task {
   Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request);
 
   void enter(Slot slot, int32_t evaluated) override;
-  bool uses_cached_prefixes() const override { return request_->cache_prompt; }
-  int32_t cut_at() const override { return cut_; }
+  Reuse reuse() const override { return request_->reuse; }
   bool reports_progress() const override { return request_->progress; }
   bool step(const float* logits, int32_t context_size, Outbox& outbox) override;
   void cancel(Outbox& outbox) override { finish(StopReason::kCancelled, outbox); }
   bool end_without_room(Outbox& outbox) override;
 
  private:
-  Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request,
-             CutTokens prompt);
-
   bool finish(StopReason reason, Outbox& outbox);
   StopReason reason_of(llama_token stop_token) const;
 
   const Vocabulary& vocabulary_;
   const std::shared_ptr<const Request> request_;
-  const int32_t cut_;
   Sampler sampler_;
   TextStream stream_;
 

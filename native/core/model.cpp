@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <new>
@@ -13,6 +12,7 @@
 
 #include "backend.h"
 #include "error.h"
+#include "metadata_overrides.h"
 
 namespace cria {
 
@@ -33,39 +33,6 @@ std::vector<ggml_backend_dev_t> devices_by_name(const std::vector<std::string>& 
   }
   devices.push_back(nullptr);  // llama.cpp's end of list
   return devices;
-}
-
-std::vector<llama_model_kv_override> overrides_of(const ModelOptions& options) {
-  std::vector<llama_model_kv_override> overrides;
-  for (const auto& [key, value] : options.metadata_overrides) {
-    llama_model_kv_override entry{};
-    if (key.empty() || key.size() >= sizeof entry.key) {
-      throw Error(code::kInvalidArgument,
-                  "Expected keys of 1 to 127 bytes in `metadataOverrides`, got \"" + key + "\".");
-    }
-    std::memcpy(entry.key, key.data(), key.size());
-    if (const auto* flag = std::get_if<bool>(&value)) {
-      entry.tag = LLAMA_KV_OVERRIDE_TYPE_BOOL;
-      entry.val_bool = *flag;
-    } else if (const auto* integer = std::get_if<int64_t>(&value)) {
-      entry.tag = LLAMA_KV_OVERRIDE_TYPE_INT;
-      entry.val_i64 = *integer;
-    } else if (const auto* number = std::get_if<double>(&value)) {
-      entry.tag = LLAMA_KV_OVERRIDE_TYPE_FLOAT;
-      entry.val_f64 = *number;
-    } else {
-      const auto& text = std::get<std::string>(value);
-      if (text.size() >= sizeof entry.val_str) {
-        throw Error(code::kInvalidArgument, "Expected text of at most 127 bytes for \"" + key +
-                                                "\" in `metadataOverrides`.");
-      }
-      entry.tag = LLAMA_KV_OVERRIDE_TYPE_STR;
-      std::memcpy(entry.val_str, text.data(), text.size());
-    }
-    overrides.push_back(entry);
-  }
-  overrides.emplace_back();  // an empty key ends the list
-  return overrides;
 }
 
 // llama.cpp takes any negative number for all layers. What fits is estimated from the file's size,
@@ -102,7 +69,7 @@ std::string sample_of(const std::string& path) {
   return sample;
 }
 
-std::string text_of(const ModelOptions::Override& override) {
+std::string text_of(const MetadataOverride& override) {
   std::ostringstream text;
   text << override.first << '\0' << override.second.index() << '\0';
   std::visit([&text](const auto& value) { text << std::hexfloat << value; }, override.second);
@@ -123,7 +90,8 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
   const backend::ErrorCapture errors;
 
   std::vector<ggml_backend_dev_t> devices = devices_by_name(options.devices);
-  const std::vector<llama_model_kv_override> overrides = overrides_of(options);
+  const std::vector<llama_model_kv_override> overrides =
+      read_overrides(options.metadata_overrides, options.path);
   std::vector<float> split = options.tensor_split;
   split.resize(llama_max_devices(), 0.0F);
 
@@ -141,7 +109,7 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
   params.load_mode = load_mode_of(options);
   params.check_tensors = options.check_tensors;
   params.vocab_only = options.vocab_only;
-  if (!options.metadata_overrides.empty()) params.kv_overrides = overrides.data();
+  if (!overrides.empty()) params.kv_overrides = overrides.data();
   params.progress_callback_user_data = &progress;
   params.progress_callback = [](float fraction, void* data) {
     auto* self = static_cast<Progress*>(data);
@@ -174,7 +142,7 @@ Model::Model(llama_model* model, const ModelOptions& options)
       identity_(sample_of(options.path)) {
   for (const auto& [key, value] : metadata())
     identity_ += key + '\0' + value + '\0';
-  for (const ModelOptions::Override& override : options.metadata_overrides)
+  for (const MetadataOverride& override : options.metadata_overrides)
     identity_ += text_of(override);
 }
 

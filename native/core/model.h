@@ -10,9 +10,9 @@
 #include <mutex>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
+#include "metadata_overrides.h"
 #include "vocabulary.h"
 
 namespace cria {
@@ -21,8 +21,6 @@ struct ModelOptions {
   // Values of gpu_layers besides a number of layers.
   static constexpr int32_t kFittingLayers = -1;
   static constexpr int32_t kAllLayers = -2;
-
-  using Override = std::pair<std::string, std::variant<bool, int64_t, double, std::string>>;
 
   std::string path;
   int32_t gpu_layers = kFittingLayers;
@@ -34,7 +32,7 @@ struct ModelOptions {
   bool mlock = false;
   bool check_tensors = false;
   bool vocab_only = false;
-  std::vector<Override> metadata_overrides;
+  std::vector<MetadataOverride> metadata_overrides;
 };
 
 class Model {

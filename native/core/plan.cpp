@@ -7,19 +7,13 @@ namespace cria {
 namespace {
 
 // Up to where the micro-batch would end in which these tokens lay, if the prompt were alone:
-// borders are the same for a prompt in pieces and for a whole one.
+// borders are the same for a prompt in pieces and for a whole one
+// (and, with an exact prefix, for one that was taken over in part).
 int32_t rest_of_micro_batch(const Task& task, int32_t micro_batch) {
-  int32_t start = task.start();
-  int32_t end = task.length();
-  if (task.evaluated() < task.cut_at()) {
-    start = 0;
-    end = task.cut_at();
-  } else if (task.cut_at() >= 0) {
-    start = task.cut_at();
-  }
+  const int32_t start = task.reuse() == Reuse::kExact ? 0 : task.start();
   const int32_t done = task.evaluated() - start;
   const int32_t border = start + (done / micro_batch + 1) * micro_batch;
-  return std::min(border, end) - task.evaluated();
+  return std::min(border, task.length()) - task.evaluated();
 }
 
 bool may_have(int32_t rest, int32_t count, int32_t tile) {

@@ -8,11 +8,6 @@
 
 namespace cria {
 
-// The rows of one stream that ggml's flash attention takes at once on a CPU. With fewer in a
-// micro-batch it goes another way, which rounds differently: pieces smaller than this would make a
-// result depend on who else is generating.
-inline constexpr int32_t kTile = 64;
-
 struct Piece {
   Task* task;
   int32_t count;

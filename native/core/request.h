@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "cache.h"
 #include "outbox.h"
 #include "sampler.h"
 #include "vocabulary.h"
@@ -40,19 +41,11 @@ struct Request : Order {
   bool special = false;
   bool progress = false;
   int32_t logprobs = -1;  // likeliest tokens to tell with each, -1: nothing
-  bool cache_prompt = true;
-  int32_t shared_segments = -1;  // see cut_at() of a task; -1: it is cut nowhere
+  Reuse reuse = Reuse::kAny;
   Clock::time_point submitted = Clock::now();
 };
 
 // Its ids. Throws what is wrong with it.
 Tokens tokenize(const Vocabulary& vocabulary, const Prompt& prompt);
-
-struct CutTokens {
-  Tokens tokens;
-  int32_t cut;  // how many of them the first segments are; -1: not asked for
-};
-
-CutTokens tokenize(const Vocabulary& vocabulary, const Prompt& prompt, int32_t segments);
 
 }  // namespace cria

@@ -40,7 +40,8 @@ Scheduler::Scheduler(llama_context* context, const Limits& limits, Outbox& outbo
     : context_(context),
       limits_(limits),
       outbox_(outbox),
-      cache_(context, limits.sequences, limits.shared_cache, limits.copy_ms_per_token),
+      cache_(context, limits.sequences,
+             {limits.shared_cache, limits.micro_batch, limits.copy_ms_per_token}),
       batch_(limits.batch) {}
 
 void Scheduler::add(std::unique_ptr<Task> task) {
@@ -128,33 +129,26 @@ void Scheduler::admit() {
       ++next;
       continue;
     }
-    const Slot slot = *cache_.take(task.tokens(), reusable(task), prefill_ms_per_token_);
+    const Slot slot = *cache_.take(task.tokens(), task.reuse(), prefill_ms_per_token_);
     task.enter(slot, cache_.length(slot));
     running_.push_back(std::move(*next));
     next = waiting_.erase(next);
   }
 }
 
-// The last token is evaluated in any case: its logits are wanted.
-Reusable Scheduler::reusable(const Task& task) const {
-  const int32_t most = task.uses_cached_prefixes() ? task.length() - 1 : 0;
-  return {most, task.cut_at(), limits_.micro_batch};
-}
-
 // Whether a prompt that is being evaluated will soon have a prefix of this one in the cache.
 bool Scheduler::better_wait(const Task& task) const {
-  if (!task.uses_cached_prefixes()) return false;
-  const Reusable reusable = this->reusable(task);
+  if (task.reuse() == Reuse::kNone) return false;
   int32_t coming = 0;
   for (const auto& other : running_) {
-    if (!other->prefilling() || (task.cut_at() >= 0 && other->cut_at() != task.cut_at())) continue;
+    if (!other->prefilling()) continue;
     const int32_t common =
-        reusable.of(std::min(common_prefix(other->tokens(), task.tokens()), reusable.most));
+        cache_.reusable(common_prefix(other->tokens(), task.tokens()), task.length(), task.reuse());
     if (common > other->evaluated()) coming = std::max(coming, common);
   }
   const int32_t dear = cache_.worth_copying(coming, prefill_ms_per_token_);
   const int32_t worth = std::max(kWorthWaiting, dear);
-  return coming >= worth && coming - cache_.longest_prefix(task.tokens(), reusable) >= worth;
+  return coming >= worth && coming - cache_.longest_prefix(task.tokens(), task.reuse()) >= worth;
 }
 
 // In the separate layout llama.cpp decodes neighbouring slots together, and every other one in a

@@ -63,7 +63,6 @@ class Scheduler {
  private:
   void drop_cancelled();
   void admit();
-  Reusable reusable(const Task& task) const;
   bool better_wait(const Task& task) const;
   void gather();
   void add_generating();

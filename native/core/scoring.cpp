@@ -8,23 +8,9 @@
 
 namespace cria {
 
-namespace {
-
-CutTokens tokens_of(const Vocabulary& vocabulary, const Command& command) {
-  const auto& score = std::get<command::Score>(command.what);
-  return tokenize(vocabulary, score.prompt, score.shared_segments);
-}
-
-}  // namespace
-
 Scoring::Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command)
-    : Scoring(vocabulary, command, tokens_of(vocabulary, *command)) {}
-
-Scoring::Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command,
-                 CutTokens prompt)
-    : Task(command, std::move(prompt.tokens)),
+    : Task(command, tokenize(vocabulary, std::get<command::Score>(command->what).prompt)),
       vocabulary_size_(vocabulary.size()),
-      cut_(prompt.cut),
       command_(command) {
   for (const llama_token candidate : score().candidates)
     vocabulary.check(candidate);

@@ -13,19 +13,14 @@ class Scoring : public Task {
   // Tokenizes the prompt. Throws what is wrong with it. `command` is a command::Score.
   Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command);
 
-  bool uses_cached_prefixes() const override { return score().cache_prompt; }
-  int32_t cut_at() const override { return cut_; }
+  Reuse reuse() const override { return score().reuse; }
   bool step(const float* logits, int32_t context_size, Outbox& outbox) override;
   void cancel(Outbox& outbox) override;
 
  private:
-  Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command,
-          CutTokens prompt);
-
   const command::Score& score() const { return std::get<command::Score>(command_->what); }
 
   const int32_t vocabulary_size_;
-  const int32_t cut_;
   const std::shared_ptr<const Command> command_;
 };
 

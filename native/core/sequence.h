@@ -74,7 +74,7 @@ class Evaluation : public Task {
   ~Evaluation() override;
 
   bool owns_slot() const override { return true; }
-  bool uses_cached_prefixes() const override { return false; }
+  Reuse reuse() const override { return Reuse::kNone; }
   bool step(const float* logits, int32_t context_size, Outbox& outbox) override;
   void cancel(Outbox& outbox) override;
 

@@ -109,6 +109,9 @@ struct Sequences::Executor {
   std::optional<Answer> operator()(const command::Save& save) const {
     const auto sequence = self.find(save.sequence);
     StateFile file{self.fingerprint_, sequence->tokens(), sequence->state()};
+    if (file.state.empty() && !file.tokens.empty()) {
+      throw Error(code::kOutOfMemory, "There is no memory for the state of the sequence.");
+    }
     self.write_(prepared.command->id, save.path, std::move(file));
     return std::nullopt;
   }

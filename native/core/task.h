@@ -45,11 +45,7 @@ class Task {
 
   // Whether it brings its slot along, which is then not the scheduler's to give back.
   virtual bool owns_slot() const { return false; }
-  virtual bool uses_cached_prefixes() const { return true; }
-  // Where its prompt is cut, so that it is evaluated in the same pieces whatever of it is cached:
-  // the tokens before it, micro-batch by micro-batch, and those behind it. -1: nowhere, and any
-  // prefix may be cached.
-  virtual int32_t cut_at() const { return -1; }
+  virtual Reuse reuse() const { return Reuse::kAny; }
   virtual bool reports_progress() const { return false; }
 
   // All tokens are evaluated, and these are the logits of the last one. True when it is through and

@@ -278,6 +278,15 @@ test("an input that is not there is an error before anything is written", async 
   expect(existsSync(output)).toBe(false);
 });
 
+test("an output that is the input is refused, and stays as it is", async () => {
+  const input = inputFile(folder, prompts(3));
+  const before = readFileSync(input, "utf8");
+  for (const options of [{ overwrite: true }, { resume: true }]) {
+    await expect(run(input, { ...options, output: input }).summary).rejects.toThrow(/is the input/);
+  }
+  expect(readFileSync(input, "utf8")).toBe(before);
+});
+
 describe("two runs on one output", () => {
   test("are refused, also where the other is another process's", async () => {
     let release = () => {};

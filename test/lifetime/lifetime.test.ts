@@ -41,15 +41,24 @@ test("sequences, scores and batches may be dropped or disposed in the middle, 10
   expect(await runAll(children(4, "sequences.mjs", () => options))).toEqual(quiet(4));
 }, 240_000);
 
-test("the process may exit during any of them, 20 times", async () => {
-  const execArgv = ["--expose-gc"];
-  const runs = children(20, "sequences.mjs", (i) => ({
-    args: [String(i), "exit"],
-    execArgv,
-    deadline: 20_000,
-  }));
-  expect(await runAll(runs)).toEqual(quiet(20));
+test("embeddings may be dropped, aborted or disposed in the middle, 100 times", async () => {
+  const options = { args: ["25"], execArgv: ["--expose-gc"], deadline: 120_000 };
+  expect(await runAll(children(4, "embeddings.mjs", () => options))).toEqual(quiet(4));
 }, 240_000);
+
+test.each(["sequences.mjs", "embeddings.mjs"])(
+  "the process may exit during any of %s, 20 times",
+  async (script) => {
+    const execArgv = ["--expose-gc"];
+    const runs = children(20, script, (i) => ({
+      args: [String(i), "exit"],
+      execArgv,
+      deadline: 20_000,
+    }));
+    expect(await runAll(runs)).toEqual(quiet(20));
+  },
+  240_000,
+);
 
 test("a pending generation keeps the process alive, an idle context does not", async () => {
   expect(await runScript("lifetime/pending.mjs", { deadline: 20_000 })).toEqual(QUIET);

@@ -13,7 +13,7 @@
 
 using cria::Cache;
 using cria::kNoSlot;
-using cria::Reusable;
+using cria::Reuse;
 using cria::Slot;
 using cria::Tokens;
 using demo::first;
@@ -30,12 +30,10 @@ constexpr double kEvaluationMs = 1;
 struct Rig {
   explicit Rig(const Shape& shape)
       : context(demo::make_context(shape)),
-        cache(context.get(), shape.sequences, shape.shared, kCopyMs) {}
+        cache(context.get(), shape.sequences, {shape.shared, shape.micro_batch, kCopyMs}) {}
 
-  Slot take(const Tokens& tokens) { return take(tokens, static_cast<int32_t>(tokens.size()) - 1); }
-  Slot take(const Tokens& tokens, int32_t reusable) { return take(tokens, Reusable{reusable}); }
-  Slot take(const Tokens& tokens, const Reusable& reusable) {
-    const std::optional<Slot> slot = cache.take(tokens, reusable, kEvaluationMs);
+  Slot take(const Tokens& tokens, Reuse reuse = Reuse::kAny) {
+    const std::optional<Slot> slot = cache.take(tokens, reuse, kEvaluationMs);
     CHECK(slot.has_value());
     return *slot;
   }
@@ -117,7 +115,7 @@ TEST(the_first_that_is_empty_then_the_least_recently_used) {
     CHECK_EQ(rig.cache.length(3), 19);
     CHECK_EQ(rig.take(texts[1]), 1);
     CHECK(!rig.cache.has_free());
-    CHECK(!rig.cache.take(texts[0], Reusable{19}, kEvaluationMs).has_value());
+    CHECK(!rig.cache.take(texts[0], Reuse::kAny, kEvaluationMs).has_value());
     CHECK(!rig.cache.take_highest().has_value());
   });
 }
@@ -165,7 +163,7 @@ TEST(what_somebody_uses_is_copied_and_says_the_same) {
     // The original goes on as if nothing had been taken from it.
     const Tokens other = joined(texts[0], first(texts[2], 20));
     check_logits(rig.fill(busy, other), alone(other, {100, 120}), shape.shared);
-    CHECK_EQ(rig.cache.longest_prefix(longer, Reusable{120}), 120);
+    CHECK_EQ(rig.cache.longest_prefix(longer, Reuse::kAny), 119);
   });
 }
 
@@ -179,42 +177,56 @@ TEST(a_few_tokens_are_copied_only_where_that_costs_nothing) {
   });
 }
 
+TEST(an_exact_prefix_leaves_a_tile_and_whole_micro_batches) {
+  struct Case {
+    int32_t common, length, expected;
+  };
+  for (const auto& [common, length, expected] : std::vector<Case>{
+           {0, 10, 0},
+           {9, 10, 0},        // a prompt of less than a tile is evaluated whole
+           {63, 64, 0},       // so is one of a tile
+           {100, 164, 100},   // a tile is left
+           {100, 163, 99},    // a token less
+           {511, 512, 448},   // of a micro-batch
+           {512, 1024, 512},  // at its border
+           {500, 530, 448},   // before the border, though 18 come behind it
+           {520, 530, 512},   // behind it: those are a micro-batch of their own
+           {600, 2000, 600},
+           {1023, 1024, 960},
+       }) {
+    CHECK_EQ(cria::exact_prefix(common, length, 512), expected);
+  }
+}
+
+TEST(only_what_was_evaluated_in_tiles_is_taken_over_exactly) {
+  Rig rig({});
+  const std::vector<Tokens> texts = some_tokens(3, 200);
+  const Slot slot = rig.take(texts[0]);
+  const Tokens prompt = first(texts[0], 150);
+  rig.fill(slot, prompt);
+  rig.fill(slot, first(texts[0], 151));  // generated, one by one
+  rig.fill(slot, first(texts[0], 152));
+  CHECK_EQ(rig.cache.longest_prefix(joined(texts[0], texts[1]), Reuse::kAny), 152);
+  CHECK_EQ(rig.cache.longest_prefix(joined(texts[0], texts[1]), Reuse::kExact), 150);
+  rig.cache.give_back(slot);
+
+  const Tokens other = joined(first(texts[0], 120), first(texts[1], 100));
+  CHECK_EQ(rig.take(other, Reuse::kExact), slot);
+  CHECK_EQ(rig.cache.length(slot), 120);
+  rig.fill(slot, other);
+  CHECK_EQ(rig.cache.longest_prefix(joined(other, texts[2]), Reuse::kExact), 220);
+  rig.cache.trim(slot, 100);
+  CHECK_EQ(rig.cache.longest_prefix(other, Reuse::kExact), 100);
+}
+
 TEST(nothing_is_reused_where_nothing_may_be) {
   for_each_layout([](const Shape& shape) {
     Rig rig(shape);
     const Tokens text = some_tokens(1, 50)[0];
     rig.leave(text);
     for (int i = 0; i < 4; ++i)
-      CHECK_EQ(rig.cache.length(rig.take(text, 0)), 0);
+      CHECK_EQ(rig.cache.length(rig.take(text, Reuse::kNone)), 0);
     CHECK_EQ(rig.cache.cached_tokens(), 0);
-  });
-}
-
-TEST(of_a_prompt_that_is_cut_whole_micro_batches_before_and_behind_the_cut_are_reused) {
-  for_each_layout([](const Shape& shape) {
-    Rig rig(shape);
-    const std::vector<Tokens> texts = some_tokens(3, 100);
-    const auto cut = [](int32_t at) { return Reusable{99, at, 16}; };
-    const Slot kept = rig.take(texts[0], cut(40));
-    rig.fill(kept, texts[0]);
-    rig.fill(kept, joined(texts[0], texts[2]));  // generated, token by token as it were
-    const auto reused = [&](size_t common, const Reusable& reusable) {
-      const Tokens wanted = joined(first(texts[0], common), first(texts[1], 100 - common));
-      return rig.cache.longest_prefix(wanted, reusable);
-    };
-    CHECK_EQ(reused(39, cut(40)), 32);
-    CHECK_EQ(reused(40, cut(40)), 40);
-    CHECK_EQ(reused(55, cut(40)), 40);
-    CHECK_EQ(reused(56, cut(40)), 56);
-    CHECK_EQ(reused(90, cut(40)), 88);
-    CHECK_EQ(reused(90, cut(41)), 0);
-    CHECK_EQ(reused(90, Reusable{99}), 90);
-    CHECK_EQ(rig.cache.longest_prefix(joined(texts[0], texts[2]), Reusable{199, 40, 16}), 88);
-
-    // In what somebody has who was not cut there, nothing is.
-    rig.cache.give_back(kept);
-    CHECK_EQ(rig.take(joined(texts[0], texts[2])), kept);
-    CHECK_EQ(reused(90, cut(40)), 0);
   });
 }
 

@@ -77,11 +77,13 @@ ContextPtr make_context(llama_model* model, uint32_t tokens, enum llama_pooling_
   return context;
 }
 
-void decode(llama_context* context, Ids& ids) {
+void evaluate(llama_context* context, Ids& ids) {
   if (llama_get_memory(context) != nullptr) llama_memory_clear(llama_get_memory(context), true);
   const auto count = static_cast<int32_t>(ids.size());
-  if (llama_decode(context, llama_batch_get_one(ids.data(), count)) != 0) {
-    throw std::runtime_error("llama_decode failed");
+  const llama_batch batch = llama_batch_get_one(ids.data(), count);
+  const bool encodes = llama_model_has_encoder(llama_get_model(context));
+  if ((encodes ? llama_encode(context, batch) : llama_decode(context, batch)) != 0) {
+    throw std::runtime_error("the evaluation failed");
   }
 }
 
@@ -119,7 +121,7 @@ void run(const std::vector<std::string>& args) {
   };
   std::string counts;
   for (Ids& ids : all) {
-    decode(context.get(), ids);
+    evaluate(context.get(), ids);
     if (pooling == LLAMA_POOLING_TYPE_NONE) {
       for (size_t i = 0; i < ids.size(); ++i)
         write(llama_get_embeddings_ith(context.get(), static_cast<int32_t>(i)));

@@ -46,7 +46,7 @@ class Probe : public cria::Task {
     Task::enter(slot, evaluated);
     record_.had.push_back(evaluated);
   }
-  bool uses_cached_prefixes() const override { return reuses_; }
+  cria::Reuse reuse() const override { return reuses_ ? cria::Reuse::kAny : cria::Reuse::kNone; }
   bool step(const float* logits, int32_t context_size, cria::Outbox&) override {
     add(demo::likeliest(logits));
     record_.generated.push_back(tokens().back());

@@ -4,15 +4,14 @@
 //   cria-sequences-test MODEL [tests…]
 
 #include <ctime>
-#include <filesystem>
 #include <fstream>
 #include <random>
 #include <thread>
 
 #include "client.h"
+#include "temporary_file.h"
 
 namespace command = cria::command;
-namespace fs = std::filesystem;
 using cria::RequestId;
 using cria::SequenceId;
 using cria::Tokens;
@@ -48,21 +47,6 @@ void for_each_layout(ContextOptions options, const std::function<void(ContextOpt
 
 float tolerance(const ContextOptions& options) { return options.shared_cache ? demo::kNearTie : 0; }
 
-// A file that goes with its owner.
-class File {
- public:
-  File()
-      : path_(fs::temp_directory_path() / ("cria-seq-" + std::to_string(std::random_device{}()))) {}
-  ~File() {
-    std::error_code ignored;
-    fs::remove(path_, ignored);
-  }
-  std::string path() const { return path_.u8string(); }
-
- private:
-  const fs::path path_;
-};
-
 std::shared_ptr<cria::Model> with_override(const std::string& key, double value) {
   cria::ModelOptions options;
   options.path = demo::path();
@@ -91,7 +75,7 @@ TEST(beside_generations_nobody_gets_anothers_slot) {
         endless(request);
         request.prompt.segments = {asked[id]};
         request.max_tokens = static_cast<int32_t>(1 + random() % 30);
-        request.cache_prompt = false;
+        request.reuse = cria::Reuse::kNone;
       });
     }
     for (int round = 0; round < 20; ++round) {
@@ -199,7 +183,7 @@ TEST(generations_wait_asleep_for_a_slot_that_is_kept) {
 
 TEST(saved_and_restored_it_goes_on_the_same) {
   for_each_layout(small(3), [](const ContextOptions& options) {
-    const File file;
+    const demo::TemporaryFile file;
     std::mt19937 random(4);
     const Tokens prompt = random_text(random, 80);
     Tokens expected;
@@ -228,8 +212,8 @@ TEST(saved_and_restored_it_goes_on_the_same) {
 }
 
 TEST(another_models_file_or_caches_is_refused_and_changes_nothing) {
-  const File file;
-  const File later;
+  const demo::TemporaryFile file;
+  const demo::TemporaryFile later;
   std::mt19937 random(5);
   const Tokens prompt = random_text(random, 40);
   {
@@ -273,7 +257,7 @@ TEST(another_models_file_or_caches_is_refused_and_changes_nothing) {
 }
 
 TEST(what_nobody_uses_makes_room_for_what_is_restored) {
-  const File file;
+  const demo::TemporaryFile file;
   ContextOptions options = small(3);
   options.shared_cache = true;
   options.cache_size = 256;

@@ -4,14 +4,14 @@
 //   cria-soak-test MODEL [tests…]
 
 #include <cmath>
-#include <filesystem>
 #include <random>
 
 #include "client.h"
+#include "temporary_file.h"
 
 namespace command = cria::command;
-namespace fs = std::filesystem;
 using cria::RequestId;
+using cria::Reuse;
 using cria::SequenceId;
 using cria::Tokens;
 using demo::Client;
@@ -26,23 +26,21 @@ constexpr int kOperations = 350;
 constexpr size_t kPending = 12;
 constexpr int32_t kContextSize = 256;
 constexpr int32_t kMicroBatch = 64;
+// With weights that are not quantized. Those of Q8_0 round what they are multiplied with to 8 bits,
+// and carry the last bit of a sum on to logits that differ by 1.
+constexpr float kNearTie = 0.05F;
 
 class Soak {
  public:
-  Soak(const ContextOptions& options, bool reuses, uint32_t seed)
+  Soak(const ContextOptions& options, Reuse reuse, uint32_t seed)
       : random_(seed),
-        reuses_(reuses),
+        reuse_(reuse),
         roomy_(!options.shared_cache || options.cache_size >= kContextSize * options.sequences),
-        tolerance_(options.shared_cache || reuses ? demo::kNearTie : 0),
-        client_(options),
-        file_(fs::temp_directory_path() / ("cria-soak-" + std::to_string(std::random_device{}()))) {
+        tolerance_(options.shared_cache || reuse == Reuse::kAny ? kNearTie : 0),
+        client_(options) {
     for (int i = 0; i < 3; ++i)
       prefixes_.push_back(demo::random_text(random_, 20 + below(90)));
     client_.open();
-  }
-  ~Soak() {
-    std::error_code ignored;
-    fs::remove(file_, ignored);
   }
 
   void run() {
@@ -57,9 +55,6 @@ class Soak {
     for (auto& [id, asked] : asked_)
       check(client_.stories[id], asked);
     CHECK(finished_ > 40);
-    // Of thousands of tokens in a pool a few are further from the likeliest than a near tie;
-    // another's cells would leave nothing near.
-    CHECK(wide_ * 20 <= finished_);
     CHECK_EQ(client_.context().counters()->active.load(), 0);
     CHECK_EQ(client_.context().counters()->waiting.load(), 0);
   }
@@ -114,7 +109,7 @@ class Soak {
     asked.order = client_.submit(id, [&](Request& request) {
       request.prompt.segments = {asked.prompt};
       request.max_tokens = asked.max_tokens;
-      request.cache_prompt = reuses_;
+      request.reuse = reuse_;
     });
   }
 
@@ -124,7 +119,7 @@ class Soak {
     asked.prompt = prompt();
     asked.candidates = {1, 2, 300};
     asked.order =
-        client_.submit(id, command::Score{{{asked.prompt}, false}, asked.candidates, reuses_});
+        client_.submit(id, command::Score{{{asked.prompt}, false}, asked.candidates, reuse_});
   }
 
   void cancel() {
@@ -161,12 +156,12 @@ class Soak {
         return;
       }
       case 2:
-        client_.answer(command::Save{id, file_.u8string()});
+        client_.answer(command::Save{id, file_.path()});
         saved_ = tokens;
         return;
       case 3:
         if (saved_ && roomy_) {
-          CHECK(client_.answer(command::Restore{id, file_.u8string()}).tokens == saved_);
+          CHECK(client_.answer(command::Restore{id, file_.path()}).tokens == saved_);
           tokens = *saved_;
         }
         return;
@@ -223,8 +218,7 @@ class Soak {
             static_cast<int32_t>(all.size()) == asked.max_tokens);
     }
     const float gap = demo::gap(asked.prompt, all, kMicroBatch);
-    CHECK(gap <= (tolerance_ > 0 ? 4 * tolerance_ : 0));
-    if (gap > tolerance_) ++wide_;
+    CHECK(gap <= tolerance_);
   }
 
   void check_score(const std::vector<float>& values, const Asked& asked) const {
@@ -245,18 +239,35 @@ class Soak {
   }
 
   std::mt19937 random_;
-  const bool reuses_;
+  const Reuse reuse_;
   const bool roomy_;
   const float tolerance_;
   Client client_;
-  const fs::path file_;
+  const demo::TemporaryFile file_;
   std::vector<Tokens> prefixes_;
   std::map<RequestId, Asked> asked_;
   std::map<SequenceId, Tokens> sequences_;
   std::optional<Tokens> saved_;
   RequestId next_ = 1;
   int finished_ = 0;
-  int wide_ = 0;  // further from the likeliest than a near tie
+};
+
+// The model with weights of 32 bits, in the place of demo::model() while it lives.
+class Unquantized {
+ public:
+  Unquantized() : quantized_(demo::model()) {
+    llama_model_quantize_params params = llama_model_quantize_default_params();
+    params.ftype = LLAMA_FTYPE_ALL_F32;
+    params.allow_requantize = true;
+    params.nthread = 1;
+    CHECK_EQ(llama_model_quantize(demo::path().c_str(), file_.path().c_str(), &params), 0U);
+    demo::model() = demo::load(file_.path());
+  }
+  ~Unquantized() { demo::model() = quantized_; }
+
+ private:
+  const demo::TemporaryFile file_;  // mapped as long as the model lives
+  const std::shared_ptr<cria::Model> quantized_;
 };
 
 ContextOptions options(bool shared) {
@@ -269,18 +280,30 @@ ContextOptions options(bool shared) {
 
 }  // namespace
 
-TEST(separate_streams_each_for_itself) { Soak(options(false), false, 1).run(); }
+TEST(separate_streams_each_for_itself) { Soak(options(false), Reuse::kNone, 1).run(); }
 
-TEST(separate_streams_with_prefixes_copied) { Soak(options(false), true, 2).run(); }
+TEST(separate_streams_with_prefixes_copied) {
+  const Unquantized model;
+  Soak(options(false), Reuse::kAny, 2).run();
+}
 
-TEST(a_shared_cache_each_for_itself) { Soak(options(true), false, 3).run(); }
+TEST(separate_streams_with_exact_prefixes) { Soak(options(false), Reuse::kExact, 6).run(); }
 
-TEST(a_shared_cache_with_shared_prefixes) { Soak(options(true), true, 4).run(); }
+TEST(a_shared_cache_each_for_itself) {
+  const Unquantized model;
+  Soak(options(true), Reuse::kNone, 3).run();
+}
+
+TEST(a_shared_cache_with_shared_prefixes) {
+  const Unquantized model;
+  Soak(options(true), Reuse::kAny, 4).run();
+}
 
 TEST(a_shared_cache_that_is_too_small) {
+  const Unquantized model;
   ContextOptions scarce = options(true);
   scarce.cache_size = 512;
-  Soak(scarce, true, 5).run();
+  Soak(scarce, Reuse::kAny, 5).run();
 }
 
 int main(int argc, char** argv) { return demo::run(argc, argv); }

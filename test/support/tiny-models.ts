@@ -5,6 +5,8 @@ const WIDTH = 32;
 const LAYERS = 2;
 const HEADS = 4;
 const FEED_FORWARD = 64;
+/** Of T5's relative positions. */
+const BUCKETS = 32;
 /** Tokens that a text may have. */
 export const TINY_CONTEXT = 256;
 
@@ -115,6 +117,41 @@ export function writeBert(path: string, { pooling, ranks, metadata }: BertOption
       ...(pooling === undefined ? {} : { "bert.pooling_type": pooling }),
       ...tokenizer(),
       ...metadata,
+    },
+    tensors,
+  );
+}
+
+/** A T5 of random weights: both halves, or its encoder alone. */
+export function writeT5(path: string, architecture: "t5" | "t5encoder"): void {
+  const { tensors, add } = weights();
+  const norm = (name: string) => add(`${name}.weight`, [WIDTH], 1, 0.2);
+  const matrix = (name: string, inputs: number, outputs: number) =>
+    add(`${name}.weight`, [inputs, outputs], 0, Math.sqrt(3 / inputs));
+  const attention = (name: string) => {
+    norm(`${name}_norm`);
+    for (const part of ["q", "k", "v", "o"]) matrix(`${name}_${part}`, WIDTH, WIDTH);
+  };
+  add("token_embd.weight", [WIDTH, VOCABULARY.length]);
+  for (const half of architecture === "t5" ? ["enc", "dec"] : ["enc"]) {
+    norm(`${half}.output_norm`);
+    for (let layer = 0; layer < LAYERS; layer++) {
+      const block = `${half}.blk.${layer}`;
+      attention(`${block}.attn`);
+      add(`${block}.attn_rel_b.weight`, [HEADS, BUCKETS]);
+      if (half === "dec") attention(`${block}.cross_attn`);
+      norm(`${block}.ffn_norm`);
+      matrix(`${block}.ffn_up`, WIDTH, FEED_FORWARD);
+      matrix(`${block}.ffn_down`, FEED_FORWARD, WIDTH);
+    }
+  }
+  writeGguf(
+    path,
+    {
+      ...shape(architecture),
+      [`${architecture}.attention.layer_norm_rms_epsilon`]: { float: 1e-6 },
+      [`${architecture}.attention.relative_buckets_count`]: BUCKETS,
+      ...tokenizer(),
     },
     tensors,
   );

@@ -1,0 +1,57 @@
+import type { GuardConversation } from "../guard/llama-guard.js";
+import { isPlainObject } from "../options.js";
+import type { Line } from "./lines.js";
+import { visible } from "./visible.js";
+
+/** What a conversation is found again by: its line and its own name, as far as it has them. */
+export interface Label {
+  readonly line?: number;
+  readonly id?: string | number;
+}
+
+export interface Entry {
+  readonly label: Label;
+  readonly conversation: GuardConversation;
+}
+
+export interface BadLine {
+  readonly label: Label;
+  readonly problem: string;
+}
+
+const SHAPES = 'a text, {"text": …}, {"messages": […]} or an array of messages';
+
+/** One line of JSONL; nothing where it is empty. What the messages are worth the guard knows. */
+export function readEntry({ number, text, error }: Line): Entry | BadLine | undefined {
+  const label = { line: number };
+  if (error !== undefined) return { label, problem: error };
+  if (text.trim() === "") return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    return { label, problem: `it is no JSON (${visible((cause as Error).message)})` };
+  }
+  if (isConversation(value)) return { label, conversation: value };
+  if (!isPlainObject(value)) return { label, problem: `expected ${SHAPES}` };
+  const { id, text: own, messages } = value;
+  if (id !== undefined && typeof id !== "string" && typeof id !== "number") {
+    return { label, problem: "its `id` is neither a string nor a number" };
+  }
+  const named = id === undefined ? label : { ...label, id };
+  if ((own === undefined) === (messages === undefined)) {
+    return { label: named, problem: `expected ${SHAPES}` };
+  }
+  if (own !== undefined && typeof own !== "string") {
+    return { label: named, problem: "its `text` is no string" };
+  }
+  if (messages !== undefined && !Array.isArray(messages)) {
+    return { label: named, problem: "its `messages` are no array" };
+  }
+  return { label: named, conversation: (own ?? messages) as GuardConversation };
+}
+
+/** An element that is no message is the guard's to refuse. */
+function isConversation(value: unknown): value is GuardConversation {
+  return typeof value === "string" || Array.isArray(value);
+}
