@@ -1,15 +1,9 @@
 import { CriaError, expected, invalid } from "../errors.js";
 import { list } from "../options.js";
-import type { ToolDefinition } from "../tools/types.js";
+import type { ToolDefinition, ToolDefinitionInput } from "../tools/types.js";
 import { isObject, jsonText } from "./json.js";
 
-/** OpenAI's tools without a schema: ERR_UNSUPPORTED. */
-interface CustomTool {
-  readonly type: "custom";
-}
-
-/** A tool as it is accepted; the `openai` package's `ChatCompletionTool` is of this type. */
-export type ToolDefinitionInput = ToolDefinition | CustomTool;
+export type { ToolDefinitionInput };
 
 /**
  * Tools of the caller's, checked and copied. What else stands in a definition (`returns`) goes to the

@@ -140,18 +140,19 @@ function schemaOf(
   }
   if (given !== undefined) return argumentsSchema(given, `${at}.jsonSchema`);
   const { jsonSchema, vendor } = standard;
-  if (typeof jsonSchema?.input !== "function") {
-    throw invalid(
+  const cannot = (cause?: unknown) =>
+    invalid(
       `The Standard Schema of \`${at}.parameters\` (${show(vendor)}) cannot give its JSON Schema: ` +
         `pass it as \`${at}.jsonSchema\``,
       { name: `${at}.jsonSchema` },
+      cause,
     );
-  }
+  if (typeof jsonSchema?.input !== "function") throw cannot();
   let made: unknown;
   try {
     made = jsonSchema.input({ target: "draft-2020-12" });
   } catch (error) {
-    throw unreadable(error, `${at}.parameters`, standard);
+    throw cannot(error); // a date, for instance, which JSON does not have
   }
   return argumentsSchema(made, `${at}.parameters["~standard"].jsonSchema`);
 }

@@ -1,4 +1,5 @@
 import { CriaError, show } from "../errors.js";
+import { Grammar } from "../grammar.js";
 import { copyOfSchema } from "./define.js";
 
 type Schema = { readonly [keyword: string]: unknown };
@@ -51,6 +52,15 @@ const UNKNOWN_IN_PATTERNS = /\\[dDwWsSbBpPk]|\(\?(?!:)/;
 export function responseSchemaOf(schema: unknown, name: string): object {
   const copy = copyOfSchema(schema, name);
   new Walk(copy as Schema, name).visit(copy, "#");
+  try {
+    Grammar.jsonSchema(copy);
+  } catch (error) {
+    if (!CriaError.is(error) || error.code !== "ERR_SCHEMA_UNSUPPORTED") throw error;
+    throw new CriaError(error.code, `\`${name}\`: ${error.message}`, {
+      cause: error,
+      details: { name },
+    });
+  }
   return copy;
 }
 

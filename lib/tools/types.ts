@@ -16,6 +16,14 @@ export interface ToolDefinition {
   };
 }
 
+/** OpenAI's tools without a schema, which are refused. */
+interface CustomTool {
+  readonly type: "custom";
+}
+
+/** A tool as it is accepted; the `openai` package's `ChatCompletionTool` is of this type. */
+export type ToolDefinitionInput = ToolDefinition | CustomTool;
+
 /** A call as it goes into a history. */
 export interface ToolCall {
   readonly id: string;
@@ -56,7 +64,7 @@ export interface ParseToolCallsOptions {
    * What the model was told of. Names decide about bare Python calls, about calls whose arguments
    * cannot be read, and about `known`; schemas about positional arguments and `coerce`.
    */
-  readonly tools?: readonly ToolDefinition[];
+  readonly tools?: readonly ToolDefinitionInput[];
   /** Built-in tools that count as known beside `tools`; default none. */
   readonly builtinTools?: readonly string[];
   /**

@@ -19,28 +19,42 @@ void Batch::clear() {
   outputs_.clear();
   shares_.clear();
   padding_ = 0;
+  padding_slot_ = kNoSlot;
 }
 
-void Batch::add(Task& task, int32_t count) {
+void Batch::add(Task& task, int32_t count, int32_t padding) {
   const bool whole = count == task.pending();
   for (int32_t i = 0; i < count; ++i) {
     const int32_t position = task.evaluated() + i;
-    slots_[tokens_.size()] = task.slot();
-    tokens_.push_back(task.tokens()[static_cast<size_t>(position)]);
-    positions_.push_back(position);
-    outputs_.push_back(whole && i == count - 1 ? 1 : 0);
+    add_row(task.slot(), task.tokens()[static_cast<size_t>(position)], position);
+    outputs_.back() = whole && i == count - 1 ? 1 : 0;
   }
-  shares_.push_back({&task, count, whole ? size() - 1 : -1});
+  shares_.push_back({&task, count, padding, whole ? size() - 1 : -1});
+  for (int32_t i = 0; i < padding; ++i)
+    add_row(task.slot(), tokens_.back(), task.evaluated() + count + i);
+  padding_ += padding;
 }
 
 void Batch::pad(int32_t count, llama_seq_id slot) {
-  for (int32_t i = 0; i < count; ++i) {
-    slots_[tokens_.size()] = slot;
-    tokens_.push_back(tokens_.front());
-    positions_.push_back(i);
-    outputs_.push_back(0);
+  for (int32_t i = 0; i < count; ++i)
+    add_row(slot, tokens_.front(), i);
+  padding_ += count;
+  padding_slot_ = slot;
+}
+
+void Batch::add_row(llama_seq_id slot, llama_token token, llama_pos position) {
+  slots_[tokens_.size()] = slot;
+  tokens_.push_back(token);
+  positions_.push_back(position);
+  outputs_.push_back(0);
+}
+
+void Batch::forget_padding(llama_memory_t memory) const {
+  if (padding_slot_ != kNoSlot) llama_memory_seq_rm(memory, padding_slot_, -1, -1);
+  for (const Share& share : shares_) {
+    if (share.padding == 0) continue;
+    llama_memory_seq_rm(memory, share.task->slot(), share.task->evaluated() + share.count, -1);
   }
-  padding_ = count;
 }
 
 llama_batch Batch::view() {

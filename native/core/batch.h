@@ -15,22 +15,25 @@ class Batch {
   struct Share {
     Task* task;
     int32_t count;
-    int32_t output;  // index in the batch of the token whose logits are wanted, -1: none
+    int32_t padding;  // rows behind them that nobody wants
+    int32_t output;   // index in the batch of the token whose logits are wanted, -1: none
   };
 
   // The most tokens it will ever hold.
   explicit Batch(int32_t capacity);
 
   void clear();
-  // The next `count` tokens of the task.
-  void add(Task& task, int32_t count);
+  // The next `count` tokens of the task, and rows behind them that nobody wants.
+  void add(Task& task, int32_t count, int32_t padding = 0);
 
-  // Rows that nobody wants, in a slot of their own that is empty.
+  // The same in a slot of their own that is empty.
   void pad(int32_t count, llama_seq_id slot);
 
-  // Without those.
+  // Takes out of the cache what nobody wants.
+  void forget_padding(llama_memory_t memory) const;
+
+  // Rows without those.
   int32_t wanted() const { return size() - padding_; }
-  bool padded() const { return padding_ > 0; }
   bool empty() const { return shares_.empty(); }
   int32_t size() const { return static_cast<int32_t>(tokens_.size()); }
   const std::vector<Share>& shares() const { return shares_; }
@@ -39,6 +42,8 @@ class Batch {
   llama_batch view();
 
  private:
+  void add_row(llama_seq_id slot, llama_token token, llama_pos position);
+
   // Arrays as llama_batch has them, reserved once.
   std::vector<llama_token> tokens_;
   std::vector<llama_pos> positions_;
@@ -47,7 +52,8 @@ class Batch {
   std::vector<llama_seq_id*> slot_pointers_;  // into slots_
   std::vector<int8_t> outputs_;
   std::vector<Share> shares_;
-  int32_t padding_ = 0;
+  int32_t padding_ = 0;  // in all
+  llama_seq_id padding_slot_ = kNoSlot;
 };
 
 }  // namespace cria

@@ -233,7 +233,8 @@ void Context::open_scheduler(const ContextInfo& info) {
                       info.micro_batch_size,
                       options_.shared_cache,
                       copy_ms_per_token(),
-                      pads() ? options_.sequences : kNoSlot};
+                      pads_steps() ? options_.sequences : kNoSlot,
+                      pads_prompts()};
   scheduler_ = std::make_unique<Scheduler>(context_.get(), limits, outbox_);
   sequences_ = std::make_unique<Sequences>(
       *model_, *scheduler_, outbox_, options_.context_size, fingerprint(),
@@ -253,24 +254,35 @@ double Context::copy_ms_per_token() const {
   return width * (bytes(options_.cache_type_key) + bytes(options_.cache_type_value)) / kBytesPerMs;
 }
 
-// Whether it may pay to pad batches to a tile of ggml's flash attention: on the CPU, with keys and
-// values that it takes, and so many sequences that a long common prefix is read that often.
-bool Context::pads() const {
-  constexpr int32_t kFewest = 6;
+// Whether a tile of ggml's flash attention is faster than fewer rows: on the CPU, with keys and
+// values that it takes.
+bool Context::has_tiles() const {
   const auto plain = [](ggml_type type) { return type == GGML_TYPE_F16 || type == GGML_TYPE_F32; };
-  return options_.shared_cache && options_.sequences >= kFewest &&
-         options_.sequences < kMostSlots && options_.batch_size >= kTile &&
-         options_.micro_batch_size >= kTile &&
+  return options_.batch_size >= kTile && options_.micro_batch_size >= kTile &&
          options_.flash_attention != LLAMA_FLASH_ATTN_TYPE_DISABLED &&
          options_.cache_type_key == options_.cache_type_value && plain(options_.cache_type_key) &&
          backend::gpu_memory_free() == 0;
+}
+
+// With so many sequences that a long common prefix is read often enough.
+bool Context::pads_steps() const {
+  constexpr int32_t kFewest = 6;
+  return options_.shared_cache && options_.sequences >= kFewest &&
+         options_.sequences < kMostSlots && has_tiles();
+}
+
+// Where the rows can be taken back, and none of what is wanted made room for them.
+bool Context::pads_prompts() const {
+  const llama_model* model = model_->handle();
+  return !options_.shared_cache && has_tiles() && llama_model_n_swa(model) == 0 &&
+         !llama_model_is_recurrent(model) && !llama_model_is_hybrid(model);
 }
 
 llama_context_params Context::generation_params() const {
   llama_context_params params = llama_context_default_params();
   // A stream of the separate layout has an equal share of the cells.
   // Padding has a slot and cells of its own.
-  const int32_t padding = pads() ? 1 : 0;
+  const int32_t padding = pads_steps() ? 1 : 0;
   params.n_ctx =
       static_cast<uint32_t>(options_.shared_cache ? options_.cache_size + padding * kTile
                                                   : options_.context_size * options_.sequences);

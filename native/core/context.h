@@ -99,7 +99,9 @@ class Context {
   void save(RequestId id, const std::string& path, StateFile file);
   uint64_t fingerprint() const;
   double copy_ms_per_token() const;
-  bool pads() const;
+  bool has_tiles() const;
+  bool pads_steps() const;
+  bool pads_prompts() const;
   static bool should_abort(void* self);
 
   const std::shared_ptr<Model> model_;

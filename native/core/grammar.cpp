@@ -153,7 +153,9 @@ class Checker {
   // The converter calls all other properties "*", and tells them from those named by character
   // classes in which it escapes nothing.
   static void check_beside_others(const std::string& name) {
-    if (name != "*" && name.find_first_of("^]\\") == std::string::npos) return;
+    const bool plain = std::none_of(name.begin(), name.end(),
+                                    [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+    if (plain && name != "*" && name.find_first_of("^]\\\"") == std::string::npos) return;
     refuse("llama.cpp does not tell the property " + name +
            " from others, which additionalProperties lets in. Leave one of the two out.");
   }
@@ -234,6 +236,19 @@ class Checker {
   double copies_ = 0;
 };
 
+// The converter lets a property that is not among those named differ from them by a raw control
+// character, or by a backslash with which no escape begins. These rules, alone, begin with a class.
+void mend_keys(std::string& source) {
+  const std::string rule = " ::= [\"] ( ";
+  const std::string other = "[^\"";
+  for (size_t at = 0; (at = source.find(rule, at)) != std::string::npos;) {
+    for (at += rule.size(); at < source.size() && source[at] != '\n'; ++at) {
+      if (source.compare(at, other.size(), other) != 0) continue;
+      source.insert(at + other.size(), R"(\\\x7F\x00-\x1F)");
+    }
+  }
+}
+
 Rules convert(const std::string& schema) {
   try {
     common_chat_schema_document document = common_chat_schema_from_json(common_json::parse(schema));
@@ -242,6 +257,7 @@ Rules convert(const std::string& schema) {
     rules.source = build_grammar([&](const common_grammar_builder& builder) {
       rules.root = builder.add_schema("root", *document.root);
     });
+    mend_keys(rules.source);
     return rules;
   } catch (const Error&) {
     throw;

@@ -4,12 +4,14 @@
 #include <chrono>
 #include <cmath>
 #include <exception>
+#include <limits>
 #include <new>
 #include <numeric>
 
 #include "error.h"
 #include "grammar_source.h"
 #include "token_tree.h"
+#include "utf8.h"
 
 namespace cria {
 
@@ -70,28 +72,6 @@ GrammarFilter::GrammarFilter(const Vocabulary& vocabulary, const step::Grammar& 
   if (!grammar.prefix.empty()) accept_prefix();
 }
 
-void GrammarFilter::accept_prefix() {
-  const Tokens tokens = vocabulary_.tokenize(grammar_.prefix, /*special=*/true);
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    // Some tokenizers put a space in front of the first one, or into it.
-    std::string piece;
-    vocabulary_.append_piece(tokens[i], /*special=*/true, piece);
-    if (piece.empty()) continue;
-    if (i == 0 && piece.front() == ' ' && grammar_.prefix.front() != ' ') {
-      if (piece.size() == 1) continue;
-      sampler_ = make("^[\\s\\S]([\\s\\S]+)$");
-      accept(tokens[i]);
-      continue;
-    }
-    if (!allows(tokens[i])) {
-      throw Error(code::kGrammarInvalid,
-                  "The grammar does not begin with what stands in front of the output: \"" +
-                      grammar_.prefix + "\".");
-    }
-    accept(tokens[i]);
-  }
-}
-
 GrammarFilter::GrammarFilter(const GrammarFilter& other)
     : vocabulary_(other.vocabulary_),
       grammar_(other.grammar_),
@@ -100,6 +80,7 @@ GrammarFilter::GrammarFilter(const GrammarFilter& other)
       sleep_(other.sleep_),
       remaining_(other.remaining_),
       named_(other.named_),
+      open_(other.open_),
       excludes_beyond_ascii_(other.excludes_beyond_ascii_) {}
 
 // With a pattern, lazy: what a match of its group begins with is all that the grammar gets of the
@@ -126,7 +107,27 @@ void GrammarFilter::filter(llama_token_data_array& candidates) {
   if (!awake_) return;
   const StepTimer timer;
   llama_sampler_apply(sampler_.get(), &candidates);
+  for (size_t i = 0; i < candidates.size; ++i) {
+    llama_token_data& candidate = candidates.data[i];
+    if (is_allowed(candidate) && !is_text(candidate.id)) {
+      candidate.logit = -std::numeric_limits<float>::infinity();
+    }
+  }
   timer.check();
+}
+
+// llama.cpp takes bytes for characters that are none: above U+10FFFF, surrogates, overlong forms.
+// Each byte of these would become a character of its own in the output, which no grammar counted.
+bool GrammarFilter::is_text(llama_token token) {
+  const TokenTree& tree = vocabulary_.tree();
+  if (remaining_ <= 0 && tree.begins_text(token)) return true;
+  if (vocabulary_.ends_generation(token) || is_named(token)) return true;
+  if (remaining_ <= 0) return false;
+  if (open_.empty()) return true;  // a token that the grammar named began it
+  bytes_ = open_;
+  vocabulary_.append_piece(token, /*special=*/true, bytes_);
+  bytes_.resize(std::min(bytes_.size(), bytes_.find('\0')));
+  return utf8::begins_text(bytes_);
 }
 
 const Tokens& GrammarFilter::allowed() {
@@ -138,7 +139,6 @@ const Tokens& GrammarFilter::allowed() {
   }
   const TokenTree& tree = vocabulary_.tree();
   ask(tree.ending());
-  ask(tree.overlong());
   ask(named_);
   // Within a character only what goes on with it may come.
   if (remaining_ > 0) {
@@ -342,7 +342,9 @@ void GrammarFilter::wake(size_t start) {
   for (size_t i = first; i < sleep.generated.size(); ++i)
     take(sleep.generated[i]);
   if (first < sleep.generated.size()) {
-    remaining_ = remaining_bytes(sleep.text.substr(start), 0);
+    const std::string text = sleep.text.substr(start);
+    remaining_ = remaining_bytes(text, 0);
+    open_ = text.substr(text.size() - utf8::unfinished_tail(text));
   }
 }
 
@@ -367,6 +369,8 @@ void GrammarFilter::take(llama_token token) {
   std::string piece;
   vocabulary_.append_piece(token, /*special=*/true, piece);
   remaining_ = remaining_bytes(piece, remaining_);
+  open_ += piece;
+  open_.erase(0, open_.size() - utf8::unfinished_tail(open_));
   timer.check();
 }
 

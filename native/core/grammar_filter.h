@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sampler_step.h"
@@ -46,6 +47,8 @@ class GrammarFilter {
 
  private:
   void accept_prefix();
+  void accept_of_prefix(llama_token token);
+  std::pair<llama_token, size_t> longest_at_start(const std::string& text) const;
   struct Free {
     void operator()(llama_sampler* sampler) const { llama_sampler_free(sampler); }
   };
@@ -70,6 +73,7 @@ class GrammarFilter {
   void keep(uint32_t place);
   void answer();
   bool is_named(llama_token token) const;
+  bool is_text(llama_token token);
   void sort_allowed();
 
   const Vocabulary& vocabulary_;
@@ -79,6 +83,7 @@ class GrammarFilter {
   std::optional<Sleep> sleep_;
   int remaining_ = 0;  // bytes of a character that the tokens so far left open
   Tokens named_;       // that the grammar names by text or id, rising
+  std::string open_;   // the bytes of that character that are there
   bool excludes_beyond_ascii_ = false;
 
   // Reused.
@@ -87,6 +92,7 @@ class GrammarFilter {
   std::vector<uint32_t> level_;  // nodes, each asked about by one of its tokens
   std::vector<uint32_t> below_;  // nodes
   std::vector<uint8_t> marks_;   // by node, or by token
+  std::string bytes_;
 };
 
 }  // namespace cria

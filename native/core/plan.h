@@ -11,6 +11,7 @@ namespace cria {
 struct Piece {
   Task* task;
   int32_t count;
+  int32_t padding = 0;  // rows behind them that make a tile of it
 };
 
 struct PlanLimits {
@@ -22,6 +23,9 @@ struct PlanLimits {
   // A piece of a prompt, and what it leaves of a micro-batch, has at least so many rows, or the
   // prompt has less: see kTile.
   int32_t tile;
+  // Separate layout: what is left of a prompt behind a prefix that was taken over may be padded to
+  // a tile where that is faster, and the task has room for so many tokens. 0: never.
+  int32_t room_for_padding = 0;
 };
 
 // `first`, one of `prefilling`, is served in any case; others as far as they fit beside it.

@@ -200,7 +200,7 @@ void Scheduler::add_prompts() {
   std::sort(pieces.begin(), pieces.end(),
             [](const Piece& a, const Piece& b) { return a.task->slot() < b.task->slot(); });
   for (const Piece& piece : pieces)
-    batch_.add(*piece.task, piece.count);
+    batch_.add(*piece.task, piece.count, piece.padding);
 }
 
 // Shared layout: ggml reads the keys once for a whole tile of rows, and anew for each row of less.
@@ -232,7 +232,8 @@ PlanLimits Scheduler::prefill_limits() const {
   const bool others_generate = std::any_of(running_.begin(), running_.end(),
                                            [](const auto& task) { return !task->prefilling(); });
   PlanLimits limits{limits_.micro_batch, limits_.micro_batch, limits_.shared_cache,
-                    limits_.shared_cache ? 1 : kTile};
+                    limits_.shared_cache ? 1 : kTile,
+                    limits_.pads_prompts ? limits_.context_size : 0};
   if (!others_generate) return limits;
   const double per_token = prefill_ms_per_token_;
   const double ms = std::max(kPieceMs, kPieceSteps * step_ms_);
@@ -274,9 +275,7 @@ void Scheduler::decode_batch() {
 
 int32_t Scheduler::decode() {
   const int32_t status = llama_decode(context_, batch_.view());
-  if (batch_.padded()) {
-    llama_memory_seq_rm(llama_get_memory(context_), limits_.padding_slot, -1, -1);
-  }
+  batch_.forget_padding(llama_get_memory(context_));
   // A GPU may still be at work; what follows needs its results, and its time belongs here.
   if (status == kDecoded) llama_synchronize(context_);
   return status;
@@ -292,7 +291,7 @@ void Scheduler::roll_back() {
 void Scheduler::measure(double decode_ms) {
   int32_t prompts = 0;
   for (const Batch::Share& share : batch_.shares())
-    prompts += share.count > 1 ? share.count : 0;
+    prompts += share.count + share.padding > 1 ? share.count + share.padding : 0;
   if (prompts == 0) {
     update(step_ms_, decode_ms);
   } else if (prompts >= kTile) {

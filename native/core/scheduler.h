@@ -33,6 +33,7 @@ struct Limits {
   bool shared_cache;
   double copy_ms_per_token;             // about what copying it from slot to slot takes
   llama_seq_id padding_slot = kNoSlot;  // one more than tasks have; kNoSlot: no batch is padded
+  bool pads_prompts = false;            // separate layout: the ends of prompts may be padded
 };
 
 class Scheduler {

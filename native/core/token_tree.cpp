@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "utf8.h"
 #include "vocabulary.h"
 
 namespace cria {
@@ -26,17 +27,6 @@ int length_from(char byte) {
   return first < 0xF0 ? 3 : 4;
 }
 
-// Whether some character takes more bytes than its code point needs.
-bool has_overlong(const std::string& bytes) {
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    const auto first = static_cast<unsigned char>(bytes[i]);
-    const auto second = i + 1 < bytes.size() ? static_cast<unsigned char>(bytes[i + 1]) : 0xFFU;
-    if (first == 0xC0 || first == 0xC1) return true;
-    if ((first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90)) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 int remaining_bytes(const std::string& bytes, int before) {
@@ -57,6 +47,7 @@ int remaining_bytes(const std::string& bytes, int before) {
 
 TokenTree::TokenTree(const Vocabulary& vocabulary) {
   std::vector<Piece> pieces;
+  texts_.assign(static_cast<size_t>(vocabulary.size()), true);
   for (llama_token token = 0; token < vocabulary.size(); ++token) {
     if (vocabulary.ends_generation(token)) {
       ending_.push_back(token);
@@ -66,11 +57,10 @@ TokenTree::TokenTree(const Vocabulary& vocabulary) {
     vocabulary.append_piece(token, /*special=*/true, bytes);
     bytes.resize(std::min(bytes.size(), bytes.find('\0')));
     if (bytes.empty()) continue;
+    texts_[static_cast<size_t>(token)] = utf8::begins_text(bytes);
     if (continues(bytes[0])) {
       continuing_.push_back(token);
-    } else if (has_overlong(bytes)) {
-      overlong_.push_back(token);
-    } else {
+    } else if (begins_text(token)) {
       pieces.push_back({std::move(bytes), token});
     }
   }

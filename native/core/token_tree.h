@@ -39,12 +39,14 @@ class TokenTree {
   static constexpr uint32_t kNowhere = UINT32_MAX;
   const std::vector<uint32_t>& places() const { return places_; }
 
-  // Not in the tree: those that end a generation, those that begin within a character, and those
-  // that spell a character longer than need be, of which the above does not hold. Tokens without
-  // bytes are nowhere, since no grammar allows them.
+  // Not in the tree: those that end a generation, and those that begin within a character. Tokens
+  // without bytes are nowhere, since no grammar allows them, nor are those that no text begins
+  // with.
   const std::vector<llama_token>& ending() const { return ending_; }
   const std::vector<llama_token>& continuing() const { return continuing_; }
-  const std::vector<llama_token>& overlong() const { return overlong_; }
+
+  // Whether what is whole so far can go on with this token: no bytes of it are ill-formed.
+  bool begins_text(llama_token token) const { return texts_[static_cast<size_t>(token)]; }
 
  private:
   std::vector<Node> nodes_;
@@ -53,7 +55,7 @@ class TokenTree {
   Range roots_;
   std::vector<llama_token> ending_;
   std::vector<llama_token> continuing_;
-  std::vector<llama_token> overlong_;
+  std::vector<bool> texts_;
 };
 
 // How many bytes of a character are still to come after these, if so many were before; -1 where

@@ -62,6 +62,15 @@ size_t unfinished_tail(std::string_view bytes) {
   return 0;
 }
 
+bool begins_text(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const Prefix prefix = first_of(bytes);
+    if (!prefix.complete) return prefix.open;
+    bytes.remove_prefix(prefix.length);
+  }
+  return true;
+}
+
 std::string repair(std::string_view bytes) {
   std::string text;
   text.reserve(bytes.size());

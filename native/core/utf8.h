@@ -11,6 +11,9 @@ namespace cria::utf8 {
 // Bytes at the end that begin a character and may be finished by bytes to come: 0 to 3.
 size_t unfinished_tail(std::string_view bytes);
 
+// Whether a text can begin with these bytes: nothing ill-formed is among them.
+bool begins_text(std::string_view bytes);
+
 // A copy in which each maximal ill-formed part is U+FFFD, as the WHATWG decoder does it.
 std::string repair(std::string_view bytes);
 

@@ -1,17 +1,21 @@
 import type {
   ChatCompletionMessage,
   ChatCompletionMessageParam,
+  ChatCompletionNamedToolChoice,
   ChatCompletionTool,
 } from "openai/resources/chat/completions";
 import {
   type ChatMessage,
   type ChatMessageInput,
+  ChatSession,
+  parseToolCalls,
   promptToString,
   type RenderChatOptions,
   renderChat,
   type ToolDefinition,
   type ToolDefinitionInput,
 } from "../../lib/index.js";
+import { call, scripted } from "../support/scripted-context.js";
 
 // That this file compiles (npm run typecheck) is half of the test: no cast stands in it.
 
@@ -105,4 +109,39 @@ test("what cannot be rendered does not compile where it is written down", () => 
   for (const message of refused) expect(() => renderChat([message])).toThrow();
   expect(() => renderChat(messages, { tools: [tool] })).toThrow();
   expect(() => renderChat(messages, options)).toThrow();
+});
+
+test("a session takes them as history, as input and as tools", async () => {
+  const script = scripted([call("get_weather", { city: "Cusco" }), "Fog."]);
+  const session = new ChatSession(script.context, { messages, tools, constrainTools: false });
+  const frozen: readonly Readonly<ChatCompletionMessageParam>[] = [
+    answer,
+    { role: "user", content: "And in Cusco?" },
+  ];
+  const frozenTools: readonly Readonly<ChatCompletionTool>[] = tools;
+  const { toolCalls, stopReason } = await session.send(frozen, { tools: frozenTools }).result();
+  expect(stopReason).toBe("tool-calls");
+  const one: ChatCompletionMessageParam = {
+    role: "tool",
+    tool_call_id: toolCalls[0]?.id ?? "",
+    content: "fog",
+  };
+  expect((await session.send(one).result()).message.content).toBe("Fog.");
+  expect(script.asked[1]?.prompt).toContain('"fog"<|eot_id|>');
+  expect(session.messages).toHaveLength(messages.length + 5);
+});
+
+test("a session takes a function that the API is told to call", async () => {
+  const toolChoice: ChatCompletionNamedToolChoice = {
+    type: "function",
+    function: { name: "get_weather" },
+  };
+  const { context } = scripted([call("get_weather", { city: "Lima" })]);
+  const { toolCalls } = await new ChatSession(context, { tools, toolChoice }).send("x").result();
+  expect(toolCalls).toMatchObject([{ function: { name: "get_weather" } }]);
+});
+
+test("calls are found for tools of the openai package", () => {
+  const { toolCalls } = parseToolCalls("get_weather(city='Lima')", { tools });
+  expect(toolCalls).toMatchObject([{ known: true }]);
 });

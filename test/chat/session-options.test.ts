@@ -170,6 +170,20 @@ test.each<[string, object, string]>([
   );
 });
 
+test.each([
+  { type: "strin" },
+  { $ref: "https://example.com/x.json" },
+  { type: "integer", minimum: 3, maximum: 2 },
+])("a response schema that cannot be made a grammar is refused at once: %j", (responseSchema) => {
+  const refused = expect.objectContaining({
+    code: "ERR_SCHEMA_UNSUPPORTED",
+    message: expect.stringMatching(/^`options\.responseSchema`: /),
+    details: { name: "options.responseSchema" },
+  });
+  expect(() => new ChatSession(context, { responseSchema })).toThrow(refused);
+  expect(() => new ChatSession(context).send("x", { responseSchema })).toThrow(refused);
+});
+
 test("a turn's own options go before the session's, for that turn", async () => {
   const { context, asked } = scripted(["a", "b", "c"]);
   const chat = new ChatSession(context, { maxTokens: 5, stop: ["x"], date: "today" });

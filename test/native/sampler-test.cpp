@@ -110,7 +110,7 @@ const step::Dry kDry{0.8F, 1.75F, 2, 64, {"\n", ":", "\"", "*"}};
 const step::LogitBias kBias{{{3, 5.0F}, {7, -2.0F}, {9, kMinusInfinity}}};
 const step::Grammar kYes{"root ::= (\"yes\" | \"no\") \"!\"", "root", {}};
 const step::Grammar kWords{"root ::= ([a-z]+ \" \"){3} [A-Z]+", "root", {}};
-const step::Grammar kAny{"root ::= [^x]*", "root", {}};
+const step::Grammar kAny{"root ::= [\\x01-wyz{|}~]*", "root", {}};
 
 }  // namespace
 

@@ -19,12 +19,16 @@ export interface SampleCall {
   readonly source?: string;
 }
 
+export interface SampleOptions extends ParseToolCallsOptions {
+  readonly tools?: readonly ToolDefinition[];
+}
+
 export interface Sample {
   readonly name: string;
   readonly input: string;
   /** Names one of the tool sets. */
   readonly tools?: string;
-  readonly options?: ParseToolCallsOptions;
+  readonly options?: Omit<ParseToolCallsOptions, "tools">;
   readonly content: string;
   readonly calls: readonly SampleCall[];
 }
@@ -40,7 +44,7 @@ const fixture = JSON.parse(
 
 export const { samples, toolSets } = fixture;
 
-export function optionsOf({ tools, options }: Sample): ParseToolCallsOptions {
+export function optionsOf({ tools, options }: Sample): SampleOptions {
   return { ...options, ...(tools === undefined ? {} : { tools: toolSets[tools]! }) };
 }
 

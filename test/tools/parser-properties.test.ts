@@ -1,9 +1,9 @@
 import { Splitter } from "../../lib/tools/parser/splitter.js";
 import { ToolSet } from "../../lib/tools/parser/tool-set.js";
 import { ToolCallParser } from "../../lib/tools/parser.js";
-import type { ParsedToolCalls, ParseToolCallsOptions } from "../../lib/tools/types.js";
+import type { ParsedToolCalls } from "../../lib/tools/types.js";
 import { Random } from "../support/random.js";
-import { gather, optionsOf, samples } from "../support/tool-calls.js";
+import { gather, optionsOf, type SampleOptions, samples } from "../support/tool-calls.js";
 
 const CASES = 100_000;
 const FRAGMENTS = [
@@ -56,7 +56,7 @@ function edited(text: string, random: Random): string {
   }
 }
 
-function streamed(text: string, options: ParseToolCallsOptions, random: Random): ParsedToolCalls {
+function streamed(text: string, options: SampleOptions, random: Random): ParsedToolCalls {
   const parser = new ToolCallParser(options);
   const events = [];
   for (let at = 0; at < text.length; ) {
@@ -72,7 +72,7 @@ const SYNTAX =
   /^(?:\s+|[;,]|`{3,}[\w+.-]*|<\/function>|<\|(?:python_tag|eom_id|eot_id|end_of_text)\|>)$/;
 
 /** The content, once it is certain that content, calls and syntax are the text and nothing else. */
-function covered(text: string, options: ParseToolCallsOptions): string {
+function covered(text: string, options: SampleOptions): string {
   const splitter = new Splitter(
     new ToolSet({ tools: options.tools ?? [], builtinTools: [], coerce: options.coerce ?? false }),
   );
@@ -87,7 +87,7 @@ function covered(text: string, options: ParseToolCallsOptions): string {
   return pieces.map(({ kind, source }) => (kind === "text" ? source : "")).join("");
 }
 
-function check(text: string, options: ParseToolCallsOptions, random: Random): number {
+function check(text: string, options: SampleOptions, random: Random): number {
   const parser = new ToolCallParser(options);
   const whole = gather([...parser.push(text), ...parser.finish()]);
   if (JSON.stringify(streamed(text, options, random)) !== JSON.stringify(whole)) {
