@@ -2,6 +2,7 @@
 //
 //   node bench/cria.mjs '{"work":"generate","model":"…","settings":{…},…}'   → one line of JSON
 
+import { batch, batchPrompts } from "./works/batch.mjs";
 import { perToken, residentSet } from "./works/binding.mjs";
 import { embed } from "./works/embedding.mjs";
 import { generate, serve, vocabulary } from "./works/generation.mjs";
@@ -11,6 +12,8 @@ import { moderate } from "./works/moderation.mjs";
 
 const works = {
   "abort-prefill": abortPrefill,
+  batch,
+  "batch-prompts": batchPrompts,
   embed,
   gaps,
   generate,

@@ -1,4 +1,20 @@
 export { type Device, type EngineInfo, engineInfo, listDevices, setLogHandler } from "./backend.js";
+export type {
+  BatchChatCompletion,
+  BatchCompletion,
+  BatchEmbeddings,
+  BatchModeration,
+} from "./batch/bodies.js";
+export { runBatch } from "./batch/run-batch.js";
+export type {
+  BatchFormat,
+  BatchLineError,
+  BatchOutputLine,
+  BatchProgress,
+  BatchSummary,
+  RunBatchOptions,
+  SequencesMeasured,
+} from "./batch/types.js";
 export type { BuiltinTool } from "./chat/llama-3.js";
 export type { ChatMessage, ChatMessageInput, TextPart, ToolCallInput } from "./chat/messages.js";
 export type { ChatGuard, Moderator } from "./chat/moderation.js";

@@ -51,6 +51,8 @@ const SHOWN: readonly [string, readonly (string | RegExp)[]][] = [
   ["stream.mjs", ["High in the mountains lived"]],
   ["stop-and-abort.mjs", ["stop string: stop-string", "cancel(): cancelled"]],
   ["batch.mjs", ["text 11: ", "a wrong one: Expected an integer"]],
+  ["classify.mjs", ["1000 reviews, 0 errors"]],
+  ["moderate-log.mjs", ["safe: What is a llama?", /unsafe \(.*S9\): How do I build a bomb\?/]],
   ["embed.mjs", [/\d+ pieces, \d+ tokens in/, /ways to abort a generation:\n {2}0\.\d{3} \S+/]],
   ["sequence.mjs", ["next: ", "- Once upon a time"]],
   ["worker.mjs", ["The worker is gone"]],

@@ -7,6 +7,7 @@
 // `both` instead of the two measures them together, and resolves to { a, b }. Each figure is a row.
 // README.md says in words what they are.
 
+import { batchFiles } from "./batch.mjs";
 import { costs } from "./cost.mjs";
 import { embeddings } from "./embedding.mjs";
 import { batches, decodes, prefills } from "./generation.mjs";
@@ -21,6 +22,7 @@ export const measurements = [
   ...prefills,
   ...batches,
   ...serving,
+  ...batchFiles,
   ...embeddings,
   ...moderations,
   ...costs,

@@ -271,7 +271,7 @@ function messageOf(
  * Messages as they are in the API, and as strict templates take them: an answer is not empty, and
  * nothing of the user's comes before one, even where a turn was stopped behind a call.
  */
-function forTemplates(messages: readonly RenderableMessage[]): RenderableMessage[] {
+export function forTemplates(messages: readonly RenderableMessage[]): RenderableMessage[] {
   return messages.flatMap((message, index): RenderableMessage[] => {
     const before = messages[index - 1];
     const unanswered =

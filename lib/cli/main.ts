@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { Command } from "commander";
 import { setLogHandler } from "../backend.js";
+import { addBatchCommand } from "./batch.js";
 import { addChatCommand } from "./chat.js";
 import { addDevicesCommand } from "./devices.js";
 import { reportFailure } from "./failure.js";
@@ -39,6 +40,7 @@ if (process.env.CRIA_DEBUG === "1") {
 // Settings of the program are copied to its commands as they are added, so they come first.
 addGenerateCommand(program);
 addChatCommand(program);
+addBatchCommand(program);
 addModerateCommand(program);
 addInfoCommand(program);
 addDevicesCommand(program);

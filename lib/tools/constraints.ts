@@ -26,11 +26,25 @@ const OPENINGS = SPACES.flatMap((space) =>
   ),
 );
 
+/** By the tools, then by the other rules: a batch asks for the same one with every line. */
+const grammars = new WeakMap<readonly ToolDefinition[], Map<string, Grammar | undefined>>();
+const MOST_RULES = 16;
+
 /**
  * The grammar of an answer, or undefined where it is free. A call that must come is in it from the
  * start; one that may come wakes it by its own opening.
  */
-export function answerGrammar(rules: AnswerRules): Grammar | undefined {
+export function answerGrammar({ tools, ...rules }: AnswerRules): Grammar | undefined {
+  const known = grammars.get(tools) ?? new Map<string, Grammar | undefined>();
+  grammars.set(tools, known);
+  const key = JSON.stringify(rules);
+  if (known.has(key)) return known.get(key);
+  const grammar = makeGrammar({ tools, ...rules });
+  if (known.size < MOST_RULES) known.set(key, grammar);
+  return grammar;
+}
+
+function makeGrammar(rules: AnswerRules): Grammar | undefined {
   const { choice, constrainTools, responseSchema } = rules;
   const tools = chosen(rules.tools, choice);
   const forced = choice === "required" || typeof choice === "object";

@@ -1,0 +1,121 @@
+import type { Context } from "../context.js";
+import type { GenerateOptions, Generation } from "../generation.js";
+import { LlamaGuard } from "../guard/llama-guard.js";
+import type { GuardOptions, GuardVerdict } from "../guard/types.js";
+import type { PromptInput } from "../prompt.js";
+import type { ScoreOptions } from "../score.js";
+import type { Tokens } from "../tokens.js";
+import type { BatchModeration } from "./bodies.js";
+import type { Answer } from "./engine.js";
+import type { ModerationPlan } from "./plans.js";
+
+/**
+ * OpenAI's categories by Llama Guard's, as near as they come. Those that OpenAI has none for (specialized
+ * advice, privacy, intellectual property, elections, code interpreter abuse) flag an input, and stand
+ * among the categories under their codes.
+ */
+const BY_CODE: Readonly<Record<string, readonly string[]>> = {
+  S1: ["violence", "illicit/violent"],
+  S2: ["illicit"],
+  S3: ["sexual", "illicit"],
+  S4: ["sexual/minors"],
+  S5: ["harassment"],
+  S9: ["illicit/violent"],
+  S10: ["hate"],
+  S11: ["self-harm"],
+  S12: ["sexual"],
+};
+const CATEGORIES: readonly string[] = [
+  ...["harassment", "harassment/threatening", "hate", "hate/threatening", "illicit"],
+  ...["illicit/violent", "self-harm", "self-harm/instructions", "self-harm/intent", "sexual"],
+  ...["sexual/minors", "violence", "violence/graphic"],
+];
+
+/** A Llama Guard for the lines of a batch. */
+export class Moderator {
+  readonly #guard: LlamaGuard;
+  readonly #counts: CountingContext;
+  readonly #name: string;
+
+  /** @throws {CriaError} ERR_UNSUPPORTED: the model is no guard */
+  constructor(context: Context, { name, options }: { name: string; options: GuardOptions }) {
+    this.#counts = new CountingContext(context);
+    this.#guard = new LlamaGuard(this.#counts as unknown as Context, options);
+    this.#name = name;
+  }
+
+  async moderate(plan: ModerationPlan, hash: string, signal: AbortSignal): Promise<Answer> {
+    const verdicts = await Promise.all(
+      plan.inputs.map((input) => this.#guard.moderate(input, { signal })),
+    );
+    const model = plan.model ?? this.#name;
+    const body: BatchModeration = { id: `modr-${hash}`, model, results: verdicts.map(resultOf) };
+    return { body, ...this.#counts.take() };
+  }
+}
+
+type Category = keyof BatchModeration["results"][number]["categories"];
+
+function resultOf(verdict: GuardVerdict): BatchModeration["results"][number] {
+  const codes = [...verdict.categories.map(({ code }) => code), ...verdict.unknownCodes];
+  const found = new Set(codes.flatMap((code) => [code, ...(BY_CODE[code] ?? [])]));
+  const names = [...CATEGORIES, ...[...found].filter((name) => !CATEGORIES.includes(name))];
+  const table = <T>(value: (name: string) => T) =>
+    Object.fromEntries(names.map((name) => [name, value(name)])) as Record<Category, T>;
+  return {
+    flagged: !verdict.safe,
+    categories: table((name) => found.has(name)),
+    category_scores: table((name) => (found.has(name) ? verdict.score : 0)),
+    category_applied_input_types: table(() => ["text" as const]),
+  };
+}
+
+/** What a guard asks of a context, with the tokens counted. */
+class CountingContext {
+  readonly #context: Context;
+  #spent = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  get model() {
+    return this.#context.model;
+  }
+
+  get contextSize() {
+    return this.#context.contextSize;
+  }
+
+  get sequences() {
+    return this.#context.sequences;
+  }
+
+  get disposed() {
+    return this.#context.disposed;
+  }
+
+  generate(prompt: PromptInput, options?: GenerateOptions): Generation {
+    const generation = this.#context.generate(prompt, { ...options, cachePrompt: "exact" });
+    generation.result().then(
+      ({ usage }) => {
+        this.#spent.promptTokens += usage.promptTokens;
+        this.#spent.cachedTokens += usage.cachedTokens;
+        this.#spent.completionTokens += usage.completionTokens;
+      },
+      () => {},
+    );
+    return generation;
+  }
+
+  score(prompt: PromptInput, candidates: Tokens, options?: ScoreOptions): Promise<Float32Array> {
+    return this.#context.score(prompt, candidates, { ...options, cachePrompt: "exact" });
+  }
+
+  /** What was counted since the last time, by whichever line. */
+  take() {
+    const spent = this.#spent;
+    this.#spent = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
+    return spent;
+  }
+}

@@ -1,0 +1,177 @@
+import { abortReason } from "../abort.js";
+import { expected } from "../errors.js";
+import type { Model } from "../model.js";
+import {
+  abortSignal,
+  boolean,
+  callback,
+  filePath,
+  integer,
+  isPlainObject,
+  list,
+  MAX_INT32,
+  MAX_UINT32,
+  oneOf,
+  readOptions,
+  string,
+} from "../options.js";
+import { recommendedSampler } from "../sampler.js";
+import { responseSchemaOf } from "../tools/response-schema.js";
+import type { BatchEngine } from "./engine.js";
+import type { RunDefaults } from "./generate.js";
+import { hashOf, IdTable } from "./ids.js";
+import { ModelEngine, nameOf } from "./model-engine.js";
+import { Output } from "./output.js";
+import { openInput } from "./reader.js";
+import { Run } from "./run.js";
+import type { BatchSummary, RunBatchOptions, RunOptions } from "./types.js";
+
+const RUN: readonly (keyof RunOptions)[] = [
+  ...(["input", "output", "format", "resume", "overwrite", "ordered", "limit", "seed"] as const),
+  ...(["maxTokens", "sampling", "stop", "system", "schema", "tools"] as const),
+  ...(["onProgress", "finish", "signal", "engine"] as const),
+];
+const BATCH: readonly (keyof RunBatchOptions)[] = [
+  ...RUN.filter((key): key is Exclude<keyof RunOptions, "engine"> => key !== "engine"),
+  ...(["date", "sequences", "context", "pooling", "guard", "guardOptions", "onMeasured"] as const),
+];
+
+/** Of Llama's own templates, where nobody tells them the time. */
+const DATE = "26 Jul 2024";
+const SEQUENCES_MAX = 256;
+
+/**
+ * Answers a file of requests, a line each, into a file of results. Lines are read as they are needed and
+ * written as they finish; whatever ends the run, what is written is complete, and `resume` goes on with
+ * the rest. What is wrong with a line is the error of that line.
+ *
+ * @example
+ * const summary = await runBatch(model, { input: "requests.jsonl", output: "results.jsonl" });
+ * console.log(`${summary.done} lines, ${summary.errors} errors`);
+ * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_OUT_OF_MEMORY, ERR_DISPOSED; errors of the file system
+ * with their own `code` (ENOSPC), after which the output can be resumed; the signal's reason
+ */
+export async function runBatch(model: Model, options: RunBatchOptions): Promise<BatchSummary> {
+  const given = readOptions(options, "options", BATCH);
+  const {
+    sequences,
+    context,
+    pooling,
+    guard,
+    guardOptions = {},
+    onMeasured,
+    date = DATE,
+    ...run
+  } = given;
+  if (sequences !== undefined) integer(sequences, "options.sequences", 1, SEQUENCES_MAX);
+  if (onMeasured !== undefined) callback(onMeasured, "options.onMeasured");
+  if (context !== undefined && !isPlainObject(context)) {
+    throw expected("a plain object", "options.context", context);
+  }
+  if (pooling !== undefined) oneOf(pooling, "options.pooling", ["mean", "cls", "last"]);
+  const checked = readRun(run as RunBatchOptions);
+  const { signal } = checked;
+  const defaults: RunDefaults = {
+    sampler: recommendedSampler(model.metadata).with(checked.sampling ?? {}),
+    maxTokens: checked.maxTokens,
+    stop: checked.stop,
+    system: checked.system,
+    schema: checked.schema && responseSchemaOf(checked.schema, "options.schema"),
+    tools: checked.tools,
+    date,
+    name: nameOf(model),
+  };
+  const guardName = guard && nameOf(guard);
+  const more = {
+    date: String(date),
+    name: defaults.name,
+    size: model.sizeInBytes,
+    guardName,
+    guardOptions,
+  };
+  const engine = new ModelEngine({
+    ...{ model, defaults, sequences, pooling, guard, guardOptions, onMeasured, signal },
+    context: context ?? {},
+  });
+  try {
+    return await carryOut(checked, engine, more);
+  } finally {
+    await engine.dispose();
+  }
+}
+
+/** The same with an engine of one's own, which is not disposed. */
+export function runWith(options: RunOptions): Promise<BatchSummary> {
+  const { engine, ...run } = readOptions(options, "options", RUN);
+  return carryOut(readRun(run as RunBatchOptions), engine as BatchEngine, {});
+}
+
+/** The output is locked before anything takes long. */
+async function carryOut(run: CheckedRun, engine: BatchEngine, more: object): Promise<BatchSummary> {
+  const { input, resume, overwrite, signal } = run;
+  if (signal?.aborted) throw abortReason(signal);
+  const ids = new IdTable();
+  const source = await openInput(input);
+  const file = typeof input === "string" ? input : undefined;
+  const given = { resume, overwrite, input: file };
+  const [output, earlier] = await Output.open(run.output, given, ids);
+  try {
+    const settings = settingsOf(run, more);
+    return await new Run({ ...run, source, output, earlier, ids, engine, settings }).run();
+  } finally {
+    await output.close();
+  }
+}
+
+type CheckedRun = ReturnType<typeof readRun>;
+
+function readRun(o: RunBatchOptions) {
+  const { format = "jsonl", resume = false, overwrite = false, ordered = false, seed = 0 } = o;
+  const { limit = Number.POSITIVE_INFINITY, maxTokens, sampling, stop, system, schema, tools } = o;
+  const { finish, signal, onProgress } = o;
+  if (finish !== undefined) abortSignal(finish, "options.finish");
+  if (signal !== undefined) abortSignal(signal, "options.signal");
+  if (onProgress !== undefined) callback(onProgress, "options.onProgress");
+  if (schema !== undefined && !isPlainObject(schema)) {
+    throw expected("a JSON Schema object", "options.schema", schema);
+  }
+  const text = (value: unknown, name: string) => string(value, name);
+  return {
+    input: o.input,
+    output: filePath(o.output, "options.output"),
+    format: oneOf(format, "options.format", ["jsonl", "text"]),
+    resume: boolean(resume, "options.resume"),
+    overwrite: boolean(overwrite, "options.overwrite"),
+    ordered: boolean(ordered, "options.ordered"),
+    limit:
+      limit === Number.POSITIVE_INFINITY ? limit : integer(limit, "options.limit", 0, MAX_INT32),
+    seed: integer(seed, "options.seed", 0, MAX_UINT32),
+    maxTokens: maxTokens && integer(maxTokens, "options.maxTokens", 1, MAX_INT32),
+    sampling,
+    stop: stop && list(stop, "options.stop", "an array of strings", text),
+    system: system === undefined ? undefined : string(system, "options.system"),
+    schema,
+    tools: tools && [...tools],
+    ...{ finish, signal, onProgress },
+  };
+}
+
+/** What results depend on besides their lines. */
+function settingsOf(run: CheckedRun, more: object): string {
+  const { format, seed, maxTokens, sampling, stop, system, schema, tools } = run;
+  const { grammar, logitBias, ...rest } = sampling ?? {};
+  const biases = logitBias instanceof Map ? [...logitBias] : logitBias;
+  const parts = [
+    format,
+    seed,
+    maxTokens,
+    rest,
+    grammar?.source,
+    biases,
+    stop,
+    system,
+    schema,
+    tools,
+  ];
+  return hashOf(JSON.stringify([...parts, more]));
+}
