@@ -16,7 +16,6 @@ export type {
   SequencesMeasured,
 } from "./batch/types.js";
 export type { BuiltinTool } from "./chat/llama-3.js";
-export type { ChatMessage, ChatMessageInput, TextPart, ToolCallInput } from "./chat/messages.js";
 export type { ChatGuard, Moderator } from "./chat/moderation.js";
 export type { ChatFormatName } from "./chat/recognise.js";
 export { type RenderChatOptions, renderChat } from "./chat/render.js";
@@ -55,6 +54,12 @@ export {
 } from "./guard/types.js";
 export { parseGuardVerdict } from "./guard/verdict.js";
 export type { TokenLogprob, TokenLogprobs } from "./logprobs.js";
+export type {
+  ChatMessage,
+  ChatMessageInput,
+  TextPart,
+  ToolCallInput,
+} from "./messages/messages.js";
 export {
   type DetokenizeOptions,
   Model,

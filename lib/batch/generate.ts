@@ -1,12 +1,12 @@
 import { type AnswerReader, readerOf } from "../chat/answer.js";
 import { forTemplates } from "../chat/conductor.js";
-import { type RenderableMessage, readMessages } from "../chat/messages.js";
 import { type CheckedTurnOptions, readTurnOptions } from "../chat/session-options.js";
 import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
 import type { Context } from "../context.js";
 import { invalid } from "../errors.js";
 import type { GenerateOptions, Generation, GenerationResult } from "../generation.js";
 import type { Grammar } from "../grammar.js";
+import { type RenderableMessage, readMessages } from "../messages/messages.js";
 import type { Model } from "../model.js";
 import { type PromptInput, promptToString } from "../prompt.js";
 import type { Sampler } from "../sampler.js";

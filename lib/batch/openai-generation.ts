@@ -1,6 +1,6 @@
-import type { ChatMessageInput } from "../chat/messages.js";
 import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
 import { expected, invalid } from "../errors.js";
+import type { ChatMessageInput } from "../messages/messages.js";
 import {
   boolean,
   integer,

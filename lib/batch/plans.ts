@@ -1,5 +1,5 @@
-import type { ChatMessageInput } from "../chat/messages.js";
 import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
+import type { ChatMessageInput } from "../messages/messages.js";
 import type { SamplerOptions } from "../sampler.js";
 import type { ToolChoice } from "../tools/types.js";
 

@@ -1,7 +1,7 @@
-import type { ChatMessageInput } from "../chat/messages.js";
 import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
 import { invalid } from "../errors.js";
 import { Grammar } from "../grammar.js";
+import type { ChatMessageInput } from "../messages/messages.js";
 import { integer, list, MAX_INT32, string } from "../options.js";
 import type { SamplerOptions } from "../sampler.js";
 import { KNOWN as SAMPLER_OPTIONS } from "../sampler-options.js";

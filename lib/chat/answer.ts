@@ -1,9 +1,9 @@
 import { behind, Grammar, lazyGrammar } from "../grammar.js";
+import type { RenderableMessage } from "../messages/messages.js";
 import type { NativeTemplateFormat, StopReason } from "../native.js";
 import { type AnswerRules, answerGrammar } from "../tools/constraints.js";
 import { ToolCallParser } from "../tools/parser.js";
 import type { ParsedToolCall, ToolParserEvent } from "../tools/types.js";
-import type { RenderableMessage } from "./messages.js";
 import type { ChatRenderer } from "./render.js";
 import { templateToolCalls } from "./template.js";
 

@@ -1,6 +1,6 @@
+import type { RenderableMessage } from "../messages/messages.js";
 import type { Model } from "../model.js";
 import type { Prompt } from "../prompt.js";
-import type { RenderableMessage } from "./messages.js";
 
 /** Dropping goes on to this share of the room, so that not every later turn drops one more. */
 const KEPT = 0.75;

@@ -1,9 +1,9 @@
 import { watchSignal } from "../abort.js";
 import type { GenerationResult } from "../generation.js";
 import type { GuardVerdict } from "../guard/types.js";
+import type { RenderableMessage } from "../messages/pairing.js";
 import type { ParsedToolCall, ToolParserEvent } from "../tools/types.js";
 import { type Judge, tell } from "./moderation.js";
-import type { RenderableMessage } from "./pairing.js";
 import { isBlank, pieceEnd } from "./sentences.js";
 import type { RunningTurn } from "./turn.js";
 

@@ -1,5 +1,10 @@
-import type { ChatMessage } from "./messages.js";
-import { pairResults, type RenderableMessage, type UnpairedMessage, unpaired } from "./pairing.js";
+import type { ChatMessage } from "../messages/messages.js";
+import {
+  pairResults,
+  type RenderableMessage,
+  type UnpairedMessage,
+  unpaired,
+} from "../messages/pairing.js";
 
 /** What the turns of a session share. */
 export class SessionHistory {

@@ -1,8 +1,9 @@
 import { CriaError } from "../errors.js";
+import { isStructure, jsonText, pythonJson } from "../messages/json.js";
+import type { RenderableMessage } from "../messages/messages.js";
+import { strip } from "../messages/white-space.js";
 import type { Prompt, PromptSegment } from "../prompt.js";
 import type { ToolCall, ToolDefinition } from "../tools/types.js";
-import { isStructure, jsonText, pythonJson } from "./json.js";
-import type { RenderableMessage } from "./messages.js";
 import { KNOWLEDGE, SHAPE, SYSTEM_INTRODUCTION, USER_INTRODUCTION } from "./wording.js";
 
 /** Control tokens that a model must have for any of these formats. */
@@ -230,18 +231,4 @@ function header(role: string): PromptSegment[] {
 
 function control(token: Control): PromptSegment {
   return { control: token };
-}
-
-/** What Python's `str.strip()` takes away, and so the models' templates: not what `trim()` does. */
-const WHITE_SPACE = new Set(
-  "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007" +
-    "\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000",
-);
-
-function strip(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && WHITE_SPACE.has(text[start] as string)) start += 1;
-  while (end > start && WHITE_SPACE.has(text[end - 1] as string)) end -= 1;
-  return text.slice(start, end);
 }

@@ -1,9 +1,9 @@
 import { untilAborted } from "../abort.js";
 import { CriaError, expected, show } from "../errors.js";
 import type { GuardVerdict } from "../guard/types.js";
+import type { ChatMessage, RenderableMessage } from "../messages/messages.js";
 import { readOptions, unreadable } from "../options.js";
 import { shown } from "./history.js";
-import type { ChatMessage, RenderableMessage } from "./messages.js";
 import { isBlank } from "./sentences.js";
 import type { RunningTurn } from "./turn.js";
 

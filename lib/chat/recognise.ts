@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { templateTexts } from "./template-texts.js";
+import { templateTexts } from "../messages/template-texts.js";
 import { KNOWLEDGE, SHAPE, SYSTEM_INTRODUCTION, USER_INTRODUCTION } from "./wording.js";
 
 /** Formats with a renderer of their own. 3.3 has the template of 3.1, byte for byte. */

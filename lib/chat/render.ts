@@ -1,16 +1,16 @@
 import { types } from "node:util";
 import { CriaError, expected } from "../errors.js";
-import type { Model } from "../model.js";
-import { boolean, isPlainObject, list, oneOf, readOptions } from "../options.js";
-import type { Prompt } from "../prompt.js";
-import type { ToolChoice, ToolDefinition } from "../tools/types.js";
-import { type BuiltinTool, LLAMA_3_CONTROLS, LLAMA_31_CONTROLS, renderLlama3 } from "./llama-3.js";
 import {
   type ChatMessageInput,
   guarded,
   type RenderableMessage,
   readMessages,
-} from "./messages.js";
+} from "../messages/messages.js";
+import type { Model } from "../model.js";
+import { boolean, isPlainObject, list, oneOf, readOptions } from "../options.js";
+import type { Prompt } from "../prompt.js";
+import type { ToolChoice, ToolDefinition } from "../tools/types.js";
+import { type BuiltinTool, LLAMA_3_CONTROLS, LLAMA_31_CONTROLS, renderLlama3 } from "./llama-3.js";
 import { type ChatFormatName, recogniseFormat } from "./recognise.js";
 import {
   renderTemplate,

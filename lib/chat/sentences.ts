@@ -1,4 +1,4 @@
-import { strip } from "../white-space.js";
+import { strip } from "../messages/white-space.js";
 
 /** Made when it is first needed. Where a sentence begins hardly depends on the language. */
 let sentences: Intl.Segmenter | undefined;

@@ -1,13 +1,17 @@
 import { CriaError, invalid } from "../errors.js";
 import { nativeGenerateOptions } from "../generate-options.js";
 import type { GenerateOptions } from "../generation.js";
+import {
+  type ChatMessageInput,
+  type RenderableMessage,
+  readMessages,
+} from "../messages/messages.js";
 import type { Model } from "../model.js";
 import { boolean, integer, isPlainObject, list, oneOf, readOptions, string } from "../options.js";
 import { Sampler } from "../sampler.js";
 import { type Tool, toolOf } from "../tools/define.js";
 import { responseSchemaOf } from "../tools/response-schema.js";
 import type { ToolChoice } from "../tools/types.js";
-import { type ChatMessageInput, type RenderableMessage, readMessages } from "./messages.js";
 import { type ChatGuard, type Moderator, readGuard } from "./moderation.js";
 import { type ChatRenderer, chatRenderer, type RenderChatOptions } from "./render.js";
 import type { ToolDefinitionInput } from "./tool-definitions.js";

@@ -1,9 +1,14 @@
 import type { Context } from "../context.js";
 import { expected } from "../errors.js";
+import {
+  type ChatMessage,
+  type ChatMessageInput,
+  guarded,
+  readUnpaired,
+} from "../messages/messages.js";
+import type { UnpairedMessage } from "../messages/pairing.js";
 import { Conductor } from "./conductor.js";
 import { SessionHistory, shown } from "./history.js";
-import { type ChatMessage, type ChatMessageInput, guarded, readUnpaired } from "./messages.js";
-import type { UnpairedMessage } from "./pairing.js";
 import {
   type ChatSessionOptions,
   type ChatTurnOptions,

@@ -1,12 +1,12 @@
 import { engine } from "../engine.js";
 import { CriaError, expected, fromNative, invalid, show } from "../errors.js";
+import type { RenderableMessage } from "../messages/messages.js";
 import type { Model } from "../model.js";
 import type { NativeTemplateFormat, NativeTemplateRequest } from "../native.js";
 import { nativeOf } from "../natives.js";
 import { isPlainObject, unreadable } from "../options.js";
 import type { Prompt } from "../prompt.js";
 import type { ParsedToolCalls, ToolChoice, ToolDefinition } from "../tools/types.js";
-import type { RenderableMessage } from "./messages.js";
 
 /** What a model's own template takes, checked. */
 export interface TemplateOptions {

@@ -1,8 +1,8 @@
 import { watchSignal } from "../abort.js";
 import { CriaError } from "../errors.js";
+import type { RenderableMessage } from "../messages/messages.js";
 import type { Tool } from "../tools/define.js";
 import type { ParsedToolCall } from "../tools/types.js";
-import type { RenderableMessage } from "./messages.js";
 import type { RunningTurn } from "./turn.js";
 
 type ToolMessage = Extract<RenderableMessage, { readonly role: "tool" }>;

@@ -1,7 +1,7 @@
 import { CriaError, expected, invalid } from "../errors.js";
+import { isObject, jsonText } from "../messages/json.js";
 import { list } from "../options.js";
 import type { ToolDefinition, ToolDefinitionInput } from "../tools/types.js";
-import { isObject, jsonText } from "./json.js";
 
 export type { ToolDefinitionInput };
 

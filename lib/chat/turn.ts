@@ -2,8 +2,8 @@ import { abortReason, untilAborted, watchSignal } from "../abort.js";
 import { Channel } from "../channel.js";
 import type { GenerationResult, GenerationUsage } from "../generation.js";
 import type { GuardVerdict } from "../guard/types.js";
+import type { ChatMessage } from "../messages/messages.js";
 import type { ParsedToolCall } from "../tools/types.js";
-import type { ChatMessage } from "./messages.js";
 
 /** What happens in a turn, in order. */
 export type ChatEvent =

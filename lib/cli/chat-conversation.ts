@@ -1,4 +1,3 @@
-import type { ChatMessageInput } from "../chat/messages.js";
 import { renderChat } from "../chat/render.js";
 import { ChatSession } from "../chat/session.js";
 import type { ChatTurnOptions } from "../chat/session-options.js";
@@ -7,6 +6,7 @@ import type { Context } from "../context.js";
 import { CriaError } from "../errors.js";
 import type { GenerateOptions } from "../generation.js";
 import type { LlamaGuard } from "../guard/llama-guard.js";
+import type { ChatMessageInput } from "../messages/messages.js";
 import type { Tool } from "../tools/define.js";
 import { readConversation, writeConversation } from "./chat-file.js";
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { ChatMessage, ChatMessageInput } from "../chat/messages.js";
+import type { ChatMessage, ChatMessageInput } from "../messages/messages.js";
 import { visible } from "./visible.js";
 
 /** Far more than any context holds. */

@@ -1,7 +1,7 @@
-import { pythonJson } from "../chat/json.js";
-import { type ChatMessageInput, readUnpaired } from "../chat/messages.js";
 import { expected, invalid } from "../errors.js";
-import { strip } from "../white-space.js";
+import { pythonJson } from "../messages/json.js";
+import { type ChatMessageInput, readUnpaired } from "../messages/messages.js";
+import { strip } from "../messages/white-space.js";
 
 /** What one side says, before the other one does. */
 export interface GuardTurn {

@@ -1,7 +1,7 @@
 import { CriaError } from "../errors.js";
+import { strip } from "../messages/white-space.js";
 import type { Model } from "../model.js";
 import type { Prompt } from "../prompt.js";
-import { strip } from "../white-space.js";
 import { type GuardTurn, startWithUser } from "./conversation.js";
 
 export interface FitOptions {

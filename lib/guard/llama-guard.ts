@@ -1,7 +1,7 @@
-import type { ChatMessageInput } from "../chat/messages.js";
 import type { Context } from "../context.js";
 import { disposedError, expected } from "../errors.js";
 import { isMarked, mark } from "../marker.js";
+import type { ChatMessageInput } from "../messages/messages.js";
 import { abortSignal, boolean, readOptions } from "../options.js";
 import { type Outcome, opener, Windowed, windowWidth } from "../windowed.js";
 import { readConversation } from "./conversation.js";

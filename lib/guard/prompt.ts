@@ -1,4 +1,4 @@
-import type { ChatMessageInput } from "../chat/messages.js";
+import type { ChatMessageInput } from "../messages/messages.js";
 import type { Prompt, PromptSegment } from "../prompt.js";
 import { type GuardTurn, readConversation } from "./conversation.js";
 import { type GuardPolicy, readGuardOptions } from "./policy.js";

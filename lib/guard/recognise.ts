@@ -1,5 +1,5 @@
-import { templateTexts } from "../chat/template-texts.js";
 import { CriaError } from "../errors.js";
+import { templateTexts } from "../messages/template-texts.js";
 import type { Model } from "../model.js";
 import { promptToString } from "../prompt.js";
 import { readGuardOptions } from "./policy.js";

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatByTexts, recogniseFormat } from "../../lib/chat/recognise.js";
-import { templateTexts } from "../../lib/chat/template-texts.js";
+import { templateTexts } from "../../lib/messages/template-texts.js";
 import { llamaCppDir } from "../support/llama-cpp-dir.js";
 import { ROOT } from "../support/paths.js";
 

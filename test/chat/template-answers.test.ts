@@ -1,6 +1,6 @@
-import { readMessages } from "../../lib/chat/messages.js";
 import { type TemplateFormat, templateFormat, templateToolCalls } from "../../lib/chat/template.js";
 import { Model, type ToolChoice, type ToolDefinition } from "../../lib/index.js";
+import { readMessages } from "../../lib/messages/messages.js";
 import { nativeOf } from "../../lib/natives.js";
 import { tool } from "../support/conversations.js";
 import { request, TEMPLATES, template } from "../support/templates.js";

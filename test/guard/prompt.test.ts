@@ -11,7 +11,7 @@ import {
   promptToString,
   renderGuardPrompt,
 } from "../../lib/index.js";
-import { strip } from "../../lib/white-space.js";
+import { strip } from "../../lib/messages/white-space.js";
 import { MODEL } from "../support/paths.js";
 import { controlTokens, promptIds } from "../support/prompt-ids.js";
 import { Random } from "../support/random.js";

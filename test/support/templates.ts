@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ChatMessageInput, readMessages } from "../../lib/chat/messages.js";
 import { type TemplateOptions, templateRequest } from "../../lib/chat/template.js";
 import type { Model, Prompt } from "../../lib/index.js";
+import { type ChatMessageInput, readMessages } from "../../lib/messages/messages.js";
 import type { NativeTemplateRequest } from "../../lib/native.js";
 import { nativeOf } from "../../lib/natives.js";
 import type { ToolDefinition } from "../../lib/tools/types.js";

@@ -1,5 +1,5 @@
-import { readMessages } from "../../lib/chat/messages.js";
 import { type ChatMessageInput, CriaError, renderChat } from "../../lib/index.js";
+import { readMessages } from "../../lib/messages/messages.js";
 
 const read = (...messages: unknown[]) => readMessages(messages as ChatMessageInput[]);
 const user = { role: "user", content: "Hi" };
