@@ -50,6 +50,7 @@ struct Shape {
   bool shared = false;
   int32_t cells = 0;  // of a shared cache; 0: enough for all
   int32_t micro_batch = 512;
+  ggml_type cache_type = GGML_TYPE_F16;
 };
 
 struct Free {
@@ -67,6 +68,8 @@ inline ContextPtr make_context(const Shape& shape) {
   params.n_batch = static_cast<uint32_t>(std::max(shape.micro_batch, shape.sequences));
   params.n_ubatch = static_cast<uint32_t>(shape.micro_batch);
   params.kv_unified = shape.shared;
+  params.type_k = shape.cache_type;
+  params.type_v = shape.cache_type;
   params.n_threads = 1;
   params.n_threads_batch = 1;
   ContextPtr context(llama_init_from_model(model()->handle(), params));
@@ -145,9 +148,10 @@ inline llama_token likeliest(const std::vector<float>& logits) { return likelies
 // evaluates prompt and tokens alone. 0: these are what greedy choice gives. `ends`: whether tokens
 // that end a generation were among the candidates.
 inline float gap(const Tokens& prompt, const Tokens& generated, int32_t micro_batch = 512,
-                 bool ends = true) {
+                 bool ends = true, ggml_type cache_type = GGML_TYPE_F16) {
   Shape shape{1, static_cast<int32_t>(prompt.size() + generated.size()) + 1};
   shape.micro_batch = micro_batch;
+  shape.cache_type = cache_type;
   const ContextPtr context = make_context(shape);
   const Tokens all = joined(prompt, generated);
   std::vector<float> logits;

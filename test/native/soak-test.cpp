@@ -26,8 +26,8 @@ constexpr int kOperations = 350;
 constexpr size_t kPending = 12;
 constexpr int32_t kContextSize = 256;
 constexpr int32_t kMicroBatch = 64;
-// With weights that are not quantized. Those of Q8_0 round what they are multiplied with to 8 bits,
-// and carry the last bit of a sum on to logits that differ by 1.
+// With weights and a cache of 32 bits. Those of Q8_0 round what they are multiplied with to 8 bits,
+// and carry the last bit of a sum on to logits that differ by 1; a cache of 16 bits, by 0.2.
 constexpr float kNearTie = 0.05F;
 
 class Soak {
@@ -37,6 +37,7 @@ class Soak {
         reuse_(reuse),
         roomy_(!options.shared_cache || options.cache_size >= kContextSize * options.sequences),
         tolerance_(options.shared_cache || reuse == Reuse::kAny ? kNearTie : 0),
+        cache_type_(options.cache_type_key),
         client_(options) {
     for (int i = 0; i < 3; ++i)
       prefixes_.push_back(demo::random_text(random_, 20 + below(90)));
@@ -182,7 +183,8 @@ class Soak {
     const cria::News news = told(command::Sample{id, 1, {cria::step::Greedy{}}, 0});
     // Evaluated in other pieces than a prompt would be.
     if (news.answer) {
-      CHECK(demo::gap(tokens, {news.answer->token}, kMicroBatch) <= demo::kNearTie);
+      CHECK(demo::gap(tokens, {news.answer->token}, kMicroBatch, true, cache_type_) <=
+            demo::kNearTie);
     }
   }
 
@@ -217,12 +219,13 @@ class Soak {
       CHECK(story.finish->stop_token != LLAMA_TOKEN_NULL || !roomy_ ||
             static_cast<int32_t>(all.size()) == asked.max_tokens);
     }
-    const float gap = demo::gap(asked.prompt, all, kMicroBatch);
+    const float gap = demo::gap(asked.prompt, all, kMicroBatch, true, cache_type_);
     CHECK(gap <= tolerance_);
   }
 
   void check_score(const std::vector<float>& values, const Asked& asked) const {
-    const demo::ContextPtr context = demo::make_context({1, kContextSize, false, 0, kMicroBatch});
+    const demo::ContextPtr context =
+        demo::make_context({1, kContextSize, false, 0, kMicroBatch, cache_type_});
     std::vector<float> logits;
     for (size_t begin = 0; begin < asked.prompt.size(); begin += kMicroBatch) {
       const size_t end = std::min(begin + kMicroBatch, asked.prompt.size());
@@ -242,6 +245,7 @@ class Soak {
   const Reuse reuse_;
   const bool roomy_;
   const float tolerance_;
+  const ggml_type cache_type_;
   Client client_;
   const demo::TemporaryFile file_;
   std::vector<Tokens> prefixes_;
@@ -280,28 +284,34 @@ ContextOptions options(bool shared) {
 
 }  // namespace
 
+ContextOptions unrounded(bool shared) {
+  ContextOptions same = options(shared);
+  same.cache_type_key = same.cache_type_value = GGML_TYPE_F32;
+  return same;
+}
+
 TEST(separate_streams_each_for_itself) { Soak(options(false), Reuse::kNone, 1).run(); }
 
 TEST(separate_streams_with_prefixes_copied) {
   const Unquantized model;
-  Soak(options(false), Reuse::kAny, 2).run();
+  Soak(unrounded(false), Reuse::kAny, 2).run();
 }
 
 TEST(separate_streams_with_exact_prefixes) { Soak(options(false), Reuse::kExact, 6).run(); }
 
 TEST(a_shared_cache_each_for_itself) {
   const Unquantized model;
-  Soak(options(true), Reuse::kNone, 3).run();
+  Soak(unrounded(true), Reuse::kNone, 3).run();
 }
 
 TEST(a_shared_cache_with_shared_prefixes) {
   const Unquantized model;
-  Soak(options(true), Reuse::kAny, 4).run();
+  Soak(unrounded(true), Reuse::kAny, 4).run();
 }
 
 TEST(a_shared_cache_that_is_too_small) {
   const Unquantized model;
-  ContextOptions scarce = options(true);
+  ContextOptions scarce = unrounded(true);
   scarce.cache_size = 512;
   Soak(scarce, Reuse::kAny, 5).run();
 }
