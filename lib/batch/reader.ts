@@ -21,6 +21,8 @@ export interface InputLine {
 export interface LineSource extends AsyncIterable<InputLine> {
   /** 0…1; undefined where the end is not known. */
   readonly fraction: number | undefined;
+  /** Whether or not it was read. */
+  close(): Promise<void>;
 }
 
 type Input = string | Iterable<Uint8Array | object> | AsyncIterable<Uint8Array | object>;
@@ -36,7 +38,11 @@ export async function openInput(input: Input): Promise<LineSource> {
     throw expected("a file's path, or an iterable of bytes or requests", "options.input", input);
   }
   const lines = itemLines(input);
-  return { fraction: undefined, [Symbol.asyncIterator]: () => lines[Symbol.asyncIterator]() };
+  return {
+    fraction: undefined,
+    close: async () => {},
+    [Symbol.asyncIterator]: () => lines[Symbol.asyncIterator](),
+  };
 }
 
 async function fileLines(path: string): Promise<LineSource> {
@@ -65,10 +71,10 @@ async function fileLines(path: string): Promise<LineSource> {
         yield* lines();
       } catch (error) {
         throw unreadableInput(path, error);
-      } finally {
-        await handle.close().catch(() => {});
       }
     },
+    // It may be closed already: by the stream that has read it to its end.
+    close: () => handle.close().catch(() => {}),
   };
 }
 

@@ -114,12 +114,16 @@ async function carryOut(run: CheckedRun, engine: BatchEngine, more: object): Pro
   const source = await openInput(input);
   const file = typeof input === "string" ? input : undefined;
   const given = { resume, overwrite, input: file };
-  const [output, earlier] = await Output.open(run.output, given, ids);
   try {
-    const settings = settingsOf(run, more);
-    return await new Run({ ...run, source, output, earlier, ids, engine, settings }).run();
+    const [output, earlier] = await Output.open(run.output, given, ids);
+    try {
+      const settings = settingsOf(run, more);
+      return await new Run({ ...run, source, output, earlier, ids, engine, settings }).run();
+    } finally {
+      await output.close();
+    }
   } finally {
-    await output.close();
+    await source.close();
   }
 }
 
