@@ -50,7 +50,7 @@ struct Shape {
   bool shared = false;
   int32_t cells = 0;  // of a shared cache; 0: enough for all
   int32_t micro_batch = 512;
-  ggml_type cache_type = GGML_TYPE_F16;
+  bool rounds = true;  // keys and values go through 16 bits, as they do by default
 };
 
 struct Free {
@@ -68,8 +68,11 @@ inline ContextPtr make_context(const Shape& shape) {
   params.n_batch = static_cast<uint32_t>(std::max(shape.micro_batch, shape.sequences));
   params.n_ubatch = static_cast<uint32_t>(shape.micro_batch);
   params.kv_unified = shape.shared;
-  params.type_k = shape.cache_type;
-  params.type_v = shape.cache_type;
+  if (!shape.rounds) {
+    params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    params.type_k = GGML_TYPE_F32;
+    params.type_v = GGML_TYPE_F32;
+  }
   params.n_threads = 1;
   params.n_threads_batch = 1;
   ContextPtr context(llama_init_from_model(model()->handle(), params));
@@ -148,10 +151,10 @@ inline llama_token likeliest(const std::vector<float>& logits) { return likelies
 // evaluates prompt and tokens alone. 0: these are what greedy choice gives. `ends`: whether tokens
 // that end a generation were among the candidates.
 inline float gap(const Tokens& prompt, const Tokens& generated, int32_t micro_batch = 512,
-                 bool ends = true, ggml_type cache_type = GGML_TYPE_F16) {
+                 bool ends = true, bool rounds = true) {
   Shape shape{1, static_cast<int32_t>(prompt.size() + generated.size()) + 1};
   shape.micro_batch = micro_batch;
-  shape.cache_type = cache_type;
+  shape.rounds = rounds;
   const ContextPtr context = make_context(shape);
   const Tokens all = joined(prompt, generated);
   std::vector<float> logits;
