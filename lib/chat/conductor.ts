@@ -196,7 +196,7 @@ export class Conductor {
       gate.push(reader.finish(result.stopReason));
       await gate.finish();
       this.#count(result.usage);
-      const keptTokens = renderer.format !== "template" && gate.complete;
+      const keptTokens = renderer.format !== "template" && gate.verbatim;
       const { calls, blocked } = gate;
       const message = messageOf(gate.content, calls, result, keptTokens);
       return { message, calls, stopReason: gate.stopReason(result.stopReason), blocked };

@@ -62,6 +62,20 @@ describe("a call", () => {
     await goesOn(chat, script);
   });
 
+  test.each([
+    '{"name": "look", "parameters": {"at": "a"}, "note": "bad"}',
+    '{"name": "look", "parameters": {"at": "bad", "at": "a"}}',
+  ])("takes nothing along that was not judged: %s", async (written) => {
+    const { chat, script, ran } = guardedSession([written, "Done."], {
+      guard: { output: flagging("bad") },
+    });
+    const { stopReason } = await chat.send("x").result();
+    expect({ stopReason, ran }).toEqual({ stopReason: "end-of-turn", ran: ["a"] });
+    expect(script.asked.at(-1)?.prompt).toContain('{"name": "look", "parameters": {"at": "a"}}');
+    expect(script.asked.at(-1)?.prompt).not.toContain("bad");
+    await goesOn(chat, script);
+  });
+
   test("that cannot be read is judged by what the model wrote", async () => {
     const broken = '<function=look>{"at": bad}</function>';
     const { chat } = guardedSession([broken], { guard: { output: flagging("bad") } });
