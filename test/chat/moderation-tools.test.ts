@@ -1,3 +1,4 @@
+import { type ChatSessionOptions, defineTool } from "../../lib/index.js";
 import {
   flagging,
   goesOn,
@@ -124,6 +125,22 @@ describe("a tool's result", () => {
       { role: "tool", content: '{"seen":"bad"}' },
     ]);
     await goesOn(chat, script, 'seen": "bad');
+  });
+
+  test("is told as it was judged, whatever else the object has", async () => {
+    const live = Object.assign(new Map([["bad", 1]]), { good: true });
+    const peek = defineTool({ name: "peek", execute: () => live });
+    const results = async (guard: ChatSessionOptions["guard"]) => {
+      const { chat } = guardedSession([call("peek", {}), "Done."], {
+        ...(guard && { guard }),
+        tools: [peek],
+      });
+      const { events, end } = watch(chat.send("x"));
+      await end;
+      return events.flatMap((event) => (event.type === "tool-result" ? [event.result] : []));
+    };
+    expect(await results({ toolResults: flagging("bad") })).toStrictEqual([{ good: true }]);
+    expect((await results(undefined))[0]).toBe(live);
   });
 
   test("of the caller's is judged in the input", async () => {
