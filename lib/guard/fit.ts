@@ -1,5 +1,5 @@
 import { CriaError } from "../errors.js";
-import { strip } from "../messages/white-space.js";
+import { afterWhiteSpace, strip } from "../messages/white-space.js";
 import type { Model } from "../model.js";
 import type { Prompt } from "../prompt.js";
 import { type GuardTurn, startWithUser } from "./conversation.js";
@@ -85,27 +85,26 @@ export function* pieces(
   // The same framing as in the prompt, since the space and the blank line join what is beside them.
   const fits = (piece: string) => length(` ${piece}\n\n`) <= left;
   for (const [start, end] of ranges(text, left, fits)) {
-    const piece = strip(text.slice(start, end));
-    if (piece !== "") yield conversation(piece);
+    yield conversation(strip(text.slice(start, end)));
   }
 }
 
 /**
  * From where to where the pieces of a text go that fit: cut between words where there are any, each
- * from before the end of the one before it.
+ * from before the end of the one before it, but for white space, however much there is of it.
  */
 export function* ranges(
   text: string,
   room: number,
   fits: (piece: string) => boolean,
 ): Generator<[start: number, end: number], undefined> {
-  let start = 0;
+  let start = afterWhiteSpace(text, 0);
   while (start < text.length) {
     const end = pieceEnd(text, start, room, fits);
     yield [start, end];
     if (end === text.length) break;
     const back = end - Math.floor((end - start) * OVERLAP);
-    start = Math.max(border(text, back, end), start + 1);
+    start = afterWhiteSpace(text, Math.max(border(text, back, end), start + 1));
   }
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { Context } from "../context.js";
 import { disposedError, expected } from "../errors.js";
 import { isMarked, mark } from "../marker.js";
@@ -144,7 +145,7 @@ export class LlamaGuard {
     const outcomes = new Windowed<GuardTurn[], GuardVerdict, Outcome<GuardVerdict>>({
       context,
       name: "pieces",
-      open: () => pieces(given.at(-1) as GuardTurn, fit),
+      open: () => unhurried(pieces(given.at(-1) as GuardTurn, fit)),
       start: (turns) => cancellable((signal) => judge.judge(turns, { signal, categories })),
       report: (_index, _turns, outcome) => outcome,
       signal,
@@ -156,6 +157,14 @@ export class LlamaGuard {
       verdicts.push(outcome.value);
     }
     return worst(verdicts, this.#categories);
+  }
+}
+
+/** To cut a piece takes its time: between two of them whoever else waits has a turn. */
+async function* unhurried<T>(items: Iterable<T>): AsyncGenerator<T, undefined> {
+  for (const item of items) {
+    yield item;
+    await setImmediate();
   }
 }
 
