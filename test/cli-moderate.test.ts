@@ -61,6 +61,14 @@ test.each([[[]], [["-"]]])("a safe text on standard input (%j)", async (args) =>
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
 });
 
+test("standard input that is no UTF-8 is not judged as something else", async () => {
+  const child = start(moderate("--quiet"));
+  child.stdin.end(Buffer.from(FOOD, "utf16le").fill(0xff, 0, 1));
+  const { code, stdout, stderr } = await finish(child);
+  expect(stderr).toContain("no UTF-8");
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+});
+
 describe("JSONL", () => {
   const messages = [
     { role: "user", content: STEAL },
@@ -133,6 +141,17 @@ describe("JSONL", () => {
     expect(JSON.parse(first.toString())).toMatchObject({ line: 1, safe: false });
     child.stdin.end(`${JSON.stringify(FOOD)}\n`);
     expect(lines((await finish(child)).stdout)).toMatchObject([{ line: 2, safe: true }]);
+  });
+
+  test("a reader that leaves before the end is not told that all is safe", async () => {
+    const child = start(moderate("--input", "-", "--quiet"));
+    child.stdin.on("error", () => {}); // it may be gone before it has read this
+    child.stdin.write(`${JSON.stringify(FOOD)}\n`);
+    await once(child.stdout, "data");
+    child.stdout.destroy();
+    child.stdin.end(`${JSON.stringify(ATTACK)}\n`.repeat(20));
+    const [code] = (await once(child, "close")) as [number | null];
+    expect(code).toBe(1);
   });
 
   test("Ctrl-C ends it", async () => {

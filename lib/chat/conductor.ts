@@ -135,7 +135,8 @@ export class Conductor {
     };
     const open = calls.filter((call) => this.#isCallers(call));
     const own = over() ? [] : calls.filter((call) => !open.includes(call));
-    const results = await carryOut(own, this.#options.tools, turn, admits);
+    const { tools, guard } = this.#options;
+    const results = await carryOut(own, tools, turn, guard.toolResults && admits);
     const left = calls.filter(({ id }) => !results.some((result) => result.tool_call_id === id));
     if (over()) results.push(...withdraw(left, turn));
     for (const { id } of calls) {
@@ -196,7 +197,7 @@ export class Conductor {
       gate.push(reader.finish(result.stopReason));
       await gate.finish();
       this.#count(result.usage);
-      const keptTokens = renderer.format !== "template" && gate.complete;
+      const keptTokens = renderer.format !== "template" && gate.verbatim;
       const { calls, blocked } = gate;
       const message = messageOf(gate.content, calls, result, keptTokens);
       return { message, calls, stopReason: gate.stopReason(result.stopReason), blocked };

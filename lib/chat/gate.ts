@@ -86,6 +86,15 @@ export class Gate {
     return this.#judge === undefined || (this.#ended && !this.#stop.signal.aborted);
   }
 
+  /**
+   * Whether all that the model wrote has passed, to the last word: of a call that was read the guard
+   * gets the name and the arguments, and what else was written in it nobody has judged.
+   */
+  get verbatim(): boolean {
+    const asWritten = this.calls.every(({ source }) => source !== undefined);
+    return this.complete && (this.#judge === undefined || asWritten);
+  }
+
   /** Why an answer ended that was generated to its end, or until the gate was closed. */
   stopReason(generated: GenerationResult["stopReason"]) {
     if (this.#blocked !== undefined) return "moderated";

@@ -37,7 +37,7 @@ export async function carryOut(
     const outcome = await outcomeOf(call, tools, turn);
     if (admits === undefined) return tell(call, outcome, turn);
     const admitted = await admits(messageOf(call, outcome));
-    if (admitted && !turn.stop.aborted) return tell(call, outcome, turn);
+    if (admitted && !turn.stop.aborted) return tell(call, asJudged(outcome), turn);
     return tell(call, failure(turn.stop.aborted ? CANCELLED : WITHHELD), turn);
   };
   const settled = await Promise.allSettled(calls.map(carryOutOne));
@@ -60,6 +60,13 @@ function tell(call: ParsedToolCall, outcome: Outcome, turn: RunningTurn): ToolMe
 
 function messageOf({ id, function: called }: ParsedToolCall, { content }: Outcome): ToolMessage {
   return { role: "tool", content, tool_call_id: id, name: called.name };
+}
+
+/** Data as its JSON text says: what a live object shows besides that, or later, nobody has judged. */
+function asJudged({ content, told }: Outcome): Outcome {
+  const { result } = told;
+  if (typeof result !== "object" || result === null) return { content, told };
+  return { content, told: { ...told, result: JSON.parse(content) as unknown } };
 }
 
 function failure(error: string): Outcome {

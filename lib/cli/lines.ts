@@ -40,9 +40,15 @@ export async function* linesOf(stream: AsyncIterable<Uint8Array>): AsyncGenerato
 
 function decoded(bytes: Uint8Array | undefined): { text: string } | { error: string } {
   if (bytes === undefined) return { error: `it has more than ${MAX_BYTES} bytes` };
+  const text = utf8(bytes);
+  return text === undefined ? { error: "it is no UTF-8" } : { text };
+}
+
+/** Undefined where the bytes are something else. */
+export function utf8(bytes: Uint8Array): string | undefined {
   try {
-    return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    return { error: "it is no UTF-8" };
+    return undefined;
   }
 }

@@ -1,6 +1,6 @@
 import { open, readFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
-import { text as readText } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import { type Command, Option } from "commander";
 import { CriaError } from "../errors.js";
 import { type GuardConversation, LlamaGuard } from "../guard/llama-guard.js";
@@ -18,7 +18,7 @@ import {
   whole,
 } from "./flags.js";
 import { interruptible } from "./interrupt.js";
-import { linesOf } from "./lines.js";
+import { linesOf, utf8 } from "./lines.js";
 import { type BadLine, type Entry, type Label, readEntry } from "./moderate-input.js";
 import { withContext } from "./open.js";
 import { Terminal } from "./terminal.js";
@@ -72,6 +72,8 @@ export function addModerateCommand(program: Command): void {
 }
 
 async function moderate(path: string, argument: string | undefined, flags: ModerateFlags) {
+  // Until all is judged, however the program ends: 0 says that everything is safe.
+  process.exitCode = EXIT.failed;
   const terminal = new Terminal(flags);
   if (argument !== undefined && flags.input !== undefined) {
     throw new UsageError("Give a text or --input, not both.");
@@ -110,7 +112,7 @@ class Moderating {
     const { safe, unsafe, failed } = this.#count;
     this.#terminal.note(`${safe} safe, ${unsafe} unsafe, ${failed} not judged`);
     if (failed > 0) throw new Error(`${failed} of ${safe + unsafe + failed} could not be judged`);
-    if (unsafe > 0) process.exitCode = EXIT.unsafe;
+    process.exitCode = unsafe > 0 ? EXIT.unsafe : EXIT.ok;
   }
 
   /** Read no further ahead than what is judged: a source may be larger than the memory. */
@@ -152,7 +154,7 @@ async function single(argument: string | undefined): Promise<Source> {
       ? argument
       : argument === undefined && process.stdin.isTTY
         ? ""
-        : await readText(process.stdin);
+        : await standardInput();
   if (conversation.trim() === "") {
     throw new UsageError("Give a text: as an argument, on standard input or in --input.");
   }
@@ -160,6 +162,13 @@ async function single(argument: string | undefined): Promise<Source> {
     yield { label: {}, conversation };
   })();
   return { entries, close: () => {} };
+}
+
+/** What is no UTF-8 would be judged as another text than whoever reads it sees. */
+async function standardInput(): Promise<string> {
+  const text = utf8(await buffer(process.stdin));
+  if (text === undefined) throw new Error("Standard input is no UTF-8: convert it first.");
+  return text;
 }
 
 /** Opened at once, so that a file that is not there is known before the model is loaded. */

@@ -72,11 +72,14 @@ export class Terminal {
   }
 }
 
-/** A reader that has had enough (`cria … | head -1`) is no failure; a full disk is one. */
+/**
+ * A reader that has had enough (`cria … | head -1`) is no failure, but where a command has said that
+ * it is until it has done all; a full disk is one.
+ */
 export function exitOnBrokenOutput(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "EPIPE") process.exit(EXIT.ok);
+      if (error.code === "EPIPE") process.exit(process.exitCode ?? EXIT.ok);
       if (stream !== process.stderr) process.stderr.write(`${describe(error)}\n`);
       process.exit(EXIT.failed);
     });

@@ -1,5 +1,5 @@
 import { CriaError } from "../errors.js";
-import { strip } from "../messages/white-space.js";
+import { afterWhiteSpace, strip } from "../messages/white-space.js";
 import type { Model } from "../model.js";
 import type { Prompt } from "../prompt.js";
 import { type GuardTurn, startWithUser } from "./conversation.js";
@@ -20,12 +20,13 @@ const MOST_CHARACTERS = 16;
 const USUAL_CHARACTERS = 4;
 
 /**
- * The conversation without as many of its oldest turns as do not fit, or, where the judged message
- * alone does not fit, one conversation for each piece of it.
- *
- * @throws {CriaError} ERR_CONTEXT_FULL
+ * The conversation without as many of its oldest turns as do not fit; undefined where the judged
+ * message alone does not, and is to be judged in pieces.
  */
-export function fitTurns(turns: readonly GuardTurn[], options: FitOptions): GuardTurn[][] {
+export function fitTurns(
+  turns: readonly GuardTurn[],
+  options: FitOptions,
+): GuardTurn[] | undefined {
   // The last of these is the judged message alone.
   const from = (start: number) => startWithUser(turns.slice(start));
   let [fits, low] = [turns.length, 0];
@@ -34,13 +35,14 @@ export function fitTurns(turns: readonly GuardTurn[], options: FitOptions): Guar
     if (hasRoom(from(middle), options)) fits = middle;
     else low = middle + 1;
   }
-  if (fits === turns.length) return pieces(turns.at(-1) as GuardTurn, options);
   // A later start that begins with the agent says a greeting more: it may be none the shorter.
-  return [from(fits)];
+  return fits === turns.length ? undefined : from(fits);
 }
 
+/** A text of many contexts is not tokenized to know that it is one: that holds up everybody else. */
 function hasRoom(turns: readonly GuardTurn[], { room, model, render }: FitOptions): boolean {
   const prompt = render(turns);
+  if (count(prompt, (text) => text.length) > room * MOST_CHARACTERS) return false;
   return count(prompt, byteLength) <= room || count(prompt, tokensOf(model)) <= room;
 }
 
@@ -57,7 +59,16 @@ function count(prompt: Prompt, length: (text: string) => number): number {
   return prompt.reduce((sum, part) => sum + ("text" in part ? length(part.text) : 1), 0);
 }
 
-function pieces({ role, text }: GuardTurn, { room, model, render }: FitOptions): GuardTurn[][] {
+/**
+ * A conversation for each piece of a judged message. Each is cut when it is asked for: whoever stops
+ * asking, since the judgement was aborted, does not wait for a text of any length to be cut.
+ *
+ * @throws {CriaError} ERR_CONTEXT_FULL
+ */
+export function* pieces(
+  { role, text }: GuardTurn,
+  { room, model, render }: FitOptions,
+): Generator<GuardTurn[], undefined> {
   const conversation = (piece: string) => startWithUser([{ role, text: piece }]);
   const length = tokensOf(model);
   const frame = count(render(conversation("")), length);
@@ -73,31 +84,28 @@ function pieces({ role, text }: GuardTurn, { room, model, render }: FitOptions):
   }
   // The same framing as in the prompt, since the space and the blank line join what is beside them.
   const fits = (piece: string) => length(` ${piece}\n\n`) <= left;
-  return ranges(text, left, fits)
-    .map(([start, end]) => strip(text.slice(start, end)))
-    .filter((piece) => piece !== "")
-    .map(conversation);
+  for (const [start, end] of ranges(text, left, fits)) {
+    yield conversation(strip(text.slice(start, end)));
+  }
 }
 
 /**
  * From where to where the pieces of a text go that fit: cut between words where there are any, each
- * from before the end of the one before it.
+ * from before the end of the one before it, but for white space, however much there is of it.
  */
-export function ranges(
+export function* ranges(
   text: string,
   room: number,
   fits: (piece: string) => boolean,
-): [start: number, end: number][] {
-  const found: [number, number][] = [];
-  let start = 0;
+): Generator<[start: number, end: number], undefined> {
+  let start = afterWhiteSpace(text, 0);
   while (start < text.length) {
     const end = pieceEnd(text, start, room, fits);
-    found.push([start, end]);
+    yield [start, end];
     if (end === text.length) break;
     const back = end - Math.floor((end - start) * OVERLAP);
-    start = Math.max(border(text, back, end), start + 1);
+    start = afterWhiteSpace(text, Math.max(border(text, back, end), start + 1));
   }
-  return found;
 }
 
 /** At the end of a word in the last quarter of what fits, if there is one. */

@@ -1,11 +1,12 @@
+import { setImmediate } from "node:timers/promises";
 import type { Context } from "../context.js";
 import { disposedError, expected } from "../errors.js";
 import { isMarked, mark } from "../marker.js";
 import type { ChatMessageInput } from "../messages/messages.js";
 import { abortSignal, boolean, readOptions } from "../options.js";
 import { type Outcome, opener, Windowed, windowWidth } from "../windowed.js";
-import { readConversation } from "./conversation.js";
-import { fitTurns } from "./fit.js";
+import { type GuardTurn, readConversation } from "./conversation.js";
+import { fitTurns, pieces } from "./fit.js";
 import { Judge, type JudgeOptions } from "./judge.js";
 import { readGuardOptions } from "./policy.js";
 import { guardVariant } from "./recognise.js";
@@ -131,30 +132,39 @@ export class LlamaGuard {
     const context = this.#context;
     if (context.disposed) throw disposedError("The context");
     const judge = this.#judge;
-    const fitted = fitTurns(readConversation(conversation, name), {
+    const given = readConversation(conversation, name);
+    const fit = {
       room: context.contextSize - judge.replyTokens,
       model: context.model,
-      render: (turns) => judge.prompt(turns),
-    });
-    const [only] = fitted;
-    if (only !== undefined && fitted.length === 1) return judge.judge(only, options);
+      render: (turns: readonly GuardTurn[]) => judge.prompt(turns),
+    };
+    const whole = fitTurns(given, fit);
+    if (whole !== undefined) return judge.judge(whole, options);
     const verdicts: GuardVerdict[] = [];
     const { signal, categories } = options;
-    const pieces = new Windowed<(typeof fitted)[number], GuardVerdict, Outcome<GuardVerdict>>({
+    const outcomes = new Windowed<GuardTurn[], GuardVerdict, Outcome<GuardVerdict>>({
       context,
       name: "pieces",
-      open: () => fitted[Symbol.iterator](),
+      open: () => unhurried(pieces(given.at(-1) as GuardTurn, fit)),
       start: (turns) => cancellable((signal) => judge.judge(turns, { signal, categories })),
       report: (_index, _turns, outcome) => outcome,
       signal,
       ordered: true,
       readAhead: windowWidth(context.sequences),
     });
-    for await (const outcome of pieces) {
+    for await (const outcome of outcomes) {
       if ("error" in outcome) throw outcome.error;
       verdicts.push(outcome.value);
     }
     return worst(verdicts, this.#categories);
+  }
+}
+
+/** To cut a piece takes its time: between two of them whoever else waits has a turn. */
+async function* unhurried<T>(items: Iterable<T>): AsyncGenerator<T, undefined> {
+  for (const item of items) {
+    yield item;
+    await setImmediate();
   }
 }
 

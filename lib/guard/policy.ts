@@ -35,16 +35,17 @@ export function readGuardOptions(
   const { variant: asked = "auto", threshold = 0.5 } = options;
   oneOf(asked, "options.variant", ["auto", ...NAMES]);
   number(threshold, "options.threshold", 0, 1);
-  const own = options.categories && readCategories(options.categories, "options.categories");
-  const excluded = options.exclude && readCodes(options.exclude, "options.exclude");
+  const { categories: listed, exclude = [] } = options;
+  const own = listed === undefined ? undefined : readCategories(listed, "options.categories");
+  const excluded = readCodes(exclude, "options.exclude");
   const variant = asked === "auto" ? recognise() : asked;
   const all = own ?? VARIANTS[variant];
   // Leaving out what only another policy lists says nothing wrong: options may serve for both.
   const codes = [...new Set([...all, ...LLAMA_GUARD_3_CATEGORIES].map(({ code }) => code))];
-  for (const [index, code] of excluded?.entries() ?? []) {
+  for (const [index, code] of excluded.entries()) {
     oneOf(code, `options.exclude[${index}]`, codes);
   }
-  const categories = all.filter(({ code }) => !excluded?.includes(code));
+  const categories = all.filter(({ code }) => !excluded.includes(code));
   if (categories.length === 0) {
     throw expected("at least one category that is not excluded", "options.exclude", excluded);
   }

@@ -5,9 +5,15 @@ const WHITE_SPACE = new Set(
 );
 
 export function strip(text: string): string {
-  let start = 0;
+  const start = afterWhiteSpace(text, 0);
   let end = text.length;
-  while (start < end && WHITE_SPACE.has(text[start] as string)) start += 1;
   while (end > start && WHITE_SPACE.has(text[end - 1] as string)) end -= 1;
   return text.slice(start, end);
+}
+
+/** The first place from `start` on where there is none; the end where there is nothing else. */
+export function afterWhiteSpace(text: string, start: number): number {
+  let at = start;
+  while (at < text.length && WHITE_SPACE.has(text[at] as string)) at += 1;
+  return at;
 }

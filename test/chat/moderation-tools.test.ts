@@ -1,3 +1,4 @@
+import { type ChatSessionOptions, defineTool } from "../../lib/index.js";
 import {
   flagging,
   goesOn,
@@ -62,6 +63,20 @@ describe("a call", () => {
     await goesOn(chat, script);
   });
 
+  test.each([
+    '{"name": "look", "parameters": {"at": "a"}, "note": "bad"}',
+    '{"name": "look", "parameters": {"at": "bad", "at": "a"}}',
+  ])("takes nothing along that was not judged: %s", async (written) => {
+    const { chat, script, ran } = guardedSession([written, "Done."], {
+      guard: { output: flagging("bad") },
+    });
+    const { stopReason } = await chat.send("x").result();
+    expect({ stopReason, ran }).toEqual({ stopReason: "end-of-turn", ran: ["a"] });
+    expect(script.asked.at(-1)?.prompt).toContain('{"name": "look", "parameters": {"at": "a"}}');
+    expect(script.asked.at(-1)?.prompt).not.toContain("bad");
+    await goesOn(chat, script);
+  });
+
   test("that cannot be read is judged by what the model wrote", async () => {
     const broken = '<function=look>{"at": bad}</function>';
     const { chat } = guardedSession([broken], { guard: { output: flagging("bad") } });
@@ -110,6 +125,22 @@ describe("a tool's result", () => {
       { role: "tool", content: '{"seen":"bad"}' },
     ]);
     await goesOn(chat, script, 'seen": "bad');
+  });
+
+  test("is told as it was judged, whatever else the object has", async () => {
+    const live = Object.assign(new Map([["bad", 1]]), { good: true });
+    const peek = defineTool({ name: "peek", execute: () => live });
+    const results = async (guard: ChatSessionOptions["guard"]) => {
+      const { chat } = guardedSession([call("peek", {}), "Done."], {
+        ...(guard && { guard }),
+        tools: [peek],
+      });
+      const { events, end } = watch(chat.send("x"));
+      await end;
+      return events.flatMap((event) => (event.type === "tool-result" ? [event.result] : []));
+    };
+    expect(await results({ toolResults: flagging("bad") })).toStrictEqual([{ good: true }]);
+    expect((await results(undefined))[0]).toBe(live);
   });
 
   test("of the caller's is judged in the input", async () => {

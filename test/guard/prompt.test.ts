@@ -134,6 +134,10 @@ describe("categories", () => {
     ["an unknown option", { exlude: [] }, "exlude"],
     ["no variant", { variant: "llama-guard-2" }, "options.variant"],
     ["no list", { categories: "S1" }, "options.categories"],
+    ...[null, false, 0, ""].flatMap((none): [string, object, string][] => [
+      [`${JSON.stringify(none)} as a list`, { categories: none }, "options.categories"],
+      [`${JSON.stringify(none)} as exclusions`, { exclude: none }, "options.exclude"],
+    ]),
     ["an empty list", { categories: [] }, "options.categories"],
     ["no category", { categories: [null] }, "options.categories[0]"],
     ["no code", { categories: [{ name: "x" }] }, "options.categories[0].code"],
