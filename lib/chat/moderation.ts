@@ -41,11 +41,21 @@ export function readGuard(value: unknown, name: string): ChatGuard {
     "output",
     "toolResults",
   ]);
-  for (const [key, moderator] of Object.entries(given)) {
+  for (const key of keysOf(value, name)) {
     const at = `${name}.${key}`;
+    const moderator = given[key as keyof ChatGuard];
     if (!isModerator(moderator, at)) throw expected("a LlamaGuard", at, moderator);
   }
   return given;
+}
+
+/** Also of those that are `undefined`: elsewhere that is "not given", here a guard that went missing. */
+function keysOf(value: unknown, name: string): string[] {
+  try {
+    return Object.keys(value ?? {});
+  } catch (error) {
+    throw unreadable(error, name, value);
+  }
 }
 
 /** Duck-typed, since it may come from the other copy of this package (ESM and CommonJS). */

@@ -40,6 +40,7 @@ describe("a guard that is none", () => {
     ["a number", 5, /a plain object for `options\.guard`, got 5/],
     ["null", null, /`options\.guard`/],
     ["without moderators", { input: {} }, /a LlamaGuard for `options\.guard\.input`/],
+    ["gone missing", { output: undefined }, /a LlamaGuard for `options\.guard\.output`, got undef/],
     ["a misspelt direction", { ouput: flagging("bad") }, /did you mean `output`/],
     ["hostile", hostile, /`options\.guard`/],
     ["hostile within", { output: hostile }, /`options\.guard\.output`/],
