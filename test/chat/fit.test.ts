@@ -19,7 +19,7 @@ function history(turns: number): RenderableMessage[] {
   return [{ role: "system", content: "system" }, ...messages.flat()];
 }
 
-function fit(messages: readonly RenderableMessage[], room: number, dropped = 0) {
+function fitted(messages: readonly RenderableMessage[], room: number, dropped = 0) {
   let renders = 0;
   tokenized.length = 0;
   const render = (kept: readonly RenderableMessage[]) => {
@@ -35,7 +35,7 @@ const size = (messages: readonly RenderableMessage[]) =>
 test.each([1, 2, 3, 10, 57])("of %i turns as few go as make room", (turns) => {
   const messages = history(turns);
   for (let room = 10; room < size(messages) + 40; room += 7) {
-    const { dropped, messages: kept } = fit(messages, room);
+    const { dropped, messages: kept } = fitted(messages, room);
     if (size(messages) <= room) {
       expect(dropped).toBe(0);
       continue;
@@ -51,14 +51,14 @@ test.each([1, 2, 3, 10, 57])("of %i turns as few go as make room", (turns) => {
 });
 
 test("a hundred thousand turns are rendered a few times, and hardly tokenized", () => {
-  const { dropped, renders } = fit(history(100_000), 500);
+  const { dropped, renders } = fitted(history(100_000), 500);
   expect(dropped).toBeGreaterThan(99_900);
   expect(renders()).toBeLessThan(20);
   expect(tokenized.length).toBeLessThan(1000);
 });
 
 test("what cannot be made shorter is not tokenized", () => {
-  fit(history(1), 5);
-  fit(history(3), 5, 2);
+  fitted(history(1), 5);
+  fitted(history(3), 5, 2);
   expect(tokenized).toEqual([]);
 });
