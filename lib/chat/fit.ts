@@ -9,7 +9,7 @@ const KEPT = 0.75;
  * Messages of a history without so many of its oldest turns. A turn is what the user says and all up to
  * what the user says next; the system messages and the last turn always stay.
  */
-export function withoutTurns(
+function withoutTurns(
   messages: readonly RenderableMessage[],
   dropped: number,
 ): readonly RenderableMessage[] {

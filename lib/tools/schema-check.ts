@@ -6,6 +6,7 @@ import {
   schemaMapKeyword,
 } from "@cfworker/json-schema";
 import { invalid, show } from "../errors.js";
+import { isObject } from "../messages/json.js";
 
 const TYPES = ["array", "boolean", "integer", "null", "number", "object", "string"];
 
@@ -35,9 +36,7 @@ export function assertCheckable(schema: object, name: string): void {
 function subschemas(root: Schema): readonly (readonly [Schema, string])[] {
   const found: [Schema, string][] = [];
   const add = (value: unknown, path: string) => {
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-      found.push([value as Schema, path]);
-    }
+    if (isObject(value)) found.push([value, path]);
   };
   add(root, "#");
   for (const [schema, path] of found) {
