@@ -131,6 +131,20 @@ describe("/save and /load", () => {
     expect(nowhere.stderr).toContain("cannot be written: ENOENT");
     expect(await readdir(directory)).toEqual(["folder"]);
   });
+
+  test("what is read-only stays as it was", async () => {
+    const file = at("kept.json");
+    await writeFile(file, "mine", { mode: 0o444 });
+    await symlink(file, at("link.json"));
+    for (const name of [file, at("link.json")]) {
+      expect(await chat([`/save ${name}`])).toMatchObject({
+        code: 1,
+        stderr: `cria: The conversation cannot be written: ${name} is read-only\n`,
+      });
+    }
+    expect(await readFile(file, "utf8")).toBe("mine");
+    expect((await readdir(directory)).sort()).toEqual(["kept.json", "link.json"]);
+  });
 });
 
 describe("/load refuses", () => {

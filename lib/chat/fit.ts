@@ -9,7 +9,7 @@ const KEPT = 0.75;
  * Messages of a history without so many of its oldest turns. A turn is what the user says and all up to
  * what the user says next; the system messages and the last turn always stay.
  */
-export function withoutTurns(
+function withoutTurns(
   messages: readonly RenderableMessage[],
   dropped: number,
 ): readonly RenderableMessage[] {
@@ -41,23 +41,31 @@ export function fitPrompt(
     const kept = withoutTurns(messages, count);
     return { prompt: render(kept), dropped: count, messages: kept };
   };
-  let fitted = without(Math.min(dropped, Math.max(last, 0)));
-  if (fits(fitted.prompt, room, model)) return fitted;
-  while (fitted.dropped < last && !fits(fitted.prompt, room * KEPT, model)) {
-    fitted = without(fitted.dropped + 1);
+  const before = without(Math.min(dropped, Math.max(last, 0)));
+  // Where no turn can go, how much there is changes nothing.
+  if (before.dropped >= last || fits(before.prompt, room, model)) return before;
+  // By halves, since a history may have come from a file, with any number of turns.
+  let tooFew = before.dropped;
+  let enough = last;
+  while (enough - tooFew > 1) {
+    const middle = Math.floor((tooFew + enough) / 2);
+    if (fits(without(middle).prompt, room * KEPT, model)) enough = middle;
+    else tooFew = middle;
   }
-  return fitted;
+  return without(enough);
 }
 
 /** No token is shorter than a byte: most prompts need not be tokenized to know. */
 function fits(prompt: Prompt, room: number, model: Model): boolean {
-  const count = (texts: (text: string) => number) =>
-    prompt.reduce((sum, segment) => {
-      if ("text" in segment) return sum + texts(segment.text);
-      return sum + ("tokens" in segment ? segment.tokens.length : 1);
-    }, 0);
+  const within = (texts: (text: string) => number) => {
+    let sum = 0;
+    return prompt.every((segment) => {
+      if ("text" in segment) sum += texts(segment.text);
+      else sum += "tokens" in segment ? segment.tokens.length : 1;
+      return sum <= room;
+    });
+  };
   return (
-    count((text) => Buffer.byteLength(text) + 1) <= room ||
-    count((text) => model.tokenize(text).length) <= room
+    within((text) => Buffer.byteLength(text) + 1) || within((text) => model.tokenize(text).length)
   );
 }

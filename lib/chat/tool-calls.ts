@@ -80,7 +80,7 @@ async function outcomeOf(
 ): Promise<Outcome> {
   try {
     const result = await orCancelled(execute(call, tools, turn.stop), turn.stop);
-    return { content: textOf(result), told: { result } };
+    return { content: resultText(result), told: { result } };
   } catch (error) {
     return failure(reasonOf(error));
   }
@@ -116,7 +116,7 @@ function orCancelled<T>(work: Promise<T>, stop: AbortSignal): Promise<T> {
 }
 
 /** What the model is shown of a result. */
-function textOf(result: unknown): string {
+export function resultText(result: unknown): string {
   if (typeof result === "string") return result;
   return JSON.stringify(result) ?? "null";
 }

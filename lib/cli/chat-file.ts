@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
+import { access, constants, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ChatMessage, ChatMessageInput } from "../messages/messages.js";
 import { visible } from "./visible.js";
@@ -60,6 +60,9 @@ export async function writeConversation(
 async function target(file: string): Promise<{ path: string; mode: number }> {
   try {
     const { mode } = await regularFile(file);
+    // Putting a new file in its place asks nobody: what must not be written is found here.
+    if ((mode & 0o222) === 0) throw new Error(`${file} is read-only`);
+    await access(file, constants.W_OK);
     return { path: await realpath(file), mode: mode & 0o777 };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;

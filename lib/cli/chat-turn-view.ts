@@ -1,3 +1,4 @@
+import { resultText } from "../chat/tool-calls.js";
 import type { ChatEvent } from "../chat/turn.js";
 import type { GuardVerdict } from "../guard/types.js";
 import type { Terminal } from "./terminal.js";
@@ -36,7 +37,7 @@ export class TurnView {
         );
       case "tool-result": {
         const { name, result, error } = event;
-        const outcome = error === undefined ? `: ${textOf(result)}` : ` failed: ${error}`;
+        const outcome = error === undefined ? `: ${resultText(result)}` : ` failed: ${error}`;
         return this.#terminal.aside(visible(name + outcome));
       }
       case "moderation":
@@ -56,8 +57,4 @@ export class TurnView {
 function why({ categories, unknownCodes, score }: GuardVerdict): string {
   const named = [...categories.map(({ code, name }) => `${code} ${name}`), ...unknownCodes];
   return `${named.join(", ") || "unsafe"} (${score.toFixed(2)})`;
-}
-
-function textOf(result: unknown): string {
-  return typeof result === "string" ? result : (JSON.stringify(result) ?? "null");
 }

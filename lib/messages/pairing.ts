@@ -106,18 +106,25 @@ export function unpaired(message: RenderableMessage): UnpairedMessage {
 }
 
 function withIds(calls: readonly UnpairedCall[], before: number, name: string): ToolCall[] {
-  const seen = new Set<string>();
-  return calls.map(({ id, name: called, arguments: text }, index) => {
-    if (id !== undefined && seen.has(id)) {
+  const given = new Set<string>();
+  for (const [index, { id }] of calls.entries()) {
+    if (id === undefined) continue;
+    if (given.has(id)) {
       throw invalid(`The id ${show(id)} (\`${name}[${index}].id\`) belongs to an earlier call`);
     }
-    if (id !== undefined) seen.add(id);
-    return {
-      id: id ?? `call_${before + index}`,
-      type: "function",
-      function: { name: called, arguments: text },
-    };
-  });
+    given.add(id);
+  }
+  /** By position; in steps of all calls where that is taken, so that no two of them meet. */
+  const idAt = (index: number) => {
+    let at = before + index;
+    while (given.has(`call_${at}`)) at += calls.length;
+    return `call_${at}`;
+  };
+  return calls.map(({ id, name: called, arguments: text }, index) => ({
+    id: id ?? idAt(index),
+    type: "function",
+    function: { name: called, arguments: text },
+  }));
 }
 
 /** The calls of one message and what has come back for them. */

@@ -5,7 +5,7 @@ import type { StandardResult, StandardSchema } from "./infer.js";
 const validators = new WeakMap<object, Validator>();
 
 /** Whether a value fits a JSON Schema: nothing, or what is wrong, for people and models. */
-export function schemaProblem(value: unknown, schema: object): string | undefined {
+function schemaProblem(value: unknown, schema: object): string | undefined {
   let validator = validators.get(schema);
   if (validator === undefined) {
     // It writes into the schema that it is given.

@@ -3,6 +3,7 @@ import { isMarked, mark } from "../marker.js";
 import { boolean, callback, isPlainObject, readOptions, string, unreadable } from "../options.js";
 import { checkArguments } from "./arguments.js";
 import type { InferArguments, StandardSchema } from "./infer.js";
+import { assertCheckable } from "./schema-check.js";
 import type { ToolDefinition } from "./types.js";
 
 /** What `execute` is given besides its arguments. */
@@ -74,6 +75,8 @@ function make(o: Partial<ToolOptions<unknown>>, at: string): Tool {
   if (execute !== undefined) callback(execute, `${at}.execute`);
   const standard = standardSchema(parameters, `${at}.parameters`);
   const schema = schemaOf(parameters, standard, jsonSchema, at);
+  // A Standard Schema checks by itself, and what nobody carries out here need not be checked.
+  if (standard === undefined && execute !== undefined) assertCheckable(schema, `${at}.parameters`);
   const definition: ToolDefinition = Object.freeze({
     type: "function",
     function: Object.freeze({

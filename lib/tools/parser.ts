@@ -1,4 +1,5 @@
 import { expected, invalid } from "../errors.js";
+import { isObject } from "../messages/json.js";
 import { boolean, callback, isPlainObject, list, readOptions, unreadable } from "../options.js";
 import type { Piece } from "./parser/ledger.js";
 import { Splitter } from "./parser/splitter.js";
@@ -155,10 +156,6 @@ function readTool(value: unknown, name: string): ToolDefinition {
   } catch (error) {
     throw unreadable(error, name, value);
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
 }
 
 function readName(value: unknown, name: string): string {

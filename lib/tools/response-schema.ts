@@ -1,5 +1,6 @@
 import { CriaError, show } from "../errors.js";
 import { Grammar } from "../grammar.js";
+import { isObject } from "../messages/json.js";
 import { copyOfSchema } from "./define.js";
 
 type Schema = { readonly [keyword: string]: unknown };
@@ -75,7 +76,7 @@ class Walk {
   }
 
   visit(value: unknown, path: string): void {
-    if (!isSchema(value) || this.#seen.has(value)) return; // the converter refuses what is none
+    if (!isObject(value) || this.#seen.has(value)) return; // the converter refuses what is none
     this.#seen.add(value);
     if ("$ref" in value) {
       this.#only(value, path, ["$ref"]);
@@ -109,7 +110,7 @@ class Walk {
   }
 
   #visitObject({ properties, required, additionalProperties }: Schema, path: string): void {
-    const named = isSchema(properties) ? properties : {};
+    const named = isObject(properties) ? properties : {};
     for (const [key, value] of Object.entries(named))
       this.visit(value, `${path}/properties/${key}`);
     for (const key of Array.isArray(required) ? required : []) {
@@ -185,7 +186,7 @@ function kindsOf(schema: Schema): readonly Kind[] {
   const { type } = schema;
   if (Array.isArray(type)) return type.filter(isKind);
   if (type !== undefined) return isKind(type) ? [type] : [];
-  if ("properties" in schema || isSchema(schema.additionalProperties)) return ["object"];
+  if ("properties" in schema || isObject(schema.additionalProperties)) return ["object"];
   if (schema.additionalProperties === false) return ["object"];
   if ("items" in schema || "prefixItems" in schema) return ["array"];
   return FOLLOWED.string.some((key) => key in schema) ? ["string"] : ["any"];
@@ -193,8 +194,4 @@ function kindsOf(schema: Schema): readonly Kind[] {
 
 function isKind(type: unknown): type is Exclude<Kind, "any"> {
   return typeof type === "string" && Object.hasOwn(MEANT, type);
-}
-
-function isSchema(value: unknown): value is Schema {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

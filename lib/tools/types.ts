@@ -1,6 +1,6 @@
 /**
  * The shapes of OpenAI's API for tools. What is accepted is wider than what is returned; see
- * `chat/messages.ts` for the messages around them.
+ * `messages/messages.ts` for the messages around them.
  */
 
 /** A function that a model may call, as it is told of it. */

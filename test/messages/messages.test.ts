@@ -1,5 +1,6 @@
 import { type ChatMessageInput, CriaError, renderChat } from "../../lib/index.js";
 import { readMessages } from "../../lib/messages/messages.js";
+import { pairResults, unpaired } from "../../lib/messages/pairing.js";
 
 const read = (...messages: unknown[]) => readMessages(messages as ChatMessageInput[]);
 const user = { role: "user", content: "Hi" };
@@ -292,6 +293,23 @@ describe("results", () => {
       ["b", "2"],
       ["c", "3"],
     ]);
+  });
+
+  test("of calls with and without ids find one each, whatever the ids that were given", () => {
+    const calls = [call("call_1", "f"), call(undefined, "g"), call("call_4", "h")];
+    const messages = read(
+      user,
+      { role: "assistant", tool_calls: calls },
+      { role: "tool", content: "f's", tool_call_id: "call_1" },
+      { role: "tool", content: "g's" },
+      { role: "tool", content: "h's", tool_call_id: "call_4" },
+    );
+    const ids = messages.flatMap((message) =>
+      message.role === "assistant" ? message.tool_calls.map(({ id }) => id) : [],
+    );
+    expect(ids).toEqual(["call_1", "call_7", "call_4"]);
+    expect(messages.flatMap((one) => (one.role === "tool" ? [one.tool_call_id] : []))).toEqual(ids);
+    expect(pairResults(messages.map(unpaired), "input")).toEqual(messages);
   });
 
   test("find their calls by name or in order where there are no ids", () => {

@@ -167,3 +167,64 @@ test.each<[string, unknown, RegExp]>([
 test("names may have dots and dashes", () => {
   expect(defineTool({ name: "a.b-c_D9" }).definition.function.name).toBe("a.b-c_D9");
 });
+
+describe("a schema by which nothing can be checked is refused where the tool is made", () => {
+  const execute = () => 5;
+  const made = (parameters: object) => () => defineTool({ name: "f", parameters, execute });
+  const refused = (path: string, message: RegExp) =>
+    expect.objectContaining({
+      code: "ERR_INVALID_ARGUMENT",
+      message: expect.stringMatching(message),
+      details: { name: "tool.parameters", path },
+    });
+
+  test.each([
+    ["an unknown type", { type: "strnig" }, "#/properties/a", /no type "strnig"/],
+    ["one of several types", { type: ["string", 5] }, "#/properties/a", /no type 5/],
+    ["a reference to nothing", { $ref: "#/$defs/b" }, "#/properties/a", /"#\/\$defs\/b" leads now/],
+    ["one to elsewhere", { $ref: "https://a.example/b" }, "#/properties/a", /leads nowhere/],
+    ["one to itself", { $ref: "#/properties/a" }, "#/properties/a", /comes back to itself/],
+    ["a pattern", { pattern: "(" }, "#/properties/a", /Unterminated group/],
+    ["a pattern of names", { patternProperties: { "[": {} } }, "#/properties/a", /Invalid regular/],
+    ["deeper", { items: [{ anyOf: [{ type: "x" }] }] }, "#/properties/a/items/0/anyOf/0", /"x"/],
+    ["in `not`", { not: { type: "x" } }, "#/properties/a/not", /no type "x"/],
+  ])("%s", (_what, a, path, message) => {
+    expect(made({ type: "object", properties: { a } })).toThrow(refused(path, message));
+  });
+
+  test("what is no URI", () => {
+    expect(made({ type: "object", properties: { a: { $ref: "http://[" } } })).toThrow(
+      expect.objectContaining({
+        code: "ERR_INVALID_ARGUMENT",
+        message: expect.stringMatching(/`tool\.parameters` cannot be read as a JSON Schema: /),
+      }),
+    );
+  });
+
+  test("and what only looks like one is not", () => {
+    const parameters = {
+      type: "object",
+      properties: {
+        type: { type: "string", "x-ui": { type: "slider" }, default: { type: "x" } },
+        pattern: { const: { pattern: "(" } },
+        empty: { patternProperties: null, properties: null, items: null },
+        list: { $ref: "#/$defs/list" },
+      },
+      $defs: { list: { type: "array", items: { $ref: "#/$defs/list" } } },
+    };
+    expect(made(parameters)).not.toThrow();
+  });
+
+  test("a tool that the caller carries out may have any", () => {
+    const parameters = { type: "object", properties: { a: { type: "strnig" } } };
+    expect(() => defineTool({ name: "f", parameters })).not.toThrow();
+  });
+
+  test("of any depth", () => {
+    let parameters: object = { type: "x" };
+    for (let depth = 0; depth < 500; depth++) {
+      parameters = { type: "object", properties: { a: parameters } };
+    }
+    expect(made(parameters)).toThrow(/no type "x"/);
+  });
+});
