@@ -4,6 +4,7 @@
 import { spawn } from "node:child_process";
 import { createWriteStream, existsSync } from "node:fs";
 import { copyFile, mkdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,6 +23,7 @@ const usage = `Usage: node scripts/build.mjs [options] [-- CMake arguments]
                              on macOS the default is metal, elsewhere cpu (CRIA_METAL=0: cpu)
   --portable                 instructions that prebuilds may use, not this machine's (CRIA_NATIVE=off)
   --tests                    the programs of test/native too
+  --unless-built             nothing to do where an engine is there that loads
   --out FILE                 where the .node goes (build/Release/cria.node)
   --help
 
@@ -41,6 +43,7 @@ function readOptions() {
       metal: { type: "boolean" },
       portable: { type: "boolean" },
       tests: { type: "boolean" },
+      "unless-built": { type: "boolean" },
       out: { type: "string" },
       help: { type: "boolean" },
     },
@@ -67,6 +70,7 @@ function readOptions() {
     flavour,
     native,
     tests: values.tests ?? false,
+    unlessBuilt: values["unless-built"] ?? false,
     directory: path.join(root, ".build", native ? kind : `${kind}-portable`),
     out: path.resolve(root, values.out ?? path.join("build", "Release", "cria.node")),
     cmakeArguments: positionals,
@@ -214,8 +218,19 @@ async function tidy(directory, source) {
   }
 }
 
+/** What `node-gyp-build-test` asks, which tells a missing one with a stack. */
+function loads() {
+  try {
+    createRequire(import.meta.url)("node-gyp-build")(root);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function build() {
   const options = readOptions();
+  if (options.unlessBuilt && loads()) return;
   await mkdir(options.directory, { recursive: true });
   await withLock(buildLock, log, async () => {
     const source = await ensureLlamaCpp({ log });

@@ -43,7 +43,7 @@ export class BatchProgressView {
 function progressText(progress: BatchProgress, limit: number | undefined): string {
   const { done, milliseconds } = progress;
   const fraction = limit === undefined ? progress.fraction : done / limit;
-  const parts = [`${done} lines`, ...spent(progress)];
+  const parts = [linesText(done), ...spent(progress)];
   if (fraction !== undefined && fraction > 0 && fraction < 1) {
     parts.push(`${duration((milliseconds * (1 - fraction)) / fraction)} left`);
   }
@@ -54,7 +54,13 @@ function progressText(progress: BatchProgress, limit: number | undefined): strin
 export function summaryText(summary: BatchSummary): string {
   const { done, skipped, milliseconds } = summary;
   const earlier = skipped > 0 ? ` (${skipped} from before)` : "";
-  return [`${done} lines${earlier} in ${duration(milliseconds)}`, ...spent(summary)].join(", ");
+  return [`${linesText(done)}${earlier} in ${duration(milliseconds)}`, ...spent(summary)].join(
+    ", ",
+  );
+}
+
+function linesText(count: number): string {
+  return `${count} ${count === 1 ? "line" : "lines"}`;
 }
 
 function spent(progress: Omit<BatchProgress, "fraction">): string[] {
