@@ -8,19 +8,17 @@ const PLAIN_MS = 10_000;
 /** How far a batch is: a line that is overwritten on a terminal, a line now and then elsewhere. */
 export class BatchProgressView {
   readonly #terminal: Terminal;
-  readonly #limit: number | undefined;
   readonly #spinner: Spinner | undefined;
   #told = performance.now();
 
-  constructor(terminal: Terminal, { quiet, limit }: { quiet: boolean; limit: number | undefined }) {
+  constructor(terminal: Terminal, { quiet }: { quiet: boolean }) {
     this.#terminal = terminal;
-    this.#limit = limit;
     // Ctrl-C is ours to answer.
     if (!quiet && process.stderr.isTTY) this.#spinner = spinner({ handleSignals: false });
   }
 
   readonly show = (progress: BatchProgress): void => {
-    const text = progressText(progress, this.#limit);
+    const text = progressText(progress);
     if (this.#spinner !== undefined) {
       this.#spinner.text = text;
       if (!this.#spinner.isSpinning) this.#spinner.start();
@@ -40,12 +38,13 @@ export class BatchProgressView {
   }
 }
 
-function progressText(progress: BatchProgress, limit: number | undefined): string {
-  const { done, milliseconds } = progress;
-  const fraction = limit === undefined ? progress.fraction : done / limit;
+export function progressText(progress: BatchProgress): string {
+  const { done, skipped, milliseconds, fraction } = progress;
   const parts = [`${done} lines`, ...spent(progress)];
-  if (fraction !== undefined && fraction > 0 && fraction < 1) {
-    parts.push(`${duration((milliseconds * (1 - fraction)) / fraction)} left`);
+  // What was there before took no time.
+  if (fraction !== undefined && fraction < 1 && done > skipped) {
+    const left = (done * (1 - fraction)) / fraction;
+    parts.push(`${duration((milliseconds / (done - skipped)) * left)} left`);
   }
   return parts.join(", ");
 }

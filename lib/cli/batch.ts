@@ -121,10 +121,7 @@ async function run(
   { terminal, flags }: { terminal: Terminal; flags: BatchFlags },
 ): Promise<BatchSummary> {
   const [finish, stop] = [new AbortController(), new AbortController()];
-  const view = new BatchProgressView(terminal, {
-    quiet: flags.quiet ?? false,
-    limit: flags.limit,
-  });
+  const view = new BatchProgressView(terminal, { quiet: flags.quiet ?? false });
   const release = onInterrupt(() => {
     if (finish.signal.aborted) return stop.abort(new Interrupted());
     view.note("finishing what runs (Ctrl-C again stops at once)");

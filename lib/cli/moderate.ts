@@ -6,6 +6,7 @@ import { CriaError } from "../errors.js";
 import { type GuardConversation, LlamaGuard } from "../guard/llama-guard.js";
 import { readGuardOptions } from "../guard/policy.js";
 import type { GuardCategory, GuardOptions, GuardVerdict } from "../guard/types.js";
+import { linesOf } from "../lines.js";
 import { EXIT, UsageError } from "./failure.js";
 import {
   addCommonFlags,
@@ -18,7 +19,6 @@ import {
   whole,
 } from "./flags.js";
 import { interruptible } from "./interrupt.js";
-import { linesOf } from "./lines.js";
 import { type BadLine, type Entry, type Label, readEntry } from "./moderate-input.js";
 import { withContext } from "./open.js";
 import { Terminal } from "./terminal.js";
@@ -171,10 +171,7 @@ async function jsonl(file: string): Promise<Source> {
     throw new Error(`The input cannot be read: ${(error as Error).message}`);
   }
   const entries = (async function* () {
-    for await (const line of linesOf(stream)) {
-      const entry = readEntry(line);
-      if (entry !== undefined) yield entry;
-    }
+    for await (const line of linesOf(stream)) yield readEntry(line);
   })();
   return { entries, close: () => stream.destroy() };
 }

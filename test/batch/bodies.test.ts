@@ -210,7 +210,7 @@ test("what cannot be honoured is an error that names it", async () => {
   expect(lines.filter(({ error }) => error === null).map((line) => line.custom_id)).toEqual(["ok"]);
   expect(errorOf(lines, "stream")).toMatch(/^1 ERR_UNSUPPORTED: `body.stream` cannot be true/);
   expect(errorOf(lines, "effort")).toMatch(/`body.reasoning_effort` cannot be honoured/);
-  expect(errorOf(lines, "unknown")).toMatch(/`body.temprature`: did you mean `temperature`/);
+  expect(errorOf(lines, "unknown")).toMatch(/`body.temprature`: did you mean `body.temperature`/);
   expect(errorOf(lines, "parallel")).toMatch(/parallel_tool_calls` cannot be false/);
   expect(errorOf(lines, "top")).toMatch(/needs `body.logprobs`/);
   expect(errorOf(lines, "hot")).toMatch(/from 0 to 2 for `body.temperature`, got 3/);
