@@ -1,6 +1,6 @@
 import { constants, fstat, type Stats } from "node:fs";
 import { type FileHandle, open, realpath, stat } from "node:fs/promises";
-import { extname } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import { promisify } from "node:util";
 import { CriaError } from "../errors.js";
 import { LineSplitter, linesOf } from "../lines.js";
@@ -48,7 +48,7 @@ export class Output {
     ids: IdTable,
   ): Promise<[Output, Earlier]> {
     // By whichever of its names the file is given, it has one lock.
-    const unlock = await lockOutput(await realpath(path).catch(() => path));
+    const unlock = await lockOutput(await realName(path));
     let file: FileHandle | undefined;
     try {
       file = await openFile(path, options);
@@ -100,6 +100,12 @@ export class Output {
     await this.#file.datasync();
     this.#synced = performance.now();
   }
+}
+
+/** Also of a file that is not there yet, in a folder with more names than one. */
+async function realName(path: string): Promise<string> {
+  const folder = () => realpath(dirname(path)).then((real) => join(real, basename(path)));
+  return realpath(path).catch(() => folder().catch(() => path));
 }
 
 async function openFile(

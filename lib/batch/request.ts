@@ -1,6 +1,6 @@
 import { invalid, show } from "../errors.js";
 import type { Line } from "../lines.js";
-import { isPlainObject } from "../options.js";
+import { isPlainObject, isWellFormed } from "../options.js";
 import { Fields, type KnownFields } from "./fields.js";
 import { readChatBody, readCompletionBody } from "./openai-generation.js";
 import { readEmbeddingBody, readModerationBody } from "./openai-judging.js";
@@ -63,7 +63,8 @@ export function readLine(line: Line, format: BatchFormat): BatchRequestLine {
   const id = openai ? value.custom_id : value.id;
   if (id === undefined && !openai) return named(own, () => readSimple(value));
   const key = openai ? "custom_id" : "id";
-  if (typeof id !== "string" || id === "" || id.length > MAX_ID) {
+  // Half a character is none, and its hash would be that of any other half.
+  if (typeof id !== "string" || id === "" || id.length > MAX_ID || !isWellFormed(id)) {
     const what = `Expected a string of 1 to ${MAX_ID} characters for \`${key}\`, got ${show(id)}`;
     return named(own, failing(invalid(what)));
   }

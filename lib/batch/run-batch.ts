@@ -118,7 +118,7 @@ function checkTools({ tools, schema, date }: RunDefaults, model: Model): void {
 }
 
 /** The same with an engine of one's own, which is not disposed. */
-export function runWith(options: RunOptions): Promise<BatchSummary> {
+export async function runWith(options: RunOptions): Promise<BatchSummary> {
   const { engine, ...run } = readOptions(options, "options", RUN);
   return carryOut(readRun(run as RunBatchOptions), engine as BatchEngine, {});
 }

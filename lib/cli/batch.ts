@@ -6,7 +6,8 @@ import type { BatchFormat, BatchSummary, RunBatchOptions } from "../batch/types.
 import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
 import type { GuardVariant } from "../guard/types.js";
 import { Model } from "../model.js";
-import { BatchProgressView, summaryText } from "./batch-progress.js";
+import { BatchProgressView } from "./batch-progress.js";
+import { summaryText } from "./batch-texts.js";
 import { loadTools } from "./chat-tools.js";
 import { Interrupted } from "./failure.js";
 import {
