@@ -14,17 +14,15 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
-#include <memory>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "program.h"
+
 namespace {
 
-using ModelPtr = std::unique_ptr<llama_model, decltype(&llama_model_free)>;
-using ContextPtr = std::unique_ptr<llama_context, decltype(&llama_free)>;
-using Clock = std::chrono::steady_clock;
 using Tokens = std::vector<llama_token>;
 
 struct Requests {
@@ -172,13 +170,4 @@ void run(const std::vector<std::string>& args) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
-  try {
-    run({argv + 1, argv + argc});
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "batch-loop: %s\n", error.what());
-    return 1;
-  }
-  return 0;
-}
+int main(int argc, char** argv) { return run_program("batch-loop", argc, argv, run); }

@@ -10,17 +10,13 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-namespace {
+#include "program.h"
 
-using ModelPtr = std::unique_ptr<llama_model, decltype(&llama_model_free)>;
-using ContextPtr = std::unique_ptr<llama_context, decltype(&llama_free)>;
-using Clock = std::chrono::steady_clock;
+namespace {
 
 ContextPtr make_context(llama_model* model) {
   llama_context_params params = llama_context_default_params();
@@ -81,13 +77,4 @@ void run(const std::vector<std::string>& args) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
-  try {
-    run({argv + 1, argv + argc});
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "decode-loop: %s\n", error.what());
-    return 1;
-  }
-  return 0;
-}
+int main(int argc, char** argv) { return run_program("decode-loop", argc, argv, run); }

@@ -13,16 +13,14 @@
 #include <cstdio>
 #include <fstream>
 #include <iterator>
-#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "program.h"
+
 namespace {
 
-using ModelPtr = std::unique_ptr<llama_model, decltype(&llama_model_free)>;
-using ContextPtr = std::unique_ptr<llama_context, decltype(&llama_free)>;
-using Clock = std::chrono::steady_clock;
 using Tokens = std::vector<llama_token>;
 
 struct Limits {
@@ -123,13 +121,4 @@ void run(const std::vector<std::string>& args) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
-  try {
-    run({argv + 1, argv + argc});
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "embed-loop: %s\n", error.what());
-    return 1;
-  }
-  return 0;
-}
+int main(int argc, char** argv) { return run_program("embed-loop", argc, argv, run); }

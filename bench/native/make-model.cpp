@@ -10,7 +10,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <random>
 #include <stdexcept>
@@ -21,6 +20,7 @@
 #include "ggml.h"
 #include "gguf.h"
 #include "llama.h"
+#include "program.h"
 
 namespace {
 
@@ -173,13 +173,4 @@ void run(const std::vector<std::string>& args) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
-  try {
-    run({argv + 1, argv + argc});
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "make-model: %s\n", error.what());
-    return 1;
-  }
-  return 0;
-}
+int main(int argc, char** argv) { return run_program("make-model", argc, argv, run); }

@@ -11,7 +11,6 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -24,12 +23,11 @@
 #include "core/logprobs.h"
 #include "core/sampler.h"
 #include "core/vocabulary.h"
+#include "program.h"
 
 namespace {
 
 namespace step = cria::step;
-using ModelPtr = std::unique_ptr<llama_model, decltype(&llama_model_free)>;
-using Clock = std::chrono::steady_clock;
 using Logits = std::vector<float>;
 
 constexpr uint32_t kSeed = 1;
@@ -292,13 +290,4 @@ void run(const std::vector<std::string>& args) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
-  try {
-    run({argv + 1, argv + argc});
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "sampling: %s\n", error.what());
-    return 1;
-  }
-  return 0;
-}
+int main(int argc, char** argv) { return run_program("sampling", argc, argv, run); }

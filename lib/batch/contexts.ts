@@ -38,10 +38,8 @@ export class Contexts {
    * @throws {EngineFailure} or {CriaError} ERR_UNSUPPORTED
    */
   async get(kind: Kind): Promise<Context> {
-    const opening = this.#opening.get(kind) ?? this.#make(kind);
-    this.#opening.set(kind, opening);
     try {
-      const context = await opening;
+      const context = await this.#begin(kind);
       this.#open.set(kind, context);
       return context;
     } catch (error) {
@@ -62,11 +60,17 @@ export class Contexts {
     }
   }
 
+  #begin(kind: Kind): Promise<Context> {
+    const opening = this.#opening.get(kind) ?? this.#make(kind);
+    this.#opening.set(kind, opening);
+    return opening;
+  }
+
   #make(kind: Kind): Promise<Context> {
     const { model, guard } = this.#options;
     if (kind === "embedding") return this.#embedding();
     if (kind === "generation") return this.#generating(model);
-    return guard === undefined ? this.get("generation") : this.#generating(guard);
+    return guard === undefined ? this.#begin("generation") : this.#generating(guard);
   }
 
   async #generating(model: Model): Promise<Context> {

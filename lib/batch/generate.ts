@@ -155,7 +155,10 @@ export class Generator {
 
   #rulesOf({ schema = this.#defaults.schema, ...plan }: ChatPlan): CheckedTurnOptions {
     const { tools = this.#defaults.tools, toolChoice } = plan;
-    const key = JSON.stringify([tools, toolChoice, schema]);
+    if (typeof toolChoice === "object" && (tools ?? []).length === 0) {
+      throw invalid("`options.toolChoice` needs `tools`", { name: "options.toolChoice" });
+    }
+    const key = keyOf([tools, toolChoice, schema]);
     const known = this.#rules.get(key);
     this.#rules.delete(key);
     const rules =
@@ -184,6 +187,15 @@ export class Generator {
 
   #nameOf({ model }: GenerationPlan): string {
     return model ?? this.#defaults.name;
+  }
+}
+
+function keyOf(rules: readonly unknown[]): string {
+  try {
+    return JSON.stringify(rules);
+  } catch (error) {
+    // What JSON gave is JSON again, unless the stack has no room for its depth.
+    throw invalid(`The tools and schemas cannot be read: ${(error as Error).message}`);
   }
 }
 

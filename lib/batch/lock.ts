@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { link, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { link, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { ioError } from "./failures.js";
 
@@ -25,7 +25,7 @@ export async function lockOutput(output: string): Promise<() => Promise<void>> {
   const own = JSON.stringify({ pid, host: hostname(), since: await startOf(pid) } satisfies Holder);
   for (let tries = 0; tries < TRIES; tries++) {
     try {
-      await writeFile(file, own, { flag: "wx" });
+      await create(file, own);
       return () => rm(file, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
@@ -38,6 +38,19 @@ export async function lockOutput(output: string): Promise<() => Promise<void>> {
     await takeAway(file, text);
   }
   throw held(output, file, "");
+}
+
+/** Whole or not at all: on a full disk the file is made, and stays empty. */
+async function create(path: string, text: string): Promise<void> {
+  const file = await open(path, "wx");
+  try {
+    await file.writeFile(text);
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    await file.close();
+  }
 }
 
 async function isStale(file: string, text: string): Promise<boolean> {

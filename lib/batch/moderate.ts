@@ -2,9 +2,11 @@ import type { Context } from "../context.js";
 import type { GenerateOptions, Generation } from "../generation.js";
 import { LlamaGuard } from "../guard/llama-guard.js";
 import type { GuardOptions, GuardVerdict } from "../guard/types.js";
-import type { PromptInput } from "../prompt.js";
+import type { Model } from "../model.js";
+import type { Prompt, PromptInput, PromptSegment } from "../prompt.js";
 import type { ScoreOptions } from "../score.js";
 import type { Tokens } from "../tokens.js";
+import type { Spent } from "./answers.js";
 import type { BatchModeration } from "./bodies.js";
 import type { Answer } from "./engine.js";
 import type { ModerationPlan } from "./plans.js";
@@ -45,8 +47,8 @@ export class Moderator {
   }
 
   async moderate(plan: ModerationPlan, hash: string, signal: AbortSignal): Promise<Answer> {
-    const verdicts = await Promise.all(
-      plan.inputs.map((input) => this.#guard.moderate(input, { signal })),
+    const verdicts = await this.#counts.counting(() =>
+      Promise.all(plan.inputs.map((input) => this.#guard.moderate(input, { signal }))),
     );
     const model = plan.model ?? this.#name;
     const body: BatchModeration = { id: `modr-${hash}`, model, results: verdicts.map(resultOf) };
@@ -70,10 +72,15 @@ function resultOf(verdict: GuardVerdict): BatchModeration["results"][number] {
   };
 }
 
+const NOTHING = { promptTokens: 0, completionTokens: 0 };
+
 /** What a guard asks of a context, with the tokens counted. */
 class CountingContext {
   readonly #context: Context;
-  #spent = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
+  #spent = NOTHING;
+  #lines = 0;
+  /** Of the context, as of when they were last counted. */
+  #decoded = 0;
 
   constructor(context: Context) {
     this.#context = context;
@@ -95,27 +102,61 @@ class CountingContext {
     return this.#context.disposed;
   }
 
+  /** The context may be one for generations, too: what it decodes meanwhile is theirs. */
+  async counting<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#lines === 0) this.#decoded = this.#context.stats.decodedTokens;
+    this.#lines += 1;
+    try {
+      return await work();
+    } finally {
+      this.#lines -= 1;
+    }
+  }
+
   generate(prompt: PromptInput, options?: GenerateOptions): Generation {
     const generation = this.#context.generate(prompt, { ...options, cachePrompt: "exact" });
     generation.result().then(
-      ({ usage }) => {
-        this.#spent.promptTokens += usage.promptTokens;
-        this.#spent.cachedTokens += usage.cachedTokens;
-        this.#spent.completionTokens += usage.completionTokens;
-      },
+      ({ usage }) => this.#add(usage.promptTokens, usage.completionTokens),
       () => {},
     );
     return generation;
   }
 
-  score(prompt: PromptInput, candidates: Tokens, options?: ScoreOptions): Promise<Float32Array> {
-    return this.#context.score(prompt, candidates, { ...options, cachePrompt: "exact" });
+  async score(
+    prompt: PromptInput,
+    candidates: Tokens,
+    options?: ScoreOptions,
+  ): Promise<Float32Array> {
+    const exact = { ...options, cachePrompt: "exact" } as const;
+    const scores = await this.#context.score(prompt, candidates, exact);
+    this.#add(lengthOf(prompt, this.model), 0);
+    return scores;
   }
 
   /** What was counted since the last time, by whichever line. */
-  take() {
-    const spent = this.#spent;
-    this.#spent = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
-    return spent;
+  take(): Spent {
+    const { decodedTokens } = this.#context.stats;
+    const { promptTokens, completionTokens } = this.#spent;
+    // A score does not tell what it found in the cache; the context tells what was evaluated.
+    const cachedTokens = promptTokens + completionTokens - (decodedTokens - this.#decoded);
+    this.#decoded = decodedTokens;
+    this.#spent = NOTHING;
+    return { promptTokens, cachedTokens, completionTokens };
   }
+
+  #add(promptTokens: number, completionTokens: number): void {
+    this.#spent = {
+      promptTokens: this.#spent.promptTokens + promptTokens,
+      completionTokens: this.#spent.completionTokens + completionTokens,
+    };
+  }
+}
+
+/** A guard's prompts are segments. */
+function lengthOf(prompt: PromptInput, model: Model): number {
+  const count = (segment: PromptSegment) => {
+    if ("control" in segment) return 1;
+    return "text" in segment ? model.tokenize(segment.text).length : segment.tokens.length;
+  };
+  return (prompt as Prompt).reduce((sum, segment) => sum + count(segment), 0);
 }

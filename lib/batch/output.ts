@@ -1,19 +1,20 @@
-import { constants } from "node:fs";
+import { constants, fstat, type Stats } from "node:fs";
 import { type FileHandle, open, realpath, stat } from "node:fs/promises";
-import { extname } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
+import { promisify } from "node:util";
 import { CriaError } from "../errors.js";
+import { LineSplitter, linesOf } from "../lines.js";
 import { ioError } from "./failures.js";
 import type { IdTable } from "./ids.js";
 import { lockOutput } from "./lock.js";
 import { membersOf, pack } from "./packing.js";
-import { byteLines } from "./reader.js";
 
 /** What an output is opened with. */
 export interface OutputOptions {
   readonly resume: boolean;
   readonly overwrite: boolean;
-  /** A file that is read meanwhile. */
-  readonly input: string | undefined;
+  /** A file that is read meanwhile: its path, or the descriptor of a stream. */
+  readonly input: string | number | undefined;
 }
 
 /** Written data is handed to the disk so often: what a loss of power can take. */
@@ -47,7 +48,7 @@ export class Output {
     ids: IdTable,
   ): Promise<[Output, Earlier]> {
     // By whichever of its names the file is given, it has one lock.
-    const unlock = await lockOutput(await realpath(path).catch(() => path));
+    const unlock = await lockOutput(await realName(path));
     let file: FileHandle | undefined;
     try {
       file = await openFile(path, options);
@@ -101,6 +102,12 @@ export class Output {
   }
 }
 
+/** Also of a file that is not there yet, in a folder with more names than one. */
+async function realName(path: string): Promise<string> {
+  const folder = () => realpath(dirname(path)).then((real) => join(real, basename(path)));
+  return realpath(path).catch(() => folder().catch(() => path));
+}
+
 async function openFile(
   path: string,
   { resume, overwrite, input }: OutputOptions,
@@ -114,7 +121,7 @@ async function openFile(
     if (!stats.isFile()) {
       throw refused(`The output ${path} is no regular file, which alone can be resumed`);
     }
-    const read = input === undefined ? undefined : await stat(input);
+    const read = await statsOf(input);
     if (read?.ino === stats.ino && read.dev === stats.dev) {
       throw refused(`The output ${path} is the input: give another file`);
     }
@@ -131,6 +138,12 @@ async function openFile(
     await file.close();
     throw error;
   }
+}
+
+async function statsOf(input: OutputOptions["input"]): Promise<Stats | undefined> {
+  if (typeof input === "string") return stat(input);
+  // A stream that was closed has no file behind it any more.
+  return input === undefined ? undefined : promisify(fstat)(input).catch(() => undefined);
 }
 
 function refused(message: string): CriaError {
@@ -163,9 +176,11 @@ async function readEarlier(path: string, file: FileHandle, ids: IdTable): Promis
   if (!isPacked(path)) {
     const size = await endOfLines(file);
     if (size > 0) {
+      const splitter = new LineSplitter(Number.POSITIVE_INFINITY);
       const stream = file.createReadStream({ start: 0, end: size - 1, autoClose: false });
-      for await (const { text } of byteLines(stream, Number.POSITIVE_INFINITY)) take(text);
+      for await (const { text } of linesOf(stream, splitter)) take(text);
     }
+    if (!(await isTorn(file, size))) throw noResult(foreign(path, lines + 1));
     return { lines, errors, end: size };
   }
   try {
@@ -197,11 +212,26 @@ function resultOf(
   } catch {
     // Told below.
   }
-  throw noResult(`Line ${number} of the output ${path} is no result of a run`);
+  throw noResult(foreign(path, number));
+}
+
+function foreign(path: string, number: number): string {
+  return `Line ${number} of the output ${path} is no result of a run`;
 }
 
 function noResult(what: string): CriaError {
   return refused(`${what}: give another output, or \`overwrite\` it`);
+}
+
+const RESULT_START = Buffer.from('{"id":"batch_req_');
+
+/** Whether what begins there may be cut off: a line that a run began, and nothing of anybody else's. */
+async function isTorn(file: FileHandle, position: number): Promise<boolean> {
+  const buffer = Buffer.allocUnsafe(RESULT_START.length);
+  const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
+  const begun = buffer.subarray(0, bytesRead);
+  // A system that went down leaves zeros where it had no time for the data.
+  return begun.equals(RESULT_START.subarray(0, bytesRead)) || begun.every((byte) => byte === 0);
 }
 
 const TAIL = 1 << 16;

@@ -1,12 +1,13 @@
 import { invalid, show } from "../errors.js";
-import { isPlainObject } from "../options.js";
+import type { Line } from "../lines.js";
+import { isPlainObject, isWellFormed } from "../options.js";
 import { Fields, type KnownFields } from "./fields.js";
 import { readChatBody, readCompletionBody } from "./openai-generation.js";
 import { readEmbeddingBody, readModerationBody } from "./openai-judging.js";
 import type { BatchPlan } from "./plans.js";
-import type { InputLine } from "./reader.js";
 import { readSimple } from "./simple.js";
 import type { BatchFormat } from "./types.js";
+import type { Words } from "./words.js";
 
 /** What a line says: who it is, and what it asks for, or why it cannot be told. */
 export interface BatchRequestLine {
@@ -14,6 +15,8 @@ export interface BatchRequestLine {
   readonly customId: string;
   /** What the hash of the request is made of. */
   readonly text: string;
+  /** What errors of it are told in. */
+  readonly words: Words;
   /** Throws what is wrong with the request. */
   plan(): BatchPlan;
 }
@@ -35,14 +38,17 @@ const BODIES: Readonly<Record<string, (body: unknown) => BatchPlan>> = {
 const MAX_ID = 512;
 
 /** Never throws: what is wrong with the line comes with its plan. */
-export function readLine(line: InputLine, format: BatchFormat): BatchRequestLine {
+export function readLine(line: Line, format: BatchFormat): BatchRequestLine {
   const { number, text, problem } = line;
-  const named = (customId: string, plan: () => BatchPlan) => ({ number, customId, text, plan });
+  const named = (customId: string, plan: () => BatchPlan, words: Words = "simple") => {
+    return { number, customId, text, words, plan };
+  };
   const own = `line-${number}`;
   const failing = (error: unknown) => () => {
     throw error;
   };
-  if (problem !== undefined) return named(own, failing(invalid(problem)));
+  if (problem !== undefined)
+    return named(own, failing(invalid(`The line cannot be read: ${problem}`)));
   if (format === "text") return named(own, () => readSimple({ prompt: text }));
   let value: unknown;
   try {
@@ -57,11 +63,13 @@ export function readLine(line: InputLine, format: BatchFormat): BatchRequestLine
   const id = openai ? value.custom_id : value.id;
   if (id === undefined && !openai) return named(own, () => readSimple(value));
   const key = openai ? "custom_id" : "id";
-  if (typeof id !== "string" || id === "" || id.length > MAX_ID) {
+  // Half a character is none, and its hash would be that of any other half.
+  if (typeof id !== "string" || id === "" || id.length > MAX_ID || !isWellFormed(id)) {
     const what = `Expected a string of 1 to ${MAX_ID} characters for \`${key}\`, got ${show(id)}`;
     return named(own, failing(invalid(what)));
   }
-  return named(id, () => (openai ? readOpenAI(value) : readSimple(value)));
+  if (openai) return named(id, () => readOpenAI(value), "openai");
+  return named(id, () => readSimple(value));
 }
 
 function readOpenAI(value: Record<string, unknown>): BatchPlan {

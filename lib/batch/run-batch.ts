@@ -1,5 +1,7 @@
 import { abortReason } from "../abort.js";
-import { expected } from "../errors.js";
+import { readTurnOptions } from "../chat/session-options.js";
+import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
+import { expected, invalid } from "../errors.js";
 import type { Model } from "../model.js";
 import {
   abortSignal,
@@ -68,6 +70,8 @@ export async function runBatch(model: Model, options: RunBatchOptions): Promise<
   if (context !== undefined && !isPlainObject(context)) {
     throw expected("a plain object", "options.context", context);
   }
+  assertModel(model, "model");
+  if (guard !== undefined) assertModel(guard, "options.guard");
   if (pooling !== undefined) oneOf(pooling, "options.pooling", ["mean", "cls", "last"]);
   const checked = readRun(run as RunBatchOptions);
   const { signal } = checked;
@@ -81,6 +85,7 @@ export async function runBatch(model: Model, options: RunBatchOptions): Promise<
     date,
     name: nameOf(model),
   };
+  checkTools(defaults, model);
   const guardName = guard && nameOf(guard);
   const more = {
     date: String(date),
@@ -100,8 +105,20 @@ export async function runBatch(model: Model, options: RunBatchOptions): Promise<
   }
 }
 
+/** Of whichever copy of this package. */
+function assertModel(value: unknown, name: string): void {
+  const { createContext } = (value ?? {}) as Partial<Model>;
+  if (typeof createContext !== "function") throw expected("a Model", name, value);
+}
+
+/** Tools that are wrong are the run's error, before it writes one for each line. */
+function checkTools({ tools, schema, date }: RunDefaults, model: Model): void {
+  if (tools === undefined) return;
+  readTurnOptions({}, { date, tools, ...(schema && { responseSchema: schema }) }, model);
+}
+
 /** The same with an engine of one's own, which is not disposed. */
-export function runWith(options: RunOptions): Promise<BatchSummary> {
+export async function runWith(options: RunOptions): Promise<BatchSummary> {
   const { engine, ...run } = readOptions(options, "options", RUN);
   return carryOut(readRun(run as RunBatchOptions), engine as BatchEngine, {});
 }
@@ -112,9 +129,8 @@ async function carryOut(run: CheckedRun, engine: BatchEngine, more: object): Pro
   if (signal?.aborted) throw abortReason(signal);
   const ids = new IdTable();
   const source = await openInput(input);
-  const file = typeof input === "string" ? input : undefined;
-  const given = { resume, overwrite, input: file };
   try {
+    const given = { resume, overwrite, input: fileOf(input) };
     const [output, earlier] = await Output.open(run.output, given, ids);
     try {
       const settings = settingsOf(run, more);
@@ -125,6 +141,13 @@ async function carryOut(run: CheckedRun, engine: BatchEngine, more: object): Pro
   } finally {
     await source.close();
   }
+}
+
+/** What an input is read from, as far as that is told: standard input may be a file, too. */
+function fileOf(input: RunOptions["input"]): string | number | undefined {
+  if (typeof input === "string") return input;
+  const { fd } = input as { fd?: unknown };
+  return Number.isInteger(fd) ? (fd as number) : undefined;
 }
 
 type CheckedRun = ReturnType<typeof readRun>;
@@ -139,6 +162,8 @@ function readRun(o: RunBatchOptions) {
   if (schema !== undefined && !isPlainObject(schema)) {
     throw expected("a JSON Schema object", "options.schema", schema);
   }
+  if (resume && overwrite)
+    throw invalid("`resume` and `overwrite` are opposites: give one of them");
   const text = (value: unknown, name: string) => string(value, name);
   return {
     input: o.input,
@@ -150,12 +175,16 @@ function readRun(o: RunBatchOptions) {
     limit:
       limit === Number.POSITIVE_INFINITY ? limit : integer(limit, "options.limit", 0, MAX_INT32),
     seed: integer(seed, "options.seed", 0, MAX_UINT32),
-    maxTokens: maxTokens && integer(maxTokens, "options.maxTokens", 1, MAX_INT32),
+    maxTokens:
+      maxTokens === undefined ? undefined : integer(maxTokens, "options.maxTokens", 1, MAX_INT32),
     sampling,
-    stop: stop && list(stop, "options.stop", "an array of strings", text),
+    stop: stop === undefined ? undefined : list(stop, "options.stop", "an array of strings", text),
     system: system === undefined ? undefined : string(system, "options.system"),
     schema,
-    tools: tools && [...tools],
+    tools:
+      tools === undefined
+        ? undefined
+        : list(tools, "options.tools", "an array of tools", (tool) => tool as ToolDefinitionInput),
     ...{ finish, signal, onProgress },
   };
 }

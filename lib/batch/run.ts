@@ -8,6 +8,7 @@ import type { LineSource } from "./reader.js";
 import { type BatchRequestLine, readLine } from "./request.js";
 import type { BatchFormat, BatchOutputLine, BatchProgress, BatchSummary } from "./types.js";
 import { type Waiting, Window } from "./window.js";
+import { inWordsOf } from "./words.js";
 
 /** What a run is made of. */
 export interface RunParts {
@@ -66,6 +67,10 @@ export class Run {
   #ready: Written[] = [];
   #writing = false;
   #reading = true;
+  /** Lines of the input so far. */
+  #taken = 0;
+  /** Up to the input's end, or the limit. */
+  #readAll = false;
   #pumping = false;
   /** Told at the end. What was read before it is still answered. */
   #failure: { readonly error: unknown } | undefined;
@@ -95,7 +100,8 @@ export class Run {
     this.#report(true);
     if (this.#failure !== undefined) throw this.#failure.error;
     const { fraction: _, ...progress } = this.#progress();
-    return { ...progress, interrupted: finish?.aborted ?? false };
+    const all = this.#readAll && this.#window.size === 0;
+    return { ...progress, interrupted: !all && (finish?.aborted ?? false) };
   }
 
   /** Lines up to the limit, as long as there is room for them and nothing ends the run. */
@@ -104,12 +110,14 @@ export class Run {
     const lines = source[Symbol.asyncIterator]();
     const stop = AbortSignal.any([this.#stop.signal, ...(finish ? [finish] : [])]);
     try {
-      for (let count = 0; count < limit && this.#reading; count++) {
+      while (this.#taken < limit && this.#reading) {
         if (!this.#hasRoom()) await untilAborted(this.#room(), stop);
         const step = await untilAborted(lines.next(), stop);
-        if (step.done || !this.#reading) break;
+        if (!this.#reading || step.done) break;
+        this.#taken += 1;
         this.#take(readLine(step.value, this.#parts.format));
       }
+      this.#readAll = this.#reading;
     } catch (error) {
       if (!stop.aborted) this.#fail(error);
     }
@@ -302,8 +310,17 @@ export class Run {
       errors: this.#parts.earlier.errors + this.#errors,
       ...this.#totals,
       milliseconds: performance.now() - this.#began,
-      fraction: this.#parts.source.fraction,
+      fraction: this.#fraction(),
     };
+  }
+
+  /** As if the lines that are still to come were as long as those before. */
+  #fraction(): number | undefined {
+    const { source, limit } = this.#parts;
+    const behind = this.#readAll ? 1 : source.fraction;
+    const all = Math.min(limit, behind ? this.#taken / behind : Number.POSITIVE_INFINITY);
+    if (all === Number.POSITIVE_INFINITY) return undefined;
+    return all === 0 ? 1 : Math.min((this.#skipped + this.#written) / all, 1);
   }
 }
 
@@ -314,11 +331,12 @@ function isFatal(error: unknown): boolean {
 }
 
 function failed(line: BatchRequestLine, hash: string, error: unknown): BatchOutputLine {
+  const { code, message } = failureOf(error);
   return {
     id: `batch_req_${hash}`,
     custom_id: line.customId,
     response: null,
-    error: { ...failureOf(error), line: line.number },
+    error: { code, message: inWordsOf(line.words, message), line: line.number },
   };
 }
 

@@ -96,7 +96,7 @@ export interface BatchProgress {
   /** Of this run. */
   readonly completionTokens: number;
   readonly milliseconds: number;
-  /** How much of the input is behind, 0…1; undefined where its end is not known. */
+  /** How much of the run is done, about, 0…1; undefined where the end of the input is not known. */
   readonly fraction: number | undefined;
 }
 

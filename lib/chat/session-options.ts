@@ -189,10 +189,10 @@ function pick<T extends object, K extends keyof T>(from: T, keys: readonly K[]):
 
 function readChoice(choice: unknown, tools: readonly Tool[]): ToolChoice {
   const name = "options.toolChoice";
+  const needsTools = choice === "required" || isPlainObject(choice);
+  if (needsTools && tools.length === 0) throw invalid(`\`${name}\` needs \`tools\``);
   if (!isPlainObject(choice)) {
-    const word = oneOf(choice, `${name} (or { type: "function", function: { name } })`, CHOICES);
-    if (word === "required" && tools.length === 0) throw invalid(`\`${name}\` needs \`tools\``);
-    return word;
+    return oneOf(choice, `${name} (or { type: "function", function: { name } })`, CHOICES);
   }
   const chosen = choice as Exclude<ToolChoice, string>;
   const { type, function: called } = readOptions(chosen, name, ["type", "function"]);

@@ -1,5 +1,6 @@
 import spinner, { type Spinner } from "yocto-spinner";
-import type { BatchProgress, BatchSummary } from "../batch/types.js";
+import type { BatchProgress } from "../batch/types.js";
+import { progressText } from "./batch-texts.js";
 import type { Terminal } from "./terminal.js";
 
 /** Where lines cannot be overwritten, one so often. */
@@ -8,19 +9,17 @@ const PLAIN_MS = 10_000;
 /** How far a batch is: a line that is overwritten on a terminal, a line now and then elsewhere. */
 export class BatchProgressView {
   readonly #terminal: Terminal;
-  readonly #limit: number | undefined;
   readonly #spinner: Spinner | undefined;
   #told = performance.now();
 
-  constructor(terminal: Terminal, { quiet, limit }: { quiet: boolean; limit: number | undefined }) {
+  constructor(terminal: Terminal, { quiet }: { quiet: boolean }) {
     this.#terminal = terminal;
-    this.#limit = limit;
     // Ctrl-C is ours to answer.
     if (!quiet && process.stderr.isTTY) this.#spinner = spinner({ handleSignals: false });
   }
 
   readonly show = (progress: BatchProgress): void => {
-    const text = progressText(progress, this.#limit);
+    const text = progressText(progress);
     if (this.#spinner !== undefined) {
       this.#spinner.text = text;
       if (!this.#spinner.isSpinning) this.#spinner.start();
@@ -38,46 +37,4 @@ export class BatchProgressView {
   clear(): void {
     this.#spinner?.stop();
   }
-}
-
-function progressText(progress: BatchProgress, limit: number | undefined): string {
-  const { done, milliseconds } = progress;
-  const fraction = limit === undefined ? progress.fraction : done / limit;
-  const parts = [linesText(done), ...spent(progress)];
-  if (fraction !== undefined && fraction > 0 && fraction < 1) {
-    parts.push(`${duration((milliseconds * (1 - fraction)) / fraction)} left`);
-  }
-  return parts.join(", ");
-}
-
-/** The last line of a run. */
-export function summaryText(summary: BatchSummary): string {
-  const { done, skipped, milliseconds } = summary;
-  const earlier = skipped > 0 ? ` (${skipped} from before)` : "";
-  return [`${linesText(done)}${earlier} in ${duration(milliseconds)}`, ...spent(summary)].join(
-    ", ",
-  );
-}
-
-function linesText(count: number): string {
-  return `${count} ${count === 1 ? "line" : "lines"}`;
-}
-
-function spent(progress: Omit<BatchProgress, "fraction">): string[] {
-  const { errors, promptTokens, cachedTokens, completionTokens, milliseconds } = progress;
-  const rate = (tokens: number) => Math.round((tokens * 1000) / Math.max(milliseconds, 1));
-  const cached = promptTokens > 0 ? Math.round((cachedTokens * 100) / promptTokens) : 0;
-  return [
-    `${rate(promptTokens)} tokens/s in (${cached} % cached)`,
-    `${rate(completionTokens)} tokens/s out`,
-    ...(errors > 0 ? [`${errors} errors`] : []),
-  ];
-}
-
-function duration(milliseconds: number): string {
-  const seconds = Math.round(milliseconds / 1000);
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

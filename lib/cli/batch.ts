@@ -6,7 +6,8 @@ import type { BatchFormat, BatchSummary, RunBatchOptions } from "../batch/types.
 import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
 import type { GuardVariant } from "../guard/types.js";
 import { Model } from "../model.js";
-import { BatchProgressView, summaryText } from "./batch-progress.js";
+import { BatchProgressView } from "./batch-progress.js";
+import { summaryText } from "./batch-texts.js";
 import { loadTools } from "./chat-tools.js";
 import { Interrupted } from "./failure.js";
 import {
@@ -121,10 +122,7 @@ async function run(
   { terminal, flags }: { terminal: Terminal; flags: BatchFlags },
 ): Promise<BatchSummary> {
   const [finish, stop] = [new AbortController(), new AbortController()];
-  const view = new BatchProgressView(terminal, {
-    quiet: flags.quiet ?? false,
-    limit: flags.limit,
-  });
+  const view = new BatchProgressView(terminal, { quiet: flags.quiet ?? false });
   const release = onInterrupt(() => {
     if (finish.signal.aborted) return stop.abort(new Interrupted());
     view.note("finishing what runs (Ctrl-C again stops at once)");

@@ -1,6 +1,6 @@
 import type { GuardConversation } from "../guard/llama-guard.js";
+import type { Line } from "../lines.js";
 import { isPlainObject } from "../options.js";
-import type { Line } from "./lines.js";
 import { visible } from "./visible.js";
 
 /** What a conversation is found again by: its line and its own name, as far as it has them. */
@@ -21,11 +21,10 @@ export interface BadLine {
 
 const SHAPES = 'a text, {"text": …}, {"messages": […]} or an array of messages';
 
-/** One line of JSONL; nothing where it is empty. What the messages are worth the guard knows. */
-export function readEntry({ number, text, error }: Line): Entry | BadLine | undefined {
+/** One line of JSONL. What the messages are worth the guard knows. */
+export function readEntry({ number, text, problem }: Line): Entry | BadLine {
   const label = { line: number };
-  if (error !== undefined) return { label, problem: error };
-  if (text.trim() === "") return undefined;
+  if (problem !== undefined) return { label, problem };
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -6,6 +6,7 @@ import { CriaError } from "../errors.js";
 import { type GuardConversation, LlamaGuard } from "../guard/llama-guard.js";
 import { readGuardOptions } from "../guard/policy.js";
 import type { GuardCategory, GuardOptions, GuardVerdict } from "../guard/types.js";
+import { linesOf, utf8 } from "../lines.js";
 import { EXIT, UsageError } from "./failure.js";
 import {
   addCommonFlags,
@@ -18,7 +19,6 @@ import {
   whole,
 } from "./flags.js";
 import { interruptible } from "./interrupt.js";
-import { linesOf, utf8 } from "./lines.js";
 import { type BadLine, type Entry, type Label, readEntry } from "./moderate-input.js";
 import { withContext } from "./open.js";
 import { Terminal } from "./terminal.js";
@@ -168,7 +168,7 @@ async function single(argument: string | undefined): Promise<Source> {
 async function standardInput(): Promise<string> {
   const text = utf8(await buffer(process.stdin));
   if (text === undefined) throw new Error("Standard input is no UTF-8: convert it first.");
-  return text;
+  return text.replace(/^\uFEFF/, "");
 }
 
 /** Opened at once, so that a file that is not there is known before the model is loaded. */
@@ -180,10 +180,7 @@ async function jsonl(file: string): Promise<Source> {
     throw new Error(`The input cannot be read: ${(error as Error).message}`);
   }
   const entries = (async function* () {
-    for await (const line of linesOf(stream)) {
-      const entry = readEntry(line);
-      if (entry !== undefined) yield entry;
-    }
+    for await (const line of linesOf(stream)) yield readEntry(line);
   })();
   return { entries, close: () => stream.destroy() };
 }

@@ -210,7 +210,7 @@ test("what cannot be honoured is an error that names it", async () => {
   expect(lines.filter(({ error }) => error === null).map((line) => line.custom_id)).toEqual(["ok"]);
   expect(errorOf(lines, "stream")).toMatch(/^1 ERR_UNSUPPORTED: `body.stream` cannot be true/);
   expect(errorOf(lines, "effort")).toMatch(/`body.reasoning_effort` cannot be honoured/);
-  expect(errorOf(lines, "unknown")).toMatch(/`body.temprature`: did you mean `temperature`/);
+  expect(errorOf(lines, "unknown")).toMatch(/`body.temprature`: did you mean `body.temperature`/);
   expect(errorOf(lines, "parallel")).toMatch(/parallel_tool_calls` cannot be false/);
   expect(errorOf(lines, "top")).toMatch(/needs `body.logprobs`/);
   expect(errorOf(lines, "hot")).toMatch(/from 0 to 2 for `body.temperature`, got 3/);
@@ -220,6 +220,60 @@ test("what cannot be honoured is an error that names it", async () => {
   expect(errorOf(lines, "echo")).toMatch(/`body.echo` cannot be honoured/);
   expect(errorOf(lines, "tokens")).toMatch(/given as token ids/);
   expect(errorOf(lines, "nothing")).toMatch(/a prompt for `body.prompt`, got undefined/);
+});
+
+test("errors name the line's own fields", async () => {
+  const messages = [{ role: "user", content: "x" }];
+  const { lines } = await run([
+    chat("choice", "x", { tool_choice: "required" }),
+    chat("other", "x", { tool_choice: { type: "function", function: { name: "nothing" } } }),
+    chat("tool", "x", { tools: [5] }),
+    chat("role", "x", { messages: [{ role: "nobody", content: "x" }] }),
+    chat("bias", "x", { logit_bias: { 999999: 1 } }),
+    request("ids", "completions", { prompt: [1, 999999] }),
+    { id: "simple", messages, toolChoice: "required" },
+    { id: "hot", prompt: "x", temperature: 1e308 },
+    { id: "schema", messages, schema: { type: "nothing" } },
+    `{"id": "deep", "messages": [], "tools": ${"[".repeat(20_000)}${"]".repeat(20_000)}}`,
+  ]);
+  expect(errorOf(lines, "choice")).toMatch(/`body.tool_choice` needs `body.tools`/);
+  expect(errorOf(lines, "other")).toMatch(/`body.tool_choice` needs `body.tools`/);
+  expect(errorOf(lines, "tool")).toMatch(/for `body.tools\[0\]`, got 5/);
+  expect(errorOf(lines, "role")).toMatch(/for `body.messages\[0\].role`, got "nobody"/);
+  expect(errorOf(lines, "bias")).toMatch(/for `body.logit_bias`, got 999999/);
+  expect(errorOf(lines, "ids")).toMatch(/for `body.prompt\[1\]`, got 999999/);
+  expect(errorOf(lines, "simple")).toMatch(/`toolChoice` needs `tools`/);
+  expect(errorOf(lines, "hot")).toMatch(/for `temperature`, got 1e\+308/);
+  expect(errorOf(lines, "schema")).toMatch(/ `schema`: This JSON Schema/);
+  expect(errorOf(lines, "deep")).toMatch(/ERR_INVALID_ARGUMENT: The tools .* cannot be read/);
+});
+
+test("what is wrong for all lines ends the run before the first one", async () => {
+  await expect(run([{ prompt: "x" }], { tools: [5] as never })).rejects.toMatchObject({
+    code: "ERR_INVALID_ARGUMENT",
+    message: expect.stringMatching(/`options.tools\[0\]`, got 5/),
+  });
+  await expect(run([{ prompt: "x" }], { guard: {} as never })).rejects.toThrow(/options.guard/);
+  // Moderations share the generations' context: its failure is told as it was.
+  const moderation = [request("m", "moderations", { input: "x" })];
+  await expect(run(moderation, { context: { contextSize: 2 ** 31 - 1 } })).rejects.toMatchObject({
+    code: "ERR_INVALID_ARGUMENT",
+    message: expect.stringMatching(/contextSize/),
+  });
+});
+
+test("a moderation's tokens are counted, and what the cache had of them", async () => {
+  const one = await run([request("m", "moderations", { input: "What is a llama?" })]);
+  const { promptTokens, cachedTokens } = one.summary;
+  expect(promptTokens).toBeGreaterThan(100); // the policy alone
+  expect(cachedTokens).toBe(0);
+  const inputs = Array.from({ length: 8 }, () => "What is a llama?");
+  const generated = { id: "g", prompt: "Once upon a time", maxTokens: 20 };
+  const many = await run([generated, request("m", "moderations", { input: inputs })]);
+  const { usage } = bodyOf<BatchCompletion>(many.lines, "g");
+  expect(many.summary.promptTokens).toBe(promptTokens * 8 + usage.prompt_tokens);
+  expect(many.summary.cachedTokens).toBeGreaterThan(promptTokens);
+  expect(many.summary.cachedTokens).toBeLessThan(promptTokens * 8);
 });
 
 test("the run's options hold for lines that do not say otherwise", async () => {

@@ -12,6 +12,11 @@ const args = (file: string, output: string) => [
 ];
 
 // A limit on the size of files stands for a disk that is full: a write is cut short, then refused.
+const limited = (blocks: number, more: string[]) => {
+  const command = `trap "" XFSZ; ulimit -f ${blocks}; exec "$0" "$@"`;
+  const cli = join(ROOT, "dist", "cli.js");
+  return finish(spawn("bash", ["-c", command, process.execPath, cli, ...more]));
+};
 const endings = process.platform === "win32" ? [] : ["jsonl", "jsonl.gz"];
 
 for (const ending of endings) {
@@ -22,10 +27,7 @@ for (const ending of endings) {
     }));
     const file = inputFile(folder, prompts);
     const output = outputFile(folder, ending);
-    const limited = `trap "" XFSZ; ulimit -f 8; exec "$0" "$@"`;
-    const cli = join(ROOT, "dist", "cli.js");
-    const child = spawn("bash", ["-c", limited, process.execPath, cli, ...args(file, output)]);
-    const { code, stderr } = await finish(child);
+    const { code, stderr } = await limited(8, args(file, output));
     expect(code).toBe(1);
     expect(stderr).toMatch(
       /^cria: The output .* cannot be written: EFBIG.* What it holds is complete: make room/,
@@ -40,6 +42,17 @@ for (const ending of endings) {
     expect(new Set(linesOf(output).map(({ custom_id }) => custom_id)).size).toBe(300);
   });
 }
+
+test("a disk that is full from the beginning leaves nothing behind", async () => {
+  if (process.platform === "win32") return;
+  const output = outputFile(folder);
+  const file = inputFile(folder, [{ prompt: "x" }]);
+  const { code, stderr } = await limited(0, args(file, output));
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^cria: The output .* cannot be locked: EFBIG/);
+  expect(existsSync(`${output}.lock`)).toBe(false);
+  expect((await cria(args(file, output))).code).toBe(0);
+});
 
 test("an output that is no regular file is refused", async () => {
   if (!existsSync("/dev/full")) return;

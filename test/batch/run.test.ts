@@ -1,35 +1,29 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { appendFileSync, existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-import { runWith } from "../../lib/batch/run-batch.js";
 import type { BatchProgress } from "../../lib/batch/types.js";
 import {
   errorOf,
   inputFile,
   linesOf,
   outputFile,
-  StubEngine,
-  type StubOptions,
+  prompts,
   sorted,
+  stubRunner,
   temporaryFolder,
 } from "./support.js";
 
 const folder = temporaryFolder();
-const prompts = (count: number) =>
-  Array.from({ length: count }, (_, index) => ({ id: `id-${index}`, prompt: `prompt ${index}` }));
-
-type Options = Partial<Parameters<typeof runWith>[0]> & StubOptions;
-
-function run(
-  input: Parameters<typeof runWith>[0]["input"],
-  { capacity, answer, ...more }: Options = {},
-) {
-  const engine = new StubEngine({ ...(capacity && { capacity }), ...(answer && { answer }) });
-  const output = more.output ?? outputFile(folder);
-  const summary = runWith({ input, engine, ...more, output });
-  return { engine, output, summary };
-}
+const run = stubRunner(folder);
 
 test("answers each line once, and counts", async () => {
   const progress: BatchProgress[] = [];
@@ -193,6 +187,12 @@ describe("bad lines", () => {
     expect(again.engine.started).toEqual([]);
   });
 
+  test("half a character is no id", async () => {
+    const { output, summary } = run(["\uD800", "\uD801"].map((id) => ({ id, prompt: "x" })));
+    expect(await summary).toMatchObject({ done: 2, errors: 2 });
+    expect(errorOf(linesOf(output), "line-2")).toMatch(/^2 .*characters for `id`, got/);
+  });
+
   test("what an id looks like cannot make a line lost", async () => {
     const lines = [{ id: "line-2", prompt: "a" }, { prompt: "b" }, { id: "line-2", prompt: "c" }];
     const { output, summary } = run(lines);
@@ -211,54 +211,35 @@ describe("bad lines", () => {
   });
 });
 
-describe.each(["jsonl", "jsonl.gz"])("an output that was left (%s)", (ending) => {
-  test("is refused, gone on with, or replaced", async () => {
-    const first = run(prompts(10), { output: outputFile(folder, ending) });
-    await first.summary;
-    const { output } = first;
-    await expect(run(prompts(10), { output }).summary).rejects.toMatchObject({
+test("wrong options are told in its words", async () => {
+  const wrong = [{ maxTokens: 0 }, { stop: "" }, { tools: 5 }];
+  for (const options of wrong) {
+    await expect(run(prompts(1), options as object).summary).rejects.toMatchObject({
       code: "ERR_INVALID_ARGUMENT",
-      message: expect.stringMatching(/exists: `resume` goes on with it, `overwrite` replaces it/),
+      message: expect.stringContaining(`options.${Object.keys(options)[0]}`),
     });
-    const more = run(prompts(15), { output, resume: true });
-    expect(await more.summary).toMatchObject({ done: 15, skipped: 10 });
-    expect(more.engine.started).toHaveLength(5);
-    expect(linesOf(output)).toHaveLength(15);
-    await run(prompts(3), { output, overwrite: true }).summary;
-    expect(linesOf(output)).toHaveLength(3);
-  });
+  }
+});
 
-  test("torn anywhere, it is repaired, and ends as an undisturbed one", async () => {
-    const whole = run(prompts(40), { output: outputFile(folder, ending) });
-    await whole.summary;
-    const bytes = readFileSync(whole.output);
-    for (let cut = 0; cut <= bytes.length; cut += Math.ceil(bytes.length / 60)) {
-      const output = outputFile(folder, ending);
-      writeFileSync(output, bytes.subarray(0, cut));
-      expect(await run(prompts(40), { output, resume: true }).summary).toMatchObject({ done: 40 });
-      expect(sorted(output)).toEqual(sorted(whole.output));
-    }
-  });
-
-  test("of other requests, or of none, is not gone on with", async () => {
-    const { output, summary } = run(prompts(10), { output: outputFile(folder, ending) });
-    await summary;
-    const changed = prompts(10).map((line, index) =>
-      index === 4 ? { ...line, prompt: "?" } : line,
-    );
-    await expect(run(changed, { output, resume: true }).summary).rejects.toThrow(
-      /^Line 5 of the input \("id-4"\) is not the request that the output has a result of/,
-    );
-    await expect(run(prompts(10), { output, resume: true, maxTokens: 5 }).summary).rejects.toThrow(
-      /the line or the options were changed/,
-    );
-    expect(linesOf(output)).toHaveLength(10);
-    const note = "a note of mine\n";
-    appendFileSync(output, ending === "jsonl" ? note : gzipSync(note));
-    await expect(run(prompts(10), { output, resume: true }).summary).rejects.toThrow(
-      /Line 11 of the output .* is no result of a run/,
-    );
-  });
+test("the part that is done counts lines, however small the file is", async () => {
+  const parts: (number | undefined)[] = [];
+  const onProgress = ({ fraction }: BatchProgress) => parts.push(fraction);
+  const answer = (text: string) => new Promise<string>((done) => setTimeout(done, 5, text));
+  const options = { onProgress, answer, capacity: 4 };
+  const file = inputFile(folder, prompts(700));
+  await run(file, options).summary;
+  expect(parts[0]).toBeLessThan(0.1);
+  expect(parts.at(-1)).toBe(1);
+  expect(parts).toEqual([...parts].sort((a, b) => (a ?? 0) - (b ?? 0)));
+  const zipped = `${outputFile(folder)}.gz`;
+  writeFileSync(zipped, gzipSync(readFileSync(file)));
+  parts.length = 0;
+  await run(zipped, options).summary;
+  expect(parts[0]).toBeLessThan(0.1);
+  parts.length = 0;
+  await run(prompts(500), { ...options, limit: 200 }).summary;
+  expect(parts[0]).toBeLessThan(0.2);
+  expect(parts.at(-1)).toBe(1);
 });
 
 test("a .gz input is unpacked, and one that is torn ends the run with what was before", async () => {
@@ -278,56 +259,22 @@ test("an input that is not there is an error before anything is written", async 
   expect(existsSync(output)).toBe(false);
 });
 
-test("an output that is the input is refused, and stays as it is", async () => {
+test("an input is closed, read or not", async () => {
   const input = inputFile(folder, prompts(3));
-  const before = readFileSync(input, "utf8");
-  for (const options of [{ overwrite: true }, { resume: true }]) {
-    await expect(run(input, { ...options, output: input }).summary).rejects.toThrow(/is the input/);
-  }
-  expect(readFileSync(input, "utf8")).toBe(before);
-});
-
-describe("two runs on one output", () => {
-  test("are refused, also where the other is another process's", async () => {
-    let release = () => {};
-    const answer = (text: string) => new Promise<string>((done) => (release = () => done(text)));
-    const { output, summary } = run(prompts(1), { answer });
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    await expect(run(prompts(1), { output, resume: true }).summary).rejects.toThrow(
-      new RegExp(`is being written by process ${process.pid} on`),
-    );
-    release();
-    await summary;
-    expect(await run(prompts(1), { output, resume: true }).summary).toMatchObject({ skipped: 1 });
-  });
-
-  test("a lock that a killed process left is taken over, also where its id is used again", async () => {
-    const output = outputFile(folder);
-    const child = spawn(process.execPath, ["-e", ""]);
-    await once(child, "exit");
-    const host = (await import("node:os")).hostname();
-    const left = [{ pid: child.pid, host, since: "1" }];
-    if (process.platform === "linux") left.push({ pid: process.pid, host, since: "1" });
-    for (const holder of left) {
-      writeFileSync(`${output}.lock`, JSON.stringify(holder));
-      await run(prompts(1), { output, overwrite: true }).summary;
-    }
-    writeFileSync(`${output}.lock`, JSON.stringify({ pid: 1, host: "elsewhere", since: "" }));
-    await expect(run(prompts(1), { output, overwrite: true }).summary).rejects.toThrow(
-      /process 1 on elsewhere: wait for it, .* delete/,
-    );
-  });
+  const { output, summary } = run(input, { limit: 0 });
+  await summary;
+  appendFileSync(output, "a note of mine");
+  await expect(run(input, { output }).summary).rejects.toThrow(/exists/);
+  await run(input).summary;
+  if (process.platform !== "linux") return;
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const descriptors = readdirSync("/proc/self/fd").map((fd) => `/proc/self/fd/${fd}`);
+  const open = descriptors.filter((fd) => existsSync(fd)).map((fd) => readlinkSync(fd));
+  expect(open.filter((file) => file === realpathSync(input))).toEqual([]);
 });
 
 describe("ended early", () => {
-  const slow = (text: string, signal: AbortSignal) =>
-    new Promise<string>((resolve, reject) => {
-      const timer = setTimeout(resolve, 20, text);
-      signal.addEventListener("abort", () => {
-        clearTimeout(timer);
-        reject(signal.reason);
-      });
-    });
+  const slow = (text: string, signal: AbortSignal) => sleep(20, text, { signal });
 
   test("`finish` lets what runs come to its end, and `resume` does the rest", async () => {
     const finish = new AbortController();
@@ -344,6 +291,16 @@ describe("ended early", () => {
     expect(linesOf(output)).toHaveLength(done);
     expect(await run(input, { output, resume: true }).summary).toMatchObject({ done: 100 });
     expect(new Set(sorted(output)).size).toBe(100);
+  });
+
+  test("`finish` that comes when all lines are begun interrupts nothing", async () => {
+    const finish = new AbortController();
+    const answer = (text: string, signal: AbortSignal) => {
+      if (text === "prompt 3") setTimeout(() => finish.abort(), 5);
+      return slow(text, signal);
+    };
+    const { summary } = run(prompts(4), { answer, finish: finish.signal });
+    expect(await summary).toMatchObject({ done: 4, interrupted: false });
   });
 
   test("`finish` does not wait for an input that does not come", async () => {

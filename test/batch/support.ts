@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import type { Answer, BatchEngine, PreparedRequest } from "../../lib/batch/engine.js";
 import type { BatchPlan } from "../../lib/batch/plans.js";
+import { runWith } from "../../lib/batch/run-batch.js";
 import type { BatchOutputLine } from "../../lib/batch/types.js";
 
 /** A folder of the test file's own, gone when it ends. */
@@ -89,4 +90,23 @@ export class StubEngine implements BatchEngine {
       this.running -= 1;
     }
   }
+}
+
+export type StubRunOptions = Partial<Parameters<typeof runWith>[0]> & StubOptions;
+
+/** What runs files of a folder with an engine of no model. */
+export function stubRunner(folder: string) {
+  return (
+    input: Parameters<typeof runWith>[0]["input"],
+    { capacity, answer, ...more }: StubRunOptions = {},
+  ) => {
+    const engine = new StubEngine({ ...(capacity && { capacity }), ...(answer && { answer }) });
+    const output = more.output ?? outputFile(folder);
+    const summary = runWith({ input, engine, ...more, output });
+    return { engine, output, summary };
+  };
+}
+
+export function prompts(count: number): { id: string; prompt: string }[] {
+  return Array.from({ length: count }, (_, i) => ({ id: `id-${i}`, prompt: `prompt ${i}` }));
 }
