@@ -5,7 +5,7 @@
 import { batch, batchPrompts } from "./works/batch.mjs";
 import { perToken, residentSet } from "./works/binding.mjs";
 import { embed } from "./works/embedding.mjs";
-import { generate, serve, vocabulary } from "./works/generation.mjs";
+import { continuation, generate, serve, vocabulary } from "./works/generation.mjs";
 import { abortPrefill, gaps, generatingDelay, loadingDelay } from "./works/latency.mjs";
 import { moderatedChat } from "./works/moderated-chat.mjs";
 import { moderate } from "./works/moderation.mjs";
@@ -14,6 +14,7 @@ const works = {
   "abort-prefill": abortPrefill,
   batch,
   "batch-prompts": batchPrompts,
+  continuation,
   embed,
   gaps,
   generate,

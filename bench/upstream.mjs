@@ -79,9 +79,10 @@ export function commonArguments(model, settings) {
   ];
 }
 
-function llamaBenchArguments(model, settings, { prompt, generate, repetitions }) {
+function llamaBenchArguments(model, settings, { prompt, generate, behind = 0, repetitions }) {
   return [
     ...commonArguments(model, settings),
+    ...["-d", String(behind)],
     ...["-p", String(prompt), "-n", String(generate), "-r", String(repetitions), "-o", "jsonl"],
   ];
 }

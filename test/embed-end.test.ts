@@ -89,9 +89,15 @@ test("memory does not grow with the texts", async () => {
       while (i++ < count) yield `The llama ${i}`;
     }
     for await (const { error } of own.embedMany(texts())) if (error) throw error;
-    gc();
-    await rest(0); // what was collected gives its memory back
-    return process.memoryUsage();
+    // What is collected gives its memory back a little later.
+    let least = process.memoryUsage();
+    for (let i = 0; i < 10; i++) {
+      gc();
+      await rest(10);
+      const now = process.memoryUsage();
+      if (now.arrayBuffers < least.arrayBuffers) least = now;
+    }
+    return least;
   };
   await run(3000);
   const before = await run(3000);

@@ -5,7 +5,12 @@ import {
   Model,
   Sampler,
 } from "../lib/index.js";
-import { decodedTogether, gaps, NEAR_TIE } from "./support/batched-reference.js";
+import {
+  type BatchedReferenceOptions,
+  decodedTogether,
+  gaps,
+  NEAR_TIE,
+} from "./support/batched-reference.js";
 import { chosen, endTokens, forbidden, PROMPTS } from "./support/demo.js";
 import { MODEL } from "./support/paths.js";
 
@@ -49,10 +54,9 @@ async function generate(context: Context, prompt: Int32Array, options: GenerateO
 /** Forced through the plain loop, no token was chosen that is not nearly the likeliest. */
 async function expectNearTies(
   texts: readonly { prompt: Int32Array; generated: number[] }[],
-  contextSize: number,
-  microBatchSize = 512,
+  shape: BatchedReferenceOptions,
 ) {
-  for (const gap of await gaps(texts, { contextSize, microBatchSize })) {
+  for (const gap of await gaps(texts, shape)) {
     expect(gap).toBeLessThan(NEAR_TIE);
   }
 }
@@ -67,7 +71,7 @@ test("one sequence, and each of eight, are the plain loop's that decodes the sam
     if (!cachePrompt) expect(texts.map(({ generated }) => generated)).toEqual(reference);
     await expectNearTies(
       texts.map(({ generated }, index) => ({ prompt: prompts[index] as Int32Array, generated })),
-      256,
+      { contextSize: 256 },
     );
   }
   const [alone] = await decodedTogether(prompts.slice(0, 1), TOKENS, { contextSize: 256 });
@@ -94,10 +98,14 @@ test("they stay so when they end out of step and others take their places", asyn
   await context.dispose();
 });
 
-describe.each([64, 128, 512])(
-  "prompts beside generations, micro-batches of %d",
-  (microBatchSize) => {
-    const shape = { contextSize: 1024, microBatchSize };
+describe.each(
+  [64, 128, 512].flatMap((microBatchSize) =>
+    [true, false].map((flashAttention) => ({ microBatchSize, flashAttention })),
+  ),
+)(
+  "prompts beside generations, micro-batches of $microBatchSize, flash attention $flashAttention",
+  ({ microBatchSize, flashAttention }) => {
+    const shape = { contextSize: 1024, microBatchSize, flashAttention };
     const batches = { ...shape, batchSize: microBatchSize, sequences: 4, threads };
 
     /** Two generations that have begun and will not end by themselves. */
@@ -182,7 +190,7 @@ describe.each([64, 128, 512])(
 
     test.each([false, true])("a shared cache, prefixes reused: %p", async (cachePrompt) => {
       const context = await model.createContext({ ...batches, cacheLayout: "shared" });
-      await expectNearTies(await beside(context, cachePrompt), 1024, microBatchSize);
+      await expectNearTies(await beside(context, cachePrompt), shape);
       await context.dispose();
     });
   },
@@ -205,7 +213,7 @@ test.each([false, true])(
           ...(await generate(context, prompt, { cachePrompt })),
         })),
       );
-      await expectNearTies(texts, 256);
+      await expectNearTies(texts, { contextSize: 256 });
       for (const { result } of texts) cached += result.usage.cachedTokens;
     }
     expect(cached > 0).toBe(cachePrompt);

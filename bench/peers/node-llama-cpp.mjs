@@ -23,20 +23,28 @@ const sequences = Array.from({ length: work.sequences }, () => context.getSequen
 const vocabularySize = model.fileInfo.metadata.llama.vocab_size;
 const makePrompt = promptMaker({ vocabularySize, bos: model.tokens.bos });
 
-/** `evaluate` is the leanest way it has: token ids in, token ids out, no text. */
+/**
+ * `evaluate` is the leanest way it has: token ids in, token ids out, no text. Where only what follows
+ * the first token counts, that comes before the `tokens` and its time is returned.
+ */
 async function generate(sequence, prompt) {
   let count = 0;
+  let start = performance.now();
+  const wanted = work.tokens + (work.fromFirst ? 1 : 0);
   const options = { temperature: 0, yieldEogToken: true };
-  for await (const _ of sequence.evaluate([...prompt], options)) if (++count === work.tokens) break;
-  if (count !== work.tokens) throw new Error(`${count} of ${work.tokens} tokens came.`);
+  for await (const _ of sequence.evaluate([...prompt], options)) {
+    if (++count === 1 && work.fromFirst) start = performance.now();
+    if (count === wanted) break;
+  }
+  if (count !== wanted) throw new Error(`${count} of ${wanted} tokens came.`);
+  return start;
 }
 
 async function run() {
   const prompts = sequences.map(() => makePrompt(work.prompt));
   await Promise.all(sequences.map((sequence) => sequence.clearHistory()));
-  const start = performance.now();
-  await Promise.all(sequences.map((sequence, i) => generate(sequence, prompts[i])));
-  return performance.now() - start;
+  const starts = await Promise.all(sequences.map((sequence, i) => generate(sequence, prompts[i])));
+  return performance.now() - Math.min(...starts);
 }
 
 await run();

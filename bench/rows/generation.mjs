@@ -31,6 +31,29 @@ function decode({ model, tokens, atLeast, repetitions }) {
   };
 }
 
+/** As in a long conversation: what follows a prompt's first token. */
+function decodeBehind({ model, behind, tokens, atLeast }) {
+  return {
+    name: `decode-${model}-behind`,
+    title: `${tokens} tokens behind ${behind.toLocaleString("en")}`,
+    model,
+    reference: "llama-bench",
+    unit: "tok/s",
+    wanted: { ratio: { atLeast } },
+    repetitions: 1,
+    a: async ({ model, settings, repetitions, quick }) => {
+      const generate = amount(tokens, quick);
+      const work = { prompt: 0, generate, behind, repetitions };
+      return (await llamaBench(model, settings, work)).map(perSecond(generate));
+    },
+    b: async ({ model, settings, repetitions, quick }) => {
+      const work = { work: "continuation", prompt: behind, contextSize: behind + 256 };
+      const asked = { ...work, tokens: amount(tokens, quick), model, settings, repetitions };
+      return (await cria(asked)).map(perSecond(asked.tokens));
+    },
+  };
+}
+
 /** Both sides evaluate a prompt once; cria samples one token and hands it over as well. */
 function prefill({ model, tokens, atLeast, repetitions }) {
   return {
@@ -79,6 +102,8 @@ function batch({ model, sequences, prompt, tokens, atLeast }) {
 export const decodes = [
   decode({ model: "1b", tokens: 128, atLeast: 0.98, repetitions: 1 }),
   decode({ model: "90m", tokens: 128, atLeast: 0.95 }),
+  decodeBehind({ model: "1b", behind: 2000, tokens: 64, atLeast: 0.98 }),
+  decodeBehind({ model: "90m", behind: 2000, tokens: 64, atLeast: 0.95 }),
 ];
 
 export const prefills = [

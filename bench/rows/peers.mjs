@@ -3,6 +3,8 @@
 import { cria, peer, perSecond } from "../sides.mjs";
 
 const single = { sequences: 1, prompt: 16, tokens: 128, contextSize: 256 };
+/** The time of what follows the first token. */
+const behind = { fromFirst: true, sequences: 1, prompt: 2000, tokens: 64, contextSize: 2304 };
 const eight = { sequences: 8, prompt: 128, tokens: 64, contextSize: 256 };
 
 function beside({ short, program, reference, row, model, title, work, atLeast }) {
@@ -23,7 +25,8 @@ function beside({ short, program, reference, row, model, title, work, atLeast })
     },
     b: async ({ model, settings, repetitions, quick }) => {
       const work = amount(quick);
-      const asked = { work: "generate", ...work, model, settings, repetitions };
+      const name = work.fromFirst ? "continuation" : "generate";
+      const asked = { work: name, ...work, model, settings, repetitions };
       return rate(work, await cria(asked));
     },
   };
@@ -42,4 +45,12 @@ function allBeside(peer, [oneBillion, ninetyMillion, eightAtOnce]) {
 const nodeLlamaCpp = { short: "nlc", program: "node-llama-cpp", reference: "node-llama-cpp" };
 const llamaNode = { short: "ln", program: "llama-node", reference: "@fugood/llama.node" };
 
-export const peers = [...allBeside(nodeLlamaCpp, [1.3, 1.9, 3]), ...allBeside(llamaNode, [])];
+export const peers = [
+  ...allBeside(nodeLlamaCpp, [1.3, 1.9, 3]),
+  beside({
+    ...nodeLlamaCpp,
+    ...{ row: "behind-1b", model: "1b", work: behind, atLeast: 1 },
+    title: "64 tokens behind 2,000",
+  }),
+  ...allBeside(llamaNode, []),
+];

@@ -35,6 +35,27 @@ export function generate(work) {
   });
 }
 
+/** Milliseconds of the `tokens` that follow a prompt's first one, after a short warm-up. */
+export function continuation(work) {
+  return withModel(work, async (model) => {
+    const context = await createContext(model, work);
+    const makePrompt = promptMakerOf(model);
+    await consume(context.generate(makePrompt(16), { sampler: greedy, maxTokens: 16 }), 16);
+    const milliseconds = [];
+    for (let i = 0; i < work.repetitions; ++i) {
+      const options = { sampler: greedy, maxTokens: work.tokens + 1 };
+      let [start, count] = [0, 0];
+      for await (const { tokens } of context.generate(makePrompt(work.prompt), options)) {
+        start ||= performance.now();
+        count += tokens.length;
+      }
+      if (count !== options.maxTokens) throw new Error(`${count} tokens came.`);
+      milliseconds.push(performance.now() - start);
+    }
+    return milliseconds;
+  });
+}
+
 /**
  * As many requests as there are `lengths`, `inFlight` of them at any time, each time in a new context
  * that has seen one short, unrelated request.

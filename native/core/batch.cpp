@@ -19,7 +19,6 @@ void Batch::clear() {
   outputs_.clear();
   shares_.clear();
   padding_ = 0;
-  padding_slot_ = kNoSlot;
 }
 
 void Batch::add(Task& task, int32_t count, int32_t padding) {
@@ -35,13 +34,6 @@ void Batch::add(Task& task, int32_t count, int32_t padding) {
   padding_ += padding;
 }
 
-void Batch::pad(int32_t count, llama_seq_id slot) {
-  for (int32_t i = 0; i < count; ++i)
-    add_row(slot, tokens_.front(), i);
-  padding_ += count;
-  padding_slot_ = slot;
-}
-
 void Batch::add_row(llama_seq_id slot, llama_token token, llama_pos position) {
   slots_[tokens_.size()] = slot;
   tokens_.push_back(token);
@@ -50,7 +42,6 @@ void Batch::add_row(llama_seq_id slot, llama_token token, llama_pos position) {
 }
 
 void Batch::forget_padding(llama_memory_t memory) const {
-  if (padding_slot_ != kNoSlot) llama_memory_seq_rm(memory, padding_slot_, -1, -1);
   for (const Share& share : shares_) {
     if (share.padding == 0) continue;
     llama_memory_seq_rm(memory, share.task->slot(), share.task->evaluated() + share.count, -1);

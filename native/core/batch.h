@@ -26,9 +26,6 @@ class Batch {
   // The next `count` tokens of the task, and rows behind them that nobody wants.
   void add(Task& task, int32_t count, int32_t padding = 0);
 
-  // The same in a slot of their own that is empty.
-  void pad(int32_t count, llama_seq_id slot);
-
   // Takes out of the cache what nobody wants.
   void forget_padding(llama_memory_t memory) const;
 
@@ -53,7 +50,6 @@ class Batch {
   std::vector<int8_t> outputs_;
   std::vector<Share> shares_;
   int32_t padding_ = 0;  // in all
-  llama_seq_id padding_slot_ = kNoSlot;
 };
 
 }  // namespace cria

@@ -98,7 +98,7 @@ void Cache::give_back_empty(Slot slot) {
 
 void Cache::append(Slot slot, const llama_token* tokens, int32_t count) {
   Entry& entry = slots_[index(slot)];
-  if (count >= kTile && entry.tiled == length(slot)) entry.tiled += count;
+  if (count >= layout_.least_piece && entry.exact == length(slot)) entry.exact += count;
   entry.tokens.insert(entry.tokens.end(), tokens, tokens + count);
 }
 
@@ -107,8 +107,7 @@ int32_t Cache::trim(Slot slot, int32_t length) {
   if (length > 0 && llama_memory_seq_rm(memory_, slot, length, -1)) {
     tokens.resize(std::min(tokens.size(), static_cast<size_t>(length)));
     Entry& entry = slots_[index(slot)];
-    entry.tiled = std::min(entry.tiled, length);
-    entry.borrowed = std::min(entry.borrowed, length);
+    entry.exact = std::min(entry.exact, length);
     return length;
   }
   clear(slot);
@@ -124,8 +123,7 @@ bool Cache::copy(Slot from, Slot to) {
     if (!write_state(to, state(from))) return false;
   }
   slots_[index(to)].tokens = slots_[index(from)].tokens;
-  slots_[index(to)].tiled = slots_[index(from)].tiled;
-  if (layout_.shared) slots_[index(to)].borrowed = length(from);
+  slots_[index(to)].exact = slots_[index(from)].exact;
   return true;
 }
 
@@ -188,7 +186,7 @@ int32_t Cache::reusable(int32_t common, int32_t length, Reuse reuse) const {
 
 int32_t Cache::reusable(const Entry& entry, const Tokens& tokens, Reuse reuse) const {
   const int32_t common = common_prefix(entry.tokens, tokens);
-  const int32_t usable = reuse == Reuse::kExact ? std::min(common, entry.tiled) : common;
+  const int32_t usable = reuse == Reuse::kExact ? std::min(common, entry.exact) : common;
   return reusable(usable, static_cast<int32_t>(tokens.size()), reuse);
 }
 
@@ -208,17 +206,6 @@ int64_t Cache::cached_tokens() const {
   for (const Entry& entry : slots_)
     sum += static_cast<int64_t>(entry.tokens.size());
   return sum;
-}
-
-int64_t Cache::used_cells() const {
-  int64_t sum = 0;
-  int64_t longest = 0;
-  for (const Entry& entry : slots_) {
-    const auto length = static_cast<int64_t>(entry.tokens.size());
-    sum += length - entry.borrowed;
-    longest = std::max(longest, length);
-  }
-  return std::max(sum, longest);
 }
 
 // Of equals, the one that has the least besides.
@@ -266,8 +253,7 @@ void Cache::clear(Slot slot) {
   llama_memory_seq_rm(memory_, slot, -1, -1);
   Entry& entry = slots_[index(slot)];
   entry.tokens.clear();
-  entry.tiled = 0;
-  entry.borrowed = 0;
+  entry.exact = 0;
 }
 
 // llama.cpp empties the slot first, and leaves it so where it fails.

@@ -45,6 +45,7 @@ class Cache {
   struct Layout {
     bool shared;
     int32_t micro_batch;
+    int32_t least_piece;  // that is rounded as a whole prompt is
     // About what copying a token from slot to slot takes, where that is to be done.
     double copy_ms_per_token;
   };
@@ -105,14 +106,11 @@ class Cache {
   int32_t size() const { return static_cast<int32_t>(slots_.size()); }
   bool shared() const { return layout_.shared; }
   int64_t cached_tokens() const;
-  // About how many cells hold something: what slots have in common counts once where it was copied.
-  int64_t used_cells() const;
 
  private:
   struct Entry {
     Tokens tokens;
-    int32_t tiled = 0;     // of them, the first that were evaluated in whole tiles
-    int32_t borrowed = 0;  // of its cells, those that another slot had before, shared layout
+    int32_t exact = 0;  // of them, the first that are what a prompt alone would have made them
     bool in_use = false;
     uint64_t last_used = 0;
   };

@@ -20,7 +20,9 @@ namespace {
 // 16 the tensors lie across cache lines: 512 tokens of a prompt took 115 ms, not 93.
 constexpr uint32_t kRowsOfLogits = 64;
 
-constexpr int32_t kMostSlots = 256;  // llama.cpp's LLAMA_MAX_SEQ
+// Without flash attention a row costs the same in any piece, and is rounded alike in all of more
+// than one row: small ones hold up nobody for long.
+constexpr int32_t kLeastPieceOfMatrices = 16;
 
 }  // namespace
 
@@ -227,14 +229,15 @@ void Context::check_model() const {
 }
 
 void Context::open_scheduler(const ContextInfo& info) {
-  const Limits limits{options_.context_size,
-                      options_.sequences,
-                      info.batch_size,
-                      info.micro_batch_size,
-                      options_.shared_cache,
-                      copy_ms_per_token(),
-                      pads_steps() ? options_.sequences : kNoSlot,
-                      pads_prompts()};
+  const Limits limits{
+      options_.context_size,
+      options_.sequences,
+      info.batch_size,
+      info.micro_batch_size,
+      options_.shared_cache,
+      copy_ms_per_token(),
+      pads_prompts(),
+      options_.flash_attention == LLAMA_FLASH_ATTN_TYPE_DISABLED ? kLeastPieceOfMatrices : kTile};
   scheduler_ = std::make_unique<Scheduler>(context_.get(), limits, outbox_);
   sequences_ = std::make_unique<Sequences>(
       *model_, *scheduler_, outbox_, options_.context_size, fingerprint(),
@@ -254,39 +257,25 @@ double Context::copy_ms_per_token() const {
   return width * (bytes(options_.cache_type_key) + bytes(options_.cache_type_value)) / kBytesPerMs;
 }
 
-// Whether a tile of ggml's flash attention is faster than fewer rows: on the CPU, with keys and
-// values that it takes.
-bool Context::has_tiles() const {
-  const auto plain = [](ggml_type type) { return type == GGML_TYPE_F16 || type == GGML_TYPE_F32; };
-  return options_.batch_size >= kTile && options_.micro_batch_size >= kTile &&
-         options_.flash_attention != LLAMA_FLASH_ATTN_TYPE_DISABLED &&
-         options_.cache_type_key == options_.cache_type_value && plain(options_.cache_type_key) &&
-         backend::gpu_memory_free() == 0;
-}
-
-// With so many sequences that a long common prefix is read often enough.
-bool Context::pads_steps() const {
-  constexpr int32_t kFewest = 6;
-  return options_.shared_cache && options_.sequences >= kFewest &&
-         options_.sequences < kMostSlots && has_tiles();
-}
-
-// Where the rows can be taken back, and none of what is wanted made room for them.
+// Where a tile of ggml's flash attention is faster than fewer rows (on the CPU, with keys and
+// values that it takes), the rows can be taken back, and none of what is wanted made room for them.
 bool Context::pads_prompts() const {
+  const auto plain = [](ggml_type type) { return type == GGML_TYPE_F16 || type == GGML_TYPE_F32; };
+  const bool has_tiles = options_.batch_size >= kTile && options_.micro_batch_size >= kTile &&
+                         options_.flash_attention != LLAMA_FLASH_ATTN_TYPE_DISABLED &&
+                         options_.cache_type_key == options_.cache_type_value &&
+                         plain(options_.cache_type_key) && backend::gpu_memory_free() == 0;
   const llama_model* model = model_->handle();
-  return !options_.shared_cache && has_tiles() && llama_model_n_swa(model) == 0 &&
+  return has_tiles && !options_.shared_cache && llama_model_n_swa(model) == 0 &&
          !llama_model_is_recurrent(model) && !llama_model_is_hybrid(model);
 }
 
 llama_context_params Context::generation_params() const {
   llama_context_params params = llama_context_default_params();
   // A stream of the separate layout has an equal share of the cells.
-  // Padding has a slot and cells of its own.
-  const int32_t padding = pads_steps() ? 1 : 0;
-  params.n_ctx =
-      static_cast<uint32_t>(options_.shared_cache ? options_.cache_size + padding * kTile
-                                                  : options_.context_size * options_.sequences);
-  params.n_seq_max = static_cast<uint32_t>(options_.sequences + padding);
+  params.n_ctx = static_cast<uint32_t>(
+      options_.shared_cache ? options_.cache_size : options_.context_size * options_.sequences);
+  params.n_seq_max = static_cast<uint32_t>(options_.sequences);
   // A batch holds at least one token of every sequence, a micro-batch is no larger than it.
   params.n_batch = std::max(static_cast<uint32_t>(options_.batch_size), params.n_seq_max);
   params.n_ubatch = std::min(static_cast<uint32_t>(options_.micro_batch_size), params.n_batch);

@@ -99,8 +99,6 @@ class Context {
   void save(RequestId id, const std::string& path, StateFile file);
   uint64_t fingerprint() const;
   double copy_ms_per_token() const;
-  bool has_tiles() const;
-  bool pads_steps() const;
   bool pads_prompts() const;
   static bool should_abort(void* self);
 

@@ -18,29 +18,34 @@ int32_t rest_of_micro_batch(const Task& task, int32_t micro_batch) {
 
 // A row that is no part of a tile costs, for so many keys, what all else that is done for a row
 // costs; in a tile, for so many. (1B Q4_K_M and 90M Q8_0 with two threads, about.)
-constexpr int64_t kKeysOfARow = 90;
-constexpr int64_t kKeysOfARowInATile = 1800;
+constexpr int64_t kKeysOfARow = 300;
+constexpr int64_t kKeysOfARowInATile = 1300;
 
 // Whether the last rows of a prompt are evaluated sooner as a whole tile. Never where they would be
 // what they are without a prefix: a prompt that took nothing over is evaluated as llama.cpp would.
 bool worth_padding(const Task& task, int32_t rest, const PlanLimits& limits) {
-  if (rest >= limits.tile || task.start() == 0 || task.reuse() != Reuse::kAny) return false;
-  if (task.evaluated() + limits.tile > limits.room_for_padding) return false;
+  if (rest >= kTile || task.start() == 0 || task.reuse() != Reuse::kAny) return false;
+  if (task.evaluated() + kTile > limits.room_for_padding) return false;
   const int64_t keys = task.evaluated();
   return rest * (kKeysOfARow + keys) * kKeysOfARowInATile >
-         limits.tile * (kKeysOfARowInATile + keys) * kKeysOfARow;
+         kTile * (kKeysOfARowInATile + keys) * kKeysOfARow;
 }
 
-bool may_have(int32_t rest, int32_t count, int32_t tile) {
-  if (count > rest) return false;
-  return count == rest || rest < tile || (count >= tile && rest - count >= tile);
+// A row alone is multiplied otherwise than two together, and rounded otherwise.
+constexpr int32_t kFewestTogether = 2;
+
+bool may_have(int32_t rest, int32_t count, int32_t least_piece) {
+  if (count == rest) return true;
+  const int32_t fewest = rest < least_piece ? kFewestTogether : least_piece;
+  return count >= fewest && rest - count >= fewest;
 }
 
-// As many rows as there are, in whole tiles.
+// As many rows as there are, in whole least pieces.
 int32_t piece_of(int32_t rest, const PlanLimits& limits) {
-  if (rest <= limits.rows || rest < limits.tile) return rest;
-  const int32_t piece = std::max(limits.rows / limits.tile, 1) * limits.tile;
-  return rest - piece < limits.tile ? rest : piece;
+  const int32_t least = limits.least_piece;
+  if (rest <= limits.rows || rest < least) return rest;
+  const int32_t piece = std::max(limits.rows / least, 1) * least;
+  return rest - piece < least ? rest : piece;
 }
 
 class SeparatePlan {
@@ -57,7 +62,7 @@ class SeparatePlan {
     Group best = group(piece_of(rest(first_), limits_));
     for (size_t i = 0; i < tasks_.size(); ++i) {
       const int32_t count = rest(i);
-      if (count > limits_.rows || !may_have(rest(first_), count, limits_.tile)) continue;
+      if (count > limits_.rows || !may_have(rest(first_), count, limits_.least_piece)) continue;
       const Group other = group(count);
       if (other.rows() > best.rows()) best = other;
     }
@@ -79,7 +84,7 @@ class SeparatePlan {
 
   int32_t rest(size_t i) const {
     const int32_t rest = rest_of_micro_batch(*tasks_[i], limits_.micro_batch);
-    return worth_padding(*tasks_[i], rest, limits_) ? limits_.tile : rest;
+    return worth_padding(*tasks_[i], rest, limits_) ? kTile : rest;
   }
 
   // Neighbours of the first that can have as many rows.
@@ -88,7 +93,7 @@ class SeparatePlan {
     const auto joins = [&](size_t i, size_t neighbour) {
       const int32_t apart = tasks_[i]->slot() - tasks_[neighbour]->slot();
       return std::abs(apart) == 1 && group.rows() + count <= limits_.rows &&
-             may_have(rest(i), count, limits_.tile);
+             may_have(rest(i), count, limits_.least_piece);
     };
     while (group.end < tasks_.size() && joins(group.end, group.end - 1))
       ++group.end;

@@ -21,8 +21,8 @@ struct PlanLimits {
   // everything else one after the other.
   bool shared;
   // A piece of a prompt, and what it leaves of a micro-batch, has at least so many rows, or the
-  // prompt has less: see kTile.
-  int32_t tile;
+  // prompt has less.
+  int32_t least_piece;
   // Separate layout: what is left of a prompt behind a prefix that was taken over may be padded to
   // a tile where that is faster, and the task has room for so many tokens. 0: never.
   int32_t room_for_padding = 0;

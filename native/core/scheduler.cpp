@@ -12,13 +12,9 @@ namespace cria {
 namespace {
 
 // While others wait for their next token, a piece of a prompt should not take longer than this, or
-// than so many of their steps, but never less than a tile: fewer rows behind a long prompt take
-// longer than 64 (1B at 4,000 tokens: 16 rows 2.9 s, 64 rows 0.8 s).
+// than so many of their steps, but is never less than Limits::least_piece.
 constexpr double kPieceMs = 50;
 constexpr double kPieceSteps = 2;
-// How much more a row costs for each of its keys where flash attention goes the other way: fewer
-// rows than a tile with long common prefixes are faster as a whole one.
-constexpr int64_t kRowToTile = 12;
 // Tokens that somebody else is about to evaluate are worth waiting for from here on.
 constexpr int32_t kWorthWaiting = 64;
 // Weight of the newest measurement in a running mean.
@@ -40,8 +36,9 @@ Scheduler::Scheduler(llama_context* context, const Limits& limits, Outbox& outbo
     : context_(context),
       limits_(limits),
       outbox_(outbox),
-      cache_(context, limits.sequences,
-             {limits.shared_cache, limits.micro_batch, limits.copy_ms_per_token}),
+      cache_(
+          context, limits.sequences,
+          {limits.shared_cache, limits.micro_batch, limits.least_piece, limits.copy_ms_per_token}),
       batch_(limits.batch) {}
 
 void Scheduler::add(std::unique_ptr<Task> task) {
@@ -81,7 +78,6 @@ void Scheduler::step() {
     batch_.clear();
   }
   add_prompts();
-  if (limits_.padding_slot != kNoSlot && !batch_.empty()) pad_batch();
   if (!batch_.empty()) decode_batch();
   batch_.clear();
   count();
@@ -203,18 +199,6 @@ void Scheduler::add_prompts() {
     batch_.add(*piece.task, piece.count, piece.padding);
 }
 
-// Shared layout: ggml reads the keys once for a whole tile of rows, and anew for each row of less.
-// With 16 generations behind 1,000 tokens in common a step takes 53 ms with padding, 84 without
-// (90M, two threads).
-void Scheduler::pad_batch() {
-  if (batch_.size() >= kTile || limits_.micro_batch < kTile || limits_.batch < kTile) return;
-  int64_t keys = 0;
-  for (const Batch::Share& share : batch_.shares())
-    keys += int64_t{share.task->evaluated()} * share.count;
-  if (keys * kRowToTile <= kTile * cache_.used_cells()) return;
-  batch_.pad(kTile - batch_.size(), limits_.padding_slot);
-}
-
 // The oldest and the nearest to its end take turns: a long prompt does not hold up the short ones
 // behind it, and goes on however many of those come.
 Task* Scheduler::next_prompt(const std::vector<Task*>& prefilling) {
@@ -232,7 +216,7 @@ PlanLimits Scheduler::prefill_limits() const {
   const bool others_generate = std::any_of(running_.begin(), running_.end(),
                                            [](const auto& task) { return !task->prefilling(); });
   PlanLimits limits{limits_.micro_batch, limits_.micro_batch, limits_.shared_cache,
-                    limits_.shared_cache ? 1 : kTile,
+                    limits_.shared_cache ? 1 : limits_.least_piece,
                     limits_.pads_prompts ? limits_.context_size : 0};
   if (!others_generate) return limits;
   const double per_token = prefill_ms_per_token_;
@@ -240,7 +224,8 @@ PlanLimits Scheduler::prefill_limits() const {
   const double affordable = per_token > 0 ? ms / per_token : kTile;
   const int32_t beside = limits_.shared_cache ? batch_.size() : 0;
   const auto rows = static_cast<int32_t>(std::min<double>(affordable, limits_.micro_batch));
-  limits.rows = std::max(std::min(std::max(rows, kTile - beside), limits_.micro_batch - beside), 1);
+  const int32_t wanted = std::max(rows, limits_.least_piece - beside);
+  limits.rows = std::max(std::min(wanted, limits_.micro_batch - beside), 1);
   return limits;
 }
 
@@ -294,7 +279,7 @@ void Scheduler::measure(double decode_ms) {
     prompts += share.count + share.padding > 1 ? share.count + share.padding : 0;
   if (prompts == 0) {
     update(step_ms_, decode_ms);
-  } else if (prompts >= kTile) {
+  } else if (prompts >= limits_.least_piece) {
     // Beside others' next tokens, which would have taken their time anyway.
     const bool mixed = prompts < batch_.wanted();
     update(prefill_ms_per_token_, std::max(decode_ms - (mixed ? step_ms_ : 0), 0.0) / prompts);

@@ -31,9 +31,9 @@ struct Limits {
   int32_t batch;         // tokens of one llama_decode at most, at least `sequences`
   int32_t micro_batch;   // …and as a rule
   bool shared_cache;
-  double copy_ms_per_token;             // about what copying it from slot to slot takes
-  llama_seq_id padding_slot = kNoSlot;  // one more than tasks have; kNoSlot: no batch is padded
-  bool pads_prompts = false;            // separate layout: the ends of prompts may be padded
+  double copy_ms_per_token;     // about what copying it from slot to slot takes
+  bool pads_prompts = false;    // separate layout: the ends of prompts may be padded
+  int32_t least_piece = kTile;  // of a prompt that is evaluated beside generations
 };
 
 class Scheduler {
@@ -68,7 +68,6 @@ class Scheduler {
   void gather();
   void add_generating();
   void add_prompts();
-  void pad_batch();
   PlanLimits prefill_limits() const;
   Task* next_prompt(const std::vector<Task*>& prefilling);
   void decode_batch();

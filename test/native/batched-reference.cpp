@@ -2,13 +2,15 @@
 // alone, one after the other, then the next tokens of all that go on in one batch. Beside it, how
 // far a given text is from the greedy one. Shares no code with native/.
 //
-//   cria-batched-reference greedy MODEL CTX UBATCH N   stdin: a line of token ids per prompt
-//   cria-batched-reference gaps   MODEL CTX UBATCH 0   stdin: lines of prompt ids | generated ids
+//   cria-batched-reference greedy MODEL CTX UBATCH FA N   stdin: a line of token ids per prompt
+//   cria-batched-reference gaps   MODEL CTX UBATCH FA 0   stdin: lines of prompt ids | generated
+//   ids
 //
-// CTX: positions of each sequence. One JSON object on stdout: "tokens", a list for each prompt, the
-// token that ended it included; or "gaps", for each line how far the logit of a generated token is,
-// at worst, below the highest when the prompt and these tokens are evaluated alone. One thread.
-// Exit status: 0 done, 1 failed (the reason is on stderr).
+// CTX: positions of each sequence. FA: with flash attention (1) or without (0). One JSON object on
+// stdout: "tokens", a list for each prompt, the token that ended it included; or "gaps", for each
+// line how far the logit of a generated token is, at worst, below the highest when the prompt and
+// these tokens are evaluated alone. One thread. Exit status: 0 done, 1 failed (the reason is on
+// stderr).
 
 #include <algorithm>
 #include <cstdio>
@@ -51,13 +53,14 @@ std::vector<Line> read_lines() {
 
 class Engine {
  public:
-  Engine(const std::string& path, int context_size, int micro_batch, int sequences)
+  Engine(const std::string& path, int context_size, int micro_batch, bool flash, int sequences)
       : model_(llama_model_load_from_file(path.c_str(), llama_model_default_params()),
                llama_model_free) {
     if (!model_) throw std::runtime_error("cannot load " + path);
     llama_context_params params = llama_context_default_params();
     params.n_ctx = static_cast<uint32_t>(context_size * sequences);
     params.n_seq_max = static_cast<uint32_t>(sequences);
+    params.flash_attn_type = flash ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_DISABLED;
     params.n_batch = static_cast<uint32_t>(std::max(micro_batch, sequences));
     params.n_ubatch = static_cast<uint32_t>(micro_batch);
     params.n_threads = 1;
@@ -158,10 +161,12 @@ float gap(Engine& engine, const Line& line) {
 }
 
 void run(const std::vector<std::string>& args) {
-  if (args.size() != 5) throw std::runtime_error("expected a command, a model, CTX, UBATCH and N");
+  if (args.size() != 6) {
+    throw std::runtime_error("expected a command, a model, CTX, UBATCH, FA and N");
+  }
   const std::vector<Line> lines = read_lines();
   const bool gaps = args[0] == "gaps";
-  Engine engine(args[1], std::stoi(args[2]), std::stoi(args[3]),
+  Engine engine(args[1], std::stoi(args[2]), std::stoi(args[3]), std::stoi(args[4]) != 0,
                 gaps ? 1 : static_cast<int>(lines.size()));
   std::ostringstream json;
   const char* comma = "";
@@ -171,7 +176,7 @@ void run(const std::vector<std::string>& args) {
       comma = ",";
     }
   } else {
-    for (const Ids& ids : greedy(engine, lines, static_cast<size_t>(std::stoi(args[4])))) {
+    for (const Ids& ids : greedy(engine, lines, static_cast<size_t>(std::stoi(args[5])))) {
       json << comma << '[';
       for (size_t i = 0; i < ids.size(); ++i)
         json << (i > 0 ? "," : "") << ids[i];

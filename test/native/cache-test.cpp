@@ -30,7 +30,8 @@ constexpr double kEvaluationMs = 1;
 struct Rig {
   explicit Rig(const Shape& shape)
       : context(demo::make_context(shape)),
-        cache(context.get(), shape.sequences, {shape.shared, shape.micro_batch, kCopyMs}) {}
+        cache(context.get(), shape.sequences,
+              {shape.shared, shape.micro_batch, cria::kTile, kCopyMs}) {}
 
   Slot take(const Tokens& tokens, Reuse reuse = Reuse::kAny) {
     const std::optional<Slot> slot = cache.take(tokens, reuse, kEvaluationMs);

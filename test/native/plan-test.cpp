@@ -73,8 +73,8 @@ Prompts make(const std::vector<Given>& all) {
   return prompts;
 }
 
-PlanLimits separate(int32_t rows, int32_t micro_batch = 512, int32_t tile = 64) {
-  return {rows, micro_batch, false, tile};
+PlanLimits separate(int32_t rows, int32_t micro_batch = 512, int32_t least_piece = 64) {
+  return {rows, micro_batch, false, least_piece};
 }
 
 PlanLimits shared(int32_t rows, int32_t micro_batch = 512) { return {rows, micro_batch, true, 1}; }
@@ -96,16 +96,16 @@ void check_separate(std::vector<Piece> pieces, const PlanLimits& limits) {
     CHECK_EQ(pieces[i].count, count);
     CHECK_EQ(pieces[i].task->slot(), pieces[0].task->slot() + static_cast<Slot>(i));
     // In the kernel class that it would be in alone, and what it leaves behind too.
-    if (prompt.rows_alone(limits.micro_batch) >= limits.tile) {
-      CHECK(count >= limits.tile);
-      CHECK(count == rest || rest - count >= limits.tile);
-    }
+    const int32_t alone = prompt.rows_alone(limits.micro_batch);
+    const int32_t least = std::min(alone, alone < limits.least_piece ? 2 : limits.least_piece);
+    CHECK(count >= least);
+    CHECK(count == rest || rest - count >= least);
   }
   if (pieces.size() > 1) {
     CHECK(count * static_cast<int32_t>(pieces.size()) <= limits.rows);
   } else if (count > limits.rows) {
-    // Either way, fewer would be a part of a tile.
-    CHECK(count < 2 * limits.tile || count - limits.rows < limits.tile);
+    // Either way, fewer would be a part of a piece.
+    CHECK(count < 2 * limits.least_piece || count - limits.rows < limits.least_piece);
   }
 }
 
@@ -194,24 +194,25 @@ std::string padded(const Prompts& prompts, int32_t room) {
 
 TEST(few_tokens_behind_a_long_prefix_are_padded_to_a_tile) {
   CHECK_EQ(padded(make({{0, 1040, 1000}}), 2048), "0:40+24");
-  CHECK_EQ(padded(make({{0, 1010, 1000}}), 2048), "0:10+54");
-  CHECK_EQ(padded(make({{0, 1003, 1000}}), 2048), "0:3+0");   // sooner done by themselves
+  CHECK_EQ(padded(make({{0, 2022, 2000}}), 4096), "0:22+42");
+  CHECK_EQ(padded(make({{0, 1020, 1000}}), 2048), "0:20+0");  // sooner done by themselves
   CHECK_EQ(padded(make({{0, 60, 40}}), 2048), "0:20+0");      // behind a short one
   CHECK_EQ(padded(make({{0, 1040, 1000}}), 1063), "0:40+0");  // no room
   CHECK_EQ(padded(make({{0, 1040, 1000}}), 0), "0:40+0");
   CHECK_EQ(padded(make({{0, 40}}), 2048), "0:40+0");  // as llama.cpp would
   CHECK_EQ(padded(make({{0, 1064, 1000}}), 2048), "0:64+0");
   // Of different lengths, and together all the same.
-  CHECK_EQ(padded(make({{0, 1040, 1000}, {1, 1064, 1000}, {2, 1120, 1100}}), 2048),
-           "0:40+24 1:64+0 2:20+44");
+  CHECK_EQ(padded(make({{0, 1040, 1000}, {1, 1064, 1000}, {2, 1130, 1100}}), 2048),
+           "0:40+24 1:64+0 2:30+34");
 }
 
-TEST(a_piece_and_what_it_leaves_are_whole_tiles) {
+TEST(a_piece_and_what_it_leaves_are_large_enough) {
   CHECK_EQ(plan(make({{0, 512}}), 0, separate(200)), "0:192");
   CHECK_EQ(plan(make({{0, 512}}), 0, separate(8)), "0:64");
   CHECK_EQ(plan(make({{0, 127}}), 0, separate(64)), "0:127");
   CHECK_EQ(plan(make({{0, 128}}), 0, separate(64)), "0:64");
   CHECK_EQ(plan(make({{0, 63}}), 0, separate(8)), "0:63");
+  CHECK_EQ(plan(make({{0, 63}}), 0, separate(8, 512, 16)), "0:16");
   CHECK_EQ(plan(make({{0, 512}}), 0, separate(8, 512, 1)), "0:8");
   CHECK_EQ(plan(make({{0, 512}}), 0, shared(200)), "0:200");
 }
@@ -225,9 +226,11 @@ TEST(equal_neighbours_go_together) {
 TEST(the_count_is_that_with_which_most_goes_at_once) {
   CHECK_EQ(plan(make({{0, 100}, {1, 40}, {2, 40}, {3, 40}}), 0, separate(512, 512, 1)),
            "0:40 1:40 2:40 3:40");
-  // Parts of tiles are not for a prompt that would have whole ones.
+  // Pieces of less are not for a prompt that would have larger ones, nor is a row for two.
   CHECK_EQ(plan(make({{0, 100}, {1, 40}, {2, 40}, {3, 40}}), 0, separate(512)), "0:100");
   CHECK_EQ(plan(make({{0, 60}, {1, 40}, {2, 40}}), 0, separate(512)), "0:40 1:40 2:40");
+  CHECK_EQ(plan(make({{0, 2}, {1, 1}, {2, 1}}), 0, separate(512)), "0:2");
+  CHECK_EQ(plan(make({{0, 3}, {1, 2}, {2, 2}}), 0, separate(512)), "0:3");
   CHECK_EQ(plan(make({{0, 180}, {1, 120}, {2, 130}}), 0, separate(512)), "0:180");
   CHECK_EQ(plan(make({{0, 200}, {1, 128}, {2, 192}}), 0, separate(512)), "0:128 1:128 2:128");
 }
@@ -243,9 +246,10 @@ TEST(any_prompts_in_separate_streams) {
   std::mt19937 random(1);
   for (int round = 0; round < 1500; ++round) {
     const std::vector<int32_t> sizes{1, 8, 63, 64, 65, 100, 128, 512};
+    const std::vector<int32_t> least_pieces{1, 16, 64};
     const int32_t micro_batch = sizes[random() % sizes.size()];
     Prompts prompts = random_prompts(random);
-    run(prompts, random, separate(micro_batch, micro_batch, random() % 2 == 0 ? 64 : 1));
+    run(prompts, random, separate(micro_batch, micro_batch, least_pieces[random() % 3]));
   }
 }
 

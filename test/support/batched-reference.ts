@@ -12,6 +12,7 @@ export interface BatchedReferenceOptions {
   /** Tokens that one sequence can hold. */
   readonly contextSize: number;
   readonly microBatchSize?: number;
+  readonly flashAttention?: boolean;
 }
 
 type Tokens = ArrayLike<number> & Iterable<number>;
@@ -26,24 +27,29 @@ async function ask<T>(command: string, lines: readonly string[], numbers: readon
   return JSON.parse(answer) as T;
 }
 
+function numbersOf(options: BatchedReferenceOptions) {
+  const { contextSize, microBatchSize = 512, flashAttention = true } = options;
+  return [contextSize, microBatchSize, Number(flashAttention)];
+}
+
 /** Greedy tokens of a plain loop that decodes all prompts together, the last token included. */
 export async function decodedTogether(
   prompts: readonly Tokens[],
   maxTokens: number,
-  { contextSize, microBatchSize = 512 }: BatchedReferenceOptions,
+  options: BatchedReferenceOptions,
 ): Promise<number[][]> {
   const lines = prompts.map((prompt) => [...prompt].join(" "));
-  const numbers = [contextSize, microBatchSize, maxTokens];
+  const numbers = [...numbersOf(options), maxTokens];
   return (await ask<{ tokens: number[][] }>("greedy", lines, numbers)).tokens;
 }
 
 /** For each text, how far the logit of one of its tokens is below the highest, at worst. */
 export async function gaps(
   texts: readonly { readonly prompt: Tokens; readonly generated: Tokens }[],
-  { contextSize, microBatchSize = 512 }: BatchedReferenceOptions,
+  options: BatchedReferenceOptions,
 ): Promise<number[]> {
   const lines = texts.map(
     ({ prompt, generated }) => `${[...prompt].join(" ")} | ${[...generated].join(" ")}`,
   );
-  return (await ask<{ gaps: number[] }>("gaps", lines, [contextSize, microBatchSize, 0])).gaps;
+  return (await ask<{ gaps: number[] }>("gaps", lines, [...numbersOf(options), 0])).gaps;
 }
