@@ -35,12 +35,7 @@ let loaded: Engine | undefined;
  * the next use tries again. CRIA_BINARY names the file to load, CRIA_FLAVOUR the flavour.
  */
 export function engine(): Engine {
-  if (loaded === undefined) {
-    const found = loadEngine(ROOT, process.env);
-    // process.exit() runs no cleanup hooks: threads would compute on while the process is taken apart.
-    process.once("exit", () => found.addon.shutDown());
-    loaded = found;
-  }
+  loaded ??= loadEngine(ROOT, process.env);
   return loaded;
 }
 

@@ -24,8 +24,6 @@ export interface NativeAddon {
   setLogHandler(handler: ((level: LogLevel, message: string) => void) | null): void;
   /** The GBNF that llama.cpp makes of a JSON Schema; ERR_SCHEMA_UNSUPPORTED with its reason. */
   jsonSchemaToGrammar(schema: string): { source: string; root: string };
-  /** Stops and joins every thread of this environment; for the process's last moment. Idempotent. */
-  shutDown(): void;
 }
 
 export interface NativeDevice {

@@ -53,13 +53,6 @@ Napi::Value set_log_handler(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value shut_down(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    Environment::of(info.Env()).shut_down();
-    return info.Env().Undefined();
-  });
-}
-
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   return entry(env, [&] {
     backend::start();
@@ -73,7 +66,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("setLogHandler", Napi::Function::New(env, set_log_handler, "setLogHandler"));
     exports.Set("jsonSchemaToGrammar",
                 Napi::Function::New(env, json_schema_to_grammar, "jsonSchemaToGrammar"));
-    exports.Set("shutDown", Napi::Function::New(env, shut_down, "shutDown"));
     return exports;
   });
 }

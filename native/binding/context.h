@@ -33,16 +33,18 @@ class ContextSession : public Stoppable, public std::enable_shared_from_this<Con
   void abandon();
 
   void stop() override;
-  void join() override;
+  bool ends_by(Deadline deadline) override;
+  void release(bool ended) override;
 
  private:
-  enum class State { kEmpty, kOpening, kOpen, kClosing, kClosed };
+  // kBroken: the engine failed inside, and the thread has ended; what is asked of it fails.
+  enum class State { kEmpty, kOpening, kOpen, kBroken, kClosing, kClosed };
 
   using Report = void (ContextSession::*)(Napi::Env);
   std::function<void()> reporter(Report report);
 
   void opened(Napi::Env env, const ContextInfo& info);
-  void failed(Napi::Env env, const std::string& code, const std::string& message);
+  void failed(Napi::Env env, const Failure& failure);
   void deliver(Napi::Env env);
   void closed(Napi::Env env);
   void tell(Napi::Env env, const std::vector<News>& news);
@@ -53,6 +55,7 @@ class ContextSession : public Stoppable, public std::enable_shared_from_this<Con
   const std::shared_ptr<Mailbox> mailbox_;
 
   State state_ = State::kEmpty;
+  Failure breakdown_;  // where it is broken
   std::optional<Napi::Promise::Deferred> opening_;
   std::vector<Napi::Promise::Deferred> closing_;
   // Strong only while an order is pending: what it closes over holds the handle, so that a context

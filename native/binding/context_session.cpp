@@ -30,29 +30,27 @@ Napi::Promise ContextSession::open(Napi::Env env, std::shared_ptr<Model> model,
   if (state_ != State::kEmpty) {
     throw Error(code::kDisposed, "This handle was opened or disposed before: make a new one.");
   }
-  state_ = State::kOpening;
-  opening_.emplace(Napi::Promise::Deferred::New(env));
-  const Napi::Promise promise = opening_->Promise();
-  on_news_ = Napi::Weak(on_news);
-  mailbox_->hold();
-  environment_.add(shared_from_this());
-
   Context::Events events;
   events.opened = [weak = weak_from_this(), mailbox = mailbox_](const ContextInfo& info) {
     mailbox->post([weak, info](Napi::Env env) {
       if (const auto self = weak.lock()) self->opened(env, info);
     });
   };
-  events.failed = [weak = weak_from_this(), mailbox = mailbox_](const Error& error) {
-    mailbox->post([weak, code = std::string(error.code()),
-                   message = std::string(error.what())](Napi::Env env) {
-      if (const auto self = weak.lock()) self->failed(env, code, message);
+  events.failed = [weak = weak_from_this(), mailbox = mailbox_](const Failure& failure) {
+    mailbox->post([weak, failure](Napi::Env env) {
+      if (const auto self = weak.lock()) self->failed(env, failure);
     });
   };
   events.news = reporter(&ContextSession::deliver);
   events.closed = reporter(&ContextSession::closed);
+  // First, since it throws where there is no thread to be had: all is as before then.
   context_ = std::make_unique<Context>(std::move(model), options, std::move(events));
-  return promise;
+  state_ = State::kOpening;
+  opening_.emplace(Napi::Promise::Deferred::New(env));
+  on_news_ = Napi::Weak(on_news);
+  mailbox_->hold();
+  environment_.add(shared_from_this());
+  return opening_->Promise();
 }
 
 void ContextSession::opened(Napi::Env env, const ContextInfo& info) {
@@ -63,12 +61,12 @@ void ContextSession::opened(Napi::Env env, const ContextInfo& info) {
   opening.Resolve(describe(env, info));
 }
 
-void ContextSession::failed(Napi::Env env, const std::string& code, const std::string& message) {
+void ContextSession::failed(Napi::Env env, const Failure& failure) {
   if (state_ != State::kOpening) return;
   state_ = State::kClosing;  // the thread ends by itself
   const Napi::Promise::Deferred opening = *opening_;
   end_opening();
-  opening.Reject(to_js(env, code.c_str(), message).Value());
+  opening.Reject(to_js(env, failure).Value());
 }
 
 void ContextSession::end_opening() {
@@ -88,6 +86,7 @@ void ContextSession::submit(const std::shared_ptr<Command>& command) {
 
 // Its last news will come, and the process lives until then.
 void ContextSession::expect(const std::shared_ptr<Order>& order) {
+  if (state_ == State::kBroken) throw Error(code::kInternal, breakdown_.message);
   if (state_ != State::kOpen) throw Error(code::kDisposed, kDisposedMessage);
   if (!pending_.emplace(order->id, order).second) {
     throw Error(code::kInvalidArgument, "Expected an `id` that is not in use.");
@@ -119,8 +118,11 @@ void ContextSession::tell(Napi::Env env, const std::vector<News>& news) {
 }
 
 Napi::Object ContextSession::stats(Napi::Env env) const {
-  if (state_ != State::kOpen) throw Error(code::kDisposed, kDisposedMessage);
-  const Counters& counters = *context_->counters();
+  if (state_ != State::kOpen && state_ != State::kBroken) {
+    throw Error(code::kDisposed, kDisposedMessage);
+  }
+  const Counters nothing;
+  const Counters& counters = state_ == State::kOpen ? *context_->counters() : nothing;
   // What still waits to be tokenized counts as queued.
   const int32_t active = counters.active.load();
   const auto pending = static_cast<int32_t>(pending_.size());
@@ -135,7 +137,7 @@ Napi::Object ContextSession::stats(Napi::Env env) const {
 
 Napi::Promise ContextSession::close(Napi::Env env) {
   Napi::Promise::Deferred deferred = Napi::Promise::Deferred::New(env);
-  if (state_ == State::kEmpty) state_ = State::kClosed;
+  if (state_ == State::kEmpty || state_ == State::kBroken) state_ = State::kClosed;
   if (state_ == State::kClosed) {
     deferred.Resolve(env.Undefined());
     return deferred.Promise();
@@ -144,7 +146,7 @@ Napi::Promise ContextSession::close(Napi::Env env) {
     const char* message = "The context was disposed while it was being created.";
     const Napi::Promise::Deferred opening = *opening_;
     end_opening();
-    opening.Reject(to_js(env, code::kDisposed, message).Value());
+    opening.Reject(to_js(env, Failure{code::kDisposed, message}).Value());
   }
   mailbox_->hold();
   closing_.push_back(deferred);
@@ -162,13 +164,15 @@ void ContextSession::abandon() {
 void ContextSession::closed(Napi::Env env) {
   const std::shared_ptr<ContextSession> self =
       shared_from_this();  // until the end of this function
-  state_ = State::kClosed;
+  Failure failure{code::kDisposed, "The context was disposed during the generation."};
+  if (context_->breakdown()) failure = breakdown_ = *context_->breakdown();
+  state_ = state_ == State::kOpen ? State::kBroken : State::kClosed;
   deliver(env);
   std::vector<News> unanswered;
   for (const auto& [id, order] : pending_) {
     News news;
     news.id = id;
-    news.failure = Failure{code::kDisposed, "The context was disposed during the generation."};
+    news.failure = failure;
     unanswered.push_back(std::move(news));
   }
   tell(env, unanswered);
@@ -184,8 +188,13 @@ void ContextSession::stop() {
   if (context_) context_->stop();
 }
 
-void ContextSession::join() {
+bool ContextSession::ends_by(Deadline deadline) {
+  return context_ == nullptr || context_->ends_by(deadline);
+}
+
+void ContextSession::release(bool ended) {
   state_ = State::kClosed;
+  if (!ended) static_cast<void>(context_.release());  // its thread uses it
   context_.reset();
   pending_.clear();
   on_news_.Reset();

@@ -3,18 +3,60 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "binding/process_exit.h"
 #include "core/backend.h"
 
 namespace cria::binding {
+
+namespace {
+
+// For all threads together. One that is still at work then (ggml ends between two operations of a
+// graph, a text is tokenized in pieces) is left behind with what it uses.
+constexpr std::chrono::milliseconds kPatience{1500};
+
+// Leaked: the process may exit while environments end on other threads.
+struct Living {
+  std::mutex mutex;
+  std::unordered_set<Environment*> environments;
+};
+
+Living& living() {
+  static Living* instance = new Living();
+  return *instance;
+}
+
+}  // namespace
 
 Environment::Environment(Napi::Env env) : mailbox_(std::make_shared<Mailbox>(env)) {
   // After the mailbox: hooks run in reverse order, and ours must find the thread-safe function
   // alive.
   env.AddCleanupHook([this] { shut_down(); });
+  std::lock_guard<std::mutex> lock(living().mutex);
+  living().environments.insert(this);
+  static const bool registered = at_process_exit(&Environment::on_process_exit);
+  static_cast<void>(registered);
 }
 
-Environment::~Environment() = default;
+Environment::~Environment() {
+  std::lock_guard<std::mutex> lock(living().mutex);
+  living().environments.erase(this);
+}
+
+// process.exit() on the main thread ends no environment and runs no cleanup hooks: threads would
+// compute on while the process is taken apart. Workers are stopped by Node before.
+void Environment::on_process_exit(void*) {
+  std::vector<Environment*> ours;
+  {
+    std::lock_guard<std::mutex> lock(living().mutex);
+    for (Environment* environment : living().environments) {
+      if (environment->thread_ == std::this_thread::get_id()) ours.push_back(environment);
+    }
+  }
+  for (Environment* environment : ours)
+    environment->halt();
+}
 
 void Environment::add(std::shared_ptr<Stoppable> stoppable) {
   stoppables_.insert(std::move(stoppable));
@@ -54,9 +96,20 @@ void Environment::shut_down() {
   remove_log_handler();
   for (const auto& stoppable : stoppables_)
     stoppable->stop();
+  const Deadline deadline = std::chrono::steady_clock::now() + kPatience;
   for (const auto& stoppable : stoppables_)
-    stoppable->join();
+    stoppable->release(stoppable->ends_by(deadline));
   stoppables_.clear();
+}
+
+// Without a word to Node-API, and without giving back what the process's end gives back anyway.
+void Environment::halt() {
+  mailbox_->mute();
+  for (const auto& stoppable : stoppables_)
+    stoppable->stop();
+  const Deadline deadline = std::chrono::steady_clock::now() + kPatience;
+  for (const auto& stoppable : stoppables_)
+    stoppable->ends_by(deadline);
 }
 
 }  // namespace cria::binding

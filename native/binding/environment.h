@@ -4,20 +4,28 @@
 
 #include <napi.h>
 
+#include <chrono>
 #include <memory>
+#include <mutex>
+#include <thread>
 #include <unordered_set>
 
 #include "binding/mailbox.h"
 
 namespace cria::binding {
 
-// Something with a thread of its own.
+using Deadline = std::chrono::steady_clock::time_point;
+
+// Something with a thread of its own. The JS thread calls these, in this order, when the
+// environment ends; the first two also where the process exits without ending it.
 class Stoppable {
  public:
   virtual ~Stoppable() = default;
-  // Both on the JS thread: first all are asked to stop, then each is waited for.
   virtual void stop() = 0;
-  virtual void join() = 0;
+  // Whether the thread has ended by then.
+  virtual bool ends_by(Deadline deadline) = 0;
+  // Gives back what the environment has to do with. A thread that did not end keeps what it uses.
+  virtual void release(bool ended) = 0;
 };
 
 class Environment {
@@ -31,21 +39,21 @@ class Environment {
 
   const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
 
-  // Keeps it alive until it is removed, or until the environment ends and it is stopped and joined.
+  // Keeps it alive until it is removed, or until the environment ends and it is stopped.
   void add(std::shared_ptr<Stoppable> stoppable);
   void remove(const Stoppable* stoppable);
 
   // Null or undefined removes the handler.
   void set_log_handler(Napi::Value handler);
 
-  // Idempotent. The cleanup hook's doing; but process.exit() on the main thread runs no hooks and
-  // goes on to destroy ggml's static objects, so there the "exit" event calls it.
-  void shut_down();
-
  private:
+  static void on_process_exit(void*);
+  void shut_down();
+  void halt();
   void remove_log_handler();
 
   const std::shared_ptr<Mailbox> mailbox_;
+  const std::thread::id thread_ = std::this_thread::get_id();
   std::unordered_set<std::shared_ptr<Stoppable>> stoppables_;
   std::shared_ptr<Napi::FunctionReference> log_handler_;  // the JS thread's alone
   int log_listener_ = 0;

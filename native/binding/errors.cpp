@@ -2,9 +2,9 @@
 
 namespace cria::binding {
 
-Napi::Error to_js(Napi::Env env, const char* code, const std::string& message) {
-  Napi::Error error = Napi::Error::New(env, message);
-  error.Set("code", Napi::String::New(env, code));
+Napi::Error to_js(Napi::Env env, const Failure& failure) {
+  Napi::Error error = Napi::Error::New(env, failure.message);
+  error.Set("code", Napi::String::New(env, failure.code));
   return error;
 }
 

@@ -4,8 +4,6 @@
 
 #include <napi.h>
 
-#include <exception>
-#include <new>
 #include <string>
 
 #include "core/backend.h"
@@ -13,10 +11,7 @@
 
 namespace cria::binding {
 
-Napi::Error to_js(Napi::Env env, const char* code, const std::string& message);
-inline Napi::Error to_js(Napi::Env env, const Error& error) {
-  return to_js(env, error.code(), error.what());
-}
+Napi::Error to_js(Napi::Env env, const Failure& failure);
 
 // Every entry from JS runs its body through this: nothing but a Napi::Error leaves it, and a failed
 // assertion of ggml is one, too.
@@ -27,12 +22,8 @@ auto entry(Napi::Env env, Body&& body) -> decltype(body()) {
     return body();
   } catch (const Napi::Error&) {
     throw;
-  } catch (const Error& error) {
-    throw to_js(env, error);
-  } catch (const std::bad_alloc&) {
-    throw to_js(env, code::kOutOfMemory, "Not enough memory.");
-  } catch (const std::exception& error) {
-    throw to_js(env, code::kInternal, error.what());
+  } catch (...) {
+    throw to_js(env, current_failure());
   }
 }
 

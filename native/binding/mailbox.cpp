@@ -44,6 +44,11 @@ void Mailbox::close() {
   napi_release_threadsafe_function(function_, napi_tsfn_abort);
 }
 
+void Mailbox::mute() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  closed_ = true;
+}
+
 void Mailbox::drain(napi_env env, napi_value /*callback*/, void* self, void* /*data*/) {
   if (env == nullptr) return;  // the environment is being torn down
   auto* mailbox = static_cast<Mailbox*>(self);

@@ -32,6 +32,9 @@ class Mailbox {
   // The JS thread, from the environment's cleanup hook; idempotent. Afterwards no task runs.
   void close();
 
+  // Likewise at the exit of the process, where Node-API is not to be called any more.
+  void mute();
+
  private:
   static void drain(napi_env env, napi_value callback, void* self, void* data);
 

@@ -11,6 +11,7 @@
 
 #include "binding/environment.h"
 #include "core/chat_template.h"
+#include "core/error.h"
 #include "core/model.h"
 #include "core/worker.h"
 
@@ -32,7 +33,8 @@ class ModelSession : public Stoppable, public std::enable_shared_from_this<Model
   const std::shared_ptr<Model>& model() const;
 
   void stop() override;
-  void join() override;
+  bool ends_by(Deadline deadline) override;
+  void release(bool ended) override;
 
  private:
   enum class State { kEmpty, kLoading, kLoaded, kClosing, kClosed };
@@ -47,7 +49,7 @@ class ModelSession : public Stoppable, public std::enable_shared_from_this<Model
   void begin_close();
   void run_load(const ModelOptions& options, bool wants_progress);
   void loaded(Napi::Env env, std::shared_ptr<Model> model);
-  void failed(Napi::Env env, const char* code, const std::string& message);
+  void failed(Napi::Env env, const Failure& failure);
   void tell_progress(Napi::Env env);
   void closed(Napi::Env env);
 
@@ -61,7 +63,7 @@ class ModelSession : public Stoppable, public std::enable_shared_from_this<Model
   std::optional<Napi::Promise::Deferred> loading_;
   std::vector<Napi::Promise::Deferred> closing_;
   Napi::FunctionReference on_progress_;
-  std::optional<Worker> worker_;  // last: its thread uses the mailbox and the progress
+  std::unique_ptr<Worker> worker_;
 };
 
 class ModelHandle : public Napi::ObjectWrap<ModelHandle> {

@@ -19,6 +19,7 @@ Napi::Promise ModelSession::load(Napi::Env env, ModelOptions options, Napi::Valu
   if (state_ != State::kEmpty) {
     throw Error(code::kDisposed, "This handle was loaded or disposed before: make a new one.");
   }
+  worker_ = std::make_unique<Worker>();  // first, since it may throw: all is as before then
   state_ = State::kLoading;
   loading_.emplace(Napi::Promise::Deferred::New(env));
   const Napi::Promise promise = loading_->Promise();
@@ -27,7 +28,6 @@ Napi::Promise ModelSession::load(Napi::Env env, ModelOptions options, Napi::Valu
   }
   mailbox_->hold();
   environment_.add(shared_from_this());
-  worker_.emplace();
   run_load(options, on_progress.IsFunction());
   return promise;
 }
@@ -44,9 +44,9 @@ void ModelSession::run_load(const ModelOptions& options, bool wants_progress) {
       }
       return !progress->abort.load();
     };
-    const auto fail = [&](const char* code, const std::string& message) {
-      mailbox->post([weak, code, message](Napi::Env env) {
-        if (const auto self = weak.lock()) self->failed(env, code, message);
+    const auto fail = [&](const Failure& failure) {
+      mailbox->post([weak, failure](Napi::Env env) {
+        if (const auto self = weak.lock()) self->failed(env, failure);
       });
     };
     try {
@@ -55,11 +55,10 @@ void ModelSession::run_load(const ModelOptions& options, bool wants_progress) {
         if (const auto self = weak.lock()) self->loaded(env, model);
       });
     } catch (const Error& error) {
-      fail(error.code(), error.what());
-    } catch (const std::bad_alloc&) {
-      fail(code::kOutOfMemory, "Not enough memory to load \"" + options.path + "\".");
-    } catch (const std::exception& error) {
-      fail(code::kModelInvalid, "\"" + options.path + "\" could not be loaded: " + error.what());
+      fail({error.code(), error.what()});
+    } catch (...) {
+      const Failure reason = current_failure(code::kModelInvalid);
+      fail({reason.code, "\"" + options.path + "\" could not be loaded: " + reason.message});
     }
   });
 }
@@ -77,7 +76,7 @@ void ModelSession::loaded(Napi::Env env, std::shared_ptr<Model> model) {
   try {
     info = entry(env, [&] { return describe(env, *model); });
   } catch (const Napi::Error& error) {
-    failed(env, code::kModelInvalid, error.Message());
+    failed(env, {code::kModelInvalid, error.Message()});
     return;
   }
   on_progress_.Reset();
@@ -89,11 +88,11 @@ void ModelSession::loaded(Napi::Env env, std::shared_ptr<Model> model) {
   std::exchange(loading_, std::nullopt)->Resolve(info);
 }
 
-void ModelSession::failed(Napi::Env env, const char* code, const std::string& message) {
+void ModelSession::failed(Napi::Env env, const Failure& failure) {
   if (state_ != State::kLoading) return;
   on_progress_.Reset();
   mailbox_->release();
-  std::exchange(loading_, std::nullopt)->Reject(to_js(env, code, message).Value());
+  std::exchange(loading_, std::nullopt)->Reject(to_js(env, failure).Value());
   begin_close();
 }
 
@@ -108,7 +107,8 @@ Napi::Promise ModelSession::close(Napi::Env env) {
     on_progress_.Reset();
     mailbox_->release();
     const char* message = "The model was disposed while it was loading.";
-    std::exchange(loading_, std::nullopt)->Reject(to_js(env, code::kDisposed, message).Value());
+    std::exchange(loading_, std::nullopt)
+        ->Reject(to_js(env, Failure{code::kDisposed, message}).Value());
   }
   mailbox_->hold();
   closing_.push_back(deferred);
@@ -148,7 +148,11 @@ void ModelSession::closed(Napi::Env env) {
 
 void ModelSession::stop() { progress_->abort.store(true); }
 
-void ModelSession::join() {
+bool ModelSession::ends_by(Deadline deadline) {
+  return worker_ == nullptr || worker_->stop_by(deadline);
+}
+
+void ModelSession::release(bool /*ended*/) {
   state_ = State::kClosed;
   worker_.reset();
   model_.reset();

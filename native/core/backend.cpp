@@ -5,12 +5,15 @@
 #include <llama.h>
 
 #include <atomic>
+#include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <map>
 #include <mutex>
 #include <utility>
 
+#include "core/model/compute_pool.h"
 #include "error.h"
 
 namespace cria::backend {
@@ -20,7 +23,11 @@ void capture_error(const std::string& message);  // a friend of ErrorCapture
 namespace {
 
 thread_local ErrorCapture* current_capture = nullptr;
-thread_local bool abort_guarded = false;
+thread_local AbortGuard* current_guard = nullptr;
+thread_local Collapse* joined_pool = nullptr;  // of a pool's own thread
+
+// How long a thread that has failed waits for those of its pools, which end at their next barrier.
+constexpr std::chrono::seconds kPatience{1};
 
 struct Listeners {
   std::mutex mutex;
@@ -72,8 +79,43 @@ void on_log(ggml_log_level level, const char* text, void* /*unused*/) {
     listener(level_name(line_level), line);
 }
 
+// The process dies: the only time that cria writes to stderr by itself.
+void say_last_words(const char* what, const char* reason) noexcept {
+  std::fprintf(stderr, "cria: %s: %s\n", what, reason);
+  std::fflush(stderr);
+}
+
+// ggml's abort() follows if it returns.
 void on_ggml_abort(const char* message) {
-  if (abort_guarded) throw Error(code::kInternal, message);
+  if (joined_pool != nullptr) {
+    joined_pool->fail(code::kInternal, message);
+    throw Collapsed{};
+  }
+  if (current_guard == nullptr) {
+    say_last_words("llama.cpp failed where nothing can go on", message);
+    return;
+  }
+  Collapse* collapse = current_guard->collapse();
+  if (collapse != nullptr) {
+    collapse->fail(code::kInternal, message);
+    collapse->wait_for_all(kPatience);
+  }
+  throw AssertionError(code::kInternal, message);
+}
+
+// Ours, since ggml's starts a debugger.
+[[noreturn]] void on_terminate() {
+  const char* reason = "std::terminate without an exception";
+  try {
+    if (const std::exception_ptr thrown = std::current_exception()) std::rethrow_exception(thrown);
+  } catch (const std::exception& error) {
+    say_last_words("an exception that nobody caught", error.what());
+    std::abort();
+  } catch (...) {
+    reason = "of an unknown kind";
+  }
+  say_last_words("an exception that nobody caught", reason);
+  std::abort();
 }
 
 const char* type_name(enum ggml_backend_dev_type type) {
@@ -100,9 +142,9 @@ void capture_error(const std::string& message) {
 void start() {
   static std::once_flag started;
   std::call_once(started, [] {
-    // ggml installs a handler that starts a debugger and prints; ours is silent.
-    std::set_terminate([] { std::abort(); });
+    std::set_terminate(on_terminate);
     ggml_set_abort_callback(on_ggml_abort);
+    install_compute_hooks();
     llama_log_set(on_log, nullptr);
     llama_backend_init();
   });
@@ -176,8 +218,26 @@ std::string ErrorCapture::reason(const std::string& otherwise) const {
   return function ? first_.substr(colon + 2) : first_;
 }
 
-AbortGuard::AbortGuard() : outer_(abort_guarded) { abort_guarded = true; }
+AbortGuard::AbortGuard(Collapse* collapse) : collapse_(collapse), outer_(current_guard) {
+  current_guard = this;
+}
 
-AbortGuard::~AbortGuard() { abort_guarded = outer_; }
+AbortGuard::~AbortGuard() { current_guard = outer_; }
+
+PoolThread::PoolThread(Collapse* collapse) { joined_pool = collapse; }
+
+PoolThread::~PoolThread() { joined_pool = nullptr; }
+
+void leave_collapsed_pool() {
+  if (!Collapse::any()) return;
+  if (joined_pool != nullptr) {
+    if (joined_pool->failed()) throw Collapsed{};
+    return;
+  }
+  Collapse* collapse = current_guard == nullptr ? nullptr : current_guard->collapse();
+  if (collapse == nullptr || !collapse->failed()) return;
+  collapse->wait_for_all(kPatience);
+  throw AssertionError(collapse->code(), collapse->reason());
+}
 
 }  // namespace cria::backend

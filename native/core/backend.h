@@ -8,6 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "core/model/collapse.h"
+#include "error.h"
+
 namespace cria::backend {
 
 void start();
@@ -54,17 +57,44 @@ class ErrorCapture {
   ErrorCapture* outer_;
 };
 
-// Within its life a failed GGML_ASSERT on this thread is a cria::Error instead of the process's
-// death. The last resort: what was being worked on is in an unknown state and is to be given up.
+// A failed GGML_ASSERT, with its text, or what else ended the work of a pool's thread. What was
+// being worked on is in an unknown state and is to be given up.
+class AssertionError : public Error {
+ public:
+  using Error::Error;
+};
+
+// Within its life a failed GGML_ASSERT on this thread is an AssertionError instead of the process's
+// death; the innermost guard counts. The last resort: what can be checked before is checked before.
 class AbortGuard {
  public:
-  AbortGuard();
+  // With `collapse`, for a thread that computes along with pools: an assertion on any thread of
+  // theirs is this thread's AssertionError, too, and all of them have left by then.
+  explicit AbortGuard(Collapse* collapse = nullptr);
   ~AbortGuard();
   AbortGuard(const AbortGuard&) = delete;
   AbortGuard& operator=(const AbortGuard&) = delete;
 
+  Collapse* collapse() const { return collapse_; }
+
  private:
-  bool outer_;
+  Collapse* const collapse_;
+  AbortGuard* const outer_;
 };
+
+// Within its life this thread computes in a pool: a failed assertion there is told to `collapse`.
+class PoolThread {
+ public:
+  explicit PoolThread(Collapse* collapse);
+  ~PoolThread();
+  PoolThread(const PoolThread&) = delete;
+  PoolThread& operator=(const PoolThread&) = delete;
+};
+
+// Thrown through a pool thread's frames, to its end.
+struct Collapsed {};
+
+// Called by a thread that waits for others of its pool: throws where it would wait in vain.
+void leave_collapsed_pool();
 
 }  // namespace cria::backend

@@ -104,7 +104,7 @@ void Cache::append(Slot slot, const llama_token* tokens, int32_t count) {
 
 int32_t Cache::trim(Slot slot, int32_t length) {
   Tokens& tokens = slots_[index(slot)].tokens;
-  if (length > 0 && llama_memory_seq_rm(memory_, slot, length, -1)) {
+  if (length > 0 && memory_ != nullptr && llama_memory_seq_rm(memory_, slot, length, -1)) {
     tokens.resize(std::min(tokens.size(), static_cast<size_t>(length)));
     Entry& entry = slots_[index(slot)];
     entry.exact = std::min(entry.exact, length);
@@ -250,7 +250,7 @@ int32_t Cache::worth_copying(int32_t length, double ms_per_token) const {
 }
 
 void Cache::clear(Slot slot) {
-  llama_memory_seq_rm(memory_, slot, -1, -1);
+  if (memory_ != nullptr) llama_memory_seq_rm(memory_, slot, -1, -1);
   Entry& entry = slots_[index(slot)];
   entry.tokens.clear();
   entry.exact = 0;

@@ -102,6 +102,10 @@ class Cache {
   // Forgets what was used least recently and is in nobody's use. False where nothing is left.
   bool evict();
 
+  // llama.cpp's side is in an unknown state: from now on it is left alone, and nothing here means
+  // anything but that slots can be given back.
+  void abandon() { memory_ = nullptr; }
+
   bool in_use(Slot slot) const { return slots_[index(slot)].in_use; }
   int32_t size() const { return static_cast<int32_t>(slots_.size()); }
   bool shared() const { return layout_.shared; }
@@ -128,7 +132,7 @@ class Cache {
   bool write_state(Slot slot, const std::vector<uint8_t>& state);
 
   llama_context* const context_;
-  llama_memory_t const memory_;
+  llama_memory_t memory_;  // null once it is abandoned
   const Layout layout_;
   std::vector<Entry> slots_;
   uint64_t clock_ = 0;

@@ -24,6 +24,9 @@ constexpr uint32_t kRowsOfLogits = 64;
 // than one row: small ones hold up nobody for long.
 constexpr int32_t kLeastPieceOfMatrices = 16;
 
+// How long threads that have nothing to wait for any more may take to find out.
+constexpr std::chrono::seconds kPatience{1};
+
 }  // namespace
 
 Context::Context(std::shared_ptr<Model> model, const ContextOptions& options, Events events)
@@ -36,6 +39,11 @@ Context::Context(std::shared_ptr<Model> model, const ContextOptions& options, Ev
 Context::~Context() {
   stop();
   thread_.join();
+}
+
+bool Context::ends_by(std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  return end_.wait_until(lock, deadline, [this] { return ended_; });
 }
 
 void Context::submit(const std::shared_ptr<Request>& request) {
@@ -77,12 +85,8 @@ void Context::prepare(RequestId id, const std::function<Prepared()>& make) {
   try {
     const backend::AbortGuard guard;
     prepared = make();
-  } catch (const Error& error) {
-    outbox_.fail(id, error.code(), error.what());
-  } catch (const std::bad_alloc&) {
-    outbox_.fail(id, code::kOutOfMemory, "Not enough memory.");
-  } catch (const std::exception& error) {
-    outbox_.fail(id, code::kInternal, error.what());
+  } catch (...) {
+    outbox_.fail(id, current_failure());
   }
   if (!prepared) {
     outbox_.flush();
@@ -112,10 +116,8 @@ void Context::save(RequestId id, const std::string& path, StateFile file) {
   try {
     write_state_file(path, file);
     outbox_.answer(id, Answer{});
-  } catch (const Error& error) {
-    outbox_.fail(id, error.code(), error.what());
-  } catch (const std::exception& error) {
-    outbox_.fail(id, code::kInternal, error.what());
+  } catch (...) {
+    outbox_.fail(id, current_failure());
   }
   outbox_.flush();
 }
@@ -134,30 +136,39 @@ uint64_t Context::fingerprint() const {
 // The rest is the context's thread.
 
 void Context::run() {
-  bool opened = false;
-  try {
-    const backend::AbortGuard guard;
-    const ContextInfo info = open();
-    opened = true;
-    events_.opened(info);
-  } catch (const Error& error) {
-    events_.failed(error);
-  } catch (const std::bad_alloc&) {
-    events_.failed(Error(code::kOutOfMemory, "Not enough memory for this context."));
-  } catch (const std::exception& error) {
-    events_.failed(Error(code::kInternal, error.what()));
-  }
-  if (opened) loop();
+  if (open_and_tell()) loop();
+  tear_down();
+  events_.closed();
+  std::lock_guard<std::mutex> lock(mutex_);
+  ended_ = true;
+  end_.notify_all();
+}
 
+bool Context::open_and_tell() {
+  try {
+    const backend::AbortGuard guard(collapse_.get());
+    const ContextInfo info = open();
+    events_.opened(info);
+    return true;
+  } catch (...) {
+    events_.failed(current_failure());
+    return false;
+  }
+}
+
+// The pools go first: where something failed, a thread of theirs may still be on its way out of a
+// graph that the context owns.
+void Context::tear_down() {
   preparer_.stop();  // before what it hands over has nowhere to go
   inbox_.clear();
+  if (context_) llama_detach_threadpool(context_.get());
+  batch_pool_.reset();
+  pool_.reset();
+  if (breakdown_ && scheduler_) scheduler_->cache().abandon();
   sequences_.reset();
   scheduler_.reset();
   context_.reset();
   embedder_.reset();
-  batch_pool_.reset();
-  pool_.reset();
-  events_.closed();
 }
 
 void Context::loop() {
@@ -171,11 +182,39 @@ void Context::loop() {
       if (stopping_.load()) return;
       arrived.swap(inbox_);
     }
-    for (Prepared& prepared : arrived)
-      start(std::move(prepared));
-    arrived.clear();
-    interrupted_.store(false);  // before the step looks for what was cancelled
-    step();
+    try {
+      const backend::AbortGuard guard(collapse_.get());
+      turn(arrived);
+    } catch (...) {
+      break_down();
+      return;
+    }
+  }
+}
+
+void Context::turn(std::vector<Prepared>& arrived) {
+  for (Prepared& prepared : arrived)
+    start(std::move(prepared));
+  arrived.clear();
+  interrupted_.store(false);  // before the step looks for what was cancelled
+  step();
+}
+
+// Nothing is known of the state that a turn left behind. What was thrown may have left the pools'
+// threads in the middle of a graph, where they would wait for this one.
+void Context::break_down() {
+  breakdown_.emplace();
+  collapse_->fail(code::kInternal, "The graph was given up.");
+  collapse_->wait_for_all(kPatience);
+  try {
+    Failure failure = current_failure();
+    if (failure.message.empty() || failure.message.back() != '.') failure.message += '.';
+    failure.message =
+        "The engine failed inside, and this context cannot be used any more: " + failure.message +
+        " Dispose it; the model and its other contexts are as they were.";
+    breakdown_ = std::move(failure);
+  } catch (const std::bad_alloc&) {
+    breakdown_->code = code::kOutOfMemory;  // short: it takes no memory of its own
   }
 }
 
@@ -312,29 +351,18 @@ void Context::create_context() {
   }
 }
 
-// Pools that live as long as the context: otherwise ggml starts its threads anew for every graph.
 void Context::attach_threads(ContextInfo& info) {
   const int32_t cores = physical_cores();
   info.threads = options_.threads > 0 ? options_.threads : cores;
   info.batch_threads = options_.batch_threads > 0 ? options_.batch_threads : info.threads;
 
-  const auto make_pool = [](int32_t threads) {
-    ggml_threadpool_params params = ggml_threadpool_params_default(threads);
-    // Milliseconds of busy waiting for the next graph: more than the time between two tokens, and
-    // not the half second of the default, which the rest of the app would have to do without.
-    params.poll = 1;
-    ggml_threadpool* pool = ggml_threadpool_new(&params);
-    if (pool == nullptr) {
-      throw Error(code::kOutOfMemory,
-                  "The system did not start " + std::to_string(threads) + " threads.");
-    }
-    return pool;
-  };
-  pool_.reset(make_pool(info.threads));
-  if (info.batch_threads != info.threads) batch_pool_.reset(make_pool(info.batch_threads));
+  pool_ = std::make_unique<ComputePool>(info.threads, collapse_);
+  if (info.batch_threads != info.threads) {
+    batch_pool_ = std::make_unique<ComputePool>(info.batch_threads, collapse_);
+  }
   llama_set_n_threads(context_.get(), info.threads, info.batch_threads);
-  llama_attach_threadpool(context_.get(), pool_.get(),
-                          batch_pool_ ? batch_pool_.get() : pool_.get());
+  llama_attach_threadpool(context_.get(), pool_->handle(),
+                          batch_pool_ ? batch_pool_->handle() : pool_->handle());
 }
 
 bool Context::should_abort(void* self) {

@@ -7,16 +7,19 @@
 #include <llama.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <variant>
 #include <vector>
 
 #include "context_options.h"
+#include "core/model/compute_pool.h"
 #include "counters.h"
 #include "embedder.h"
 #include "error.h"
@@ -41,16 +44,20 @@ class Context {
   // Called on the context's thread.
   struct Events {
     std::function<void(const ContextInfo&)> opened;
-    std::function<void(const Error&)> failed;  // instead of `opened`
-    std::function<void()> news;                // outbox() has some
-    std::function<void()> closed;              // the thread's last word, after either of the first
+    std::function<void(const Failure&)> failed;  // instead of `opened`
+    std::function<void()> news;                  // outbox() has some
+    std::function<void()> closed;  // the thread's last word, after either of the first
   };
 
-  // Starts the thread, which creates the llama_context.
+  // Starts the thread, which creates the llama_context. Throws std::system_error where there are no
+  // threads to be had.
   Context(std::shared_ptr<Model> model, const ContextOptions& options, Events events);
 
   // Stops and joins: at most as long as ggml takes for one operation, where there is no GPU.
   ~Context();
+
+  // Whether the thread has ended by then. One that has not must be left alone: leak the context.
+  bool ends_by(std::chrono::steady_clock::time_point deadline);
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
@@ -64,6 +71,10 @@ class Context {
 
   // Any thread: ends the thread soon, without waiting. What is pending is dropped without a word.
   void stop();
+
+  // Once `closed` was told: why the thread ended though nobody had stopped it. An assertion of ggml
+  // failed, or a step threw. What was not answered by then has failed with it.
+  const std::optional<Failure>& breakdown() const { return breakdown_; }
 
   Outbox& outbox() { return outbox_; }
   const Model& model() const { return *model_; }
@@ -80,10 +91,11 @@ class Context {
 
   struct Free {
     void operator()(llama_context* context) const { llama_free(context); }
-    void operator()(ggml_threadpool* pool) const { ggml_threadpool_free(pool); }
   };
 
   void run();
+  bool open_and_tell();
+  void tear_down();
   ContextInfo open();
   void check_model() const;
   void create_context();
@@ -91,6 +103,8 @@ class Context {
   void attach_threads(ContextInfo& info);
   void open_scheduler(const ContextInfo& info);
   void loop();
+  void turn(std::vector<Prepared>& arrived);
+  void break_down();
   bool idle() const;
   void start(Prepared prepared);
   void step();
@@ -114,10 +128,17 @@ class Context {
   std::condition_variable changed_;
   std::vector<Prepared> inbox_;
 
+  std::optional<Failure> breakdown_;
+  bool ended_ = false;  // with mutex_ held
+  std::condition_variable end_;
+
+  // Shared with the pools' threads, which may outlive us.
+  const std::shared_ptr<Collapse> collapse_ = std::make_shared<Collapse>();
+
   // In order of creation: sequences use the scheduler, it the context, the context the pools, and
   // the embedder, which reads along while it computes. There is a scheduler or an embedder.
-  std::unique_ptr<ggml_threadpool, Free> pool_;
-  std::unique_ptr<ggml_threadpool, Free> batch_pool_;  // null: the same as pool_
+  std::unique_ptr<ComputePool> pool_;
+  std::unique_ptr<ComputePool> batch_pool_;  // null: the same as pool_
   std::unique_ptr<Embedder> embedder_;
   std::unique_ptr<llama_context, Free> context_;
   std::unique_ptr<Scheduler> scheduler_;

@@ -85,21 +85,26 @@ void with_stack(size_t /*bytes*/, const std::function<void()>& work) { work(); }
 
 void with_stack(size_t bytes, const std::function<void()>& work) {
   constexpr size_t kPage = 65536;  // a multiple of every page size in use
-  bytes = (bytes + kPage - 1) / kPage * kPage;
+  bytes = (bytes + kPage - 1) / kPage * kPage + kPage;
   int flags = MAP_PRIVATE | MAP_ANONYMOUS;
 #ifdef MAP_NORESERVE
   flags |= MAP_NORESERVE;  // most of it is never touched
 #endif
   void* stack = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
   const auto fail = [] {
-    throw Error(code::kOutOfMemory, "Not enough memory to tokenize a text with a run this long.");
+    throw Error(code::kOutOfMemory, "The system has no memory, or no thread, for a deep stack.");
   };
   if (stack == MAP_FAILED) fail();
+  // Stacks grow downwards: what goes beyond the end faults, instead of writing over its neighbour.
+  if (mprotect(stack, kPage, PROT_NONE) != 0) {
+    munmap(stack, bytes);
+    fail();
+  }
 
   Call call{work};
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
-  pthread_attr_setstack(&attributes, stack, bytes);
+  pthread_attr_setstack(&attributes, static_cast<char*>(stack) + kPage, bytes - kPage);
   pthread_t thread{};
   const int failed = pthread_create(
       &thread, &attributes,

@@ -14,9 +14,6 @@ namespace {
 // Texts behind the first one that are looked at for one that still fits.
 constexpr size_t kWindow = 512;
 
-constexpr const char* kBroken =
-    "llama.cpp failed inside and this context cannot be used any more: dispose it.";
-
 // llama_decode's results (include/llama.h).
 constexpr int32_t kDecoded = 0;
 constexpr int32_t kAborted = 2;
@@ -145,11 +142,6 @@ std::unique_ptr<Embedding> Embedder::prepare(const std::shared_ptr<const Command
 }
 
 void Embedder::add(std::unique_ptr<Embedding> embedding) {
-  if (broken_) {
-    outbox_.fail(embedding->id(), code::kInternal, kBroken);
-    outbox_.flush();
-    return;
-  }
   waiting_.push_back(std::move(embedding));
   count();
 }
@@ -214,22 +206,11 @@ void Embedder::add_share(Embedding& embedding, int32_t count) {
 }
 
 void Embedder::evaluate() {
-  try {
-    const backend::AbortGuard guard;
-    const int32_t status = decode();
-    if (status == kDecoded) {
-      collect();
-    } else if (status != kAborted) {  // what was aborted stays where it was
-      fail_batch(code::kDecodeFailed, "llama_decode returned " + std::to_string(status) + ".");
-    }
-  } catch (const Error& error) {
-    // A failed assertion: what llama.cpp was doing is half done, and nobody can tell which half.
-    broken_ = true;
-    for (const auto& embedding : waiting_)
-      outbox_.fail(embedding->id(), code::kInternal, std::string(error.what()) + " " + kBroken);
-    waiting_.clear();
-  } catch (const std::exception& error) {
-    fail_batch(code::kDecodeFailed, error.what());
+  const int32_t status = decode();
+  if (status == kDecoded) {
+    collect();
+  } else if (status != kAborted) {  // what was aborted stays where it was
+    fail_batch("llama_decode returned " + std::to_string(status) + ".");
   }
 }
 
@@ -249,6 +230,11 @@ int32_t Embedder::decode() {
 }
 
 void Embedder::collect() {
+  if (reads_rows_ && reader_.found() != wanted_rows_) {
+    fail_batch("it gave " + std::to_string(reader_.found()) + " rows for " +
+               std::to_string(wanted_rows_) + " tokens.");
+    return;
+  }
   counters_.batches.fetch_add(1, std::memory_order_relaxed);
   counters_.decoded_tokens.fetch_add(static_cast<int64_t>(tokens_.size()),
                                      std::memory_order_relaxed);
@@ -259,10 +245,8 @@ void Embedder::collect() {
       take(share);
       if (embedding.pending() > 0) continue;
       embedding.finish(outbox_);
-    } catch (const Error& error) {
-      outbox_.fail(embedding.id(), error.code(), error.what());
-    } catch (const std::exception& error) {
-      outbox_.fail(embedding.id(), code::kDecodeFailed, error.what());
+    } catch (const std::exception&) {
+      outbox_.fail(embedding.id(), current_failure(code::kDecodeFailed));
     }
     finished.push_back(&embedding);
   }
@@ -300,10 +284,11 @@ void Embedder::forget(const std::vector<const Embedding*>& finished) {
   waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), over), waiting_.end());
 }
 
-void Embedder::fail_batch(const char* code, const std::string& message) {
+void Embedder::fail_batch(const std::string& reason) {
+  const Failure failure{code::kDecodeFailed, "llama.cpp could not evaluate the batch: " + reason};
   std::vector<const Embedding*> failed;
   for (const Share& share : batch_) {
-    outbox_.fail(share.embedding->id(), code, "llama.cpp could not evaluate the batch: " + message);
+    outbox_.fail(share.embedding->id(), failure);
     failed.push_back(share.embedding);
   }
   forget(failed);

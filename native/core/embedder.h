@@ -46,7 +46,7 @@ class Embedder {
 
   bool idle() const { return waiting_.empty(); }
 
-  // One llama_decode at most. Ends what was cancelled first.
+  // One llama_decode at most. Ends what was cancelled first. What llama_decode throws leaves it.
   void step();
 
   // Whether what is being evaluated is, for a good part, no longer wanted. On the thread that
@@ -76,7 +76,7 @@ class Embedder {
   void collect();
   void take(const Share& share);
   void forget(const std::vector<const Embedding*>& finished);
-  void fail_batch(const char* code, const std::string& message);
+  void fail_batch(const std::string& reason);
   void count();
   llama_batch view();
 
@@ -89,7 +89,6 @@ class Embedder {
   bool reads_rows_;
   RowReader reader_;  // where it reads rows, or ranks
   bool encodes_ = false;
-  bool broken_ = false;  // an assertion of ggml failed: nothing is accepted any more
 
   // Only the first may be evaluated in part; its cells are in the cache then, and nobody else's.
   std::deque<std::unique_ptr<Embedding>> waiting_;

@@ -34,4 +34,14 @@ class Error : public std::runtime_error {
   const char* code_;
 };
 
+// How something ended badly, where it is told and not thrown.
+struct Failure {
+  std::string code;
+  std::string message;
+};
+
+// In a catch block: what is being handled, whatever it is. `otherwise` is the code of an exception
+// that says nothing of its own. Throws std::bad_alloc where there is no memory for the words.
+Failure current_failure(const char* otherwise = code::kInternal);
+
 }  // namespace cria

@@ -42,9 +42,9 @@ void Outbox::answer(RequestId id, Answer answer) {
   of(id).answer = std::move(answer);
 }
 
-void Outbox::fail(RequestId id, const char* code, const std::string& message) {
+void Outbox::fail(RequestId id, Failure failure) {
   std::lock_guard<std::mutex> lock(mutex_);
-  of(id).failure = Failure{code, message};
+  of(id).failure = std::move(failure);
 }
 
 void Outbox::flush() {

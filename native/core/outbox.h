@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "error.h"
 #include "logprobs.h"
 
 namespace cria {
@@ -40,12 +41,6 @@ struct Finish {
   double queued_ms = 0;
   double prompt_ms = 0;
   double generation_ms = 0;
-};
-
-// How it ended badly.
-struct Failure {
-  std::string code;
-  std::string message;
 };
 
 // How a command ended: the fields that lib/native.ts names for it.
@@ -83,7 +78,10 @@ class Outbox {
   void progress(RequestId id, int32_t evaluated, int32_t total);
   void finish(RequestId id, Finish finish);
   void answer(RequestId id, Answer answer);
-  void fail(RequestId id, const char* code, const std::string& message);
+  void fail(RequestId id, Failure failure);
+  void fail(RequestId id, const char* code, const std::string& message) {
+    fail(id, Failure{code, message});
+  }
 
   // Wakes the reader where there is news it was not woken for. Once per step, not per token.
   void flush();

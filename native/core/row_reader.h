@@ -25,11 +25,12 @@ class RowReader {
   int32_t scores(llama_context* context, int32_t vocabulary_size, bool encodes);
 
   // As llama_decode; 0 also where it was ended early. Then rows() has those of the tokens whose
-  // output is wanted, `expected` of them.
+  // output is wanted: `expected` of them, or found() is 0.
   int32_t decode(llama_context* context, const llama_batch& batch, int32_t expected);
 
   const float* rows() const { return rows_.data(); }
   int32_t width() const { return width_; }
+  int32_t found() const { return found_; }
 
  private:
   struct Ended {};  // thrown through llama_decode

@@ -20,9 +20,6 @@ constexpr int32_t kWorthWaiting = 64;
 // Weight of the newest measurement in a running mean.
 constexpr double kNewest = 0.3;
 
-constexpr const char* kBroken =
-    "llama.cpp failed inside and this context cannot be used any more: dispose it.";
-
 // llama_decode's results (include/llama.h).
 constexpr int32_t kDecoded = 0;
 constexpr int32_t kNoCells = 1;
@@ -42,14 +39,12 @@ Scheduler::Scheduler(llama_context* context, const Limits& limits, Outbox& outbo
       batch_(limits.batch) {}
 
 void Scheduler::add(std::unique_ptr<Task> task) {
-  if (broken_) {
-    task->fail(code::kInternal, kBroken, outbox_);
-  } else if (task->length() > limits_.context_size) {
-    task->fail(code::kContextFull,
-               "The prompt has " + std::to_string(task->length()) + " tokens, more than the " +
-                   std::to_string(limits_.context_size) +
-                   " that one generation can hold. Shorten it, or create the context with a "
-                   "larger `contextSize`.",
+  if (task->length() > limits_.context_size) {
+    task->fail({code::kContextFull,
+                "The prompt has " + std::to_string(task->length()) + " tokens, more than the " +
+                    std::to_string(limits_.context_size) +
+                    " that one generation can hold. Shorten it, or create the context with a "
+                    "larger `contextSize`."},
                outbox_);
   } else if (task->owns_slot()) {
     running_.push_back(std::move(task));
@@ -80,20 +75,6 @@ void Scheduler::step() {
   add_prompts();
   if (!batch_.empty()) decode_batch();
   batch_.clear();
-  count();
-  outbox_.flush();
-}
-
-void Scheduler::fail_all(const char* code, const std::string& message) {
-  for (const auto& task : running_) {
-    task->fail(code, message, outbox_);
-    release(*task);
-  }
-  for (const auto& task : waiting_)
-    task->fail(code, message, outbox_);
-  batch_.clear();
-  running_.clear();
-  waiting_.clear();
   count();
   outbox_.flush();
 }
@@ -232,29 +213,19 @@ PlanLimits Scheduler::prefill_limits() const {
 void Scheduler::decode_batch() {
   using Milliseconds = std::chrono::duration<double, std::milli>;
   const Clock::time_point begin = Clock::now();
-  try {
-    const backend::AbortGuard guard;
-    switch (const int32_t status = decode()) {
-      case kDecoded:
-        measure(Milliseconds(Clock::now() - begin).count());
-        collect();
-        return;
-      case kNoCells:
-        make_room();
-        return;
-      case kAborted:
-        roll_back();
-        return;
-      default:
-        fail_batch("llama_decode returned " + std::to_string(status) + ".");
-        return;
-    }
-  } catch (const Error& error) {
-    // A failed assertion: what llama.cpp was doing is half done, and nobody can tell which half.
-    broken_ = true;
-    fail_all(code::kInternal, std::string(error.what()) + " " + kBroken);
-  } catch (const std::exception& error) {
-    fail_batch(error.what());
+  switch (const int32_t status = decode()) {
+    case kDecoded:
+      measure(Milliseconds(Clock::now() - begin).count());
+      collect();
+      return;
+    case kNoCells:
+      make_room();
+      return;
+    case kAborted:
+      roll_back();
+      return;
+    default:
+      fail_batch(status);
   }
 }
 
@@ -310,10 +281,8 @@ bool Scheduler::deliver(const Batch::Share& share) {
     const float* logits = llama_get_logits_ith(context_, share.output);
     if (logits == nullptr) throw Error(code::kDecodeFailed, "llama.cpp gave no logits.");
     return task.step(logits, limits_.context_size, outbox_);
-  } catch (const Error& error) {
-    task.fail(error.code(), error.what(), outbox_);
-  } catch (const std::exception& error) {
-    task.fail(code::kDecodeFailed, error.what(), outbox_);
+  } catch (const std::exception&) {
+    task.fail(current_failure(code::kDecodeFailed), outbox_);
   }
   return true;
 }
@@ -336,19 +305,21 @@ void Scheduler::make_room() {
     waiting_.push_front(std::move(task));
     out_of_cells_ = true;
   } else if (!task->end_without_room(outbox_)) {
-    task->fail(code::kContextFull,
-               "The prompt has " + std::to_string(task->length()) +
-                   " tokens, more than the cache has cells left. Shorten it, dispose sequences, or "
-                   "create the context with a larger `cacheSize`.",
+    task->fail({code::kContextFull,
+                "The prompt has " + std::to_string(task->length()) +
+                    " tokens, more than the cache has cells left. Shorten it, dispose sequences, "
+                    "or create the context with a larger `cacheSize`."},
                outbox_);
   }
 }
 
-void Scheduler::fail_batch(const std::string& message) {
+void Scheduler::fail_batch(int32_t status) {
   roll_back();
+  const Failure failure{code::kDecodeFailed,
+                        "llama.cpp could not evaluate the batch: llama_decode returned " +
+                            std::to_string(status) + "."};
   for (const Batch::Share& share : batch_.shares()) {
-    share.task->fail(code::kDecodeFailed, "llama.cpp could not evaluate the batch: " + message,
-                     outbox_);
+    share.task->fail(failure, outbox_);
     release(*share.task);
   }
   batch_.clear();

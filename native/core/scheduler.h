@@ -46,11 +46,9 @@ class Scheduler {
   // for a slot that somebody keeps.
   bool idle() const { return running_.empty() && (waiting_.empty() || !cache_.has_free()); }
 
-  // Two llama_decodes at most. Ends what was cancelled first.
+  // Two llama_decodes at most. Ends what was cancelled first. What llama_decode throws leaves it:
+  // nobody can tell what is half done then, and the context is to be given up.
   void step();
-
-  // Ends everything with this error.
-  void fail_all(const char* code, const std::string& message);
 
   // Whether what is being decoded is, for a good part, no longer wanted. Called by ggml between
   // operations, on the thread that decodes.
@@ -77,7 +75,7 @@ class Scheduler {
   void collect();
   bool deliver(const Batch::Share& share);
   void make_room();
-  void fail_batch(const std::string& message);
+  void fail_batch(int32_t status);
   void release(Task& task);
   void forget_released();
   void count();
@@ -91,7 +89,6 @@ class Scheduler {
   std::vector<std::unique_ptr<Task>> running_;  // oldest first
   bool out_of_cells_ = false;                   // until one of running_ ends, nobody may join
   bool oldest_next_ = true;  // whose turn it is: the oldest prompt's, or the nearest to its end
-  bool broken_ = false;      // an assertion of ggml failed: nothing is accepted any more
 
   Batch batch_;
   double step_ms_ = 0;               // of all that generate; measured, 0: not yet

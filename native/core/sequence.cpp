@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "backend.h"
 #include "error.h"
 
 namespace cria {
@@ -69,9 +70,15 @@ llama_token Sequence::sample(const command::Sample& sample) {
     found = chains_.emplace(sample.sampler, std::move(fresh)).first;
   }
   Chain& chain = found->second;
-  catch_up(chain);
-  chain.chosen = chain.sampler.sample(logits_.data());
-  return chain.chosen;
+  try {
+    const backend::AbortGuard guard;  // an assertion here is the chain's, not the context's
+    catch_up(chain);
+    chain.chosen = chain.sampler.sample(logits_.data());
+    return chain.chosen;
+  } catch (const backend::AssertionError& error) {
+    chains_.erase(found);
+    throw Error(error.code(), error.what());
+  }
 }
 
 // A chain knows what it chose; what came into the sequence otherwise it has to be told.

@@ -142,7 +142,6 @@ struct Sequences::Executor {
 void Sequences::execute(PreparedCommand prepared) {
   const RequestId id = prepared.command->id;
   try {
-    const backend::AbortGuard guard;
     if (prepared.command->cancelled.load()) {
       Answer answer;
       answer.cancelled = true;
@@ -151,12 +150,10 @@ void Sequences::execute(PreparedCommand prepared) {
       std::optional<Answer> answer = std::visit(Executor{*this, prepared}, prepared.command->what);
       if (answer) outbox_.answer(id, *std::move(answer));
     }
-  } catch (const Error& error) {
-    outbox_.fail(id, error.code(), error.what());
-  } catch (const std::bad_alloc&) {
-    outbox_.fail(id, code::kOutOfMemory, "Not enough memory.");
-  } catch (const std::exception& error) {
-    outbox_.fail(id, code::kInternal, error.what());
+  } catch (const backend::AssertionError&) {
+    throw;  // the cache is in an unknown state
+  } catch (const std::exception&) {
+    outbox_.fail(id, current_failure());
   }
   outbox_.flush();
 }

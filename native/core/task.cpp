@@ -1,6 +1,7 @@
 #include "task.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace cria {
 
@@ -20,8 +21,6 @@ void Task::leave() {
   evaluated_ = 0;
 }
 
-void Task::fail(const char* code, const std::string& message, Outbox& outbox) {
-  outbox.fail(id(), code, message);
-}
+void Task::fail(Failure failure, Outbox& outbox) { outbox.fail(id(), std::move(failure)); }
 
 }  // namespace cria

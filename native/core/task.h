@@ -54,7 +54,7 @@ class Task {
 
   // The last word, instead of step()'s.
   virtual void cancel(Outbox& outbox) = 0;
-  virtual void fail(const char* code, const std::string& message, Outbox& outbox);
+  virtual void fail(Failure failure, Outbox& outbox);
   // There are no cells for its next token, though it is alone. False: that is an error.
   virtual bool end_without_room(Outbox&) { return false; }
 

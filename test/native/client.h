@@ -1,6 +1,7 @@
 // A cria::Context as the binding has it: somebody who asks, and reads the news on another thread.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
@@ -10,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/context.h"
@@ -51,14 +53,17 @@ class Client {
  public:
   explicit Client(const ContextOptions& options, std::shared_ptr<cria::Model> on = model()) {
     Context::Events events;
-    events.opened = [this](const cria::ContextInfo&) { set(&Client::opened_); };
-    events.failed = [this](const cria::Error& error) {
+    events.opened = [this](const cria::ContextInfo&) {
+      computing_ = std::this_thread::get_id();
+      set(&Client::opened_);
+    };
+    events.failed = [this](const cria::Failure& failure) {
       std::lock_guard<std::mutex> lock(mutex_);
-      error_ = error.code();
+      error_ = failure.code;
       changed_.notify_all();
     };
     events.news = [this] { set(&Client::news_); };
-    events.closed = [] {};
+    events.closed = [this] { set(&Client::closed_); };
     context_ = std::make_unique<Context>(std::move(on), options, std::move(events));
   }
 
@@ -128,6 +133,18 @@ class Client {
     const Story& story = stories[id];
     return story.finish || story.answer || story.failure;
   }
+  // Until the context's thread has ended by itself: why it has.
+  cria::Failure breakdown() {
+    wait([this] { return closed_; });
+    CHECK(context_->breakdown().has_value());
+    return *context_->breakdown();
+  }
+  std::string opening_error() {
+    wait([this] { return opened_ || !error_.empty(); });
+    return error_;
+  }
+  // Of the context, once it is open.
+  std::thread::id computing() const { return computing_; }
   Context& context() { return *context_; }
   void close() { context_.reset(); }
 
@@ -161,6 +178,8 @@ class Client {
   std::condition_variable changed_;
   bool opened_ = false;
   bool news_ = false;
+  bool closed_ = false;
+  std::atomic<std::thread::id> computing_{};
   RequestId next_command_ = 1'000'000;
   std::string error_;
   std::unique_ptr<Context> context_;  // last: its thread uses the others

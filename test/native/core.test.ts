@@ -32,6 +32,7 @@ test.each([
   ["state-file-test"],
   ["sequences-test", MODEL],
   ["context-test", MODEL],
+  ["breakdown-test", MODEL],
   ["embedder-test", MODEL],
   ["soak-test", MODEL],
 ])(

@@ -56,9 +56,9 @@ class Probe : public cria::Task {
     return record_.ended;
   }
   void cancel(cria::Outbox&) override { record_.ended = record_.cancelled = true; }
-  void fail(const char* code, const std::string& message, cria::Outbox&) override {
+  void fail(cria::Failure failure, cria::Outbox&) override {
     record_.ended = true;
-    record_.failure = std::string(code) + ": " + message;
+    record_.failure = failure.code + ": " + failure.message;
   }
 
  private:

@@ -1,0 +1,196 @@
+#include "compute_pool.h"
+
+#ifndef _WIN32
+#include <sched.h>
+#endif
+
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/backend.h"
+#include "core/error.h"
+#include "ggml_hooks.h"
+
+namespace cria {
+
+namespace {
+
+[[noreturn]] void fail_to_start(int32_t threads) {
+  throw Error(code::kOutOfMemory, "The system did not start " + std::to_string(threads) +
+                                      " threads: choose fewer (`threads`), or raise the limit of "
+                                      "processes.");
+}
+
+}  // namespace
+
+#ifdef _WIN32
+
+// ggml starts its threads itself here: a failed assertion on one of them ends the process.
+void install_compute_hooks() {}
+
+ComputePool::ComputePool(int32_t threads, const std::shared_ptr<Collapse>& /*collapse*/) {
+  ggml_threadpool_params params = ggml_threadpool_params_default(threads);
+  params.poll = 1;
+  pool_ = ggml_threadpool_new(&params);
+  if (pool_ == nullptr) fail_to_start(threads);
+}
+
+#else
+
+namespace {
+
+// A thread that was started for ggml and waits to be given its work.
+struct Recruit {
+  explicit Recruit(std::shared_ptr<Collapse> shared) : collapse(std::move(shared)) {}
+
+  const std::shared_ptr<Collapse> collapse;
+  std::mutex mutex;
+  std::condition_variable changed;
+  cria_thread_body body = nullptr;
+  void* argument = nullptr;
+  bool dismissed = false;
+};
+
+void work(Recruit& recruit) noexcept {
+  Collapse* collapse = recruit.collapse.get();
+  const backend::PoolThread membership(collapse);
+  if (collapse != nullptr) collapse->enter();
+  try {
+    recruit.body(recruit.argument);
+  } catch (const backend::Collapsed&) {
+    // Told already, by this thread or another.
+  } catch (const std::bad_alloc&) {
+    if (collapse != nullptr) collapse->fail(code::kOutOfMemory, "Not enough memory.");
+  } catch (const std::exception& error) {
+    if (collapse != nullptr) collapse->fail(code::kInternal, error.what());
+  } catch (...) {
+    if (collapse != nullptr) collapse->fail(code::kInternal, "An exception of an unknown kind.");
+  }
+  if (collapse != nullptr) collapse->leave();
+}
+
+void* run(void* data) {
+  const std::shared_ptr<Recruit> recruit = std::move(
+      *std::unique_ptr<std::shared_ptr<Recruit>>(static_cast<std::shared_ptr<Recruit>*>(data)));
+  {
+    std::unique_lock<std::mutex> lock(recruit->mutex);
+    recruit->changed.wait(lock, [&] { return recruit->dismissed || recruit->body != nullptr; });
+    if (recruit->dismissed) return nullptr;
+  }
+  work(*recruit);
+  return nullptr;
+}
+
+// The threads that the pool being made on this thread is to get.
+class Recruits {
+ public:
+  Recruits(int32_t count, const std::shared_ptr<Collapse>& collapse) {
+    for (int32_t i = 0; i < count; ++i) {
+      try {
+        add(collapse);
+      } catch (...) {
+        dismiss();
+        throw;
+      }
+    }
+  }
+  ~Recruits() { dismiss(); }
+  Recruits(const Recruits&) = delete;
+  Recruits& operator=(const Recruits&) = delete;
+
+  // False where there is none left.
+  bool assign(pthread_t* thread, cria_thread_body body, void* argument) {
+    if (started_.empty()) return false;
+    const auto [id, recruit] = started_.back();
+    started_.pop_back();
+    *thread = id;
+    const std::lock_guard<std::mutex> lock(recruit->mutex);
+    recruit->body = body;
+    recruit->argument = argument;
+    recruit->changed.notify_one();
+    return true;
+  }
+
+ private:
+  void add(const std::shared_ptr<Collapse>& collapse) {
+    auto recruit = std::make_shared<Recruit>(collapse);
+    auto own = std::make_unique<std::shared_ptr<Recruit>>(recruit);
+    started_.reserve(started_.size() + 1);
+    pthread_t thread{};
+    if (pthread_create(&thread, nullptr, run, own.get()) != 0) throw std::bad_alloc();
+    static_cast<void>(own.release());
+    started_.emplace_back(thread, std::move(recruit));
+  }
+
+  void dismiss() {
+    for (const auto& [thread, recruit] : started_) {
+      {
+        const std::lock_guard<std::mutex> lock(recruit->mutex);
+        recruit->dismissed = true;
+      }
+      recruit->changed.notify_one();
+      pthread_join(thread, nullptr);
+    }
+    started_.clear();
+  }
+
+  std::vector<std::pair<pthread_t, std::shared_ptr<Recruit>>> started_;
+};
+
+thread_local Recruits* recruits = nullptr;
+
+// ggml wants a thread: for the pool that is being made, or for one of its own that lasts a graph.
+int create_thread(pthread_t* thread, const pthread_attr_t* attributes, cria_thread_body body,
+                  void* argument) {
+  if (recruits != nullptr && recruits->assign(thread, body, argument)) return 0;
+  return pthread_create(thread, attributes, body, argument);
+}
+
+// Where threads of others want the processor too, the one that is waited for may be among those
+// that do not run: to spin on would keep it from it for a whole slice of time.
+void relax() {
+  constexpr uint32_t kSpins = 256;  // some microseconds, which is longer than most waits
+  thread_local uint32_t spins = 0;
+  if (++spins % kSpins == 0) {
+    sched_yield();
+  } else {
+    cria_cpu_relax();
+  }
+  backend::leave_collapsed_pool();
+}
+
+}  // namespace
+
+void install_compute_hooks() {
+  cria_ggml_hooks.create_thread = create_thread;
+  cria_ggml_hooks.relax = relax;
+}
+
+ComputePool::ComputePool(int32_t threads, const std::shared_ptr<Collapse>& collapse) {
+  ggml_threadpool_params params = ggml_threadpool_params_default(threads);
+  // Milliseconds of busy waiting for the next graph: more than the time between two tokens, and
+  // not the half second of the default, which the rest of the app would have to do without.
+  params.poll = 1;
+  try {
+    Recruits waiting(threads - 1, collapse);
+    recruits = &waiting;
+    const std::shared_ptr<void> reset(nullptr, [](void*) { recruits = nullptr; });
+    pool_ = ggml_threadpool_new(&params);
+  } catch (const std::bad_alloc&) {
+    fail_to_start(threads);
+  }
+  if (pool_ == nullptr) fail_to_start(threads);
+}
+
+#endif
+
+ComputePool::~ComputePool() {
+  if (pool_ != nullptr) ggml_threadpool_free(pool_);
+}
+
+}  // namespace cria
