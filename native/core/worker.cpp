@@ -13,6 +13,7 @@ struct Worker::State {
   std::deque<Job> jobs;
   bool stopping = false;
   bool ended = false;
+  bool left_behind = false;
 };
 
 Worker::Worker() : state_(std::make_shared<State>()), thread_([state = state_] { run(*state); }) {}
@@ -37,13 +38,14 @@ bool Worker::stop_by(std::chrono::steady_clock::time_point deadline) {
   state_->stopping = true;
   dropped.swap(state_->jobs);
   state_->changed.notify_all();
-  const auto ended = [this] { return state_->ended; };
-  bool in_time = true;
+  const auto settled = [this] { return state_->ended || state_->left_behind; };
   if (deadline == std::chrono::steady_clock::time_point::max()) {
-    state_->changed.wait(lock, ended);
+    state_->changed.wait(lock, settled);
   } else {
-    in_time = state_->changed.wait_until(lock, deadline, ended);
+    state_->changed.wait_until(lock, deadline, settled);
   }
+  const bool in_time = state_->ended;
+  state_->left_behind = !in_time;
   std::thread thread = std::move(thread_);  // of those who stop it, one has it
   lock.unlock();
   if (!thread.joinable()) return in_time;
