@@ -1,50 +1,58 @@
 // Disposes and aborts in the middle of loading, creating, prefilling and decoding.
-import { endlessSampler, longPrompt, Model, path, pause, rounds, smallBatches } from "./setup.mjs";
+import { Model, path, pause, rounds, smallBatches, underWay } from "./setup.mjs";
 
-async function expectError(promise, matches) {
-  const error = await promise.then(
-    () => new Error("it did not reject"),
-    (reason) => reason,
+/** Of each kind of stop: how often it came in time to stop something. */
+const hits = { load: 0, open: 0, prefill: 0, decode: 0 };
+let slowest = 0;
+
+async function outcome(promise) {
+  return promise.then(
+    (value) => ({ value }),
+    (error) => ({ error }),
   );
-  if (!matches(error)) throw error;
 }
 const disposed = (error) => error?.code === "ERR_DISPOSED";
 
+async function timed(closing) {
+  const begin = performance.now();
+  await closing;
+  slowest = Math.max(slowest, performance.now() - begin);
+}
+
 for (let round = 0; round < rounds; round++) {
   const controller = new AbortController();
-  const loading = Model.load(path, { signal: controller.signal }).then(async (model) => {
-    await model.dispose();
-    throw "aborted"; // it was faster than the abort
-  });
-  loading.catch(() => {}); // it may be faster, see above
-  await pause(round);
+  const loading = outcome(Model.load(path, { signal: controller.signal }));
+  if (round % 4 === 3) await pause(round); // it may be faster then
   controller.abort("aborted");
-  await expectError(loading, (error) => error === "aborted");
+  const { value: early, error } = await loading;
+  if (early === undefined && error !== "aborted") throw error;
+  hits.load += Number(early === undefined);
+  await early?.dispose();
 
   const model = await Model.load(path);
-  const opening = model.createContext(smallBatches).catch((error) => error);
-  if (round % 2) await pause(round);
-  await Promise.all([model.dispose(), model.dispose()]);
+  const opening = outcome(model.createContext(smallBatches));
+  if (round % 4 === 3) await pause(round);
+  await timed(Promise.all([model.dispose(), model.dispose()]));
   const opened = await opening;
-  if (!disposed(opened) && !opened.disposed) throw opened;
+  if (opened.error !== undefined && !disposed(opened.error)) throw opened.error;
+  if (opened.value !== undefined && !opened.value.disposed) throw new Error("still open");
+  hits.open += Number(opened.error !== undefined);
 
   for (const phase of ["prefill", "decode"]) {
     const model = await Model.load(path);
     const context = await model.createContext({ ...smallBatches, sequences: 2 });
-    const sampler = endlessSampler(model);
-    const prompts =
-      phase === "prefill" ? [longPrompt(model), longPrompt(model)] : ["The", "A", "Once"];
-    const generations = prompts.map((prompt) => context.generate(prompt, { sampler }));
-    await pause(round);
-    const closing = round % 2 ? model.dispose() : context.dispose();
-    for (const generation of generations) {
-      const result = generation.result().then(({ stopReason }) => {
-        if (stopReason !== "context-full") throw new Error(stopReason);
-        throw Object.assign(new Error(), { code: "ERR_DISPOSED" }); // it was faster
-      });
-      await expectError(result, disposed);
+    const results = await underWay(model, context, phase, round % 8);
+    await timed(round % 2 ? model.dispose() : context.dispose());
+    const ends = await Promise.all(results.map(outcome));
+    for (const { value, error } of ends) {
+      if (error !== undefined && !disposed(error)) throw error;
+      if (value !== undefined && value.stopReason !== "context-full") throw value;
     }
-    await closing;
+    hits[phase] += Number(ends.some(({ error }) => error !== undefined));
     await model.dispose();
   }
 }
+for (const [phase, count] of Object.entries(hits)) {
+  if (count < rounds * 0.5) throw new Error(`only ${count} of ${rounds} were stopped in ${phase}`);
+}
+process.send?.({ hits, slowest });

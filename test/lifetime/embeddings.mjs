@@ -12,7 +12,7 @@ function* texts() {
 }
 
 async function round(i) {
-  const context = await model.createContext({ embeddings: true, microBatchSize: 16, threads: 1 });
+  const context = await model.createContext({ embeddings: true, microBatchSize: 16, threads: 2 });
   alive.add(i);
   registry.register(context, i);
   const controller = new AbortController();

@@ -1,21 +1,28 @@
-// Exits in the middle of the work that argv[3] names, with and without a dispose under way.
-import { endlessSampler, longPrompt, Model, path, pause, rounds, smallBatches } from "./setup.mjs";
+// Exits with code 7 in the middle of the work that argv[3] names. argv[4]: "disposing", with a dispose
+// under way; "alone", with every listener removed; "thrown", with one that throws before others.
+import { Model, path, pause, rounds, smallBatches, underWay } from "./setup.mjs";
 
-const [phase, disposing] = [process.argv[3], process.argv[4] === "disposing"];
+const [phase, how] = process.argv.slice(3);
 
 if (phase === "load") {
   Model.load(path);
+  await pause(rounds);
 } else {
   const model = await Model.load(path);
   if (phase === "open") {
     model.createContext(smallBatches);
+    await pause(rounds);
   } else {
     const context = await model.createContext({ ...smallBatches, sequences: 2 });
-    const prompts =
-      phase === "prefill" ? [longPrompt(model), longPrompt(model)] : ["The", "A", "Once"];
-    for (const prompt of prompts) context.generate(prompt, { sampler: endlessSampler(model) });
+    await underWay(model, context, phase, rounds % 8);
   }
-  if (disposing) setTimeout(() => model.dispose(), rounds % 10);
+  if (how === "disposing") model.dispose();
 }
-await pause(rounds);
-process.exit(0);
+if (how === "alone") process.removeAllListeners();
+if (how === "thrown") {
+  process.prependListener("exit", () => {
+    process.reallyExit(7);
+  });
+}
+process.send?.({ exitAt: Date.now() });
+process.exit(7);

@@ -64,22 +64,35 @@ test("a pending generation keeps the process alive, an idle context does not", a
   expect(await runScript("lifetime/pending.mjs", { deadline: 20_000 })).toEqual(QUIET);
 });
 
-describe("the process may exit, 100 times in all", () => {
+describe("the process may exit, 140 times in all", () => {
   test.each([
     ["load", ""],
     ["open", ""],
     ["prefill", ""],
     ["decode", ""],
     ["decode", "disposing"],
+    ["decode", "alone"],
+    ["prefill", "thrown"],
   ])(
     "during %s %s",
-    async (phase, disposing) => {
+    async (phase, how) => {
       const runs = children(20, "exit.mjs", (i) => ({
-        args: [String(i), phase, disposing],
+        args: [String(i), phase, how],
         deadline: 20_000,
       }));
-      expect(await runAll(runs)).toEqual(quiet(20));
+      const asked = { ...QUIET, code: 7 };
+      expect(await runAll(runs)).toEqual(Array(20).fill(asked));
     },
     240_000,
   );
 });
+
+test("what is held does not grow over generations and contexts that come and go", async () => {
+  const { stdout, ...end } = await runScript("lifetime/churn.mjs", {
+    args: ["--generations", "400", "--seed", "7"],
+    execArgv: ["--expose-gc"],
+    deadline: 200_000,
+  });
+  expect(end).toEqual({ code: 0, signal: null, stderr: "" });
+  expect(JSON.parse(stdout)).toMatchObject({ seed: 7 });
+}, 240_000);

@@ -18,9 +18,40 @@ export function longPrompt(model) {
   return new Int32Array(480).fill(model.tokenize("a")[0]);
 }
 
-export const smallBatches = { contextSize: 512, batchSize: 16, threads: 1 };
+/** Two threads, since that is where threads wait for each other. */
+export const smallBatches = { contextSize: 512, batchSize: 16, threads: 2 };
 
 /** Rises with the rounds, so that each stops at another point of the work. */
 export function pause(round) {
   return new Promise((resolve) => setTimeout(resolve, round % 10));
+}
+
+/**
+ * Starts three generations, and resolves when the first of them has told `events` times that it is in
+ * this phase: by what the engine says, not by the clock.
+ */
+export async function underWay(model, context, phase, events) {
+  const sampler = endlessSampler(model);
+  const prompts = Array(3).fill(phase === "prefill" ? longPrompt(model) : "The");
+  let told = 0;
+  let reached;
+  const seen = new Promise((resolve) => {
+    reached = resolve;
+  });
+  const onProgress = () => {
+    told += 1;
+    if (told > events) reached();
+  };
+  const generations = prompts.map((prompt) =>
+    context.generate(prompt, phase === "prefill" ? { sampler, onProgress } : { sampler }),
+  );
+  const results = generations.map((generation) => generation.result());
+  for (const result of results) result.catch(() => {}); // whoever awaits it still gets the error
+  if (phase === "decode") {
+    (async () => {
+      for await (const _ of generations[0]) onProgress();
+    })().catch(() => {});
+  }
+  await Promise.race([seen, ...results.map((result) => result.catch(() => {}))]);
+  return results;
 }

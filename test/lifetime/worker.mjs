@@ -1,6 +1,6 @@
-// A worker thread that never stops by itself: workerData says what it is busy with.
+// A worker thread that never stops by itself: workerData says what it is busy with, and how far.
 import { parentPort, workerData } from "node:worker_threads";
-import { endlessSampler, longPrompt, Model, path, smallBatches } from "./setup.mjs";
+import { Model, path, smallBatches, underWay } from "./setup.mjs";
 
 parentPort.once("message", () => process.exit(0));
 const started = () => parentPort.postMessage("started");
@@ -10,19 +10,14 @@ async function load() {
   for (;;) await (await Model.load(path)).dispose();
 }
 
-async function generate(phase) {
+async function generate({ phase, events }) {
   const model = await Model.load(path);
   const context = await model.createContext({ ...smallBatches, sequences: 2 });
-  const sampler = endlessSampler(model);
   for (let first = true; ; first = false) {
+    const results = await underWay(model, context, phase, events);
     if (first) started();
-    const prompts =
-      phase === "prefill" ? [longPrompt(model), longPrompt(model)] : ["The", "A", "Once"];
-    const maxTokens = phase === "prefill" ? 1 : 400;
-    const generations = prompts.map((prompt) => context.generate(prompt, { sampler, maxTokens }));
-    for await (const _ of generations[0]);
-    await Promise.all(generations.map((generation) => generation.result()));
+    await Promise.allSettled(results);
   }
 }
 
-await (workerData === "load" ? load() : generate(workerData));
+await (workerData.phase === "load" ? load() : generate(workerData));
