@@ -3,7 +3,9 @@ const unixOnly = ["<rootDir>/test/scripts/check-binary\\.test\\.ts$"];
 
 /** @type {import("jest").Config} */
 export default {
-  testEnvironment: "node",
+  testEnvironment: process.env.CRIA_TEST_PATIENCE
+    ? "<rootDir>/test/support/patient-environment.mjs"
+    : "node",
   testMatch: ["<rootDir>/test/**/*.test.ts"],
   testPathIgnorePatterns: process.platform === "win32" ? unixOnly : [],
   modulePathIgnorePatterns: ["<rootDir>/(\\.build|\\.llama\\.cpp|build|dist|prebuilds)/"],

@@ -1,14 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { llamaCppDir } from "../support/llama-cpp-dir.js";
-import { MODEL, REFERENCE } from "../support/paths.js";
+import { MODEL, PROGRAMS } from "../support/paths.js";
 
 const suffix = process.platform === "win32" ? ".exe" : "";
 
 async function run(program: string, args: readonly string[]) {
-  const child = spawn(join(dirname(REFERENCE), `cria-${program}${suffix}`), args, {
+  const child = spawn(join(PROGRAMS, `cria-${program}${suffix}`), args, {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const [stdout, stderr, [code]] = await Promise.all([
