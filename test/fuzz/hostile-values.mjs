@@ -157,11 +157,9 @@ export const hostile = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(...makers).map((make) => () => ({ x: make() })) },
 );
 
-/** How an object may be dressed. */
+/** How an object may be dressed; most often not at all. */
 const dresses = [
-  (object) => object,
-  (object) => object,
-  (object) => object,
+  ...Array(16).fill((object) => object),
   Object.freeze,
   Object.seal,
   (object) => Object.assign(Object.create(null), object),
@@ -185,11 +183,15 @@ const dresses = [
   (object) => Object.defineProperty(object, "hidden", { get: trap, enumerable: true }),
 ];
 
+/** Options that nobody knows. */
+const STRANGERS = ["unknown", "maxtokens", "", "__proto__", "constructor"];
+
 /**
- * An object of options: some that are known, each with a value that is good (from `known`, by name a
- * list of makers or an arbitrary of them) or hostile, and some that are not; dressed in all ways.
+ * An object of options: up to four that are known (`known` has an arbitrary of makers by name, or a list
+ * of them), two in five of them with a hostile value somewhere, or one that is not known. Those that are
+ * `required` are among them.
  */
-export function optionsOf(known) {
+export function optionsOf(known, required = []) {
   const good = Object.fromEntries(
     Object.entries(known).map(([key, values]) => [
       key,
@@ -197,18 +199,31 @@ export function optionsOf(known) {
     ]),
   );
   const names = Object.keys(known);
-  const bad = fc.dictionary(fc.constantFrom(...names, "unknown", "maxtokens", ""), hostile, {
-    maxKeys: 2,
-  });
+  const spoilt = fc.dictionary(fc.constantFrom(...names, ...STRANGERS), hostile, { maxKeys: 2 });
+  const chosen = fc
+    .uniqueArray(fc.constantFrom(...names), { maxLength: 4 })
+    .chain((keys) =>
+      fc.record(Object.fromEntries([...keys, ...required].map((key) => [key, good[key]]))),
+    );
   return fc
     .tuple(
-      fc.record(good, { requiredKeys: [] }),
-      fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, { weight: 3, arbitrary: bad }),
+      chosen,
+      fc.oneof(
+        { weight: 3, arbitrary: fc.constant({}) },
+        { weight: 2, arbitrary: spoilt },
+      ),
       fc.constantFrom(...dresses),
     )
-    .map(([chosen, spoilt, dress]) => () => {
+    .map(([some, bad, dress]) => () => {
       const made = {};
-      for (const [key, make] of Object.entries({ ...chosen, ...spoilt })) made[key] = make();
+      for (const [key, make] of [...Object.entries(some), ...Object.entries(bad)]) {
+        Object.defineProperty(made, key, {
+          value: make(),
+          enumerable: true,
+          configurable: true,
+          writable: true,
+        });
+      }
       return dress(made);
     });
 }
@@ -216,6 +231,6 @@ export function optionsOf(known) {
 /** Good makers, sometimes a hostile value in their place. */
 export const mostly = (...good) =>
   fc.oneof(
-    { weight: 4, arbitrary: fc.constantFrom(...good) },
-    { weight: 2, arbitrary: hostile },
+    { weight: 8, arbitrary: fc.constantFrom(...good) },
+    { weight: 1, arbitrary: hostile },
   );

@@ -64,7 +64,7 @@ const SAMPLER = {
 };
 const sampler = fc.oneof(
   { weight: 1, arbitrary: hostile },
-  { weight: 4, arbitrary: fc.constantFrom(() => Sampler.greedy(), () => new Sampler({ seed: 1 })) },
+  { weight: 8, arbitrary: fc.constantFrom(() => Sampler.greedy(), () => new Sampler({ seed: 1 })) },
 );
 const GENERATE = {
   sampler,
@@ -94,11 +94,11 @@ const segment = fc.oneof(
   hostile,
 );
 const prompt = fc.oneof(
-  { weight: 3, arbitrary: fc.constantFrom(...is("The llama", "", [1, 2], new Int32Array([5, 6]))) },
-  { weight: 2, arbitrary: hostile },
+  { weight: 8, arbitrary: fc.constantFrom(...is("The llama", "", [1, 2], new Int32Array([5, 6]))) },
+  { weight: 1, arbitrary: hostile },
   { weight: 2, arbitrary: lists(segment) },
 );
-const part = optionsOf({ type: is("text", "image_url"), text: is("part", "") });
+const part = optionsOf({ type: is("text", "text", "image_url"), text: is("part", "") }, ["type", "text"]);
 const call = optionsOf({
   id: is("c1", "c2"),
   type: is("function"),
@@ -108,23 +108,32 @@ const message = fc.oneof(
   { weight: 1, arbitrary: hostile },
   {
     weight: 5,
-    arbitrary: optionsOf({
-      role: is("user", "user", "assistant", "system", "tool", "developer"),
-      content: fc.oneof(mostly(...is("Hello", "<|eot_id|>")), lists(part)),
-      name: is("name"),
-      tool_calls: lists(call),
-      tool_call_id: is("c1"),
-    }),
+    arbitrary: optionsOf(
+      {
+        role: is("user", "user", "assistant", "system", "tool", "developer"),
+        content: fc.oneof(mostly(...is("Hello", "<|eot_id|>")), lists(part)),
+        name: is("name"),
+        tool_calls: lists(call),
+        tool_call_id: is("c1"),
+      },
+      ["role", "content"],
+    ),
   },
-  { weight: 3, arbitrary: fc.constantFrom(() => ({ role: "user", content: "Hello" })) },
+  { weight: 6, arbitrary: fc.constantFrom(() => ({ role: "user", content: "Hello" })) },
 );
-const messages = fc.oneof({ weight: 1, arbitrary: hostile }, { weight: 4, arbitrary: lists(message) });
+const messages = fc.oneof(
+  { weight: 1, arbitrary: hostile },
+  { weight: 8, arbitrary: lists(message) },
+);
 const toolInput = mostly(
   () => tool,
   () => definition,
   () => ({ type: "function", function: { name: "a b" } }),
 );
-const tools = fc.oneof({ weight: 1, arbitrary: hostile }, { weight: 3, arbitrary: lists(toolInput) });
+const tools = fc.oneof(
+  { weight: 1, arbitrary: hostile },
+  { weight: 8, arbitrary: lists(toolInput) },
+);
 const choices = ["auto", "none", "required", { type: "function", function: { name: "look" } }];
 const RENDER = {
   format: is("auto", "llama-3", "llama-3.1", "template"),
@@ -235,8 +244,8 @@ function lists(element) {
   );
 }
 
-const options = (known) =>
-  fc.oneof({ weight: 1, arbitrary: hostile }, { weight: 8, arbitrary: optionsOf(known) });
+const options = (known, required) =>
+  fc.oneof({ weight: 1, arbitrary: hostile }, { weight: 12, arbitrary: optionsOf(known, required) });
 const text = mostly(() => "The llama <|eot_id|>", () => "");
 const tokens = mostly(() => [1, 2, 3], () => new Int32Array([4]));
 const read = async (results) => {
@@ -288,7 +297,7 @@ await fuzz([
     "generate-many",
     4,
     [
-      lists(fc.oneof(optionsOf({ prompt, ...GENERATE }), hostile)),
+      lists(fc.oneof(optionsOf({ prompt, ...GENERATE }, ["prompt"]), hostile)),
       options({ ...GENERATE, ordered: is(true, false) }),
     ],
     (requests, o) => read(context.generateMany(requests, o)),
@@ -342,7 +351,7 @@ await fuzz([
     3,
     [
       mostly(() => context),
-      options(GUARD),
+      options(GUARD, ["variant"]),
       fc.oneof(messages, text),
       options({ signal: signals, categories: is(true, false) }),
     ],
@@ -355,12 +364,12 @@ await fuzz([
     const parser = new ToolCallParser();
     return [parser.push(t), parser.finish(o)];
   }),
-  target("define-tool", 12, [options(TOOL)], (o) => defineTool(o)),
+  target("define-tool", 12, [options(TOOL, ["name"])], (o) => defineTool(o)),
   target("log-handler", 1, [hostile], (handler) => {
     setLogHandler(handler);
     setLogHandler(null);
   }),
-  target("run-batch", 3, [mostly(() => model), options(BATCH)], (m, o) => runBatch(m, o)),
+  target("run-batch", 3, [mostly(() => model), options(BATCH, ["input", "output"])], (m, o) => runBatch(m, o)),
   target("create-context", 3, [options(CONTEXT)], (o) => model.createContext(o), (made) =>
     made.dispose(),
   ),
