@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { Model, runBatch } from "../../dist/index.js";
-import { demandCode, fuzz } from "./runner.mjs";
+import { demandCode, fuzz, MODEL } from "./runner.mjs";
 
-const model = await Model.load(process.env.CRIA_TEST_MODEL);
+const model = await Model.load(MODEL);
 const folder = await mkdtemp(join(tmpdir(), "cria-fuzz-"));
 const [input, output] = [join(folder, "input.jsonl"), join(folder, "output.jsonl")];
 

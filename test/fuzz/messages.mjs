@@ -2,9 +2,9 @@
 // which nothing of a user's became a control token.
 import fc from "fast-check";
 import { Model, promptToString, renderChat, renderGuardPrompt } from "../../dist/index.js";
-import { demandCode, fuzz } from "./runner.mjs";
+import { demandCode, fuzz, MODEL } from "./runner.mjs";
 
-const model = await Model.load(process.env.CRIA_TEST_MODEL, { vocabOnly: true });
+const model = await Model.load(MODEL, { vocabOnly: true });
 
 const controls = ["<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|begin_of_text|>"];
 const text = fc.oneof(

@@ -21,10 +21,9 @@ import {
   ToolCallParser,
 } from "../../dist/index.js";
 import { hostile, mostly, optionsOf } from "./hostile-values.mjs";
-import { demandCode, fuzz, REASON } from "./runner.mjs";
+import { demandCode, fuzz, MODEL, REASON } from "./runner.mjs";
 
-const path = process.env.CRIA_TEST_MODEL;
-const model = await Model.load(path);
+const model = await Model.load(MODEL);
 const small = { contextSize: 64, threads: 1, batchSize: 64 };
 const context = await model.createContext({ ...small, sequences: 3 });
 const embedding = await model.createContext({ ...small, embeddings: true, sequences: 2 });
@@ -373,7 +372,7 @@ await fuzz([
   target("create-context", 3, [options(CONTEXT)], (o) => model.createContext(o), (made) =>
     made.dispose(),
   ),
-  target("load", 1, [mostly(() => path), options(LOAD)], (p, o) => Model.load(p, o), (made) =>
+  target("load", 1, [mostly(() => MODEL), options(LOAD)], (p, o) => Model.load(p, o), (made) =>
     made.dispose(),
   ),
   target("constructors", 1, [hostile, hostile], (a, b) => {

@@ -2,6 +2,7 @@
 // is told to it before it begins, so that a crash or a hang has a number to repeat it by.
 //
 //   node test/fuzz/NAME.mjs [--seed N] [--runs N | --seconds N] [--only TARGET [--path P]]
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import fc from "fast-check";
 import { CriaError } from "../../dist/index.js";
@@ -16,6 +17,10 @@ const { values } = parseArgs({
     path: { type: "string" },
   },
 });
+
+export const MODEL =
+  process.env.CRIA_TEST_MODEL ||
+  fileURLToPath(new URL("../../models/cria-demo.gguf", import.meta.url));
 
 /** Signals are aborted with it: a rejection with it is in order. */
 export const REASON = new Error("the reason of an abort");

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { Model, Sampler } from "../../dist/index.js";
-import { demandCode, fuzz } from "./runner.mjs";
+import { demandCode, fuzz, MODEL } from "./runner.mjs";
 
-const model = await Model.load(process.env.CRIA_TEST_MODEL);
+const model = await Model.load(MODEL);
 const context = await model.createContext({ contextSize: 64, threads: 2 });
 const folder = await mkdtemp(join(tmpdir(), "cria-fuzz-"));
 const path = join(folder, "state");

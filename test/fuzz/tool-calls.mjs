@@ -73,7 +73,11 @@ function isRest(content, whole) {
   return true;
 }
 
-const known = (given, name) => given.tools.some((tool) => tool.function.name === name);
+/** Without tools every name is known. */
+const known = ({ tools, builtinTools }, name) =>
+  tools.length === 0 ||
+  tools.some((tool) => tool.function.name === name) ||
+  builtinTools.includes(name);
 
 await fuzz([
   {
@@ -87,8 +91,8 @@ await fuzz([
       if (!isRest(parsed.content, whole)) throw new Error("The content is not of the text");
       for (const call of parsed.toolCalls) {
         const { name, arguments: json } = call.function;
-        if (call.known && !known(given, name) && !given.builtinTools.includes(name)) {
-          throw new Error(`${name} is no tool that was given`);
+        if (call.known !== known(given, name)) {
+          throw new Error(`${name} is ${call.known ? "no" : "a"} tool that was given`);
         }
         if (call.problem === undefined && typeof JSON.parse(json) !== "object") {
           throw new Error(`The arguments are no object: ${json}`);
