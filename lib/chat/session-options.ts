@@ -104,7 +104,9 @@ export function readSessionOptions(options: ChatSessionOptions | undefined): {
 } {
   const { system, messages, tools, guard, ...turn } = readOptions(options, "options", SESSION);
   const read = (given: readonly ChatMessageInput[], name: string) =>
-    guarded(given, name, () => (isArray(given) && given.length === 0 ? [] : readMessages(given, name)));
+    guarded(given, name, () =>
+      isArray(given) && given.length === 0 ? [] : readMessages(given, name),
+    );
   return {
     messages: [
       ...(system === undefined
