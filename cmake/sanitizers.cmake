@@ -7,7 +7,7 @@ endif()
 function(cria_sanitize_strictly target)
   if(CRIA_SANITIZE)
     target_compile_options(${target} PRIVATE -fno-sanitize-recover=all)
-    target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS)
+    target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS CRIA_SANITIZED)
   endif()
   if(CRIA_FUZZ) # what libFuzzer steers by; ggml's kernels would only drown it
     target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)

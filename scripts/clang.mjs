@@ -24,7 +24,9 @@ export function findClang() {
   const CC = process.env.CC ?? names.find((name) => answer(name, ["--version"]));
   const hint = "  sudo apt-get install clang-14 libclang-rt-14-dev llvm-14";
   if (CC === undefined || !answer(CC, ["--version"])?.includes("clang")) {
-    throw new Error(`Sanitizers and fuzzers need clang (tried ${CC ?? names.join(", ")}):\n${hint}`);
+    throw new Error(
+      `Sanitizers and fuzzers need clang (tried ${CC ?? names.join(", ")}):\n${hint}`,
+    );
   }
   const CXX = process.env.CXX ?? CC.replace("clang", "clang++");
   const runtime = (name) => {

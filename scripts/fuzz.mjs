@@ -96,7 +96,10 @@ async function runNative(name, environment) {
     ...["-timeout=60", "-rss_limit_mb=4096", "-print_final_stats=1", "-verbosity=1"],
   ];
   const env = { ...process.env, ...environment, CRIA_TEST_MODEL: model };
-  const { code, signal, stderr } = await run(program, args, { stdio: ["ignore", "ignore", "pipe"], env });
+  const { code, signal, stderr } = await run(program, args, {
+    stdio: ["ignore", "ignore", "pipe"],
+    env,
+  });
   const runs = Number(/number_of_executed_units: (\d+)/.exec(stderr)?.[1] ?? 0);
   const artifact = /Test unit written to (\S+)/.exec(stderr)?.[1];
   return {
@@ -118,7 +121,9 @@ async function runStructured(name, environment) {
 function tell({ name, summary, problem, repeat }) {
   const { runs = 0, worked, refused, seed } = summary ?? {};
   const split = worked === undefined ? "" : ` (${worked} worked, ${refused} refused)`;
-  console.log(`${problem === null ? "ok    " : "FAILED"} ${name}: ${runs} runs${split}, seed ${seed}`);
+  console.log(
+    `${problem === null ? "ok    " : "FAILED"} ${name}: ${runs} runs${split}, seed ${seed}`,
+  );
   if (problem !== null) console.log(`${problem}\nTo repeat it:\n  ${repeat}`);
 }
 

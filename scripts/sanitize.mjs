@@ -1,6 +1,9 @@
-// Runs tests under sanitizers: `node scripts/sanitize.mjs address | undefined | address,undefined |
-// thread [jest arguments]`. Without arguments: the programs of test/native, and the addon in the
-// children of test/lifetime and test/hostile, which have the sanitizer's runtime preloaded.
+// Runs tests under sanitizers: the programs of test/native, the addon in the children of test/lifetime
+// and test/hostile, which have the sanitizer's runtime preloaded, and, with both address and undefined,
+// the short part of the native fuzzers. `--short` leaves out what takes longest, as CI does.
+//
+//   node scripts/sanitize.mjs address | undefined | address,undefined | thread [--short]
+//     [suites, and options of jest's]
 
 import { spawnSync } from "node:child_process";
 import path from "node:path";
@@ -24,12 +27,14 @@ function run(command, args, env = {}) {
   return status ?? signal;
 }
 
-function main([names, ...asked]) {
+function main([names, ...rest]) {
   const kind = kinds[names];
   if (kind === undefined) throw new Error(`Expected one of ${Object.keys(kinds).join("; ")}.`);
   const clang = findClang();
   const { CC, CXX } = clang;
+  const fuzzes = names === "address,undefined";
   const build = ["scripts/build.mjs", "--sanitize", names, "--tests"];
+  if (fuzzes) build.push("--fuzzers");
   if (run(process.execPath, build, { CC, CXX }) !== 0) return 1;
 
   const bin = programs(names.replace(",", "-"));
@@ -39,9 +44,13 @@ function main([names, ...asked]) {
     CRIA_BINARY: path.join(bin, "cria.node"),
     CRIA_TEST_PRELOAD: clang.runtime(kind.preload),
     CRIA_TEST_PATIENCE: String(kind.patience),
+    ...(rest.includes("--short") && { CRIA_TEST_SHORT: "1" }),
   };
-  const suites = ["test/native", "test/lifetime", "test/hostile"];
-  const jest = ["node_modules/jest/bin/jest.js", ...(asked.length > 0 ? asked : suites)];
+  const given = rest.filter((argument) => argument !== "--short");
+  const suites = ["test/native/", "test/lifetime/", "test/hostile/"];
+  if (fuzzes) suites.push("test/fuzz/native/");
+  const named = given.some((argument) => !argument.startsWith("-"));
+  const jest = ["node_modules/jest/bin/jest.js", ...given, ...(named ? [] : suites)];
   return run(process.execPath, jest, env);
 }
 

@@ -27,22 +27,34 @@ const message = fc.record({
 });
 const bodies = {
   "/v1/completions": fc.record(
-    { prompt: fc.oneof(fc.string(), fc.array(fc.nat(2000), { maxLength: 5 }), fc.jsonValue()), ...sampling },
+    {
+      prompt: fc.oneof(fc.string(), fc.array(fc.nat(2000), { maxLength: 5 }), fc.jsonValue()),
+      ...sampling,
+    },
     { requiredKeys: ["prompt", "max_tokens"] },
   ),
   "/v1/chat/completions": fc.record(
     { messages: fc.array(message, { maxLength: 3 }), ...sampling, tools: fc.jsonValue() },
     { requiredKeys: ["messages", "max_tokens"] },
   ),
-  "/v1/embeddings": fc.record({ input: fc.oneof(fc.string(), fc.array(fc.string()), fc.jsonValue()) }),
+  "/v1/embeddings": fc.record({
+    input: fc.oneof(fc.string(), fc.array(fc.string()), fc.jsonValue()),
+  }),
   "/v1/other": fc.jsonValue(),
 };
-const openai = fc.constantFrom(...Object.keys(bodies)).chain((url) =>
-  fc.record(
-    { custom_id: id, method: fc.constantFrom("POST", "GET"), url: fc.constant(url), body: bodies[url] },
-    { requiredKeys: ["url", "body"] },
-  ),
-);
+const openai = fc
+  .constantFrom(...Object.keys(bodies))
+  .chain((url) =>
+    fc.record(
+      {
+        custom_id: id,
+        method: fc.constantFrom("POST", "GET"),
+        url: fc.constant(url),
+        body: bodies[url],
+      },
+      { requiredKeys: ["url", "body"] },
+    ),
+  );
 const simple = fc.record(
   {
     id,
@@ -53,7 +65,9 @@ const simple = fc.record(
   },
   { requiredKeys: ["prompt", "maxTokens"] },
 );
-const json = fc.oneof(openai, simple, fc.jsonValue()).map((value) => Buffer.from(JSON.stringify(value)));
+const json = fc
+  .oneof(openai, simple, fc.jsonValue())
+  .map((value) => Buffer.from(JSON.stringify(value)));
 const bytes = fc.oneof(
   { weight: 8, arbitrary: json },
   // Cut off, or with a byte that does not belong there.
@@ -66,11 +80,26 @@ const bytes = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 30 }).map((array) => Buffer.from(array)) },
-  { weight: 1, arbitrary: fc.constantFrom("", "   ", "\ufeff{}", "[".repeat(3000)).map((text) => Buffer.from(text)) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .constantFrom("", "   ", "\ufeff{}", "[".repeat(3000))
+      .map((text) => Buffer.from(text)),
+  },
 );
-const file = fc.tuple(fc.array(bytes, { maxLength: 8 }), fc.constantFrom("\n", "\r\n"), fc.boolean());
+const file = fc.tuple(
+  fc.array(bytes, { maxLength: 8 }),
+  fc.constantFrom("\n", "\r\n"),
+  fc.boolean(),
+);
 
-const options = { output, overwrite: true, sequences: 2, context: { contextSize: 64, threads: 1 }, maxTokens: 2 };
+const options = {
+  output,
+  overwrite: true,
+  sequences: 2,
+  context: { contextSize: 64, threads: 1 },
+  maxTokens: 2,
+};
 
 await fuzz([
   {
@@ -81,7 +110,10 @@ await fuzz([
       await writeFile(input, Buffer.concat(ends ? all : all.slice(0, -1)));
       const summary = await demandCode(() => runBatch(model, { ...options, input }));
       if (summary === undefined) return;
-      const results = (await readFile(output, "utf8")).split("\n").slice(0, -1).map((line) => JSON.parse(line));
+      const results = (await readFile(output, "utf8"))
+        .split("\n")
+        .slice(0, -1)
+        .map((line) => JSON.parse(line));
       if (results.length !== summary.done) {
         throw new Error(`${results.length} results, ${summary.done} done`);
       }

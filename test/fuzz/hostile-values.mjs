@@ -93,17 +93,26 @@ const makers = [
   ),
   ...traps.map((name) => () => new Proxy({}, { [name]: trap })),
   ...traps.map((name) => () => new Proxy([], { [name]: trap })),
-  () => new Proxy(function () {}, Object.fromEntries(traps.map((name) => [name, trap]))),
+  () => new Proxy(() => {}, Object.fromEntries(traps.map((name) => [name, trap]))),
   () => Object.defineProperty({}, "x", { get: trap, enumerable: true }),
   () => Object.defineProperty([], 0, { get: trap, enumerable: true }),
   () => ({ toString: trap, valueOf: trap, toJSON: trap, [Symbol.toPrimitive]: trap }),
   () => ({ [Symbol.iterator]: trap, [Symbol.asyncIterator]: trap }),
   () => ({ [Symbol.iterator]: () => ({ next: trap }) }),
   () => ({ [Symbol.iterator]: () => 5 }),
+  // biome-ignore lint/suspicious/noThenProperty: a thenable is one of the hostile kinds
   () => ({ then: (_resolve, reject) => reject(new Trap("from a thenable")) }),
-  () => ({ get constructor() { return trap(); } }),
+  () => ({
+    get constructor() {
+      return trap();
+    },
+  }),
   () => ({ constructor: revoked({}) }),
-  () => ({ get [Symbol.toStringTag]() { return trap(); } }),
+  () => ({
+    get [Symbol.toStringTag]() {
+      return trap();
+    },
+  }),
   ...[cyclic, sparse, subclassed, fickle, endless],
   () => Object.create(null),
   () => Object.create({ inherited: 1 }),
@@ -124,7 +133,10 @@ const makers = [
   () => Promise.reject(new Trap("never looked at")).catch(() => {}),
   () => new Promise(() => {}),
   () => globalThis,
-  () => new (class Options { temperature = 1; })(),
+  () =>
+    new (class Options {
+      temperature = 1;
+    })(),
   () => callback,
   () => class {},
   () => async () => callback(),
@@ -132,7 +144,11 @@ const makers = [
   () => Buffer.from("bytes"),
   () => new AbortController().signal,
   () => ({ aborted: false, addEventListener: trap, removeEventListener: trap }),
-  () => ({ get aborted() { return trap(); } }),
+  () => ({
+    get aborted() {
+      return trap();
+    },
+  }),
 ];
 
 const anything = fc.anything({
@@ -208,10 +224,7 @@ export function optionsOf(known, required = []) {
   return fc
     .tuple(
       chosen,
-      fc.oneof(
-        { weight: 3, arbitrary: fc.constant({}) },
-        { weight: 2, arbitrary: spoilt },
-      ),
+      fc.oneof({ weight: 3, arbitrary: fc.constant({}) }, { weight: 2, arbitrary: spoilt }),
       fc.constantFrom(...dresses),
     )
     .map(([some, bad, dress]) => () => {
@@ -230,7 +243,4 @@ export function optionsOf(known, required = []) {
 
 /** Good makers, sometimes a hostile value in their place. */
 export const mostly = (...good) =>
-  fc.oneof(
-    { weight: 8, arbitrary: fc.constantFrom(...good) },
-    { weight: 1, arbitrary: hostile },
-  );
+  fc.oneof({ weight: 8, arbitrary: fc.constantFrom(...good) }, { weight: 1, arbitrary: hostile });

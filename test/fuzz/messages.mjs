@@ -10,14 +10,20 @@ const controls = ["<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|b
 const text = fc.oneof(
   fc.string({ unit: "binary", maxLength: 30 }),
   fc
-    .array(fc.oneof(fc.constantFrom(...controls, "<|eot", "_id|>", "\n\n", "{{ x }}"), fc.string()), {
-      maxLength: 5,
-    })
+    .array(
+      fc.oneof(fc.constantFrom(...controls, "<|eot", "_id|>", "\n\n", "{{ x }}"), fc.string()),
+      {
+        maxLength: 5,
+      },
+    )
     .map((pieces) => pieces.join("")),
 );
 const content = fc.oneof(
   { weight: 5, arbitrary: text },
-  { weight: 2, arbitrary: fc.array(fc.record({ type: fc.constant("text"), text }), { maxLength: 3 }) },
+  {
+    weight: 2,
+    arbitrary: fc.array(fc.record({ type: fc.constant("text"), text }), { maxLength: 3 }),
+  },
   { weight: 1, arbitrary: fc.anything() },
 );
 const id = fc.constantFrom("a", "b", undefined, "", null);

@@ -20,12 +20,13 @@ import {
   setLogHandler,
   ToolCallParser,
 } from "../../dist/index.js";
-import { hostile, mostly, optionsOf } from "./hostile-values.mjs";
+import { hostile, mostly, optionsOf, Trap } from "./hostile-values.mjs";
 import { demandCode, fuzz, MODEL, REASON } from "./runner.mjs";
 
 const model = await Model.load(MODEL);
 const small = { contextSize: 64, threads: 1, batchSize: 64 };
 const context = await model.createContext({ ...small, sequences: 3 });
+const roomy = await model.createContext({ contextSize: 2048, threads: 1, batchSize: 64 });
 const embedding = await model.createContext({ ...small, embeddings: true, sequences: 2 });
 
 const is = (...values) => values.map((value) => () => value);
@@ -57,18 +58,30 @@ const SAMPLER = {
   adaptiveP: optionsOf({ target: is(0.3), decay: is(0.9) }),
   penalties: optionsOf({ lastN: is(8), repeat: is(1.1), frequency: is(0.1), presence: is(0.1) }),
   dry: optionsOf({ multiplier: is(1), base: is(2), allowedLength: is(2), breakers: is(["\n"]) }),
-  logitBias: mostly(() => ({ 5: 1 }), () => new Map([[7, -Infinity]])),
+  logitBias: mostly(
+    () => ({ 5: 1 }),
+    () => new Map([[7, -Infinity]]),
+  ),
   grammar: is(grammar),
   seed: is(0, 1, 2 ** 32 - 1),
 };
 const sampler = fc.oneof(
   { weight: 1, arbitrary: hostile },
-  { weight: 8, arbitrary: fc.constantFrom(() => Sampler.greedy(), () => new Sampler({ seed: 1 })) },
+  {
+    weight: 8,
+    arbitrary: fc.constantFrom(
+      () => Sampler.greedy(),
+      () => new Sampler({ seed: 1 }),
+    ),
+  },
 );
 const GENERATE = {
   sampler,
   maxTokens: is(0, 1, 3),
-  stop: mostly(() => ["a", "llama"], () => []),
+  stop: mostly(
+    () => ["a", "llama"],
+    () => [],
+  ),
   special: is(true, false),
   signal: signals,
   logprobs: is(0, 3),
@@ -97,7 +110,10 @@ const prompt = fc.oneof(
   { weight: 1, arbitrary: hostile },
   { weight: 2, arbitrary: lists(segment) },
 );
-const part = optionsOf({ type: is("text", "text", "image_url"), text: is("part", "") }, ["type", "text"]);
+const part = optionsOf({ type: is("text", "text", "image_url"), text: is("part", "") }, [
+  "type",
+  "text",
+]);
 const call = optionsOf({
   id: is("c1", "c2"),
   type: is("function"),
@@ -142,7 +158,10 @@ const RENDER = {
   toolsInUserMessage: is(true, false),
   addGenerationPrompt: is(true, false),
   date: is("26 Jul 2024", new Date(0)),
-  templateVariables: mostly(() => ({ a: 1 }), () => ({ nested: { list: [1, null] } })),
+  templateVariables: mostly(
+    () => ({ a: 1 }),
+    () => ({ nested: { list: [1, null] } }),
+  ),
 };
 const { model: _, addGenerationPrompt: __, ...RENDER_TURN } = RENDER;
 const { logprobs: ___, special: ____, ...GENERATE_TURN } = GENERATE;
@@ -152,7 +171,10 @@ const TURN = {
   toolChoice: mostly(...is(...choices)),
   maxToolRounds: is(0, 1),
   constrainTools: is(true, false),
-  responseSchema: mostly(() => schema, () => ({})),
+  responseSchema: mostly(
+    () => schema,
+    () => ({}),
+  ),
 };
 const CONTEXT = {
   contextSize: is("auto", 16, 64),
@@ -180,7 +202,10 @@ const LOAD = {
   mlock: is(false),
   checkTensors: is(true, false),
   vocabOnly: is(true, false),
-  metadataOverrides: mostly(() => ({ "general.name": "x" }), () => ({ "llama.block_count": 1 })),
+  metadataOverrides: mostly(
+    () => ({ "general.name": "x" }),
+    () => ({ "llama.block_count": 1 }),
+  ),
   onProgress: [ignore],
   signal: signals,
 };
@@ -193,7 +218,10 @@ const GUARD = {
 const BATCH = {
   input: fc.oneof(
     hostile,
-    fc.constantFrom(() => [{ custom_id: "a", body: { prompt: "Hi", max_tokens: 1 } }], () => []),
+    fc.constantFrom(
+      () => [{ custom_id: "a", body: { prompt: "Hi", max_tokens: 1 } }],
+      () => [],
+    ),
   ),
   output: mostly(() => join(tmpdir(), `cria-fuzz-${process.pid}.jsonl`)),
   format: is("jsonl", "text"),
@@ -244,9 +272,18 @@ function lists(element) {
 }
 
 const options = (known, required) =>
-  fc.oneof({ weight: 1, arbitrary: hostile }, { weight: 12, arbitrary: optionsOf(known, required) });
-const text = mostly(() => "The llama <|eot_id|>", () => "");
-const tokens = mostly(() => [1, 2, 3], () => new Int32Array([4]));
+  fc.oneof(
+    { weight: 1, arbitrary: hostile },
+    { weight: 12, arbitrary: optionsOf(known, required) },
+  );
+const text = mostly(
+  () => "The llama <|eot_id|>",
+  () => "",
+);
+const tokens = mostly(
+  () => [1, 2, 3],
+  () => new Int32Array([4]),
+);
 const read = async (results) => {
   let count = 0;
   for await (const { error } of results) {
@@ -256,14 +293,24 @@ const read = async (results) => {
 };
 
 /** A call with arguments made of `arbitraries`; what it gives goes through `use`. */
-function target(name, share, arbitraries, call, use = (value) => value) {
+function target(name, share, arbitraries, call, { use = (value) => value, also } = {}) {
   return {
     name,
     share,
     arbitrary: fc.tuple(...arbitraries),
-    run: (makers) => demandCode(async () => use(await call(...makers.map((make) => make())))),
+    run: (makers) => demandCode(async () => use(await call(...makers.map((make) => make()))), also),
   };
 }
+
+const disposed = { use: (made) => made.dispose() };
+
+/** What the user's iterable throws comes back as it is. */
+const iterables = { also: (error) => error instanceof Trap };
+
+/** Those of the file system keep their own code. */
+const files = {
+  also: (error) => error instanceof Trap || typeof error.cause?.syscall === "string",
+};
 
 async function manual(given, signal, choice) {
   const sequence = await context.createSequence();
@@ -278,12 +325,16 @@ async function manual(given, signal, choice) {
 
 await fuzz([
   target("sampler", 20, [options(SAMPLER)], (o) => new Sampler(o)),
-  target("sampler-with", 10, [options(SAMPLER), options(SAMPLER)], (a, b) => new Sampler(a).with(b)),
+  target("sampler-with", 10, [options(SAMPLER), options(SAMPLER)], (a, b) =>
+    new Sampler(a).with(b),
+  ),
   target(
     "sampler-chain",
     8,
     [
-      lists(fc.oneof(fc.constantFrom(...is(...STEPS)), optionsOf({ type: is("top-k"), value: is(1) }))),
+      lists(
+        fc.oneof(fc.constantFrom(...is(...STEPS)), optionsOf({ type: is("top-k"), value: is(1) })),
+      ),
       options({ seed: is(1) }),
     ],
     (steps, o) => Sampler.chain(steps, o),
@@ -300,16 +351,39 @@ await fuzz([
       options({ ...GENERATE, ordered: is(true, false) }),
     ],
     (requests, o) => read(context.generateMany(requests, o)),
+    iterables,
   ),
-  target("score", 6, [prompt, tokens, options({ signal: signals, cachePrompt: is(true) })], (...all) =>
-    context.score(...all),
+  target(
+    "score",
+    6,
+    [prompt, tokens, options({ signal: signals, cachePrompt: is(true) })],
+    (...all) => context.score(...all),
   ),
   target("sequence", 4, [prompt, options({ signal: signals }), sampler], manual),
-  target("embed", 4, [mostly(() => ["a llama"], () => "a"), options({ normalize: is(true), signal: signals })], (...all) =>
-    embedding.embed(...all),
+  target(
+    "embed",
+    4,
+    [
+      mostly(
+        () => ["a llama"],
+        () => "a",
+      ),
+      options({ normalize: is(true), signal: signals }),
+    ],
+    (...all) => embedding.embed(...all),
   ),
-  target("embed-many", 3, [mostly(() => ["a llama", ""], () => []), options({ normalize: is(true), signal: signals })], (...all) =>
-    read(embedding.embedMany(...all)),
+  target(
+    "embed-many",
+    3,
+    [
+      mostly(
+        () => ["a llama", ""],
+        () => [],
+      ),
+      options({ normalize: is(true), signal: signals }),
+    ],
+    (...all) => read(embedding.embedMany(...all)),
+    iterables,
   ),
   target("rank", 2, [text, mostly(() => ["a", "b"]), options({ signal: signals })], (...all) =>
     embedding.rank(...all),
@@ -317,26 +391,34 @@ await fuzz([
   target("tokenize", 5, [text, options({ special: is(true), addBos: is(true) })], (...all) =>
     model.tokenize(...all),
   ),
-  target("detokenize", 5, [tokens, options({ special: is(true) })], (...all) => model.detokenize(...all)),
+  target("detokenize", 5, [tokens, options({ special: is(true) })], (...all) =>
+    model.detokenize(...all),
+  ),
   target("token-id", 2, [text], (t) => model.tokenId(t)),
   target("end-of-generation", 2, [mostly(...is(1, 2))], (t) => model.isEndOfGeneration(t)),
   target("prompt-to-string", 4, [prompt, mostly(() => model)], (...all) => promptToString(...all)),
   target("gbnf", 4, [mostly(...is('root ::= "a"')), options({ root: is("root") })], (...all) =>
     Grammar.gbnf(...all),
   ),
-  target("json-schema", 6, [fc.oneof(hostile, mostly(() => schema), TOOL.parameters)], (s) =>
-    Grammar.jsonSchema(s),
+  target(
+    "json-schema",
+    6,
+    [
+      fc.oneof(
+        hostile,
+        mostly(() => schema),
+        TOOL.parameters,
+      ),
+    ],
+    (s) => Grammar.jsonSchema(s),
   ),
   target("render-chat", 15, [messages, options(RENDER)], (...all) => renderChat(...all)),
   target("chat-session", 10, [options({ ...TURN, system: is("s"), messages })], (o) => {
     const session = new ChatSession(context, o);
     return session.messages;
   }),
-  target(
-    "chat-turn",
-    4,
-    [fc.oneof(messages, message, text), options(TURN)],
-    async (input, o) => new ChatSession(context, { maxTokens: 2 }).send(input, o).result(),
+  target("chat-turn", 4, [fc.oneof(messages, message, text), options(TURN)], async (input, o) =>
+    new ChatSession(context, { maxTokens: 2 }).send(input, o).result(),
   ),
   target("chat-context", 1, [hostile, options(TURN)], (c, o) => new ChatSession(c, o)),
   target("guard-prompt", 8, [fc.oneof(messages, text), options(GUARD)], (...all) =>
@@ -349,15 +431,18 @@ await fuzz([
     "llama-guard",
     3,
     [
-      mostly(() => context),
+      mostly(() => roomy),
       options(GUARD, ["variant"]),
       fc.oneof(messages, text),
       options({ signal: signals, categories: is(true, false) }),
     ],
     (c, o, conversation, more) => new LlamaGuard(c, o).moderate(conversation, more),
   ),
-  target("parse-tool-calls", 8, [text, options({ tools, coerce: is(true), createId: [ignore] })], (...all) =>
-    parseToolCalls(...all),
+  target(
+    "parse-tool-calls",
+    8,
+    [text, options({ tools, coerce: is(true), createId: [ignore] })],
+    (...all) => parseToolCalls(...all),
   ),
   target("tool-call-parser", 3, [text, options({ cutOff: is(true) })], (t, o) => {
     const parser = new ToolCallParser();
@@ -368,13 +453,15 @@ await fuzz([
     setLogHandler(handler);
     setLogHandler(null);
   }),
-  target("run-batch", 3, [mostly(() => model), options(BATCH, ["input", "output"])], (m, o) => runBatch(m, o)),
-  target("create-context", 3, [options(CONTEXT)], (o) => model.createContext(o), (made) =>
-    made.dispose(),
+  target(
+    "run-batch",
+    3,
+    [mostly(() => model), options(BATCH, ["input", "output"])],
+    (m, o) => runBatch(m, o),
+    files,
   ),
-  target("load", 1, [mostly(() => MODEL), options(LOAD)], (p, o) => Model.load(p, o), (made) =>
-    made.dispose(),
-  ),
+  target("create-context", 3, [options(CONTEXT)], (o) => model.createContext(o), disposed),
+  target("load", 1, [mostly(() => MODEL), options(LOAD)], (p, o) => Model.load(p, o), disposed),
   target("constructors", 1, [hostile, hostile], (a, b) => {
     for (const Class of [Model, context.constructor, Grammar]) {
       try {

@@ -8,7 +8,7 @@ import { Model, Sampler } from "../../dist/index.js";
 import { demandCode, fuzz, MODEL } from "./runner.mjs";
 
 const model = await Model.load(MODEL);
-const context = await model.createContext({ contextSize: 64, threads: 2 });
+const context = await model.createContext({ contextSize: 64, threads: 1 });
 const folder = await mkdtemp(join(tmpdir(), "cria-fuzz-"));
 const path = join(folder, "state");
 const sequence = await context.createSequence();
@@ -71,7 +71,8 @@ const edit = fc.oneof(
 function edited(bytes, { kind, at, byte, bit, word, count }) {
   const from = Math.min(at, bytes.length - 1);
   if (kind === "cut") return bytes.subarray(0, from);
-  if (kind === "drop") return Buffer.concat([bytes.subarray(0, from), bytes.subarray(from + count)]);
+  if (kind === "drop")
+    return Buffer.concat([bytes.subarray(0, from), bytes.subarray(from + count)]);
   if (kind === "add") {
     return Buffer.concat([bytes.subarray(0, from), Buffer.alloc(count, 7), bytes.subarray(from)]);
   }
@@ -87,7 +88,10 @@ await fuzz([
     name: "state-files",
     arbitrary: fc.tuple(fc.array(edit, { minLength: 1, maxLength: 4 }), fc.boolean()),
     run: async ([edits, mends]) => {
-      const damaged = edits.reduce((bytes, one) => (bytes.length === 0 ? bytes : edited(bytes, one)), original);
+      const damaged = edits.reduce(
+        (bytes, one) => (bytes.length === 0 ? bytes : edited(bytes, one)),
+        original,
+      );
       await writeFile(path, mends ? mended(Buffer.from(damaged)) : damaged);
       await demandCode(async () => {
         await sequence.restore(path);

@@ -14,9 +14,28 @@ const tools = Object.values(toolSets);
 
 const marks = [
   ..."{}[]()<>|`'\"\\/:;,.=_-+019 \n\t\raefgnrtux#é🦙\0\ud800\udc00\u2028",
-  ...["<|python_tag|>", "<|eom_id|>", "<|eot_id|>", "<function=", "</function>", "```", "```json\n"],
+  ...[
+    "<|python_tag|>",
+    "<|eom_id|>",
+    "<|eot_id|>",
+    "<function=",
+    "</function>",
+    "```",
+    "```json\n",
+  ],
   ...['{"name": "', '", "parameters": {', '"arguments": {', '"""', "get_time()", "[f(a=", "null"],
-  ...["\\u", "\\ud83e", "\\ud83e\\udd99", "1e999", "-0", "[[[[", "]]]]", "<tool_call>", "\n\n", "; "],
+  ...[
+    "\\u",
+    "\\ud83e",
+    "\\ud83e\\udd99",
+    "1e999",
+    "-0",
+    "[[[[",
+    "]]]]",
+    "<tool_call>",
+    "\n\n",
+    "; ",
+  ],
 ];
 const piece = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom(...marks) },

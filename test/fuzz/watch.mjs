@@ -28,7 +28,9 @@ export async function watch(name, { args = [], hang = 60_000, env = {} } = {}) {
     clearTimeout(timer);
     timer = setTimeout(bark, hang);
   });
-  const end = new Promise((resolve) => child.on("close", (code, signal) => resolve({ code, signal })));
+  const end = new Promise((resolve) =>
+    child.on("close", (code, signal) => resolve({ code, signal })),
+  );
   const [stdout, stderr, { code, signal }] = await Promise.all([
     text(child.stdout),
     text(child.stderr),
@@ -40,7 +42,8 @@ export async function watch(name, { args = [], hang = 60_000, env = {} } = {}) {
   const summary = line ? JSON.parse(line) : null;
   const at = summary?.failed ?? last;
   const repeat =
-    at && `node --expose-gc test/fuzz/${name}.mjs --only ${at.target} --seed ${at.seed} --path ${at.path}`;
+    at &&
+    `node --expose-gc test/fuzz/${name}.mjs --only ${at.target} --seed ${at.seed} --path ${at.path}`;
   const faults = [
     hung && `no end of a run after ${hang} ms`,
     signal && !hung && `ended by ${signal}`,

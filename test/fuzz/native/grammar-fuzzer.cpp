@@ -27,7 +27,8 @@ std::shared_ptr<cria::Model>& model() {
 }
 
 // Writes rules that llama.cpp takes. It refuses left recursion, and repetitions of what may be
-// empty: so rules name later ones, or any behind a character, and only what is not empty is repeated.
+// empty: so rules name later ones, or any behind a character, and only what is not empty is
+// repeated.
 class Writer {
  public:
   explicit Writer(FuzzedDataProvider& input) : input_(input) {}

@@ -15,5 +15,4 @@ namespace fuzz {
 
 }  // namespace fuzz
 
-#define DEMAND(condition) \
-  ((condition) ? void() : fuzz::broken(#condition, __FILE__, __LINE__))
+#define DEMAND(condition) ((condition) ? void() : fuzz::broken(#condition, __FILE__, __LINE__))

@@ -14,17 +14,54 @@ function stateFile(tokens, state) {
 }
 
 const seeds = {
-  "text-stream": ["\x02stop\x03\xc3\xa9\x01\x02\x03hello stop \xc3\xa9", "\xf0\x9f\xa6\x99\xf0\x9f"],
+  "text-stream": [
+    "\x02stop\x03\xc3\xa9\x01\x02\x03hello stop \xc3\xa9",
+    "\xf0\x9f\xa6\x99\xf0\x9f",
+  ],
   utf8: ["a\xc3\xa9\xe2\x82\xac\xf0\x9f\xa6\x99", "\xed\xa0\x80\xf4\x90\x80\x80\xc0\xaf\xf0\x9f"],
-  trigger: ["^\\s*(\\{)\x01 { a", "<tool>(\\{)\x01 <tool>{", "(a*)*b\x01aaaaaaaaaaaa", "^[\\s\\S]*?(x)\x01yyx"],
+  trigger: [
+    "^\\s*(\\{)\x01 { a",
+    "<tool>(\\{)\x01 <tool>{",
+    "(a*)*b\x01aaaaaaaaaaaa",
+    "^[\\s\\S]*?(x)\x01yyx",
+  ],
   "state-file": [stateFile(0, 0), stateFile(2, 16), stateFile(6, 300)],
-  grammar: ['root ::= "a" [^\\x80-\\U0010FFFF]+ <|eot_id|> # x', "root ::= r1 | <[12]>\nr1 ::= [a-z]{1,3}"],
+  grammar: [
+    'root ::= "a" [^\\x80-\\U0010FFFF]+ <|eot_id|> # x',
+    "root ::= r1 | <[12]>\nr1 ::= [a-z]{1,3}",
+  ],
   "prompt-cutter": ["\x03\x01<|eot_id|>\x02text<|start_header_id|>", "\x02\x00<|\x05"],
 };
 
 const words = {
-  grammar: ["::=", "root", "[^", "]", "<[", "<|eot_id|>", "\\U0010FFFF", "\\x80", '"', "{1,}", "|", "#"],
-  trigger: ["(?:", "(?=", "[[:digit:]]", "[\\s\\S]", "*?", "{2,3}", "\\1", "\\b", "^", "$", "(", ")"],
+  grammar: [
+    "::=",
+    "root",
+    "[^",
+    "]",
+    "<[",
+    "<|eot_id|>",
+    "\\U0010FFFF",
+    "\\x80",
+    '"',
+    "{1,}",
+    "|",
+    "#",
+  ],
+  trigger: [
+    "(?:",
+    "(?=",
+    "[[:digit:]]",
+    "[\\s\\S]",
+    "*?",
+    "{2,3}",
+    "\\1",
+    "\\b",
+    "^",
+    "$",
+    "(",
+    ")",
+  ],
   "text-stream": ["\xc3\xa9", "\xf0\x9f\xa6\x99", "\xef\xbf\xbd", "\xed\xa0\x80"],
   "prompt-cutter": ["<|eot_id|>", "<|start_header_id|>", "<|begin_of_text|>", "<|", "|>"],
 };
@@ -38,7 +75,9 @@ export function writeSeeds(name, folder) {
   const known = words[name];
   if (known === undefined) return undefined;
   const bytes = (word) =>
-    [...Buffer.from(word, "latin1")].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("");
+    [...Buffer.from(word, "latin1")]
+      .map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`)
+      .join("");
   const dictionary = join(folder, "..", `${name}.dict`);
   writeFileSync(dictionary, known.map((word) => `"${bytes(word)}"\n`).join(""));
   return dictionary;

@@ -55,8 +55,9 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
   if (size < kHeader || seed % 4 == 0) return size;
   std::memcpy(data, "cria-seq\1\0\0\0", kCount);
   // An even number of tokens, whose hash goes on into that of the state.
-  const auto count =
-      static_cast<uint32_t>(std::min<size_t>(number<uint32_t>(data, kCount), (size - kHeader) / 4)) & ~1U;
+  const auto count = static_cast<uint32_t>(
+                         std::min<size_t>(number<uint32_t>(data, kCount), (size - kHeader) / 4)) &
+                     ~1U;
   const uint64_t state = size - kHeader - count * sizeof(llama_token);
   const std::string body(reinterpret_cast<const char*>(data) + kHeader, size - kHeader);
   const uint64_t checksum = cria::hash_of(body);
@@ -78,8 +79,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       const size_t tokens = read.tokens.size() * sizeof(llama_token);
       DEMAND(kHeader + tokens + read.state.size() == size);
       DEMAND(tokens == 0 || std::memcmp(read.tokens.data(), data + kHeader, tokens) == 0);
-      DEMAND(read.state.empty() || std::memcmp(read.state.data(), data + kHeader + tokens,
-                                               read.state.size()) == 0);
+      DEMAND(read.state.empty() ||
+             std::memcmp(read.state.data(), data + kHeader + tokens, read.state.size()) == 0);
     } catch (const cria::Error& error) {
       DEMAND(std::string(error.code()) == cria::code::kStateInvalid);
     }

@@ -72,7 +72,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
   const Read whole = read(stops, bytes, {});
   const std::optional<size_t> begin = first_stop(stops, bytes);
-  DEMAND(whole.text == cria::utf8::repair(std::string_view(bytes).substr(0, begin.value_or(bytes.size()))));
+  DEMAND(whole.text ==
+         cria::utf8::repair(std::string_view(bytes).substr(0, begin.value_or(bytes.size()))));
   DEMAND(whole.stop.has_value() == begin.has_value());
   for (const std::string& stop : stops) {
     // What U+FFFD stands for in the output was something else before.

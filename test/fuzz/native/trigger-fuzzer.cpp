@@ -38,8 +38,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     patterns.push_back(input.ConsumeRandomLengthString(kLongestPattern));
   const bool stretch = input.ConsumeBool();
   std::string text = input.ConsumeBytesAsString(kLongestText);
-  const bool plain = patterns.size() == 1 &&
-                     patterns[0].find_first_of("^$.*+?()[]{}|\\") == std::string::npos;
+  const bool plain =
+      patterns.size() == 1 && patterns[0].find_first_of("^$.*+?()[]{}|\\") == std::string::npos;
   try {
     const cria::Trigger trigger(patterns);
     search(trigger, text, plain);
