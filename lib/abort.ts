@@ -1,3 +1,5 @@
+import { unreadable } from "./options.js";
+
 /**
  * One listener per signal however many operations share it: Node prints a leak warning at the eleventh
  * listener of an AbortSignal. Weak, so that a dropped signal takes its set along.
@@ -24,17 +26,26 @@ function listen(signal: AbortSignal): Set<() => void> {
     unlisten(signal);
     for (const watcher of set) watcher();
   };
+  try {
+    signal.addEventListener("abort", listener, { once: true });
+  } catch (error) {
+    throw unreadable(error, "options.signal", signal); // a signal of somebody's own
+  }
   watchers.set(signal, set);
   listeners.set(signal, listener);
-  signal.addEventListener("abort", listener, { once: true });
   return set;
 }
 
 function unlisten(signal: AbortSignal): void {
   const listener = listeners.get(signal);
-  if (listener !== undefined) signal.removeEventListener("abort", listener);
   watchers.delete(signal);
   listeners.delete(signal);
+  if (listener === undefined) return;
+  try {
+    signal.removeEventListener("abort", listener);
+  } catch {
+    // What was asked for is over, and its result is not the signal's to spoil.
+  }
 }
 
 /**

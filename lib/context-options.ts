@@ -131,7 +131,7 @@ export function nativeContextOptions(
   const o = readOptions(given, "options", KNOWN);
   const { cacheLayout = "auto", embeddings = false } = o;
   boolean(embeddings, "options.embeddings");
-  const { sequences = embeddings ? Math.min(TEXTS, Number(o.batchSize) || TEXTS) : 1 } = o;
+  const { sequences = embeddings ? Math.min(TEXTS, counted(o.batchSize) || TEXTS) : 1 } = o;
   integer(sequences, "options.sequences", 1, SEQUENCES_MAX);
   oneOf(cacheLayout, "options.cacheLayout", ["auto", "separate", "shared"]);
   const layout = cacheLayout === "auto" ? "separate" : cacheLayout;
@@ -243,12 +243,17 @@ function readSize(o: ContextOptions, facts: SizeFacts) {
 }
 
 function readBatch(o: ContextOptions, sequences: number) {
-  const { microBatchSize: micro, batchSize = Math.max(BATCH, Number(micro) || 0) } = o;
+  const { microBatchSize: micro, batchSize = Math.max(BATCH, counted(micro)) } = o;
   // A batch has at least one token of each sequence.
   if (micro !== undefined) integer(micro, "options.microBatchSize", 1, MAX_INT32);
   integer(batchSize, "options.batchSize", sequences, MAX_INT32);
   if (micro !== undefined) integer(micro, "options.microBatchSize", 1, batchSize);
   return { batchSize, microBatchSize: micro ?? Math.min(MICRO_BATCH, batchSize) };
+}
+
+/** 0 for what is no number, which is told where it is checked. */
+function counted(value: unknown): number {
+  return typeof value === "number" ? value || 0 : 0;
 }
 
 /** 0: the engine counts the physical cores. */

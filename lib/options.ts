@@ -1,4 +1,4 @@
-import { expected, invalid, show } from "./errors.js";
+import { CriaError, expected, invalid, show } from "./errors.js";
 
 /** The largest count that fits the engine's signed 32-bit sizes. */
 export const MAX_INT32 = 2 ** 31 - 1;
@@ -34,11 +34,16 @@ export function readOptions<T extends object>(
 
 /** What a hostile getter or proxy threw becomes the cause of ERR_INVALID_ARGUMENT. */
 export function unreadable(error: unknown, name: string, value: unknown): unknown {
-  return isOurs(error) ? error : expected("readable properties", name, value, error);
+  return CriaError.is(error) ? error : expected("readable properties", name, value, error);
 }
 
-function isOurs(error: unknown): boolean {
-  return error instanceof Error && (error as { code?: unknown }).code === "ERR_INVALID_ARGUMENT";
+/** `Array.isArray`, which throws for a proxy that was revoked. */
+export function isArray(value: unknown): value is readonly unknown[] {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
 }
 
 function unknownOption(key: string | symbol, name: string, known: readonly string[]): Error {
@@ -136,7 +141,10 @@ export function callback<T extends Function>(value: T, name: string): T {
   throw expected("a function", name, value);
 }
 
-/** An own copy of an array, each element checked by `element`. */
+/**
+ * An own copy of an array, each element checked by `element` before the next is read: what has no end,
+ * by its length or its iterator, fails at its first hole and not when all memory is used up.
+ */
 export function list<T>(
   value: unknown,
   name: string,
@@ -145,7 +153,10 @@ export function list<T>(
 ): T[] {
   try {
     if (Array.isArray(value)) {
-      return Array.from(value, (item: unknown, index) => element(item, `${name}[${index}]`));
+      const copy: T[] = [];
+      const { length } = value;
+      for (let i = 0; i < length; i++) copy.push(element(value[i], `${name}[${i}]`));
+      return copy;
     }
   } catch (error) {
     throw unreadable(error, name, value);

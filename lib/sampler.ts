@@ -120,7 +120,11 @@ function makeChain(steps: readonly SamplerStep[], seed: number | undefined): Sam
 }
 
 function isChain(options: unknown): options is Chain {
-  return typeof options === "object" && options !== null && Object.hasOwn(options, CHAIN);
+  try {
+    return typeof options === "object" && options !== null && Object.hasOwn(options, CHAIN);
+  } catch {
+    return false; // a proxy that throws: checkOptions says so
+  }
 }
 
 /** Also one of the package's other copy (ESM and CommonJS in one process). */

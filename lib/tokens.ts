@@ -7,19 +7,19 @@ export type Tokens = Int32Array | readonly number[];
 
 /** An own copy, so that neither a later change nor another thread's can reach the engine. */
 export function copyTokens(value: unknown, name: string, vocabularySize: number): Int32Array {
-  const copy = ownCopy(value, name);
-  for (let i = 0; i < copy.length; i++) {
-    const id = copy[i];
-    if (typeof id === "number" && id >= 0 && id < vocabularySize && Number.isInteger(id)) continue;
-    throw wrongToken(id, `${name}[${i}]`, vocabularySize);
-  }
-  return types.isInt32Array(copy) ? copy : Int32Array.from(copy as number[]);
-}
-
-function ownCopy(value: unknown, name: string): ArrayLike<unknown> {
+  const check = (id: unknown, index: number) => {
+    if (typeof id === "number" && id >= 0 && id < vocabularySize && Number.isInteger(id)) return id;
+    throw wrongToken(id, `${name}[${index}]`, vocabularySize);
+  };
   try {
-    if (types.isInt32Array(value)) return new Int32Array(value); // throws where it is detached
-    if (Array.isArray(value)) return Array.from(value as unknown[]);
+    if (types.isInt32Array(value)) return new Int32Array(value).map(check); // throws where it is detached
+    if (Array.isArray(value)) {
+      // Each is checked before the next is read: an array may claim any length.
+      const ids: number[] = [];
+      const { length } = value;
+      for (let i = 0; i < length; i++) ids.push(check(value[i], i));
+      return Int32Array.from(ids);
+    }
   } catch (error) {
     throw unreadable(error, name, value);
   }

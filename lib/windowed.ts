@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { abortReason, watchSignal } from "./abort.js";
 import type { Context } from "./context.js";
 import { CriaError, disposedError, expected } from "./errors.js";
@@ -10,10 +11,11 @@ export function windowWidth(sequences: number): number {
   return sequences + Math.max(2, Math.ceil(sequences / 4));
 }
 
-/** A string is an iterable, too, and never meant. */
+/** A string is an iterable, too, and so is a buffer: of characters, of numbers, and never meant. */
 export function opener<T>(items: Iterable<T> | AsyncIterable<T>, name: string): () => Source<T> {
   const wrong = () => expected(`an iterable or async iterable of ${name}`, name, items);
   if (typeof items !== "object" || items === null) throw wrong();
+  if (types.isBoxedPrimitive(items) || ArrayBuffer.isView(items)) throw wrong();
   try {
     const both = items as Partial<Iterable<T> & AsyncIterable<T>>;
     const open: unknown = both[Symbol.asyncIterator] ?? both[Symbol.iterator];
@@ -22,6 +24,11 @@ export function opener<T>(items: Iterable<T> | AsyncIterable<T>, name: string): 
   } catch (error) {
     throw unreadable(error, name, items);
   }
+}
+
+function iteratorOf<T>(made: Source<T>, name: string): Source<T> {
+  if (typeof made === "object" && made !== null && typeof made.next === "function") return made;
+  throw expected("an iterator", `${name}[Symbol.iterator]()`, made);
 }
 
 /** One item under way. */
@@ -114,7 +121,7 @@ export class Windowed<T, V, R> implements AsyncIterableIterator<R> {
     try {
       if (signal?.aborted) throw abortReason(signal);
       if (context.disposed) throw disposedError("The context");
-      this.#source = open();
+      this.#source = iteratorOf(open(), this.#parts.name);
     } catch (error) {
       this.#fail(error);
       return;

@@ -23,6 +23,9 @@ const usage = `Usage: node scripts/build.mjs [options] [-- CMake arguments]
                              on macOS the default is metal, elsewhere cpu (CRIA_METAL=0: cpu)
   --portable                 instructions that prebuilds may use, not this machine's (CRIA_NATIVE=off)
   --tests                    the programs of test/native too
+  --sanitize NAMES           address, undefined, address,undefined or thread, in a folder of
+                             its own, .build/address and so on, where the .node stays in bin/
+  --fuzzers                  the programs of test/fuzz/native too (clang)
   --unless-built             nothing to do where an engine is there that loads
   --out FILE                 where the .node goes (build/Release/cria.node)
   --help
@@ -43,6 +46,8 @@ function readOptions() {
       metal: { type: "boolean" },
       portable: { type: "boolean" },
       tests: { type: "boolean" },
+      sanitize: { type: "string" },
+      fuzzers: { type: "boolean" },
       "unless-built": { type: "boolean" },
       out: { type: "string" },
       help: { type: "boolean" },
@@ -66,14 +71,29 @@ function readOptions() {
   const native = values.portable ? false : (flag("CRIA_NATIVE") ?? true);
   // The usual flavour's folder has one name everywhere: tests find their programs in it.
   const kind = flavour === usual ? "local" : flavour;
-  return {
+  const options = {
     flavour,
     native,
     tests: values.tests ?? false,
+    fuzzers: values.fuzzers ?? false,
     unlessBuilt: values["unless-built"] ?? false,
     directory: path.join(root, ".build", native ? kind : `${kind}-portable`),
     out: path.resolve(root, values.out ?? path.join("build", "Release", "cria.node")),
     cmakeArguments: positionals,
+  };
+  return values.sanitize ? sanitized(options, values.sanitize) : options;
+}
+
+/** At the prebuilds' level of instructions, so that a report on one machine is one on all. */
+function sanitized(options, names) {
+  const directory = path.join(root, ".build", names.replaceAll(",", "-"));
+  const fuzz = names === "address,undefined" ? ["-DCRIA_FUZZ=ON"] : [];
+  return {
+    ...options,
+    native: false,
+    directory,
+    out: path.join(directory, "bin", "cria.node"),
+    cmakeArguments: [`-DCRIA_SANITIZE=${names}`, ...fuzz, ...options.cmakeArguments],
   };
 }
 
@@ -161,7 +181,9 @@ async function compile(options) {
     1,
     Math.min(os.availableParallelism(), Math.floor(os.totalmem() / 2 ** 30)),
   );
-  const targets = options.tests ? ["cria", "cria-tests"] : ["cria"];
+  const targets = ["cria"];
+  if (options.tests) targets.push("cria-tests");
+  if (options.fuzzers) targets.push("cria-fuzzers");
   const parallel = process.env.CMAKE_BUILD_PARALLEL_LEVEL ? [] : ["--parallel", String(jobs)];
   const args = ["--build", options.directory, "--config", "Release", "--target", ...targets];
   const logFile = path.join(options.directory, "build.log");
@@ -195,6 +217,7 @@ async function compile(options) {
 
 /** By rename, because a running process may have the old file mapped. */
 async function install(from, to) {
+  if (from === to) return;
   const source = await stat(from);
   const target = await stat(to).catch(() => null);
   const near = target && Math.abs(target.mtimeMs - source.mtimeMs) < 1; // a copy loses nanoseconds

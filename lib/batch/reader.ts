@@ -1,9 +1,11 @@
 import type { ReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { extname } from "node:path";
+import { types } from "node:util";
 import { createGunzip, type Gunzip } from "node:zlib";
 import { expected, invalid } from "../errors.js";
 import { type Line, LineSplitter, linesOf } from "../lines.js";
+import { unreadable } from "../options.js";
 import { unreadableInput } from "./failures.js";
 
 /** The lines of an input, and how much of it is behind them. */
@@ -18,12 +20,7 @@ type Input = string | Iterable<Uint8Array | object> | AsyncIterable<Uint8Array |
 
 export async function openInput(input: Input): Promise<LineSource> {
   if (typeof input === "string") return fileLines(input);
-  const iterable = input as Partial<Iterable<unknown> & AsyncIterable<unknown>> | null;
-  if (
-    typeof input !== "object" ||
-    (typeof iterable?.[Symbol.asyncIterator] !== "function" &&
-      typeof iterable?.[Symbol.iterator] !== "function")
-  ) {
+  if (!isIterable(input)) {
     throw expected("a file's path, or an iterable of bytes or requests", "options.input", input);
   }
   const lines = itemLines(input);
@@ -32,6 +29,16 @@ export async function openInput(input: Input): Promise<LineSource> {
     close: async () => {},
     [Symbol.asyncIterator]: () => lines[Symbol.asyncIterator](),
   };
+}
+
+function isIterable(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  try {
+    const both = value as Partial<Iterable<unknown> & AsyncIterable<unknown>>;
+    return typeof (both[Symbol.asyncIterator] ?? both[Symbol.iterator]) === "function";
+  } catch (error) {
+    throw unreadable(error, "options.input", value);
+  }
 }
 
 async function fileLines(path: string): Promise<LineSource> {
@@ -85,7 +92,7 @@ function unpacked(file: ReadStream): Gunzip {
 async function* itemLines(input: Exclude<Input, string>): AsyncGenerator<Line> {
   const splitter = new LineSplitter();
   for await (const item of input) {
-    if (item instanceof Uint8Array) {
+    if (types.isUint8Array(item)) {
       yield* splitter.push(item);
     } else {
       yield* splitter.end();

@@ -16,6 +16,7 @@ import {
   oneOf,
   readOptions,
   string,
+  unreadable,
 } from "../options.js";
 import { recommendedSampler } from "../sampler.js";
 import { responseSchemaOf } from "../tools/response-schema.js";
@@ -107,8 +108,13 @@ export async function runBatch(model: Model, options: RunBatchOptions): Promise<
 
 /** Of whichever copy of this package. */
 function assertModel(value: unknown, name: string): void {
-  const { createContext } = (value ?? {}) as Partial<Model>;
-  if (typeof createContext !== "function") throw expected("a Model", name, value);
+  try {
+    const { createContext } = (value ?? {}) as Partial<Model>;
+    if (typeof createContext === "function") return;
+  } catch (error) {
+    throw unreadable(error, name, value);
+  }
+  throw expected("a Model", name, value);
 }
 
 /** Tools that are wrong are the run's error, before it writes one for each line. */
@@ -206,5 +212,9 @@ function settingsOf(run: CheckedRun, more: object): string {
     schema,
     tools,
   ];
-  return hashOf(JSON.stringify([...parts, more]));
+  try {
+    return hashOf(JSON.stringify([...parts, more]));
+  } catch (error) {
+    throw unreadable(error, "options", run); // what was read before may not be read again
+  }
 }

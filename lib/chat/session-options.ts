@@ -3,11 +3,21 @@ import { nativeGenerateOptions } from "../generate-options.js";
 import type { GenerateOptions } from "../generation.js";
 import {
   type ChatMessageInput,
+  guarded,
   type RenderableMessage,
   readMessages,
 } from "../messages/messages.js";
 import type { Model } from "../model.js";
-import { boolean, integer, isPlainObject, list, oneOf, readOptions, string } from "../options.js";
+import {
+  boolean,
+  integer,
+  isArray,
+  isPlainObject,
+  list,
+  oneOf,
+  readOptions,
+  string,
+} from "../options.js";
 import { Sampler } from "../sampler.js";
 import { type Tool, toolOf } from "../tools/define.js";
 import { responseSchemaOf } from "../tools/response-schema.js";
@@ -94,7 +104,9 @@ export function readSessionOptions(options: ChatSessionOptions | undefined): {
 } {
   const { system, messages, tools, guard, ...turn } = readOptions(options, "options", SESSION);
   const read = (given: readonly ChatMessageInput[], name: string) =>
-    Array.isArray(given) && given.length === 0 ? [] : readMessages(given, name);
+    guarded(given, name, () =>
+      isArray(given) && given.length === 0 ? [] : readMessages(given, name),
+    );
   return {
     messages: [
       ...(system === undefined
@@ -113,11 +125,7 @@ export function readSessionOptions(options: ChatSessionOptions | undefined): {
 }
 
 function readTools(tools: ChatTurnOptions["tools"]): Tool[] {
-  const given = list(tools ?? [], "options.tools", "an array of tools", (tool, name) => ({
-    tool,
-    name,
-  }));
-  return given.map(({ tool, name }) => toolOf(tool, name));
+  return list(tools ?? [], "options.tools", "an array of tools", toolOf);
 }
 
 /** A turn's own options go before the session's. */

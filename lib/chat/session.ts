@@ -7,6 +7,7 @@ import {
   readUnpaired,
 } from "../messages/messages.js";
 import type { UnpairedMessage } from "../messages/pairing.js";
+import { isArray } from "../options.js";
 import { Conductor } from "./conductor.js";
 import { SessionHistory, shown } from "./history.js";
 import {
@@ -80,7 +81,7 @@ function readInput(
     throw expected("a text, a message or an array of messages", "input", input);
   }
   return guarded(input, "input", () => {
-    const messages = Array.isArray(input) ? input : [input];
+    const messages = isArray(input) ? input : [input];
     return readUnpaired(messages as readonly ChatMessageInput[], "input");
   });
 }

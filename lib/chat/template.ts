@@ -4,7 +4,7 @@ import type { RenderableMessage } from "../messages/messages.js";
 import type { Model } from "../model.js";
 import type { NativeTemplateFormat, NativeTemplateRequest } from "../native.js";
 import { nativeOf } from "../natives.js";
-import { isPlainObject, unreadable } from "../options.js";
+import { isPlainObject, list, unreadable } from "../options.js";
 import type { Prompt } from "../prompt.js";
 import type { ParsedToolCalls, ToolChoice, ToolDefinition } from "../tools/types.js";
 
@@ -168,7 +168,7 @@ function plain(value: unknown, name: string, depth: number): unknown {
   if (typeof value === "number" && Number.isFinite(value)) return value;
   if (value === null || typeof value === "boolean") return value;
   if (Array.isArray(value)) {
-    return Array.from(value, (element, index) => plain(element, `${name}[${index}]`, depth + 1));
+    return list(value, name, "an array", (element, at) => plain(element, at, depth + 1));
   }
   if (isPlainObject(value)) {
     const entries = Object.entries(value).filter(([, element]) => element !== undefined);

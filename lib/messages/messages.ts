@@ -1,5 +1,5 @@
 import { CriaError, expected, invalid, show } from "../errors.js";
-import { list, string, unreadable } from "../options.js";
+import { isArray, list, string, unreadable } from "../options.js";
 import type { ToolCall } from "../tools/types.js";
 import { jsonText, objectText } from "./json.js";
 import {
@@ -108,9 +108,9 @@ export function readUnpaired(
   name: string,
 ): UnpairedMessage[] {
   return guarded(messages, name, () => {
-    const entries = elements(messages, name, "an array of messages");
-    if (entries.length === 0) throw expected("at least one message", name, messages);
-    return entries.map((entry, index) => readMessage(entry, `${name}[${index}]`));
+    const read = list(messages, name, "an array of messages", readMessage);
+    if (read.length === 0) throw expected("at least one message", name, messages);
+    return read;
   });
 }
 
@@ -121,10 +121,6 @@ export function guarded<T>(value: unknown, name: string, read: () => T): T {
   } catch (error) {
     throw CriaError.is(error) ? error : unreadable(error, name, value);
   }
-}
-
-function elements(value: unknown, name: string, what: string): unknown[] {
-  return list(value, name, what, (element) => element);
 }
 
 function readMessage(value: unknown, name: string): UnpairedMessage {
@@ -186,8 +182,7 @@ function readAssistant(message: Properties, name: string): UnpairedMessage {
 }
 
 function readCalls(value: unknown, name: string): UnpairedCall[] {
-  return elements(value, name, "an array of tool calls").map((element, index) => {
-    const at = `${name}[${index}]`;
+  return list(value, name, "an array of tool calls", (element, at) => {
     const call = properties(element, at, ["id", "type", "function"], "a tool call");
     if (call.type !== undefined && call.type !== "function") {
       if (call.type !== "custom") throw expected('"function"', `${at}.type`, call.type);
@@ -210,7 +205,7 @@ function readCalls(value: unknown, name: string): UnpairedCall[] {
 /** As JSON text, which is given on as it stands but for its white space. */
 function readArguments(value: unknown, name: string): string {
   if (typeof value === "string") return objectText(value, name);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  if (typeof value !== "object" || value === null || isArray(value)) {
     throw expected("an object or its JSON text", name, value);
   }
   return objectText(jsonText(value, name), name);
@@ -218,14 +213,12 @@ function readArguments(value: unknown, name: string): string {
 
 function readContent(value: unknown, name: string): string {
   if (typeof value === "string") return value;
-  const parts = elements(value, name, "a string or an array of text parts");
-  return joinParts(parts, name);
+  return joinParts(value, name);
 }
 
 /** A line each, as llama.cpp joins them. */
-function joinParts(parts: readonly unknown[], name: string): string {
-  const texts = parts.map((element, index) => {
-    const at = `${name}[${index}]`;
+function joinParts(parts: unknown, name: string): string {
+  const texts = list(parts, name, "a string or an array of text parts", (element, at) => {
     const part = properties(element, at, ["type", "text"], "a part, such as { type, text },");
     if (part.type === "text") return string(part.text, `${at}.text`);
     if (typeof part.type !== "string") throw expected('"text"', `${at}.type`, part.type);
@@ -278,7 +271,7 @@ function properties<K extends string>(
   known: readonly K[],
   what: string,
 ): Partial<Record<K, unknown>> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  if (typeof value !== "object" || value === null || isArray(value)) {
     throw expected(what, name, value);
   }
   return guarded(value, name, () => {

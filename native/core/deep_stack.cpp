@@ -85,7 +85,7 @@ void with_stack(size_t /*bytes*/, const std::function<void()>& work) { work(); }
 
 void with_stack(size_t bytes, const std::function<void()>& work) {
   constexpr size_t kPage = 65536;  // a multiple of every page size in use
-  bytes = (bytes + kPage - 1) / kPage * kPage + kPage;
+  bytes = (bytes * kStackFactor + kPage - 1) / kPage * kPage + kPage;
   int flags = MAP_PRIVATE | MAP_ANONYMOUS;
 #ifdef MAP_NORESERVE
   flags |= MAP_NORESERVE;  // most of it is never touched

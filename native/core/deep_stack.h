@@ -13,6 +13,13 @@ namespace cria {
 // white space or signs in a row. What is beyond ASCII and no space may be any of the others.
 size_t longest_run(std::string_view text);
 
+// How much more stack the same takes in a build under sanitizers (cmake/sanitizers.cmake).
+#ifdef CRIA_SANITIZED
+inline constexpr size_t kStackFactor = 8;
+#else
+inline constexpr size_t kStackFactor = 1;
+#endif
+
 // Runs `work` and waits for it, on a thread with `bytes` of stack; what it throws is thrown here.
 // Throws ERR_OUT_OF_MEMORY where there is no such thread to be had.
 void with_stack(size_t bytes, const std::function<void()>& work);

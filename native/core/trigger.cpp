@@ -19,10 +19,11 @@ namespace {
 constexpr int64_t kMaxSteps = 20'000'000;
 
 // What a search on the stack at hand may cover; the smallest is that of a thread on macOS, 512 KiB.
-constexpr size_t kOnAnyStack = 512;
+constexpr size_t kOnAnyStack = 512 / kStackFactor;
 constexpr size_t kStackMargin = size_t{1} << 20;
 
 size_t stack_for(size_t length) { return length <= kOnAnyStack ? 262144 : length * 2048; }
+size_t limit_for(size_t length) { return stack_for(length) * kStackFactor; }
 
 struct TooLong {};
 
@@ -33,8 +34,12 @@ struct Budget {
 };
 
 uintptr_t here() {
+#ifdef _MSC_VER
   const volatile char local = 0;
   return reinterpret_cast<uintptr_t>(&local);
+#else
+  return reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+#endif
 }
 
 // std::regex cannot be interrupted, but for an exception from its iterators.
@@ -116,7 +121,7 @@ std::optional<Trigger::Literal> Trigger::literal_of(const std::string& pattern) 
 
 std::optional<size_t> Trigger::search(const Pattern& pattern, const std::string& text,
                                       size_t from) {
-  Budget budget{kMaxSteps, here() - stack_for(text.size() - from)};
+  Budget budget{kMaxSteps, here() - limit_for(text.size() - from)};
   const Counted begin(text.data() + from, &budget);
   const Counted end(text.data() + text.size(), &budget);
   auto flags = std::regex_constants::match_default;

@@ -30,8 +30,8 @@ Logits made(size_t length, const std::function<float()>& logit) {
 }
 
 Logits normal(std::mt19937& random, size_t length, float deviation = 3.0F) {
-  std::normal_distribution<float> distribution(0.0F, deviation);
-  return made(length, [&] { return distribution(random); });
+  std::normal_distribution<float> distribution;  // whose own deviation must not be 0
+  return made(length, [&] { return deviation * distribution(random); });
 }
 
 LogitScan scan_of(const Logits& logits) {

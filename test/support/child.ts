@@ -28,15 +28,23 @@ export function runScript(script: string, options: ChildOptions = {}): Promise<E
   return runNode([join(ROOT, "test", script), ...(options.args ?? [])], options);
 }
 
+/** Under sanitizers all takes longer, and their runtime has to be there before Node is (scripts/sanitize.mjs). */
+const { CRIA_TEST_PATIENCE: patience = "1", CRIA_TEST_PRELOAD: preload } = process.env;
+
 export async function runNode(
   args: readonly string[],
   { execArgv = [], env = {}, deadline = 60_000 }: ChildOptions = {},
 ): Promise<End> {
   const child = spawn(process.execPath, [...execArgv, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, CRIA_TEST_MODEL: MODEL, ...env },
+    env: {
+      ...process.env,
+      CRIA_TEST_MODEL: MODEL,
+      ...(preload && { LD_PRELOAD: preload }),
+      ...env,
+    },
   });
-  const timer = setTimeout(() => child.kill("SIGKILL"), deadline);
+  const timer = setTimeout(() => child.kill("SIGKILL"), deadline * Number(patience));
   const [[code, signal], stdout, stderr] = await Promise.all([
     once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>,
     text(child.stdout),
