@@ -7,6 +7,7 @@ import type { ContextOptions } from "./context-options.js";
 import { asyncDispose } from "./dispose.js";
 import { engine } from "./engine.js";
 import { CriaError, disposedError, fromNative, invalid, show } from "./errors.js";
+import { ownInts } from "./internal/realm.js";
 import { TokenTexts } from "./logprobs.js";
 import { type LoadModelOptions, nativeModelOptions } from "./model-options.js";
 import type { NativeContext, NativeModel, NativeModelInfo } from "./native.js";
@@ -158,7 +159,7 @@ export class Model implements AsyncDisposable {
     ]);
     boolean(special, "options.special");
     boolean(addBos, "options.addBos");
-    return this.#call(() => this.#native.tokenize(text, special, addBos));
+    return ownInts(this.#call(() => this.#native.tokenize(text, special, addBos)));
   }
 
   /** @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED */

@@ -1,4 +1,4 @@
-import { expected, invalid, show } from "./errors.js";
+import { expected, invalid, isError, show } from "./errors.js";
 
 /** The largest count that fits the engine's signed 32-bit sizes. */
 export const MAX_INT32 = 2 ** 31 - 1;
@@ -38,7 +38,7 @@ export function unreadable(error: unknown, name: string, value: unknown): unknow
 }
 
 function isOurs(error: unknown): boolean {
-  return error instanceof Error && (error as { code?: unknown }).code === "ERR_INVALID_ARGUMENT";
+  return isError(error) && (error as { code?: unknown }).code === "ERR_INVALID_ARGUMENT";
 }
 
 function unknownOption(key: string | symbol, name: string, known: readonly string[]): Error {

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { abortReason, watchSignal } from "./abort.js";
 import type { Context } from "./context.js";
 import { CriaError, disposedError, expected } from "./errors.js";
@@ -10,10 +11,11 @@ export function windowWidth(sequences: number): number {
   return sequences + Math.max(2, Math.ceil(sequences / 4));
 }
 
-/** A string is an iterable, too, and never meant. */
+/** A string is an iterable, too, and so is a buffer: of characters, of numbers, and never meant. */
 export function opener<T>(items: Iterable<T> | AsyncIterable<T>, name: string): () => Source<T> {
   const wrong = () => expected(`an iterable or async iterable of ${name}`, name, items);
   if (typeof items !== "object" || items === null) throw wrong();
+  if (types.isBoxedPrimitive(items) || ArrayBuffer.isView(items)) throw wrong();
   try {
     const both = items as Partial<Iterable<T> & AsyncIterable<T>>;
     const open: unknown = both[Symbol.asyncIterator] ?? both[Symbol.iterator];

@@ -51,6 +51,8 @@ export class Run {
   readonly #parts: RunParts;
   readonly #window = new Window<WaitingLine>(WINDOW_LINES);
   readonly #stop = new AbortController();
+  /** Of the reader alone, which `finish` ends, too. */
+  readonly #stopReader = new AbortController();
   readonly #began = performance.now();
   readonly #totals = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
   #skipped = 0;
@@ -91,6 +93,9 @@ export class Run {
       signal && watchSignal(signal, () => this.#fail(abortReason(signal), true)),
       finish && watchSignal(finish, () => this.#stopReading()),
     ];
+    // Aborted while the output was opened.
+    if (signal?.aborted) this.#fail(abortReason(signal), true);
+    if (finish?.aborted) this.#stopReading();
     try {
       void this.#read();
       await ended;
@@ -106,9 +111,9 @@ export class Run {
 
   /** Lines up to the limit, as long as there is room for them and nothing ends the run. */
   async #read(): Promise<void> {
-    const { source, limit, finish } = this.#parts;
+    const { source, limit } = this.#parts;
     const lines = source[Symbol.asyncIterator]();
-    const stop = AbortSignal.any([this.#stop.signal, ...(finish ? [finish] : [])]);
+    const stop = this.#stopReader.signal;
     try {
       while (this.#taken < limit && this.#reading) {
         if (!this.#hasRoom()) await untilAborted(this.#room(), stop);
@@ -128,6 +133,7 @@ export class Run {
 
   #stopReading(): void {
     this.#reading = false;
+    this.#stopReader.abort();
     this.#wakeReader();
     this.#schedule();
   }

@@ -11,10 +11,17 @@ export type BatchFormat = "jsonl" | "text";
 /** What `runBatch` takes. */
 export interface RunBatchOptions {
   /**
-   * Where the requests come from: a file (`.gz` is unpacked), bytes as they come from a stream such as
-   * `process.stdin`, or requests as objects, of an iterable of any length.
+   * Where the requests come from: a file (`.gz` is unpacked), all its bytes, bytes as they come from a
+   * stream such as `process.stdin`, or requests as objects, of an iterable of any length.
    */
-  readonly input: string | Iterable<Uint8Array | object> | AsyncIterable<Uint8Array | object>;
+  readonly input:
+    | string
+    | Uint8Array
+    | ArrayBuffer
+    | DataView
+    | Blob
+    | Iterable<Uint8Array | object>
+    | AsyncIterable<Uint8Array | object>;
   /** The file that the results are appended to; with `.gz` at its end it is packed. */
   readonly output: string;
   /** Default "jsonl"; "text" is a prompt a line. */
