@@ -24,6 +24,14 @@ export interface NativeAddon {
   setLogHandler(handler: ((level: LogLevel, message: string) => void) | null): void;
   /** The GBNF that llama.cpp makes of a JSON Schema; ERR_SCHEMA_UNSUPPORTED with its reason. */
   jsonSchemaToGrammar(schema: string): { source: string; root: string };
+  /**
+   * Takes a name for this environment, until it ends however it ends; false where another, or this one,
+   * has it.
+   */
+  claim(name: string): boolean;
+  release(name: string): void;
+  /** Differs between copies of the engine in one process, which do not know each other's claims. */
+  readonly instance: string;
   /** Stops and joins every thread of this environment; for the process's last moment. Idempotent. */
   shutDown(): void;
 }
