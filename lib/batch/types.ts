@@ -124,7 +124,7 @@ export interface BatchLineError {
 
 /** A line of the output: OpenAI's batch result. */
 export type BatchOutputLine = {
-  /** "batch_req_" and a hash of the line and of the options that its result depends on. */
+  /** "batch_req_", a hash of all that results depend on besides their lines, and one of the request. */
   readonly id: string;
   /** The line's own, or "line-" and its number. */
   readonly custom_id: string;

@@ -19,6 +19,7 @@ export interface ChildOptions {
   readonly args?: readonly string[];
   readonly execArgv?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
   /** Killed with SIGKILL after so many ms. */
   readonly deadline?: number;
 }
@@ -30,11 +31,12 @@ export function runScript(script: string, options: ChildOptions = {}): Promise<E
 
 export async function runNode(
   args: readonly string[],
-  { execArgv = [], env = {}, deadline = 60_000 }: ChildOptions = {},
+  { execArgv = [], env = {}, cwd, deadline = 60_000 }: ChildOptions = {},
 ): Promise<End> {
   const child = spawn(process.execPath, [...execArgv, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, CRIA_TEST_MODEL: MODEL, ...env },
+    ...(cwd !== undefined && { cwd }),
   });
   const timer = setTimeout(() => child.kill("SIGKILL"), deadline);
   const [[code, signal], stdout, stderr] = await Promise.all([
