@@ -5,7 +5,7 @@ const common: Options = {
   target: "node20",
   silent: true,
   keepNames: true, // else classes show as _Model in stacks
-  // lib/engine.ts asks import.meta.url only where there is no __filename.
+  // lib/engine.ts asks for import.meta.url, and takes __filename where there is none.
   esbuildOptions: (options) => {
     options.logOverride = { "empty-import-meta": "silent" };
   },

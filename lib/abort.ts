@@ -63,7 +63,10 @@ export function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefine
   });
 }
 
-/** What the operation rejects with; polyfills may leave the reason out. */
+/** What the operation rejects with: whatever it was aborted with, null too. Polyfills may have none. */
 export function abortReason(signal: AbortSignal): unknown {
-  return signal.reason ?? new DOMException("This operation was aborted", "AbortError");
+  const { reason } = signal;
+  return reason === undefined
+    ? new DOMException("This operation was aborted", "AbortError")
+    : reason;
 }

@@ -1,5 +1,5 @@
 import { engine } from "./engine.js";
-import { expected, fromNative } from "./errors.js";
+import { expected, fromNative, isError } from "./errors.js";
 import type { Flavour, LogLevel, NativeDevice } from "./native.js";
 
 /** A device that the loaded engine can compute on. */
@@ -42,7 +42,10 @@ function guarded<T>(call: () => T): T {
  */
 export function listDevices(): Device[] {
   const { addon } = engine();
-  return guarded((): NativeDevice[] => addon.listDevices());
+  return Array.from(
+    guarded((): NativeDevice[] => addon.listDevices()),
+    (device) => ({ ...device }),
+  );
 }
 
 /**
@@ -52,7 +55,8 @@ export function listDevices(): Device[] {
  */
 export function engineInfo(): EngineInfo {
   const { addon, path } = engine();
-  return { ...guarded(() => addon.engineInfo()), path };
+  const info = guarded(() => addon.engineInfo());
+  return { ...info, cpuFeatures: Array.from(info.cpuFeatures), path };
 }
 
 /**
@@ -86,7 +90,7 @@ function caught(
     } catch (error) {
       failed = true;
       remove();
-      process.emitWarning(error instanceof Error ? error : String(error));
+      process.emitWarning(isError(error) ? error : String(error));
     }
   };
 }

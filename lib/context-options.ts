@@ -151,6 +151,23 @@ export function nativeContextOptions(
   };
 }
 
+/**
+ * As far as results depend on them, with the defaults filled in: how many run together does not count.
+ * Threads do: behind long prefixes llama.cpp adds up in as many parts as there are.
+ */
+export function comparableOptions(options: ContextOptions): Record<string, unknown> {
+  const { contextSize = "auto", cacheLayout = "auto", cacheSize, rope } = options;
+  const { threads = "default", batchThreads = threads } = options;
+  const { batchSize = Math.max(BATCH, options.microBatchSize ?? 0) } = options;
+  const { microBatchSize = Math.min(MICRO_BATCH, batchSize) } = options;
+  const { cacheTypeKey: key, cacheTypeValue: value, flashAttention } = readCacheTypes(options);
+  return {
+    ...{ contextSize, cacheSize, batchSize, microBatchSize, threads, batchThreads },
+    cacheLayout: cacheLayout === "auto" ? "separate" : cacheLayout,
+    ...{ flashAttention, cacheType: { key, value }, rope },
+  };
+}
+
 const POOLINGS: readonly Pooling[] = ["none", "mean", "cls", "last", "rank"];
 
 /** The file's own is a number, in llama.cpp's order; 0 says nothing. */

@@ -18,6 +18,7 @@ import {
 } from "./generate-many.js";
 import { nativeGenerateOptions } from "./generate-options.js";
 import { type GenerateOptions, type Generation, RunningGeneration } from "./generation.js";
+import { ownFloats } from "./internal/realm.js";
 import { LogprobBuffer, type TokenTexts } from "./logprobs.js";
 import type { Model } from "./model.js";
 import type {
@@ -175,7 +176,7 @@ export class Context implements AsyncDisposable {
     const running = this.#requests.command(command, originAt(this.score));
     const unwatch = signal && watchSignal(signal, () => running.cancel());
     const answer = untilAborted(running.answer, signal);
-    return answered((await answer.finally(unwatch)).values);
+    return ownFloats(answered((await answer.finally(unwatch)).values));
   }
 
   /**
@@ -266,7 +267,7 @@ export class Context implements AsyncDisposable {
   /** @throws {CriaError} ERR_DISPOSED */
   get stats(): ContextStats {
     if (this.disposed) throw disposedError("The context");
-    return this.#requests.native.stats();
+    return { ...this.#requests.native.stats() };
   }
 
   /** True from the call of `dispose` on. */

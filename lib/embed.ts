@@ -2,6 +2,7 @@ import { abortReason, untilAborted } from "./abort.js";
 import type { Context } from "./context.js";
 import type { Pooling } from "./context-options.js";
 import { CriaError, type Origin } from "./errors.js";
+import { ownFloats } from "./internal/realm.js";
 import type { NativeAnswer, NativeCommand } from "./native.js";
 import { abortSignal, boolean, list, readOptions, string } from "./options.js";
 import { answered, type Command, type Requests } from "./requests.js";
@@ -52,7 +53,7 @@ export async function embed(
       : list(input, "input", "a string or an array of strings", string);
   const command = (text: string): NativeCommand => ({ type: "embed", text, normalize });
   const answers = await all(parts, { texts, name: "input", command, signal, origin });
-  return answers.map(({ values }) => answered(values));
+  return answers.map(({ values }) => ownFloats(answered(values)));
 }
 
 export async function rank(
@@ -93,7 +94,7 @@ export function embedMany(
       "value" in outcome
         ? {
             index,
-            embedding: answered(outcome.value.values),
+            embedding: ownFloats(answered(outcome.value.values)),
             tokens: answered(outcome.value.count),
           }
         : { index, error: outcome.error },

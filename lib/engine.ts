@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CriaError } from "./errors.js";
+import { CriaError, messageOf } from "./errors.js";
 import type { Flavour, NativeAddon } from "./native.js";
 import { oneOf } from "./options.js";
 
@@ -17,10 +17,38 @@ interface Attempt {
   readonly problem: string;
 }
 
-// `__filename` is there in CommonJS, `import.meta.url` in ESM; both builds come from this source.
-const FILE = typeof __filename === "string" ? __filename : fileURLToPath(import.meta.url);
-const ROOT = resolve(dirname(FILE), "..");
-const require = createRequire(FILE);
+/**
+ * This file, by `import.meta.url` in ESM and by `__filename` in CommonJS; both builds come from this
+ * source. ESM is asked first: there a `__filename` is some global of the app's (`node -e` sets one).
+ */
+function thisFile(): string {
+  const url: unknown = import.meta.url;
+  if (typeof url !== "string") return typeof __filename === "string" ? __filename : "";
+  return url.startsWith("file:") ? fileURLToPath(url) : "";
+}
+
+/** The folder of the package. A bundle has this source in a file of its own, and the package beside it. */
+export function packageRoot(file: string): string {
+  const own = resolve(dirname(file), "..");
+  if (isPackage(own)) return own;
+  for (const from of [file, join(process.cwd(), "app.js")]) {
+    try {
+      return dirname(createRequire(from).resolve("cria/package.json"));
+    } catch {
+      // Not from there.
+    }
+  }
+  return own;
+}
+
+function isPackage(folder: string): boolean {
+  try {
+    const { name } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    return name === "cria";
+  } catch {
+    return false;
+  }
+}
 
 /** The order of "auto". The CPU's is `node.napi.node`, the name every tool expects; it is always there. */
 const FLAVOURS: readonly Flavour[] = ["metal", "cuda", "vulkan", "cpu"];
@@ -35,15 +63,16 @@ let loaded: Engine | undefined;
  * the next use tries again. CRIA_BINARY names the file to load, CRIA_FLAVOUR the flavour.
  */
 export function engine(): Engine {
-  loaded ??= loadEngine(ROOT, process.env);
+  loaded ??= loadEngine(packageRoot(thisFile()), process.env);
   return loaded;
 }
 
 export function loadEngine(root: string, env: NodeJS.ProcessEnv): Engine {
   const wanted = env.CRIA_FLAVOUR || "auto";
   oneOf(wanted, "CRIA_FLAVOUR (environment variable)", ["auto", ...FLAVOURS]);
+  const require = createRequire(join(root, "package.json"));
   const attempts: Attempt[] = [];
-  for (const { path, prebuilt } of candidates(root, env, wanted)) {
+  for (const { path, prebuilt } of candidates(require, { root, env, wanted })) {
     if (prebuilt) refuseOldCpu(path);
     try {
       const addon = require(path) as NativeAddon;
@@ -54,7 +83,7 @@ export function loadEngine(root: string, env: NodeJS.ProcessEnv): Engine {
         problem: `is of the flavour ${flavour}, CRIA_FLAVOUR asks for ${wanted}`,
       });
     } catch (error) {
-      attempts.push({ path, problem: error instanceof Error ? error.message : String(error) });
+      attempts.push({ path, problem: messageOf(error) });
     }
   }
   throw notFound(root, env, attempts);
@@ -65,7 +94,10 @@ interface Candidate {
   readonly prebuilt: boolean;
 }
 
-function candidates(root: string, env: NodeJS.ProcessEnv, wanted: string): Candidate[] {
+function candidates(
+  require: NodeJS.Require,
+  { root, env, wanted }: { root: string; env: NodeJS.ProcessEnv; wanted: string },
+): Candidate[] {
   if (env.CRIA_BINARY) return [{ path: resolve(env.CRIA_BINARY), prebuilt: false }];
   let found: string;
   try {

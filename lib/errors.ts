@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { isMarked, mark } from "./marker.js";
 
 /** Stable names of everything that can go wrong; branch on these, never on messages. */
@@ -69,25 +70,53 @@ export interface Origin {
 // biome-ignore lint/complexity/noBannedTypes: captureStackTrace takes any function
 export function originAt(below: Function): Origin {
   const origin: Origin = {};
-  Error.captureStackTrace(origin, below);
+  try {
+    Error.captureStackTrace(origin, below);
+  } catch {
+    // An `Error.prepareStackTrace` of the app's threw: the error will show its own stack, or none.
+  }
   return origin;
+}
+
+/** The stack is made when it is first read, by the app's `Error.prepareStackTrace` where it has one. */
+function framesOf(origin: Origin): string | undefined {
+  try {
+    const { stack } = origin;
+    const end = typeof stack === "string" ? stack.indexOf("\n") : -1;
+    return end < 0 ? undefined : (stack as string).slice(end + 1);
+  } catch {
+    return undefined;
+  }
 }
 
 /** An error of the addon as a `CriaError`; one that is no `Error` with a code becomes ERR_INTERNAL. */
 export function fromNative(error: unknown, origin?: Origin): CriaError {
-  const { code, message } = error as { code?: unknown; message?: unknown };
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   const made = new CriaError(
     typeof code === "string" && code.startsWith("ERR_") ? (code as CriaErrorCode) : "ERR_INTERNAL",
     typeof message === "string" && message !== ""
       ? message
       : "The engine failed for no known reason",
-    error instanceof Error ? { cause: error } : {},
+    isError(error) ? { cause: error } : {},
   );
-  if (origin?.stack !== undefined) {
-    const frames = origin.stack.slice(origin.stack.indexOf("\n") + 1);
-    made.stack = `${made.name}: ${made.message}\n${frames}`;
-  }
+  const frames = origin && framesOf(origin);
+  if (frames !== undefined) made.stack = `${made.name}: ${made.message}\n${frames}`;
   return made;
+}
+
+/** Of any realm, as under Jest, where `instanceof` knows only its own. */
+export function isError(value: unknown): value is Error {
+  return types.isNativeError(value) || value instanceof Error;
+}
+
+/** What whatever was thrown says, in a sentence. */
+export function messageOf(error: unknown): string {
+  try {
+    const message: unknown = isError(error) ? error.message : error;
+    return typeof message === "string" ? message : show(message);
+  } catch {
+    return "an error that cannot be read";
+  }
 }
 
 /** ERR_INVALID_ARGUMENT in the one form all of them have. */

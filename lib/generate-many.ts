@@ -47,7 +47,9 @@ export function generateMany<T extends BatchRequest>(
   const { ordered = false, ...options } = readOptions(given, "options", known);
   boolean(ordered, "options.ordered");
   check(options);
-  const { signal, ...defaults } = options;
+  const { signal, ...own } = options;
+  // Of the list a copy: requests begin later, and the caller may have changed it by then.
+  const defaults = { ...own, ...(own.stop && { stop: [...own.stop] }) };
   return new Windowed<T, GenerationResult, BatchResult<T>>({
     context,
     name: "requests",

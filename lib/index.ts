@@ -66,7 +66,7 @@ export {
   type SpecialTokens,
   type TokenizeOptions,
 } from "./model.js";
-export type { LoadModelOptions } from "./model-options.js";
+export type { LoadModelOptions, ModelLoadOptions } from "./model-options.js";
 export type { Flavour, LogLevel, StopReason } from "./native.js";
 export { type Prompt, type PromptInput, type PromptSegment, promptToString } from "./prompt.js";
 export {

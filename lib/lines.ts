@@ -44,7 +44,9 @@ export class LineSplitter {
     return this.#behind;
   }
 
-  *push(chunk: Uint8Array): Generator<Line> {
+  /** A chunk is copied, since its source may read the next one into the same buffer. */
+  *push(borrowed: Uint8Array): Generator<Line> {
+    const chunk = new Uint8Array(borrowed);
     this.#pushed += chunk.length;
     let start = 0;
     for (;;) {

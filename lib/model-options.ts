@@ -43,6 +43,27 @@ export interface LoadModelOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Of the options of a load those that results depend on, complete. */
+export type ModelLoadOptions = Readonly<
+  Required<
+    Pick<
+      LoadModelOptions,
+      "gpuLayers" | "devices" | "splitMode" | "tensorSplit" | "mainGpu" | "metadataOverrides"
+    >
+  >
+>;
+
+export function loadOptionsOf(native: NativeModelOptions): ModelLoadOptions {
+  const { gpuLayers, devices, splitMode, tensorSplit, mainGpu, metadataOverrides } = native;
+  return Object.freeze({
+    gpuLayers: gpuLayers === -1 ? "auto" : gpuLayers === -2 ? "all" : gpuLayers,
+    ...{ splitMode, mainGpu },
+    devices: Object.freeze([...devices]),
+    tensorSplit: Object.freeze([...tensorSplit]),
+    metadataOverrides: Object.freeze({ ...metadataOverrides }),
+  });
+}
+
 const KNOWN: readonly (keyof LoadModelOptions)[] = [
   "gpuLayers",
   "devices",

@@ -7,9 +7,15 @@ import type { ContextOptions } from "./context-options.js";
 import { asyncDispose } from "./dispose.js";
 import { engine } from "./engine.js";
 import { CriaError, disposedError, fromNative, invalid, show } from "./errors.js";
+import { ownInts } from "./internal/realm.js";
 import { TokenTexts } from "./logprobs.js";
-import { type LoadModelOptions, nativeModelOptions } from "./model-options.js";
-import type { NativeContext, NativeModel, NativeModelInfo } from "./native.js";
+import {
+  type LoadModelOptions,
+  loadOptionsOf,
+  type ModelLoadOptions,
+  nativeModelOptions,
+} from "./model-options.js";
+import type { NativeContext, NativeModel, NativeModelInfo, NativeModelOptions } from "./native.js";
 import { registerNative } from "./natives.js";
 import { boolean, filePath, readOptions, string } from "./options.js";
 import type { PromptVocabulary } from "./prompt.js";
@@ -63,6 +69,13 @@ export class Model implements AsyncDisposable {
   readonly embeddingLength: number;
   readonly layerCount: number;
   readonly vocabularySize: number;
+  /**
+   * Tells these weights from others, whatever the file is called: 16 hexadecimal digits, made of the
+   * sizes of all the model's files and of blocks sampled from each. Against mix-ups, not forgery.
+   */
+  readonly fingerprint: string;
+  /** What it was loaded with, as far as results depend on it. */
+  readonly loadOptions: ModelLoadOptions;
   /** The file's key-value pairs, arrays left out. */
   readonly metadata: ReadonlyMap<string, string>;
   /** The file's own chat template (Jinja), or null. */
@@ -82,14 +95,15 @@ export class Model implements AsyncDisposable {
     path: string,
     native: NativeModel,
     info: NativeModelInfo,
-    vocabOnly: boolean,
+    options: NativeModelOptions,
   ) {
     if (key !== KEY) throw invalid("A Model is made by Model.load(), not by `new`");
     this.#native = native;
     registerNative(this, native);
     this.#info = info;
     this.#texts = new TokenTexts((tokens) => native.detokenize(tokens, true));
-    this.#vocabOnly = vocabOnly;
+    this.#vocabOnly = options.vocabOnly;
+    this.loadOptions = loadOptionsOf(options);
     this.path = path;
     this.description = info.description;
     this.architecture = info.architecture;
@@ -99,6 +113,7 @@ export class Model implements AsyncDisposable {
     this.embeddingLength = info.embeddingLength;
     this.layerCount = info.layerCount;
     this.vocabularySize = info.vocabularySize;
+    this.fingerprint = info.fingerprint;
     this.metadata = pairs(info.metadata);
     this.chatTemplate = info.chatTemplate;
     const { bos, eos, eot, eom } = info.specialTokens;
@@ -133,7 +148,7 @@ export class Model implements AsyncDisposable {
       const info = await native.load(checked, report ?? null);
       report?.(1);
       stop.check();
-      return new Model(KEY, path, native, info, checked.vocabOnly);
+      return new Model(KEY, path, native, info, checked);
     } catch (error) {
       await native.close();
       stop.check();
@@ -158,7 +173,7 @@ export class Model implements AsyncDisposable {
     ]);
     boolean(special, "options.special");
     boolean(addBos, "options.addBos");
-    return this.#call(() => this.#native.tokenize(text, special, addBos));
+    return ownInts(this.#call(() => this.#native.tokenize(text, special, addBos)));
   }
 
   /** @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED */

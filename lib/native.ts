@@ -24,6 +24,14 @@ export interface NativeAddon {
   setLogHandler(handler: ((level: LogLevel, message: string) => void) | null): void;
   /** The GBNF that llama.cpp makes of a JSON Schema; ERR_SCHEMA_UNSUPPORTED with its reason. */
   jsonSchemaToGrammar(schema: string): { source: string; root: string };
+  /**
+   * Takes a name for this environment, until it ends however it ends; false where another, or this one,
+   * has it.
+   */
+  claim(name: string): boolean;
+  release(name: string): void;
+  /** Differs between copies of the engine in one process, which do not know each other's claims. */
+  readonly instance: string;
 }
 
 export interface NativeDevice {
@@ -128,6 +136,8 @@ export interface NativeModelInfo {
   embeddingLength: number;
   layerCount: number;
   vocabularySize: number;
+  /** Of the weights: sizes and sampled blocks of every file, as hexadecimal digits. */
+  fingerprint: string;
   /** Key, value, key, value… */
   metadata: string[];
   chatTemplate: string | null;

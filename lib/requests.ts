@@ -28,7 +28,11 @@ export function deliverTo(pending: Pending): (news: readonly NativeNews[]) => vo
       const last =
         entry.result !== undefined || entry.answer !== undefined || entry.error !== undefined;
       if (last) pending.delete(entry.id);
-      receiver?.receive(entry);
+      try {
+        receiver?.receive(entry);
+      } catch (error) {
+        receiver?.fail(error); // its own: the others' news still come
+      }
     }
   };
 }

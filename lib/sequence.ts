@@ -4,6 +4,7 @@ import type { Context } from "./context.js";
 import { asyncDispose } from "./dispose.js";
 import { CriaError, disposedError, expected, invalid, type Origin, originAt } from "./errors.js";
 import { randomSeed } from "./generate-options.js";
+import { ownFloats, ownInts } from "./internal/realm.js";
 import type { NativeAnswer, NativeCommand, NativeSamplerStep } from "./native.js";
 import { abortSignal, filePath, integer, MAX_INT32, readOptions } from "./options.js";
 import { nativePrompt, type PromptInput, type PromptVocabulary } from "./prompt.js";
@@ -123,7 +124,7 @@ export class Sequence implements AsyncDisposable {
       const answer = await this.#run({ type: "evaluate", ...command }, origin, signal);
       if (answer.cancelled !== true && signal?.aborted) await this.#undo(origin);
       if (signal?.aborted) throw abortReason(signal);
-      this.#replace(answered(answer.tokens));
+      this.#replace(ownInts(answered(answer.tokens)));
     });
     await untilAborted(turn, signal);
   }
@@ -142,7 +143,7 @@ export class Sequence implements AsyncDisposable {
     const origin = originAt(this.logits);
     return this.#queue(async () => {
       this.#assertEvaluated();
-      return answered((await this.#run({ type: "logits" }, origin)).values);
+      return ownFloats(answered((await this.#run({ type: "logits" }, origin)).values));
     });
   }
 
@@ -239,7 +240,7 @@ export class Sequence implements AsyncDisposable {
     const file = resolve(filePath(path, "path"));
     return this.#queue(async () => {
       const { tokens } = await this.#run({ type: "restore", path: file }, origin);
-      this.#forget(answered(tokens));
+      this.#forget(ownInts(answered(tokens)));
     });
   }
 

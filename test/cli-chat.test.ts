@@ -16,6 +16,16 @@ describe("cria chat", () => {
     expect(stdout).toBe("A baby llama is called a cria.\n");
   });
 
+  test("a line ends with a line feed alone", async () => {
+    const separators = ["\u2028", "\u2029", "\u0085", "\v", "\f", "\r"];
+    const lines = separators.map((one) => `Say${one}hello.`);
+    const args = ["chat", DEMO_MODEL, "--threads", "1", "--max-tokens", "1"];
+    const { code, stderr } = await cria(args, `${lines.join("\n")}\r\n/save a\u2028/b.json\n`);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^cria: The conversation cannot be written: .*a\u2028/);
+    expect((await cria(args, lines.join("\n"))).stderr).toMatch(/^6 answers, 6 tokens/);
+  });
+
   test("remembers earlier turns until /reset", async () => {
     const { code, stdout } = await chat([
       "My llama is called Luna.",

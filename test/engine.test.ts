@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { copyFile, cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadEngine, missingCpuFeatures } from "../lib/engine.js";
+import { loadEngine, missingCpuFeatures, packageRoot } from "../lib/engine.js";
 import { engineInfo } from "../lib/index.js";
 import { type ChildOptions, runNode } from "./support/child.js";
 import { DIST, ROOT } from "./support/paths.js";
@@ -54,6 +54,29 @@ async function load(format: "esm" | "cjs" = "esm", options: ChildOptions = {}) {
   expect(end).toEqual({ code: 0, signal: null, stderr: "" });
   return JSON.parse(stdout) as { path?: string; flavour?: string; code?: string; message: string };
 }
+
+describe("a __filename of the app's", () => {
+  const print = "(cria) => console.log(cria.engineInfo().path)";
+
+  // `node -e` sets one itself.
+  test.each([
+    ["node -e", `import("cria").then(${print})`],
+    ["an app", `globalThis.__filename = "/x/y.js"; import("cria").then(${print})`],
+    ["CommonJS", `globalThis.__filename = "/x/y.js"; (${print})(require("cria"))`],
+  ])("does not lead the engine's search astray: %s", async (_, script) => {
+    const built = await place("build", "Release", "cria.node");
+    const { stdout, ...end } = await runNode(["-e", script], { cwd: directory });
+    expect(end).toEqual({ code: 0, signal: null, stderr: "" });
+    expect(stdout).toBe(`${built}\n`);
+  });
+
+  test("nor does a bundle's place: the package beside it has the engine", async () => {
+    await place("build", "Release", "cria.node");
+    const file = join(directory, "app", "out", "bundle.js");
+    expect(packageRoot(file)).toBe(await realpath(installed));
+    expect(packageRoot(join(installed, "dist", "index.js"))).toBe(installed);
+  });
+});
 
 describe.each(["esm", "cjs"] as const)("from %s", (format) => {
   test("a local build comes first, then the prebuild", async () => {

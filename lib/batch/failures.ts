@@ -1,4 +1,4 @@
-import { CriaError } from "../errors.js";
+import { CriaError, messageOf } from "../errors.js";
 
 /** An input that cannot be read, or not to its end: not the caller's mistake in a call. */
 export function unreadableInput(path: string, error: unknown): Error {
@@ -7,8 +7,8 @@ export function unreadableInput(path: string, error: unknown): Error {
 
 /** Errors of the file system keep their own code (ENOSPC, EACCES), in words that say what to do. */
 export function ioError(what: string, error: unknown, remedy = ""): Error {
-  const { code, message } = error as NodeJS.ErrnoException;
-  const said = `${what}: ${message}${remedy === "" ? "" : `. ${remedy}`}`;
+  const { code } = (error ?? {}) as NodeJS.ErrnoException;
+  const said = `${what}: ${messageOf(error)}${remedy === "" ? "" : `. ${remedy}`}`;
   return Object.assign(new Error(said, { cause: error }), code === undefined ? {} : { code });
 }
 

@@ -1,4 +1,4 @@
-import { CriaError, expected, invalid, show } from "../errors.js";
+import { CriaError, expected, invalid, messageOf } from "../errors.js";
 import { isPlainObject, nearest } from "../options.js";
 import { unsupported } from "./failures.js";
 
@@ -83,6 +83,5 @@ export function textOrTexts(value: unknown, name: string): readonly string[] {
 /** The code and the words of whatever a request failed with. */
 export function failureOf(error: unknown): { code: string; message: string } {
   if (CriaError.is(error)) return { code: error.code, message: error.message };
-  const message = error instanceof Error ? error.message : show(error);
-  return { code: "ERR_INTERNAL", message };
+  return { code: "ERR_INTERNAL", message: messageOf(error) };
 }

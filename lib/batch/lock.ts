@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { link, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
+import { engine } from "../engine.js";
 import { ioError } from "./failures.js";
 
 /** Who holds an output, as it stands in the lock beside it. */
@@ -9,6 +10,8 @@ interface Holder {
   readonly host: string;
   /** When the process began, where the system tells: ids of processes are used again. */
   readonly since: string;
+  /** The copy of the engine, which knows what the threads of its process have in hand. */
+  readonly engine: string;
 }
 
 /** One that is empty for so long was left by a process that was killed while it wrote it. */
@@ -17,12 +20,33 @@ const TRIES = 5;
 
 /**
  * Keeps a second run off an output. Returns what gives it free; a run that was killed leaves the lock,
- * and the next one sees that its process is gone.
+ * and the next one sees that its process is gone. Within a process the engine knows who has what, so
+ * that a worker thread which is terminated leaves nothing locked.
  */
 export async function lockOutput(output: string): Promise<() => Promise<void>> {
+  const { addon } = engine();
   const file = `${output}.lock`;
+  if (!addon.claim(file)) throw held(output, file, await readFile(file, "utf8").catch(() => ""));
+  try {
+    const unlock = await lockFile(output, file, addon.instance);
+    return async () => {
+      // Before the claim: whoever has that takes a file of this process for one that was left.
+      await unlock().finally(() => addon.release(file));
+    };
+  } catch (error) {
+    addon.release(file);
+    throw error;
+  }
+}
+
+async function lockFile(
+  output: string,
+  file: string,
+  instance: string,
+): Promise<() => Promise<void>> {
   const { pid } = process;
-  const own = JSON.stringify({ pid, host: hostname(), since: await startOf(pid) } satisfies Holder);
+  const holder: Holder = { pid, host: hostname(), since: await startOf(pid), engine: instance };
+  const own = JSON.stringify(holder);
   for (let tries = 0; tries < TRIES; tries++) {
     try {
       await create(file, own);
@@ -34,7 +58,7 @@ export async function lockOutput(output: string): Promise<() => Promise<void>> {
     }
     const text = await readFile(file, "utf8").catch(() => undefined);
     if (text === undefined) continue; // given free meanwhile
-    if (!(await isStale(file, text))) throw held(output, file, text);
+    if (!(await isStale(file, text, holder))) throw held(output, file, text);
     await takeAway(file, text);
   }
   throw held(output, file, "");
@@ -53,13 +77,15 @@ async function create(path: string, text: string): Promise<void> {
   }
 }
 
-async function isStale(file: string, text: string): Promise<boolean> {
+async function isStale(file: string, text: string, own: Holder): Promise<boolean> {
   const holder = holderOf(text);
   if (holder === undefined) {
     const written = await stat(file).catch(() => undefined);
     return written === undefined || Date.now() - written.mtimeMs > WRITING_MS;
   }
-  if (holder.host !== hostname()) return false; // nobody can tell from here
+  if (holder.host !== own.host) return false; // nobody can tell from here
+  // This run has the claim, so no thread of this process is at work there.
+  if (holder.pid === own.pid && holder.engine === own.engine) return true;
   return !alive(holder.pid) || (await startOf(holder.pid)) !== holder.since;
 }
 
@@ -78,9 +104,9 @@ async function takeAway(file: string, stale: string): Promise<void> {
 
 function holderOf(text: string): Holder | undefined {
   try {
-    const { pid, host, since } = JSON.parse(text) as Partial<Holder>;
+    const { pid, host, since, engine = "" } = JSON.parse(text) as Partial<Holder>;
     if (typeof pid !== "number" || typeof host !== "string" || typeof since !== "string") return;
-    return { pid, host, since };
+    return { pid, host, since, engine };
   } catch {
     return undefined;
   }

@@ -1,6 +1,5 @@
 import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
 import { expected, invalid } from "../errors.js";
-import type { ChatMessageInput } from "../messages/messages.js";
 import {
   boolean,
   integer,
@@ -15,6 +14,7 @@ import type { SamplerOptions } from "../sampler.js";
 import type { ToolChoice } from "../tools/types.js";
 import { unsupported } from "./failures.js";
 import { anything, Fields, type KnownFields, object, textOrTexts } from "./fields.js";
+import { messageList } from "./messages-shape.js";
 import type { ChatPlan, CompletionPlan, GenerationPlan } from "./plans.js";
 
 const SAMPLING = ["temperature", "top_p", "frequency_penalty", "presence_penalty", "logit_bias"];
@@ -22,7 +22,7 @@ const COMMON = ["model", "max_tokens", "stop", "seed", "n", "logprobs", ...SAMPL
 /** About the caller, its bill and OpenAI's machines. */
 export const ABOUT_THE_CALLER = [
   ...["user", "metadata", "store", "service_tier", "safety_identifier"],
-  ...["prompt_cache_key", "prompt_cache_retention", "prediction"],
+  ...["prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "prediction"],
 ];
 
 const STREAM = {
@@ -49,6 +49,7 @@ const CHAT: KnownFields = {
       why: "cannot be honoured: leave it out, or say it in a message",
     },
     web_search_options: { unless: [], why: "cannot be honoured: there is no search" },
+    moderation: { unless: [], why: "cannot be honoured: moderate in lines of their own" },
   },
 };
 
@@ -157,10 +158,6 @@ function stopsOf(value: unknown, name: string): readonly string[] {
   throw expected(`at most ${MAX_STOPS} strings`, name, value);
 }
 
-function messageList(value: unknown, name: string): readonly ChatMessageInput[] {
-  return list(value, name, "an array of messages", anything) as ChatMessageInput[];
-}
-
 function toolList(value: unknown, name: string): readonly ToolDefinitionInput[] {
   return list(value, name, "an array of tools", anything) as ToolDefinitionInput[];
 }
@@ -180,13 +177,31 @@ function checkParallel(
   throw unsupported("body.parallel_tool_calls", "cannot be false: take the first of the calls");
 }
 
+/** What each of OpenAI's formats has beside its type; `schema` of an object is llama.cpp's own. */
+const FORMATS = {
+  text: [],
+  json_object: ["schema"],
+  json_schema: ["json_schema"],
+} as const;
+const JSON_SCHEMA: KnownFields = {
+  read: ["schema", "strict"],
+  ignored: ["name", "description"], // the answer follows the schema, whatever it is called
+  refused: {},
+};
+
 function schemaOf(value: unknown, name: string): object | undefined {
-  const { type, json_schema: given } = object(value, name);
-  oneOf(type, `${name}.type`, ["text", "json_object", "json_schema"]);
+  const given = object(value, name);
+  const types = Object.keys(FORMATS) as (keyof typeof FORMATS)[];
+  const type = oneOf(given.type, `${name}.type`, types);
+  const read = ["type", ...FORMATS[type]];
+  const fields = new Fields(given, name, { read, ignored: [], refused: {} });
   if (type === "text") return undefined;
-  if (type === "json_object") return { type: "object" };
-  const { schema } = object(given, `${name}.json_schema`);
-  return object(schema, `${name}.json_schema.schema`);
+  if (type === "json_object") return fields.get("schema", object) ?? { type: "object" };
+  const format = fields.needed("json_schema", "an object", (inner, at) => {
+    return new Fields(inner, at, JSON_SCHEMA);
+  });
+  format.get("strict", boolean);
+  return format.needed("schema", "a JSON Schema object", object);
 }
 
 function promptList(value: unknown, name: string): readonly (string | readonly number[])[] {

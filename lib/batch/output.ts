@@ -8,6 +8,8 @@ import { ioError } from "./failures.js";
 import type { IdTable } from "./ids.js";
 import { lockOutput } from "./lock.js";
 import { membersOf, pack } from "./packing.js";
+import { differences, digestOf, inWords, type Settings } from "./settings.js";
+import { readSettings, settingsFile, writeSettings } from "./settings-file.js";
 
 /** What an output is opened with. */
 export interface OutputOptions {
@@ -15,6 +17,8 @@ export interface OutputOptions {
   readonly overwrite: boolean;
   /** A file that is read meanwhile: its path, or the descriptor of a stream. */
   readonly input: string | number | undefined;
+  /** What its results are made with. */
+  readonly settings: Settings;
 }
 
 /** Written data is handed to the disk so often: what a loss of power can take. */
@@ -48,11 +52,13 @@ export class Output {
     ids: IdTable,
   ): Promise<[Output, Earlier]> {
     // By whichever of its names the file is given, it has one lock.
-    const unlock = await lockOutput(await realName(path));
+    const real = await realName(path);
+    const unlock = await lockOutput(real);
     let file: FileHandle | undefined;
     try {
       file = await openFile(path, options);
       const earlier = await readEarlier(path, file, ids);
+      await checkSettings(real, earlier, options.settings);
       await file.truncate(earlier.end);
       return [new Output(path, file, unlock, earlier.end), earlier];
     } catch (error) {
@@ -100,6 +106,29 @@ export class Output {
     await this.#file.datasync();
     this.#synced = performance.now();
   }
+}
+
+/** Two kinds of results do not go into one file. */
+async function checkSettings(path: string, earlier: Earlier, settings: Settings): Promise<void> {
+  const digest = digestOf(settings);
+  const before = await readSettings(path);
+  const known = before === undefined ? undefined : digestOf(before);
+  const other = [...earlier.settings].find((one) => one !== digest);
+  if (other === undefined) {
+    if (known !== digest) await writeSettings(path, settings);
+    return;
+  }
+  const changes = before && known === other ? differences(before, settings) : [];
+  const what =
+    changes.length > 0
+      ? changes.map(inWords).join("; ")
+      : `which ones, ${settingsFile(path)} does not tell`;
+  throw new CriaError(
+    "ERR_INVALID_ARGUMENT",
+    `The output ${path} has results that were made with other options: ${what}. Resume with the same ` +
+      "ones, give another output, or overwrite this one",
+    { details: { name: "options.resume", changes } },
+  );
 }
 
 /** Also of a file that is not there yet, in a folder with more names than one. */
@@ -159,6 +188,8 @@ export interface Earlier {
   readonly lines: number;
   /** Of these, those that are errors. */
   readonly errors: number;
+  /** What they were made with: digests, one where all is well. */
+  readonly settings: ReadonlySet<string>;
   /** Of what is complete, in the file. */
   readonly end: number;
 }
@@ -167,10 +198,12 @@ async function readEarlier(path: string, file: FileHandle, ids: IdTable): Promis
   let lines = 0;
   let errors = 0;
   let end = 0;
+  const settings = new Set<string>();
   const take = (line: string) => {
     lines += 1;
     const result = resultOf(line, lines, path);
     ids.addDone(result.customId, result.request);
+    settings.add(result.settings);
     if (result.failed) errors += 1;
   };
   if (!isPacked(path)) {
@@ -181,7 +214,7 @@ async function readEarlier(path: string, file: FileHandle, ids: IdTable): Promis
       for await (const { text } of linesOf(stream, splitter)) take(text);
     }
     if (!(await isTorn(file, size))) throw noResult(foreign(path, lines + 1));
-    return { lines, errors, end: size };
+    return { lines, errors, end: size, settings };
   }
   try {
     for await (const member of membersOf(file)) {
@@ -193,25 +226,29 @@ async function readEarlier(path: string, file: FileHandle, ids: IdTable): Promis
     if (CriaError.is(error)) throw error;
     throw noResult(`The output ${path} cannot be resumed: ${(error as Error).message}`);
   }
-  return { lines, errors, end };
+  return { lines, errors, end, settings };
 }
 
-const RESULT_ID = /^batch_req_([0-9a-f]{16})$/;
+/** Of what it was made with, and of the request. */
+const RESULT_ID = /^batch_req_([0-9a-f]{16})([0-9a-f]{16})$/;
 
 function resultOf(
   line: string,
   number: number,
   path: string,
-): { customId: string; request: string; failed: boolean } {
+): { customId: string; settings: string; request: string; failed: boolean } {
+  let old = false;
   try {
     const { id, custom_id, error } = JSON.parse(line) as Record<string, unknown>;
-    const [, request] = RESULT_ID.exec(String(id)) ?? [];
-    if (request !== undefined && typeof custom_id === "string") {
-      return { customId: custom_id, request, failed: error !== null };
+    const [, settings, request] = RESULT_ID.exec(String(id)) ?? [];
+    if (settings !== undefined && request !== undefined && typeof custom_id === "string") {
+      return { customId: custom_id, settings, request, failed: error !== null };
     }
+    if (/^batch_req_[0-9a-f]{16}$/.test(String(id))) old = true;
   } catch {
     // Told below.
   }
+  if (old) throw noResult(`The output ${path} was written by an older cria, and cannot be resumed`);
   throw noResult(foreign(path, number));
 }
 

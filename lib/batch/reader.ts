@@ -3,10 +3,11 @@ import { open } from "node:fs/promises";
 import { extname } from "node:path";
 import { types } from "node:util";
 import { createGunzip, type Gunzip } from "node:zlib";
-import { expected, invalid } from "../errors.js";
+import { expected, invalid, messageOf } from "../errors.js";
 import { type Line, LineSplitter, linesOf } from "../lines.js";
-import { unreadable } from "../options.js";
+import { filePath, unreadable } from "../options.js";
 import { unreadableInput } from "./failures.js";
+import type { RunBatchOptions } from "./types.js";
 
 /** The lines of an input, and how much of it is behind them. */
 export interface LineSource extends AsyncIterable<Line> {
@@ -16,29 +17,16 @@ export interface LineSource extends AsyncIterable<Line> {
   close(): Promise<void>;
 }
 
-type Input = string | Iterable<Uint8Array | object> | AsyncIterable<Uint8Array | object>;
+type Items = Iterable<Uint8Array | object> | AsyncIterable<Uint8Array | object>;
 
-export async function openInput(input: Input): Promise<LineSource> {
-  if (typeof input === "string") return fileLines(input);
-  if (!isIterable(input)) {
-    throw expected("a file's path, or an iterable of bytes or requests", "options.input", input);
-  }
-  const lines = itemLines(input);
+export async function openInput(input: RunBatchOptions["input"]): Promise<LineSource> {
+  if (typeof input === "string") return fileLines(filePath(input, "options.input"));
+  const lines = itemLines(itemsOf(input));
   return {
     fraction: undefined,
     close: async () => {},
     [Symbol.asyncIterator]: () => lines[Symbol.asyncIterator](),
   };
-}
-
-function isIterable(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  try {
-    const both = value as Partial<Iterable<unknown> & AsyncIterable<unknown>>;
-    return typeof (both[Symbol.asyncIterator] ?? both[Symbol.iterator]) === "function";
-  } catch (error) {
-    throw unreadable(error, "options.input", value);
-  }
 }
 
 async function fileLines(path: string): Promise<LineSource> {
@@ -88,16 +76,55 @@ function unpacked(file: ReadStream): Gunzip {
   return file.pipe(gunzip);
 }
 
+/** All of a file in memory is one piece of it; read as an iterable, a `Buffer` would be numbers. */
+function itemsOf(input: Exclude<RunBatchOptions["input"], string>): Items {
+  const wrong = () =>
+    expected("a file's path, bytes, or an iterable of bytes or requests", "options.input", input);
+  if (typeof input !== "object" || input === null) throw wrong();
+  try {
+    const bytes = bytesOf(input);
+    if (bytes !== undefined) return [new Uint8Array(bytes)]; // it is read after the call
+    // Their elements are numbers or characters.
+    if (ArrayBuffer.isView(input) || types.isBoxedPrimitive(input)) throw wrong();
+    const { stream } = input as Partial<Blob>;
+    if (typeof stream === "function") return stream.call(input) as unknown as Items;
+    const items = input as Partial<Iterable<object> & AsyncIterable<object>>;
+    const open: unknown = items[Symbol.asyncIterator] ?? items[Symbol.iterator];
+    if (typeof open === "function") return input as Items;
+  } catch (error) {
+    throw unreadable(error, "options.input", input);
+  }
+  throw wrong();
+}
+
+/** Undefined: something else than bytes. */
+function bytesOf(value: unknown): Uint8Array | undefined {
+  if (types.isUint8Array(value)) return value;
+  if (types.isAnyArrayBuffer(value)) return new Uint8Array(value);
+  if (!types.isDataView(value)) return undefined;
+  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+}
+
 /** Bytes are joined to lines; an object is a line of its own. */
-async function* itemLines(input: Exclude<Input, string>): AsyncGenerator<Line> {
+async function* itemLines(input: Items): AsyncGenerator<Line> {
   const splitter = new LineSplitter();
+  let index = 0;
   for await (const item of input) {
-    if (types.isUint8Array(item)) {
-      yield* splitter.push(item);
-    } else {
+    const bytes = bytesOf(item);
+    if (bytes !== undefined) {
+      yield* splitter.push(bytes);
+    } else if (typeof item === "object" && item !== null) {
       yield* splitter.end();
       yield objectLine(item, splitter.next());
+    } else {
+      // A line, or a piece of one? Nobody can tell, and one error for each would tell nobody.
+      throw expected(
+        "bytes or a request, an object (of text the bytes: `Buffer.from(text)`),",
+        `options.input[${index}]`,
+        item,
+      );
     }
+    index += 1;
   }
   yield* splitter.end();
 }
@@ -106,6 +133,6 @@ function objectLine(item: object, number: number): Line {
   try {
     return { number, text: JSON.stringify(item) ?? "null" };
   } catch (error) {
-    return { number, text: "", problem: `it is no JSON: ${(error as Error).message}` };
+    return { number, text: "", problem: `it is no JSON: ${messageOf(error)}` };
   }
 }

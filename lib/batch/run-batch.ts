@@ -1,7 +1,11 @@
+import { types } from "node:util";
 import { abortReason } from "../abort.js";
 import { readTurnOptions } from "../chat/session-options.js";
 import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
+import type { ContextOptions } from "../context-options.js";
 import { expected, invalid } from "../errors.js";
+import { readGuardOptions } from "../guard/policy.js";
+import { jsonText } from "../messages/json.js";
 import type { Model } from "../model.js";
 import {
   abortSignal,
@@ -19,14 +23,24 @@ import {
   unreadable,
 } from "../options.js";
 import { recommendedSampler } from "../sampler.js";
+import { isTool } from "../tools/define.js";
 import { responseSchemaOf } from "../tools/response-schema.js";
 import type { BatchEngine } from "./engine.js";
 import type { RunDefaults } from "./generate.js";
-import { hashOf, IdTable } from "./ids.js";
+import { IdTable } from "./ids.js";
 import { ModelEngine, nameOf } from "./model-engine.js";
 import { Output } from "./output.js";
 import { openInput } from "./reader.js";
 import { Run } from "./run.js";
+import {
+  contextSettings,
+  digestOf,
+  engineSettings,
+  modelSettings,
+  type Settings,
+  settingsOf,
+  under,
+} from "./settings.js";
 import type { BatchSummary, RunBatchOptions, RunOptions } from "./types.js";
 
 const RUN: readonly (keyof RunOptions)[] = [
@@ -63,7 +77,7 @@ export async function runBatch(model: Model, options: RunBatchOptions): Promise<
     guard,
     guardOptions = {},
     onMeasured,
-    date = DATE,
+    date: givenDate = DATE,
     ...run
   } = given;
   if (sequences !== undefined) integer(sequences, "options.sequences", 1, SEQUENCES_MAX);
@@ -73,9 +87,11 @@ export async function runBatch(model: Model, options: RunBatchOptions): Promise<
   }
   assertModel(model, "model");
   if (guard !== undefined) assertModel(guard, "options.guard");
+  readGuardOptions(guardOptions); // what is wrong whatever the model is
   if (pooling !== undefined) oneOf(pooling, "options.pooling", ["mean", "cls", "last"]);
   const checked = readRun(run as RunBatchOptions);
   const { signal } = checked;
+  const date = types.isDate(givenDate) ? new Date(givenDate) : givenDate;
   const defaults: RunDefaults = {
     sampler: recommendedSampler(model.metadata).with(checked.sampling ?? {}),
     maxTokens: checked.maxTokens,
@@ -87,23 +103,36 @@ export async function runBatch(model: Model, options: RunBatchOptions): Promise<
     name: nameOf(model),
   };
   checkTools(defaults, model);
-  const guardName = guard && nameOf(guard);
-  const more = {
-    date: String(date),
-    name: defaults.name,
-    size: model.sizeInBytes,
-    guardName,
-    guardOptions,
-  };
+  const settings = settingsOf({
+    ...engineSettings(),
+    ...modelSettings("model", model, defaults.name),
+    ...runSettings(checked),
+    "options.date": date,
+    "options.pooling": pooling,
+    ...contextSettings(context ?? {}),
+    ...(guard && modelSettings("options.guard", guard, nameOf(guard))),
+    ...under("options.guardOptions", guardOptions),
+  });
   const engine = new ModelEngine({
-    ...{ model, defaults, sequences, pooling, guard, guardOptions, onMeasured, signal },
-    context: context ?? {},
+    ...{ model, defaults, sequences, pooling, guard, onMeasured, signal },
+    // Read when a line needs them: what the caller does to his by then does not count.
+    guardOptions: structuredClone(guardOptions),
+    context: ownContextOptions(context ?? {}),
   });
   try {
-    return await carryOut(checked, engine, more);
+    return await carryOut(checked, engine, settings);
   } finally {
     await engine.dispose();
   }
+}
+
+function ownContextOptions(options: ContextOptions): ContextOptions {
+  const { cacheType, rope } = options;
+  return {
+    ...options,
+    ...(isPlainObject(cacheType) && { cacheType: { ...cacheType } }),
+    ...(isPlainObject(rope) && { rope: { ...rope } }),
+  };
 }
 
 /** Of whichever copy of this package. */
@@ -126,27 +155,41 @@ function checkTools({ tools, schema, date }: RunDefaults, model: Model): void {
 /** The same with an engine of one's own, which is not disposed. */
 export async function runWith(options: RunOptions): Promise<BatchSummary> {
   const { engine, ...run } = readOptions(options, "options", RUN);
-  return carryOut(readRun(run as RunBatchOptions), engine as BatchEngine, {});
+  const checked = readRun(run as RunBatchOptions);
+  return carryOut(checked, engine as BatchEngine, settingsOf(runSettings(checked)));
 }
 
 /** The output is locked before anything takes long. */
-async function carryOut(run: CheckedRun, engine: BatchEngine, more: object): Promise<BatchSummary> {
+async function carryOut(
+  run: CheckedRun,
+  engine: BatchEngine,
+  settings: Settings,
+): Promise<BatchSummary> {
   const { input, resume, overwrite, signal } = run;
   if (signal?.aborted) throw abortReason(signal);
   const ids = new IdTable();
   const source = await openInput(input);
   try {
-    const given = { resume, overwrite, input: fileOf(input) };
+    const given = { resume, overwrite, input: fileOf(input), settings };
     const [output, earlier] = await Output.open(run.output, given, ids);
     try {
-      const settings = settingsOf(run, more);
-      return await new Run({ ...run, source, output, earlier, ids, engine, settings }).run();
+      const parts = { ...run, source, output, earlier, ids, engine };
+      return await new Run({ ...parts, settings: digestOf(settings) }).run();
     } finally {
       await output.close();
     }
   } finally {
     await source.close();
   }
+}
+
+/** Of a run's own options those that results depend on. */
+function runSettings(run: CheckedRun): Record<string, unknown> {
+  const { format, seed, maxTokens, stop, system, schema, tools, sampling } = run;
+  return {
+    ...under("options", { format, seed, maxTokens, stop, system, schema, tools }),
+    ...under("options.sampling", sampling),
+  };
 }
 
 /** What an input is read from, as far as that is told: standard input may be a file, too. */
@@ -157,6 +200,12 @@ function fileOf(input: RunOptions["input"]): string | number | undefined {
 }
 
 type CheckedRun = ReturnType<typeof readRun>;
+
+/** A copy, since it is read with the lines; a `Tool` is frozen. */
+function ownTool(tool: unknown, name: string): ToolDefinitionInput {
+  if (isTool(tool) || !isPlainObject(tool)) return tool as ToolDefinitionInput;
+  return JSON.parse(jsonText(tool, name)) as ToolDefinitionInput;
+}
 
 function readRun(o: RunBatchOptions) {
   const { format = "jsonl", resume = false, overwrite = false, ordered = false, seed = 0 } = o;
@@ -188,33 +237,7 @@ function readRun(o: RunBatchOptions) {
     system: system === undefined ? undefined : string(system, "options.system"),
     schema,
     tools:
-      tools === undefined
-        ? undefined
-        : list(tools, "options.tools", "an array of tools", (tool) => tool as ToolDefinitionInput),
+      tools === undefined ? undefined : list(tools, "options.tools", "an array of tools", ownTool),
     ...{ finish, signal, onProgress },
   };
-}
-
-/** What results depend on besides their lines. */
-function settingsOf(run: CheckedRun, more: object): string {
-  const { format, seed, maxTokens, sampling, stop, system, schema, tools } = run;
-  const { grammar, logitBias, ...rest } = sampling ?? {};
-  const biases = logitBias instanceof Map ? [...logitBias] : logitBias;
-  const parts = [
-    format,
-    seed,
-    maxTokens,
-    rest,
-    grammar?.source,
-    biases,
-    stop,
-    system,
-    schema,
-    tools,
-  ];
-  try {
-    return hashOf(JSON.stringify([...parts, more]));
-  } catch (error) {
-    throw unreadable(error, "options", run); // what was read before may not be read again
-  }
 }

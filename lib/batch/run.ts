@@ -21,7 +21,7 @@ export interface RunParts {
   readonly ordered: boolean;
   readonly limit: number;
   readonly seed: number;
-  /** Of the options that results depend on. */
+  /** Digest of what results depend on besides their lines. */
   readonly settings: string;
   readonly onProgress: ((progress: BatchProgress) => void) | undefined;
   readonly finish: AbortSignal | undefined;
@@ -51,6 +51,8 @@ export class Run {
   readonly #parts: RunParts;
   readonly #window = new Window<WaitingLine>(WINDOW_LINES);
   readonly #stop = new AbortController();
+  /** Of the reader alone, which `finish` ends, too. */
+  readonly #stopReader = new AbortController();
   readonly #began = performance.now();
   readonly #totals = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
   #skipped = 0;
@@ -91,6 +93,9 @@ export class Run {
       signal && watchSignal(signal, () => this.#fail(abortReason(signal), true)),
       finish && watchSignal(finish, () => this.#stopReading()),
     ];
+    // Aborted while the output was opened.
+    if (signal?.aborted) this.#fail(abortReason(signal), true);
+    if (finish?.aborted) this.#stopReading();
     try {
       void this.#read();
       await ended;
@@ -106,9 +111,9 @@ export class Run {
 
   /** Lines up to the limit, as long as there is room for them and nothing ends the run. */
   async #read(): Promise<void> {
-    const { source, limit, finish } = this.#parts;
+    const { source, limit } = this.#parts;
     const lines = source[Symbol.asyncIterator]();
-    const stop = AbortSignal.any([this.#stop.signal, ...(finish ? [finish] : [])]);
+    const stop = this.#stopReader.signal;
     try {
       while (this.#taken < limit && this.#reading) {
         if (!this.#hasRoom()) await untilAborted(this.#room(), stop);
@@ -128,6 +133,7 @@ export class Run {
 
   #stopReading(): void {
     this.#reading = false;
+    this.#stopReader.abort();
     this.#wakeReader();
     this.#schedule();
   }
@@ -177,7 +183,7 @@ export class Run {
       this.#waitingLength += line.text.length;
       this.#schedule();
     } catch (error) {
-      this.#finish(place, failed(line, hash, error));
+      this.#finish(place, failed(line, this.#idOf(hash), error));
     }
   }
 
@@ -188,11 +194,15 @@ export class Run {
       this.#totals.cachedTokens += tokens.cachedTokens;
       this.#totals.completionTokens += tokens.completionTokens;
       const response = { status_code: 200, request_id: `req_${hash}`, body } as const;
-      return { id: `batch_req_${hash}`, custom_id: line.customId, response, error: null };
+      return { id: this.#idOf(hash), custom_id: line.customId, response, error: null };
     } catch (error) {
       if (isFatal(error)) this.#fail(error instanceof EngineFailure ? error.error : error, true);
-      return failed(line, hash, error);
+      return failed(line, this.#idOf(hash), error);
     }
+  }
+
+  #idOf(hash: string): string {
+    return `batch_req_${this.#parts.settings}${hash}`;
   }
 
   /** Once for all lines that come at a time: the window has them all before the first one leaves. */
@@ -330,10 +340,10 @@ function isFatal(error: unknown): boolean {
   return CriaError.is(error) && (error.code === "ERR_DISPOSED" || error.code === "ERR_INTERNAL");
 }
 
-function failed(line: BatchRequestLine, hash: string, error: unknown): BatchOutputLine {
+function failed(line: BatchRequestLine, id: string, error: unknown): BatchOutputLine {
   const { code, message } = failureOf(error);
   return {
-    id: `batch_req_${hash}`,
+    id,
     custom_id: line.customId,
     response: null,
     error: { code, message: inWordsOf(line.words, message), line: line.number },
@@ -357,8 +367,8 @@ function duplicate(line: BatchRequestLine): BatchRequestLine {
 function changed(line: BatchRequestLine): Error {
   return invalid(
     `Line ${line.number} of the input (${show(line.customId)}) is not the request that the output has ` +
-      "a result of: the line or the options were changed. Resume with the same ones, give another " +
-      "output, or overwrite this one",
+      "a result of: it was changed. Resume with the same lines, give another output, or overwrite this " +
+      "one",
     { line: line.number, customId: line.customId },
   );
 }

@@ -1,12 +1,12 @@
 import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
 import { invalid } from "../errors.js";
 import { Grammar } from "../grammar.js";
-import type { ChatMessageInput } from "../messages/messages.js";
 import { integer, list, MAX_INT32, string } from "../options.js";
 import type { SamplerOptions } from "../sampler.js";
 import { KNOWN as SAMPLER_OPTIONS } from "../sampler-options.js";
 import type { ToolChoice } from "../tools/types.js";
 import { anything, Fields, type KnownFields, object } from "./fields.js";
+import { messageList } from "./messages-shape.js";
 import type { ChatPlan, CompletionPlan, GenerationPlan } from "./plans.js";
 
 const GENERATION = ["maxTokens", "stop", "logprobs", "schema"];
@@ -46,9 +46,7 @@ export function readSimple(line: Record<string, unknown>): ChatPlan | Completion
     toolChoice: fields.get("toolChoice", anything) as ToolChoice | undefined,
   };
   if (fields.has("messages")) {
-    const messages = fields.get("messages", (value, name) =>
-      list(value, name, "an array of messages", anything),
-    ) as readonly ChatMessageInput[];
+    const messages = fields.needed("messages", "an array of messages", messageList);
     return { kind: "chat", ...common, ...chat, messages };
   }
   const prompt = fields.get("prompt", string) as string;

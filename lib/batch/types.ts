@@ -11,10 +11,17 @@ export type BatchFormat = "jsonl" | "text";
 /** What `runBatch` takes. */
 export interface RunBatchOptions {
   /**
-   * Where the requests come from: a file (`.gz` is unpacked), bytes as they come from a stream such as
-   * `process.stdin`, or requests as objects, of an iterable of any length.
+   * Where the requests come from: a file (`.gz` is unpacked), all its bytes, bytes as they come from a
+   * stream such as `process.stdin`, or requests as objects, of an iterable of any length.
    */
-  readonly input: string | Iterable<Uint8Array | object> | AsyncIterable<Uint8Array | object>;
+  readonly input:
+    | string
+    | Uint8Array
+    | ArrayBuffer
+    | DataView
+    | Blob
+    | Iterable<Uint8Array | object>
+    | AsyncIterable<Uint8Array | object>;
   /** The file that the results are appended to; with `.gz` at its end it is packed. */
   readonly output: string;
   /** Default "jsonl"; "text" is a prompt a line. */
@@ -117,7 +124,7 @@ export interface BatchLineError {
 
 /** A line of the output: OpenAI's batch result. */
 export type BatchOutputLine = {
-  /** "batch_req_" and a hash of the line and of the options that its result depends on. */
+  /** "batch_req_", a hash of all that results depend on besides their lines, and one of the request. */
   readonly id: string;
   /** The line's own, or "line-" and its number. */
   readonly custom_id: string;

@@ -14,7 +14,7 @@ const OPENAI: Readonly<Record<string, string>> = {
   inputs: "input",
   tools: "tools",
   toolChoice: "tool_choice",
-  responseSchema: "response_format.json_schema.schema",
+  responseSchema: "response_format",
   maxTokens: "max_tokens",
   stop: "stop",
   logprobs: "logprobs",

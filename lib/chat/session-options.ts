@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { CriaError, invalid } from "../errors.js";
 import { nativeGenerateOptions } from "../generate-options.js";
 import type { GenerateOptions } from "../generation.js";
@@ -19,7 +20,7 @@ import {
   string,
 } from "../options.js";
 import { Sampler } from "../sampler.js";
-import { type Tool, toolOf } from "../tools/define.js";
+import { copyOfSchema, type Tool, toolOf } from "../tools/define.js";
 import { responseSchemaOf } from "../tools/response-schema.js";
 import type { ToolChoice } from "../tools/types.js";
 import { type ChatGuard, type Moderator, readGuard } from "./moderation.js";
@@ -114,13 +115,27 @@ export function readSessionOptions(options: ChatSessionOptions | undefined): {
         : [{ role: "system", content: string(system, "options.system") } as const]),
       ...(messages === undefined ? [] : read(messages, "options.messages")),
     ],
-    // One date for all turns: another one tomorrow would change the prompt from its beginning on.
     turn: {
-      date: new Date(),
-      ...turn,
+      ...guarded(turn, "options", () => ownCopies(turn)),
       tools: readTools(tools),
       guard: readGuard(guard, "options.guard"),
     },
+  };
+}
+
+/** Turns are read later: what the caller does to a list or a date by then is no concern of theirs. */
+function ownCopies(turn: ChatTurnOptions): ChatTurnOptions {
+  const { stop, builtinTools, templateVariables, responseSchema, date = new Date() } = turn;
+  return {
+    ...turn,
+    // One for all turns: another one tomorrow would change the prompt from its beginning on.
+    date: types.isDate(date) ? new Date(date) : date,
+    ...(Array.isArray(stop) && { stop: [...stop] }),
+    ...(Array.isArray(builtinTools) && { builtinTools: [...builtinTools] }),
+    ...(isPlainObject(templateVariables) && { templateVariables: { ...templateVariables } }),
+    ...(isPlainObject(responseSchema) && {
+      responseSchema: copyOfSchema(responseSchema, "options.responseSchema"),
+    }),
   };
 }
 

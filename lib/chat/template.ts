@@ -1,5 +1,6 @@
 import { engine } from "../engine.js";
 import { CriaError, expected, fromNative, invalid, show } from "../errors.js";
+import { ownInts } from "../internal/realm.js";
 import type { RenderableMessage } from "../messages/messages.js";
 import type { Model } from "../model.js";
 import type { NativeTemplateFormat, NativeTemplateRequest } from "../native.js";
@@ -52,7 +53,10 @@ export function renderTemplate(
 ): Prompt {
   const native = nativeOf(model);
   const request = templateRequest(templateOf(model, options), messages, options);
-  return call(() => native.renderTemplate(request));
+  return Array.from(
+    call(() => native.renderTemplate(request)),
+    (segment) => ("tokens" in segment ? { tokens: ownInts(segment.tokens) } : { ...segment }),
+  );
 }
 
 /**

@@ -1,5 +1,5 @@
 import { watchSignal } from "../abort.js";
-import { CriaError } from "../errors.js";
+import { CriaError, isError } from "../errors.js";
 import type { RenderableMessage } from "../messages/messages.js";
 import type { Tool } from "../tools/define.js";
 import type { ParsedToolCall } from "../tools/types.js";
@@ -123,7 +123,7 @@ export function resultText(result: unknown): string {
 
 function reasonOf(error: unknown): string {
   try {
-    const message: unknown = error instanceof Error ? error.message : String(error);
+    const message: unknown = isError(error) ? error.message : String(error);
     return typeof message === "string" && message !== "" ? message : FAILED;
   } catch {
     return FAILED; // what it threw cannot be read either

@@ -44,7 +44,9 @@ function readTool(tool: unknown, name: string): ToolDefinition {
   if (!isObject(tool.function)) {
     throw expected("an object with the function's `name`", `${name}.function`, tool.function);
   }
-  const { strict: _strict, ...declared } = tool.function;
+  const { strict: _strict, ...all } = tool.function;
+  // Null is as good as nothing, and no word to the model.
+  const declared = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));
   const { name: called, description, parameters } = declared;
   if (typeof called !== "string" || called === "") {
     throw expected("a string that is not empty", `${name}.function.name`, called);

@@ -29,7 +29,7 @@ export const COMMANDS_HELP = Object.entries(COMMANDS)
  * front makes anything a line for the model.
  */
 export function readCommand(line: string): ChatCommand | null {
-  const [, word, rest = ""] = /^\/([a-zA-Z]+)(?:\s+(.*))?$/.exec(line.trimEnd()) ?? [];
+  const [, word, rest = ""] = /^\/([a-zA-Z]+)(?:\s+(.*))?$/s.exec(line.trimEnd()) ?? [];
   if (word === undefined) return null;
   if (!Object.hasOwn(COMMANDS, word)) {
     const near = nearest(word, Object.keys(COMMANDS));

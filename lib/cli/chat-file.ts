@@ -1,6 +1,5 @@
-import { randomUUID } from "node:crypto";
-import { access, constants, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile, stat } from "node:fs/promises";
+import { replaceFile } from "../internal/replace-file.js";
 import type { ChatMessage, ChatMessageInput } from "../messages/messages.js";
 import { visible } from "./visible.js";
 
@@ -38,39 +37,14 @@ export async function writeConversation(
   file: string,
   messages: readonly ChatMessage[],
 ): Promise<void> {
-  let temporary: string | undefined;
   try {
-    const { path, mode } = await target(file);
-    temporary = join(dirname(path), `.cria-${randomUUID()}.tmp`);
-    const handle = await open(temporary, "wx", mode);
-    try {
-      await handle.writeFile(`${JSON.stringify(messages, null, 2)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, path);
+    await replaceFile(file, `${JSON.stringify(messages, null, 2)}\n`);
   } catch (error) {
-    if (temporary !== undefined) await rm(temporary, { force: true });
     throw new Error(`The conversation cannot be written: ${(error as Error).message}`);
   }
 }
 
-/** Behind a link the file that it leads to: the link stays one. */
-async function target(file: string): Promise<{ path: string; mode: number }> {
-  try {
-    const { mode } = await regularFile(file);
-    // Putting a new file in its place asks nobody: what must not be written is found here.
-    if ((mode & 0o222) === 0) throw new Error(`${file} is read-only`);
-    await access(file, constants.W_OK);
-    return { path: await realpath(file), mode: mode & 0o777 };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    return { path: file, mode: 0o666 };
-  }
-}
-
-/** A pipe would never end, and a device must not be replaced by a file. */
+/** A pipe would never end. */
 async function regularFile(file: string) {
   const stats = await stat(file);
   if (!stats.isFile()) throw new Error(`${file} is no regular file`);

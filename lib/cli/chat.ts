@@ -1,4 +1,3 @@
-import { createInterface, type Interface } from "node:readline";
 import { type Command, Option } from "commander";
 import type { ChatTurn } from "../chat/turn.js";
 import type { Context } from "../context.js";
@@ -6,6 +5,7 @@ import { LlamaGuard } from "../guard/llama-guard.js";
 import type { GuardOptions } from "../guard/types.js";
 import { type ChatCommand, COMMANDS_HELP, readCommand } from "./chat-commands.js";
 import { Conversation } from "./chat-conversation.js";
+import { ChatInput } from "./chat-input.js";
 import { describeTool, loadTools } from "./chat-tools.js";
 import { TurnView } from "./chat-turn-view.js";
 import { describe, Interrupted, UsageError } from "./failure.js";
@@ -96,15 +96,9 @@ class Chat {
 
   async run(): Promise<void> {
     const { interactive } = this.#terminal;
-    // The prompt and the keys' echo are no answers: they stay off stdout.
-    const lines = createInterface({
-      input: process.stdin,
-      ...(interactive && { output: process.stderr }),
-      terminal: interactive,
-      prompt: "> ",
-    });
+    const lines = new ChatInput(interactive);
     const interrupt = () => this.#interrupt(lines);
-    lines.on("SIGINT", interrupt);
+    lines.onInterrupt(interrupt);
     const release = onInterrupt(interrupt);
     try {
       if (interactive) {
@@ -125,7 +119,7 @@ class Chat {
   }
 
   /** A person's first Ctrl-C stops the answer; one without an answer, or a script's, ends the chat. */
-  #interrupt(lines: Interface): void {
+  #interrupt(lines: ChatInput): void {
     const running = this.#running;
     this.#running = null;
     running?.cancel();
@@ -135,7 +129,7 @@ class Chat {
   }
 
   /** With a person there: what fails is told and undone, and the chat goes on. */
-  async #attended(line: string, lines: Interface): Promise<void> {
+  async #attended(line: string, lines: ChatInput): Promise<void> {
     // The terminal takes its keys back while the answer comes: no echo in the midst of it.
     lines.pause();
     process.stdin.setRawMode(false);

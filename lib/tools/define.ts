@@ -191,7 +191,7 @@ function deepFreeze<T>(value: T): T {
 /** A bare definition as a tool without an implementation. */
 export function toolOf(value: unknown, name: string): Tool {
   if (isTool(value)) return value;
-  const tool = readOptions(value as ToolDefinition, name, ["type", "function"]);
+  const tool = withoutNulls(readOptions(value as ToolDefinition, name, ["type", "function"]));
   if ((tool.type as unknown) === "custom") {
     throw new CriaError(
       "ERR_UNSUPPORTED",
@@ -203,7 +203,15 @@ export function toolOf(value: unknown, name: string): Tool {
   const at = `${name}.function`;
   if (tool.function === undefined) throw expected("an object with a `name`", at, undefined);
   const known = ["name", "description", "parameters", "strict"] as const;
-  const { strict, ...o } = readOptions(tool.function, at, known);
-  if (strict !== undefined && strict !== null) boolean(strict, `${at}.strict`);
+  const { strict, ...o } = withoutNulls(readOptions(tool.function, at, known));
+  if (strict !== undefined) boolean(strict, `${at}.strict`);
   return make(o, at);
 }
+
+/** OpenAI's API, and what writes JSON for it, has null for what is not given. */
+function withoutNulls<T extends object>(options: Partial<T>): Partial<NonNull<T>> {
+  const given = Object.entries(options).filter(([, value]) => value !== null);
+  return Object.fromEntries(given) as Partial<NonNull<T>>;
+}
+
+type NonNull<T> = { [Key in keyof T]: Exclude<T[Key], null> };

@@ -21,8 +21,21 @@ interface CustomTool {
   readonly type: "custom";
 }
 
-/** A tool as it is accepted; the `openai` package's `ChatCompletionTool` is of this type. */
-export type ToolDefinitionInput = ToolDefinition | CustomTool;
+/**
+ * A tool as it is accepted; the `openai` package's `ChatCompletionTool` is of this type. Null is as good
+ * as nothing.
+ */
+export type ToolDefinitionInput =
+  | {
+      readonly type: "function";
+      readonly function: {
+        readonly name: string;
+        readonly description?: string | null | undefined;
+        readonly parameters?: object | null | undefined;
+        readonly strict?: boolean | null | undefined;
+      };
+    }
+  | CustomTool;
 
 /** A call as it goes into a history. */
 export interface ToolCall {

@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "binding/chat_template.h"
+#include "binding/claims.h"
 #include "binding/context.h"
 #include "binding/environment.h"
 #include "binding/errors.h"
@@ -66,6 +67,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("setLogHandler", Napi::Function::New(env, set_log_handler, "setLogHandler"));
     exports.Set("jsonSchemaToGrammar",
                 Napi::Function::New(env, json_schema_to_grammar, "jsonSchemaToGrammar"));
+    define_claims(env, exports);
     return exports;
   });
 }

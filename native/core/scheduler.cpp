@@ -65,6 +65,7 @@ void Scheduler::add(std::unique_ptr<Task> task) {
 void Scheduler::step() {
   drop_cancelled();
   admit();
+  refuse_waiting();
   gather();
   batch_.clear();
   add_generating();
@@ -111,6 +112,22 @@ void Scheduler::admit() {
     running_.push_back(std::move(*next));
     next = waiting_.erase(next);
   }
+}
+
+// With every slot in the hands of sequences, none is given back but by whoever drives them, who may
+// well be waiting for this very answer.
+void Scheduler::refuse_waiting() {
+  if (waiting_.empty() || cache_.has_free()) return;
+  const bool some_ends = std::any_of(running_.begin(), running_.end(),
+                                     [](const auto& task) { return !task->owns_slot(); });
+  if (some_ends) return;
+  const std::string message =
+      "All " + std::to_string(cache_.size()) +
+      " sequences of the context are held by createSequence() or fork(): nothing else can begin. "
+      "Dispose one of them first, or create the context with more `sequences`.";
+  for (const auto& task : waiting_)
+    task->fail(code::kContextFull, message, outbox_);
+  waiting_.clear();
 }
 
 // Whether a prompt that is being evaluated will soon have a prefix of this one in the cache.

@@ -42,9 +42,9 @@ class Scheduler {
 
   void add(std::unique_ptr<Task> task);
 
-  // A step would do nothing, until something is added, cancelled or disposed: who waits then waits
-  // for a slot that somebody keeps.
-  bool idle() const { return running_.empty() && (waiting_.empty() || !cache_.has_free()); }
+  // A step would do nothing until something is added. Nobody waits for a slot that nobody will give
+  // back: see refuse_waiting().
+  bool idle() const { return running_.empty() && waiting_.empty(); }
 
   // Two llama_decodes at most. Ends what was cancelled first. What llama_decode throws leaves it:
   // nobody can tell what is half done then, and the context is to be given up.
@@ -62,6 +62,7 @@ class Scheduler {
  private:
   void drop_cancelled();
   void admit();
+  void refuse_waiting();
   bool better_wait(const Task& task) const;
   void gather();
   void add_generating();

@@ -1,14 +1,14 @@
 #include "state_file.h"
 
 #include <array>
-#include <atomic>
-#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <stdexcept>
 #include <system_error>
 
+#include "engine/file_replacement.h"
 #include "error.h"
 
 namespace cria {
@@ -57,45 +57,23 @@ uint64_t checksum(const StateFile& file) {
   throw Error(code::kStateInvalid, "The sequence's file " + path + " " + reason);
 }
 
-// In the same folder, so that renaming it is atomic.
-fs::path partial_name(const fs::path& path) {
-  static std::atomic<uint64_t> count{0};
-  static const auto base =
-      static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-  fs::path partial = path;
-  partial += ".partial-" + std::to_string(base) + "-" + std::to_string(count.fetch_add(1));
-  return partial;
-}
-
 }  // namespace
 
 uint64_t hash_of(const std::string& text) { return hash(text.data(), text.size(), kSeed); }
 
 void write_state_file(const std::string& path, const StateFile& file) {
-  const fs::path target = fs::u8path(path);
-  const fs::path partial = partial_name(target);
   const Header header{
       kMagic,           kVersion,          static_cast<uint32_t>(file.tokens.size()),
       file.fingerprint, file.state.size(), checksum(file)};
-  std::error_code error;
-  {
-    std::ofstream out(partial, std::ios::binary | std::ios::trunc);
-    out.write(reinterpret_cast<const char*>(&header), sizeof header);
-    out.write(reinterpret_cast<const char*>(file.tokens.data()),
-              static_cast<std::streamsize>(file.tokens.size() * sizeof(llama_token)));
-    out.write(reinterpret_cast<const char*>(file.state.data()),
-              static_cast<std::streamsize>(file.state.size()));
-    out.close();
-    if (!out) {
-      fs::remove(partial, error);
-      fail(path, "could not be written: is there such a folder, and room on the disk?");
-    }
+  try {
+    FileReplacement replacement(path);
+    replacement.write(&header, sizeof header);
+    replacement.write(file.tokens.data(), file.tokens.size() * sizeof(llama_token));
+    replacement.write(file.state.data(), file.state.size());
+    replacement.commit();
+  } catch (const std::runtime_error& error) {
+    fail(path, "could not be written: " + std::string(error.what()) + ".");
   }
-  fs::rename(partial, target, error);
-  if (!error) return;
-  const std::string reason = error.message();
-  fs::remove(partial, error);
-  fail(path, "could not be written: " + reason + ".");
 }
 
 StateFile read_state_file(const std::string& path, uint64_t fingerprint) {

@@ -66,7 +66,7 @@ test("a file as OpenAI's guide has them runs unchanged", async () => {
   expect(summary).toMatchObject({ done: 2, errors: 0 });
   const [first, second] = lines;
   expect(first).toMatchObject({
-    id: expect.stringMatching(/^batch_req_[0-9a-f]{16}$/),
+    id: expect.stringMatching(/^batch_req_[0-9a-f]{32}$/),
     custom_id: "request-1",
     response: { status_code: 200, request_id: expect.any(String) },
     error: null,
@@ -220,6 +220,107 @@ test("what cannot be honoured is an error that names it", async () => {
   expect(errorOf(lines, "echo")).toMatch(/`body.echo` cannot be honoured/);
   expect(errorOf(lines, "tokens")).toMatch(/given as token ids/);
   expect(errorOf(lines, "nothing")).toMatch(/a prompt for `body.prompt`, got undefined/);
+});
+
+test("a schema beside json_object is followed, too", async () => {
+  const schema = {
+    type: "object",
+    properties: { label: { enum: ["a", "b"] } },
+    required: ["label"],
+  };
+  const { lines } = await run([
+    chat("object", "Rate it.", {
+      max_tokens: 30,
+      response_format: { type: "json_object", schema },
+    }),
+    chat("null", "Rate it.", {
+      max_tokens: 40,
+      response_format: { type: "json_schema", json_schema: { name: "x", strict: null, schema } },
+    }),
+  ]);
+  for (const id of ["object", "null"]) {
+    const answer = chatBody(bodyOf(lines, id)).choices[0]?.message.content ?? "";
+    expect(["a", "b"]).toContain(JSON.parse(answer).label);
+  }
+});
+
+test("a field that nobody knows is an error that names it, wherever it stands", async () => {
+  const user = { role: "user", content: "x" };
+  const call = { id: "c", type: "function", function: { name: "f", arguments: "{}" } };
+  const asked = (id: string, more: object) => chat(id, "x", { messages: [user, more] });
+  const formatted = (id: string, response_format: object) => chat(id, "x", { response_format });
+  const schema = { type: "object" };
+  const lines: Record<string, object> = {
+    "body.messages[1].tool_cals": asked("0", { role: "assistant", content: "", tool_cals: [call] }),
+    "body.messages[1].nmae": asked("1", { ...user, nmae: "Ada" }),
+    "body.messages[1].reasoning_content": asked("2", {
+      ...{ role: "assistant", content: "x", reasoning_content: "y" },
+    }),
+    "body.messages[1].content[0].txt": asked("3", {
+      role: "user",
+      content: [{ type: "text", text: "x", txt: "y" }],
+    }),
+    "body.messages[1].tool_calls[0].functoin": asked("4", {
+      role: "assistant",
+      tool_calls: [{ ...call, functoin: {} }],
+    }),
+    "body.messages[1].tool_calls[0].function.args": asked("5", {
+      role: "assistant",
+      tool_calls: [{ ...call, function: { ...call.function, args: "{}" } }],
+    }),
+    "body.response_format.schema": formatted("6", {
+      ...{ type: "json_schema", json_schema: { name: "x", schema }, schema },
+    }),
+    "body.response_format.json_schema.shema": formatted("7", {
+      type: "json_schema",
+      json_schema: { name: "x", shema: schema, schema },
+    }),
+    "body.response_format.json_schema": formatted("8", {
+      ...{ type: "json_object", json_schema: { schema } },
+    }),
+    "body.response_format.json_schema.schema": formatted("9", {
+      ...{ type: "json_schema", json_schema: { name: "x" } },
+    }),
+    "body.moderation": chat("10", "x", { moderation: {} }),
+    "messages[0].contnt": { id: "11", messages: [{ ...user, contnt: "y" }] },
+  };
+  const { lines: answers } = await run(Object.values(lines));
+  for (const [index, name] of Object.keys(lines).entries()) {
+    expect(errorOf(answers, String(index))).toContain(`\`${name}\``);
+  }
+  const tools = [{ ...WEATHER, function: { ...WEATHER.function, paramters: {} } }];
+  const { lines: told } = await run([chat("tool", "x", { tools })]);
+  expect(errorOf(told, "tool")).toMatch(/"paramters" in `body.tools\[0\].function`: did you mean/);
+});
+
+test("null is as good as nothing, wherever it stands", async () => {
+  const nothing = {
+    ...{ tools: null, tool_choice: null, stop: null, seed: null, max_tokens: null, n: null },
+    ...{ response_format: null, logprobs: null, top_logprobs: null, logit_bias: null, user: null },
+    ...{ temperature: null, top_p: null, max_completion_tokens: 3, parallel_tool_calls: null },
+  };
+  const tool = (more: object) => [{ type: "function", function: { name: "now", ...more } }];
+  const call = { id: "c", type: "function", function: { name: "now", arguments: "{}" } };
+  const messages = [
+    { role: "system", content: "x", name: null },
+    { role: "user", content: "x" },
+    { role: "assistant", content: null, tool_calls: [call], refusal: null, audio: null },
+    { role: "tool", content: "y", tool_call_id: "c", name: null },
+    { role: "assistant", content: "z", tool_calls: null, function_call: null, annotations: [] },
+    { role: "user", content: "x" },
+  ];
+  const { lines } = await run([
+    chat("nothing", "x", nothing),
+    chat("absent", "x", { max_tokens: 3, tools: tool({}) }),
+    chat("null", "x", {
+      ...{ max_tokens: 3, tools: tool({ description: null, parameters: null, strict: null }) },
+    }),
+    chat("messages", "x", { max_tokens: 3, messages }),
+    { id: "simple", prompt: "x", maxTokens: 3, stop: null, tools: null, schema: null, topK: null },
+  ]);
+  expect(lines.map(({ error }) => error)).toEqual([null, null, null, null, null]);
+  const tokens = (id: string) => chatBody(bodyOf(lines, id)).usage?.prompt_tokens;
+  expect(tokens("null")).toBe(tokens("absent"));
 });
 
 test("errors name the line's own fields", async () => {

@@ -42,19 +42,17 @@ const bodies = {
   }),
   "/v1/other": fc.jsonValue(),
 };
-const openai = fc
-  .constantFrom(...Object.keys(bodies))
-  .chain((url) =>
-    fc.record(
-      {
-        custom_id: id,
-        method: fc.constantFrom("POST", "GET"),
-        url: fc.constant(url),
-        body: bodies[url],
-      },
-      { requiredKeys: ["url", "body"] },
-    ),
-  );
+const openai = fc.constantFrom(...Object.keys(bodies)).chain((url) =>
+  fc.record(
+    {
+      custom_id: id,
+      method: fc.constantFrom("POST", "GET"),
+      url: fc.constant(url),
+      body: bodies[url],
+    },
+    { requiredKeys: ["url", "body"] },
+  ),
+);
 const simple = fc.record(
   {
     id,

@@ -233,4 +233,67 @@ TEST(the_old_file_stays_where_the_new_one_cannot_be_written) {
   CHECK(same(cria::read_state_file(path, kFingerprint), old));
 }
 
+#ifndef _WIN32
+namespace {
+
+mode_t mode_of(const std::string& path) {
+  struct stat found {};
+  stat(path.c_str(), &found);
+  return found.st_mode & 07777;
+}
+
+}  // namespace
+
+TEST(what_is_replaced_keeps_its_mode) {
+  const Folder folder;
+  const std::string path = folder.file("state");
+  const mode_t before = umask(022);
+  CHECK_EQ(writing(path), "none");
+  CHECK_EQ(mode_of(path), mode_t{0644});
+  for (const mode_t mode : {0600, 0640, 0666, 0200}) {
+    chmod(path.c_str(), mode);
+    CHECK_EQ(writing(path), "none");
+    CHECK_EQ(mode_of(path), mode);
+  }
+  chmod(path.c_str(), 0400);
+  CHECK_EQ(writing(path), "ERR_STATE_INVALID");  // for root, too
+  CHECK_EQ(mode_of(path), mode_t{0400});
+  CHECK_EQ(folder.count(), size_t{1});
+  umask(before);
+}
+
+TEST(links_are_followed) {
+  const Folder folder;
+  fs::create_directory(folder.file("there"));
+  fs::create_symlink("there/state", folder.file("link"));
+  fs::create_symlink("link", folder.file("link to it"));
+  fs::create_symlink(folder.file("circle"), folder.file("circle"));
+  for (int round = 0; round < 2; ++round) {  // at first it leads to nothing
+    CHECK_EQ(writing(folder.file("link to it")), "none");
+    CHECK(fs::is_symlink(folder.file("link to it")));
+    CHECK(fs::is_symlink(folder.file("link")));
+    CHECK(!fs::is_symlink(folder.file("there/state")));
+    CHECK(same(cria::read_state_file(folder.file("there/state"), kFingerprint), small_file()));
+  }
+  CHECK_EQ(writing(folder.file("circle")), "ERR_STATE_INVALID");
+  CHECK_EQ(folder.count(), size_t{4});
+}
+
+TEST(what_is_no_file_is_not_replaced) {
+  const Folder folder;
+  const std::string pipe = folder.file("pipe");
+  CHECK_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  fs::create_symlink(pipe, folder.file("link to the pipe"));
+  fs::create_symlink("/dev/null", folder.file("link to a device"));
+  for (const std::string& path :
+       {pipe, folder.file("link to the pipe"), folder.file("link to a device"),
+        std::string("/dev/null"), folder.path().u8string()}) {
+    CHECK_EQ(writing(path), "ERR_STATE_INVALID");
+  }
+  CHECK(fs::is_fifo(pipe));
+  CHECK(fs::is_character_file("/dev/null"));
+  CHECK_EQ(folder.count(), size_t{3});
+}
+#endif
+
 int main(int argc, char** argv) { return harness::run(argc, argv); }

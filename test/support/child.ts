@@ -19,6 +19,7 @@ export interface ChildOptions {
   readonly args?: readonly string[];
   readonly execArgv?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
   /** Killed with SIGKILL after so many ms. */
   readonly deadline?: number;
 }
@@ -33,7 +34,7 @@ const { CRIA_TEST_PATIENCE: patience = "1", CRIA_TEST_PRELOAD: preload } = proce
 
 export async function runNode(
   args: readonly string[],
-  { execArgv = [], env = {}, deadline = 60_000 }: ChildOptions = {},
+  { execArgv = [], env = {}, cwd, deadline = 60_000 }: ChildOptions = {},
 ): Promise<End> {
   const child = spawn(process.execPath, [...execArgv, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -43,6 +44,7 @@ export async function runNode(
       ...(preload && { LD_PRELOAD: preload }),
       ...env,
     },
+    ...(cwd !== undefined && { cwd }),
   });
   const timer = setTimeout(() => child.kill("SIGKILL"), deadline * Number(patience));
   const [[code, signal], stdout, stderr] = await Promise.all([
