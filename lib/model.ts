@@ -63,6 +63,11 @@ export class Model implements AsyncDisposable {
   readonly embeddingLength: number;
   readonly layerCount: number;
   readonly vocabularySize: number;
+  /**
+   * Tells these weights from others, whatever the file is called: 16 hexadecimal digits, made of the
+   * sizes of all the model's files and of blocks sampled from each. Against mix-ups, not forgery.
+   */
+  readonly fingerprint: string;
   /** The file's key-value pairs, arrays left out. */
   readonly metadata: ReadonlyMap<string, string>;
   /** The file's own chat template (Jinja), or null. */
@@ -99,6 +104,7 @@ export class Model implements AsyncDisposable {
     this.embeddingLength = info.embeddingLength;
     this.layerCount = info.layerCount;
     this.vocabularySize = info.vocabularySize;
+    this.fingerprint = info.fingerprint;
     this.metadata = pairs(info.metadata);
     this.chatTemplate = info.chatTemplate;
     const { bos, eos, eot, eom } = info.specialTokens;

@@ -130,6 +130,8 @@ export interface NativeModelInfo {
   embeddingLength: number;
   layerCount: number;
   vocabularySize: number;
+  /** Of the weights: sizes and sampled blocks of every file, as hexadecimal digits. */
+  fingerprint: string;
   /** Key, value, key, value… */
   metadata: string[];
   chatTemplate: string | null;

@@ -1,7 +1,7 @@
-import { copyFile, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CriaError, Model, Sampler } from "../lib/index.js";
+import { CriaError, type LoadModelOptions, Model, Sampler } from "../lib/index.js";
 import { question } from "./support/demo.js";
 import { llamaCppDir } from "./support/llama-cpp-dir.js";
 import { MODEL } from "./support/paths.js";
@@ -37,6 +37,27 @@ describe("a loaded model", () => {
     expect(model.chatTemplate).toBe(model.metadata.get("tokenizer.chat_template"));
     expect(model.chatTemplate).toContain("<|start_header_id|>");
     expect(model.disposed).toBe(false);
+  });
+
+  test("has a fingerprint: of the weights, not of the file's name or the way it is loaded", async () => {
+    const fingerprintOf = async (path: string, options?: LoadModelOptions) => {
+      await using loaded = await Model.load(path, options);
+      return loaded.fingerprint;
+    };
+    expect(model.fingerprint).toMatch(/^[0-9a-f]{16}$/);
+    const copy = join(directory, "copy.gguf");
+    await copyFile(MODEL, copy);
+    expect(await fingerprintOf(copy, { vocabOnly: true })).toBe(model.fingerprint);
+    expect(await fingerprintOf(copy, { mmap: false })).toBe(model.fingerprint);
+    const bytes = await readFile(MODEL);
+    for (const place of [0.4, 0.7, 0.99]) {
+      const other = Buffer.from(bytes);
+      for (let at = Math.floor(bytes.length * place); at < other.length; at += 5000) {
+        other[at] = (other[at] as number) ^ 1;
+      }
+      await writeFile(copy, other);
+      expect(await fingerprintOf(copy)).not.toBe(model.fingerprint);
+    }
   });
 
   test("names its special tokens", () => {

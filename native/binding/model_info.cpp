@@ -49,6 +49,7 @@ Napi::Object describe(Napi::Env env, const Model& model) {
   info.Set("contextLength", static_cast<double>(model.hyperparameter("context_length")));
   info.Set("embeddingLength", static_cast<double>(model.hyperparameter("embedding_length")));
   info.Set("layerCount", static_cast<double>(model.hyperparameter("block_count")));
+  info.Set("fingerprint", model.fingerprint());
   info.Set("vocabularySize", vocabulary.size());
   info.Set("metadata", metadata_of(env, model));
   info.Set("chatTemplate", chat_template == nullptr

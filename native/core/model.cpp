@@ -3,16 +3,14 @@
 #include <ggml-backend.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <new>
 #include <sstream>
 
 #include "backend.h"
 #include "error.h"
 #include "metadata_overrides.h"
+#include "model/fingerprint.h"
 
 namespace cria {
 
@@ -53,20 +51,22 @@ int32_t gpu_layers_of(const ModelOptions& options) {
   return size <= room ? -1 : static_cast<int32_t>(layers * room / size);
 }
 
-// Some of the file's bytes: models of one name and shape differ in nearly all of them.
-std::string sample_of(const std::string& path) {
-  constexpr std::streamoff kSpots = 64;
-  constexpr std::streamoff kWidth = 256;
-  std::ifstream file(std::filesystem::u8path(path), std::ios::binary | std::ios::ate);
-  const std::streamoff size = file.tellg();
-  std::string sample = std::to_string(size);
-  std::array<char, kWidth> bytes{};
-  for (std::streamoff spot = 0; spot < kSpots && size >= kWidth; ++spot) {
-    file.seekg((size - kWidth) / (kSpots - 1) * spot);
-    file.read(bytes.data(), kWidth);
-    sample.append(bytes.data(), static_cast<size_t>(file.gcount()));
+// The files of a model that begins at `path`.
+std::vector<std::string> parts_of(const llama_model* model, const std::string& path) {
+  char count[16];
+  const int32_t length = llama_model_meta_val_str(model, "split.count", count, sizeof count);
+  const int parts = length > 0 ? std::atoi(count) : 1;
+  std::vector<std::string> paths{path};
+  std::string prefix(path.size() + 1, '\0');
+  if (parts < 2 || llama_split_prefix(prefix.data(), prefix.size(), path.c_str(), 0, parts) == 0) {
+    return paths;
   }
-  return sample;
+  for (int part = 1; part < parts; ++part) {
+    std::string name(path.size() + 32, '\0');
+    llama_split_path(name.data(), name.size(), prefix.c_str(), part, parts);
+    paths.emplace_back(name.c_str());
+  }
+  return paths;
 }
 
 std::string text_of(const MetadataOverride& override) {
@@ -139,9 +139,8 @@ Model::Model(llama_model* model, const ModelOptions& options)
     : model_(model),
       vocabulary_(llama_model_get_vocab(model)),
       vocab_only_(options.vocab_only),
-      identity_(sample_of(options.path)) {
-  for (const auto& [key, value] : metadata())
-    identity_ += key + '\0' + value + '\0';
+      fingerprint_(fingerprint_of(parts_of(model, options.path))),
+      identity_(fingerprint_) {
   for (const MetadataOverride& override : options.metadata_overrides)
     identity_ += text_of(override);
 }

@@ -57,7 +57,10 @@ class Model {
   std::string metadata(const std::string& key) const;
   std::vector<std::pair<std::string, std::string>> metadata() const;
 
-  // Bytes that tell it from other models, and from the same one with other overrides.
+  // Of the weights, by samples of every file: see model/fingerprint.h.
+  const std::string& fingerprint() const { return fingerprint_; }
+
+  // Tells it from other models, and from the same one with other overrides.
   const std::string& identity() const { return identity_; }
 
   // A whole number that the file gives for its architecture ("context_length"), 0 where it does
@@ -77,6 +80,7 @@ class Model {
   llama_model* model_;
   const Vocabulary vocabulary_;
   const bool vocab_only_;
+  const std::string fingerprint_;
   std::string identity_;
   std::mutex creating_;
 };
