@@ -35,10 +35,11 @@ struct Bounds {
   double most;
 };
 
-// Whole numbers, or lists of one for each layer. What is divided by is at least 1.
+// Whole numbers, or lists of one for each layer. llama_model_save_to_file writes 0 for all that a
+// model does not have.
 constexpr Bounds kWhole[] = {
     {"block_count", 1, kLayers},
-    {"decoder_block_count", 1, kLayers},
+    {"decoder_block_count", 0, kLayers},
     {"nextn_predict_layers", 0, kLayers},
     {"leading_dense_block_count", 0, kCount},
     {"n_deepstack_layers", 0, kLayers},
@@ -50,7 +51,7 @@ constexpr Bounds kWhole[] = {
     {"embedding_length", 1, kWidth},
     {"embedding_length_out", 0, kWidth},
     {"embedding_length_per_layer_input", 0, kWidth},
-    {"features_length", 1, kWidth},
+    {"features_length", 0, kWidth},
     {"posnet.embedding_length", 0, kWidth},
     {"convnext.embedding_length", 0, kWidth},
     {"feed_forward_length", 0, kFeedForward},
@@ -62,71 +63,107 @@ constexpr Bounds kWhole[] = {
     {"expert_shared_count", 0, kExperts},
     {"expert_group_count", 0, kExperts},
     {"expert_group_used_count", 0, kExperts},
-    {"experts_per_group", 1, kExperts},
+    {"experts_per_group", 0, kExperts},
     {"moe_every_n_layers", 0, kCount},
-    {"full_attention_interval", 1, kCount},
+    {"full_attention_interval", 0, kCount},
     {"attention.head_count", 0, kHeads},
     {"attention.head_count_kv", 0, kHeads},
-    {"attention.key_length", 1, kHeads},
-    {"attention.value_length", 1, kHeads},
-    {"attention.key_length_swa", 1, kHeads},
-    {"attention.value_length_swa", 1, kHeads},
+    {"attention.key_length", 0, kHeads},
+    {"attention.value_length", 0, kHeads},
+    {"attention.key_length_swa", 0, kHeads},
+    {"attention.value_length_swa", 0, kHeads},
     {"attention.key_length_mla", 0, kHeads},
     {"attention.value_length_mla", 0, kHeads},
     {"attention.sliding_window", 0, kCount},
-    {"attention.relative_buckets_count", 2, kHeads},
-    {"attention.group_norm_groups", 1, kWidth},
-    {"attention.output_group_count", 1, kHeads},
+    {"attention.relative_buckets_count", 0, kHeads},
+    {"attention.group_norm_groups", 0, kWidth},
+    {"attention.output_group_count", 0, kHeads},
     {"attention.temperature_length", 0, kCount},
     {"attention.indexer.head_count", 0, kHeads},
     {"attention.indexer.key_length", 0, kHeads},
     {"attention.indexer.top_k", 0, kCount},
-    {"attention.indexer.block_size", 1, kCount},
+    {"attention.indexer.block_size", 0, kCount},
     {"rope.dimension_count", 0, kHeads},
     {"rope.dimension_count_swa", 0, kHeads},
     {"rope.dimension_sections", 0, kHeads},
     {"ssm.conv_kernel", 0, kHeads},
     {"ssm.inner_size", 0, kWidth},
     {"ssm.state_size", 0, kWidth},
-    {"ssm.time_step_rank", 1, kWidth},
-    {"ssm.group_count", 1, kWidth},
-    {"kda.head_dim", 1, kHeads},
-    {"wkv.head_size", 1, kHeads},
+    {"ssm.time_step_rank", 0, kWidth},
+    {"ssm.group_count", 0, kWidth},
+    {"kda.head_dim", 0, kHeads},
+    {"wkv.head_size", 0, kHeads},
     {"token_shift_count", 0, 16},
     {"time_mix_extra_dim", 0, kWidth},
     {"time_decay_extra_dim", 0, kWidth},
-    {"shortconv.l_cache", 1, kHeads},
-    {"pooling_type", 0, 4},
+    {"shortconv.l_cache", 0, kHeads},
     {"num_loops", 0, kLoops},
     {"hrm.layers_per_stack", 0, kLoops},
     {"hrm.h_cycles", 0, kLoops},
     {"hrm.l_cycles", 0, kLoops},
     {"hyper_connection.count", 0, kLoops},
     {"hyper_connection.sinkhorn_iterations", 0, kLoops},
-    {"block_size", 1, kCount},
-    {"conv_kernel_size", 1, kHeads},
-    {"conv_group_size", 1, kHeads},
+    {"block_size", 0, kCount},
+    {"conv_kernel_size", 0, kHeads},
+    {"conv_group_size", 0, kHeads},
     {"selector_top_k", 0, kCount},
 };
 
 // ggml asserts that an epsilon is not negative; the root of a sum with a negative one is none.
 constexpr Bounds kReal[] = {
-    {"attention.layer_norm_epsilon", 0, kAny},
-    {"attention.layer_norm_rms_epsilon", 0, kAny},
-    {"attention.group_norm_epsilon", 0, kAny},
-    {"hyper_connection.epsilon", 0, kAny},
-    {"attention.max_alibi_bias", 0, kAny},
-    {"attention.clamp_kqv", 0, kAny},
-    {"attn_logit_softcapping", 0, kAny},
-    {"router_logit_softcapping", 0, kAny},
-    {"final_logit_softcapping", 0, kAny},
-    {"rope.freq_base", kSmallest, kAny},
-    {"rope.freq_base_swa", kSmallest, kAny},
-    {"attention.compress_rope_freq_base", kSmallest, kAny},
-    {"rope.scaling.factor", 0, kAny},
-    {"rope.scale_linear", 0, kAny},
-    {"rope.scaling.attn_factor", 0, kAny},
-    {"rope.scaling.alpha", 0, kAny},
+    {"attention.layer_norm_epsilon", 0, kAny}, {"attention.layer_norm_rms_epsilon", 0, kAny},
+    {"attention.group_norm_epsilon", 0, kAny}, {"hyper_connection.epsilon", 0, kAny},
+    {"attention.max_alibi_bias", 0, kAny},     {"attention.clamp_kqv", 0, kAny},
+    {"attn_logit_softcapping", 0, kAny},       {"router_logit_softcapping", 0, kAny},
+    {"final_logit_softcapping", 0, kAny},      {"rope.freq_base", kSmallest, kAny},
+    {"rope.freq_base_swa", 0, kAny},           {"attention.compress_rope_freq_base", 0, kAny},
+    {"rope.scaling.factor", 0, kAny},          {"rope.scale_linear", 0, kAny},
+    {"rope.scaling.attn_factor", 0, kAny},     {"rope.scaling.alpha", 0, kAny},
+    {"rope.scaling.yarn_log_multiplier", -kAny, kAny},
+    {"rope.scaling.yarn_ext_factor", -kAny, kAny},
+    {"rope.scaling.yarn_attn_factor", -kAny, kAny},
+    {"rope.scaling.yarn_beta_fast", -kAny, kAny},
+    {"rope.scaling.yarn_beta_slow", -kAny, kAny},
+    {"attention.scale", -kAny, kAny},
+    {"attention.output_scale", -kAny, kAny},
+    {"attention.value_scale", -kAny, kAny},
+    {"attention.temperature_scale", -kAny, kAny},
+    {"logit_scale", -kAny, kAny},
+    {"residual_scale", -kAny, kAny},
+    {"embedding_scale", -kAny, kAny},
+    {"expert_weights_scale", -kAny, kAny},
+    {"expert_group_scale", -kAny, kAny},
+};
+
+// What an architecture divides by, or counts from.
+struct Divisor {
+  std::string_view architecture;
+  const char* name;
+};
+constexpr Divisor kDivisors[] = {
+    {"grovemoe", "experts_per_group"},
+    {"ernie4_5-moe", "interleave_moe_layer_step"},
+    {"deepseek4", "attention.output_group_count"},
+    {"dflash", "conv_group_size"},
+    {"mamba", "ssm.time_step_rank"},
+    {"mamba2", "ssm.time_step_rank"},
+    {"mamba2", "ssm.group_count"},
+    {"jamba", "ssm.time_step_rank"},
+    {"plamo2", "ssm.time_step_rank"},
+    {"falcon-h1", "ssm.time_step_rank"},
+    {"falcon-h1", "ssm.group_count"},
+    {"granitehybrid", "ssm.time_step_rank"},
+    {"granitehybrid", "ssm.group_count"},
+    {"nemotron_h", "ssm.time_step_rank"},
+    {"nemotron_h", "ssm.group_count"},
+    {"nemotron_h_moe", "ssm.time_step_rank"},
+    {"nemotron_h_moe", "ssm.group_count"},
+    {"rwkv6", "wkv.head_size"},
+    {"rwkv6qwen2", "wkv.head_size"},
+    {"rwkv7", "wkv.head_size"},
+    {"arwkv7", "wkv.head_size"},
+    {"t5", "attention.relative_buckets_count"},
+    {"t5encoder", "attention.relative_buckets_count"},
 };
 
 // Without attention in some or all of their layers (src/llama-arch.cpp: recurrent and hybrid
@@ -154,6 +191,7 @@ std::string shown(double value) {
 
 std::string range_of(const char* kind, const Bounds& bounds) {
   const std::string least = shown(bounds.least);
+  if (bounds.least == -kAny) return "a finite number";
   if (bounds.most == kAny) return std::string(kind) + " of at least " + least;
   return std::string(kind) + " from " + least + " to " + shown(bounds.most);
 }
@@ -168,7 +206,7 @@ class Check {
       check_whole(bounds);
     for (const Bounds& bounds : kReal)
       check_real(bounds);
-    check_finite();
+    check_numbers();
     check_scales();
     check_layers();
     check_heads();
@@ -202,8 +240,8 @@ class Check {
     }
   }
 
-  // What has no bounds of its own.
-  void check_finite() const {
+  // Also what has no bounds of its own: a bound that is infinite is one that is none.
+  void check_numbers() const {
     const std::string prefix = metadata_.architecture() + ".";
     for (const std::string& key : metadata_.keys()) {
       if (key.rfind(prefix, 0) != 0 && key.rfind("xielu.", 0) != 0) continue;
@@ -213,7 +251,7 @@ class Check {
                                                 : value->type;
       if (type != GgufType::kFloat32 && type != GgufType::kFloat64) continue;
       for (const double number : metadata_.numbers(key))
-        if (!std::isfinite(number)) refuse(key, "a finite number", shown(number));
+        if (std::isnan(number)) refuse(key, "a number", "none");
     }
   }
 
@@ -231,10 +269,15 @@ class Check {
       refuse(metadata_.key("nextn_predict_layers"), "less than \"block_count\"",
              shown(number("nextn_predict_layers", 0)));
     }
-    // Llama 4 says 0 where all its layers are alike.
-    const double step = number("interleave_moe_layer_step", 1);
-    if (step < (is({"llama4"}) ? 0 : 1)) {
-      refuse(metadata_.key("interleave_moe_layer_step"), "at least 1", shown(step));
+    // -1 says nothing.
+    const double pooling = number("pooling_type", 0);
+    if (pooling > 4 && pooling != std::numeric_limits<uint32_t>::max()) {
+      refuse(metadata_.key("pooling_type"), "a whole number from 0 to 4", shown(pooling));
+    }
+    for (const Divisor& divisor : kDivisors) {
+      if (divisor.architecture != metadata_.architecture()) continue;
+      if (number(divisor.name, 1) >= 1) continue;
+      refuse(metadata_.key(divisor.name), "at least 1", shown(number(divisor.name, 1)));
     }
   }
 
@@ -269,7 +312,8 @@ class Check {
   // As ggml asserts it: pairs of elements, within a head.
   void check_rope() const {
     const auto check = [this](const char* name, const char* length, double otherwise) {
-      const double width = number(length, otherwise);
+      const double own = number(length, 0);
+      const double width = own > 0 ? own : otherwise;
       const double rotated = number(name, 0);
       if (std::fmod(rotated, 2) != 0) refuse(metadata_.key(name), "even", shown(rotated));
       if (width > 0 && rotated > width) {
@@ -285,11 +329,7 @@ class Check {
           number("attention.key_length", width));
     const std::string key = metadata_.key("rope.dimension_sections");
     const std::vector<double> sections = metadata_.numbers(key);
-    if (sections.empty()) return;
-    if (sections.size() > 4) refuse(key, "at most 4 numbers", shown(double(sections.size())));
-    if (std::all_of(sections.begin(), sections.end(), [](double one) { return one == 0; })) {
-      refuse(key, "numbers that are not all 0", "only 0");
-    }
+    if (sections.size() > 4) refuse(key, "at most 4 numbers", std::to_string(sections.size()));
   }
 
   // As llama.cpp asserts it.
