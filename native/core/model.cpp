@@ -125,6 +125,11 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
     model = llama_model_load_from_file(options.path.c_str(), params);
   } catch (const std::bad_alloc&) {
     throw Error(code::kOutOfMemory, "Not enough memory to load \"" + options.path + "\".");
+  } catch (const Error& error) {
+    // An assertion of llama.cpp's over what is in the file.
+    if (error.code() != code::kInternal) throw;
+    throw Error(code::kModelInvalid,
+                "\"" + options.path + "\" could not be loaded: " + error.what());
   }
   if (progress.aborted) {
     if (model != nullptr) llama_model_free(model);

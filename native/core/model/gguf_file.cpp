@@ -196,6 +196,7 @@ void GgufFile::read_metadata(Reader& reader, uint64_t count) {
     if (type < kNames.size()) return static_cast<GgufType>(type);
     refuse("the value of " + quoted(key) + " has the unknown type " + std::to_string(type));
   };
+  uint64_t elements = 0;
   for (uint64_t i = 0; i < count; ++i) {
     std::string key = reader.text(kLongestKey, "a key");
     if (key.empty() || key.find('\0') != std::string::npos) {
@@ -213,6 +214,11 @@ void GgufFile::read_metadata(Reader& reader, uint64_t count) {
       if (value.count > kLongestArray || value.count * least > reader.left()) {
         refuse("the list " + quoted(key) + " is said to have " + std::to_string(value.count) +
                " elements, more than fit into the file");
+      }
+      elements += value.count;
+      if (elements > kMostElements) {
+        refuse("its lists have more than " + std::to_string(kMostElements) +
+               " elements together, as of " + quoted(key));
       }
       if (size > 0) {
         reader.skip(value.count * size, "a list");

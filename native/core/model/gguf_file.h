@@ -68,10 +68,11 @@ struct GgufBlock {
 
 class GgufFile {
  public:
-  // Far above what any model has. llama.cpp compares every key and every name with all the others:
-  // these many take it about a second.
-  static constexpr uint64_t kMostKeys = 16384;
-  static constexpr uint64_t kMostTensors = 16384;
+  // Far above what any model has. llama.cpp compares every key and every name with all the others,
+  // and reads lists element by element: this much takes it about a second.
+  static constexpr uint64_t kMostKeys = 8192;
+  static constexpr uint64_t kMostTensors = 8192;
+  static constexpr uint64_t kMostElements = uint64_t{1} << 23;  // of all lists together
 
   // Throws ERR_MODEL_INVALID with what is wrong at which key or tensor, and ERR_DISPOSED once
   // `goes_on` says no, which it is asked every now and then. The source has to outlive this.

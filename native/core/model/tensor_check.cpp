@@ -16,9 +16,9 @@ namespace {
 // neither end in "norm" nor lack ".weight". Those that are no vectors are left out where some
 // converter could write 16 bits and the graph widens them.
 constexpr std::string_view kAlwaysFloat[] = {
-    "rope_freqs", "rope_factors_long", "rope_factors_short", "attn_sinks",   "ple_conv1d",
-    "ssm_conv1d", "ssm_conv1d_q",      "ssm_conv1d_k",       "ssm_conv1d_v", "ssm_a",
-    "ssm_d",      "shortconv.conv",    "time_mix_first",
+    "rope_freqs",     "rope_factors_long", "rope_factors_short", "attn_sinks", "ssm_conv1d",
+    "ssm_conv1d_q",   "ssm_conv1d_k",      "ssm_conv1d_v",       "ssm_a",      "ssm_d",
+    "shortconv.conv", "time_mix_first",
 };
 constexpr std::string_view kFloatVectors[] = {
     "hrm.z_l_init",       "output_hc_base",     "output_hc_scale",    "hc_attn_base",
