@@ -29,7 +29,8 @@ export interface ContextOptions {
   /**
    * Tokens that one generation can hold, prompt and output together. Default "auto": what the model
    * was trained on, what fits in memory, or 8,192, whichever is least. With `embeddings`, the tokens
-   * that one text may have; "auto" is at most 2,048 then where the model is no decoder.
+   * that one text may have; "auto" is at most 2,048 then where the model is no decoder. A model that
+   * learnt its positions one by one (GPT-2, BERT, StarCoder) has no more than it was trained on.
    */
   readonly contextSize?: number | "auto";
   /**
@@ -144,7 +145,7 @@ export function nativeContextOptions(
   const shape = { width: info.cacheWidth, ...types };
   const size = embeddings
     ? readTextSize(o, { shape, info, pooling, beside: batch.microBatchSize, devices })
-    : readSize(o, { sequences, layout, shape, trained: info.contextLength, devices });
+    : readSize(o, { sequences, layout, shape, info, devices });
   return {
     signal,
     native: { ...size, ...rest, sequences, cacheLayout: layout, embeddings, pooling },
@@ -201,10 +202,9 @@ function readTextSize(o: ContextOptions, facts: TextFacts) {
     throw invalid(`\`options.${name}\` has no meaning with \`embeddings\`: leave it out`);
   }
   const { contextSize: given = "auto" } = o;
-  const { contextLength: trained, generates, architecture } = info;
+  const { contextLength: trained, generates } = info;
   const available = availableMemory(devices());
-  const most = architecture === "bert" ? trained : TEXT_MAX;
-  if (given !== "auto") integer(given, 'options.contextSize (or "auto")', 1, most);
+  if (given !== "auto") readContextSize(given, TEXT_MAX, info);
   const auto = () =>
     generates && pooling !== "rank"
       ? autoContextSize(trained, 1, shape, available)
@@ -214,18 +214,30 @@ function readTextSize(o: ContextOptions, facts: TextFacts) {
   return { contextSize, cacheSize: contextSize };
 }
 
+/** Where positions are rows of a table, there is nothing behind its end. */
+function readContextSize(given: number, most: number, { positionCount }: NativeModelInfo): void {
+  integer(given, 'options.contextSize (or "auto")', 1, most);
+  if (positionCount === 0 || given <= positionCount) return;
+  throw expected(
+    `at most ${positionCount}, as many positions as this model has learnt,`,
+    "options.contextSize",
+    given,
+  );
+}
+
 interface SizeFacts {
   readonly sequences: number;
   readonly layout: "separate" | "shared";
   readonly shape: CacheShape;
-  readonly trained: number;
+  readonly info: NativeModelInfo;
   readonly devices: () => readonly NativeDevice[];
 }
 
 function readSize(o: ContextOptions, facts: SizeFacts) {
-  const { sequences, layout, shape, trained } = facts;
+  const { sequences, layout, shape, info } = facts;
+  const { contextLength: trained } = info;
   const { contextSize: given = "auto", cacheSize: pool } = o;
-  if (given !== "auto") integer(given, 'options.contextSize (or "auto")', 1, MAX_INT32);
+  if (given !== "auto") readContextSize(given, MAX_INT32, info);
   if (pool !== undefined) integer(pool, "options.cacheSize", 1, MAX_INT32);
   const available = availableMemory(facts.devices());
   const contextSize = given === "auto" ? autoSize() : given;

@@ -133,6 +133,8 @@ export interface NativeModelInfo {
   parameterCount: number;
   sizeInBytes: number;
   contextLength: number;
+  /** Rows of the table of learnt positions, which no text may go past; 0: there is none. */
+  positionCount: number;
   embeddingLength: number;
   layerCount: number;
   vocabularySize: number;

@@ -12,6 +12,7 @@ const info = {
   metadata: ["llama.pooling_type", "3"],
   contextLength: 2048,
   vocabularySize: 100,
+  positionCount: 0,
   fingerprint: "0123456789abcdef",
   cacheWidth: { key: 64, value: 64 },
 } as NativeModelInfo;

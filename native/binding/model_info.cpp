@@ -47,6 +47,7 @@ Napi::Object describe(Napi::Env env, const Model& model) {
   info.Set("parameterCount", static_cast<double>(llama_model_n_params(handle)));
   info.Set("sizeInBytes", static_cast<double>(llama_model_size(handle)));
   info.Set("contextLength", static_cast<double>(model.hyperparameter("context_length")));
+  info.Set("positionCount", model.position_count());
   info.Set("embeddingLength", static_cast<double>(model.hyperparameter("embedding_length")));
   info.Set("layerCount", static_cast<double>(model.hyperparameter("block_count")));
   info.Set("fingerprint", model.fingerprint());

@@ -18,11 +18,10 @@ constexpr size_t kWindow = 512;
 constexpr int32_t kDecoded = 0;
 constexpr int32_t kAborted = 2;
 
-// BERT's positions are rows of a table: there is nothing behind its end.
+// Where positions are rows of a table, there is nothing behind its end.
 int32_t longest_of(const Model& model, int32_t context_size) {
-  if (model.metadata("general.architecture") != "bert") return context_size;
-  const int64_t trained = model.hyperparameter("context_length");
-  return static_cast<int32_t>(std::min<int64_t>(context_size, std::max<int64_t>(trained, 1)));
+  const int32_t positions = model.position_count();
+  return positions > 0 ? std::min(context_size, positions) : context_size;
 }
 
 // llama.cpp computes a recurrent model's texts one after the other, in an order of its own.

@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <new>
-#include <sstream>
 
 #include "backend.h"
 #include "error.h"
-#include "metadata_overrides.h"
 #include "model/fingerprint.h"
+#include "model/model_check.h"
+#include "model/model_files.h"
 
 namespace cria {
 
@@ -51,30 +51,12 @@ int32_t gpu_layers_of(const ModelOptions& options) {
   return size <= room ? -1 : static_cast<int32_t>(layers * room / size);
 }
 
-// The files of a model that begins at `path`.
-std::vector<std::string> parts_of(const llama_model* model, const std::string& path) {
-  char count[16];
-  const int32_t length = llama_model_meta_val_str(model, "split.count", count, sizeof count);
-  const int parts = length > 0 ? std::atoi(count) : 1;
-  std::vector<std::string> paths{path};
-  std::string prefix(path.size() + 1, '\0');
-  if (parts < 2 || llama_split_prefix(prefix.data(), prefix.size(), path.c_str(), 0, parts) == 0) {
-    return paths;
-  }
-  for (int part = 1; part < parts; ++part) {
-    std::string name(path.size() + 32, '\0');
-    llama_split_path(name.data(), name.size(), prefix.c_str(), part, parts);
-    paths.emplace_back(name.c_str());
-  }
-  return paths;
-}
-
-std::string text_of(const MetadataOverride& override) {
-  std::ostringstream text;
-  text << override.first << '\0' << override.second.index() << '\0';
-  std::visit([&text](const auto& value) { text << std::hexfloat << value; }, override.second);
-  text << '\0';
-  return text.str();
+// As llama.cpp shows a value.
+std::string shown(const decltype(MetadataOverride::second)& value) {
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
+  if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  if (const auto* integer = std::get_if<int64_t>(&value)) return std::to_string(*integer);
+  return std::to_string(std::get<double>(value));
 }
 
 llama_load_mode load_mode_of(const ModelOptions& options) {
@@ -84,14 +66,35 @@ llama_load_mode load_mode_of(const ModelOptions& options) {
 
 }  // namespace
 
+Model::Facts Model::check(const ModelOptions& options, const std::function<bool()>& goes_on,
+                          std::vector<llama_model_kv_override>& overrides) {
+  const ModelFiles files(options.path, goes_on);
+  overrides = read_overrides(options.metadata_overrides, files.header());
+  const Metadata metadata(files.header(), options.metadata_overrides);
+  try {
+    check_tokenizer(metadata);
+    if (!options.vocab_only) {
+      check_hyperparameters(metadata);
+      check_tensors(files.tensors());
+    }
+  } catch (const Error& error) {
+    if (error.code() != code::kModelInvalid || error.what()[0] == '"') throw;
+    throw Error(error.code(),
+                "\"" + options.path + "\" is no model that can be run: " + error.what() + ".");
+  }
+  return {metadata.keys(), fingerprint_of(files.paths()),
+          static_cast<int32_t>(position_rows(metadata, files.tensors()))};
+}
+
 std::shared_ptr<Model> Model::load(const ModelOptions& options,
                                    const std::function<bool(float)>& on_progress) {
   const backend::AbortGuard guard;
   const backend::ErrorCapture errors;
 
   std::vector<ggml_backend_dev_t> devices = devices_by_name(options.devices);
-  const std::vector<llama_model_kv_override> overrides =
-      read_overrides(options.metadata_overrides, options.path);
+  std::vector<llama_model_kv_override> overrides;
+  Facts facts = check(
+      options, [&] { return on_progress(0); }, overrides);
   std::vector<float> split = options.tensor_split;
   split.resize(llama_max_devices(), 0.0F);
 
@@ -122,6 +125,11 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
     model = llama_model_load_from_file(options.path.c_str(), params);
   } catch (const std::bad_alloc&) {
     throw Error(code::kOutOfMemory, "Not enough memory to load \"" + options.path + "\".");
+  } catch (const Error& error) {
+    // An assertion of llama.cpp's over what is in the file.
+    if (error.code() != code::kInternal) throw;
+    throw Error(code::kModelInvalid,
+                "\"" + options.path + "\" could not be loaded: " + error.what());
   }
   if (progress.aborted) {
     if (model != nullptr) llama_model_free(model);
@@ -132,17 +140,19 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
                                          errors.reason("it is no model that llama.cpp knows") +
                                          ". Expected a complete GGUF file of a supported model.");
   }
-  return std::shared_ptr<Model>(new Model(model, options));
+  return std::shared_ptr<Model>(new Model(model, options, std::move(facts)));
 }
 
-Model::Model(llama_model* model, const ModelOptions& options)
+Model::Model(llama_model* model, const ModelOptions& options, Facts facts)
     : model_(model),
+      facts_(std::move(facts)),
       vocabulary_(llama_model_get_vocab(model)),
       vocab_only_(options.vocab_only),
-      fingerprint_(fingerprint_of(parts_of(model, options.path))),
-      identity_(fingerprint_) {
-  for (const MetadataOverride& override : options.metadata_overrides)
-    identity_ += text_of(override);
+      identity_(facts_.fingerprint) {
+  for (const auto& [key, value] : options.metadata_overrides) {
+    identity_ += key + '\0' + shown(value) + '\0';
+    overridden_[key] = shown(value);
+  }
 }
 
 Model::~Model() { llama_model_free(model_); }
@@ -154,6 +164,8 @@ bool Model::generates() const {
 }
 
 std::string Model::metadata(const std::string& key) const {
+  const auto other = overridden_.find(key);
+  if (other != overridden_.end()) return other->second;
   const int32_t length = llama_model_meta_val_str(model_, key.c_str(), nullptr, 0);
   if (length < 0) return {};
   std::string value(static_cast<size_t>(length) + 1, '\0');
@@ -164,14 +176,9 @@ std::string Model::metadata(const std::string& key) const {
 
 std::vector<std::pair<std::string, std::string>> Model::metadata() const {
   std::vector<std::pair<std::string, std::string>> entries;
-  const int32_t count = llama_model_meta_count(model_);
-  for (int32_t i = 0; i < count; ++i) {
-    const int32_t length = llama_model_meta_key_by_index(model_, i, nullptr, 0);
-    if (length < 0) continue;
-    std::string key(static_cast<size_t>(length) + 1, '\0');
-    llama_model_meta_key_by_index(model_, i, key.data(), key.size());
-    key.pop_back();
-    entries.emplace_back(key, metadata(key));
+  for (const std::string& key : facts_.keys) {
+    const bool is_list = llama_model_meta_val_str(model_, key.c_str(), nullptr, 0) < 0;
+    if (!is_list || overridden_.count(key) > 0) entries.emplace_back(key, metadata(key));
   }
   return entries;
 }

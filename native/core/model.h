@@ -9,10 +9,11 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "metadata_overrides.h"
+#include "model/metadata_overrides.h"
 #include "vocabulary.h"
 
 namespace cria {
@@ -38,7 +39,8 @@ struct ModelOptions {
 class Model {
  public:
   // Blocks: for a thread of its own. `on_progress` is called on that thread with 0…1; once it
-  // returns false the load ends with ERR_DISPOSED.
+  // returns false the load ends with ERR_DISPOSED. llama.cpp sees nothing of the files that was not
+  // checked before (model/model_check.h).
   static std::shared_ptr<Model> load(const ModelOptions& options,
                                      const std::function<bool(float)>& on_progress);
 
@@ -53,12 +55,13 @@ class Model {
   // A decoder without an encoder in front: what generate() can drive.
   bool generates() const;
 
-  // A value of the file's metadata as text, empty where there is none; and all of them, in order.
+  // A value of the metadata as text, empty where there is none; and all of them, in the file's
+  // order. Overrides included, lists left out.
   std::string metadata(const std::string& key) const;
   std::vector<std::pair<std::string, std::string>> metadata() const;
 
   // Of the weights, by samples of every file: see model/fingerprint.h.
-  const std::string& fingerprint() const { return fingerprint_; }
+  const std::string& fingerprint() const { return facts_.fingerprint; }
 
   // Tells it from other models, and from the same one with other overrides.
   const std::string& identity() const { return identity_; }
@@ -66,6 +69,9 @@ class Model {
   // A whole number that the file gives for its architecture ("context_length"), 0 where it does
   // not. There also without weights, where llama.cpp's getters know nothing.
   int64_t hyperparameter(const std::string& name) const;
+
+  // Rows of the table of learnt positions, 0 where there is none: what a context may hold at most.
+  int32_t position_count() const { return facts_.position_count; }
 
   // Elements of key or value cache for one token over all layers. An upper bound where layers
   // differ.
@@ -75,9 +81,20 @@ class Model {
   std::mutex& creating() { return creating_; }
 
  private:
-  Model(llama_model* model, const ModelOptions& options);
+  // What was read from the files before llama.cpp loaded them.
+  struct Facts {
+    std::vector<std::string> keys;
+    std::string fingerprint;
+    int32_t position_count;
+  };
+  static Facts check(const ModelOptions& options, const std::function<bool()>& goes_on,
+                     std::vector<llama_model_kv_override>& overrides);
+
+  Model(llama_model* model, const ModelOptions& options, Facts facts);
 
   llama_model* model_;
+  const Facts facts_;
+  std::unordered_map<std::string, std::string> overridden_;
   const Vocabulary vocabulary_;
   const bool vocab_only_;
   const std::string fingerprint_;

@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <limits>
+#include <new>
+#include <stdexcept>
 
 #include "deep_stack.h"
 #include "error.h"
@@ -26,6 +28,26 @@ constexpr size_t kStackPerByte = 1024;
 uint64_t next_id() {
   static std::atomic<uint64_t> last{0};
   return ++last;
+}
+
+// llama.cpp looks some texts up that a vocabulary need not have, the bytes of a character above
+// all, and throws where it has none: the text's fault, and nobody else's.
+template <typename Do>
+void blaming_the_text(const Do& work) {
+  try {
+    work();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::out_of_range&) {
+    throw Error(code::kInvalidArgument,
+                "This model's vocabulary cannot write the text: it has no token for one of its "
+                "characters, nor for the bytes of it. Expected text in the model's own alphabet.");
+  } catch (const std::exception& error) {
+    throw Error(code::kInvalidArgument,
+                std::string("This model's vocabulary cannot write the text: ") + error.what());
+  }
 }
 
 }  // namespace
@@ -59,11 +81,13 @@ Tokens Vocabulary::tokenize(std::string_view text, bool special) const {
   };
   int32_t count = 0;
   const auto tokenize_all = [&] {
-    count = fill();
-    if (count < 0 && count != std::numeric_limits<int32_t>::min()) {
-      tokens.resize(static_cast<size_t>(-count));
+    blaming_the_text([&] {
       count = fill();
-    }
+      if (count < 0 && count != std::numeric_limits<int32_t>::min()) {
+        tokens.resize(static_cast<size_t>(-count));
+        count = fill();
+      }
+    });
   };
   const size_t run = longest_run(text);
   if (run > kLongestRun) {

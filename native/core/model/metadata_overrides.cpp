@@ -1,26 +1,16 @@
 #include "metadata_overrides.h"
 
-#include <gguf.h>
-
+#include <cmath>
 #include <cstring>
 #include <limits>
-#include <memory>
-#include <optional>
 
-#include "error.h"
+#include "core/error.h"
 
 namespace cria {
 
 namespace {
 
 using Value = decltype(MetadataOverride::second);
-using File = std::unique_ptr<gguf_context, decltype(&gguf_free)>;
-
-File open(const std::string& path) {
-  gguf_init_params params{};
-  params.no_alloc = true;
-  return File(gguf_init_from_file(path.c_str(), params), gguf_free);
-}
 
 [[noreturn]] void refuse(const std::string& key, const std::string& expected) {
   throw Error(code::kInvalidArgument, "Expected " + expected + " for \"" + key +
@@ -37,31 +27,31 @@ constexpr Range range_of() {
   return {std::numeric_limits<T>::min(), std::numeric_limits<T>::max()};
 }
 
-std::optional<Range> whole_numbers(gguf_type type) {
+std::optional<Range> whole_numbers(GgufType type) {
   constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
   switch (type) {
-    case GGUF_TYPE_UINT8:
+    case GgufType::kUint8:
       return range_of<uint8_t>();
-    case GGUF_TYPE_INT8:
+    case GgufType::kInt8:
       return range_of<int8_t>();
-    case GGUF_TYPE_UINT16:
+    case GgufType::kUint16:
       return range_of<uint16_t>();
-    case GGUF_TYPE_INT16:
+    case GgufType::kInt16:
       return range_of<int16_t>();
-    case GGUF_TYPE_UINT32:
+    case GgufType::kUint32:
       return range_of<uint32_t>();
-    case GGUF_TYPE_INT32:
+    case GgufType::kInt32:
       return range_of<int32_t>();
-    case GGUF_TYPE_UINT64:
+    case GgufType::kUint64:
       return Range{0, kMax};
-    case GGUF_TYPE_INT64:
+    case GgufType::kInt64:
       return range_of<int64_t>();
     default:
       return std::nullopt;
   }
 }
 
-Value in_kind_of(gguf_type type, const std::string& key, const Value& value) {
+Value in_kind_of(GgufType type, const std::string& key, const Value& value) {
   if (const std::optional<Range> range = whole_numbers(type)) {
     const auto* number = std::get_if<int64_t>(&value);
     if (number != nullptr && *number >= range->min && *number <= range->max) return value;
@@ -69,15 +59,15 @@ Value in_kind_of(gguf_type type, const std::string& key, const Value& value) {
                     std::to_string(range->max));
   }
   switch (type) {
-    case GGUF_TYPE_FLOAT32:
-    case GGUF_TYPE_FLOAT64:
+    case GgufType::kFloat32:
+    case GgufType::kFloat64:
       if (const auto* number = std::get_if<int64_t>(&value)) return static_cast<double>(*number);
       if (!std::holds_alternative<double>(value)) refuse(key, "a number");
       return value;
-    case GGUF_TYPE_BOOL:
+    case GgufType::kBool:
       if (!std::holds_alternative<bool>(value)) refuse(key, "a boolean");
       return value;
-    case GGUF_TYPE_STRING:
+    case GgufType::kString:
       if (!std::holds_alternative<std::string>(value)) refuse(key, "a string");
       return value;
     default:
@@ -101,6 +91,9 @@ llama_model_kv_override entry_of(const std::string& key, const Value& value) {
     entry.tag = LLAMA_KV_OVERRIDE_TYPE_INT;
     entry.val_i64 = *integer;
   } else if (const auto* number = std::get_if<double>(&value)) {
+    if (!(std::fabs(*number) <= std::numeric_limits<float>::max())) {
+      refuse(key, "a number that 32 bits can hold");
+    }
     entry.tag = LLAMA_KV_OVERRIDE_TYPE_FLOAT;
     entry.val_f64 = *number;
   } else {
@@ -118,18 +111,59 @@ llama_model_kv_override entry_of(const std::string& key, const Value& value) {
 }  // namespace
 
 std::vector<llama_model_kv_override> read_overrides(const std::vector<MetadataOverride>& overrides,
-                                                    const std::string& path) {
+                                                    const GgufFile& file) {
   std::vector<llama_model_kv_override> entries;
   if (overrides.empty()) return entries;
-  const File file = open(path);
   for (const auto& [key, value] : overrides) {
-    const int64_t at = file ? gguf_find_key(file.get(), key.c_str()) : -1;
-    const bool known = at >= 0;
+    // How the files are laid out is no matter of opinion, and llama.cpp would open others.
+    if (key.rfind("split.", 0) == 0 || key == "general.alignment") {
+      throw Error(code::kInvalidArgument, "\"" + key + "\" cannot be in `metadataOverrides`.");
+    }
+    const GgufValue* known = file.find(key);
     entries.push_back(
-        entry_of(key, known ? in_kind_of(gguf_get_kv_type(file.get(), at), key, value) : value));
+        entry_of(key, known != nullptr ? in_kind_of(known->type, key, value) : value));
   }
   entries.emplace_back();  // an empty key ends the list
   return entries;
+}
+
+Metadata::Metadata(const GgufFile& file, const std::vector<MetadataOverride>& overrides)
+    : file_(file), overrides_(overrides.begin(), overrides.end()), keys_(file.keys()) {
+  for (const auto& [key, value] : overrides)
+    if (file.find(key) == nullptr) keys_.push_back(key);
+  architecture_ = text("general.architecture").value_or("");
+}
+
+std::optional<std::string> Metadata::text(const std::string& key) const {
+  const auto other = overrides_.find(key);
+  if (other != overrides_.end()) {
+    if (const auto* text = std::get_if<std::string>(&other->second)) return *text;
+  }
+  const GgufValue* value = file_.find(key);
+  if (value == nullptr || value->type != GgufType::kString) return std::nullopt;
+  return std::get<std::string>(value->scalar);
+}
+
+std::optional<double> Metadata::number(const std::string& key) const {
+  const auto widened = [](const auto& value) -> std::optional<double> {
+    using T = std::decay_t<decltype(value)>;
+    if constexpr (std::is_same_v<T, std::string>)
+      return std::nullopt;
+    else
+      return static_cast<double>(value);
+  };
+  const auto other = overrides_.find(key);
+  if (other != overrides_.end()) return std::visit(widened, other->second);
+  const GgufValue* value = file_.find(key);
+  if (value == nullptr || value->is_array()) return std::nullopt;
+  return std::visit(widened, value->scalar);
+}
+
+std::vector<double> Metadata::numbers(const std::string& key) const {
+  if (const std::optional<double> one = number(key)) return {*one};
+  const GgufValue* value = file_.find(key);
+  if (value == nullptr || !value->is_array()) return {};
+  return file_.numbers(*value);
 }
 
 }  // namespace cria

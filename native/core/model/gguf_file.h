@@ -1,0 +1,106 @@
+// What a GGUF file says about itself, read by our own code: its metadata and the table of its
+// tensors, every length held against what is left of the file before anything is made of it. One
+// pass, linear in the size of the header. Knows nothing of llama.cpp, nor what a model needs: that
+// is model_check.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "byte_source.h"
+
+namespace cria {
+
+// As the format numbers them.
+enum class GgufType : uint32_t {
+  kUint8,
+  kInt8,
+  kUint16,
+  kInt16,
+  kUint32,
+  kInt32,
+  kFloat32,
+  kBool,
+  kString,
+  kArray,
+  kUint64,
+  kInt64,
+  kFloat64,
+};
+
+// "u32", as ggml calls them.
+const char* name_of(GgufType type);
+
+struct GgufValue {
+  GgufType type{};
+  // A number or a flag as it is, widened. Text that is longer than any that a check looks at is
+  // left out.
+  std::variant<uint64_t, int64_t, double, bool, std::string> scalar;
+  // Of an array: what it has, how many, and where in the file.
+  GgufType element{};
+  uint64_t count = 0;
+  uint64_t offset = 0;
+
+  bool is_array() const { return type == GgufType::kArray; }
+};
+
+struct GgufTensor {
+  std::string name;
+  std::array<int64_t, 4> shape;
+  uint32_t type;    // as ggml numbers them
+  uint64_t offset;  // from the beginning of the file
+  uint64_t size;    // bytes
+
+  int64_t elements() const { return shape[0] * shape[1] * shape[2] * shape[3]; }
+  bool is_vector() const { return shape[1] * shape[2] * shape[3] == 1; }
+};
+
+// How ggml stores a tensor's type: `elements` values in `bytes`. Nothing of what it does not know.
+struct GgufBlock {
+  uint64_t elements;
+  uint64_t bytes;
+};
+
+class GgufFile {
+ public:
+  // Far above what any model has. llama.cpp compares every key and every name with all the others,
+  // and reads lists element by element: this much takes it about a second.
+  static constexpr uint64_t kMostKeys = 8192;
+  static constexpr uint64_t kMostTensors = 8192;
+  static constexpr uint64_t kMostElements = uint64_t{1} << 23;  // of all lists together
+
+  // Throws ERR_MODEL_INVALID with what is wrong at which key or tensor, and ERR_DISPOSED once
+  // `goes_on` says no, which it is asked every now and then. The source has to outlive this.
+  GgufFile(const ByteSource& source, GgufBlock (*block_of)(uint32_t type),
+           const std::function<bool()>& goes_on);
+
+  // In the file's order.
+  const std::vector<std::string>& keys() const { return keys_; }
+  const GgufValue* find(const std::string& key) const;
+  const std::vector<GgufTensor>& tensors() const { return tensors_; }
+  const ByteSource& source() const { return source_; }
+
+  // The elements of an array of numbers, widened; those of an array of text, one after the other.
+  std::vector<double> numbers(const GgufValue& array) const;
+  void each_text(const GgufValue& array, const std::function<void(const std::string&)>& use) const;
+
+ private:
+  class Reader;
+
+  void read_metadata(Reader& reader, uint64_t count);
+  void read_tensors(Reader& reader, uint64_t count, GgufBlock (*block_of)(uint32_t type));
+  void place_tensors(uint64_t data);
+  uint64_t alignment() const;
+
+  const ByteSource& source_;
+  std::vector<std::string> keys_;
+  std::unordered_map<std::string, GgufValue> values_;
+  std::vector<GgufTensor> tensors_;
+};
+
+}  // namespace cria
