@@ -126,7 +126,7 @@ void Scheduler::refuse_waiting() {
       " sequences of the context are held by createSequence() or fork(): nothing else can begin. "
       "Dispose one of them first, or create the context with more `sequences`.";
   for (const auto& task : waiting_)
-    task->fail(code::kContextFull, message, outbox_);
+    task->fail({code::kContextFull, message}, outbox_);
   waiting_.clear();
 }
 
