@@ -1,5 +1,8 @@
-// Reads symbol tables with nm and readelf.
-const unixOnly = ["<rootDir>/test/scripts/check-binary\\.test\\.ts$"];
+// They read symbol tables with nm and readelf; make links, pipes and modes.
+const unixOnly = [
+  "<rootDir>/test/scripts/check-binary\\.test\\.ts$",
+  "<rootDir>/test/internal/replace-file\\.test\\.ts$",
+];
 
 // Needs the programs that scripts/sanitize.mjs builds, which sets this.
 const sanitized = process.env.CRIA_TEST_PATIENCE !== undefined;

@@ -2,7 +2,7 @@ import { defineConfig, type Options } from "tsup";
 
 const common: Options = {
   outDir: "dist",
-  target: "node20",
+  target: "node20.3", // as `engines` in package.json
   silent: true,
   keepNames: true, // else classes show as _Model in stacks
   // lib/engine.ts asks for import.meta.url, and takes __filename where there is none.

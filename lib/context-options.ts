@@ -158,14 +158,16 @@ export function nativeContextOptions(
  */
 export function comparableOptions(options: ContextOptions): Record<string, unknown> {
   const { contextSize = "auto", cacheLayout = "auto", cacheSize, rope } = options;
-  const { threads = "default", batchThreads = threads } = options;
+  const { threads = "default", batchThreads } = options;
   const { batchSize = Math.max(BATCH, options.microBatchSize ?? 0) } = options;
   const { microBatchSize = Math.min(MICRO_BATCH, batchSize) } = options;
   const { cacheTypeKey: key, cacheTypeValue: value, flashAttention } = readCacheTypes(options);
   return {
-    ...{ contextSize, cacheSize, batchSize, microBatchSize, threads, batchThreads },
+    ...{ contextSize, cacheSize, batchSize, microBatchSize, threads },
+    batchThreads: batchThreads === threads ? undefined : batchThreads,
     cacheLayout: cacheLayout === "auto" ? "separate" : cacheLayout,
-    ...{ flashAttention, cacheType: { key, value }, rope },
+    ...{ flashAttention, cacheType: { key, value } },
+    rope: { frequencyBase: rope?.frequencyBase, frequencyScale: rope?.frequencyScale },
   };
 }
 

@@ -163,7 +163,8 @@ export class Context implements AsyncDisposable {
    * const [yes, no] = ["yes", "no"].map((word) => model.tokenize(word)[0]);
    * const [pYes, pNo] = (await context.score("Is a llama an animal? ", [yes, no])).map(Math.exp);
    * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_CONTEXT_FULL (the prompt is longer than
-   * the context), ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY; the signal's reason
+   * the context, or sequences hold every place), ERR_QUEUE_FULL, ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY; the
+   * signal's reason
    */
   async score(
     prompt: PromptInput,
@@ -181,7 +182,7 @@ export class Context implements AsyncDisposable {
 
   /**
    * Takes one of the context's `sequences` for manual control, until it is disposed; generations share
-   * the others.
+   * the others, and where there is none they are ERR_CONTEXT_FULL: they do not wait for a disposal.
    *
    * @example
    * await using sequence = await context.createSequence();

@@ -12,13 +12,13 @@ import { opener, Windowed } from "./windowed.js";
 export interface EmbedOptions {
   /** Vectors of length 1 (L2). Default true. */
   readonly normalize?: boolean;
-  /** Takes effect within 100 ms; the promise rejects with its reason. */
+  /** Rejects with its reason at once; the engine is free soon after. */
   readonly signal?: AbortSignal;
 }
 
 /** What `Context.rank` takes besides the texts. */
 export interface RankOptions {
-  /** Takes effect within 100 ms; the promise rejects with its reason. */
+  /** Rejects with its reason at once; the engine is free soon after. */
   readonly signal?: AbortSignal;
 }
 

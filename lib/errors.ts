@@ -12,6 +12,7 @@ export type CriaErrorCode =
   | "ERR_OUT_OF_MEMORY"
   | "ERR_UNSUPPORTED"
   | "ERR_CONTEXT_FULL"
+  | "ERR_QUEUE_FULL"
   | "ERR_DECODE_FAILED"
   | "ERR_GRAMMAR_INVALID"
   | "ERR_SCHEMA_UNSUPPORTED"
@@ -133,6 +134,18 @@ export function invalid(
     ...(details === undefined ? {} : { details }),
     ...(cause === undefined ? {} : { cause }),
   });
+}
+
+/** What waits keeps its prompt: more than anybody can mean is a mistake that would end as no memory. */
+export const MAX_WAITING = 65_536;
+
+/** `where` is the noun with its article, as in "The context". */
+export function queueFull(where: string): CriaError {
+  return new CriaError(
+    "ERR_QUEUE_FULL",
+    `${where} has ${MAX_WAITING} calls that are not answered yet, and takes no more: wait for some of ` +
+      "them before you make the next",
+  );
 }
 
 /** `what` is the noun with its article, as in "The model". */

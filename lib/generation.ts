@@ -20,7 +20,7 @@ export interface GenerateOptions {
   readonly stop?: readonly string[];
   /** Control tokens that the model generates as text in the output. Default false: they leave no text. */
   readonly special?: boolean;
-  /** Takes effect within 100 ms, during the prefill too; the generation rejects with its reason. */
+  /** The generation rejects with its reason at once; the engine is free soon after, also in a prefill. */
   readonly signal?: AbortSignal;
   /**
    * Tell the log-probability of each token, and of so many of the likeliest in its place, 0…20: those
@@ -101,7 +101,7 @@ export interface GenerationResult {
  * never an unhandled rejection.
  *
  * Errors: ERR_DISPOSED (the context was disposed), ERR_CONTEXT_FULL (the prompt is longer than the
- * context), ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY; the signal's reason; what `onProgress` threw.
+ * context, or sequences hold every place), ERR_QUEUE_FULL, ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY; the signal's reason; what `onProgress` threw.
  *
  * @example
  * for await (const { text } of context.generate("Once upon a time")) process.stdout.write(text);

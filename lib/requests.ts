@@ -1,4 +1,4 @@
-import { disposedError, fromNative, type Origin } from "./errors.js";
+import { disposedError, fromNative, MAX_WAITING, type Origin, queueFull } from "./errors.js";
 import type {
   NativeAnswer,
   NativeCommand,
@@ -56,14 +56,18 @@ export class Requests {
 
   /** Throws where the arguments are to blame or the context is closed; else the receiver fails. */
   submit(receiver: Receiver, request: NativeRequest): void {
-    this.#start(request.id, receiver, () => this.native.submit(request));
+    if (this.#isFull()) receiver.fail(queueFull("The context"));
+    else this.#start(request.id, receiver, () => this.native.submit(request));
   }
 
   command(command: NativeCommand, origin: Origin): Command {
     if (this.#closed) throw disposedError("The context");
     const id = this.newId();
     const running = new Command(id, this, origin);
-    this.#start(id, running, () => this.native.command(id, command));
+    const start = () => this.native.command(id, command);
+    // What gives something back is always taken.
+    if (command.type !== "dispose" && this.#isFull()) running.fail(queueFull("The context"));
+    else this.#start(id, running, start);
     return running;
   }
 
@@ -83,6 +87,10 @@ export class Requests {
     for (const receiver of this.#pending.values()) receiver.fail(disposedError("The context"));
     this.#pending.clear();
     await this.native.close();
+  }
+
+  #isFull(): boolean {
+    return this.#pending.size >= MAX_WAITING;
   }
 
   #start(id: number, receiver: Receiver, start: () => void): void {

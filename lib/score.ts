@@ -8,7 +8,7 @@ import { copyTokens } from "./tokens.js";
 
 /** What `Context.score` takes besides the prompt and the candidates. */
 export interface ScoreOptions {
-  /** Takes effect within 100 ms; the promise rejects with its reason. */
+  /** Rejects with its reason at once; the engine is free soon after. */
   readonly signal?: AbortSignal;
   /** As in `GenerateOptions`. */
   readonly cachePrompt?: CachePrompt;

@@ -2,7 +2,16 @@ import { resolve } from "node:path";
 import { abortReason, untilAborted, watchSignal } from "./abort.js";
 import type { Context } from "./context.js";
 import { asyncDispose } from "./dispose.js";
-import { CriaError, disposedError, expected, invalid, type Origin, originAt } from "./errors.js";
+import {
+  CriaError,
+  disposedError,
+  expected,
+  invalid,
+  MAX_WAITING,
+  type Origin,
+  originAt,
+  queueFull,
+} from "./errors.js";
 import { randomSeed } from "./generate-options.js";
 import { ownFloats, ownInts } from "./internal/realm.js";
 import type { NativeAnswer, NativeCommand, NativeSamplerStep } from "./native.js";
@@ -13,7 +22,7 @@ import { isSampler, nativeSteps, type Sampler } from "./sampler.js";
 
 /** What `Sequence.evaluate` takes besides the prompt. */
 export interface EvaluateOptions {
-  /** Takes effect within 100 ms; the promise rejects with its reason, the sequence is as it was. */
+  /** Rejects with its reason at once, and leaves the sequence as it was; the engine is free soon after. */
   readonly signal?: AbortSignal;
 }
 
@@ -47,9 +56,6 @@ const dropped = new FinalizationRegistry<{ requests: Requests; sequence: number 
   ({ requests, sequence }) => requests.release(sequence),
 );
 
-/** What comes after the disposal of a sequence that is not there any more is settled already. */
-const nothing = () => {};
-
 /**
  * Manual control over one of the context's `sequences`: evaluate, look at the logits, choose, go back,
  * branch. Made by `Context.createSequence` and by `fork`. Its methods are carried out one after the other
@@ -75,6 +81,8 @@ export class Sequence implements AsyncDisposable {
   /** Forgotten when the engine forgets their state, so that one without a seed draws anew. */
   readonly #samplers: Map<Sampler, NativeSampler>;
   #last: Promise<void> = Promise.resolve();
+  /** Calls whose turn has not ended. */
+  #waiting = 0;
   #running: Command | undefined;
   #closing: Promise<void> | undefined;
 
@@ -177,7 +185,8 @@ export class Sequence implements AsyncDisposable {
    *
    * @example
    * await using other = await sequence.fork();
-   * @throws {CriaError} ERR_CONTEXT_FULL at once where no sequence is free, ERR_DISPOSED
+   * @throws {CriaError} ERR_CONTEXT_FULL at once where no sequence is free, ERR_OUT_OF_MEMORY,
+   * ERR_DISPOSED
    */
   async fork(): Promise<Sequence> {
     this.#assertAlive();
@@ -208,12 +217,14 @@ export class Sequence implements AsyncDisposable {
   }
 
   /**
-   * Writes what is evaluated to a file, which is there completely or not at all. The state of samplers
-   * is not part of it. A relative path counts from the working directory at the call.
+   * Writes what is evaluated to a file, which is there completely or as it was before. The state of
+   * samplers is not part of it. A relative path counts from the working directory at the call; a link is
+   * followed, and a file that is replaced keeps its mode.
    *
    * @example
    * await sequence.save("system-prompt.state");
-   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_STATE_INVALID (it cannot be written)
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_STATE_INVALID (it cannot be
+   * written, or is no regular file)
    */
   async save(path: string): Promise<void> {
     this.#assertAlive();
@@ -225,8 +236,8 @@ export class Sequence implements AsyncDisposable {
   }
 
   /**
-   * Replaces what is evaluated by what a `save` wrote, of the same model and with the same LoRA
-   * adapters, in a context of the same `sequences`, `cacheLayout`, `cacheType` and `flashAttention`;
+   * Replaces what is evaluated by what a `save` wrote, of the same model in a context of the same
+   * `sequences` (in the separate layout), `cacheLayout`, `cacheType`, `flashAttention` and `rope`;
    * nothing is evaluated. Where it is refused, the sequence is as it was.
    *
    * @example
@@ -274,11 +285,16 @@ export class Sequence implements AsyncDisposable {
 
   /** Runs it when everything before it has ended, however that ended. */
   #queue<T>(operation: () => Promise<T>): Promise<T> {
+    if (this.#waiting >= MAX_WAITING) throw queueFull("The sequence");
+    this.#waiting += 1;
     const turn = this.#last.then(() => {
       this.#assertAlive();
       return operation();
     });
-    this.#last = turn.then(nothing, nothing);
+    const ended = () => {
+      this.#waiting -= 1;
+    };
+    this.#last = turn.then(ended, ended);
     return turn;
   }
 

@@ -25,8 +25,20 @@ function finishAll(order: (ids: number[]) => number[] = (ids) => ids): void {
   for (const id of order(native.requests.map(({ id }) => id))) native.finish(id);
 }
 
+test("the batch's options are those of the call, whatever becomes of them", async () => {
+  const stop = ["a"];
+  const results = context.generateMany([{ prompt: "x" }, { prompt: "y" }], { stop });
+  stop.push("b");
+  const seen = indexes(results);
+  await settled();
+  expect(native.requests.map((one) => one.stop)).toEqual([["a"], ["a"]]);
+  finishAll();
+  expect(await seen).toEqual([0, 1]);
+});
+
 describe("arguments", () => {
-  test.each([undefined, null, 3, "abc", {}, { [Symbol.iterator]: 1 }])(
+  const noLists = [Object("abc"), Buffer.from("abc"), new Uint16Array(2)];
+  test.each([undefined, null, 3, "abc", {}, { [Symbol.iterator]: 1 }, ...noLists])(
     "%p is no iterable of requests",
     (requests) => {
       expect(() => context.generateMany(requests as never)).toThrow(code("ERR_INVALID_ARGUMENT"));

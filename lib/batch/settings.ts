@@ -52,7 +52,8 @@ export function contextSettings(options: ContextOptions): Record<string, unknown
 }
 
 export function digestOf(settings: Settings): string {
-  return hashOf(...Object.entries(settings).map(([name, value]) => `${name}=${textOf(value)}`));
+  const entries = Object.entries(settings).map(([name, value]) => `${name}=${textOf(value)}`);
+  return hashOf(...entries.sort());
 }
 
 export interface Difference {

@@ -13,7 +13,7 @@ import { guardVariant } from "./recognise.js";
 import type { GuardCategory, GuardOptions, GuardVerdict } from "./types.js";
 
 export interface ModerateOptions {
-  /** Takes effect within 100 ms; the promise rejects with its reason. */
+  /** Rejects with its reason at once; the engine is free soon after. */
   readonly signal?: AbortSignal;
   /**
    * Whether the model is asked what is violated, which takes a few tokens. Default: where the score

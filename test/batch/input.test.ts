@@ -73,7 +73,7 @@ test.each<[string, unknown]>([
 test.each(["a line", 5, null])(
   "an item %p is no line, and no error for each line",
   async (item) => {
-    const { output, summary } = run([{ prompt: "eins" }, item as unknown as object]);
+    const { output, summary } = run([{ prompt: "eins" }, item as never]);
     await expect(summary).rejects.toMatchObject({
       code: "ERR_INVALID_ARGUMENT",
       message: expect.stringContaining("`options.input[1]`"),
