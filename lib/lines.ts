@@ -44,15 +44,16 @@ export class LineSplitter {
     return this.#behind;
   }
 
-  /** A chunk is copied, since its source may read the next one into the same buffer. */
-  *push(borrowed: Uint8Array): Generator<Line> {
-    const chunk = new Uint8Array(borrowed);
+  *push(chunk: Uint8Array): Generator<Line> {
     this.#pushed += chunk.length;
     let start = 0;
     for (;;) {
       const end = chunk.indexOf(LINE_FEED, start);
       this.#keep(chunk.subarray(start, end < 0 ? chunk.length : end));
-      if (end < 0) return;
+      if (end < 0) {
+        this.#own();
+        return;
+      }
       this.#behind += this.#length + 1;
       yield* this.#finish();
       start = end + 1;
@@ -74,6 +75,12 @@ export class LineSplitter {
     this.#length += part.length;
     if (this.#length > this.#maxBytes) this.#parts = [];
     else if (part.length > 0) this.#parts.push(part);
+  }
+
+  /** What is left of a chunk is copied: its source may read the next one into the same buffer. */
+  #own(): void {
+    const last = this.#parts.pop();
+    if (last !== undefined) this.#parts.push(new Uint8Array(last));
   }
 
   *#finish(): Generator<Line> {

@@ -150,15 +150,15 @@ describe("a context's sequences", () => {
     await create();
   });
 
-  test("that are not taken are left to generations, which wait where none is", async () => {
+  test("that are not taken are left to generations, which are refused where none is", async () => {
     const all = await Promise.all([0, 1, 2].map(() => create()));
     const options = { sampler: endless, maxTokens: 4 };
     expect((await context.generate("The", options).result()).tokens).toHaveLength(4);
     all.push(await create());
-    const waiting = context.generate("The", options);
-    expect(context.stats.queuedGenerations).toBe(1);
+    const refused = context.generate("The", options).result();
+    await expect(refused).rejects.toEqual(code("ERR_CONTEXT_FULL"));
     await all[0]?.dispose();
-    expect((await waiting.result()).tokens).toHaveLength(4);
+    expect((await context.generate("The", options).result()).tokens).toHaveLength(4);
   });
 
   test("hold contextSize tokens, and are as before where more are refused", async () => {
