@@ -1,5 +1,5 @@
 import type { Context } from "../context.js";
-import { expected } from "../errors.js";
+import { expected, MAX_WAITING, queueFull } from "../errors.js";
 import {
   type ChatMessage,
   type ChatMessageInput,
@@ -35,6 +35,8 @@ export class ChatSession {
   readonly #options: ChatTurnOptions;
   readonly #history: SessionHistory;
   #last: Promise<unknown> = Promise.resolve();
+  /** Turns that have not ended. */
+  #waiting = 0;
 
   /** @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED */
   constructor(context: Context, options?: ChatSessionOptions) {
@@ -58,17 +60,21 @@ export class ChatSession {
    *
    * @param input the user's text, or messages: results of tools that the caller carried out, several
    * messages at once
-   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED, ERR_QUEUE_FULL
    */
   send(
     input: string | ChatMessageInput | readonly ChatMessageInput[],
     options?: ChatTurnOptions,
   ): ChatTurn {
+    if (this.#waiting >= MAX_WAITING) throw queueFull("The session");
     const checked = readTurnOptions(this.#options, options, this.#context.model);
     const conductor = new Conductor(this.#context, this.#history, readInput(input), checked);
     const turn = new RunningTurn((to) => conductor.run(to), this.#last, checked.generate.signal);
     // Also behind those before it, which it leaves alone when it is stopped while it waits.
-    this.#last = Promise.allSettled([this.#last, turn.result()]);
+    this.#waiting += 1;
+    this.#last = Promise.allSettled([this.#last, turn.result()]).then(() => {
+      this.#waiting -= 1;
+    });
     return turn;
   }
 }
