@@ -138,7 +138,7 @@ const makers = [
       temperature = 1;
     })(),
   () => callback,
-  () => class {},
+  () => class extends Trap {},
   () => async () => callback(),
   () => function* () {},
   () => Buffer.from("bytes"),
