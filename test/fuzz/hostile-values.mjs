@@ -139,7 +139,7 @@ const makers = [
     })(),
   () => callback,
   () => class extends Trap {},
-  () => async () => callback(),
+  () => async () => 1,
   () => function* () {},
   () => Buffer.from("bytes"),
   () => new AbortController().signal,
