@@ -6,6 +6,7 @@ import type { ContextOptions } from "../context-options.js";
 import { expected, invalid } from "../errors.js";
 import { readGuardOptions } from "../guard/policy.js";
 import { jsonText } from "../messages/json.js";
+import { guarded } from "../messages/messages.js";
 import type { Model } from "../model.js";
 import {
   abortSignal,
@@ -69,6 +70,16 @@ const SEQUENCES_MAX = 256;
  * with their own `code` (ENOSPC), after which the output can be resumed; the signal's reason
  */
 export async function runBatch(model: Model, options: RunBatchOptions): Promise<BatchSummary> {
+  // Some options are looked at more than once: what throws only then is the caller's, too.
+  const { checked, engine, settings } = guarded(options, "options", () => prepare(model, options));
+  try {
+    return await carryOut(checked, engine, settings);
+  } finally {
+    await engine.dispose();
+  }
+}
+
+function prepare(model: Model, options: RunBatchOptions) {
   const given = readOptions(options, "options", BATCH);
   const {
     sequences,
@@ -119,11 +130,7 @@ export async function runBatch(model: Model, options: RunBatchOptions): Promise<
     guardOptions: structuredClone(guardOptions),
     context: ownContextOptions(context ?? {}),
   });
-  try {
-    return await carryOut(checked, engine, settings);
-  } finally {
-    await engine.dispose();
-  }
+  return { checked, engine, settings };
 }
 
 function ownContextOptions(options: ContextOptions): ContextOptions {

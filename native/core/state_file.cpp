@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "engine/file_replacement.h"
+#include "engine/state_layout.h"
 #include "error.h"
 
 namespace cria {
@@ -109,6 +110,7 @@ StateFile read_state_file(const std::string& path, uint64_t fingerprint) {
   in.read(reinterpret_cast<char*>(file.state.data()),
           static_cast<std::streamsize>(header.state_size));
   if (!in || checksum(file) != header.checksum) fail(path, "is damaged.");
+  if (claims_too_many_cells(file.state, file.tokens.size())) fail(path, "is damaged.");
   return file;
 }
 

@@ -138,8 +138,8 @@ const makers = [
       temperature = 1;
     })(),
   () => callback,
-  () => class {},
-  () => async () => callback(),
+  () => class extends Trap {},
+  () => async () => 1,
   () => function* () {},
   () => Buffer.from("bytes"),
   () => new AbortController().signal,

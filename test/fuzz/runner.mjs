@@ -30,6 +30,8 @@ const counts = { runs: 0, worked: 0, refused: 0 };
 /** A coded error, of the user's side or of the engine's, but never one of cria's own faults. */
 function inOrder(error) {
   if (error === REASON || error instanceof CallbackTrap) return true;
+  // A class, or a revoked function, given as a callback: JavaScript itself refuses to call it.
+  if (/^Class constructors? |^Cannot perform 'apply' on a proxy/.test(error?.message)) return true;
   return CriaError.is(error) && error.code !== "ERR_INTERNAL" && error.message !== "";
 }
 

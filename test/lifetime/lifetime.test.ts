@@ -1,6 +1,11 @@
 import { availableParallelism } from "node:os";
 import { type ChildOptions, type End, QUIET, runScript } from "../support/child.js";
 
+/** Under sanitizers in CI (scripts/sanitize.mjs --short) a fifth of all rounds. */
+const part = process.env.CRIA_TEST_SHORT === undefined ? 1 : 5;
+const ROUNDS = String(25 / part);
+const EXITS = 20 / part;
+
 /** Runs the children side by side, as many as there are processors. */
 async function runAll(runs: readonly [script: string, options: ChildOptions][]): Promise<End[]> {
   const ends: End[] = [];
@@ -22,27 +27,27 @@ function children(count: number, script: string, make: (i: number) => ChildOptio
 const quiet = (count: number) => Array.from({ length: count }, () => QUIET);
 
 test("workers may be terminated in the middle of anything, 100 times", async () => {
-  const runs = children(4, "terminate-worker.mjs", () => ({ args: ["25"], deadline: 120_000 }));
+  const runs = children(4, "terminate-worker.mjs", () => ({ args: [ROUNDS], deadline: 120_000 }));
   expect(await runAll(runs)).toEqual(quiet(4));
 }, 240_000);
 
 test("models and contexts may be disposed in the middle of anything, 100 times each", async () => {
-  const runs = children(4, "dispose.mjs", () => ({ args: ["25"], deadline: 120_000 }));
+  const runs = children(4, "dispose.mjs", () => ({ args: [ROUNDS], deadline: 120_000 }));
   expect(await runAll(runs)).toEqual(quiet(4));
 }, 240_000);
 
 test("what is dropped without dispose is collected, 100 times", async () => {
-  const options = { args: ["25"], execArgv: ["--expose-gc"], deadline: 120_000 };
+  const options = { args: [ROUNDS], execArgv: ["--expose-gc"], deadline: 120_000 };
   expect(await runAll(children(4, "drop.mjs", () => options))).toEqual(quiet(4));
 }, 240_000);
 
 test("sequences, scores and batches may be dropped or disposed in the middle, 100 times", async () => {
-  const options = { args: ["25"], execArgv: ["--expose-gc"], deadline: 120_000 };
+  const options = { args: [ROUNDS], execArgv: ["--expose-gc"], deadline: 120_000 };
   expect(await runAll(children(4, "sequences.mjs", () => options))).toEqual(quiet(4));
 }, 240_000);
 
 test("embeddings may be dropped, aborted or disposed in the middle, 100 times", async () => {
-  const options = { args: ["25"], execArgv: ["--expose-gc"], deadline: 120_000 };
+  const options = { args: [ROUNDS], execArgv: ["--expose-gc"], deadline: 120_000 };
   expect(await runAll(children(4, "embeddings.mjs", () => options))).toEqual(quiet(4));
 }, 240_000);
 
@@ -50,12 +55,12 @@ test.each(["sequences.mjs", "embeddings.mjs"])(
   "the process may exit during any of %s, 20 times",
   async (script) => {
     const execArgv = ["--expose-gc"];
-    const runs = children(20, script, (i) => ({
+    const runs = children(EXITS, script, (i) => ({
       args: [String(i), "exit"],
       execArgv,
       deadline: 20_000,
     }));
-    expect(await runAll(runs)).toEqual(quiet(20));
+    expect(await runAll(runs)).toEqual(quiet(EXITS));
   },
   240_000,
 );
@@ -76,12 +81,12 @@ describe("the process may exit, 140 times in all", () => {
   ])(
     "during %s %s",
     async (phase, how) => {
-      const runs = children(20, "exit.mjs", (i) => ({
+      const runs = children(EXITS, "exit.mjs", (i) => ({
         args: [String(i), phase, how],
         deadline: 20_000,
       }));
       const asked = { ...QUIET, code: 7 };
-      expect(await runAll(runs)).toEqual(Array(20).fill(asked));
+      expect(await runAll(runs)).toEqual(Array(EXITS).fill(asked));
     },
     240_000,
   );
@@ -89,7 +94,7 @@ describe("the process may exit, 140 times in all", () => {
 
 test("what is held does not grow over generations and contexts that come and go", async () => {
   const { stdout, ...end } = await runScript("lifetime/churn.mjs", {
-    args: ["--generations", "400", "--seed", "7"],
+    args: ["--generations", String(400 / part), "--seed", "7"],
     execArgv: ["--expose-gc"],
     deadline: 200_000,
   });

@@ -2,6 +2,7 @@
 // in them is the matter of sequences-test.cpp.
 
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -170,6 +171,36 @@ TEST(any_bytes) {
     write_bytes(path, damaged);
     CHECK_EQ(reading(path), "ERR_STATE_INVALID");
   }
+}
+
+// With a checksum that is right: llama.cpp would make room for two billion cells before it reads
+// one.
+TEST(a_state_with_more_cells_than_tokens) {
+  const Folder folder;
+  const std::string path = folder.file("state");
+  const auto reading_with = [&](std::vector<uint32_t> words) {
+    StateFile file{kFingerprint, {1, 2}, {}};
+    file.state.resize(words.size() * sizeof(uint32_t));
+    std::memcpy(file.state.data(), words.data(), file.state.size());
+    cria::write_state_file(path, file);
+    return reading(path);
+  };
+  constexpr uint32_t kMany = 0x80000002;
+  CHECK_EQ(reading_with({0, 0, 1, 2}), "none");
+  CHECK_EQ(reading_with({0, 0, 1, 3}), "ERR_STATE_INVALID");
+  CHECK_EQ(reading_with({0, 0, 1, kMany}), "ERR_STATE_INVALID");
+  CHECK_EQ(reading_with({0, 0, 3, 0, 0, kMany}), "ERR_STATE_INVALID");
+  // One cell in one layer with rows of 4 bytes, then the cache of layers that look back less far.
+  const std::vector<uint32_t> cache = {0, 0, 1, 1, 0, 1, 0, 0, 1, 0, 4, 0, 7, 0, 4, 0, 7, 1};
+  const auto followed_by = [&](uint32_t cells) {
+    std::vector<uint32_t> words = cache;
+    words.push_back(cells);
+    return words;
+  };
+  CHECK_EQ(reading_with(followed_by(2)), "none");
+  CHECK_EQ(reading_with(followed_by(kMany)), "ERR_STATE_INVALID");
+  // Caches of other kinds are llama.cpp's matter.
+  CHECK_EQ(reading_with({0, 0, 1, 1, 5, 6, 7, 8, 9, kMany, kMany}), "none");
 }
 
 TEST(another_fingerprint) {
