@@ -185,8 +185,11 @@ constexpr std::string_view kHeadless[] = {
 };
 
 std::string shown(double value) {
+  if (value == std::floor(value) && std::fabs(value) < 1e15) {
+    return std::to_string(static_cast<int64_t>(value));
+  }
   std::ostringstream text;
-  text.precision(9);
+  text.precision(7);  // of 32 bits
   text << value;
   return text.str();
 }
