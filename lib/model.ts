@@ -76,7 +76,7 @@ export class Model implements AsyncDisposable {
   readonly fingerprint: string;
   /** What it was loaded with, as far as results depend on it. */
   readonly loadOptions: ModelLoadOptions;
-  /** The file's key-value pairs, arrays left out. */
+  /** The file's key-value pairs in its order, with `metadataOverrides`, arrays left out. */
   readonly metadata: ReadonlyMap<string, string>;
   /** The file's own chat template (Jinja), or null. */
   readonly chatTemplate: string | null;

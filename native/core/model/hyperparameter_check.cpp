@@ -185,8 +185,11 @@ constexpr std::string_view kHeadless[] = {
 };
 
 std::string shown(double value) {
+  if (value == std::floor(value) && std::fabs(value) < 1e15) {
+    return std::to_string(static_cast<int64_t>(value));
+  }
   std::ostringstream text;
-  text.precision(9);
+  text.precision(7);  // of 32 bits
   text << value;
   return text.str();
 }
@@ -277,6 +280,10 @@ class Check {
       refuse(metadata_.key("nextn_predict_layers"), "less than \"block_count\"",
              shown(number("nextn_predict_layers", 0)));
     }
+    // Its graph has a window in any case, its cache only if this says so.
+    if (is({"afmoe"}) && number("attention.sliding_window", 0) < 1) {
+      refuse(metadata_.key("attention.sliding_window"), "at least 1", "0 or nothing");
+    }
     // -1 says nothing.
     const double pooling = number("pooling_type", 0);
     if (pooling > 4 && pooling != std::numeric_limits<uint32_t>::max()) {
@@ -322,7 +329,9 @@ class Check {
     const auto check = [this](const char* name, const char* length, double otherwise) {
       const double own = number(length, 0);
       const double width = own > 0 ? own : otherwise;
-      const double rotated = number(name, 0);
+      const double rotated = number(name, -1);
+      if (rotated < 0) return;  // the whole head
+      if (rotated == 0) refuse(metadata_.key(name), "at least 2", "0");
       if (std::fmod(rotated, 2) != 0) refuse(metadata_.key(name), "even", shown(rotated));
       if (width > 0 && rotated > width) {
         refuse(metadata_.key(name), "at most the width of a head (" + shown(width) + ")",
@@ -332,9 +341,12 @@ class Check {
     const std::vector<double> heads = metadata_.numbers(metadata_.key("attention.head_count"));
     const double all = of_layer(heads, 0, 0);
     const double width = all > 0 ? std::floor(number("embedding_length", 0) / all) : 0;
-    check("rope.dimension_count", "attention.key_length", width);
-    check("rope.dimension_count_swa", "attention.key_length_swa",
-          number("attention.key_length", width));
+    // Nothing reads it elsewhere. With 0 ggml's loop has no end.
+    if (all > 0) check("rope.dimension_count", "attention.key_length", width);
+    if (all > 0 && number("attention.sliding_window", 0) > 0) {
+      check("rope.dimension_count_swa", "attention.key_length_swa",
+            number("attention.key_length", width));
+    }
     const std::string key = metadata_.key("rope.dimension_sections");
     const std::vector<double> sections = metadata_.numbers(key);
     if (sections.size() > 4) refuse(key, "at most 4 numbers", std::to_string(sections.size()));

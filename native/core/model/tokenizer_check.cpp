@@ -50,7 +50,7 @@ void check_numbers(const Metadata& metadata, const char* key, uint64_t tokens, d
   const GgufValue* list = list_of(metadata, key, false);
   if (list == nullptr) return;
   if (list->count < tokens) {
-    refuse(key, "a list of " + std::to_string(tokens) + ", one for each token,",
+    refuse(key, "a list of " + std::to_string(tokens) + ", one for each token",
            std::to_string(list->count));
   }
   for (const double value : metadata.file().numbers(*list)) {
