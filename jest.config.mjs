@@ -5,10 +5,8 @@ const unixOnly = ["<rootDir>/test/scripts/check-binary\\.test\\.ts$"];
 const sanitized = process.env.CRIA_TEST_PATIENCE !== undefined;
 const sanitizedOnly = ["<rootDir>/test/fuzz/native/"];
 
-/** @type {import("jest").Config} */
-export default {
+const common = {
   testEnvironment: sanitized ? "<rootDir>/test/support/patient-environment.mjs" : "node",
-  testMatch: ["<rootDir>/test/**/*.test.ts"],
   testPathIgnorePatterns: [
     ...(process.platform === "win32" ? unixOnly : []),
     ...(sanitized ? [] : sanitizedOnly),
@@ -26,5 +24,41 @@ export default {
       },
     ],
   },
-  testTimeout: 30_000,
+};
+
+/** What is compared with llama.cpp's own results, or with cria's under other circumstances. */
+const exactness = [
+  "embed",
+  "exactness",
+  "greedy",
+  "logprobs",
+  "sampler-reference",
+  "score",
+  "sequence",
+];
+
+const native = {
+  ...common,
+  displayName: "native",
+  testMatch: ["<rootDir>/test/**/*.test.ts"],
+};
+
+/** The instructions of prebuilds, which round in another way than most machines' own. */
+const portable = {
+  ...common,
+  displayName: "portable",
+  testMatch: [
+    ...exactness.map((name) => `<rootDir>/test/${name}.test.ts`),
+    "<rootDir>/test/native/core.test.ts",
+  ],
+  setupFiles: ["<rootDir>/test/support/portable.ts"],
+};
+
+/** @type {import("jest").Config} */
+export default {
+  // Contexts take all processors: tests beside each other would only wait for each other.
+  maxWorkers: 1,
+  testTimeout: 120_000,
+  // A sanitizer has a build of its own.
+  projects: sanitized ? [native] : [native, portable],
 };

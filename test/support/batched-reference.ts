@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
-import { MODEL, REFERENCE } from "./paths.js";
+import { MODEL, program } from "./paths.js";
 
-const PROGRAM = REFERENCE.replace(/cria-reference(?=(\.exe)?$)/, "cria-batched-reference");
+const PROGRAM = program("batched-reference");
 
 /** Two candidates no further apart may change places when they are computed in another order. */
 export const NEAR_TIE = 0.25;
