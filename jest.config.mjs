@@ -58,7 +58,8 @@ const portable = {
 export default {
   // Contexts take all processors: tests beside each other would only wait for each other.
   maxWorkers: 1,
-  testTimeout: 120_000,
+  // No test measures time by it: it is there for what would never end.
+  testTimeout: 300_000,
   // A sanitizer has a build of its own.
   projects: sanitized ? [native] : [native, portable],
 };

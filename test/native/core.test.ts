@@ -52,5 +52,5 @@ test.each([
     expect(stderr).toBe("");
     expect(code).toBe(0);
   },
-  300_000,
+  900_000,
 );
