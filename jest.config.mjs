@@ -8,10 +8,8 @@ const unixOnly = [
 const sanitized = process.env.CRIA_TEST_PATIENCE !== undefined;
 const sanitizedOnly = ["<rootDir>/test/fuzz/native/"];
 
-/** @type {import("jest").Config} */
-export default {
+const common = {
   testEnvironment: sanitized ? "<rootDir>/test/support/patient-environment.mjs" : "node",
-  testMatch: ["<rootDir>/test/**/*.test.ts"],
   testPathIgnorePatterns: [
     ...(process.platform === "win32" ? unixOnly : []),
     ...(sanitized ? [] : sanitizedOnly),
@@ -29,5 +27,42 @@ export default {
       },
     ],
   },
-  testTimeout: 30_000,
+};
+
+/** What is compared with llama.cpp's own results, or with cria's under other circumstances. */
+const exactness = [
+  "embed",
+  "exactness",
+  "greedy",
+  "logprobs",
+  "sampler-reference",
+  "score",
+  "sequence",
+];
+
+const native = {
+  ...common,
+  displayName: "native",
+  testMatch: ["<rootDir>/test/**/*.test.ts"],
+};
+
+/** The instructions of prebuilds, which round in another way than most machines' own. */
+const portable = {
+  ...common,
+  displayName: "portable",
+  testMatch: [
+    ...exactness.map((name) => `<rootDir>/test/${name}.test.ts`),
+    "<rootDir>/test/native/core.test.ts",
+  ],
+  setupFiles: ["<rootDir>/test/support/portable.ts"],
+};
+
+/** @type {import("jest").Config} */
+export default {
+  // Contexts take all processors: tests beside each other would only wait for each other.
+  maxWorkers: 1,
+  // No test measures time by it: it is there for what would never end.
+  testTimeout: 300_000,
+  // A sanitizer has a build of its own.
+  projects: sanitized ? [native] : [native, portable],
 };

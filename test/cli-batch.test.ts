@@ -10,7 +10,7 @@ const LINES = [
 ];
 
 function batch(input: string, output: string, ...more: string[]): string[] {
-  const common = ["--threads", "1", "--context-size", "256", "--max-tokens", "4"];
+  const common = ["--context-size", "256", "--max-tokens", "4"];
   return ["batch", DEMO_MODEL, input, "-o", output, ...common, ...more];
 }
 

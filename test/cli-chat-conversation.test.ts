@@ -19,7 +19,7 @@ afterAll(async () => {
 });
 
 test("a file that is refused leaves the conversation as it was, and one that is loaded replaces it", async () => {
-  const context = await model.createContext({ threads: 1 });
+  const context = await model.createContext();
   const conversation = new Conversation(context, {
     generate: { sampler: Sampler.greedy(), maxTokens: 8 },
     tools: [],

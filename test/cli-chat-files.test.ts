@@ -21,7 +21,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-const GREEDY = ["--threads", "1", "--temperature", "0", "--max-tokens", "60", "--quiet"];
+const GREEDY = ["--temperature", "0", "--max-tokens", "60", "--quiet"];
 const chat = (lines: string[], ...args: string[]) =>
   cria(["chat", DEMO_MODEL, ...GREEDY, ...args], `${lines.join("\n")}\n`);
 const at = (name: string) => join(directory, name);

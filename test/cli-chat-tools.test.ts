@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true }));
 
-const GREEDY = ["--threads", "1", "--temperature", "0", "--max-tokens", "60"];
+const GREEDY = ["--temperature", "0", "--max-tokens", "60"];
 
 const IMPORT = `import { defineTool } from ${JSON.stringify(String(pathToFileURL(join(DIST, "index.js"))))};`;
 const PARAMETERS = `{

@@ -1,6 +1,6 @@
 import { cria, DEMO_MODEL, finish, start } from "./support/cli.js";
 
-const GREEDY = ["--threads", "1", "--temperature", "0", "--max-tokens", "60", "--quiet"];
+const GREEDY = ["--temperature", "0", "--max-tokens", "60", "--quiet"];
 const chat = (lines: string[], ...args: string[]) =>
   cria(["chat", DEMO_MODEL, ...GREEDY, ...args], `${lines.join("\n")}\n`);
 
@@ -40,7 +40,7 @@ describe("cria chat", () => {
   });
 
   test("sums up on stderr, unless quiet", async () => {
-    const args = ["chat", DEMO_MODEL, "--threads", "1", "--max-tokens", "5"];
+    const args = ["chat", DEMO_MODEL, "--max-tokens", "5"];
     const { stderr } = await cria(args, "Hello\nHello again\n");
     expect(stderr).toMatch(/^2 answers, \d+ tokens in \d+ ms \([\d.]+ tokens\/s\)\n$/);
   });
@@ -48,10 +48,7 @@ describe("cria chat", () => {
   test("--system is read by the model", async () => {
     const question = "What is a baby llama called?";
     const usage = async (...args: string[]) => {
-      const child = await cria(
-        ["chat", DEMO_MODEL, "--threads", "1", "--context-size", "256", ...args],
-        question,
-      );
+      const child = await cria(["chat", DEMO_MODEL, "--context-size", "256", ...args], question);
       return child.stderr;
     };
     expect(await usage("--system", "Be kind. ".repeat(400))).toContain("[ERR_CONTEXT_FULL]");

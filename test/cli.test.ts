@@ -16,8 +16,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(directory, { recursive: true }));
 
-// One thread: several of these run at once, and threads that wait for each other would crawl.
-const generate = (...args: string[]) => ["generate", DEMO_MODEL, "--threads", "1", ...args];
+const generate = (...args: string[]) => ["generate", DEMO_MODEL, ...args];
 /** Runs for longer than any test waits. */
 const endless = () =>
   generate("Once", "--grammar", endlessGrammar, "--context-size", "60000", "--quiet");

@@ -12,7 +12,7 @@ let endless: Sampler;
 
 beforeAll(async () => {
   model = await Model.load(MODEL);
-  context = await model.createContext({ contextSize: 256, sequences: 4, threads: 1 });
+  context = await model.createContext({ contextSize: 256, sequences: 4 });
   endless = greedy.with({ logitBias: forbidden(endTokens(model)) });
 });
 afterAll(() => model.dispose());
@@ -202,7 +202,7 @@ describe("prompts", () => {
   });
 
   test("tell how far they are evaluated", async () => {
-    const small = await model.createContext({ contextSize: 256, batchSize: 16, threads: 1 });
+    const small = await model.createContext({ contextSize: 256, batchSize: 16 });
     const seen: [number, number][] = [];
     const onProgress = (evaluated: number, total: number) => seen.push([evaluated, total]);
     const prompt = new Int32Array(100).fill(model.tokenize("a")[0] as number);
@@ -218,7 +218,7 @@ describe("prompts", () => {
 
 describe("queue", () => {
   test("holds what exceeds the sequences and takes it in order", async () => {
-    const one = await model.createContext({ contextSize: 128, threads: 1 });
+    const one = await model.createContext({ contextSize: 128 });
     const order: number[] = [];
     const generations = [0, 1, 2, 3].map((index) => {
       const generation = one.generate("The", { sampler: endless, maxTokens: 16 });
@@ -246,7 +246,7 @@ describe("queue", () => {
 
 describe("usage and timings", () => {
   test("add up", async () => {
-    const fresh = await model.createContext({ contextSize: 128, threads: 1 });
+    const fresh = await model.createContext({ contextSize: 128 });
     const before = performance.now();
     const { usage, timings } = await fresh
       .generate("The llama", { sampler: endless, maxTokens: 32 })
@@ -265,7 +265,7 @@ describe("usage and timings", () => {
   });
 
   test("of the context count what was evaluated", async () => {
-    const fresh = await model.createContext({ contextSize: 128, threads: 1 });
+    const fresh = await model.createContext({ contextSize: 128 });
     expect(fresh.stats).toMatchObject({ decodedTokens: 0, batches: 0 });
     const { usage } = await fresh
       .generate("The llama", { sampler: endless, maxTokens: 10 })
@@ -285,7 +285,6 @@ describe.each(["separate", "shared"] as const)("the %s layout", (cacheLayout) =>
       sequences: 3,
       cacheLayout,
       ...(cacheLayout === "shared" && { cacheSize: 200 }),
-      threads: 1,
     });
     const results = await Promise.all(
       Array.from({ length: 9 }, (_, i) =>

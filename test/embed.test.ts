@@ -54,7 +54,7 @@ async function withContext<T>(
   options: ContextOptions,
   use: (context: Context) => Promise<T>,
 ): Promise<T> {
-  const context = await model.createContext({ embeddings: true, threads: 1, ...options });
+  const context = await model.createContext({ embeddings: true, ...options });
   try {
     return await use(context);
   } finally {
@@ -252,7 +252,7 @@ describe("a context", () => {
       await expect(context.score("a", [1])).rejects.toEqual(code("ERR_UNSUPPORTED"));
       await expect(context.createSequence()).rejects.toEqual(code("ERR_UNSUPPORTED"));
     });
-    const context = await llama.createContext({ contextSize: 64, threads: 1 });
+    const context = await llama.createContext({ contextSize: 64 });
     expect(context.pooling).toBeNull();
     await expect(context.embed("a")).rejects.toEqual(code("ERR_UNSUPPORTED"));
     await expect(context.rank("a", ["b"])).rejects.toEqual(code("ERR_UNSUPPORTED"));

@@ -1,16 +1,9 @@
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { runNode } from "./support/child.js";
 import { ROOT } from "./support/paths.js";
 
-const ONE_THREAD = String(pathToFileURL(join(ROOT, "test", "support", "one-thread.mjs")));
-
-/** As a reader runs it, but for the threads. */
-const example = (name: string) =>
-  runNode([join(ROOT, "examples", name)], {
-    execArgv: ["--import", ONE_THREAD],
-    deadline: 50_000,
-  });
+/** As a reader runs it. */
+const example = (name: string) => runNode([join(ROOT, "examples", name)], { deadline: 300_000 });
 
 /** What a reader is to see of each. */
 const SHOWN: readonly [string, readonly (string | RegExp)[]][] = [
@@ -66,5 +59,5 @@ test.each(SHOWN)(
     for (const piece of shown) expect(stdout).toMatch(piece);
     expect(code).toBe(0);
   },
-  60_000,
+  310_000,
 );

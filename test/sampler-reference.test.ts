@@ -18,7 +18,7 @@ let context: Context;
 
 beforeAll(async () => {
   model = await Model.load(MODEL);
-  context = await model.createContext({ contextSize: 256, threads: 1 });
+  context = await model.createContext({ contextSize: 256 });
 });
 afterAll(() => model.dispose());
 

@@ -12,7 +12,7 @@ let endless: Sampler;
 
 beforeAll(async () => {
   model = await Model.load(MODEL);
-  context = await model.createContext({ contextSize: 256, sequences: 4, threads: 1 });
+  context = await model.createContext({ contextSize: 256, sequences: 4 });
   endless = greedy.with({ logitBias: forbidden(endTokens(model)) });
 });
 afterAll(() => model.dispose());

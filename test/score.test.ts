@@ -14,7 +14,7 @@ let vocabulary: Int32Array;
 
 beforeAll(async () => {
   model = await Model.load(MODEL);
-  context = await model.createContext({ contextSize: 256, sequences: 3, threads: 1 });
+  context = await model.createContext({ contextSize: 256, sequences: 3 });
   vocabulary = Int32Array.from({ length: model.vocabularySize }, (_, id) => id);
 });
 afterAll(() => model.dispose());
@@ -67,7 +67,7 @@ describe("evaluates", () => {
   const prompt = question("What is a llama, and why is it called that?");
 
   test("the prompt once, and generates nothing", async () => {
-    const fresh = await model.createContext({ contextSize: 256, threads: 1 });
+    const fresh = await model.createContext({ contextSize: 256 });
     const { length } = idsOf(model, prompt);
     await fresh.score(prompt, [1]);
     expect(fresh.stats.decodedTokens).toBe(length);
@@ -91,7 +91,7 @@ describe("errors", () => {
 
   test("an abort rejects at once and leaves the context as it was", async () => {
     const long = new Int32Array(240).fill(model.tokenize("a")[0] as number);
-    const small = await model.createContext({ contextSize: 256, batchSize: 16, threads: 1 });
+    const small = await model.createContext({ contextSize: 256, batchSize: 16 });
     const before = await small.score("The", vocabulary);
     for (let round = 0; round < 5; round++) {
       const controller = new AbortController();
@@ -109,7 +109,7 @@ describe("errors", () => {
   });
 
   test("disposing the context rejects what is pending", async () => {
-    const own = await model.createContext({ contextSize: 256, batchSize: 16, threads: 1 });
+    const own = await model.createContext({ contextSize: 256, batchSize: 16 });
     const long = new Int32Array(240).fill(model.tokenize("a")[0] as number);
     const ends = Promise.allSettled([own.score(long, [1]), own.score(long, [1])]);
     await own.dispose();

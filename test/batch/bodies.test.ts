@@ -29,7 +29,7 @@ async function run(lines: readonly (object | string)[], options: Partial<RunBatc
   const output = outputFile(folder);
   const summary = await runBatch(model, {
     ...{ input: inputFile(folder, lines), output, sequences: 4, ordered: true },
-    ...{ context: { threads: 1, contextSize: 512 }, sampling: { temperature: 0 } },
+    ...{ context: { contextSize: 512 }, sampling: { temperature: 0 } },
     guardOptions: { variant: "llama-guard-3-1b" },
     ...options,
   });

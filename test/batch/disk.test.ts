@@ -8,7 +8,7 @@ import { inputFile, linesOf, outputFile, temporaryFolder } from "./support.js";
 const folder = temporaryFolder();
 const args = (file: string, output: string) => [
   ...["batch", DEMO_MODEL, file, "-o", output, "--temperature", "0", "--sequences", "4"],
-  ...["--threads", "1", "--max-tokens", "4", "--quiet", "--resume"],
+  ...["--max-tokens", "4", "--quiet", "--resume"],
 ];
 
 // A limit on the size of files stands for a disk that is full: a write is cut short, then refused.

@@ -29,4 +29,4 @@ test("memory does not grow with the file, nor with what is resumed", async () =>
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}, 280_000);
+}, 600_000);

@@ -121,9 +121,17 @@ test("an output that is the input is refused, and stays as it is", async () => {
 describe("two runs on one output", () => {
   test("are refused, also where the other is another process's", async () => {
     let release = () => {};
-    const answer = (text: string) => new Promise<string>((done) => (release = () => done(text)));
+    let begin = () => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    const answer = (text: string) =>
+      new Promise<string>((done) => {
+        release = () => done(text);
+        begin();
+      });
     const { output, summary } = run(prompts(1), { answer });
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await begun;
     await expect(run(prompts(1), { output, resume: true }).summary).rejects.toThrow(
       new RegExp(`is being written by process ${process.pid} on`),
     );

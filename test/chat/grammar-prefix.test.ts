@@ -16,7 +16,7 @@ beforeAll(async () => {
   const path = join(directory, "random.gguf");
   await writeRandomModel(path, 7, vocabularyFile("llama-spm"));
   model = await Model.load(path);
-  context = await model.createContext({ contextSize: 256, threads: 1, batchThreads: 1 });
+  context = await model.createContext({ contextSize: 256 });
 });
 afterAll(async () => {
   await model?.dispose();

@@ -7,6 +7,7 @@ import {
   renderChat,
   type ToolDefinition,
 } from "../../lib/index.js";
+import { processorTime } from "../support/processor-time.js";
 
 const date = "26 Jul 2024";
 const shown = (messages: readonly ChatMessageInput[], options: RenderChatOptions = {}) =>
@@ -108,14 +109,15 @@ describe("as the models' own templates", () => {
   });
 
   test("in time linear in their length", () => {
-    const started = performance.now();
     const long = ' \\"{'.repeat(250_000);
-    shown([
-      { role: "user", content: " ".repeat(1_000_000) },
-      assistant(call("f", { [long]: long })),
-      { role: "tool", content: `[${'"\\\\",'.repeat(250_000)}1]` },
-    ]);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    const time = processorTime(() =>
+      shown([
+        { role: "user", content: " ".repeat(1_000_000) },
+        assistant(call("f", { [long]: long })),
+        { role: "tool", content: `[${'"\\\\",'.repeat(250_000)}1]` },
+      ]),
+    );
+    expect(time).toBeLessThan(5_000);
   });
 });
 

@@ -21,7 +21,7 @@ let judging: Context;
 let guard: LlamaGuard;
 beforeAll(async () => {
   model = await Model.load(MODEL);
-  const options = { contextSize: 2048, threads: 1 };
+  const options = { contextSize: 2048 };
   [context, judging] = await Promise.all([
     model.createContext(options),
     model.createContext(options),
@@ -98,7 +98,7 @@ test("an unsafe answer is stopped in front of the piece that is", async () => {
 });
 
 test("a guard whose context is gone fails the turn, and nothing is shown", async () => {
-  const gone = await model.createContext({ contextSize: 2048, threads: 1 });
+  const gone = await model.createContext({ contextSize: 2048 });
   const dead = new LlamaGuard(gone, { variant: "llama-guard-3-8b" });
   await gone.dispose();
   for (const direction of ["input", "output"]) {
@@ -120,8 +120,8 @@ test("a guard that cannot tell, or has no room for its prompt, fails the turn", 
     metadataOverrides: { "llama.attention.layer_norm_rms_epsilon": 100.5 },
   });
   const cases = [
-    ["ERR_GUARD_UNREADABLE", await noise.createContext({ contextSize: 2048, threads: 1 })],
-    ["ERR_CONTEXT_FULL", await model.createContext({ contextSize: 64, threads: 1 })],
+    ["ERR_GUARD_UNREADABLE", await noise.createContext({ contextSize: 2048 })],
+    ["ERR_CONTEXT_FULL", await model.createContext({ contextSize: 64 })],
   ] as const;
   for (const [code, own] of cases) {
     const broken = new LlamaGuard(own, { variant: "llama-guard-3-8b" });

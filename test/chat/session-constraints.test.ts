@@ -18,7 +18,7 @@ let model: Model;
 let context: Context;
 beforeAll(async () => {
   model = await Model.load(MODEL);
-  context = await model.createContext({ contextSize: 2048, threads: 1 });
+  context = await model.createContext({ contextSize: 2048 });
 });
 afterAll(() => model.dispose());
 

@@ -16,7 +16,7 @@ let model: Model;
 let context: Context;
 beforeAll(async () => {
   model = await Model.load(MODEL);
-  context = await model.createContext({ contextSize: 8192, threads: 1 });
+  context = await model.createContext({ contextSize: 8192 });
 });
 afterAll(() => model.dispose());
 
@@ -99,7 +99,7 @@ describe("the model's own template", () => {
 
 test("a template that is not Llama 3's is used of itself, turn by turn", async () => {
   const other = dress(await Model.load(MODEL), "Qwen-Qwen2.5-7B-Instruct");
-  const own = await other.createContext({ contextSize: 1024, threads: 1 });
+  const own = await other.createContext({ contextSize: 1024 });
   const chat = new ChatSession(own, { ...GREEDY, system: "Be brief.", maxTokens: 20 });
   for (let turn = 0; turn < 3; turn++) {
     const { usage } = await chat.send("What do llamas eat?").result();

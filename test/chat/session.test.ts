@@ -7,12 +7,12 @@ let model: Model;
 let context: Context;
 beforeAll(async () => {
   model = await Model.load(MODEL);
-  context = await model.createContext({ contextSize: 2048, threads: 1 });
+  context = await model.createContext({ contextSize: 2048 });
 });
 afterAll(() => model.dispose());
 
 async function contextOf(contextSize: number): Promise<Context> {
-  return model.createContext({ contextSize, threads: 1 });
+  return model.createContext({ contextSize });
 }
 
 test("the demo model calls a tool, gets its result and answers with it", async () => {
@@ -120,7 +120,8 @@ describe("a real generation is stopped", () => {
   test("in the prefill, and the session goes on", async () => {
     const chat = new ChatSession(context, GREEDY);
     const turn = chat.send("llama ".repeat(600));
-    setTimeout(() => turn.cancel(), 5);
+    while (context.stats.activeGenerations === 0) await new Promise(setImmediate);
+    turn.cancel();
     expect((await turn.result()).stopReason).toBe("cancelled");
     expect(chat.messages).toEqual([]);
     const { message } = await chat.send("What do llamas eat?").result();

@@ -66,7 +66,7 @@ describe("token ids are Meta's, in Meta's order", () => {
 
   test("in the cache of a context, too", async () => {
     await using model = await Model.load(MODEL);
-    await using context = await model.createContext({ threads: 1 });
+    await using context = await model.createContext();
     await using sequence = await context.createSequence();
     await sequence.evaluate(renderChat(messages, { model, date }));
     expect([...sequence.tokens]).toEqual(metaIds(model, [["system", `${DATES}Be kind.`], ...rest]));

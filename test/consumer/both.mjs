@@ -6,7 +6,7 @@ const cjs = createRequire(import.meta.url)("cria");
 if (cjs.Model === esm.Model) throw new Error("there is one copy only, so this shows nothing");
 
 const model = await esm.Model.load(process.env.CRIA_TEST_MODEL);
-const context = await model.createContext({ threads: 1 });
+const context = await model.createContext();
 const sampler = new esm.Sampler({ temperature: 0, grammar: cjs.Grammar.gbnf('root ::= "both"') });
 const { text } = await context
   .generate("The", {

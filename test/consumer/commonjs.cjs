@@ -2,7 +2,7 @@ const { engineInfo, Model, Sampler } = require("cria");
 
 async function main() {
   const model = await Model.load(process.env.CRIA_TEST_MODEL);
-  const context = await model.createContext({ threads: 1 });
+  const context = await model.createContext();
   const options = { sampler: Sampler.greedy(), maxTokens: 8 };
   const { text } = await context.generate("The llama", options).result();
   await model.dispose();

@@ -58,5 +58,5 @@ describe.each([
     const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
     const end = await runNode([tsc, "--project", config]);
     expect(end).toEqual({ code: 0, signal: null, stdout: "", stderr: "" });
-  }, 60_000);
+  });
 });

@@ -23,7 +23,7 @@ let model: Model;
 let context: Context;
 beforeAll(async () => {
   model = await Model.load(MODEL);
-  context = await model.createContext({ contextSize: 512, sequences: 3, threads: 1 });
+  context = await model.createContext({ contextSize: 512, sequences: 3 });
 });
 afterAll(() => model.dispose());
 
@@ -115,7 +115,7 @@ describe("the score", () => {
   });
 
   test("takes one evaluation of the prompt, and the categories none of it again", async () => {
-    const own = await model.createContext({ contextSize: 512, threads: 1 });
+    const own = await model.createContext({ contextSize: 512 });
     const guard = guarded({}, own);
     const length = idsOf(model, [...renderGuardPrompt(ATTACK), { text: "\n\n" }]).length;
     const { raw } = await guard.moderate(ATTACK);
@@ -154,7 +154,7 @@ describe("the score", () => {
       { "llama.attention.layer_norm_rms_epsilon": 100.5 },
     ]) {
       const noise = await Model.load(MODEL, { metadataOverrides });
-      const own = await noise.createContext({ contextSize: 512, threads: 1 });
+      const own = await noise.createContext({ contextSize: 512 });
       for (const threshold of [0, 0.5, 1]) {
         const verdict = guarded({ threshold }, own).moderate(LLAMAS);
         await expect(verdict).rejects.toEqual(code("ERR_GUARD_UNREADABLE"));
@@ -272,7 +272,7 @@ describe("errors", () => {
   });
 
   test("a disposed context refuses", async () => {
-    const own = await model.createContext({ contextSize: 512, threads: 1 });
+    const own = await model.createContext({ contextSize: 512 });
     const guard = guarded({}, own);
     const running = guard.moderate(ATTACK);
     running.catch(() => {});

@@ -139,7 +139,7 @@ describe("a judged message longer than the context", () => {
 describe("the verdict", () => {
   const SAFE = "What do llamas eat? ";
   const ask = async (conversation: string | ChatMessageInput[], contextSize = 340) => {
-    const context = await model.createContext({ contextSize, sequences: 2, threads: 1 });
+    const context = await model.createContext({ contextSize, sequences: 2 });
     try {
       const guard = new LlamaGuard(context, { variant: "llama-guard-3-8b" });
       return await guard.moderate(conversation);

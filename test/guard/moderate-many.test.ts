@@ -18,7 +18,7 @@ let context: Context;
 let guard: LlamaGuard;
 beforeAll(async () => {
   model = await Model.load(MODEL);
-  context = await model.createContext({ contextSize: 400, sequences: 4, threads: 1 });
+  context = await model.createContext({ contextSize: 400, sequences: 4 });
   guard = new LlamaGuard(context, { variant: "llama-guard-3-8b" });
 });
 afterAll(() => model.dispose());
@@ -107,7 +107,7 @@ test("an abort ends it with its reason, and an error of the source comes last", 
 });
 
 test("a context that is disposed ends it", async () => {
-  const own = await model.createContext({ contextSize: 400, threads: 1 });
+  const own = await model.createContext({ contextSize: 400 });
   const many = new LlamaGuard(own, { variant: "llama-guard-3-8b" }).moderateMany(
     Array(50).fill(ATTACK),
   );
@@ -131,7 +131,6 @@ describe.each(["separate", "shared"] as const)("in the %s layout", (cacheLayout)
       contextSize: 400,
       sequences: 8,
       cacheLayout,
-      threads: 1,
     });
     const guard = new LlamaGuard(own, { variant: "llama-guard-3-8b" });
     const messages = Array.from({ length: 200 }, (_, at) => `Tell me ${at} things about llamas.`);

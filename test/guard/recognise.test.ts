@@ -17,7 +17,7 @@ let model: Model;
 let context: Context;
 beforeAll(async () => {
   model = await Model.load(MODEL);
-  context = await model.createContext({ contextSize: 512, threads: 1 });
+  context = await model.createContext({ contextSize: 512 });
 });
 afterAll(() => model.dispose());
 

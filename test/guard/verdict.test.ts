@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseGuardVerdict } from "../../lib/index.js";
+import { processorTime } from "../support/processor-time.js";
 
 type Reply = { reply: string } & (
   | { safe: true }
@@ -71,12 +72,13 @@ test("a code that is excluded, or of another policy, is unknown", () => {
 
 test("a reply of any length is read in no time", () => {
   for (const filler of ['"', "[", "S1,", ",", " ", ".", "S", "\n", "unsafe"]) {
-    const start = performance.now();
-    expect(parseGuardVerdict(`unsafe\n${filler.repeat(200_000)}x`).safe).toBe(false);
-    expect(() => parseGuardVerdict(`safe${filler.repeat(200_000)}x`)).toThrow(
-      code("ERR_GUARD_UNREADABLE"),
-    );
-    expect(performance.now() - start).toBeLessThan(2000);
+    const time = processorTime(() => {
+      expect(parseGuardVerdict(`unsafe\n${filler.repeat(200_000)}x`).safe).toBe(false);
+      expect(() => parseGuardVerdict(`safe${filler.repeat(200_000)}x`)).toThrow(
+        code("ERR_GUARD_UNREADABLE"),
+      );
+    });
+    expect(time).toBeLessThan(2000);
   }
 });
 

@@ -63,7 +63,7 @@ const variants = {
 
 async function use(model) {
   model.detokenize(model.tokenize("The llama <|eot_id|>", { special: true }));
-  const context = await model.createContext({ contextSize: 64, threads: 1 });
+  const context = await model.createContext({ contextSize: 64 });
   for (const sampler of [Sampler.greedy(), new Sampler({ seed: 1, penalties: { repeat: 1.1 } })]) {
     await context.generate("The llama", { sampler, maxTokens: 4 }).result();
   }

@@ -18,5 +18,5 @@ test.each(["truncated", "header", "metadata", "names", "tensors"])(
     });
     expect(end).toEqual(QUIET);
   },
-  120_000,
+  300_000,
 );

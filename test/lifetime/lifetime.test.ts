@@ -27,29 +27,29 @@ function children(count: number, script: string, make: (i: number) => ChildOptio
 const quiet = (count: number) => Array.from({ length: count }, () => QUIET);
 
 test("workers may be terminated in the middle of anything, 100 times", async () => {
-  const runs = children(4, "terminate-worker.mjs", () => ({ args: [ROUNDS], deadline: 120_000 }));
+  const runs = children(4, "terminate-worker.mjs", () => ({ args: [ROUNDS], deadline: 500_000 }));
   expect(await runAll(runs)).toEqual(quiet(4));
-}, 240_000);
+}, 560_000);
 
 test("models and contexts may be disposed in the middle of anything, 100 times each", async () => {
-  const runs = children(4, "dispose.mjs", () => ({ args: [ROUNDS], deadline: 120_000 }));
+  const runs = children(4, "dispose.mjs", () => ({ args: [ROUNDS], deadline: 500_000 }));
   expect(await runAll(runs)).toEqual(quiet(4));
-}, 240_000);
+}, 560_000);
 
 test("what is dropped without dispose is collected, 100 times", async () => {
-  const options = { args: [ROUNDS], execArgv: ["--expose-gc"], deadline: 120_000 };
+  const options = { args: [ROUNDS], execArgv: ["--expose-gc"], deadline: 500_000 };
   expect(await runAll(children(4, "drop.mjs", () => options))).toEqual(quiet(4));
-}, 240_000);
+}, 560_000);
 
 test("sequences, scores and batches may be dropped or disposed in the middle, 100 times", async () => {
-  const options = { args: [ROUNDS], execArgv: ["--expose-gc"], deadline: 120_000 };
+  const options = { args: [ROUNDS], execArgv: ["--expose-gc"], deadline: 500_000 };
   expect(await runAll(children(4, "sequences.mjs", () => options))).toEqual(quiet(4));
-}, 240_000);
+}, 560_000);
 
 test("embeddings may be dropped, aborted or disposed in the middle, 100 times", async () => {
-  const options = { args: [ROUNDS], execArgv: ["--expose-gc"], deadline: 120_000 };
+  const options = { args: [ROUNDS], execArgv: ["--expose-gc"], deadline: 500_000 };
   expect(await runAll(children(4, "embeddings.mjs", () => options))).toEqual(quiet(4));
-}, 240_000);
+}, 560_000);
 
 test.each(["sequences.mjs", "embeddings.mjs"])(
   "the process may exit during any of %s, 20 times",
@@ -58,15 +58,15 @@ test.each(["sequences.mjs", "embeddings.mjs"])(
     const runs = children(EXITS, script, (i) => ({
       args: [String(i), "exit"],
       execArgv,
-      deadline: 20_000,
+      deadline: 120_000,
     }));
     expect(await runAll(runs)).toEqual(quiet(EXITS));
   },
-  240_000,
+  560_000,
 );
 
 test("a pending generation keeps the process alive, an idle context does not", async () => {
-  expect(await runScript("lifetime/pending.mjs", { deadline: 20_000 })).toEqual(QUIET);
+  expect(await runScript("lifetime/pending.mjs", { deadline: 120_000 })).toEqual(QUIET);
 });
 
 describe("the process may exit, 140 times in all", () => {
@@ -83,12 +83,12 @@ describe("the process may exit, 140 times in all", () => {
     async (phase, how) => {
       const runs = children(EXITS, "exit.mjs", (i) => ({
         args: [String(i), phase, how],
-        deadline: 20_000,
+        deadline: 120_000,
       }));
       const asked = { ...QUIET, code: 7 };
       expect(await runAll(runs)).toEqual(Array(EXITS).fill(asked));
     },
-    240_000,
+    560_000,
   );
 });
 

@@ -2,11 +2,12 @@
 // alone, one after the other, then the next tokens of all that go on in one batch. Beside it, how
 // far a given text is from the greedy one. Shares no code with native/.
 //
-//   cria-batched-reference greedy MODEL CTX UBATCH FA N   stdin: a line of token ids per prompt
-//   cria-batched-reference gaps   MODEL CTX UBATCH FA 0   stdin: lines of prompt ids | generated
-//   ids
+//   cria-batched-reference greedy MODEL CTX UBATCH FA N TYPE   stdin: a line of token ids per
+//   prompt cria-batched-reference gaps   MODEL CTX UBATCH FA 0 TYPE   stdin: lines of prompt ids |
+//   generated ids
 //
-// CTX: positions of each sequence. FA: with flash attention (1) or without (0). One JSON object on
+// CTX: positions of each sequence. FA: with flash attention (1) or without (0). TYPE: of the cache,
+// f16 or f32. One JSON object on
 // stdout: "tokens", a list for each prompt, the token that ended it included; or "gaps", for each
 // line how far the logit of a generated token is, at worst, below the highest when the prompt and
 // these tokens are evaluated alone. One thread. Exit status: 0 done, 1 failed (the reason is on
@@ -53,7 +54,8 @@ std::vector<Line> read_lines() {
 
 class Engine {
  public:
-  Engine(const std::string& path, int context_size, int micro_batch, bool flash, int sequences)
+  Engine(const std::string& path, int context_size, int micro_batch, bool flash, int sequences,
+         ggml_type type)
       : model_(llama_model_load_from_file(path.c_str(), llama_model_default_params()),
                llama_model_free) {
     if (!model_) throw std::runtime_error("cannot load " + path);
@@ -66,6 +68,7 @@ class Engine {
     params.n_threads = 1;
     params.n_threads_batch = 1;
     params.kv_unified = false;
+    params.type_k = params.type_v = type;
     context_.reset(llama_init_from_model(model_.get(), params));
     if (!context_) throw std::runtime_error("cannot create a context");
     micro_batch_ = micro_batch;
@@ -161,13 +164,14 @@ float gap(Engine& engine, const Line& line) {
 }
 
 void run(const std::vector<std::string>& args) {
-  if (args.size() != 6) {
-    throw std::runtime_error("expected a command, a model, CTX, UBATCH, FA and N");
+  if (args.size() != 7) {
+    throw std::runtime_error("expected a command, a model, CTX, UBATCH, FA, N and TYPE");
   }
   const std::vector<Line> lines = read_lines();
   const bool gaps = args[0] == "gaps";
   Engine engine(args[1], std::stoi(args[2]), std::stoi(args[3]), std::stoi(args[4]) != 0,
-                gaps ? 1 : static_cast<int>(lines.size()));
+                gaps ? 1 : static_cast<int>(lines.size()),
+                args[6] == "f32" ? GGML_TYPE_F32 : GGML_TYPE_F16);
   std::ostringstream json;
   const char* comma = "";
   if (gaps) {

@@ -27,6 +27,17 @@ using cria::RequestId;
 
 constexpr auto kPatience = std::chrono::seconds(120);
 
+// Looks now and then for what no news tells of. Not in a loop that never rests: the threads that it
+// waits for want the processors.
+template <typename Condition>
+void wait_for(const Condition& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!condition()) {
+    CHECK(std::chrono::steady_clock::now() < deadline);
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+}
+
 // All that was told of one request.
 struct Story {
   std::string text;
@@ -44,7 +55,6 @@ inline ContextOptions small(int32_t sequences, int32_t context_size = 256) {
   options.cache_size = context_size * sequences;
   options.batch_size = 512;
   options.micro_batch_size = 512;
-  options.threads = 1;  // two that wait for each other are slow beside other processes
   return options;
 }
 

@@ -3,12 +3,10 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { llamaCppDir } from "../support/llama-cpp-dir.js";
-import { MODEL, PROGRAMS } from "../support/paths.js";
+import { MODEL, program } from "../support/paths.js";
 
-const suffix = process.platform === "win32" ? ".exe" : "";
-
-async function run(program: string, args: readonly string[]) {
-  const child = spawn(join(PROGRAMS, `cria-${program}${suffix}`), args, {
+async function run(name: string, args: readonly string[]) {
+  const child = spawn(program(name), args, {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const [stdout, stderr, [code]] = await Promise.all([
@@ -48,11 +46,11 @@ test.each([
   ["soak-test", MODEL, ...(short ? SOAKS : [])],
 ])(
   "%s",
-  async (program, ...args) => {
-    const { code, stdout, stderr } = await run(program, args);
+  async (name, ...args) => {
+    const { code, stdout, stderr } = await run(name, args);
     expect(stdout).toMatch(/^\d+ passed, 0 failed\s*$/);
     expect(stderr).toBe("");
     expect(code).toBe(0);
   },
-  300_000,
+  900_000,
 );

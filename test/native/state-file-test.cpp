@@ -21,6 +21,7 @@
 
 #include "core/error.h"
 #include "harness.h"
+#include "temporary_file.h"
 
 namespace fs = std::filesystem;
 using cria::StateFile;
@@ -30,11 +31,7 @@ namespace {
 // A folder that goes with all that is in it.
 class Folder {
  public:
-  Folder()
-      : path_(fs::temp_directory_path() /
-              ("cria-state-" + std::to_string(std::random_device{}()))) {
-    fs::create_directory(path_);
-  }
+  Folder() : path_(fs::u8path(demo::TemporaryFile().path())) { fs::create_directory(path_); }
   ~Folder() {
     std::error_code ignored;
     fs::permissions(path_, fs::perms::owner_all, ignored);

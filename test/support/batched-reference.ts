@@ -1,24 +1,27 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
-import { MODEL, REFERENCE } from "./paths.js";
+import { MODEL, program } from "./paths.js";
 
-const PROGRAM = REFERENCE.replace(/cria-reference(?=(\.exe)?$)/, "cria-batched-reference");
+const PROGRAM = program("batched-reference");
 
-/** Two candidates no further apart may change places when they are computed in another order. */
-export const NEAR_TIE = 0.25;
+/** What another order of sums may make of logits, where nothing is rounded to fewer than 32 bits. */
+export const NEAR_TIE = 1e-3;
 
 export interface BatchedReferenceOptions {
   /** Tokens that one sequence can hold. */
   readonly contextSize: number;
   readonly microBatchSize?: number;
   readonly flashAttention?: boolean;
+  readonly cacheType?: "f16" | "f32";
+  /** A file; default: the demo model. */
+  readonly model?: string;
 }
 
 type Tokens = ArrayLike<number> & Iterable<number>;
 
-async function ask<T>(command: string, lines: readonly string[], numbers: readonly number[]) {
-  const child = spawn(PROGRAM, [command, MODEL, ...numbers.map(String)], {
+async function ask<T>(command: string, lines: readonly string[], flags: readonly string[]) {
+  const child = spawn(PROGRAM, [command, ...flags], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   child.stdin.end(lines.map((line) => `${line}\n`).join(""));
@@ -27,9 +30,11 @@ async function ask<T>(command: string, lines: readonly string[], numbers: readon
   return JSON.parse(answer) as T;
 }
 
-function numbersOf(options: BatchedReferenceOptions) {
+function flagsOf(options: BatchedReferenceOptions, count: number): string[] {
   const { contextSize, microBatchSize = 512, flashAttention = true } = options;
-  return [contextSize, microBatchSize, Number(flashAttention)];
+  const { model = MODEL, cacheType = "f16" } = options;
+  const numbers = [contextSize, microBatchSize, Number(flashAttention), count];
+  return [model, ...numbers.map(String), cacheType];
 }
 
 /** Greedy tokens of a plain loop that decodes all prompts together, the last token included. */
@@ -39,8 +44,8 @@ export async function decodedTogether(
   options: BatchedReferenceOptions,
 ): Promise<number[][]> {
   const lines = prompts.map((prompt) => [...prompt].join(" "));
-  const numbers = [...numbersOf(options), maxTokens];
-  return (await ask<{ tokens: number[][] }>("greedy", lines, numbers)).tokens;
+  const flags = flagsOf(options, maxTokens);
+  return (await ask<{ tokens: number[][] }>("greedy", lines, flags)).tokens;
 }
 
 /** For each text, how far the logit of one of its tokens is below the highest, at worst. */
@@ -51,5 +56,5 @@ export async function gaps(
   const lines = texts.map(
     ({ prompt, generated }) => `${[...prompt].join(" ")} | ${[...generated].join(" ")}`,
   );
-  return (await ask<{ gaps: number[] }>("gaps", lines, [...numbersOf(options), 0])).gaps;
+  return (await ask<{ gaps: number[] }>("gaps", lines, flagsOf(options, 0))).gaps;
 }

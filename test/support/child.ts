@@ -34,7 +34,7 @@ const { CRIA_TEST_PATIENCE: patience = "1", CRIA_TEST_PRELOAD: preload } = proce
 
 export async function runNode(
   args: readonly string[],
-  { execArgv = [], env = {}, cwd, deadline = 60_000 }: ChildOptions = {},
+  { execArgv = [], env = {}, cwd, deadline = 280_000 }: ChildOptions = {},
 ): Promise<End> {
   const child = spawn(process.execPath, [...execArgv, ...args], {
     stdio: ["ignore", "pipe", "pipe"],

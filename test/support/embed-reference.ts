@@ -2,14 +2,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { REFERENCE } from "./paths.js";
+import { program } from "./paths.js";
 
-const PROGRAM = join(
-  dirname(REFERENCE),
-  process.platform === "win32" ? "cria-embed-reference.exe" : "cria-embed-reference",
-);
+const PROGRAM = program("embed-reference");
 
 export interface Reference {
   /** As llama.cpp gives it, not normalized. */

@@ -4,10 +4,11 @@ export const ROOT = join(__dirname, "..", "..");
 /** CRIA_TEST_MODEL runs the tests on another model of the Llama 3.1 format. */
 export const MODEL = process.env.CRIA_TEST_MODEL || join(ROOT, "models", "cria-demo.gguf");
 export const DIST = join(ROOT, "dist");
-/** The programs of test/native; CRIA_TEST_PROGRAMS names those of another build. */
-export const PROGRAMS = process.env.CRIA_TEST_PROGRAMS || join(ROOT, ".build", "local", "bin");
-/** llama.cpp's own answers; `npm test` builds it from test/native/reference.cpp. */
-export const REFERENCE = join(
-  PROGRAMS,
-  process.platform === "win32" ? "cria-reference.exe" : "cria-reference",
-);
+
+const suffix = process.platform === "win32" ? ".exe" : "";
+
+/** A program of test/native; CRIA_TEST_PROGRAMS names the folder of another build's. */
+export function program(name: string): string {
+  const folder = process.env.CRIA_TEST_PROGRAMS || join(ROOT, ".build", "local", "bin");
+  return join(folder, `cria-${name}${suffix}`);
+}

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { MODEL, REFERENCE } from "./paths.js";
+import { MODEL, program } from "./paths.js";
 
 /** Greedy tokens of a plain decode loop over llama.h, the end-of-generation token included. */
 export async function referenceGreedy(
@@ -57,7 +57,7 @@ export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 async function reference(args: readonly string[], input: string): Promise<unknown> {
-  const child = spawn(REFERENCE, args, { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(program("reference"), args, { stdio: ["pipe", "pipe", "inherit"] });
   child.stdin.end(input);
   const [answer, [code]] = await Promise.all([text(child.stdout), once(child, "close")]);
   if (code !== 0) throw new Error(`cria-reference ended with ${code}`);

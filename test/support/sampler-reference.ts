@@ -2,9 +2,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import type { Sampler, SamplerStep } from "../../lib/index.js";
-import { MODEL, REFERENCE } from "./paths.js";
+import { MODEL, program } from "./paths.js";
 
-const PROGRAM = REFERENCE.replace("cria-reference", "cria-sampler-reference");
+const PROGRAM = program("sampler-reference");
 
 /** What llama.cpp's own chains choose, the end-of-generation token included: a list for each sampler. */
 export async function referenceSamples(

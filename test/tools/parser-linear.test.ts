@@ -1,4 +1,5 @@
 import { ToolCallParser } from "../../lib/tools/parser.js";
+import { processorTime } from "../support/processor-time.js";
 import { toolSets } from "../support/tool-calls.js";
 
 const SIZE = 8_000;
@@ -52,13 +53,13 @@ const BEGINNINGS = ["", '{"name":"get_time","parameters":{"a":', "<|python_tag|>
 
 function milliseconds(text: string, piece: number): number {
   const parser = new ToolCallParser({ tools: toolSets.weather!, coerce: true });
-  const start = performance.now();
-  for (let at = 0; at < text.length; at += piece) parser.push(text.slice(at, at + piece));
-  parser.finish();
-  return performance.now() - start;
+  return processorTime(() => {
+    for (let at = 0; at < text.length; at += piece) parser.push(text.slice(at, at + piece));
+    parser.finish();
+  });
 }
 
-/** The least of the times, since nothing but other work on the machine makes one longer. */
+/** The least of the times, since nothing but other work of this process makes one longer. */
 function growth(unit: string, beginning: string, piece: number): number {
   const make = (size: number) => beginning + unit.repeat(Math.ceil(size / unit.length));
   const [small, large] = [make(SIZE), make(SIZE * GROWTH)];

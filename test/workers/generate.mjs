@@ -5,7 +5,7 @@ import { Model, Sampler, setLogHandler } from "../../dist/index.js";
 let lines = 0;
 setLogHandler(() => lines++);
 const model = await Model.load(process.env.CRIA_TEST_MODEL);
-const context = await model.createContext({ contextSize: 128, sequences: 2, threads: 1 });
+const context = await model.createContext({ contextSize: 128, sequences: 2 });
 const sampler = Sampler.greedy();
 const results = await Promise.all(
   workerData.map((prompt) => context.generate(prompt, { sampler, maxTokens: 24 }).result()),

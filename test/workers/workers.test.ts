@@ -11,7 +11,7 @@ let model: Model;
 let context: Context;
 beforeAll(async () => {
   model = await Model.load(MODEL);
-  context = await model.createContext({ contextSize: 128, threads: 1 });
+  context = await model.createContext({ contextSize: 128 });
 });
 afterAll(() => model.dispose());
 

@@ -1,0 +1,12 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "./paths.js";
+
+// A file of tests after this one runs on what `npm run build:portable` made: the engine and the programs.
+const build = join(ROOT, ".build", "local-portable");
+const engine = join(build, "cria.node");
+if (!existsSync(engine)) {
+  throw new Error(`${engine} is not there: \`npm run build:portable\` makes it`);
+}
+process.env.CRIA_BINARY = engine;
+process.env.CRIA_TEST_PROGRAMS = join(build, "bin");
