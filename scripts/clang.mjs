@@ -29,10 +29,12 @@ export function findClang() {
     );
   }
   const CXX = process.env.CXX ?? CC.replace("clang", "clang++");
+  const machine = { x64: "x86_64", arm64: "aarch64" }[process.arch] ?? process.arch;
   const runtime = (name) => {
-    const file = answer(CC, [`-print-file-name=libclang_rt.${name}-x86_64.so`])?.trim() ?? "";
+    const library = `libclang_rt.${name}-${machine}.so`;
+    const file = answer(CC, [`-print-file-name=${library}`])?.trim() ?? "";
     if (path.isAbsolute(file) && existsSync(file)) return file;
-    throw new Error(`${CC} lacks its runtime libclang_rt.${name}-x86_64.so:\n${hint}`);
+    throw new Error(`${CC} lacks its runtime ${library}:\n${hint}`);
   };
   if (answer(CXX, ["--version"]) === undefined) throw new Error(`${CXX} is missing:\n${hint}`);
   // Reports without it have addresses in place of names, and name no suppression.
@@ -54,6 +56,7 @@ export function sanitizerEnvironment({ symbolizer }) {
     ASAN_OPTIONS: `${all}:detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1:allocator_may_return_null=1`,
     LSAN_OPTIONS: `suppressions=${suppressions("leaks")}:print_suppressions=0`,
     UBSAN_OPTIONS: `${all}:print_stacktrace=1:suppressions=${suppressions("undefined")}`,
-    TSAN_OPTIONS: `${all}:second_deadlock_stack=1:suppressions=${suppressions("threads")}`,
+    // What an uninstrumented node and its libraries do is not seen, and would be told wrongly.
+    TSAN_OPTIONS: `${all}:second_deadlock_stack=1:ignore_noninstrumented_modules=1:suppressions=${suppressions("threads")}`,
   };
 }

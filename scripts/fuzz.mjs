@@ -110,6 +110,27 @@ async function runNative(name, environment) {
   };
 }
 
+/** test/fuzz/models.mjs counts files, and looks after its children itself. */
+async function runModels() {
+  const child = (seed) => {
+    const amount = ["--count", values.short ? "120" : "500", "--seed", String(seed)];
+    return run(process.execPath, ["test/fuzz/models.mjs", ...amount], {
+      stdio: ["ignore", "inherit", "pipe"],
+    });
+  };
+  const end = Date.now() + Number(values.seconds) * 1000;
+  let seed = Number(values.seed);
+  let runs = 0;
+  let last;
+  do {
+    last = await child(seed++);
+    runs += values.short ? 120 : 500;
+  } while (last.code === 0 && !values.short && Date.now() < end);
+  const problem = last.code === 0 ? null : `ended by ${last.signal ?? last.code}\n${last.stderr}`;
+  const repeat = `node test/fuzz/models.mjs --count 500 --seed ${seed - 1}`;
+  return { name: "models", summary: { runs, seed: Number(values.seed) }, problem, repeat };
+}
+
 async function runStructured(name, environment) {
   const amount = values.short
     ? ["--runs", String(structured[name])]
@@ -128,7 +149,7 @@ function tell({ name, summary, problem, repeat }) {
 }
 
 async function main() {
-  const names = [...Object.keys(structured), ...nativeNames];
+  const names = [...Object.keys(structured), "models", ...nativeNames];
   if (values.help) return console.log(usage);
   if (values.list) return console.log(names.join("\n"));
   const chosen = values.only ?? names;
@@ -147,9 +168,10 @@ async function main() {
     }
   }
   for (const name of chosen) {
-    const result = nativeNames.includes(name)
-      ? await runNative(name, environment)
-      : await runStructured(name, addon);
+    let result;
+    if (name === "models") result = await runModels();
+    else if (nativeNames.includes(name)) result = await runNative(name, environment);
+    else result = await runStructured(name, addon);
     tell(result);
     if (result.problem !== null) process.exitCode = 1;
   }
