@@ -321,6 +321,13 @@ describe("a model's files", () => {
     },
   );
 
+  test("without a tensor that only the graph asks for are refused", async () => {
+    await write("t5encoder, UGM", (file) => {
+      file.tensors = file.tensors.filter(({ name }) => name !== "enc.blk.0.attn_rel_b.weight");
+    });
+    await expect(Model.load(path)).rejects.toEqual(invalid(/attn_rel_b.weight" is missing/));
+  });
+
   test("may have weights in 16 bits or quantized", async () => {
     for (const [type, bytes] of [
       [1, 2],
