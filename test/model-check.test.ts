@@ -321,6 +321,13 @@ describe("a model's files", () => {
     },
   );
 
+  test("without a tensor that only the graph asks for are refused", async () => {
+    await write("t5encoder, UGM", (file) => {
+      file.tensors = file.tensors.filter(({ name }) => name !== "enc.blk.0.attn_rel_b.weight");
+    });
+    await expect(Model.load(path)).rejects.toEqual(invalid(/attn_rel_b.weight" is missing/));
+  });
+
   test("may have weights in 16 bits or quantized", async () => {
     for (const [type, bytes] of [
       [1, 2],
@@ -520,13 +527,17 @@ describe("a table of learnt positions", () => {
 });
 
 describe("a vocabulary that cannot write a text", () => {
-  test.each([
-    ["SPM without bytes", "llama, SPM", ["<unk>", "<s>", "</s>", "a", "b", "\xe2\x96\x81"]],
-  ])("says so of the text: %s", async (_, base, tokens) => {
-    await write(base, (file) => {
+  const tokens = ["<unk>", "<s>", "</s>", "a", "b", "\xe2\x96\x81", "\xe2\x96\x81a"];
+
+  test.each(["llama", "bert", "rwkv"])("says so of the text: %s", async (tokenizer) => {
+    await write("llama, SPM", (file) => {
       const types = tokens.map((_, id) => u32(id < 3 ? 3 : 1));
+      set("tokenizer.ggml.model", text(tokenizer), TYPE.string)(file);
       set("tokenizer.ggml.tokens", list(TYPE.string, tokens.map(text)), TYPE.array)(file);
       set("tokenizer.ggml.token_type", list(TYPE.int32, types), TYPE.array)(file);
+      // No such token: llama.cpp passes over it.
+      for (const name of ["unknown", "seperator", "cls", "mask"])
+        set(`tokenizer.ggml.${name}_token_id`, u32(name === "unknown" ? 2 ** 31 : 1))(file);
     });
     await using model = await Model.load(path, { vocabOnly: true });
     expect(model.tokenize("ab").length).toBeGreaterThan(0);

@@ -75,7 +75,7 @@ Model::Facts Model::check(const ModelOptions& options, const std::function<bool(
     check_tokenizer(metadata);
     if (!options.vocab_only) {
       check_hyperparameters(metadata);
-      check_tensors(files.tensors());
+      check_tensors(metadata, files.tensors());
     }
   } catch (const Error& error) {
     if (error.code() != code::kModelInvalid || error.what()[0] == '"') throw;

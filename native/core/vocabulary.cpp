@@ -30,6 +30,12 @@ uint64_t next_id() {
   return ++last;
 }
 
+[[noreturn]] void refuse_text() {
+  throw Error(code::kInvalidArgument,
+              "This model's vocabulary cannot write the text: it has no token for one of its "
+              "characters, nor for the bytes of it. Expected text in the model's own alphabet.");
+}
+
 // llama.cpp looks some texts up that a vocabulary need not have, the bytes of a character above
 // all, and throws where it has none: the text's fault, and nobody else's.
 template <typename Do>
@@ -41,9 +47,7 @@ void blaming_the_text(const Do& work) {
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::out_of_range&) {
-    throw Error(code::kInvalidArgument,
-                "This model's vocabulary cannot write the text: it has no token for one of its "
-                "characters, nor for the bytes of it. Expected text in the model's own alphabet.");
+    refuse_text();
   } catch (const std::exception& error) {
     throw Error(code::kInvalidArgument,
                 std::string("This model's vocabulary cannot write the text: ") + error.what());
@@ -103,6 +107,9 @@ Tokens Vocabulary::tokenize(std::string_view text, bool special) const {
   }
   if (count < 0) throw Error(code::kInvalidArgument, "The text is too long to be tokenized.");
   tokens.resize(static_cast<size_t>(count));
+  // WordPiece and RWKV put the unknown token there, which may be none.
+  for (const llama_token token : tokens)
+    if (!contains(token)) refuse_text();
   return tokens;
 }
 

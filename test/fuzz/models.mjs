@@ -122,6 +122,7 @@ export async function fuzzModels({ count, seed, from = 0, keep, deadline = DEADL
   while (next < count) {
     const waiting = [];
     const end = await watch({ seed, from: next, count, path, deadline }, (news) => {
+      if (news.note) log?.(`${news.index} (${news.base}, ${news.kind}): ${news.note}`);
       if (news.outcome === undefined) return;
       outcomes[news.outcome] = (outcomes[news.outcome] ?? 0) + 1;
       next = news.index + 1;

@@ -17,8 +17,8 @@ void check_hyperparameters(const Metadata& metadata);
 // tokenizer_check.cpp: lists of equal lengths, no token twice.
 void check_tokenizer(const Metadata& metadata);
 
-// tensor_check.cpp: types that the CPU can compute with, where each is used.
-void check_tensors(const std::vector<GgufTensor>& tensors);
+// tensor_check.cpp: all that the graph takes for granted, in types that the CPU can compute with.
+void check_tensors(const Metadata& metadata, const std::vector<GgufTensor>& tensors);
 
 // Rows of the table of learnt positions, 0 where the model has none: a position behind its end is
 // read from somewhere else.

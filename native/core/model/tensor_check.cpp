@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <unordered_set>
 
 #include "core/error.h"
 #include "model_check.h"
@@ -43,6 +44,24 @@ constexpr Whole kWhole[] = {
 };
 // llama.cpp has no use for it, and lets it be.
 constexpr std::string_view kUnused = "masked_embd_ordering";
+
+// What llama.cpp loads a model without, and its graph takes for granted: in the same layer as
+// `beside`, or at all.
+struct Needed {
+  std::string_view architecture;
+  std::string_view name;
+  std::string_view beside;
+};
+constexpr Needed kNeeded[] = {
+    {"t5", "enc.blk.0.attn_rel_b.weight", "token_embd.weight"},
+    {"t5", "dec.blk.0.attn_rel_b.weight", "token_embd.weight"},
+    {"t5encoder", "enc.blk.0.attn_rel_b.weight", "token_embd.weight"},
+    {"falcon-h1", "ssm_conv1d.bias", "ssm_conv1d.weight"},
+    {"glm-dsa", "blk.0.indexer.proj.weight", "token_embd.weight"},
+    {"glm-dsa", "indexer.attn_k.weight", "indexer.proj.weight"},
+    {"glm-dsa", "indexer.attn_q_b.weight", "indexer.attn_k.weight"},
+    {"glm-dsa", "indexer.proj.weight", "indexer.attn_q_b.weight"},
+};
 
 template <typename List>
 bool holds(const List& list, std::string_view name) {
@@ -89,6 +108,22 @@ bool can_be_multiplied(ggml_type type) {
          ggml_get_type_traits(type)->to_float != nullptr;
 }
 
+void check_needed(const Metadata& metadata, const std::vector<GgufTensor>& tensors) {
+  std::unordered_set<std::string> names;
+  for (const GgufTensor& tensor : tensors)
+    names.insert(tensor.name);
+  for (const Needed& needed : kNeeded) {
+    if (needed.architecture != metadata.architecture()) continue;
+    for (const GgufTensor& tensor : tensors) {
+      if (!ends_with(tensor.name, needed.beside)) continue;
+      std::string name = tensor.name.substr(0, tensor.name.size() - needed.beside.size());
+      name += needed.name;
+      if (names.count(name) > 0) continue;
+      throw Error(code::kModelInvalid, "the tensor \"" + name + "\" is missing");
+    }
+  }
+}
+
 [[noreturn]] void refuse(const GgufTensor& tensor, const std::string& expected) {
   throw Error(code::kModelInvalid, "expected the tensor \"" + tensor.name + "\" to have " +
                                        expected + ", found " +
@@ -97,7 +132,8 @@ bool can_be_multiplied(ggml_type type) {
 
 }  // namespace
 
-void check_tensors(const std::vector<GgufTensor>& tensors) {
+void check_tensors(const Metadata& metadata, const std::vector<GgufTensor>& tensors) {
+  check_needed(metadata, tensors);
   for (const GgufTensor& tensor : tensors) {
     const auto type = static_cast<ggml_type>(tensor.type);
     const Parts parts = parts_of(tensor.name);
