@@ -43,10 +43,12 @@ Napi::Array from_texts(Napi::Env env, const std::vector<std::string>& texts) {
 Napi::Value render_template(Napi::Env env, ChatTemplates& templates, const Vocabulary& vocabulary,
                             Napi::Value value) {
   const Fields fields(to_object(value, "request"));
-  ChatTemplate& compiled = templates.of(vocabulary, fields.text("template"));
+  const ChatRequest request = to_request(fields);
+  WorkBudget budget(nullptr, request.memory());
   Napi::Array segments = Napi::Array::New(env);
   uint32_t next = 0;
-  for (const PromptSegment& segment : compiled.render(vocabulary, to_request(fields)))
+  for (const PromptSegment& segment :
+       templates.render(vocabulary, fields.text("template"), request, budget))
     segments.Set(next++, from_segment(env, segment));
   return segments;
 }
@@ -57,9 +59,10 @@ Napi::Value template_format(Napi::Env env, ChatTemplates& templates, const Vocab
   const auto use = fields.choice<ToolUse>(
       "toolChoice",
       {{"auto", ToolUse::kAuto}, {"none", ToolUse::kNone}, {"required", ToolUse::kRequired}});
-  const AnswerFormat format =
-      templates.of(vocabulary, fields.text("template"))
-          .answer_format(to_request(fields), use, fields.flag("parallelToolCalls"));
+  const ChatRequest request = to_request(fields);
+  WorkBudget budget(nullptr, request.memory());
+  const AnswerFormat format = templates.answer_format(
+      vocabulary, fields.text("template"), request, use, fields.flag("parallelToolCalls"), budget);
 
   Napi::Array triggers = Napi::Array::New(env);
   uint32_t next = 0;
@@ -85,9 +88,11 @@ Napi::Value parse_template_answer(const Napi::CallbackInfo& info) {
   return entry(info.Env(), [&] {
     const Napi::Env env = info.Env();
     const Fields format(to_object(info[1], "format"));
+    const std::string text = to_text(info[0], "text");
+    WorkBudget budget(nullptr, WorkBudget::kMemory + ChatRequest::kMemoryPerByte * text.size());
     const ParsedAnswer answer =
-        parse_answer(to_text(info[0], "text"), format.text("format"),
-                     format.text("generationPrompt"), format.text("parser"));
+        parse_answer(text, format.text("format"), format.text("generationPrompt"),
+                     format.text("parser"), budget);
     Napi::Array calls = Napi::Array::New(env);
     uint32_t next = 0;
     for (const ParsedCall& call : answer.calls) {

@@ -9,13 +9,17 @@
 #include <utility>
 #include <vector>
 
+#include "core/chat/template_texts.h"
+
 namespace cria::template_program {
 
 namespace {
 
 constexpr int64_t kLongestRange = 100000;
 constexpr int kDeepestValue = 1000;
-constexpr size_t kMostValues = 1000000;
+// A history of 100,000 messages has some.
+constexpr size_t kMostValues = 4000000;
+constexpr size_t kLongestSearched = size_t{1} << 16;
 
 // Put in front of every body that may run again and again. It writes nothing.
 struct Checkpoint : jinja::statement {
@@ -37,10 +41,13 @@ class ValueCheck {
     if (depth > kDeepestValue || ++values_ > kMostValues || (inside_ && value == inside_)) {
       throw std::runtime_error("A value is nested too deeply.");
     }
+    if (values_ % 1024 == 0) check_budget();
     for (const jinja::value& element : value->val_arr)
       (*this)(element, depth + 1);
-    for (const auto& [key, element] : value->val_obj)
+    for (const auto& [key, element] : value->val_obj) {
+      (*this)(key, depth + 1);
       (*this)(element, depth + 1);
+    }
   }
 
  private:
@@ -63,6 +70,111 @@ struct CheckedSet : jinja::statement {
  private:
   jinja::statement_ptr inner_;
 };
+
+bool is_composite(const jinja::value& value) {
+  return !value->val_arr.empty() || !value->val_obj.empty();
+}
+
+// What is compared, hashed, counted for its use or put into another value: the engine goes through
+// all of it, and through what it holds twice, twice.
+struct SizedValue : jinja::expression {
+  explicit SizedValue(jinja::statement_ptr inner) : inner_(std::move(inner)) { pos = inner_->pos; }
+  std::string type() const override { return inner_->type(); }
+  jinja::value execute_impl(jinja::context& context) const override {
+    jinja::value value = inner_->execute(context);
+    if (is_composite(value)) ValueCheck()(value);
+    return value;
+  }
+
+ private:
+  jinja::statement_ptr inner_;
+};
+
+// The divisor of `is divisibleby`: the processor has no answer for these two.
+struct Divisor : jinja::expression {
+  explicit Divisor(jinja::statement_ptr inner) : inner_(std::move(inner)) { pos = inner_->pos; }
+  std::string type() const override { return inner_->type(); }
+  jinja::value execute_impl(jinja::context& context) const override {
+    jinja::value value = inner_->execute(context);
+    if (value->val_int == 0 || value->val_int == -1) {
+      throw std::runtime_error("Nothing is divisible by " + std::to_string(value->val_int) + ".");
+    }
+    return value;
+  }
+
+ private:
+  jinja::statement_ptr inner_;
+};
+
+// What `is in` looks through.
+struct Searched : jinja::expression {
+  explicit Searched(jinja::statement_ptr inner) : inner_(std::move(inner)) { pos = inner_.pos; }
+  std::string type() const override { return inner_.type(); }
+  jinja::value execute_impl(jinja::context& context) const override {
+    jinja::value value = inner_.execute(context);
+    if (value->val_str.length() > kLongestSearched) {
+      throw std::runtime_error("A text is too long to be searched.");
+    }
+    return value;
+  }
+
+ private:
+  const SizedValue inner_;
+};
+
+// A value in the place of what would give it.
+struct Held : jinja::expression {
+  explicit Held(jinja::value value) : value_(std::move(value)) {}
+  std::string type() const override { return "Value"; }
+  jinja::value execute_impl(jinja::context& /*unused*/) const override { return value_; }
+
+ private:
+  const jinja::value value_;
+};
+
+struct True : jinja::expression {
+  std::string type() const override { return "Value"; }
+  jinja::value execute_impl(jinja::context& /*unused*/) const override {
+    return jinja::mk_val<jinja::value_bool>(true);
+  }
+};
+
+// `a == b`, `a in b` and their opposites.
+struct CheckedComparison : jinja::expression {
+  CheckedComparison(jinja::token op, jinja::statement_ptr left, jinja::statement_ptr right)
+      : op_(std::move(op)), left_(std::move(left)), right_(std::move(right)) {}
+  std::string type() const override { return "BinaryExpression"; }
+  jinja::value execute_impl(jinja::context& context) const override {
+    jinja::value left = left_.execute(context);
+    jinja::value right = right_.execute(context);
+    if (jinja::is_val<jinja::value_string>(left) && jinja::is_val<jinja::value_string>(right)) {
+      if (op_.value == "in" || op_.value == "not in") {
+        check_search(left->val_str.length(), right->val_str.length());
+      }
+    }
+    return jinja::binary_expression(op_, std::make_unique<Held>(left),
+                                    std::make_unique<Held>(right))
+        .execute_impl(context);
+  }
+
+ private:
+  const jinja::token op_;
+  const SizedValue left_;
+  const SizedValue right_;
+};
+
+// The expression becomes `true and (what it was)`, which gives what it was.
+void check_comparison(jinja::binary_expression& expression) {
+  static const std::set<std::string> kChecked = {"==", "!=", "in", "not in"};
+  if (kChecked.count(expression.op.value) == 0) return;
+  auto checked = std::make_unique<CheckedComparison>(expression.op, std::move(expression.left),
+                                                     std::move(expression.right));
+  checked->pos = expression.pos;
+  expression.op.value = "and";
+  expression.left = std::make_unique<True>();
+  expression.left->pos = expression.pos;
+  expression.right = std::move(checked);
+}
 
 int64_t integer_at(const jinja::func_args& args, size_t index, int64_t otherwise) {
   if (index >= args.count()) return otherwise;
@@ -87,6 +199,12 @@ void check_append(const jinja::value& array, const jinja::func_args& args) {
   ValueCheck check(array);
   for (const jinja::value& given : args.get_args())
     check(given);
+}
+
+void check_held(const jinja::func_args& args) {
+  for (const jinja::value& given : args.get_args()) {
+    if (const auto* named = jinja::cast_val<jinja::value_kwarg>(given)) ValueCheck()(named->val);
+  }
 }
 
 bool has_input(const jinja::value& text) {
@@ -154,14 +272,164 @@ struct MarkedJoin : jinja::expression {
   jinja::statement_ptr filter_;
 };
 
-void keep_marks(jinja::filter_expression& expression) {
+// The library's sort runs out of its array where an order is none: texts with numbers among them.
+class Sorted {
+ public:
+  void add(const jinja::value& value) {
+    ++all_;
+    texts_ += jinja::is_val<jinja::value_string>(value) ? 1 : 0;
+    const bool number =
+        jinja::is_val<jinja::value_int>(value) || jinja::is_val<jinja::value_float>(value);
+    numbers_ += number ? 1 : 0;
+  }
+  void check() const {
+    if (texts_ == all_ || numbers_ == all_ || texts_ + numbers_ == 0) return;
+    throw std::runtime_error("Only texts, or only numbers, can be sorted.");
+  }
+
+ private:
+  size_t all_ = 0;
+  size_t texts_ = 0;
+  size_t numbers_ = 0;
+};
+
+void check_sort(const jinja::func_args& args) {
+  const jinja::value attribute = args.get_kwarg_or_pos("attribute", 3);
+  Sorted sorted;
+  for (const jinja::value& element : args.get_pos(0)->val_arr) {
+    jinja::value none = jinja::mk_val<jinja::value_undefined>();
+    if (attribute->is_undefined()) {
+      sorted.add(element);
+    } else if (jinja::is_val<jinja::value_object>(element)) {
+      sorted.add(element->at(attribute, none));
+    } else if (jinja::is_val<jinja::value_array>(element)) {
+      sorted.add(element->at(attribute->val_int, none));
+    }
+  }
+  sorted.check();
+}
+
+void check_dictsort(const jinja::func_args& args) {
+  Sorted keys;
+  Sorted values;
+  for (const auto& [key, value] : args.get_pos(0)->val_obj) {
+    keys.add(key);
+    values.add(value);
+  }
+  keys.check();
+  if (!args.get_kwarg_or_pos("by", 2)->is_undefined()) values.check();
+}
+
+// What the engine does not look at before it goes on, in functions of lists and of texts.
+void check_function(const std::string& name, const jinja::func_args& args) {
+  if (name == "sort") check_sort(args);
+  if (name == "dictsort") check_dictsort(args);
+  if (name == "select" || name == "reject" || name == "selectattr" || name == "rejectattr") {
+    for (const jinja::value& given : args.get_args()) {
+      if (!jinja::is_val<jinja::value_string>(given)) continue;
+      const std::string text = given->val_str.length() < 100 ? given->val_str.str() : "";
+      if (text == "divisibleby") throw std::runtime_error(name + " knows no divisibleby.");
+      if (given->val_str.length() > kLongestSearched) {
+        throw std::runtime_error("A text is too long to be searched for.");
+      }
+    }
+  }
+  if (name == "split" || name == "rsplit") {
+    const jinja::value text = args.get_pos(0);
+    if (args.count() > 1 && jinja::is_val<jinja::value_string>(args.get_pos(1))) {
+      check_search(args.get_pos(1)->val_str.length(), text->val_str.length());
+    }
+  }
+  // Its use is counted in all that it holds.
+  if (name == "tojson" || name == "string" || name == "select" || name == "reject" ||
+      name == "selectattr" || name == "rejectattr") {
+    for (const jinja::value& given : args.get_args())
+      if (is_composite(given)) ValueCheck()(given);
+  }
+}
+
+void add_arguments(const jinja::statement* filter, jinja::context& context,
+                   jinja::func_args& args) {
+  const auto* call = dynamic_cast<const jinja::call_expression*>(filter);
+  if (call == nullptr) return;
+  for (const jinja::statement_ptr& argument : call->args)
+    args.push_back(argument->execute(context));
+}
+
+// `text | replace(…)` and the others that are done here in the engine's place.
+struct TextFilter : jinja::expression {
+  TextFilter(std::string name, jinja::statement_ptr text, jinja::statement_ptr filter)
+      : name_(std::move(name)), text_(std::move(text)), filter_(std::move(filter)) {
+    pos = filter_->pos;
+  }
+  std::string type() const override { return "FilterExpression"; }
+  jinja::value execute_impl(jinja::context& context) const override {
+    jinja::value text = text_->execute(context);
+    if (context.is_get_stats) {
+      jinja::value_t::stats_t::mark_used(text);
+      text->stats.ops.insert(name_ == "trim" ? "strip" : name_);
+    }
+    const bool plain = name_ == "replace" || name_ == "strip" || name_ == "trim";
+    if (plain && !text->is_undefined() && !jinja::is_val<jinja::value_string>(text)) {
+      text = jinja::mk_val<jinja::value_string>(text->as_string());
+    }
+    jinja::func_args args(context);
+    args.func_name = name_;
+    args.push_back(text);
+    add_arguments(filter_.get(), context, args);
+    return text_function(name_, args);
+  }
+
+ private:
+  const std::string name_;
+  jinja::statement_ptr text_;
+  jinja::statement_ptr filter_;
+};
+
+// What a filter is given, looked at before the engine does.
+struct CheckedInput : jinja::expression {
+  CheckedInput(std::string name, jinja::statement_ptr inner, const jinja::statement* filter)
+      : name_(std::move(name)), inner_(std::move(inner)), filter_(filter) {
+    pos = inner_->pos;
+  }
+  std::string type() const override { return inner_->type(); }
+  jinja::value execute_impl(jinja::context& context) const override {
+    jinja::value value = inner_->execute(context);
+    jinja::func_args args(context);
+    args.push_back(value);
+    add_arguments(filter_, context, args);
+    check_function(name_, args);
+    return value;
+  }
+
+ private:
+  const std::string name_;
+  jinja::statement_ptr inner_;
+  const jinja::statement* filter_;  // the filter's own, beside this
+};
+
+void check_filtered(jinja::filter_expression& expression) {
+  static const std::set<std::string> kLooked = {"sort",       "dictsort",   "select", "reject",
+                                                "selectattr", "rejectattr", "split",  "rsplit",
+                                                "tojson",     "string"};
   const jinja::statement* filter = expression.filter.get();
   const auto* call = dynamic_cast<const jinja::call_expression*>(filter);
-  const auto* name =
+  const auto* named =
       dynamic_cast<const jinja::identifier*>(call == nullptr ? filter : call->callee.get());
-  if (name == nullptr || name->val != "join") return;
-  expression.operand =
-      std::make_unique<MarkedJoin>(std::move(expression.operand), std::move(expression.filter));
+  if (named == nullptr) return;
+  const std::string name = named->val;
+  jinja::statement_ptr& operand = expression.operand;
+  if (kLooked.count(name) != 0) {
+    operand = std::make_unique<CheckedInput>(name, std::move(operand), filter);
+    return;
+  }
+  if (name == "join") {
+    operand = std::make_unique<MarkedJoin>(std::move(operand), std::move(expression.filter));
+  } else if (is_text_function(name)) {
+    operand = std::make_unique<TextFilter>(name, std::move(operand), std::move(expression.filter));
+  } else {
+    return;
+  }
   expression.filter = std::make_unique<jinja::identifier>("safe");  // gives back a text as it is
   expression.filter->pos = expression.pos;
 }
@@ -174,7 +442,10 @@ struct CheckedCallee : jinja::expression {
   }
   std::string type() const override { return inner_->type(); }
   jinja::value execute_impl(jinja::context& context) const override {
-    static const std::set<std::string> kChecked = {"append", "join", "range", "split", "rsplit"};
+    static const std::set<std::string> kChecked = {
+        "append", "join",     "range",   "split",  "rsplit",     "namespace",
+        "sort",   "dictsort", "select",  "reject", "selectattr", "rejectattr",
+        "tojson", "string",   "replace", "strip",  "lstrip",     "rstrip"};
     jinja::value callee = inner_->execute(context);
     const auto* function = jinja::cast_val<jinja::value_func>(callee);
     if (function == nullptr || kChecked.count(function->name) == 0) return callee;
@@ -184,6 +455,11 @@ struct CheckedCallee : jinja::expression {
           const std::string& name = checked->name;
           if (name == "range") check_range(args);
           if (name == "append" && checked->arg0) check_append(checked->arg0, args);
+          if (name == "namespace") check_held(args);
+          jinja::func_args all(args);
+          if (checked->arg0) all.push_front(checked->arg0);
+          if (checked->arg0 && is_text_function(name)) return text_function(name, all);
+          if (checked->arg0 || name == "tojson") check_function(name, all);
           jinja::value result = checked->invoke(args);
           if (name == "join" && checked->arg0) mark_joined(checked->arg0, result);
           if (name.find("split") != std::string::npos && checked->arg0) {
@@ -207,12 +483,34 @@ void check_filter(const jinja::statement* filter) {
   }
 }
 
+void check_test(jinja::test_expression& expression) {
+  auto* call = dynamic_cast<jinja::call_expression*>(expression.test.get());
+  if (call == nullptr) return;
+  const auto* name = dynamic_cast<const jinja::identifier*>(call->callee.get());
+  if (name == nullptr) return;
+  for (jinja::statement_ptr& argument : call->args) {
+    if (name->val == "divisibleby") argument = std::make_unique<Divisor>(std::move(argument));
+    if (name->val == "in") argument = std::make_unique<Searched>(std::move(argument));
+  }
+  if (name->val != "in") return;
+  expression.operand = std::make_unique<SizedValue>(std::move(expression.operand));
+}
+
+// It is hashed.
+void check_key(jinja::member_expression& expression) {
+  const jinja::statement* key = expression.property.get();
+  if (!expression.computed || key == nullptr) return;
+  if (dynamic_cast<const jinja::slice_expression*>(key) != nullptr) return;
+  expression.property = std::make_unique<SizedValue>(std::move(expression.property));
+}
+
 class Walker {
  public:
   Walker() {
     context_.visitor = [this](bool, const jinja::statement* node,
                               const std::vector<jinja::visitor_pair>& children) {
       for (const auto& [label, nodes] : children) {
+        if (label == "loopvar") continue;  // names alone
         for (const jinja::statement* child : nodes)
           walk(child, label == "filter" || (label == "test" && is_test(node)));
       }
@@ -222,21 +520,31 @@ class Walker {
   void walk(const jinja::statement* node, bool named = false) {
     if (node == nullptr) return;
     if (named) check_filter(node);
-    if (const auto* array = dynamic_cast<const jinja::array_literal*>(node)) {
-      walk_all(array->val);
-    } else if (const auto* tuple = dynamic_cast<const jinja::tuple_literal*>(node)) {
-      walk_all(tuple->val);
-    } else if (const auto* object = dynamic_cast<const jinja::object_literal*>(node)) {
-      for (const auto& [key, value] : object->val) {
-        walk(key.get());
-        walk(value.get());
+    // The tree is ours, and not shared yet.
+    auto* own = const_cast<jinja::statement*>(node);
+    if (auto* array = dynamic_cast<jinja::array_literal*>(own)) {
+      walk_elements(array->val);
+    } else if (auto* tuple = dynamic_cast<jinja::tuple_literal*>(own)) {
+      walk_elements(tuple->val);
+    } else if (auto* object = dynamic_cast<jinja::object_literal*>(own)) {
+      for (auto& [key, value] : object->val) {
+        walk_element(key);
+        walk_element(value);
       }
+    } else if (const auto* set = dynamic_cast<const jinja::set_statement*>(node)) {
+      if (dynamic_cast<const jinja::tuple_literal*>(set->assignee.get()) == nullptr) {
+        walk(set->assignee.get());
+      }
+      walk(set->val.get());
+      for (const jinja::statement_ptr& statement : set->body)
+        walk(statement.get());
     } else {
       node->visit(context_);
     }
-    // The tree is ours, and not shared yet.
-    auto* own = const_cast<jinja::statement*>(node);
-    if (auto* filter = dynamic_cast<jinja::filter_expression*>(own)) keep_marks(*filter);
+    if (auto* filter = dynamic_cast<jinja::filter_expression*>(own)) check_filtered(*filter);
+    if (auto* binary = dynamic_cast<jinja::binary_expression*>(own)) check_comparison(*binary);
+    if (auto* test = dynamic_cast<jinja::test_expression*>(own)) check_test(*test);
+    if (auto* member = dynamic_cast<jinja::member_expression*>(own)) check_key(*member);
     auto* call = dynamic_cast<jinja::call_expression*>(own);
     if (call == nullptr || named) return;
     call->callee = std::make_unique<CheckedCallee>(std::move(call->callee));
@@ -247,9 +555,14 @@ class Walker {
     return dynamic_cast<const jinja::test_expression*>(node) != nullptr;
   }
 
-  void walk_all(const jinja::statements& nodes) {
-    for (const jinja::statement_ptr& node : nodes)
-      walk(node.get());
+  void walk_elements(jinja::statements& nodes) {
+    for (jinja::statement_ptr& node : nodes)
+      walk_element(node);
+  }
+
+  void walk_element(jinja::statement_ptr& node) {
+    walk(node.get());
+    node = std::make_unique<SizedValue>(std::move(node));
   }
 
   jinja::context context_;
