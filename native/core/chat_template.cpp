@@ -72,6 +72,7 @@ void fill(jinja::context& context, const common_chat_template& compiled,
 }
 
 std::vector<RenderedPart> execute(jinja::context& context, const jinja::program& program) {
+  const WorkBudget::Throwing throwing;
   jinja::runtime runtime(context);
   const jinja::value results = runtime.execute(program);
   const jinja::value_string written = jinja::runtime::gather_string_parts(results);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/chat/template_texts.h"
+#include "core/chat/work_budget.h"
 
 namespace cria::template_program {
 
@@ -28,6 +29,25 @@ struct Checkpoint : jinja::statement {
     check_budget();
     return jinja::mk_val<jinja::value_undefined>();
   }
+};
+
+// A statement of the whole template: within it allocations may throw.
+struct Charged : jinja::statement {
+  explicit Charged(jinja::statement_ptr inner) : inner_(std::move(inner)) { pos = inner_->pos; }
+  std::string type() const override { return inner_->type(); }
+  void visit(jinja::context& context) const override { inner_->visit(context); }
+  jinja::value execute_impl(jinja::context& context) const override {
+    check_budget();
+    const WorkBudget::Throwing throwing;
+    const jinja::value result = inner_->execute_impl(context);
+    if (result->val_arr.empty() && result->val_obj.empty()) return result;
+    auto written = jinja::mk_val<jinja::value_string>();  // what the engine would do outside
+    jinja::gather_string_parts_recursive(result, written);
+    return written;
+  }
+
+ private:
+  jinja::statement_ptr inner_;
 };
 
 // A value that holds itself would be printed until the stack ends, and one that holds others many
@@ -386,6 +406,30 @@ struct TextFilter : jinja::expression {
   jinja::statement_ptr filter_;
 };
 
+// `{% filter trim %}…{% endfilter %}` of such a function.
+struct TextFilterBlock : jinja::statement {
+  TextFilterBlock(std::string name, jinja::statements body, jinja::statement_ptr filter)
+      : name_(std::move(name)), body_(std::move(body)), filter_(std::move(filter)) {
+    pos = filter_->pos;
+  }
+  std::string type() const override { return "FilterStatement"; }
+  jinja::value execute_impl(jinja::context& context) const override {
+    auto written = jinja::mk_val<jinja::value_string>();
+    for (const jinja::statement_ptr& statement : body_)
+      jinja::gather_string_parts_recursive(statement->execute(context), written);
+    jinja::func_args args(context);
+    args.func_name = name_;
+    args.push_back(written);
+    add_arguments(filter_.get(), context, args);
+    return text_function(name_, args);
+  }
+
+ private:
+  const std::string name_;
+  const jinja::statements body_;
+  jinja::statement_ptr filter_;
+};
+
 // What a filter is given, looked at before the engine does.
 struct CheckedInput : jinja::expression {
   CheckedInput(std::string name, jinja::statement_ptr inner, const jinja::statement* filter)
@@ -408,16 +452,30 @@ struct CheckedInput : jinja::expression {
   const jinja::statement* filter_;  // the filter's own, beside this
 };
 
+// Empty where it has none.
+std::string name_of(const jinja::statement* filter) {
+  const auto* call = dynamic_cast<const jinja::call_expression*>(filter);
+  const auto* name =
+      dynamic_cast<const jinja::identifier*>(call == nullptr ? filter : call->callee.get());
+  return name == nullptr ? std::string() : name->val;
+}
+
+// Null: the engine's own will do.
+jinja::statement_ptr checked_block(jinja::filter_statement& block) {
+  const std::string name = name_of(block.filter.get());
+  if (name == "split" || name == "rsplit") {
+    throw std::runtime_error("A block cannot be filtered by " + name + ".");
+  }
+  if (!is_text_function(name)) return nullptr;
+  return std::make_unique<TextFilterBlock>(name, std::move(block.body), std::move(block.filter));
+}
+
 void check_filtered(jinja::filter_expression& expression) {
   static const std::set<std::string> kLooked = {"sort",       "dictsort",   "select", "reject",
                                                 "selectattr", "rejectattr", "split",  "rsplit",
                                                 "tojson",     "string"};
   const jinja::statement* filter = expression.filter.get();
-  const auto* call = dynamic_cast<const jinja::call_expression*>(filter);
-  const auto* named =
-      dynamic_cast<const jinja::identifier*>(call == nullptr ? filter : call->callee.get());
-  if (named == nullptr) return;
-  const std::string name = named->val;
+  const std::string name = name_of(filter);
   jinja::statement_ptr& operand = expression.operand;
   if (kLooked.count(name) != 0) {
     operand = std::make_unique<CheckedInput>(name, std::move(operand), filter);
@@ -475,24 +533,18 @@ struct CheckedCallee : jinja::expression {
 
 // Of a filter or a test, which is named and not called.
 void check_filter(const jinja::statement* filter) {
-  const auto* call = dynamic_cast<const jinja::call_expression*>(filter);
-  const auto* name =
-      dynamic_cast<const jinja::identifier*>(call == nullptr ? filter : call->callee.get());
-  if (name != nullptr && name->val == "append") {
-    throw std::runtime_error("append is no filter.");
-  }
+  if (name_of(filter) == "append") throw std::runtime_error("append is no filter.");
 }
 
 void check_test(jinja::test_expression& expression) {
   auto* call = dynamic_cast<jinja::call_expression*>(expression.test.get());
   if (call == nullptr) return;
-  const auto* name = dynamic_cast<const jinja::identifier*>(call->callee.get());
-  if (name == nullptr) return;
+  const std::string name = name_of(call);
   for (jinja::statement_ptr& argument : call->args) {
-    if (name->val == "divisibleby") argument = std::make_unique<Divisor>(std::move(argument));
-    if (name->val == "in") argument = std::make_unique<Searched>(std::move(argument));
+    if (name == "divisibleby") argument = std::make_unique<Divisor>(std::move(argument));
+    if (name == "in") argument = std::make_unique<Searched>(std::move(argument));
   }
-  if (name->val != "in") return;
+  if (name != "in") return;
   expression.operand = std::make_unique<SizedValue>(std::move(expression.operand));
 }
 
@@ -591,6 +643,7 @@ void add_checkpoints(jinja::statements& body) {
       add_checkpoints(branch->alternate);
     } else if (auto* filter = dynamic_cast<jinja::filter_statement*>(statement.get())) {
       add_checkpoints(filter->body);
+      if (jinja::statement_ptr checked = checked_block(*filter)) statement = std::move(checked);
     } else if (auto* set = dynamic_cast<jinja::set_statement*>(statement.get())) {
       add_checkpoints(set->body);
       if (dynamic_cast<jinja::member_expression*>(set->assignee.get()) != nullptr) {
@@ -607,6 +660,8 @@ void add_checks(jinja::program& program) {
   for (const jinja::statement_ptr& statement : program.body)
     walker.walk(statement.get());
   add_checkpoints(program.body);
+  for (jinja::statement_ptr& statement : program.body)
+    statement = std::make_unique<Charged>(std::move(statement));
 }
 
 }  // namespace cria::template_program

@@ -157,12 +157,14 @@ std::unique_ptr<common_chat_template> compile(const std::string& source, const s
   if (source.size() > kLongestSource) throw std::runtime_error("The template is too long.");
   jinja::lexer lexer;
   const jinja::lexer_result lexed = lexer.tokenize(source);
+  check_budget();
   check_size(lexed.tokens);
   // Its constructor would execute the template at once: an empty one first.
   auto compiled = std::make_unique<common_chat_template>("", bos, eos);
   compiled->prog = jinja::parse_from_tokens(lexed);
   add_checks(compiled->prog);
   compiled->src = lexed.source;
+  check_budget();
   compiled->caps = jinja::caps_get(compiled->prog);
   return compiled;
 }

@@ -8,7 +8,7 @@ namespace cria {
 namespace {
 
 // Allocations between two looks at the clock; large ones look by themselves.
-constexpr uint32_t kLookEvery = 64;
+constexpr uint32_t kLookEvery = 16;
 constexpr size_t kLarge = size_t{1} << 16;
 
 thread_local WorkBudget* in_use = nullptr;
@@ -23,6 +23,13 @@ WorkBudget* WorkBudget::current() { return in_use; }
 WorkBudget::Use::Use(WorkBudget* budget) : outer_(std::exchange(in_use, budget)) {}
 
 WorkBudget::Use::~Use() { in_use = outer_; }
+
+WorkBudget::Throwing::Throwing()
+    : budget_(in_use), outer_(budget_ != nullptr && std::exchange(budget_->throws_, true)) {}
+
+WorkBudget::Throwing::~Throwing() {
+  if (budget_ != nullptr) budget_->throws_ = outer_;
+}
 
 std::string WorkBudget::reason() const {
   switch (spent_) {
@@ -59,7 +66,7 @@ void WorkBudget::about_to_allocate(size_t size) {
   --until_look_;
   const size_t left = memory_ - std::min(used_, memory_);
   if (size > left && spent_ == Spent::kNothing) spent_ = Spent::kMemory;
-  if (spent_ == Spent::kNothing) return;
+  if (spent_ == Spent::kNothing || !throws_) return;
   if (size > reserve_) throw BudgetSpent();
   reserve_ -= size;
 }

@@ -1,6 +1,7 @@
 // What one piece of a stranger's work may take: time, memory, and an end when it is told to. While
-// one is in use on a thread, every allocation there asks it (allocation.cpp): so a loop ends in
-// library code, too, where nobody looks at a clock.
+// one is in use on a thread, every allocation there is counted (allocation.cpp); where Throwing is,
+// too, it throws once the budget is spent: so a loop ends in library code, where nobody looks at a
+// clock.
 #pragma once
 
 #include <atomic>
@@ -51,6 +52,20 @@ class WorkBudget {
     WorkBudget* const outer_;
   };
 
+  // Lets this thread's allocations throw. Only around code whose destructors allocate nothing: those
+  // of nlohmann's JSON do.
+  class Throwing {
+   public:
+    Throwing();
+    ~Throwing();
+    Throwing(const Throwing&) = delete;
+    Throwing& operator=(const Throwing&) = delete;
+
+   private:
+    WorkBudget* const budget_;
+    const bool outer_;
+  };
+
   // Of this thread; null: none.
   static WorkBudget* current();
 
@@ -71,6 +86,7 @@ class WorkBudget {
   // Once it is spent, in all: what went wrong is still to be put into words.
   size_t reserve_ = size_t{1} << 20;
   uint32_t until_look_ = 0;
+  bool throws_ = false;
   Spent spent_ = Spent::kNothing;
 };
 
