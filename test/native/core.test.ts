@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { llamaCppDir } from "../support/llama-cpp-dir.js";
 import { MODEL, PROGRAMS } from "../support/paths.js";
+import { VOCABULARIES, vocabularyFile } from "../support/vocabularies.js";
 
 const suffix = process.platform === "win32" ? ".exe" : "";
 
@@ -46,6 +47,7 @@ test.each([
   ["breakdown-test", MODEL],
   ["embedder-test", MODEL, ...(short ? EMBEDDINGS : [])],
   ["soak-test", MODEL, ...(short ? SOAKS : [])],
+  ["token-borders-test", ...VOCABULARIES.map(vocabularyFile)],
 ])(
   "%s",
   async (program, ...args) => {

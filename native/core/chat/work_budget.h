@@ -52,8 +52,8 @@ class WorkBudget {
     WorkBudget* const outer_;
   };
 
-  // Lets this thread's allocations throw. Only around code whose destructors allocate nothing: those
-  // of nlohmann's JSON do.
+  // Lets this thread's allocations throw. Only around code whose destructors allocate nothing:
+  // those of nlohmann's JSON do.
   class Throwing {
    public:
     Throwing();
