@@ -52,7 +52,7 @@ void blaming_the_text(const Do& work) {
 
 // Longer texts go to the tokenizer in pieces of about so much, each of some 10 ms; what cannot be
 // cut is longer.
-constexpr size_t kPiece = size_t{1} << 15;
+constexpr size_t kPiece = size_t{1} << 14;
 constexpr size_t kLongestPiece = size_t{1} << 16;
 
 Tokens tokens_of(const llama_vocab* vocab, std::string_view text, bool special) {
