@@ -101,8 +101,8 @@ export async function fitPrompt(
   return ended(await without(enough), counts);
 }
 
-function ended<T>(fitted: T, counts: TokenCounts): T {
-  counts.forget();
+function ended<T extends { readonly prompt: Prompt }>(fitted: T, counts: TokenCounts): T {
+  counts.forget(fitted.prompt.length);
   return fitted;
 }
 

@@ -3,10 +3,10 @@ import type { Model } from "../model.js";
 /** Texts that are tokenized at a time. */
 const TOGETHER = 64;
 
-/**
- * How many tokens texts have, each tokenized once and off the JS thread. What was not asked for between
- * two calls of `forget` is not kept.
- */
+/** Texts whose counts are kept in any case. */
+const KEPT = 2000;
+
+/** How many tokens texts have, each tokenized once and off the JS thread. */
 export class TokenCounts {
   readonly #model: Pick<Model, "tokenizeAsync">;
   #recent = new Map<string, number>();
@@ -27,7 +27,9 @@ export class TokenCounts {
     return sum;
   }
 
-  forget(): void {
+  /** What was not asked for lately, where that is more than the texts of some prompts. */
+  forget(textsOfAPrompt: number): void {
+    if (this.#recent.size < Math.max(KEPT, 2 * textsOfAPrompt)) return;
     this.#older = this.#recent;
     this.#recent = new Map();
   }

@@ -23,6 +23,7 @@ class WorkBudget {
  public:
   enum class Spent { kNothing, kTime, kMemory, kStopped };
 
+  // Of a processor, so that a busy machine does not end what is honest.
   static constexpr std::chrono::milliseconds kTime{2000};
   static constexpr size_t kMemory = size_t{64} << 20;
 
@@ -49,6 +50,7 @@ class WorkBudget {
     Use& operator=(const Use&) = delete;
 
    private:
+    WorkBudget* const budget_;
     WorkBudget* const outer_;
   };
 
@@ -76,12 +78,14 @@ class WorkBudget {
   void freed(size_t size) { used_ -= size < used_ ? size : used_; }
 
  private:
+  std::chrono::nanoseconds time_used() const;
   void look();
 
   const std::atomic<bool>* const stop_;
   const size_t memory_;
   const std::chrono::milliseconds time_;
-  const std::chrono::steady_clock::time_point end_;
+  std::chrono::nanoseconds began_{0};  // by this thread's clock, of the use that goes on
+  std::chrono::nanoseconds spent_before_{0};
   size_t used_ = 0;
   // Once it is spent, in all: what went wrong is still to be put into words.
   size_t reserve_ = size_t{1} << 20;
