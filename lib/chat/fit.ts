@@ -113,7 +113,10 @@ async function plainlyTooMany(
 ): Promise<number> {
   const limit = room * SLACK;
   let characters = 0;
-  for (const { message } of turns.backwards()) characters += lengthOf(message);
+  for (const { message } of turns.backwards()) {
+    characters += lengthOf(message);
+    if (characters > limit) break;
+  }
   if (characters <= limit) return 0;
   let sum = 0;
   let texts: string[] = [];

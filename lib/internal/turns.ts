@@ -6,8 +6,6 @@ export type Steps<T> = Generator<undefined, T, undefined>;
 
 /** How long a turn of it may be, in ms: what is beside it in the event loop has to have its own. */
 const TURN = 4;
-/** Steps between two looks at the clock. */
-const STEPS = 64;
 
 /** All of it, in this turn of the event loop. */
 export function atOnce<T>(steps: Steps<T>): T {
@@ -26,10 +24,8 @@ export async function inTurns<T>(steps: Steps<T>, signal?: AbortSignal): Promise
   for (;;) {
     const end = performance.now() + TURN;
     do {
-      for (let i = 0; i < STEPS; i++) {
-        const step = steps.next();
-        if (step.done) return step.value;
-      }
+      const step = steps.next();
+      if (step.done) return step.value;
     } while (performance.now() < end);
     await setImmediate();
     if (signal?.aborted) throw abortReason(signal);

@@ -59,7 +59,7 @@ function* grammarSteps(rules: AnswerRules): Steps<Grammar | undefined> {
   const forced = choice === "required" || typeof choice === "object";
   const called = tools.length > 0 && (forced || constrainTools || responseSchema !== undefined);
   if (called) yield* expressibleSteps(tools);
-  if (forced && tools.length > 0) return callsGrammar(tools);
+  if (forced && tools.length > 0) return yield* callsSteps(tools);
   if (responseSchema !== undefined) {
     if (tools.length === 0) return Grammar.jsonSchema(responseSchema);
     return Grammar.jsonSchema(
@@ -67,7 +67,7 @@ function* grammarSteps(rules: AnswerRules): Steps<Grammar | undefined> {
     );
   }
   if (!called) return undefined;
-  return lazyGrammar(callsGrammar(tools), { tokens: [], patterns: OPENINGS });
+  return lazyGrammar(yield* callsSteps(tools), { tokens: [], patterns: OPENINGS });
 }
 
 /** Looks at one tool's schema at a time, which is remembered. */
@@ -85,8 +85,9 @@ function chosen(tools: readonly ToolDefinition[], choice: ToolChoice): readonly 
 }
 
 /** One call, or several with a semicolon between, as the renderers write them. */
-function callsGrammar(tools: readonly ToolDefinition[]): Grammar {
+function* callsSteps(tools: readonly ToolDefinition[]): Steps<Grammar> {
   const { source, root } = Grammar.jsonSchema(alternatives(tools.flatMap(callSchemas)));
+  yield;
   const calls = `cria-calls ::= ${root} ((";" " "? | "\\n") ${root})*`;
   return Grammar.gbnf(`${calls}\n${source}`, { root: "cria-calls" });
 }

@@ -17,11 +17,21 @@ namespace {
 std::string to_json(Napi::Value value, const char* name) {
   if (value.IsString()) return to_text(value, name);
   const Napi::Array pieces = to_array(value, name);
-  std::string json = "[";
+  const auto is_bytes = [](const Napi::Value& piece) {
+    return piece.IsTypedArray() &&
+           piece.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+  };
+  size_t length = 2;
   for (uint32_t i = 0; i < pieces.Length(); ++i) {
     const Napi::Value piece = pieces.Get(i);
-    if (!piece.IsTypedArray() ||
-        piece.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    if (is_bytes(piece)) length += piece.As<Napi::Uint8Array>().ElementLength() + 1;
+  }
+  std::string json;
+  json.reserve(length);
+  json += '[';
+  for (uint32_t i = 0; i < pieces.Length(); ++i) {
+    const Napi::Value piece = pieces.Get(i);
+    if (!is_bytes(piece)) {
       throw Error(code::kInvalidArgument, std::string("Expected bytes for `") + name + "`.");
     }
     const auto bytes = piece.As<Napi::Uint8Array>();
@@ -173,9 +183,9 @@ Napi::Value template_format(Napi::Env env, ChatTemplates& templates, const Vocab
   const Fields fields(to_object(value, "request"));
   const ChatRequest request = to_request(fields);
   WorkBudget budget(nullptr, request.memory());
-  return from_format(env, templates.answer_format(vocabulary, fields.text("template"), request,
-                                                  to_use(fields),
-                                                  fields.flag("parallelToolCalls"), budget));
+  return from_format(
+      env, templates.answer_format(vocabulary, fields.text("template"), request, to_use(fields),
+                                   fields.flag("parallelToolCalls"), budget));
 }
 
 ModelWork::Job render_job(std::shared_ptr<Model> model, std::shared_ptr<ChatTemplates> templates,

@@ -196,8 +196,7 @@ Napi::Value ModelHandle::start_tokenize(const Napi::CallbackInfo& info) {
   return entry(info.Env(), [&] {
     TokenizeOptions options{to_flag(info[2], "special"), to_flag(info[3], "addBos")};
     std::string text = to_text(info[1], "text");
-    const WorkLane lane =
-        text.size() > kLongText ? WorkLane::kLongTexts : WorkLane::kShortTexts;
+    const WorkLane lane = text.size() > kLongText ? WorkLane::kLongTexts : WorkLane::kShortTexts;
     return work_->start(info.Env(), to_integer(info[0], "id"), lane,
                         tokenize_job(session_->model(), std::move(text), options));
   });

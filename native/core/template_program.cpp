@@ -137,6 +137,9 @@ void run(WorkBudget& budget, const std::function<void()>& work) {
       }
     }
     // Somebody in between may have caught it, and gone on with what was half done.
+    if (budget.spent() == WorkBudget::Spent::kStopped) {
+      throw Error(code::kDisposed, "The work was stopped.");
+    }
     if (!within()) {
       throw Error(code::kTemplate, "The model's chat template failed: " + budget.reason() +
                                        ". Give it less to do, or name a `format`.");

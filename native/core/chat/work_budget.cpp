@@ -48,8 +48,7 @@ WorkBudget::WorkBudget(const std::atomic<bool>* stop, size_t memory, std::chrono
 
 WorkBudget* WorkBudget::current() { return in_use; }
 
-WorkBudget::Use::Use(WorkBudget* budget)
-    : budget_(budget), outer_(std::exchange(in_use, budget)) {
+WorkBudget::Use::Use(WorkBudget* budget) : budget_(budget), outer_(std::exchange(in_use, budget)) {
   budget_->began_ = thread_time();
 }
 
