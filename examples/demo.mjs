@@ -1,7 +1,7 @@
 // `npm run demo`: what cria does, on the small model that comes with the repository. Needs no network.
 
 import { fileURLToPath } from "node:url";
-import { ChatSession, defineTool, Model, renderChat, Sampler } from "cria";
+import { ChatSession, defineTool, Model, renderChatAsync, Sampler } from "cria";
 
 const modelPath = fileURLToPath(new URL("../models/cria-demo.gguf", import.meta.url));
 const styled = (code) => (text) =>
@@ -80,7 +80,7 @@ const batchesBefore = context.stats.batches;
 const started = performance.now();
 const results = await Promise.all(
   questions.map((content) => {
-    const prompt = renderChat([{ role: "user", content }], { model });
+    const prompt = await renderChatAsync([{ role: "user", content }], { model });
     return context.generate(prompt, { sampler: greedy }).result();
   }),
 );

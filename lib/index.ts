@@ -18,7 +18,12 @@ export type {
 export type { BuiltinTool } from "./chat/llama-3.js";
 export type { ChatGuard, Moderator } from "./chat/moderation.js";
 export type { ChatFormatName } from "./chat/recognise.js";
-export { type RenderChatOptions, renderChat } from "./chat/render.js";
+export {
+  type RenderChatAsyncOptions,
+  type RenderChatOptions,
+  renderChat,
+  renderChatAsync,
+} from "./chat/render.js";
 export { ChatSession } from "./chat/session.js";
 export type { ChatSessionOptions, ChatTurnOptions } from "./chat/session-options.js";
 export type { ToolDefinitionInput } from "./chat/tool-definitions.js";
@@ -64,6 +69,7 @@ export {
   type DetokenizeOptions,
   Model,
   type SpecialTokens,
+  type TokenizeAsyncOptions,
   type TokenizeOptions,
 } from "./model.js";
 export type { LoadModelOptions, ModelLoadOptions } from "./model-options.js";

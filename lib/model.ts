@@ -7,6 +7,7 @@ import type { ContextOptions } from "./context-options.js";
 import { asyncDispose } from "./dispose.js";
 import { engine } from "./engine.js";
 import { CriaError, disposedError, fromNative, invalid, show } from "./errors.js";
+import { nativeWork } from "./internal/native-work.js";
 import { ownInts } from "./internal/realm.js";
 import { TokenTexts } from "./logprobs.js";
 import {
@@ -17,7 +18,7 @@ import {
 } from "./model-options.js";
 import type { NativeContext, NativeModel, NativeModelInfo, NativeModelOptions } from "./native.js";
 import { registerNative } from "./natives.js";
-import { boolean, filePath, readOptions, string } from "./options.js";
+import { abortSignal, boolean, filePath, readOptions, string } from "./options.js";
 import type { PromptVocabulary } from "./prompt.js";
 import { copyTokens, type Tokens, tokenId } from "./tokens.js";
 
@@ -38,6 +39,11 @@ export interface TokenizeOptions {
   readonly special?: boolean;
   /** Whether a BOS goes in front, where the model has one. Default false. */
   readonly addBos?: boolean;
+}
+
+export interface TokenizeAsyncOptions extends TokenizeOptions {
+  /** Takes effect at once; the promise rejects with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface DetokenizeOptions {
@@ -162,18 +168,43 @@ export class Model implements AsyncDisposable {
    * Tokens of a text. By default it is plain text: what spells a control token stays text, and no BOS
    * is added. Half a surrogate pair counts as U+FFFD.
    *
+   * At once: the event loop stands still for as long, about a second for a megabyte. Texts that may be
+   * long are for `tokenizeAsync`.
+   *
    * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED
    */
   tokenize(text: string, options?: TokenizeOptions): Int32Array {
+    const { special, addBos } = this.#readTokenize(text, options);
+    return ownInts(this.#call(() => this.#native.tokenize(text, special, addBos)));
+  }
+
+  /**
+   * The same on a thread of the model's; a short text does not wait for a long one.
+   *
+   * @example
+   * const tokens = await model.tokenizeAsync(document, { signal: AbortSignal.timeout(1000) });
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_OUT_OF_MEMORY; the signal's reason
+   */
+  async tokenizeAsync(text: string, options?: TokenizeAsyncOptions): Promise<Int32Array> {
+    const { signal, ...rest } = readOptions(options, "options", ["special", "addBos", "signal"]);
+    const { special, addBos } = this.#readTokenize(text, rest);
+    if (signal !== undefined) abortSignal(signal, "options.signal");
+    const native = this.#native;
+    const start = (id: number) => native.startTokenize(id, text, special, addBos);
+    return ownInts(await nativeWork(native, start, signal));
+  }
+
+  #readTokenize(text: string, options: TokenizeOptions | undefined): Required<TokenizeOptions> {
     this.#assertAlive();
     string(text, "text");
     const { special = false, addBos = false } = readOptions(options, "options", [
       "special",
       "addBos",
     ]);
-    boolean(special, "options.special");
-    boolean(addBos, "options.addBos");
-    return ownInts(this.#call(() => this.#native.tokenize(text, special, addBos)));
+    return {
+      special: boolean(special, "options.special"),
+      addBos: boolean(addBos, "options.addBos"),
+    };
   }
 
   /** @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED */
@@ -262,7 +293,7 @@ export class Model implements AsyncDisposable {
   async #close(): Promise<void> {
     const children = [...this.#contexts].map((ref) => ref.deref()?.dispose());
     const unborn = [...this.#opening].map((native) => native.close());
-    await Promise.all([...children, ...unborn]);
+    await Promise.all([...children, ...unborn, this.#native.closeWork()]);
     await this.#native.close();
   }
 

@@ -18,8 +18,6 @@ export interface NativeAddon {
   ) => NativeContext;
   engineInfo(): { flavour: Flavour; llamaCpp: string; cpuFeatures: string[] };
   listDevices(): NativeDevice[];
-  /** Any text; what the format's parser does not take is all content. */
-  parseTemplateAnswer(text: string, format: NativeAnswerParser): NativeParsedAnswer;
   /** Called on the JS thread of the environment that set it; null removes it. */
   setLogHandler(handler: ((level: LogLevel, message: string) => void) | null): void;
   /** The GBNF that llama.cpp makes of a JSON Schema; ERR_SCHEMA_UNSUPPORTED with its reason. */
@@ -56,12 +54,20 @@ export interface NativeModel {
   /** Compiled templates are kept, the last few. ERR_TEMPLATE with the template's own message. */
   renderTemplate(request: NativeTemplateRequest): NativePromptSegment[];
   /** How a model answers that was trained on the template. */
-  templateFormat(
-    request: NativeTemplateRequest & {
-      toolChoice: "auto" | "none" | "required";
-      parallelToolCalls: boolean;
-    },
-  ): NativeTemplateFormat;
+  templateFormat(request: NativeFormatRequest): NativeTemplateFormat;
+  /**
+   * The same, and more, on threads of the model's. `id`: one that no other work of the model has. They
+   * reject with ERR_DISPOSED when `closeWork` comes before they are through.
+   */
+  startRender(id: number, request: NativeTemplateRequest): Promise<NativeFlatPrompt>;
+  startFormat(id: number, request: NativeFormatRequest): Promise<NativeTemplateFormat>;
+  /** Any text; what the format's parser does not take is all content. */
+  startAnswer(id: number, text: string, format: NativeAnswerParser): Promise<NativeParsedAnswer>;
+  startTokenize(id: number, text: string, special: boolean, addBos: boolean): Promise<Int32Array>;
+  /** It still settles, soon, with whatever it has. */
+  cancelWork(id: number): void;
+  /** Idempotent; resolves when no thread has anything of the model's any more. */
+  closeWork(): Promise<void>;
   /** Idempotent. The weights go when the last context on them has closed. */
   close(): Promise<void>;
 }
@@ -69,8 +75,8 @@ export interface NativeModel {
 export interface NativeTemplateRequest {
   /** Jinja. */
   template: string;
-  /** JSON: OpenAI's messages. */
-  messages: string;
+  /** JSON: OpenAI's messages, as a text or as any number of pieces of the array, in UTF-8. */
+  messages: string | readonly Uint8Array[];
   /** JSON: OpenAI's tools, an empty array for none. */
   tools: string;
   /** JSON: an object. */
@@ -80,6 +86,21 @@ export interface NativeTemplateRequest {
   now: number;
   /** What it is told for any date, where somebody gave a text. */
   date: string | null;
+}
+
+export interface NativeFormatRequest extends NativeTemplateRequest {
+  toolChoice: "auto" | "none" | "required";
+  parallelToolCalls: boolean;
+}
+
+/** A prompt's segments behind each other: of each its kind, and where it ends. */
+export interface NativeFlatPrompt {
+  text: string;
+  /** 0: text, 1: control, 2: tokens. */
+  kinds: Int32Array;
+  /** In `text` or, of kind 2, in `tokens`. */
+  ends: Int32Array;
+  tokens: Int32Array;
 }
 
 /** Control is a control token, or a user-defined one that the template uses, by its text. */

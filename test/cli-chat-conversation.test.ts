@@ -20,7 +20,7 @@ afterAll(async () => {
 
 test("a file that is refused leaves the conversation as it was, and one that is loaded replaces it", async () => {
   const context = await model.createContext();
-  const conversation = new Conversation(context, {
+  const conversation = await Conversation.open(context, {
     generate: { sampler: Sampler.greedy(), maxTokens: 8 },
     tools: [],
     system: undefined,

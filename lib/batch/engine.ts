@@ -33,7 +33,7 @@ export interface BatchEngine {
   /** Requests of a lane that are worth running at a time. */
   capacity(lane: Lane): number;
   /** Checks and renders: what it throws is the line's error. */
-  prepare(plan: BatchPlan, identity: Identity): PreparedRequest;
+  prepare(plan: BatchPlan, identity: Identity): PreparedRequest | Promise<PreparedRequest>;
 }
 
 /** What a request is known by, for whatever has to differ from line to line. */

@@ -6,7 +6,8 @@ import type { Context } from "../context.js";
 import { invalid } from "../errors.js";
 import type { GenerateOptions, Generation, GenerationResult } from "../generation.js";
 import type { Grammar } from "../grammar.js";
-import { type RenderableMessage, readMessages } from "../messages/messages.js";
+import { inTurns } from "../internal/turns.js";
+import { messageSteps, type RenderableMessage } from "../messages/messages.js";
 import type { Model } from "../model.js";
 import { type PromptInput, promptToString } from "../prompt.js";
 import type { Sampler } from "../sampler.js";
@@ -55,7 +56,7 @@ export class Generator {
     this.#defaults = defaults;
   }
 
-  prepareCompletion(plan: CompletionPlan, identity: Identity): PreparedRequest {
+  async prepareCompletion(plan: CompletionPlan, identity: Identity): Promise<PreparedRequest> {
     const { system, tools } = this.#defaults;
     const [text, ...more] = plan.prompts;
     if (typeof text === "string" && more.length === 0 && (system ?? tools) !== undefined) {
@@ -64,7 +65,7 @@ export class Generator {
       return this.prepareChat({ ...plan, ...chat, kind: "chat", messages }, identity);
     }
     const { schema = this.#defaults.schema } = plan;
-    const options = this.#options(plan, identity, schema && schemaGrammar(schema));
+    const options = this.#options(plan, identity, schema && (await schemaGrammar(schema)));
     const prompts = plan.prompts.map((prompt) => prompt as PromptInput);
     return {
       lane: "generation",
@@ -79,14 +80,14 @@ export class Generator {
     };
   }
 
-  prepareChat(plan: ChatPlan, identity: Identity): PreparedRequest {
+  async prepareChat(plan: ChatPlan, identity: Identity): Promise<PreparedRequest> {
     const rules = this.#rulesOf(plan);
     const { renderer } = rules;
-    const given = this.#withSystem(readMessages(plan.messages));
+    const given = this.#withSystem(await inTurns(messageSteps(plan.messages, "messages")));
     const messages = renderer.format === "template" ? forTemplates(given) : given;
-    const prompt = renderer.render(messages);
+    const prompt = await renderer.render(messages);
     // One to look at now; each answer is read by its own.
-    const { grammar, special, stop } = readerOf(answerTo(rules, messages));
+    const { grammar, special, stop } = await readerOf(answerTo(rules, messages));
     const options = this.#options(plan, identity, grammar).map((option) => ({
       ...option,
       special,
@@ -98,8 +99,10 @@ export class Generator {
       start: async (signal) => {
         const asked = options.map((option) => ({ prompt, options: option }));
         const results = await this.#generate(asked, signal);
-        const choices = results.map((result) =>
-          choiceOf(result, readerOf(answerTo(rules, messages))),
+        const choices = await Promise.all(
+          results.map(async (result) =>
+            choiceOf(result, await readerOf(answerTo(rules, messages))),
+          ),
         );
         return chatAnswer(identity.hash, this.#nameOf(plan), choices);
       },
@@ -201,7 +204,7 @@ function keyOf(rules: readonly unknown[]): string {
 
 const NO_TOOLS: readonly ToolDefinition[] = [];
 
-function schemaGrammar(schema: object): Grammar | undefined {
+async function schemaGrammar(schema: object): Promise<Grammar | undefined> {
   const responseSchema = responseSchemaOf(schema, "schema");
   return answerGrammar({ tools: NO_TOOLS, choice: "auto", constrainTools: false, responseSchema });
 }
@@ -215,8 +218,8 @@ function answerTo(
   return { renderer, messages, callsBefore: calls.length, rules };
 }
 
-function choiceOf(result: GenerationResult, reader: AnswerReader): ChatChoice {
-  const events = [...reader.push(result.text), ...reader.finish(result.stopReason)];
+async function choiceOf(result: GenerationResult, reader: AnswerReader): Promise<ChatChoice> {
+  const events = [...reader.push(result.text), ...(await reader.finish(result.stopReason))];
   const calls: ParsedToolCall[] = [];
   let content = "";
   for (const event of events) {

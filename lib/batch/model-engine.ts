@@ -43,7 +43,7 @@ export class ModelEngine implements BatchEngine {
     return lane === "embedding" ? sequences * EMBEDDING_BATCHES : windowWidth(sequences);
   }
 
-  prepare(plan: BatchPlan, identity: Identity): PreparedRequest {
+  prepare(plan: BatchPlan, identity: Identity): PreparedRequest | Promise<PreparedRequest> {
     switch (plan.kind) {
       case "chat":
         return this.#generator.prepareChat(plan, identity);

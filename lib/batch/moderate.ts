@@ -129,7 +129,7 @@ class CountingContext {
   ): Promise<Float32Array> {
     const exact = { ...options, cachePrompt: "exact" } as const;
     const scores = await this.#context.score(prompt, candidates, exact);
-    this.#add(lengthOf(prompt, this.model), 0);
+    this.#add(await lengthOf(prompt, this.model), 0);
     return scores;
   }
 
@@ -153,10 +153,13 @@ class CountingContext {
 }
 
 /** A guard's prompts are segments. */
-function lengthOf(prompt: PromptInput, model: Model): number {
-  const count = (segment: PromptSegment) => {
+async function lengthOf(prompt: PromptInput, model: Model): Promise<number> {
+  const count = async (segment: PromptSegment) => {
     if ("control" in segment) return 1;
-    return "text" in segment ? model.tokenize(segment.text).length : segment.tokens.length;
+    return "text" in segment
+      ? (await model.tokenizeAsync(segment.text)).length
+      : segment.tokens.length;
   };
-  return (prompt as Prompt).reduce((sum, segment) => sum + count(segment), 0);
+  const counts = await Promise.all((prompt as Prompt).map(count));
+  return counts.reduce((sum, one) => sum + one, 0);
 }

@@ -120,7 +120,7 @@ export class Run {
         const step = await untilAborted(lines.next(), stop);
         if (!this.#reading || step.done) break;
         this.#taken += 1;
-        this.#take(readLine(step.value, this.#parts.format));
+        await this.#take(readLine(step.value, this.#parts.format));
       }
       this.#readAll = this.#reading;
     } catch (error) {
@@ -153,14 +153,14 @@ export class Run {
     );
   }
 
-  #take(line: BatchRequestLine): void {
+  async #take(line: BatchRequestLine): Promise<void> {
     const { ids, settings } = this.#parts;
     const hash = hashOf(settings, line.customId, line.text);
     const met = ids.meet(line.customId, hash);
-    if (met === "duplicate") this.#take(duplicate(line));
+    if (met === "duplicate") await this.#take(duplicate(line));
     else if (met === "done") this.#skip();
     else if (met === "changed") throw changed(line);
-    else this.#prepare(line, hash);
+    else await this.#prepare(line, hash);
   }
 
   #skip(): void {
@@ -168,7 +168,8 @@ export class Run {
     this.#report();
   }
 
-  #prepare(line: BatchRequestLine, hash: string): void {
+  /** One line after the other: a model has one thread for its template. */
+  async #prepare(line: BatchRequestLine, hash: string): Promise<void> {
     const { engine, seed } = this.#parts;
     const place = this.#places++;
     const identity = {
@@ -178,7 +179,8 @@ export class Run {
       },
     };
     try {
-      const request = engine.prepare(line.plan(), identity);
+      const prepared = engine.prepare(line.plan(), identity);
+      const request = prepared instanceof Promise ? await prepared : prepared;
       this.#window.add({ place, request, line, hash });
       this.#waitingLength += line.text.length;
       this.#schedule();

@@ -5,7 +5,6 @@ import { type AnswerRules, answerGrammar } from "../tools/constraints.js";
 import { ToolCallParser } from "../tools/parser.js";
 import type { ParsedToolCall, ToolParserEvent } from "../tools/types.js";
 import type { ChatRenderer } from "./render.js";
-import { templateToolCalls } from "./template.js";
 
 /** How an answer is generated and read. */
 export interface AnswerReader {
@@ -14,7 +13,7 @@ export interface AnswerReader {
   readonly special: boolean;
   readonly stop: readonly string[];
   push(text: string): readonly ToolParserEvent[];
-  finish(reason: StopReason): readonly ToolParserEvent[];
+  finish(reason: StopReason): Promise<readonly ToolParserEvent[]>;
 }
 
 /** What is known of the answer before it comes. */
@@ -25,15 +24,17 @@ export interface ExpectedAnswer {
   /** Calls of the whole conversation, from which their ids are counted on. */
   readonly callsBefore: number;
   readonly rules: Omit<AnswerRules, "tools">;
+  readonly signal?: AbortSignal;
 }
 
 const CUT_OFF: readonly StopReason[] = ["max-tokens", "context-full", "cancelled"];
 
-export function readerOf(answer: ExpectedAnswer): AnswerReader {
+/** @throws {CriaError} ERR_TEMPLATE, ERR_SCHEMA_UNSUPPORTED, ERR_DISPOSED; the signal's reason */
+export async function readerOf(answer: ExpectedAnswer): Promise<AnswerReader> {
   const { renderer, callsBefore, rules } = answer;
   const { tools, builtinTools } = renderer;
   if (tools.length + builtinTools.length === 0) {
-    return textReader(answerGrammar({ tools, ...rules }));
+    return textReader(await answerGrammar({ tools, ...rules }));
   }
   if (renderer.format !== "template") {
     const parser = new ToolCallParser({
@@ -42,11 +43,11 @@ export function readerOf(answer: ExpectedAnswer): AnswerReader {
       createId: (index) => `call_${callsBefore + index}`,
     });
     return {
-      grammar: answerGrammar({ tools, ...rules }),
+      grammar: await answerGrammar({ tools, ...rules }),
       special: true,
       stop: [],
       push: (text) => parser.push(text),
-      finish: (reason) => parser.finish({ cutOff: CUT_OFF.includes(reason) }),
+      finish: async (reason) => parser.finish({ cutOff: CUT_OFF.includes(reason) }),
     };
   }
   return templateReader(answer);
@@ -58,14 +59,20 @@ function textReader(grammar: Grammar | undefined): AnswerReader {
     special: false,
     stop: [],
     push: (text) => (text === "" ? [] : [{ type: "text", text }]),
-    finish: () => [],
+    finish: async () => [],
   };
 }
 
 /** llama.cpp's parsers of other models' calls want the whole answer: it comes at the end. */
-function templateReader({ renderer, messages, callsBefore, rules }: ExpectedAnswer): AnswerReader {
+async function templateReader({
+  renderer,
+  messages,
+  callsBefore,
+  rules,
+  signal,
+}: ExpectedAnswer): Promise<AnswerReader> {
   const { choice, constrainTools } = rules;
-  const format = renderer.templateFormat(messages, choice);
+  const format = await renderer.templateFormat(messages, choice, signal);
   let answer = "";
   return {
     grammar: constrainTools || choice !== "auto" ? templateGrammar(format) : undefined,
@@ -75,8 +82,8 @@ function templateReader({ renderer, messages, callsBefore, rules }: ExpectedAnsw
       answer += text;
       return [];
     },
-    finish: (reason) => {
-      const { content, toolCalls } = templateToolCalls(answer, format, renderer.tools);
+    finish: async (reason) => {
+      const { content, toolCalls } = await renderer.readAnswer(answer, format);
       const calls = toolCalls.map((call, index): ParsedToolCall => {
         const last = index === toolCalls.length - 1;
         const problem = last && CUT_OFF.includes(reason) ? INCOMPLETE : call.problem;

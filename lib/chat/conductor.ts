@@ -9,7 +9,7 @@ import type { ParsedToolCall, ToolChoice } from "../tools/types.js";
 import { type AnswerReader, readerOf } from "./answer.js";
 import { fitPrompt } from "./fit.js";
 import { Gate } from "./gate.js";
-import { type SessionHistory, shown } from "./history.js";
+import { countCalls, type SessionHistory, shown } from "./history.js";
 import { Moderation } from "./moderation.js";
 import type { CheckedTurnOptions } from "./session-options.js";
 import { carryOut, withdraw } from "./tool-calls.js";
@@ -74,6 +74,7 @@ export class Conductor {
 
   /** A failure leaves the history as it was. Touches nothing where the turn was stopped before it. */
   async run(turn: RunningTurn): Promise<ChatTurnResult> {
+    await this.#history.ready(turn.stop);
     const { messages, dropped } = this.#history;
     const undo = () => Object.assign(this.#history, { messages, dropped });
     let result = this.#result(NO_ANSWER, messages);
@@ -163,10 +164,9 @@ export class Conductor {
     before: readonly RenderableMessage[],
     toolCalls: readonly ParsedToolCall[] = [],
   ): ChatTurnResult {
-    const old = new Set(before);
     return {
       message: shown(message),
-      messages: this.#history.messages.filter((one) => !old.has(one)).map(shown),
+      messages: this.#history.since(before).map(shown),
       toolCalls,
       stopReason,
       usage: { ...this.#usage } satisfies GenerationUsage,
@@ -177,8 +177,9 @@ export class Conductor {
   async #answer(turn: RunningTurn, round: number): Promise<Answer> {
     if (turn.stop.aborted) return NO_ANSWER;
     const { generate, renderer } = this.#options;
-    const { prompt, messages } = this.#prompt();
-    const reader = this.#reader(messages, round);
+    const prepared = await this.#prepare(turn, round);
+    if (prepared === undefined) return NO_ANSWER;
+    const { prompt, reader } = prepared;
     const { signal: _, sampler, stop = [], ...rest } = generate;
     const generation = this.#context.generate(prompt, {
       ...rest,
@@ -194,7 +195,7 @@ export class Conductor {
     try {
       for await (const { text } of generation) gate.push(reader.push(text));
       const result = await generation.result();
-      gate.push(reader.finish(result.stopReason));
+      gate.push(await reader.finish(result.stopReason));
       await gate.finish();
       this.#count(result.usage);
       const keptTokens = renderer.format !== "template" && gate.verbatim;
@@ -206,33 +207,46 @@ export class Conductor {
     }
   }
 
-  #prompt() {
-    const { contextSize, model } = this.#context;
+  /** Undefined where the turn is stopped meanwhile. */
+  async #prepare(turn: RunningTurn, round: number) {
+    try {
+      const { prompt, messages } = await this.#prompt(turn.stop);
+      return { prompt, reader: await this.#reader(messages, round, turn.stop) };
+    } catch (error) {
+      if (turn.stop.aborted) return undefined;
+      throw error;
+    }
+  }
+
+  async #prompt(signal: AbortSignal) {
+    const { contextSize } = this.#context;
     const { generate, renderer } = this.#options;
     const { maxTokens = Number.POSITIVE_INFINITY } = generate;
     const room = contextSize - Math.min(maxTokens, Math.floor(contextSize * ANSWER_SHARE));
-    const { messages } = this.#history;
-    const fitted = fitPrompt(
-      renderer.format === "template" ? forTemplates(messages) : messages,
-      renderer.render,
-      { dropped: this.#history.dropped, room, model },
+    const { messages, dropped } = this.#history;
+    const fitted = await fitPrompt(
+      messages,
+      (kept) => renderer.render(renderer.format === "template" ? forTemplates(kept) : kept, signal),
+      { dropped, room, counts: this.#history.counts, signal },
     );
     this.#history.dropped = fitted.dropped;
     return fitted;
   }
 
   /** What must be called is called first; a model that must call for ever would never answer. */
-  #reader(messages: readonly RenderableMessage[], round: number): AnswerReader {
+  #reader(
+    kept: readonly RenderableMessage[],
+    round: number,
+    signal: AbortSignal,
+  ): Promise<AnswerReader> {
     const { renderer, toolChoice, constrainTools, responseSchema } = this.#options;
     const choice: ToolChoice = round === 0 || toolChoice === "none" ? toolChoice : "auto";
-    const calls = this.#history.messages.flatMap((message) =>
-      message.role === "assistant" ? message.tool_calls : [],
-    );
     return readerOf({
       renderer,
-      messages,
-      callsBefore: calls.length,
+      messages: renderer.format === "template" ? forTemplates(kept) : kept,
+      callsBefore: countCalls(this.#history.messages),
       rules: { choice, constrainTools, responseSchema },
+      signal,
     });
   }
 

@@ -1,19 +1,57 @@
+import { atOnce, inTurns, type Steps } from "../internal/turns.js";
 import type { ChatMessage } from "../messages/messages.js";
 import {
-  pairResults,
+  pairingSteps,
   type RenderableMessage,
   type UnpairedMessage,
   unpaired,
 } from "../messages/pairing.js";
+import type { TokenCounts } from "./token-counts.js";
 
 /** What the turns of a session share. */
 export class SessionHistory {
-  messages: readonly RenderableMessage[];
   /** Oldest turns that the prompt leaves out. */
   dropped = 0;
+  readonly counts: TokenCounts;
+  #messages: readonly RenderableMessage[];
+  /** A long conversation to go on with, until somebody needs it: checked a piece at a time. */
+  #unread: Steps<RenderableMessage[]> | undefined;
 
-  constructor(messages: readonly RenderableMessage[]) {
-    this.messages = messages;
+  constructor({ system, rest }: GivenHistory, counts: TokenCounts) {
+    this.#messages = system;
+    this.counts = counts;
+    if (Array.isArray(rest)) this.#messages = [...system, ...(rest as RenderableMessage[])];
+    else this.#unread = rest as Steps<RenderableMessage[]>;
+  }
+
+  /** @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED: what was given cannot be read */
+  get messages(): readonly RenderableMessage[] {
+    if (this.#unread !== undefined) this.#take(atOnce(this.#unread));
+    return this.#messages;
+  }
+
+  set messages(messages: readonly RenderableMessage[]) {
+    this.#messages = messages;
+  }
+
+  /** @throws as `messages`; the signal's reason */
+  async ready(signal: AbortSignal): Promise<void> {
+    if (this.#unread === undefined) return;
+    const read = await inTurns(this.#unread, signal);
+    if (this.#unread !== undefined) this.#take(read);
+  }
+
+  #take(read: readonly RenderableMessage[]): void {
+    this.#unread = undefined;
+    this.#messages = [...this.#messages, ...read];
+  }
+
+  /** What was not there before. */
+  since(before: readonly RenderableMessage[]): RenderableMessage[] {
+    let same = 0;
+    while (same < before.length && this.messages[same] === before[same]) same += 1;
+    const old = new Set(before.slice(same));
+    return this.messages.slice(same).filter((message) => !old.has(message));
   }
 
   /**
@@ -24,16 +62,38 @@ export class SessionHistory {
    */
   continued(input: readonly UnpairedMessage[]): RenderableMessage[] {
     const before = this.messages;
-    const paired = pairResults([...before.map(unpaired), ...input], "input", before.length);
     const answered = before.findLastIndex(({ role }) => role !== "tool") + 1;
     const results = before.slice(answered);
+    // Calls are answered directly behind their message: what is in front of that is settled.
+    const settled = before.slice(0, Math.max(answered - 1, 0));
+    const open = before.slice(settled.length);
+    const paired = atOnce(
+      pairingSteps([...open.map(unpaired), ...input], "input", {
+        known: open.length,
+        callsBefore: countCalls(settled),
+      }),
+    );
     let here = true;
-    return paired.map((message, index) => {
-      if (index < answered) return before[index] as RenderableMessage;
+    const rest = paired.map((message, index) => {
+      if (settled.length + index < answered) return before[answered - 1] as RenderableMessage;
       here &&= message.role === "tool";
       return (here && results.find((result) => idOf(result) === idOf(message))) || message;
     });
+    return [...settled, ...rest];
   }
+}
+
+/** A session's first messages: what is long is still to be read. */
+export interface GivenHistory {
+  readonly system: readonly RenderableMessage[];
+  readonly rest: readonly RenderableMessage[] | Steps<RenderableMessage[]>;
+}
+
+export function countCalls(messages: readonly RenderableMessage[]): number {
+  let count = 0;
+  for (const message of messages)
+    if (message.role === "assistant") count += message.tool_calls.length;
+  return count;
 }
 
 function idOf(message: RenderableMessage): string | undefined {

@@ -1,4 +1,5 @@
 import { CriaError } from "../errors.js";
+import type { Steps } from "../internal/turns.js";
 import { isStructure, jsonText, pythonJson } from "../messages/json.js";
 import type { RenderableMessage } from "../messages/messages.js";
 import { strip } from "../messages/white-space.js";
@@ -37,19 +38,20 @@ export interface Llama3Options {
  * control tokens: a message that spells `<|eot_id|>` stays text. The segments are cut where Meta's own
  * encoder cuts, so the token ids are the same.
  */
-export function renderLlama3(
+export function* llama3Steps(
   messages: readonly RenderableMessage[],
   options: Llama3Options,
-): Prompt {
+): Steps<Prompt> {
   checkAbilities(messages, options);
   const { format, addGenerationPrompt } = options;
-  return [
-    control("<|begin_of_text|>"),
-    ...(format === "llama-3"
-      ? messages.flatMap((message) => plainTurn(message, ""))
-      : conversation(messages, options)),
-    ...(addGenerationPrompt ? header("assistant") : []),
-  ];
+  const prompt: PromptSegment[] = [control("<|begin_of_text|>")];
+  const turns = format === "llama-3" ? plainTurns(messages) : conversation(messages, options);
+  for (const segments of turns) {
+    prompt.push(...segments);
+    yield;
+  }
+  if (addGenerationPrompt) prompt.push(...header("assistant"));
+  return prompt;
 }
 
 /** What the format cannot say is refused: left out, the model would answer something else. */
@@ -78,10 +80,14 @@ function unsupported(name: string, why: string): CriaError {
   );
 }
 
-function conversation(
+function* plainTurns(messages: readonly RenderableMessage[]): Generator<PromptSegment[]> {
+  for (const message of messages) yield plainTurn(message, "");
+}
+
+function* conversation(
   messages: readonly RenderableMessage[],
   options: Llama3Options,
-): PromptSegment[] {
+): Generator<PromptSegment[]> {
   const [first] = messages;
   const system = first?.role === "system" ? first.content : "";
   const turns = sequenced(first?.role === "system" ? messages.slice(1) : messages, options);
@@ -89,13 +95,11 @@ function conversation(
   const introduced = options.toolsInUserMessage
     ? turns.findIndex(({ role }) => role === "user")
     : -1;
-  return [
-    ...turn("system", systemText(system, options, introduced === -1)),
-    ...turns.flatMap((message, index) => {
-      const lead = index === introduced ? toolsText(USER_INTRODUCTION, options.tools) : "";
-      return messageTurn(message, lead, options);
-    }),
-  ];
+  yield turn("system", systemText(system, options, introduced === -1));
+  for (const [index, message] of turns.entries()) {
+    const lead = index === introduced ? toolsText(USER_INTRODUCTION, options.tools) : "";
+    yield messageTurn(message, lead, options);
+  }
 }
 
 function systemText(content: string, options: Llama3Options, withTools: boolean): string {

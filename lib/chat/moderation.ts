@@ -85,10 +85,14 @@ export class Moderation {
     before: readonly RenderableMessage[],
     turn: RunningTurn,
   ): Promise<GuardVerdict | undefined> {
-    const old = new Set(before);
-    for (const [index, message] of conversation.entries()) {
+    const { input, toolResults } = this.#guard;
+    if ((input ?? toolResults) === undefined) return undefined;
+    let same = 0;
+    while (same < before.length && conversation[same] === before[same]) same += 1;
+    const old = new Set(before.slice(same));
+    for (let index = same; index < conversation.length; index++) {
+      const message = conversation[index] as RenderableMessage;
       if (old.has(message) || message.role === "system") continue;
-      const { input, toolResults } = this.#guard;
       const moderator = message.role === "tool" ? toolResults : input;
       const verdict = await judgeMessage(moderator, conversation.slice(0, index + 1), turn);
       if (verdict?.safe === false) return verdict;

@@ -1,22 +1,28 @@
 import { types } from "node:util";
+import { abortReason } from "../abort.js";
 import { CriaError, expected } from "../errors.js";
+import { atOnce, inTurns } from "../internal/turns.js";
 import {
   type ChatMessageInput,
   guarded,
+  messageSteps,
   type RenderableMessage,
   readMessages,
 } from "../messages/messages.js";
 import type { Model } from "../model.js";
-import { boolean, isPlainObject, list, oneOf, readOptions } from "../options.js";
+import { abortSignal, boolean, isPlainObject, list, oneOf, readOptions } from "../options.js";
 import type { Prompt } from "../prompt.js";
 import type { ToolChoice, ToolDefinition } from "../tools/types.js";
-import { type BuiltinTool, LLAMA_3_CONTROLS, LLAMA_31_CONTROLS, renderLlama3 } from "./llama-3.js";
+import { type BuiltinTool, LLAMA_3_CONTROLS, LLAMA_31_CONTROLS, llama3Steps } from "./llama-3.js";
 import { type ChatFormatName, recogniseFormat } from "./recognise.js";
 import {
   renderTemplate,
+  renderTemplateSync,
+  type TemplateAnswer,
   type TemplateFormat,
   type TemplateOptions,
   templateFormat,
+  templateToolCalls,
 } from "./template.js";
 import { readTools, type ToolDefinitionInput } from "./tool-definitions.js";
 
@@ -46,6 +52,12 @@ export interface RenderChatOptions {
   readonly templateVariables?: Readonly<Record<string, unknown>>;
 }
 
+/** What `renderChatAsync` takes. */
+export interface RenderChatAsyncOptions extends RenderChatOptions {
+  /** Takes effect within 100 ms; the promise rejects with its reason. */
+  readonly signal?: AbortSignal;
+}
+
 const OPTIONS = [
   ...["format", "model", "tools", "builtinTools", "toolsInUserMessage", "addGenerationPrompt"],
   ...["date", "templateVariables"],
@@ -58,20 +70,44 @@ const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
  * A conversation as a prompt. Nothing in a message, a tool or a date can become a control token: those
  * are segments of their own, and all else is text. Accepts OpenAI's messages and tools.
  *
+ * A model's own template runs on a thread of the model's, for at most two seconds and within 64 MB, and
+ * a long history is read and written a piece at a time: the event loop never waits.
+ *
  * @example
- * const prompt = renderChat([{ role: "user", content: "Hello" }], { model });
+ * const prompt = await renderChatAsync([{ role: "user", content: "Hello" }], { model });
  * const { text } = await context.generate(prompt).result();
  *
  * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_UNSUPPORTED for what the format or the model cannot
  * be told (images, tools in Llama 3.0), naming the field; ERR_TEMPLATE for what the model's own
- * template refuses
+ * template refuses, or takes too long for; ERR_DISPOSED; the signal's reason
+ */
+export async function renderChatAsync(
+  messages: readonly ChatMessageInput[],
+  options?: RenderChatAsyncOptions,
+): Promise<Prompt> {
+  const { signal, ...rest } = readOptions(options, "options", [...OPTIONS, "signal"] as const);
+  if (signal !== undefined) abortSignal(signal, "options.signal");
+  if (signal?.aborted) throw abortReason(signal);
+  const renderer = chatRenderer(rest);
+  return renderer.render(await inTurns(messageSteps(messages, "messages"), signal), signal);
+}
+
+/**
+ * The same at once. For the typed formats of the Llama 3 family it is a matter of microseconds; with a
+ * model's own template the event loop stands still until it is rendered, two seconds at most: use
+ * `renderChatAsync` there.
+ *
+ * @example
+ * const prompt = renderChat([{ role: "user", content: "Hello" }], { format: "llama-3.1" });
+ *
+ * @throws {CriaError} as `renderChatAsync`
  */
 export function renderChat(
   messages: readonly ChatMessageInput[],
   options?: RenderChatOptions,
 ): Prompt {
   const read = readMessages(messages);
-  return chatRenderer(options).render(read);
+  return chatRenderer(options).renderSync(read);
 }
 
 /** How the conversations with one set of options are written. */
@@ -79,9 +115,16 @@ export interface ChatRenderer {
   readonly format: ResolvedFormat;
   readonly tools: readonly ToolDefinition[];
   readonly builtinTools: readonly BuiltinTool[];
-  render(messages: readonly RenderableMessage[]): Prompt;
+  render(messages: readonly RenderableMessage[], signal?: AbortSignal): Promise<Prompt>;
+  renderSync(messages: readonly RenderableMessage[]): Prompt;
   /** Of the format "template": how the answer to these messages is constrained and read. */
-  templateFormat(messages: readonly RenderableMessage[], choice: ToolChoice): TemplateFormat;
+  templateFormat(
+    messages: readonly RenderableMessage[],
+    choice: ToolChoice,
+    signal?: AbortSignal,
+  ): Promise<TemplateFormat>;
+  /** Of the format "template": its content and calls. */
+  readAnswer(text: string, format: TemplateFormat, signal?: AbortSignal): Promise<TemplateAnswer>;
 }
 
 /** For those who render more than once. Throws as `renderChat` does. */
@@ -94,12 +137,21 @@ export function chatRenderer(options: RenderChatOptions | undefined): ChatRender
     ...{ tools, builtinTools, toolsInUserMessage, addGenerationPrompt },
     date: typeof date === "string" ? date : shownDate(date),
   };
+  const own = () => [templateOptions(checked), ownModel(checked)] as const;
   return {
     ...{ format, tools, builtinTools },
-    render: (read) =>
-      format === "template" ? renderOwnTemplate(read, checked) : renderLlama3(read, llama3),
-    templateFormat: (read, toolChoice) =>
-      templateFormat(read, { ...templateOptions(checked), toolChoice }, ownModel(checked)),
+    render: async (read, signal) =>
+      format === "template"
+        ? renderTemplate(read, ...own(), signal)
+        : inTurns(llama3Steps(read, llama3), signal),
+    renderSync: (read) =>
+      format === "template"
+        ? renderTemplateSync(read, ...own())
+        : atOnce(llama3Steps(read, llama3)),
+    templateFormat: async (read, toolChoice, signal) =>
+      templateFormat(read, { ...own()[0], toolChoice }, ownModel(checked), signal),
+    readAnswer: async (text, answer, signal) =>
+      templateToolCalls(text, { format: answer, model: ownModel(checked), tools }, signal),
   };
 }
 
@@ -212,13 +264,6 @@ function formatByVocabulary(model: Model): ResolvedFormat {
     );
   }
   return LLAMA_31_CONTROLS.every(has) ? "llama-3.1" : "llama-3";
-}
-
-function renderOwnTemplate(
-  messages: readonly RenderableMessage[],
-  options: CheckedOptions,
-): Prompt {
-  return renderTemplate(messages, templateOptions(options), ownModel(options));
 }
 
 function ownModel({ model }: CheckedOptions): Model {

@@ -2,10 +2,11 @@ import { types } from "node:util";
 import { CriaError, invalid } from "../errors.js";
 import { nativeGenerateOptions } from "../generate-options.js";
 import type { GenerateOptions } from "../generation.js";
+import { jsonText } from "../messages/json.js";
 import {
   type ChatMessageInput,
   guarded,
-  type RenderableMessage,
+  messageSteps,
   readMessages,
 } from "../messages/messages.js";
 import type { Model } from "../model.js";
@@ -20,12 +21,14 @@ import {
   string,
 } from "../options.js";
 import { Sampler } from "../sampler.js";
-import { copyOfSchema, type Tool, toolOf } from "../tools/define.js";
+import { copyOfSchema, type Tool } from "../tools/define.js";
 import { responseSchemaOf } from "../tools/response-schema.js";
 import type { ToolChoice } from "../tools/types.js";
+import type { GivenHistory } from "./history.js";
 import { type ChatGuard, type Moderator, readGuard } from "./moderation.js";
 import { type ChatRenderer, chatRenderer, type RenderChatOptions } from "./render.js";
 import type { ToolDefinitionInput } from "./tool-definitions.js";
+import { knownTool, toolSetOf } from "./tool-sets.js";
 
 /** What one turn of a session may have of its own. */
 export interface ChatTurnOptions
@@ -60,7 +63,11 @@ export interface ChatTurnOptions
 export interface ChatSessionOptions extends ChatTurnOptions {
   /** The system message. */
   readonly system?: string;
-  /** A conversation to go on with. */
+  /**
+   * A conversation to go on with. Of one of more than 1,000 messages the list is copied at once, and
+   * what is in it is read with the first turn, which fails where it cannot be read; do not change the
+   * messages until then.
+   */
   readonly messages?: readonly ChatMessageInput[];
 }
 
@@ -85,6 +92,8 @@ const SESSION: readonly (keyof ChatSessionOptions)[] = [...TURN, "system", "mess
 const CHOICES = ["auto", "none", "required"] as const;
 
 const MAX_ROUNDS = 1000;
+/** Messages of a longer conversation are read with the first turn, a few at a time. */
+const READ_AT_ONCE = 1000;
 
 /** The options of one turn, checked. */
 export interface CheckedTurnOptions {
@@ -100,21 +109,18 @@ export interface CheckedTurnOptions {
 
 /** The turns' part has its tools made and its guard read, so that every turn has the same. */
 export function readSessionOptions(options: ChatSessionOptions | undefined): {
-  readonly messages: readonly RenderableMessage[];
+  readonly messages: GivenHistory;
   readonly turn: ChatTurnOptions;
 } {
   const { system, messages, tools, guard, ...turn } = readOptions(options, "options", SESSION);
-  const read = (given: readonly ChatMessageInput[], name: string) =>
-    guarded(given, name, () =>
-      isArray(given) && given.length === 0 ? [] : readMessages(given, name),
-    );
   return {
-    messages: [
-      ...(system === undefined
-        ? []
-        : [{ role: "system", content: string(system, "options.system") } as const]),
-      ...(messages === undefined ? [] : read(messages, "options.messages")),
-    ],
+    messages: {
+      system:
+        system === undefined
+          ? []
+          : [{ role: "system", content: string(system, "options.system") } as const],
+      rest: messages === undefined ? [] : readGiven(messages, "options.messages"),
+    },
     turn: {
       ...guarded(turn, "options", () => ownCopies(turn)),
       tools: readTools(tools),
@@ -139,8 +145,16 @@ function ownCopies(turn: ChatTurnOptions): ChatTurnOptions {
   };
 }
 
+function readGiven(given: readonly ChatMessageInput[], name: string): GivenHistory["rest"] {
+  return guarded(given, name, () => {
+    if (isArray(given) && given.length === 0) return [];
+    const long = isArray(given) && given.length > READ_AT_ONCE;
+    return long ? messageSteps(Array.from(given), name) : readMessages(given, name);
+  });
+}
+
 function readTools(tools: ChatTurnOptions["tools"]): Tool[] {
-  return list(tools ?? [], "options.tools", "an array of tools", toolOf);
+  return list(tools ?? [], "options.tools", "an array of tools", knownTool);
 }
 
 /** A turn's own options go before the session's. */
@@ -151,15 +165,14 @@ export function readTurnOptions(
 ): CheckedTurnOptions {
   const o = { ...session, ...readOptions(own, "options", TURN) };
   const { maxToolRounds = 8, constrainTools = true } = o;
-  const tools = readTools(o.tools);
+  const { tools, definitions } = toolSetOf(readTools(o.tools));
   const toolChoice = readChoice(o.toolChoice ?? "auto", tools);
   const responseSchema =
     o.responseSchema === undefined
       ? undefined
-      : responseSchemaOf(o.responseSchema, "options.responseSchema");
+      : readResponseSchema(o.responseSchema, "options.responseSchema");
   const generate = pick(o, GENERATE);
   nativeGenerateOptions(generate, model.vocabularySize, Sampler.greedy);
-  const definitions = tools.map(({ definition }) => definition);
   const renderer = chatRenderer({ ...pick(o, RENDER), model, tools: definitions });
   const checked = {
     generate,
@@ -177,6 +190,18 @@ export function readTurnOptions(
   checkResponse(checked);
   checkGrammars(checked);
   return checked;
+}
+
+/** By what was given, with its JSON: a turn's own schema is mostly the same object in every turn. */
+const schemas = new WeakMap<object, { readonly json: string; readonly schema: object }>();
+
+function readResponseSchema(given: object, name: string): object {
+  const json = isPlainObject(given) ? jsonText(given, name) : undefined;
+  const known = json === undefined ? undefined : schemas.get(given);
+  if (known !== undefined && known.json === json) return known.schema;
+  const schema = responseSchemaOf(given, name);
+  if (json !== undefined) schemas.set(given, { json, schema });
+  return schema;
 }
 
 function checkResponse({ renderer, responseSchema }: CheckedTurnOptions): void {

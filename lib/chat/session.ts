@@ -16,6 +16,7 @@ import {
   readSessionOptions,
   readTurnOptions,
 } from "./session-options.js";
+import { TokenCounts } from "./token-counts.js";
 import { type ChatTurn, RunningTurn } from "./turn.js";
 
 /**
@@ -45,7 +46,7 @@ export class ChatSession {
     readTurnOptions(turn, undefined, context.model);
     this.#context = context;
     this.#options = turn;
-    this.#history = new SessionHistory(messages);
+    this.#history = new SessionHistory(messages, new TokenCounts(context.model));
   }
 
   /** The conversation so far, in OpenAI's shapes. */

@@ -1,12 +1,13 @@
-import { engine } from "../engine.js";
 import { CriaError, expected, fromNative, invalid, show } from "../errors.js";
+import { nativeWork } from "../internal/native-work.js";
 import { ownInts } from "../internal/realm.js";
+import { inTurns, type Steps } from "../internal/turns.js";
 import type { RenderableMessage } from "../messages/messages.js";
 import type { Model } from "../model.js";
-import type { NativeTemplateFormat, NativeTemplateRequest } from "../native.js";
+import type { NativeFlatPrompt, NativeTemplateFormat, NativeTemplateRequest } from "../native.js";
 import { nativeOf } from "../natives.js";
-import { isPlainObject, list, unreadable } from "../options.js";
-import type { Prompt } from "../prompt.js";
+import { isPlainObject, isWellFormed, list, unreadable } from "../options.js";
+import type { Prompt, PromptSegment } from "../prompt.js";
 import type { ParsedToolCalls, ToolChoice, ToolDefinition } from "../tools/types.js";
 
 /** What a model's own template takes, checked. */
@@ -41,60 +42,80 @@ const DEEPEST = 200;
 
 /**
  * A conversation as the model's own Jinja template has it. What the template writes may be control
- * tokens; nothing that comes with the messages, the tools or the variables can become one.
+ * tokens; nothing that comes with the messages, the tools or the variables can become one. On a thread
+ * of the model's, for at most two seconds.
  *
  * @throws {CriaError} ERR_TEMPLATE with the template's own message, ERR_INVALID_ARGUMENT,
- * ERR_DISPOSED
+ * ERR_DISPOSED; the signal's reason
  */
-export function renderTemplate(
+export async function renderTemplate(
+  messages: readonly RenderableMessage[],
+  options: TemplateOptions,
+  model: Model,
+  signal?: AbortSignal,
+): Promise<Prompt> {
+  const native = nativeOf(model);
+  const request = templateRequest(templateOf(model, options), [], options);
+  const bytes = await inTurns(messagePieces(messages), signal);
+  const work = (id: number) => native.startRender(id, { ...request, messages: bytes });
+  return inTurns(segments(await nativeWork(native, work, signal)), signal);
+}
+
+/** The same at once: the event loop stands still for as long. */
+export function renderTemplateSync(
   messages: readonly RenderableMessage[],
   options: TemplateOptions,
   model: Model,
 ): Prompt {
   const native = nativeOf(model);
   const request = templateRequest(templateOf(model, options), messages, options);
-  return Array.from(
-    call(() => native.renderTemplate(request)),
-    (segment) => ("tokens" in segment ? { tokens: ownInts(segment.tokens) } : { ...segment }),
-  );
+  try {
+    return Array.from(native.renderTemplate(request), (segment) =>
+      "tokens" in segment ? { tokens: ownInts(segment.tokens) } : { ...segment },
+    );
+  } catch (error) {
+    throw fromNative(error);
+  }
 }
 
 /**
  * The grammar, the triggers and the parser of the answers to such a prompt.
  *
- * @throws {CriaError} ERR_TEMPLATE, ERR_INVALID_ARGUMENT, ERR_DISPOSED
+ * @throws {CriaError} ERR_TEMPLATE, ERR_INVALID_ARGUMENT, ERR_DISPOSED; the signal's reason
  */
-export function templateFormat(
+export async function templateFormat(
   messages: readonly RenderableMessage[],
   options: TemplateFormatOptions,
   model: Model,
-): TemplateFormat {
+  signal?: AbortSignal,
+): Promise<TemplateFormat> {
   const native = nativeOf(model);
   const { toolChoice = "auto", parallelToolCalls = true } = options;
   const tools = chosenTools(options.tools, toolChoice);
-  const request = templateRequest(templateOf(model, options), messages, { ...options, tools });
-  return call(() =>
-    native.templateFormat({
-      ...request,
-      toolChoice: typeof toolChoice === "string" ? toolChoice : "required",
-      parallelToolCalls,
-    }),
-  );
+  const request = {
+    ...templateRequest(templateOf(model, options), [], { ...options, tools }),
+    messages: await inTurns(messagePieces(messages), signal),
+    toolChoice: typeof toolChoice === "string" ? toolChoice : ("required" as const),
+    parallelToolCalls,
+  };
+  return nativeWork(native, (id) => native.startFormat(id, request), signal);
 }
 
 /**
- * Content and calls of an answer. Never throws on any text: what the parser does not take is content.
- * Ids are by position.
+ * Content and calls of an answer, whatever the text: what the parser does not take is content. Ids are
+ * by position.
+ *
+ * @throws {CriaError} ERR_DISPOSED; the signal's reason
  */
-export function templateToolCalls(
+export async function templateToolCalls(
   text: string,
-  format: TemplateFormat,
-  tools?: readonly ToolDefinition[],
-): TemplateAnswer {
+  { format, model, tools }: AnswerSource,
+  signal?: AbortSignal,
+): Promise<TemplateAnswer> {
+  const native = nativeOf(model);
   const { format: name, parser, generationPrompt } = format;
-  const parsed = call(() =>
-    engine().addon.parseTemplateAnswer(text, { format: name, parser, generationPrompt }),
-  );
+  const asked = { format: name, parser, generationPrompt };
+  const parsed = await nativeWork(native, (id) => native.startAnswer(id, text, asked), signal);
   const known = tools && new Set(tools.map((tool) => tool.function.name));
   return {
     content: parsed.content,
@@ -111,6 +132,53 @@ export function templateToolCalls(
       };
     }),
   };
+}
+
+/** What an answer was asked for with. */
+export interface AnswerSource {
+  readonly format: TemplateFormat;
+  readonly model: Model;
+  /** Those that are known; default all. */
+  readonly tools?: readonly ToolDefinition[];
+}
+
+/** Characters of JSON in a piece, about: what is one message's stays together. */
+const PIECE = 1 << 16;
+
+function* messagePieces(messages: readonly RenderableMessage[]): Steps<Uint8Array[]> {
+  const pieces: Uint8Array[] = [];
+  let texts: string[] = [];
+  let length = 0;
+  for (const [index, message] of messages.entries()) {
+    const text = json(message, `messages[${index}]`);
+    texts.push(text);
+    length += text.length;
+    if (length >= PIECE || index === messages.length - 1) {
+      pieces.push(Buffer.from(texts.join(",")));
+      texts = [];
+      length = 0;
+    }
+    yield;
+  }
+  return pieces;
+}
+
+function* segments({ text, kinds, ends, tokens }: NativeFlatPrompt): Steps<PromptSegment[]> {
+  const prompt: PromptSegment[] = [];
+  const from = { text: 0, tokens: 0 };
+  for (const [index, kind] of kinds.entries()) {
+    const end = ends[index] as number;
+    if (kind === 2) {
+      prompt.push({ tokens: tokens.slice(from.tokens, end) });
+      from.tokens = end;
+    } else {
+      const piece = text.slice(from.text, end);
+      prompt.push(kind === 1 ? { control: piece } : { text: piece });
+      from.text = end;
+    }
+    yield;
+  }
+  return prompt;
 }
 
 /** What goes down for a template that need not be the model's own. */
@@ -187,7 +255,7 @@ function plain(value: unknown, name: string, depth: number): unknown {
 }
 
 function wellFormed(text: string): string {
-  return text.replace(/\p{Surrogate}/gu, "\ufffd");
+  return isWellFormed(text) ? text : text.replace(/\p{Surrogate}/gu, "\ufffd");
 }
 
 function argumentsProblem(text: string): string | undefined {
@@ -195,13 +263,5 @@ function argumentsProblem(text: string): string | undefined {
     return isPlainObject(JSON.parse(text)) ? undefined : "The arguments are no JSON object";
   } catch {
     return "The arguments are not JSON";
-  }
-}
-
-function call<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw fromNative(error);
   }
 }

@@ -2,6 +2,7 @@ import { CriaError, expected, invalid } from "../errors.js";
 import { isObject, jsonText } from "../messages/json.js";
 import { list } from "../options.js";
 import type { ToolDefinition, ToolDefinitionInput } from "../tools/types.js";
+import { isSetDefinitions } from "./tool-sets.js";
 
 export type { ToolDefinitionInput };
 
@@ -12,7 +13,21 @@ export type { ToolDefinitionInput };
  *
  * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED
  */
-export function readTools(tools: readonly ToolDefinitionInput[], name: string): ToolDefinition[] {
+export function readTools(
+  tools: readonly ToolDefinitionInput[],
+  name: string,
+): readonly ToolDefinition[] {
+  const known = read.get(tools);
+  if (known !== undefined) return known;
+  const definitions = readAll(tools, name);
+  if (isSetDefinitions(tools)) read.set(tools, definitions);
+  return definitions;
+}
+
+/** Of those that nobody can change: of a `ToolSet`. */
+const read = new WeakMap<object, readonly ToolDefinition[]>();
+
+function readAll(tools: readonly ToolDefinitionInput[], name: string): ToolDefinition[] {
   const copies = list(tools, name, "an array of tool definitions", (tool, at) => ({
     tool: JSON.parse(jsonText(tool, at)) as unknown,
     at,

@@ -1,4 +1,4 @@
-import { renderChat } from "../chat/render.js";
+import { renderChatAsync } from "../chat/render.js";
 import { ChatSession } from "../chat/session.js";
 import type { ChatTurnOptions } from "../chat/session-options.js";
 import type { ChatTurn } from "../chat/turn.js";
@@ -26,14 +26,20 @@ export class Conversation {
   readonly #opening: readonly ChatMessageInput[];
   #session: ChatSession;
 
-  /** Refuses at once a model that cannot chat like this, before anybody waits for an answer. */
-  constructor(context: Context, options: ConversationOptions) {
+  private constructor(context: Context, options: ConversationOptions) {
     const { generate, tools, system, guard } = options;
     this.tools = tools;
     this.#context = context;
     this.#options = { ...generate, ...(guard && { guard }) };
     this.#opening = system === undefined ? [] : [{ role: "system", content: system }];
     this.#session = this.#open(this.#opening);
+  }
+
+  /** Refuses at once a model that cannot chat like this, before anybody waits for an answer. */
+  static async open(context: Context, options: ConversationOptions): Promise<Conversation> {
+    const conversation = new Conversation(context, options);
+    await conversation.#check(conversation.#opening);
+    return conversation;
   }
 
   send(text: string, onProgress: NonNullable<GenerateOptions["onProgress"]>): ChatTurn {
@@ -55,6 +61,7 @@ export class Conversation {
   async load(file: string): Promise<number> {
     const messages = await readConversation(file);
     try {
+      await this.#check(messages);
       this.#session = this.#open(messages);
     } catch (error) {
       if (!CriaError.is(error)) throw error;
@@ -70,12 +77,13 @@ export class Conversation {
   }
 
   #open(messages: readonly ChatMessageInput[]): ChatSession {
-    const { tools } = this;
-    const { model } = this.#context;
-    renderChat([...messages, { role: "user", content: "Hello" }], {
-      model,
-      tools: tools.map((tool) => tool.definition),
+    return new ChatSession(this.#context, { ...this.#options, tools: this.tools, messages });
+  }
+
+  async #check(messages: readonly ChatMessageInput[]): Promise<void> {
+    await renderChatAsync([...messages, { role: "user", content: "Hello" }], {
+      model: this.#context.model,
+      tools: this.tools.map((tool) => tool.definition),
     });
-    return new ChatSession(this.#context, { ...this.#options, tools, messages });
   }
 }

@@ -67,10 +67,10 @@ async function chat(path: string, flags: ChatFlags): Promise<void> {
   }
   const sampling = await samplingOf(flags);
   const tools = flags.tools === undefined ? [] : await loadTools(flags.tools);
-  const talk = (context: Context, guard?: LlamaGuard) => {
+  const talk = async (context: Context, guard?: LlamaGuard) => {
     const generate = generateOptionsOf(flags, sampling, context.model);
     const { system } = flags;
-    const conversation = new Conversation(context, { generate, tools, system, guard });
+    const conversation = await Conversation.open(context, { generate, tools, system, guard });
     return new Chat(conversation, terminal).run();
   };
   if (guardPath === undefined) return withContext(path, flags, terminal, (own) => talk(own));

@@ -1,6 +1,7 @@
 import { expected, invalid } from "../errors.js";
+import { atOnce, type Steps } from "../internal/turns.js";
 import { pythonJson } from "../messages/json.js";
-import { type ChatMessageInput, readUnpaired } from "../messages/messages.js";
+import { type ChatMessageInput, type readUnpaired, unpairedSteps } from "../messages/messages.js";
 import { strip } from "../messages/white-space.js";
 
 /** What one side says, before the other one does. */
@@ -24,6 +25,14 @@ export function readConversation(
   conversation: string | readonly ChatMessageInput[],
   name: string,
 ): GuardTurn[] {
+  return atOnce(conversationSteps(conversation, name));
+}
+
+/** The same, message by message. */
+export function* conversationSteps(
+  conversation: string | readonly ChatMessageInput[],
+  name: string,
+): Steps<GuardTurn[]> {
   if (typeof conversation === "string") {
     const text = strip(conversation);
     if (text === "") throw empty(name, conversation);
@@ -33,8 +42,10 @@ export function readConversation(
     throw expected("a string or an array of messages", name, conversation);
   }
   const turns: { role: GuardTurn["role"]; texts: string[] }[] = [];
-  const judged = readUnpaired(conversation, name).map((message, index) => {
-    if (message.role === "system") return undefined;
+  let last: number | undefined;
+  for (const [index, message] of (yield* unpairedSteps(conversation, name)).entries()) {
+    yield;
+    if (message.role === "system") continue;
     const text = textOf(message);
     // Tools may well return nothing; people and models do not say it.
     if (text === "" && message.role !== "tool") {
@@ -43,9 +54,8 @@ export function readConversation(
     const role = message.role === "assistant" ? "assistant" : "user";
     if (turns.at(-1)?.role !== role) turns.push({ role, texts: [] });
     if (text !== "") turns.at(-1)?.texts.push(text);
-    return index;
-  });
-  const last = judged.findLast((index) => index !== undefined);
+    last = index;
+  }
   if (last === undefined) {
     throw invalid(`\`${name}\` has only system messages: nothing in it is judged`, { name });
   }

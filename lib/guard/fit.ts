@@ -9,6 +9,7 @@ export interface FitOptions {
   readonly room: number;
   readonly model: Model;
   readonly render: (turns: readonly GuardTurn[]) => Prompt;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Smaller pieces say too little to be judged. */
@@ -23,27 +24,38 @@ const USUAL_CHARACTERS = 4;
  * The conversation without as many of its oldest turns as do not fit; undefined where the judged
  * message alone does not, and is to be judged in pieces.
  */
-export function fitTurns(
+export async function fitTurns(
   turns: readonly GuardTurn[],
   options: FitOptions,
-): GuardTurn[] | undefined {
+): Promise<GuardTurn[] | undefined> {
   // The last of these is the judged message alone.
   const from = (start: number) => startWithUser(turns.slice(start));
-  let [fits, low] = [turns.length, 0];
+  let [fits, low] = [turns.length, firstPossible(turns, options.room)];
   while (low < fits) {
     const middle = Math.floor((low + fits) / 2);
-    if (hasRoom(from(middle), options)) fits = middle;
+    if (await hasRoom(from(middle), options)) fits = middle;
     else low = middle + 1;
   }
   // A later start that begins with the agent says a greeting more: it may be none the shorter.
   return fits === turns.length ? undefined : from(fits);
 }
 
-/** A text of many contexts is not tokenized to know that it is one: that holds up everybody else. */
-function hasRoom(turns: readonly GuardTurn[], { room, model, render }: FitOptions): boolean {
+/** Of a long conversation most turns are out of the question by their lengths alone. */
+function firstPossible(turns: readonly GuardTurn[], room: number): number {
+  let left = room * MOST_CHARACTERS;
+  for (let index = turns.length - 1; index >= 0; index--) {
+    left -= (turns[index] as GuardTurn).text.length;
+    if (left < 0) return index + 1;
+  }
+  return 0;
+}
+
+/** A text of many contexts is not tokenized to know that it is one. */
+async function hasRoom(turns: readonly GuardTurn[], options: FitOptions): Promise<boolean> {
+  const { room, render } = options;
   const prompt = render(turns);
   if (count(prompt, (text) => text.length) > room * MOST_CHARACTERS) return false;
-  return count(prompt, byteLength) <= room || count(prompt, tokensOf(model)) <= room;
+  return count(prompt, byteLength) <= room || (await tokensOf(prompt, options)) <= room;
 }
 
 /** No token is shorter than a byte: most prompts need not be tokenized to know. */
@@ -51,12 +63,20 @@ function byteLength(text: string): number {
   return Buffer.byteLength(text) + 1;
 }
 
-function tokensOf(model: Model): (text: string) => number {
-  return (text) => model.tokenize(text).length;
-}
-
 function count(prompt: Prompt, length: (text: string) => number): number {
   return prompt.reduce((sum, part) => sum + ("text" in part ? length(part.text) : 1), 0);
+}
+
+/** Off the JS thread. */
+async function tokensOf(prompt: Prompt, { model, signal }: FitOptions): Promise<number> {
+  const counts = await Promise.all(
+    prompt.map(async (part) => ("text" in part ? lengthOf(part.text, model, signal) : 1)),
+  );
+  return counts.reduce((sum, one) => sum + one, 0);
+}
+
+async function lengthOf(text: string, model: Model, signal?: AbortSignal): Promise<number> {
+  return (await model.tokenizeAsync(text, signal && { signal })).length;
 }
 
 /**
@@ -65,13 +85,13 @@ function count(prompt: Prompt, length: (text: string) => number): number {
  *
  * @throws {CriaError} ERR_CONTEXT_FULL
  */
-export function* pieces(
+export async function* pieces(
   { role, text }: GuardTurn,
-  { room, model, render }: FitOptions,
-): Generator<GuardTurn[], undefined> {
+  options: FitOptions,
+): AsyncGenerator<GuardTurn[], undefined> {
+  const { room, model, render, signal } = options;
   const conversation = (piece: string) => startWithUser([{ role, text: piece }]);
-  const length = tokensOf(model);
-  const frame = count(render(conversation("")), length);
+  const frame = await tokensOf(render(conversation("")), options);
   const left = room - frame;
   if (left < LEAST_PIECE) {
     throw new CriaError(
@@ -83,8 +103,8 @@ export function* pieces(
     );
   }
   // The same framing as in the prompt, since the space and the blank line join what is beside them.
-  const fits = (piece: string) => length(` ${piece}\n\n`) <= left;
-  for (const [start, end] of ranges(text, left, fits)) {
+  const fits = async (piece: string) => (await lengthOf(` ${piece}\n\n`, model, signal)) <= left;
+  for await (const [start, end] of ranges(text, left, fits)) {
     yield conversation(strip(text.slice(start, end)));
   }
 }
@@ -93,14 +113,14 @@ export function* pieces(
  * From where to where the pieces of a text go that fit: cut between words where there are any, each
  * from before the end of the one before it, but for white space, however much there is of it.
  */
-export function* ranges(
+export async function* ranges(
   text: string,
   room: number,
-  fits: (piece: string) => boolean,
-): Generator<[start: number, end: number], undefined> {
+  fits: (piece: string) => Promise<boolean>,
+): AsyncGenerator<[start: number, end: number], undefined> {
   let start = afterWhiteSpace(text, 0);
   while (start < text.length) {
-    const end = pieceEnd(text, start, room, fits);
+    const end = await pieceEnd(text, start, room, fits);
     yield [start, end];
     if (end === text.length) break;
     const back = end - Math.floor((end - start) * OVERLAP);
@@ -109,19 +129,19 @@ export function* ranges(
 }
 
 /** At the end of a word in the last quarter of what fits, if there is one. */
-function pieceEnd(
+async function pieceEnd(
   text: string,
   start: number,
   room: number,
-  fits: (piece: string) => boolean,
-): number {
+  fits: (piece: string) => Promise<boolean>,
+): Promise<number> {
   // Tokens of more characters than that are runs of spaces: a piece of them may well be shorter.
   let [good, bad] = [start, Math.min(start + room * MOST_CHARACTERS, text.length) + 1];
   while (bad - good > 1) {
     const guess = start + room * USUAL_CHARACTERS;
     const first = good === start && guess < bad;
     const middle = first ? guess : Math.floor((good + bad) / 2);
-    if (fits(text.slice(start, middle))) good = middle;
+    if (await fits(text.slice(start, middle))) good = middle;
     else bad = middle;
   }
   if (good >= text.length) return text.length;

@@ -1,11 +1,11 @@
-import { setImmediate } from "node:timers/promises";
 import type { Context } from "../context.js";
 import { disposedError, expected } from "../errors.js";
+import { inTurns } from "../internal/turns.js";
 import { isMarked, mark } from "../marker.js";
 import type { ChatMessageInput } from "../messages/messages.js";
 import { abortSignal, boolean, readOptions } from "../options.js";
 import { type Outcome, opener, Windowed, windowWidth } from "../windowed.js";
-import { type GuardTurn, readConversation } from "./conversation.js";
+import { conversationSteps, type GuardTurn } from "./conversation.js";
 import { fitTurns, pieces } from "./fit.js";
 import { Judge, type JudgeOptions } from "./judge.js";
 import { readGuardOptions } from "./policy.js";
@@ -132,20 +132,21 @@ export class LlamaGuard {
     const context = this.#context;
     if (context.disposed) throw disposedError("The context");
     const judge = this.#judge;
-    const given = readConversation(conversation, name);
+    const given = await inTurns(conversationSteps(conversation, name), options.signal);
     const fit = {
       room: context.contextSize - judge.replyTokens,
       model: context.model,
       render: (turns: readonly GuardTurn[]) => judge.prompt(turns),
+      signal: options.signal,
     };
-    const whole = fitTurns(given, fit);
+    const whole = await fitTurns(given, fit);
     if (whole !== undefined) return judge.judge(whole, options);
     const verdicts: GuardVerdict[] = [];
     const { signal, categories } = options;
     const outcomes = new Windowed<GuardTurn[], GuardVerdict, Outcome<GuardVerdict>>({
       context,
       name: "pieces",
-      open: () => unhurried(pieces(given.at(-1) as GuardTurn, fit)),
+      open: () => pieces(given.at(-1) as GuardTurn, fit),
       start: (turns) => cancellable((signal) => judge.judge(turns, { signal, categories })),
       report: (_index, _turns, outcome) => outcome,
       signal,
@@ -157,14 +158,6 @@ export class LlamaGuard {
       verdicts.push(outcome.value);
     }
     return worst(verdicts, this.#categories);
-  }
-}
-
-/** To cut a piece takes its time: between two of them whoever else waits has a turn. */
-async function* unhurried<T>(items: Iterable<T>): AsyncGenerator<T, undefined> {
-  for (const item of items) {
-    yield item;
-    await setImmediate();
   }
 }
 

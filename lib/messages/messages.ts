@@ -1,9 +1,10 @@
 import { CriaError, expected, invalid, show } from "../errors.js";
+import { atOnce, type Steps } from "../internal/turns.js";
 import { isArray, list, string, unreadable } from "../options.js";
 import type { ToolCall } from "../tools/types.js";
 import { jsonText, objectText } from "./json.js";
 import {
-  pairResults,
+  pairingSteps,
   type RenderableMessage,
   type UnpairedCall,
   type UnpairedMessage,
@@ -99,7 +100,15 @@ export function readMessages(
   messages: readonly ChatMessageInput[],
   name = "messages",
 ): RenderableMessage[] {
-  return pairResults(readUnpaired(messages, name), name);
+  return atOnce(messageSteps(messages, name));
+}
+
+/** The same, message by message. */
+export function* messageSteps(
+  messages: readonly ChatMessageInput[],
+  name: string,
+): Steps<RenderableMessage[]> {
+  return yield* pairingSteps(yield* unpairedSteps(messages, name), name);
 }
 
 /** The same of a part of a conversation: the calls of its results may be in what was before. */
@@ -107,11 +116,24 @@ export function readUnpaired(
   messages: readonly ChatMessageInput[],
   name: string,
 ): UnpairedMessage[] {
-  return guarded(messages, name, () => {
-    const read = list(messages, name, "an array of messages", readMessage);
-    if (read.length === 0) throw expected("at least one message", name, messages);
-    return read;
+  return atOnce(unpairedSteps(messages, name));
+}
+
+export function* unpairedSteps(
+  messages: readonly ChatMessageInput[],
+  name: string,
+): Steps<UnpairedMessage[]> {
+  const entries = guarded(messages, name, () => {
+    if (isArray(messages)) return Array.from(messages);
+    throw expected("an array of messages", name, messages);
   });
+  if (entries.length === 0) throw expected("at least one message", name, messages);
+  const read: UnpairedMessage[] = [];
+  for (const [index, entry] of entries.entries()) {
+    read.push(guarded(messages, name, () => readMessage(entry, `${name}[${index}]`)));
+    yield;
+  }
+  return read;
 }
 
 /** Whatever a getter, a proxy or a revoked one throws becomes ERR_INVALID_ARGUMENT. */

@@ -1,4 +1,5 @@
 import { invalid, show } from "../errors.js";
+import type { Steps } from "../internal/turns.js";
 import type { ToolCall } from "../tools/types.js";
 
 /**
@@ -59,16 +60,18 @@ type PairedResult = Extract<RenderableMessage, { readonly role: "tool" }>;
  * The formats of the Llama 3 family show neither, so the results are put in the order of their calls.
  *
  * @param known how many of the messages are not among those that the caller knows as `name`
+ * @param callsBefore calls of messages before these
  */
-export function pairResults(
+export function* pairingSteps(
   messages: readonly UnpairedMessage[],
   name: string,
-  known = 0,
-): RenderableMessage[] {
+  { known = 0, callsBefore = 0 } = {},
+): Steps<RenderableMessage[]> {
   const paired: RenderableMessage[] = [];
   let exchange = new Exchange([]);
-  let calls = 0;
+  let calls = callsBefore;
   for (const [at, message] of messages.entries()) {
+    yield;
     const index = at - known;
     if (message.role === "tool") {
       exchange.answer(message, `${name}[${index}]`);

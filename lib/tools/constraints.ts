@@ -1,5 +1,6 @@
 import { CriaError } from "../errors.js";
 import { Grammar, lazyGrammar } from "../grammar.js";
+import { inTurns, type Steps } from "../internal/turns.js";
 import type { ToolChoice, ToolDefinition } from "./types.js";
 
 /** What an answer may look like. */
@@ -26,37 +27,55 @@ const OPENINGS = SPACES.flatMap((space) =>
   ),
 );
 
-/** By the tools, then by the other rules: a batch asks for the same one with every line. */
-const grammars = new WeakMap<readonly ToolDefinition[], Map<string, Grammar | undefined>>();
+/** By the tools, then by the other rules: every turn of a chat and every line of a batch asks. */
+const grammars = new WeakMap<
+  readonly ToolDefinition[],
+  Map<string, Promise<Grammar | undefined>>
+>();
 const MOST_RULES = 16;
 
 /**
  * The grammar of an answer, or undefined where it is free. A call that must come is in it from the
- * start; one that may come wakes it by its own opening.
+ * start; one that may come wakes it by its own opening. Made once for one array of tools, in several
+ * turns of the event loop.
  */
-export function answerGrammar({ tools, ...rules }: AnswerRules): Grammar | undefined {
-  const known = grammars.get(tools) ?? new Map<string, Grammar | undefined>();
+export function answerGrammar({ tools, ...rules }: AnswerRules): Promise<Grammar | undefined> {
+  const known = grammars.get(tools) ?? new Map<string, Promise<Grammar | undefined>>();
   grammars.set(tools, known);
   const key = JSON.stringify(rules);
-  if (known.has(key)) return known.get(key);
-  const grammar = makeGrammar({ tools, ...rules });
-  if (known.size < MOST_RULES) known.set(key, grammar);
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const grammar = inTurns(grammarSteps({ tools, ...rules }));
+  if (known.size < MOST_RULES) {
+    known.set(key, grammar);
+    grammar.catch(() => known.delete(key));
+  }
   return grammar;
 }
 
-function makeGrammar(rules: AnswerRules): Grammar | undefined {
+function* grammarSteps(rules: AnswerRules): Steps<Grammar | undefined> {
   const { choice, constrainTools, responseSchema } = rules;
   const tools = chosen(rules.tools, choice);
   const forced = choice === "required" || typeof choice === "object";
-  if (forced && tools.length > 0) return callsGrammar(tools);
+  const called = tools.length > 0 && (forced || constrainTools || responseSchema !== undefined);
+  if (called) yield* expressibleSteps(tools);
+  if (forced && tools.length > 0) return yield* callsSteps(tools);
   if (responseSchema !== undefined) {
     if (tools.length === 0) return Grammar.jsonSchema(responseSchema);
     return Grammar.jsonSchema(
       alternatives([(place) => moved(responseSchema, place), ...tools.flatMap(callSchemas)]),
     );
   }
-  if (tools.length === 0 || !constrainTools) return undefined;
-  return lazyGrammar(callsGrammar(tools), { tokens: [], patterns: OPENINGS });
+  if (!called) return undefined;
+  return lazyGrammar(yield* callsSteps(tools), { tokens: [], patterns: OPENINGS });
+}
+
+/** Looks at one tool's schema at a time, which is remembered. */
+function* expressibleSteps(tools: readonly ToolDefinition[]): Steps<void> {
+  for (const { function: called } of tools) {
+    if (called.parameters !== undefined) isExpressible(called.parameters);
+    yield;
+  }
 }
 
 function chosen(tools: readonly ToolDefinition[], choice: ToolChoice): readonly ToolDefinition[] {
@@ -66,8 +85,9 @@ function chosen(tools: readonly ToolDefinition[], choice: ToolChoice): readonly 
 }
 
 /** One call, or several with a semicolon between, as the renderers write them. */
-function callsGrammar(tools: readonly ToolDefinition[]): Grammar {
+function* callsSteps(tools: readonly ToolDefinition[]): Steps<Grammar> {
   const { source, root } = Grammar.jsonSchema(alternatives(tools.flatMap(callSchemas)));
+  yield;
   const calls = `cria-calls ::= ${root} ((";" " "? | "\\n") ${root})*`;
   return Grammar.gbnf(`${calls}\n${source}`, { root: "cria-calls" });
 }

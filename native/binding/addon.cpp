@@ -1,7 +1,6 @@
 // Everything that JS sees of the native side; typed in lib/native.ts.
 #include <napi.h>
 
-#include "binding/chat_template.h"
 #include "binding/claims.h"
 #include "binding/context.h"
 #include "binding/environment.h"
@@ -62,8 +61,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("Context", ContextHandle::define(env));
     exports.Set("engineInfo", Napi::Function::New(env, engine_info, "engineInfo"));
     exports.Set("listDevices", Napi::Function::New(env, list_devices, "listDevices"));
-    exports.Set("parseTemplateAnswer",
-                Napi::Function::New(env, parse_template_answer, "parseTemplateAnswer"));
     exports.Set("setLogHandler", Napi::Function::New(env, set_log_handler, "setLogHandler"));
     exports.Set("jsonSchemaToGrammar",
                 Napi::Function::New(env, json_schema_to_grammar, "jsonSchemaToGrammar"));

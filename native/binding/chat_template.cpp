@@ -1,21 +1,109 @@
 #include "binding/chat_template.h"
 
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
 #include "binding/arguments.h"
 #include "binding/errors.h"
+#include "core/utf8.h"
 
 namespace cria::binding {
 
 namespace {
 
+// JSON of an array: a text, or the array's elements in any number of pieces, as UTF-8.
+std::string to_json(Napi::Value value, const char* name) {
+  if (value.IsString()) return to_text(value, name);
+  const Napi::Array pieces = to_array(value, name);
+  const auto is_bytes = [](const Napi::Value& piece) {
+    return piece.IsTypedArray() &&
+           piece.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+  };
+  size_t length = 2;
+  for (uint32_t i = 0; i < pieces.Length(); ++i) {
+    const Napi::Value piece = pieces.Get(i);
+    if (is_bytes(piece)) length += piece.As<Napi::Uint8Array>().ElementLength() + 1;
+  }
+  std::string json;
+  json.reserve(length);
+  json += '[';
+  for (uint32_t i = 0; i < pieces.Length(); ++i) {
+    const Napi::Value piece = pieces.Get(i);
+    if (!is_bytes(piece)) {
+      throw Error(code::kInvalidArgument, std::string("Expected bytes for `") + name + "`.");
+    }
+    const auto bytes = piece.As<Napi::Uint8Array>();
+    if (i > 0) json += ',';
+    json.append(reinterpret_cast<const char*>(bytes.Data()), bytes.ElementLength());
+  }
+  return json += ']';
+}
+
 ChatRequest to_request(const Fields& fields) {
   ChatRequest request;
-  request.messages = fields.text("messages");
+  request.messages = to_json(fields.value("messages"), "messages");
   request.tools = fields.text("tools");
   request.variables = fields.text("variables");
   request.add_generation_prompt = fields.flag("addGenerationPrompt");
   request.now = to_integer(fields.value("now"), "now");
   if (!fields.value("date").IsNull()) request.date = fields.text("date");
   return request;
+}
+
+ToolUse to_use(const Fields& fields) {
+  return fields.choice<ToolUse>(
+      "toolChoice",
+      {{"auto", ToolUse::kAuto}, {"none", ToolUse::kNone}, {"required", ToolUse::kRequired}});
+}
+
+// A prompt as one text and where its segments end in it, in UTF-16: as many JS objects as it may
+// have segments take longer to make than the JS thread may be held.
+struct FlatPrompt {
+  std::string text;
+  std::vector<int32_t> kinds;  // as in lib/native.ts
+  std::vector<int32_t> ends;   // in the text, or in the tokens
+  Tokens tokens;
+};
+
+int32_t utf16_length(std::string_view text) {
+  int32_t length = 0;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte & 0xC0) != 0x80) length += byte >= 0xF0 ? 2 : 1;
+  }
+  return length;
+}
+
+FlatPrompt flatten(const std::vector<PromptSegment>& segments) {
+  FlatPrompt flat;
+  int32_t written = 0;
+  for (const PromptSegment& segment : segments) {
+    if (const auto* tokens = std::get_if<Tokens>(&segment)) {
+      flat.tokens.insert(flat.tokens.end(), tokens->begin(), tokens->end());
+      flat.kinds.push_back(2);
+      flat.ends.push_back(static_cast<int32_t>(flat.tokens.size()));
+      continue;
+    }
+    const auto* control = std::get_if<ControlSegment>(&segment);
+    const std::string text =
+        utf8::repair(control != nullptr ? control->text : std::get<std::string>(segment));
+    flat.text += text;
+    written += utf16_length(text);
+    flat.kinds.push_back(control != nullptr ? 1 : 0);
+    flat.ends.push_back(written);
+  }
+  return flat;
+}
+
+Napi::Value from_flat(Napi::Env env, const FlatPrompt& flat) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("text", flat.text);
+  object.Set("kinds", from_tokens(env, flat.kinds));
+  object.Set("ends", from_tokens(env, flat.ends));
+  object.Set("tokens", from_tokens(env, flat.tokens));
+  return object;
 }
 
 Napi::Object from_segment(Napi::Env env, const PromptSegment& segment) {
@@ -38,29 +126,7 @@ Napi::Array from_texts(Napi::Env env, const std::vector<std::string>& texts) {
   return array;
 }
 
-}  // namespace
-
-Napi::Value render_template(Napi::Env env, ChatTemplates& templates, const Vocabulary& vocabulary,
-                            Napi::Value value) {
-  const Fields fields(to_object(value, "request"));
-  ChatTemplate& compiled = templates.of(vocabulary, fields.text("template"));
-  Napi::Array segments = Napi::Array::New(env);
-  uint32_t next = 0;
-  for (const PromptSegment& segment : compiled.render(vocabulary, to_request(fields)))
-    segments.Set(next++, from_segment(env, segment));
-  return segments;
-}
-
-Napi::Value template_format(Napi::Env env, ChatTemplates& templates, const Vocabulary& vocabulary,
-                            Napi::Value value) {
-  const Fields fields(to_object(value, "request"));
-  const auto use = fields.choice<ToolUse>(
-      "toolChoice",
-      {{"auto", ToolUse::kAuto}, {"none", ToolUse::kNone}, {"required", ToolUse::kRequired}});
-  const AnswerFormat format =
-      templates.of(vocabulary, fields.text("template"))
-          .answer_format(to_request(fields), use, fields.flag("parallelToolCalls"));
-
+Napi::Object from_format(Napi::Env env, const AnswerFormat& format) {
   Napi::Array triggers = Napi::Array::New(env);
   uint32_t next = 0;
   for (const GrammarTrigger& trigger : format.triggers) {
@@ -81,27 +147,84 @@ Napi::Value template_format(Napi::Env env, ChatTemplates& templates, const Vocab
   return object;
 }
 
-Napi::Value parse_template_answer(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    const Napi::Env env = info.Env();
-    const Fields format(to_object(info[1], "format"));
-    const ParsedAnswer answer =
-        parse_answer(to_text(info[0], "text"), format.text("format"),
-                     format.text("generationPrompt"), format.text("parser"));
-    Napi::Array calls = Napi::Array::New(env);
-    uint32_t next = 0;
-    for (const ParsedCall& call : answer.calls) {
-      Napi::Object object = Napi::Object::New(env);
-      object.Set("name", call.name);
-      object.Set("arguments", call.arguments);
-      calls.Set(next++, object);
-    }
+Napi::Object from_answer(Napi::Env env, const ParsedAnswer& answer) {
+  Napi::Array calls = Napi::Array::New(env);
+  uint32_t next = 0;
+  for (const ParsedCall& call : answer.calls) {
     Napi::Object object = Napi::Object::New(env);
-    object.Set("content", answer.content);
-    object.Set("reasoning", answer.reasoning);
-    object.Set("calls", calls);
-    return object;
-  });
+    object.Set("name", call.name);
+    object.Set("arguments", call.arguments);
+    calls.Set(next++, object);
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("content", answer.content);
+  object.Set("reasoning", answer.reasoning);
+  object.Set("calls", calls);
+  return object;
+}
+
+}  // namespace
+
+Napi::Value render_template(Napi::Env env, ChatTemplates& templates, const Vocabulary& vocabulary,
+                            Napi::Value value) {
+  const Fields fields(to_object(value, "request"));
+  const ChatRequest request = to_request(fields);
+  WorkBudget budget(nullptr, request.memory());
+  Napi::Array segments = Napi::Array::New(env);
+  uint32_t next = 0;
+  for (const PromptSegment& segment :
+       templates.render(vocabulary, fields.text("template"), request, budget))
+    segments.Set(next++, from_segment(env, segment));
+  return segments;
+}
+
+Napi::Value template_format(Napi::Env env, ChatTemplates& templates, const Vocabulary& vocabulary,
+                            Napi::Value value) {
+  const Fields fields(to_object(value, "request"));
+  const ChatRequest request = to_request(fields);
+  WorkBudget budget(nullptr, request.memory());
+  return from_format(
+      env, templates.answer_format(vocabulary, fields.text("template"), request, to_use(fields),
+                                   fields.flag("parallelToolCalls"), budget));
+}
+
+ModelWork::Job render_job(std::shared_ptr<Model> model, std::shared_ptr<ChatTemplates> templates,
+                          Napi::Value value) {
+  const Fields fields(to_object(value, "request"));
+  const auto request = std::make_shared<const ChatRequest>(to_request(fields));
+  return [model = std::move(model), templates = std::move(templates), request,
+          source = fields.text("template")](const ModelWork::Stop& stop) {
+    WorkBudget budget(&stop, request->memory());
+    const auto flat = std::make_shared<const FlatPrompt>(
+        flatten(templates->render(model->vocabulary(), source, *request, budget)));
+    return [flat](Napi::Env env) { return from_flat(env, *flat); };
+  };
+}
+
+ModelWork::Job format_job(std::shared_ptr<Model> model, std::shared_ptr<ChatTemplates> templates,
+                          Napi::Value value) {
+  const Fields fields(to_object(value, "request"));
+  const auto request = std::make_shared<const ChatRequest>(to_request(fields));
+  return [model = std::move(model), templates = std::move(templates), request,
+          source = fields.text("template"), use = to_use(fields),
+          parallel = fields.flag("parallelToolCalls")](const ModelWork::Stop& stop) {
+    WorkBudget budget(&stop, request->memory());
+    const auto format = std::make_shared<const AnswerFormat>(
+        templates->answer_format(model->vocabulary(), source, *request, use, parallel, budget));
+    return [format](Napi::Env env) -> Napi::Value { return from_format(env, *format); };
+  };
+}
+
+ModelWork::Job answer_job(Napi::Value text, Napi::Value format) {
+  const Fields fields(to_object(format, "format"));
+  return [text = to_text(text, "text"), name = fields.text("format"),
+          prompt = fields.text("generationPrompt"),
+          parser = fields.text("parser")](const ModelWork::Stop& stop) {
+    WorkBudget budget(&stop, WorkBudget::kMemory + ChatRequest::kMemoryPerByte * text.size());
+    const auto answer =
+        std::make_shared<const ParsedAnswer>(parse_answer(text, name, prompt, parser, budget));
+    return [answer](Napi::Env env) -> Napi::Value { return from_answer(env, *answer); };
+  };
 }
 
 }  // namespace cria::binding

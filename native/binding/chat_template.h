@@ -3,7 +3,11 @@
 
 #include <napi.h>
 
+#include <memory>
+
+#include "binding/model_work.h"
 #include "core/chat_template.h"
+#include "core/model.h"
 #include "core/vocabulary.h"
 
 namespace cria::binding {
@@ -12,6 +16,13 @@ Napi::Value render_template(Napi::Env env, ChatTemplates& templates, const Vocab
                             Napi::Value request);
 Napi::Value template_format(Napi::Env env, ChatTemplates& templates, const Vocabulary& vocabulary,
                             Napi::Value request);
-Napi::Value parse_template_answer(const Napi::CallbackInfo& info);
+
+// The same as work: what is read of the request is read at once. `templates` is the lane's own.
+ModelWork::Job render_job(std::shared_ptr<Model> model, std::shared_ptr<ChatTemplates> templates,
+                          Napi::Value request);
+ModelWork::Job format_job(std::shared_ptr<Model> model, std::shared_ptr<ChatTemplates> templates,
+                          Napi::Value request);
+// An answer's text and the format that it was asked for in.
+ModelWork::Job answer_job(Napi::Value text, Napi::Value format);
 
 }  // namespace cria::binding

@@ -1,10 +1,14 @@
 #include "model.h"
 
+#include <cstddef>
+#include <memory>
+#include <string>
 #include <utility>
 
 #include "binding/arguments.h"
 #include "binding/chat_template.h"
 #include "binding/errors.h"
+#include "core/model/token_watch.h"
 
 namespace cria::binding {
 
@@ -50,6 +54,30 @@ ModelOptions to_options(Napi::Value value) {
   return options;
 }
 
+constexpr size_t kLongText = size_t{1} << 16;
+
+struct TokenizeOptions {
+  bool special;
+  bool add_bos;
+};
+
+Tokens tokens_of(const Vocabulary& vocabulary, const std::string& text, TokenizeOptions options) {
+  Tokens tokens = vocabulary.tokenize(text, options.special);
+  const bool bos = options.add_bos && vocabulary.bos() != LLAMA_TOKEN_NULL;
+  if (bos) tokens.insert(tokens.begin(), vocabulary.bos());
+  return tokens;
+}
+
+ModelWork::Job tokenize_job(std::shared_ptr<Model> model, std::string text,
+                            TokenizeOptions options) {
+  return [model = std::move(model), text = std::move(text), options](const ModelWork::Stop& stop) {
+    const TokenWatch watch([&](const TokenWatch::Progress&) { return !stop.load(); });
+    const auto tokens =
+        std::make_shared<const Tokens>(tokens_of(model->vocabulary(), text, options));
+    return [tokens](Napi::Env env) -> Napi::Value { return from_tokens(env, *tokens); };
+  };
+}
+
 }  // namespace
 
 Napi::Function ModelHandle::define(Napi::Env env) {
@@ -62,6 +90,12 @@ Napi::Function ModelHandle::define(Napi::Env env) {
                          InstanceMethod<&ModelHandle::is_end_of_generation>("isEndOfGeneration"),
                          InstanceMethod<&ModelHandle::render_template>("renderTemplate"),
                          InstanceMethod<&ModelHandle::template_format>("templateFormat"),
+                         InstanceMethod<&ModelHandle::start_render>("startRender"),
+                         InstanceMethod<&ModelHandle::start_format>("startFormat"),
+                         InstanceMethod<&ModelHandle::start_answer>("startAnswer"),
+                         InstanceMethod<&ModelHandle::start_tokenize>("startTokenize"),
+                         InstanceMethod<&ModelHandle::cancel_work>("cancelWork"),
+                         InstanceMethod<&ModelHandle::close_work>("closeWork"),
                          InstanceMethod<&ModelHandle::close>("close"),
                      });
 }
@@ -74,12 +108,17 @@ const std::shared_ptr<ModelSession>& ModelHandle::session_of(Napi::Value value) 
 }
 
 ModelHandle::ModelHandle(const Napi::CallbackInfo& info)
-    : ObjectWrap(info), session_(std::make_shared<ModelSession>(Environment::of(info.Env()))) {
+    : ObjectWrap(info),
+      session_(std::make_shared<ModelSession>(Environment::of(info.Env()))),
+      work_(std::make_shared<ModelWork>(Environment::of(info.Env()))) {
   info.This().As<Napi::Object>().TypeTag(&kModelTag);
 }
 
 // The collector's doing, or the end of the environment, which has closed the session by then.
-ModelHandle::~ModelHandle() { session_->abandon(); }
+ModelHandle::~ModelHandle() {
+  work_->abandon();
+  session_->abandon();
+}
 
 Napi::Value ModelHandle::load(const Napi::CallbackInfo& info) {
   return entry(info.Env(),
@@ -90,10 +129,8 @@ Napi::Value ModelHandle::tokenize(const Napi::CallbackInfo& info) {
   return entry(info.Env(), [&] {
     const Vocabulary& vocabulary = session_->model()->vocabulary();
     const std::string text = to_text(info[0], "text");
-    Tokens tokens = vocabulary.tokenize(text, to_flag(info[1], "special"));
-    const bool bos = to_flag(info[2], "addBos") && vocabulary.bos() != LLAMA_TOKEN_NULL;
-    if (bos) tokens.insert(tokens.begin(), vocabulary.bos());
-    return from_tokens(info.Env(), tokens);
+    const TokenizeOptions options{to_flag(info[1], "special"), to_flag(info[2], "addBos")};
+    return from_tokens(info.Env(), tokens_of(vocabulary, text, options));
   });
 }
 
@@ -132,6 +169,48 @@ Napi::Value ModelHandle::template_format(const Napi::CallbackInfo& info) {
     const std::shared_ptr<Model> model = session_->model();
     return binding::template_format(info.Env(), templates_, model->vocabulary(), info[0]);
   });
+}
+
+Napi::Value ModelHandle::start_render(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] {
+    return work_->start(info.Env(), to_integer(info[0], "id"), WorkLane::kTemplates,
+                        render_job(session_->model(), work_templates_, info[1]));
+  });
+}
+
+Napi::Value ModelHandle::start_format(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] {
+    return work_->start(info.Env(), to_integer(info[0], "id"), WorkLane::kTemplates,
+                        format_job(session_->model(), work_templates_, info[1]));
+  });
+}
+
+Napi::Value ModelHandle::start_answer(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] {
+    return work_->start(info.Env(), to_integer(info[0], "id"), WorkLane::kTemplates,
+                        answer_job(info[1], info[2]));
+  });
+}
+
+Napi::Value ModelHandle::start_tokenize(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] {
+    TokenizeOptions options{to_flag(info[2], "special"), to_flag(info[3], "addBos")};
+    std::string text = to_text(info[1], "text");
+    const WorkLane lane = text.size() > kLongText ? WorkLane::kLongTexts : WorkLane::kShortTexts;
+    return work_->start(info.Env(), to_integer(info[0], "id"), lane,
+                        tokenize_job(session_->model(), std::move(text), options));
+  });
+}
+
+Napi::Value ModelHandle::cancel_work(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] {
+    work_->cancel(to_integer(info[0], "id"));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value ModelHandle::close_work(const Napi::CallbackInfo& info) {
+  return entry(info.Env(), [&] { return work_->close(info.Env()); });
 }
 
 Napi::Value ModelHandle::close(const Napi::CallbackInfo& info) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "binding/environment.h"
+#include "binding/model_work.h"
 #include "core/chat_template.h"
 #include "core/error.h"
 #include "core/model.h"
@@ -83,10 +84,20 @@ class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
   Napi::Value is_end_of_generation(const Napi::CallbackInfo& info);
   Napi::Value render_template(const Napi::CallbackInfo& info);
   Napi::Value template_format(const Napi::CallbackInfo& info);
+  Napi::Value start_render(const Napi::CallbackInfo& info);
+  Napi::Value start_format(const Napi::CallbackInfo& info);
+  Napi::Value start_answer(const Napi::CallbackInfo& info);
+  Napi::Value start_tokenize(const Napi::CallbackInfo& info);
+  Napi::Value cancel_work(const Napi::CallbackInfo& info);
+  Napi::Value close_work(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<ModelSession> session_;
-  ChatTemplates templates_;  // they know nothing of the model once they are compiled
+  std::shared_ptr<ModelWork> work_;
+  // They know nothing of the model once they are compiled. These are the JS thread's, the others
+  // the work's.
+  ChatTemplates templates_;
+  std::shared_ptr<ChatTemplates> work_templates_ = std::make_shared<ChatTemplates>();
 };
 
 }  // namespace cria::binding

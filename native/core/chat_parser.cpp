@@ -50,11 +50,12 @@ common_chat_format format_of(const std::string& name) {
 }  // namespace
 
 ParsedAnswer parse_answer(const std::string& text, const std::string& format,
-                          const std::string& generation_prompt, const std::string& parser) {
+                          const std::string& generation_prompt, const std::string& parser,
+                          WorkBudget& budget) {
   ParsedAnswer answer{text, {}, {}};
   if (parser.empty() || is_too_deep(text)) return answer;
   try {
-    template_program::run([&] {
+    template_program::run(budget, [&] {
       common_chat_parser_params params;
       params.format = format_of(format);
       params.reasoning_format = COMMON_REASONING_FORMAT_AUTO;

@@ -15,6 +15,7 @@
 #include "control_texts.h"
 #include "error.h"
 #include "placeholders.h"
+#include "template_checks.h"
 #include "template_program.h"
 
 namespace cria {
@@ -71,6 +72,7 @@ void fill(jinja::context& context, const common_chat_template& compiled,
 }
 
 std::vector<RenderedPart> execute(jinja::context& context, const jinja::program& program) {
+  const WorkBudget::Throwing throwing;
   jinja::runtime runtime(context);
   const jinja::value results = runtime.execute(program);
   const jinja::value_string written = jinja::runtime::gather_string_parts(results);
@@ -133,16 +135,14 @@ struct ChatTemplate::Compiled {
 
 ChatTemplate::ChatTemplate(const Vocabulary& vocabulary, const std::string& source)
     : compiled_(new Compiled{ControlTexts(vocabulary, source), nullptr, nullptr}) {
-  template_program::run([&] {
-    compiled_->program =
-        template_program::compile(source, name_of(vocabulary, llama_vocab_bos(vocabulary.handle())),
-                                  name_of(vocabulary, llama_vocab_eos(vocabulary.handle())));
-  });
+  compiled_->program =
+      template_program::compile(source, name_of(vocabulary, llama_vocab_bos(vocabulary.handle())),
+                                name_of(vocabulary, llama_vocab_eos(vocabulary.handle())));
 }
 
 ChatTemplate::~ChatTemplate() {
   try {
-    template_program::run([&] { compiled_.reset(); });
+    template_program::release([&] { compiled_.reset(); });
   } catch (const std::exception&) {
     // Out of memory: a flat tree does without a stack of its own.
   }
@@ -150,67 +150,80 @@ ChatTemplate::~ChatTemplate() {
 
 std::vector<PromptSegment> ChatTemplate::render(const Vocabulary& vocabulary,
                                                 const ChatRequest& request) {
-  std::vector<PromptSegment> segments;
-  template_program::run([&] {
-    const common_chat_template& compiled = *compiled_->program;
-    Placeholders placeholders(compiled_->controls);
-    const auto hide = [&](const std::string& text) { return placeholders.hide(text); };
-    const Conversation conversation = chat_messages::prepare(request, compiled, hide);
-    jinja::context context(compiled.src);
-    fill(context, compiled, conversation, request, request.date ? hide(*request.date) : "");
-    std::vector<RenderedPart> parts;
-    try {
-      parts = execute(context, compiled.prog);
-    } catch (const std::bad_alloc&) {
-      throw;
-    } catch (const std::exception& error) {
-      throw std::runtime_error(placeholders.restore_loosely(error.what()));
-    }
-    segments = cut_prompt(vocabulary, compiled_->controls, placeholders, parts);
-  });
-  return segments;
+  const common_chat_template& compiled = *compiled_->program;
+  Placeholders placeholders(compiled_->controls);
+  const auto hide = [&](const std::string& text) { return placeholders.hide(text); };
+  const Conversation conversation = chat_messages::prepare(request, compiled, hide);
+  jinja::context context(compiled.src);
+  fill(context, compiled, conversation, request, request.date ? hide(*request.date) : "");
+  std::vector<RenderedPart> parts;
+  try {
+    parts = execute(context, compiled.prog);
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw std::runtime_error(placeholders.restore_loosely(error.what()));
+  }
+  return cut_prompt(vocabulary, compiled_->controls, placeholders, parts);
 }
 
 AnswerFormat ChatTemplate::answer_format(const ChatRequest& request, ToolUse use, bool parallel) {
-  AnswerFormat format;
-  template_program::run([&] {
-    const common_chat_template& compiled = *compiled_->program;
-    const auto as_is = [](const std::string& text) { return text; };
-    Conversation conversation = chat_messages::prepare(request, compiled, as_is);
+  const common_chat_template& compiled = *compiled_->program;
+  const auto as_is = [](const std::string& text) { return text; };
+  Conversation conversation = chat_messages::prepare(request, compiled, as_is);
 
-    autoparser::generation_params params;
-    params.messages = std::move(conversation.messages);
-    if (!conversation.tools.empty()) params.tools = without_patterns(conversation.tools);
-    params.tool_choice = choice_of(use);
-    params.parallel_tool_calls = parallel;
-    params.reasoning_format = COMMON_REASONING_FORMAT_AUTO;
-    params.add_generation_prompt = request.add_generation_prompt;
-    const common_json& variables = conversation.variables;
-    const bool says = variables.at("enable_thinking").is_boolean();
-    params.enable_thinking = !says || variables.at("enable_thinking").get<bool>();
-    params.extra_context = variables;
+  autoparser::generation_params params;
+  params.messages = std::move(conversation.messages);
+  if (!conversation.tools.empty()) params.tools = without_patterns(conversation.tools);
+  params.tool_choice = choice_of(use);
+  params.parallel_tool_calls = parallel;
+  params.reasoning_format = COMMON_REASONING_FORMAT_AUTO;
+  params.add_generation_prompt = request.add_generation_prompt;
+  const common_json& variables = conversation.variables;
+  const bool says = variables.at("enable_thinking").is_boolean();
+  params.enable_thinking = !says || variables.at("enable_thinking").get<bool>();
+  params.extra_context = variables;
 
-    std::optional<common_chat_params> made =
-        common_chat_try_specialized_template(compiled, compiled.src, params);
-    if (!made) {
-      if (!compiled_->analysis) {
-        auto analysis = std::make_unique<autoparser::autoparser>();
-        analysis->analyze_template(compiled);
-        compiled_->analysis = std::move(analysis);
-      }
-      made = autoparser::peg_generator::generate_parser(compiled, params, *compiled_->analysis);
+  std::optional<common_chat_params> made =
+      common_chat_try_specialized_template(compiled, compiled.src, params);
+  if (!made) {
+    if (!compiled_->analysis) {
+      auto analysis = std::make_unique<autoparser::autoparser>();
+      analysis->analyze_template(compiled);
+      template_program::check_budget();  // what did not come to its end is not kept
+      compiled_->analysis = std::move(analysis);
     }
+    made = autoparser::peg_generator::generate_parser(compiled, params, *compiled_->analysis);
+  }
 
-    format.name = common_chat_format_name(made->format);
-    format.parser = std::move(made->parser);
-    format.generation_prompt = std::move(made->generation_prompt);
-    format.grammar = std::move(made->grammar);
-    format.grammar_lazy = made->grammar_lazy;
-    for (const common_grammar_trigger& trigger : made->grammar_triggers)
-      format.triggers.push_back({name_of(trigger.type), trigger.value});
-    format.preserved_tokens = std::move(made->preserved_tokens);
-    format.additional_stops = std::move(made->additional_stops);
-  });
+  AnswerFormat format;
+  format.name = common_chat_format_name(made->format);
+  format.parser = std::move(made->parser);
+  format.generation_prompt = std::move(made->generation_prompt);
+  format.grammar = std::move(made->grammar);
+  format.grammar_lazy = made->grammar_lazy;
+  for (const common_grammar_trigger& trigger : made->grammar_triggers)
+    format.triggers.push_back({name_of(trigger.type), trigger.value});
+  format.preserved_tokens = std::move(made->preserved_tokens);
+  format.additional_stops = std::move(made->additional_stops);
+  return format;
+}
+
+std::vector<PromptSegment> ChatTemplates::render(const Vocabulary& vocabulary,
+                                                 const std::string& source,
+                                                 const ChatRequest& request, WorkBudget& budget) {
+  std::vector<PromptSegment> segments;
+  template_program::run(budget,
+                        [&] { segments = of(vocabulary, source).render(vocabulary, request); });
+  return segments;
+}
+
+AnswerFormat ChatTemplates::answer_format(const Vocabulary& vocabulary, const std::string& source,
+                                          const ChatRequest& request, ToolUse use, bool parallel,
+                                          WorkBudget& budget) {
+  AnswerFormat format;
+  template_program::run(
+      budget, [&] { format = of(vocabulary, source).answer_format(request, use, parallel); });
   return format;
 }
 
@@ -222,6 +235,7 @@ ChatTemplate& ChatTemplates::of(const Vocabulary& vocabulary, const std::string&
     return *entries_.back().compiled;
   }
   auto compiled = std::make_unique<ChatTemplate>(vocabulary, source);
+  template_program::check_budget();
   if (entries_.size() == kKept) entries_.erase(entries_.begin());
   entries_.push_back({source, std::move(compiled)});
   return *entries_.back().compiled;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/chat/work_budget.h"
 #include "prompt_cutter.h"
 #include "vocabulary.h"
 
@@ -15,6 +16,13 @@ namespace cria {
 
 // A conversation in OpenAI's shapes, checked in TypeScript.
 struct ChatRequest {
+  // What it may take in memory: so much for the template, and what its own values take, which are
+  // many times as large as their JSON.
+  size_t memory() const {
+    return WorkBudget::kMemory + kMemoryPerByte * (messages.size() + tools.size());
+  }
+  static constexpr size_t kMemoryPerByte = 40;
+
   std::string messages;   // JSON: an array
   std::string tools;      // JSON: an array, which may be empty
   std::string variables;  // JSON: an object
@@ -58,7 +66,7 @@ struct ParsedAnswer {
 
 class ChatTemplate {
  public:
-  // Throws ERR_TEMPLATE where it does not compile, as all of these do where the template fails.
+  // Within template_program::run(), as its functions; throws what is wrong with it.
   ChatTemplate(const Vocabulary& vocabulary, const std::string& source);
   ~ChatTemplate();
   ChatTemplate(const ChatTemplate&) = delete;
@@ -72,17 +80,26 @@ class ChatTemplate {
   std::unique_ptr<Compiled> compiled_;
 };
 
-// Any text; one that the parser does not take is all content. `format`, `generation_prompt` and
-// `parser` are those of an AnswerFormat.
+// Any text; one that the parser does not take, or not within the budget, is all content. `format`,
+// `generation_prompt` and `parser` are those of an AnswerFormat.
 ParsedAnswer parse_answer(const std::string& text, const std::string& format,
-                          const std::string& generation_prompt, const std::string& parser);
+                          const std::string& generation_prompt, const std::string& parser,
+                          WorkBudget& budget);
 
-// The compiled templates of one model, the last few that were used. For one thread.
+// The templates of one model, the last few that were used kept as they were compiled. For one
+// thread at a time. Its functions throw ERR_TEMPLATE with the template's own message, or where the
+// budget, which is for all that one of them does, is spent.
 class ChatTemplates {
  public:
-  ChatTemplate& of(const Vocabulary& vocabulary, const std::string& source);
+  std::vector<PromptSegment> render(const Vocabulary& vocabulary, const std::string& source,
+                                    const ChatRequest& request, WorkBudget& budget);
+  AnswerFormat answer_format(const Vocabulary& vocabulary, const std::string& source,
+                             const ChatRequest& request, ToolUse use, bool parallel,
+                             WorkBudget& budget);
 
  private:
+  ChatTemplate& of(const Vocabulary& vocabulary, const std::string& source);
+
   struct Entry {
     std::string source;
     std::unique_ptr<ChatTemplate> compiled;

@@ -70,4 +70,7 @@ struct Command : Order {
       what;
 };
 
+// Of text, that is to be tokenized for it.
+size_t text_bytes(const Command& command);
+
 }  // namespace cria

@@ -47,8 +47,8 @@ bool Context::ends_by(std::chrono::steady_clock::time_point deadline) {
 }
 
 void Context::submit(const std::shared_ptr<Request>& request) {
-  preparer_.post([this, request] {
-    prepare(request->id, [&]() -> Prepared {
+  preparer_.post(request->prompt.bytes(), [this, request] {
+    prepare(*request, [&]() -> Prepared {
       if (embedder_) {
         throw Error(code::kUnsupported,
                     "This context was created with `embeddings`: it cannot generate.");
@@ -59,7 +59,8 @@ void Context::submit(const std::shared_ptr<Request>& request) {
 }
 
 void Context::submit(const std::shared_ptr<Command>& command) {
-  preparer_.post([this, command] { prepare(command->id, [&] { return prepare(command); }); });
+  preparer_.post(text_bytes(*command),
+                 [this, command] { prepare(*command, [&] { return prepare(command); }); });
 }
 
 void Context::interrupt() {
@@ -79,11 +80,17 @@ void Context::stop() {
 }
 
 // The preparer's thread, as save().
-void Context::prepare(RequestId id, const std::function<Prepared()>& make) {
+void Context::prepare(const Order& order, const std::function<Prepared()>& make) {
   if (stopping_.load()) return;
+  const RequestId id = order.id;
   std::optional<Prepared> prepared;
   try {
     const backend::AbortGuard guard;
+    // What was cancelled goes its way with the tokens it has, to be told so where all others are.
+    const TokenWatch watch([&](const TokenWatch::Progress& progress) {
+      check_room(progress);
+      return !stopping_.load() && !order.cancelled.load();
+    });
     prepared = make();
   } catch (...) {
     outbox_.fail(id, current_failure());
@@ -97,6 +104,17 @@ void Context::prepare(RequestId id, const std::function<Prepared()>& make) {
     inbox_.push_back(*std::move(prepared));
   }
   changed_.notify_one();
+}
+
+// Not to the end of a text of which it is plain by then that there is no room for it.
+void Context::check_room(const TokenWatch::Progress& progress) const {
+  if (progress.tokens <= static_cast<size_t>(options_.context_size)) return;
+  throw Error(code::kContextFull,
+              "The text has over " + std::to_string(progress.tokens) + " tokens in the first " +
+                  std::to_string(progress.bytes) + " of its " + std::to_string(progress.length) +
+                  " bytes, more than the " + std::to_string(options_.context_size) +
+                  " that one prompt can have. Shorten it, or create the context with a larger "
+                  "`contextSize`.");
 }
 
 Context::Prepared Context::prepare(const std::shared_ptr<Command>& command) {

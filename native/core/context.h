@@ -19,7 +19,9 @@
 #include <vector>
 
 #include "context_options.h"
+#include "core/engine/preparer.h"
 #include "core/model/compute_pool.h"
+#include "core/model/token_watch.h"
 #include "counters.h"
 #include "embedder.h"
 #include "error.h"
@@ -28,7 +30,6 @@
 #include "request.h"
 #include "scheduler.h"
 #include "sequences.h"
-#include "worker.h"
 
 namespace cria {
 
@@ -109,7 +110,8 @@ class Context {
   void start(Prepared prepared);
   void step();
   Prepared prepare(const std::shared_ptr<Command>& command);
-  void prepare(RequestId id, const std::function<Prepared()>& make);
+  void prepare(const Order& order, const std::function<Prepared()>& make);
+  void check_room(const TokenWatch::Progress& progress) const;
   void save(RequestId id, const std::string& path, StateFile file);
   uint64_t fingerprint() const;
   double copy_ms_per_token() const;
@@ -144,7 +146,7 @@ class Context {
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<Sequences> sequences_;  // whose slots are the scheduler's
 
-  Worker preparer_;
+  Preparer preparer_;
   std::thread thread_;  // last: it uses all of the above
 };
 

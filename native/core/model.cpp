@@ -140,7 +140,9 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
                                          errors.reason("it is no model that llama.cpp knows") +
                                          ". Expected a complete GGUF file of a supported model.");
   }
-  return std::shared_ptr<Model>(new Model(model, options, std::move(facts)));
+  const std::shared_ptr<Model> loaded(new Model(model, options, std::move(facts)));
+  loaded->vocabulary().belong_to(loaded);
+  return loaded;
 }
 
 Model::Model(llama_model* model, const ModelOptions& options, Facts facts)

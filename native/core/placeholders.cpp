@@ -4,6 +4,7 @@
 #include <cctype>
 #include <random>
 
+#include "core/chat/work_budget.h"
 #include "error.h"
 
 namespace cria {
@@ -59,6 +60,8 @@ std::string Placeholders::hide(const std::string& text) {
   std::string result;
   size_t copied = 0;
   for (size_t i = 0; i < text.size(); ++i) {
+    WorkBudget* const budget = i % 4096 == 0 ? WorkBudget::current() : nullptr;
+    if (budget != nullptr) budget->check();
     const std::vector<const ControlText*> spelled = controls_.at(text, i);
     if (spelled.empty()) continue;
     // In the shortest, and so in all that begin here.

@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "core/chat/work_budget.h"
+
 namespace cria {
 
 namespace {
@@ -21,6 +23,12 @@ size_t character_length(const std::string& text, size_t position) {
   while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
     ++end;
   return end - position;
+}
+
+// Long texts are looked at byte by byte, which allocates nothing: the budget is to be asked.
+void pause(size_t at) {
+  if (at % 4096 != 0) return;
+  if (WorkBudget* const budget = WorkBudget::current()) budget->check();
 }
 
 bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
@@ -53,17 +61,21 @@ class Cutter {
     std::vector<Stretch> stretches(1);
     size_t part = 0;
     size_t part_end = parts.empty() ? 0 : parts[0].text.size();
+    size_t own_end = 0;  // how far the template's own writing goes on
     size_t copied = 0;
     for (size_t i = 0; i < all.size();) {
+      pause(i);
       while (i >= part_end)
         part_end += parts[++part].text.size();
       if (parts[part].input) {
         i = part_end;
         continue;
       }
-      size_t own_end = part_end;  // how far the template's own writing goes on
-      for (size_t next = part + 1; next < parts.size() && !parts[next].input; ++next)
-        own_end += parts[next].text.size();
+      if (own_end < part_end) {
+        own_end = part_end;
+        for (size_t next = part + 1; next < parts.size() && !parts[next].input; ++next)
+          own_end += parts[next].text.size();
+      }
       const ControlText* found = nullptr;
       for (const ControlText* control : controls_.at(all, i)) {
         if (i + control->text.size() > own_end) continue;
@@ -124,6 +136,7 @@ class Cutter {
     std::vector<std::string> pieces;
     size_t begin = 0;
     for (size_t i = 0; i < text.size(); ++i) {
+      pause(i);
       if (!forbidden_at(text, i)) continue;
       const size_t end = i + character_length(text, i);
       pieces.push_back(text.substr(begin, end - begin));

@@ -4,6 +4,14 @@
 
 namespace cria {
 
+size_t Prompt::bytes() const {
+  size_t sum = 0;
+  for (const Segment& segment : segments) {
+    if (const auto* text = std::get_if<std::string>(&segment)) sum += text->size();
+  }
+  return sum;
+}
+
 Tokens tokenize(const Vocabulary& vocabulary, const Prompt& prompt) {
   Tokens all;
   if (prompt.add_bos && vocabulary.bos() != LLAMA_TOKEN_NULL) all.push_back(vocabulary.bos());

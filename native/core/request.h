@@ -23,6 +23,9 @@ using Segment = std::variant<std::string, Tokens>;
 struct Prompt {
   std::vector<Segment> segments;
   bool add_bos = false;
+
+  // Of text.
+  size_t bytes() const;
 };
 
 // What a request and a command have in common.

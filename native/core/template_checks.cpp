@@ -1,7 +1,5 @@
 #include "template_checks.h"
 
-#include <algorithm>
-#include <cstdint>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -9,13 +7,14 @@
 #include <utility>
 #include <vector>
 
+#include "core/chat/template_functions.h"
+#include "core/chat/template_texts.h"
+#include "core/chat/template_values.h"
+#include "core/chat/work_budget.h"
+
 namespace cria::template_program {
 
 namespace {
-
-constexpr int64_t kLongestRange = 100000;
-constexpr int kDeepestValue = 1000;
-constexpr size_t kMostValues = 1000000;
 
 // Put in front of every body that may run again and again. It writes nothing.
 struct Checkpoint : jinja::statement {
@@ -26,26 +25,23 @@ struct Checkpoint : jinja::statement {
   }
 };
 
-// A value that holds itself would be printed until the stack ends, and one that holds others many
-// times for longer than anybody waits.
-class ValueCheck {
- public:
-  // `inside`: what must not be found there.
-  explicit ValueCheck(const jinja::value& inside = nullptr) : inside_(inside) {}
-
-  void operator()(const jinja::value& value, int depth = 0) {
-    if (depth > kDeepestValue || ++values_ > kMostValues || (inside_ && value == inside_)) {
-      throw std::runtime_error("A value is nested too deeply.");
-    }
-    for (const jinja::value& element : value->val_arr)
-      (*this)(element, depth + 1);
-    for (const auto& [key, element] : value->val_obj)
-      (*this)(element, depth + 1);
+// A statement of the whole template: within it allocations may throw.
+struct Charged : jinja::statement {
+  explicit Charged(jinja::statement_ptr inner) : inner_(std::move(inner)) { pos = inner_->pos; }
+  std::string type() const override { return inner_->type(); }
+  void visit(jinja::context& context) const override { inner_->visit(context); }
+  jinja::value execute_impl(jinja::context& context) const override {
+    check_budget();
+    const WorkBudget::Throwing throwing;
+    const jinja::value result = inner_->execute_impl(context);
+    if (result->val_arr.empty() && result->val_obj.empty()) return result;
+    auto written = jinja::mk_val<jinja::value_string>();  // what the engine would do outside
+    jinja::gather_string_parts_recursive(result, written);
+    return written;
   }
 
  private:
-  const jinja::value inside_;
-  size_t values_ = 0;
+  jinja::statement_ptr inner_;
 };
 
 // `{% set object.name = value %}`, one of two ways to make a value hold itself.
@@ -64,108 +60,6 @@ struct CheckedSet : jinja::statement {
   jinja::statement_ptr inner_;
 };
 
-int64_t integer_at(const jinja::func_args& args, size_t index, int64_t otherwise) {
-  if (index >= args.count()) return otherwise;
-  const jinja::value value = args.get_pos(index);
-  return jinja::is_val<jinja::value_int>(value) ? value->as_int() : otherwise;
-}
-
-void check_range(const jinja::func_args& args) {
-  const bool bounded = args.count() > 1;
-  const int64_t start = bounded ? integer_at(args, 0, 0) : 0;
-  const int64_t stop = integer_at(args, bounded ? 1 : 0, 0);
-  const auto step = static_cast<double>(integer_at(args, 2, 1));
-  const double count = (static_cast<double>(stop) - static_cast<double>(start)) / step;
-  constexpr int64_t kFar = int64_t{1} << 60;  // the engine's counter would go round
-  if (count > kLongestRange || stop > kFar || stop < -kFar) {
-    throw std::runtime_error("A range is longer than " + std::to_string(kLongestRange) + ".");
-  }
-}
-
-void check_append(const jinja::value& array, const jinja::func_args& args) {
-  spend_append();
-  ValueCheck check(array);
-  for (const jinja::value& given : args.get_args())
-    check(given);
-}
-
-bool has_input(const jinja::value& text) {
-  const std::vector<jinja::string_part>& parts = text->val_str.parts;
-  return std::any_of(parts.begin(), parts.end(),
-                     [](const jinja::string_part& part) { return part.is_input; });
-}
-
-// The engine forgets that the pieces of a user's text are a user's, too.
-void mark_pieces(const jinja::value& text, const jinja::value& pieces) {
-  if (!has_input(text)) return;
-  for (const jinja::value& piece : pieces->val_arr)
-    piece->val_str.mark_input();
-}
-
-void mark_joined(const jinja::value& pieces, const jinja::value& text) {
-  const std::vector<jinja::value>& all = pieces->val_arr;
-  if (std::any_of(all.begin(), all.end(), has_input)) text->val_str.mark_input();
-}
-
-// `array | join(between, attribute)`, whose texts stay whose they were: the engine's own forgets
-// it.
-struct MarkedJoin : jinja::expression {
-  MarkedJoin(jinja::statement_ptr array, jinja::statement_ptr filter)
-      : array_(std::move(array)), filter_(std::move(filter)) {
-    pos = filter_->pos;
-  }
-  std::string type() const override { return "FilterExpression"; }
-
-  jinja::value execute_impl(jinja::context& context) const override {
-    jinja::value array = array_->execute(context);
-    if (context.is_get_stats) jinja::value_t::stats_t::mark_used(array);
-    if (!jinja::is_val<jinja::value_array>(array)) return joined_by_the_engine(context, array);
-    jinja::func_args args(context);
-    args.push_back(array);
-    if (const auto* call = dynamic_cast<const jinja::call_expression*>(filter_.get())) {
-      for (const jinja::statement_ptr& argument : call->args)
-        args.push_back(argument->execute(context));
-    }
-    const jinja::value between = args.get_kwarg_or_pos("d", 1);
-    const jinja::value attribute = args.get_kwarg_or_pos("attribute", 2);
-    auto joined = jinja::mk_val<jinja::value_string>();
-    bool first = true;
-    for (jinja::value element : array->as_array()) {
-      if (jinja::is_val<jinja::value_string>(attribute)) element = element->at(attribute);
-      if (jinja::is_val<jinja::value_int>(attribute)) element = element->at(attribute->as_int());
-      if (!first && !between->is_undefined()) joined->val_str.append(between->as_string());
-      joined->val_str.append(element->as_string());
-      first = false;
-    }
-    return joined;
-  }
-
- private:
-  // What is undefined gives an empty text, all else an error.
-  static jinja::value joined_by_the_engine(jinja::context& context, const jinja::value& value) {
-    const jinja::func_builtins& builtins = value->get_builtins();
-    const auto join = builtins.find("join");
-    if (join == builtins.end()) throw std::runtime_error("join() needs an array");
-    return jinja::mk_val<jinja::value_func>("join", join->second, value)
-        ->invoke(jinja::func_args(context));
-  }
-
-  jinja::statement_ptr array_;
-  jinja::statement_ptr filter_;
-};
-
-void keep_marks(jinja::filter_expression& expression) {
-  const jinja::statement* filter = expression.filter.get();
-  const auto* call = dynamic_cast<const jinja::call_expression*>(filter);
-  const auto* name =
-      dynamic_cast<const jinja::identifier*>(call == nullptr ? filter : call->callee.get());
-  if (name == nullptr || name->val != "join") return;
-  expression.operand =
-      std::make_unique<MarkedJoin>(std::move(expression.operand), std::move(expression.filter));
-  expression.filter = std::make_unique<jinja::identifier>("safe");  // gives back a text as it is
-  expression.filter->pos = expression.pos;
-}
-
 // What a call calls: the functions that need it have their arguments checked or their results
 // marked, under whatever name the template calls them.
 struct CheckedCallee : jinja::expression {
@@ -174,7 +68,10 @@ struct CheckedCallee : jinja::expression {
   }
   std::string type() const override { return inner_->type(); }
   jinja::value execute_impl(jinja::context& context) const override {
-    static const std::set<std::string> kChecked = {"append", "join", "range", "split", "rsplit"};
+    static const std::set<std::string> kChecked = {
+        "append", "join",     "range",   "split",  "rsplit",     "namespace",
+        "sort",   "dictsort", "select",  "reject", "selectattr", "rejectattr",
+        "tojson", "string",   "replace", "strip",  "lstrip",     "rstrip"};
     jinja::value callee = inner_->execute(context);
     const auto* function = jinja::cast_val<jinja::value_func>(callee);
     if (function == nullptr || kChecked.count(function->name) == 0) return callee;
@@ -184,6 +81,11 @@ struct CheckedCallee : jinja::expression {
           const std::string& name = checked->name;
           if (name == "range") check_range(args);
           if (name == "append" && checked->arg0) check_append(checked->arg0, args);
+          if (name == "namespace") check_held(args);
+          jinja::func_args all(args);
+          if (checked->arg0) all.push_front(checked->arg0);
+          if (checked->arg0 && is_text_function(name)) return text_function(name, all);
+          if (checked->arg0 || name == "tojson") check_function(name, all);
           jinja::value result = checked->invoke(args);
           if (name == "join" && checked->arg0) mark_joined(checked->arg0, result);
           if (name.find("split") != std::string::npos && checked->arg0) {
@@ -199,12 +101,27 @@ struct CheckedCallee : jinja::expression {
 
 // Of a filter or a test, which is named and not called.
 void check_filter(const jinja::statement* filter) {
-  const auto* call = dynamic_cast<const jinja::call_expression*>(filter);
-  const auto* name =
-      dynamic_cast<const jinja::identifier*>(call == nullptr ? filter : call->callee.get());
-  if (name != nullptr && name->val == "append") {
-    throw std::runtime_error("append is no filter.");
+  if (name_of(filter) == "append") throw std::runtime_error("append is no filter.");
+}
+
+void check_test(jinja::test_expression& expression) {
+  auto* call = dynamic_cast<jinja::call_expression*>(expression.test.get());
+  if (call == nullptr) return;
+  const std::string name = name_of(call);
+  for (jinja::statement_ptr& argument : call->args) {
+    if (name == "divisibleby") argument = divisor(std::move(argument));
+    if (name == "in") argument = searched(std::move(argument));
   }
+  if (name != "in") return;
+  expression.operand = sized(std::move(expression.operand));
+}
+
+// It is hashed.
+void check_key(jinja::member_expression& expression) {
+  const jinja::statement* key = expression.property.get();
+  if (!expression.computed || key == nullptr) return;
+  if (dynamic_cast<const jinja::slice_expression*>(key) != nullptr) return;
+  expression.property = sized(std::move(expression.property));
 }
 
 class Walker {
@@ -213,6 +130,7 @@ class Walker {
     context_.visitor = [this](bool, const jinja::statement* node,
                               const std::vector<jinja::visitor_pair>& children) {
       for (const auto& [label, nodes] : children) {
+        if (label == "loopvar") continue;  // names alone
         for (const jinja::statement* child : nodes)
           walk(child, label == "filter" || (label == "test" && is_test(node)));
       }
@@ -222,21 +140,31 @@ class Walker {
   void walk(const jinja::statement* node, bool named = false) {
     if (node == nullptr) return;
     if (named) check_filter(node);
-    if (const auto* array = dynamic_cast<const jinja::array_literal*>(node)) {
-      walk_all(array->val);
-    } else if (const auto* tuple = dynamic_cast<const jinja::tuple_literal*>(node)) {
-      walk_all(tuple->val);
-    } else if (const auto* object = dynamic_cast<const jinja::object_literal*>(node)) {
-      for (const auto& [key, value] : object->val) {
-        walk(key.get());
-        walk(value.get());
+    // The tree is ours, and not shared yet.
+    auto* own = const_cast<jinja::statement*>(node);
+    if (auto* array = dynamic_cast<jinja::array_literal*>(own)) {
+      walk_elements(array->val);
+    } else if (auto* tuple = dynamic_cast<jinja::tuple_literal*>(own)) {
+      walk_elements(tuple->val);
+    } else if (auto* object = dynamic_cast<jinja::object_literal*>(own)) {
+      for (auto& [key, value] : object->val) {
+        walk_element(key);
+        walk_element(value);
       }
+    } else if (const auto* set = dynamic_cast<const jinja::set_statement*>(node)) {
+      if (dynamic_cast<const jinja::tuple_literal*>(set->assignee.get()) == nullptr) {
+        walk(set->assignee.get());
+      }
+      walk(set->val.get());
+      for (const jinja::statement_ptr& statement : set->body)
+        walk(statement.get());
     } else {
       node->visit(context_);
     }
-    // The tree is ours, and not shared yet.
-    auto* own = const_cast<jinja::statement*>(node);
-    if (auto* filter = dynamic_cast<jinja::filter_expression*>(own)) keep_marks(*filter);
+    if (auto* filter = dynamic_cast<jinja::filter_expression*>(own)) check_filtered(*filter);
+    if (auto* binary = dynamic_cast<jinja::binary_expression*>(own)) check_comparison(*binary);
+    if (auto* test = dynamic_cast<jinja::test_expression*>(own)) check_test(*test);
+    if (auto* member = dynamic_cast<jinja::member_expression*>(own)) check_key(*member);
     auto* call = dynamic_cast<jinja::call_expression*>(own);
     if (call == nullptr || named) return;
     call->callee = std::make_unique<CheckedCallee>(std::move(call->callee));
@@ -247,9 +175,14 @@ class Walker {
     return dynamic_cast<const jinja::test_expression*>(node) != nullptr;
   }
 
-  void walk_all(const jinja::statements& nodes) {
-    for (const jinja::statement_ptr& node : nodes)
-      walk(node.get());
+  void walk_elements(jinja::statements& nodes) {
+    for (jinja::statement_ptr& node : nodes)
+      walk_element(node);
+  }
+
+  void walk_element(jinja::statement_ptr& node) {
+    walk(node.get());
+    node = sized(std::move(node));
   }
 
   jinja::context context_;
@@ -278,6 +211,7 @@ void add_checkpoints(jinja::statements& body) {
       add_checkpoints(branch->alternate);
     } else if (auto* filter = dynamic_cast<jinja::filter_statement*>(statement.get())) {
       add_checkpoints(filter->body);
+      if (jinja::statement_ptr checked = checked_block(*filter)) statement = std::move(checked);
     } else if (auto* set = dynamic_cast<jinja::set_statement*>(statement.get())) {
       add_checkpoints(set->body);
       if (dynamic_cast<jinja::member_expression*>(set->assignee.get()) != nullptr) {
@@ -294,6 +228,8 @@ void add_checks(jinja::program& program) {
   for (const jinja::statement_ptr& statement : program.body)
     walker.walk(statement.get());
   add_checkpoints(program.body);
+  for (jinja::statement_ptr& statement : program.body)
+    statement = std::make_unique<Charged>(std::move(statement));
 }
 
 }  // namespace cria::template_program

@@ -6,7 +6,6 @@
 #include <log.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -30,15 +29,14 @@ constexpr size_t kDeepestBlocks = 200;
 constexpr size_t kStack = size_t{64} << 20;
 constexpr size_t kStackForMacros = kStack / 8;
 constexpr int kMostAppends = 20000;  // each may nest an array one deeper
-constexpr std::chrono::seconds kLongest{10};
 
-struct Budget {
-  std::chrono::steady_clock::time_point end;
+// Of a run that is going on.
+struct Frame {
   const char* stack;
   int appends = kMostAppends;
 };
 
-thread_local Budget* budget = nullptr;
+thread_local Frame* frame = nullptr;
 
 void check_size(const std::vector<jinja::token>& tokens) {
   static const std::set<std::string> kOpening = {"if",  "elif",   "for", "macro",
@@ -105,41 +103,56 @@ void be_quiet() {
 }  // namespace
 
 void check_budget() {
-  if (budget == nullptr) return;
+  if (WorkBudget* const budget = WorkBudget::current()) budget->check();
+  if (frame == nullptr) return;
   const char here = 0;
-  const auto used = reinterpret_cast<uintptr_t>(budget->stack) - reinterpret_cast<uintptr_t>(&here);
+  const auto used = reinterpret_cast<uintptr_t>(frame->stack) - reinterpret_cast<uintptr_t>(&here);
   if (used > kStackForMacros) throw std::runtime_error("The template recurses too deeply.");
-  if (std::chrono::steady_clock::now() > budget->end) {
-    throw std::runtime_error("The template did not end within " + std::to_string(kLongest.count()) +
-                             " seconds.");
-  }
 }
 
 void spend_append() {
-  if (budget == nullptr || --budget->appends >= 0) return;
+  if (frame == nullptr || --frame->appends >= 0) return;
   throw std::runtime_error("More than " + std::to_string(kMostAppends) + " calls of append.");
 }
 
-void run(const std::function<void()>& work) {
+void run(WorkBudget& budget, const std::function<void()>& work) {
   be_quiet();
-  const auto failed = [](const std::string& told) {
-    throw Error(code::kTemplate, "The model's chat template failed: " + message_of(told));
-  };
   with_stack(kStack, [&] {
     const char here = 0;
-    Budget mine{std::chrono::steady_clock::now() + kLongest, &here};
-    Budget* outer = std::exchange(budget, &mine);
-    const std::shared_ptr<void> reset(nullptr, [&](void*) { budget = outer; });
+    Frame mine{&here};
+    Frame* outer = std::exchange(frame, &mine);
+    const std::shared_ptr<void> reset(nullptr, [&](void*) { frame = outer; });
+    const auto within = [&] { return budget.spent() == WorkBudget::Spent::kNothing; };
     try {
+      const WorkBudget::Use use(&budget);
       work();
     } catch (const Error&) {
-      throw;
+      if (within()) throw;
     } catch (const std::bad_alloc&) {
-      throw;
+      if (within()) throw;
     } catch (const std::exception& error) {
-      failed(error.what());
+      if (within()) {
+        throw Error(code::kTemplate,
+                    "The model's chat template failed: " + message_of(error.what()));
+      }
+    }
+    // Somebody in between may have caught it, and gone on with what was half done.
+    if (budget.spent() == WorkBudget::Spent::kStopped) {
+      throw Error(code::kDisposed, "The work was stopped.");
+    }
+    if (!within()) {
+      throw Error(code::kTemplate, "The model's chat template failed: " + budget.reason() +
+                                       ". Give it less to do, or name a `format`.");
     }
   });
+}
+
+void release(const std::function<void()>& work) {
+  if (frame != nullptr) {
+    work();
+  } else {
+    with_stack(kStack, work);
+  }
 }
 
 std::unique_ptr<common_chat_template> compile(const std::string& source, const std::string& bos,
@@ -147,12 +160,14 @@ std::unique_ptr<common_chat_template> compile(const std::string& source, const s
   if (source.size() > kLongestSource) throw std::runtime_error("The template is too long.");
   jinja::lexer lexer;
   const jinja::lexer_result lexed = lexer.tokenize(source);
+  check_budget();
   check_size(lexed.tokens);
   // Its constructor would execute the template at once: an empty one first.
   auto compiled = std::make_unique<common_chat_template>("", bos, eos);
   compiled->prog = jinja::parse_from_tokens(lexed);
   add_checks(compiled->prog);
   compiled->src = lexed.source;
+  check_budget();
   compiled->caps = jinja::caps_get(compiled->prog);
   return compiled;
 }

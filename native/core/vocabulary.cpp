@@ -1,10 +1,15 @@
 #include "vocabulary.h"
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <limits>
 #include <new>
 #include <stdexcept>
 
+#include "core/model/left_behind.h"
+#include "core/model/token_borders.h"
+#include "core/model/token_watch.h"
 #include "deep_stack.h"
 #include "error.h"
 #include "token_tree.h"
@@ -24,11 +29,6 @@ constexpr size_t kRunOnAnyStack = 512;
 constexpr size_t kLongestRun = size_t{1} << 20;
 constexpr size_t kStackBase = size_t{1} << 20;
 constexpr size_t kStackPerByte = 1024;
-
-uint64_t next_id() {
-  static std::atomic<uint64_t> last{0};
-  return ++last;
-}
 
 [[noreturn]] void refuse_text() {
   throw Error(code::kInvalidArgument,
@@ -54,6 +54,48 @@ void blaming_the_text(const Do& work) {
   }
 }
 
+// Longer texts go to the tokenizer in pieces of about so much, each of some 10 ms; what cannot be
+// cut is longer.
+constexpr size_t kPiece = size_t{1} << 14;
+constexpr size_t kLongestPiece = size_t{1} << 16;
+
+Tokens tokens_of(const llama_vocab* vocab, std::string_view text, bool special) {
+  const auto length = static_cast<int32_t>(text.size());
+  Tokens tokens(text.size() / 3 + 16);
+  const auto fill = [&] {
+    return llama_tokenize(vocab, text.data(), length, tokens.data(),
+                          static_cast<int32_t>(tokens.size()), /*add_special=*/false, special);
+  };
+  int32_t count = 0;
+  const auto tokenize_all = [&] {
+    blaming_the_text([&] {
+      count = fill();
+      if (count < 0 && count != std::numeric_limits<int32_t>::min()) {
+        tokens.resize(static_cast<size_t>(-count));
+        count = fill();
+      }
+    });
+  };
+  const size_t run = longest_run(text);
+  if (run > kRunOnAnyStack) {
+    with_stack(kStackBase + run * kStackPerByte, tokenize_all);
+  } else {
+    tokenize_all();
+  }
+  if (count < 0) throw Error(code::kInvalidArgument, "The text is too long to be tokenized.");
+  tokens.resize(static_cast<size_t>(count));
+  // WordPiece and RWKV put the unknown token there, which may be none.
+  const llama_token size = llama_vocab_n_tokens(vocab);
+  for (const llama_token token : tokens)
+    if (token < 0 || token >= size) refuse_text();
+  return tokens;
+}
+
+uint64_t next_id() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
 }  // namespace
 
 Vocabulary::Vocabulary(const llama_vocab* vocab)
@@ -77,22 +119,6 @@ Tokens Vocabulary::tokenize(std::string_view text, bool special) const {
   if (text.size() > std::numeric_limits<int32_t>::max() / 2) {
     throw Error(code::kInvalidArgument, "Expected text of at most 1 GiB.");
   }
-  const auto length = static_cast<int32_t>(text.size());
-  Tokens tokens(text.size() / 3 + 16);
-  const auto fill = [&] {
-    return llama_tokenize(vocab_, text.data(), length, tokens.data(),
-                          static_cast<int32_t>(tokens.size()), /*add_special=*/false, special);
-  };
-  int32_t count = 0;
-  const auto tokenize_all = [&] {
-    blaming_the_text([&] {
-      count = fill();
-      if (count < 0 && count != std::numeric_limits<int32_t>::min()) {
-        tokens.resize(static_cast<size_t>(-count));
-        count = fill();
-      }
-    });
-  };
   const size_t run = longest_run(text);
   if (run > kLongestRun) {
     throw Error(code::kInvalidArgument, "Expected text with no more than " +
@@ -100,17 +126,41 @@ Tokens Vocabulary::tokenize(std::string_view text, bool special) const {
                                             " letters, digits, spaces or signs in a row, got " +
                                             std::to_string(run) + ". Break it up.");
   }
-  if (run > kRunOnAnyStack) {
-    with_stack(kStackBase + run * kStackPerByte, tokenize_all);
-  } else {
-    tokenize_all();
+  if (text.size() <= kLongestPiece) return tokens_of(vocab_, text, special);
+
+  const TokenBorders& cut = borders();
+  Tokens tokens;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = cut.next(text, std::min(begin + kPiece, text.size()));
+    const bool framed = begin > 0 && cut.behind_newline();
+    std::string piece(framed ? "\n" : "");
+    piece.append(text.substr(begin, end - begin));
+    const auto goes_on = [&] { return TokenWatch::goes_on({tokens.size(), begin, text.size()}); };
+    if (!goes_on()) break;
+    Tokens more;
+    const std::shared_ptr<const void> owner = owner_.lock();
+    if (piece.size() <= kLongestPiece || !owner) {
+      more = tokens_of(vocab_, piece, special);
+    } else {
+      const auto result = std::make_shared<Tokens>();
+      const auto work = [owner, result, vocab = vocab_, own = std::move(piece), special] {
+        *result = tokens_of(vocab, own, special);
+      };
+      // The thread that is waited for has a stack; that of the run is one more thread's.
+      if (!run_or_leave_behind(kStackBase, work, goes_on)) break;
+      more = std::move(*result);
+    }
+    const size_t frame = framed ? tokens_of(vocab_, "\n", false).size() : 0;
+    tokens.insert(tokens.end(), more.begin() + static_cast<std::ptrdiff_t>(frame), more.end());
+    begin = end;
   }
-  if (count < 0) throw Error(code::kInvalidArgument, "The text is too long to be tokenized.");
-  tokens.resize(static_cast<size_t>(count));
-  // WordPiece and RWKV put the unknown token there, which may be none.
-  for (const llama_token token : tokens)
-    if (!contains(token)) refuse_text();
+  if (tokens.empty()) tokens.push_back(0);
   return tokens;
+}
+
+const TokenBorders& Vocabulary::borders() const {
+  std::call_once(borders_made_, [&] { borders_ = std::make_shared<const TokenBorders>(*this); });
+  return *borders_;
 }
 
 std::string Vocabulary::detokenize(const Tokens& tokens, bool special) const {

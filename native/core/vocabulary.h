@@ -10,12 +10,14 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace cria {
 
 using Tokens = std::vector<llama_token>;
 
+class TokenBorders;
 class TokenTree;
 
 class Vocabulary {
@@ -36,8 +38,14 @@ class Vocabulary {
   llama_token eot() const { return llama_vocab_eot(vocab_); }
   llama_token eom() const { return eom_; }
 
-  // `special`: text that spells a control token becomes that token.
+  // `special`: text that spells a control token becomes that token. A long text goes piece by piece
+  // and asks the thread's TokenWatch in between; where that says no, what comes is not the text's
+  // tokens, and never none.
   Tokens tokenize(std::string_view text, bool special) const;
+
+  // Who is to live as long as a text is tokenized that nobody waits for any more. Without one,
+  // whoever tokenizes a text waits for it.
+  void belong_to(std::weak_ptr<const void> owner) const { owner_ = std::move(owner); }
 
   // The text of tokens in a row, made valid UTF-8. `special`: control tokens by their names,
   // otherwise they are nothing.
@@ -58,11 +66,16 @@ class Vocabulary {
   const TokenTree& tree() const;
 
  private:
+  const TokenBorders& borders() const;
+
   const llama_vocab* vocab_;
   uint64_t id_;
   int32_t size_;
   std::unordered_map<std::string, llama_token> named_;
   llama_token eom_;
+  mutable std::weak_ptr<const void> owner_;
+  mutable std::once_flag borders_made_;
+  mutable std::shared_ptr<const TokenBorders> borders_;
   mutable std::once_flag tree_made_;
   mutable std::shared_ptr<const TokenTree> tree_;
 };

@@ -1,11 +1,12 @@
 import { fitPrompt } from "../../lib/chat/fit.js";
+import { TokenCounts } from "../../lib/chat/token-counts.js";
 import type { RenderableMessage } from "../../lib/messages/messages.js";
 import type { Model } from "../../lib/model.js";
 
 /** Each letter is a token. */
 const tokenized: string[] = [];
 const model = {
-  tokenize: (text: string) => {
+  tokenizeAsync: async (text: string) => {
     tokenized.push(text);
     return new Int32Array(text.length);
   },
@@ -19,23 +20,24 @@ function history(turns: number): RenderableMessage[] {
   return [{ role: "system", content: "system" }, ...messages.flat()];
 }
 
-function fitted(messages: readonly RenderableMessage[], room: number, dropped = 0) {
+async function fitted(messages: readonly RenderableMessage[], room: number, dropped = 0) {
   let renders = 0;
   tokenized.length = 0;
-  const render = (kept: readonly RenderableMessage[]) => {
+  const render = async (kept: readonly RenderableMessage[]) => {
     renders += 1;
     return kept.map(({ content }) => ({ text: content }));
   };
-  return { ...fitPrompt(messages, render, { dropped, room, model }), renders: () => renders };
+  const counts = new TokenCounts(model);
+  return { ...(await fitPrompt(messages, render, { dropped, room, counts })), renders };
 }
 
 const size = (messages: readonly RenderableMessage[]) =>
   messages.reduce((sum, { content }) => sum + content.length, 0);
 
-test.each([1, 2, 3, 10, 57])("of %i turns as few go as make room", (turns) => {
+test.each([1, 2, 3, 10, 57])("of %i turns as few go as make room", async (turns) => {
   const messages = history(turns);
   for (let room = 10; room < size(messages) + 40; room += 7) {
-    const { dropped, messages: kept } = fitted(messages, room);
+    const { dropped, messages: kept } = await fitted(messages, room);
     if (size(messages) <= room) {
       expect(dropped).toBe(0);
       continue;
@@ -50,15 +52,31 @@ test.each([1, 2, 3, 10, 57])("of %i turns as few go as make room", (turns) => {
   }
 });
 
-test("a hundred thousand turns are rendered a few times, and hardly tokenized", () => {
-  const { dropped, renders } = fitted(history(100_000), 500);
+test("a hundred thousand turns are rendered a few times, and hardly tokenized", async () => {
+  const { dropped, renders } = await fitted(history(100_000), 500);
   expect(dropped).toBeGreaterThan(99_900);
-  expect(renders()).toBeLessThan(20);
+  expect(renders).toBeLessThan(20);
   expect(tokenized.length).toBeLessThan(1000);
 });
 
-test("what cannot be made shorter is not tokenized", () => {
-  fitted(history(1), 5);
-  fitted(history(3), 5, 2);
+test("what cannot be made shorter is not tokenized", async () => {
+  await fitted(history(1), 5);
+  await fitted(history(3), 5, 2);
   expect(tokenized).toEqual([]);
+});
+
+test("a message is tokenized once, however many turns it is in", async () => {
+  tokenized.length = 0;
+  const counts = new TokenCounts(model);
+  const render = async (kept: readonly RenderableMessage[]) =>
+    kept.map(({ content }) => ({ text: content }));
+  let messages = history(40);
+  let dropped = 0;
+  for (let turn = 40; turn < 60; turn++) {
+    messages = [...messages, { role: "user", content: `question ${turn}` }];
+    ({ dropped } = await fitPrompt(messages, render, { dropped, room: 700, counts }));
+    messages = [...messages, { role: "assistant", content: `answer ${turn}`, tool_calls: [] }];
+  }
+  expect(dropped).toBeGreaterThan(0);
+  expect(new Set(tokenized).size).toBe(tokenized.length);
 });

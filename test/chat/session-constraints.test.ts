@@ -152,9 +152,9 @@ describe("constrainTools", () => {
     ['{   "name":', undefined],
     ['Well. {"name":', undefined],
     ["[get_weather(city='x')]", undefined],
-  ])("the opening %j wakes it at %p", (text, at) => {
+  ])("the opening %j wakes it at %p", async (text, at) => {
     const rules = { tools: TOOLS, choice: "auto", constrainTools: true } as const;
-    const grammar = answerGrammar({ ...rules, responseSchema: undefined }) as Grammar;
+    const grammar = (await answerGrammar({ ...rules, responseSchema: undefined })) as Grammar;
     const { patterns } = triggersOf(grammar) as GrammarTriggers;
     const found = patterns.map((pattern) => new RegExp(pattern).exec(text));
     const match = found.find((one) => one !== null);

@@ -264,10 +264,11 @@ describe("renderChat", () => {
 
 test("a call of a tool needs arguments that are JSON where the template looks into them", () => {
   const native = nativeOf(model);
-  const [messages, options] = REPORTS.tools;
-  const whole = request(template("Qwen3-Coder"), messages, options);
-  const broken = { ...whole, messages: whole.messages.replace('\\"Peru\\"}', "") };
-  expect(broken.messages).not.toBe(whole.messages);
+  const [given, options] = REPORTS.tools;
+  const whole = request(template("Qwen3-Coder"), given, options);
+  const messages = whole.messages as string;
+  const broken = { ...whole, messages: messages.replace('\\"Peru\\"}', "") };
+  expect(broken.messages).not.toBe(messages);
   expect(() => native.renderTemplate(broken)).toThrow(/arguments of a tool call are not JSON/);
   expect(tool.function.name).toBe("find_capital");
 });

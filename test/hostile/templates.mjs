@@ -1,9 +1,21 @@
-// Templates that a hostile model file could have: each fails or is written, and nothing is printed.
+// Templates that a hostile model file could have: each fails or is written, within its budget of time
+// and memory, while the event loop goes on, and nothing is printed.
 import { createRequire } from "node:module";
 import { engineInfo } from "../../dist/index.js";
 
 const addon = createRequire(import.meta.url)(engineInfo().path);
 const many = (text, count) => text.repeat(count);
+
+/** A value that is made of itself, sixty times. */
+function grows(next, first = "'xx'") {
+  return `{% set n = namespace(a=${first}) %}{% for i in range(60) %}{% set n.a = ${next} %}{% endfor %}{{ n.a }}`;
+}
+
+function doubles(next) {
+  return `{% set a = (0, 1) %}${many(`{% set a = ${next} %}`, 60)}`;
+}
+
+const LONG = "{% set a = ('a' * 300000) | replace('c', 'd') %}";
 
 const FAILING = {
   "a macro that calls itself": "{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}",
@@ -31,6 +43,47 @@ const FAILING = {
   "an unknown filter": "{{ 1 | nosuch }}",
   "a number too big": "{{ 99999999999999999999999 }}",
   "an exception of its own": "{{ raise_exception(messages[0].content) }}",
+  "a division that no processor has": "{{ 1 is divisibleby(0) }}",
+  "the other one": "{{ (-9223372036854775807 - 1) is divisibleby(-1) }}",
+  "the same in a list": "{{ [1] | select('divisibleby', 0) | list }}",
+  "an order that is none": "{{ [9, 10, '10', '9', none, 1.5] | sort }}",
+  // Memory.
+  "a text times a number": "{{ 'x' * 20000000 }}",
+  "a text times any number": "{{ 'x' * 9000000000000000000 }}",
+  "a text that grows": grows("n.a ~ n.a"),
+  "a replace that grows": grows("n.a | replace('x', 'xx')"),
+  "a replace of nothing that grows": grows("n.a.replace('', 'xx')"),
+  "a list that grows": grows("n.a + n.a", "[1]"),
+  "a block that grows":
+    "{% set n = namespace(a='x') %}{% for i in range(60) %}{% set b %}{{ n.a }}{{ n.a }}{% endset %}{% set n.a = b %}{% endfor %}",
+  "a wide indent": "{{ 'a\nb' | indent(3000000000) }}",
+  "an indent of less than nothing": "{{ 'a\nb' | indent(-1) }}",
+  "a wide indent of many lines": "{{ ('a\n' * 100000) | indent(100000) }}",
+  "a wide indent of JSON": "{{ {'a': {'b': [1, 2]}} | tojson(indent=1000000000) }}",
+  "long separators of JSON":
+    "{% set a = 'x' * 100000 %}{{ (range(100000) | list) | tojson(separators=[a, a]) }}",
+  "a join with a long text": "{% set a = 'x' * 10000 %}{{ range(100000) | join(a) }}",
+  "a join that is a method": "{% set a = 'x' * 10000 %}{{ (range(100000) | list).join(a) }}",
+  "a filtered block": "{% filter upper %}{{ 'x' * 20000000 }}{% endfilter %}",
+  "much of its own": "{% set a = 'x' * 1000000 %}{% for i in range(1000) %}{{ a }}{% endfor %}",
+  // Values that hold others many times.
+  "a value that is compared": `${doubles("[a, a]")}{{ a == a }}`,
+  "a value that is printed": `${doubles("[a, a]")}{{ a }}`,
+  "a value that is JSON": `${doubles("[a, a]")}{{ a | tojson }}`,
+  "a value that is a key": `${doubles("(a, a)")}{% set b = {a: 1} %}{{ b[a] }}`,
+  "a value that is looked for": `${doubles("(a, a)")}{{ a in [a] }}`,
+  "a value that is counted": `${doubles("[a, a]")}{{ [a] | select('equalto', a) | list }}`,
+  // Time.
+  "a text in a text": `${LONG}{{ (a ~ 'b') in (a ~ a ~ a ~ a ~ a ~ a ~ a ~ a) }}`,
+  "a text in a text, otherwise": `${LONG}{{ a is in(a ~ a) }}`,
+  "a split at nearly nothing": `${LONG}{{ (a ~ a ~ a ~ a) | split(a ~ 'b') }}`,
+};
+const SLOW = {
+  "loops in loops":
+    "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
+  "a macro that calls itself twice":
+    "{% macro f(n) %}{% if n > 0 %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+  "a list in a list in a list": "{% for i in range(100000) %}{% set a = [a] %}{% endfor %}",
 };
 const WRITTEN = {
   nothing: "",
@@ -38,6 +91,13 @@ const WRITTEN = {
   "blocks that may be": many("{% for i in [1] %}", 190) + many("{% endfor %}", 190),
   "a long sum": `{{ 1${many("+1", 1900)} }}`,
   "many sets": many("{% set a = 1 %}", 3000),
+  "a replace that shrinks": "{{ ('ab' * 200000) | replace('ab', 'a') }}",
+  "a replace in a block": "{% filter replace('x', 'yy') %}{{ 'x' * 200000 }}{% endfilter %}",
+  "blanks to strip": "{{ (' ' * 200000) | trim }}{% set a = ' ' * 200000 %}{{ a.lstrip(a) }}",
+  "a block of blanks": "{% filter trim %}{{ ' ' * 200000 }}{% endfilter %}",
+  "many pieces of its own": "{{ 'a' * 200000 }}",
+  "numbers in order":
+    "{{ ([3, 1.5, 2] | sort) == [1.5, 2, 3] }}{{ ['b', 'a'] | sort | join(',') }}",
 };
 
 const model = new addon.Model();
@@ -58,8 +118,12 @@ await model.load(
   null,
 );
 
-function outcome(template) {
-  const request = {
+const before = process.memoryUsage.rss();
+/** What they have of memory at a time, and as much again for what the allocator keeps. */
+const MOST_MEMORY = 200e6;
+
+function requestOf(template) {
+  return {
     template,
     messages: '[{"role":"user","content":"hi"}]',
     tools:
@@ -71,18 +135,71 @@ function outcome(template) {
     toolChoice: "auto",
     parallelToolCalls: true,
   };
+}
+
+let id = 0;
+async function outcome(template) {
   try {
-    model.renderTemplate(request);
-    model.templateFormat(request);
+    await model.startRender(++id, requestOf(template));
+    await model.startFormat(++id, requestOf(template));
     return "written";
   } catch (error) {
     return error.code;
   }
 }
 
+/** Turns of the event loop until it settles. */
+async function turnsOf(work) {
+  let turns = 0;
+  let running = true;
+  const next = () => {
+    turns += 1;
+    if (running) setImmediate(next);
+  };
+  setImmediate(next);
+  const settled = await work;
+  running = false;
+  return { settled, turns };
+}
+
+function expectEqual(name, got, expected) {
+  if (got !== expected) throw new Error(`${name}: ${got}`);
+}
+
 for (const [name, template] of Object.entries(FAILING)) {
-  if (outcome(template) !== "ERR_TEMPLATE") throw new Error(`${name}: ${outcome(template)}`);
+  expectEqual(name, await outcome(template), "ERR_TEMPLATE");
 }
 for (const [name, template] of Object.entries(WRITTEN)) {
-  if (outcome(template) !== "written") throw new Error(`${name}: ${outcome(template)}`);
+  expectEqual(name, await outcome(template), "written");
 }
+for (const [name, template] of Object.entries(SLOW)) {
+  const { settled, turns } = await turnsOf(outcome(template));
+  expectEqual(name, settled, "ERR_TEMPLATE");
+  if (turns < 100) throw new Error(`${name}: the event loop had ${turns} turns meanwhile`);
+}
+const grown = process.memoryUsage.rss() - before;
+if (grown > MOST_MEMORY) throw new Error(`Memory grew by ${grown} bytes`);
+
+// The same at once, for those who want it.
+try {
+  model.renderTemplate(requestOf(FAILING["a text times a number"]));
+  throw new Error("It was written");
+} catch (error) {
+  expectEqual("at once", error.code, "ERR_TEMPLATE");
+}
+
+// One that is stopped ends before its time, and lets the others go on; so does all of it at the end.
+const codeOf = (work) =>
+  work.then(
+    () => "written",
+    (error) => error.code,
+  );
+const stopped = codeOf(model.startRender(++id, requestOf(SLOW["loops in loops"])));
+model.cancelWork(id);
+await model.startRender(++id, requestOf("{{ 1 }}"));
+expectEqual("stopped", await stopped, "ERR_DISPOSED");
+const left = codeOf(model.startRender(++id, requestOf(SLOW["loops in loops"])));
+const closing = model.closeWork();
+expectEqual("disposed", await left, "ERR_DISPOSED");
+await closing;
+await model.close();

@@ -1,6 +1,7 @@
 import { type ChatMessageInput, CriaError, renderChat } from "../../lib/index.js";
+import { atOnce } from "../../lib/internal/turns.js";
 import { readMessages } from "../../lib/messages/messages.js";
-import { pairResults, unpaired } from "../../lib/messages/pairing.js";
+import { pairingSteps, unpaired } from "../../lib/messages/pairing.js";
 
 const read = (...messages: unknown[]) => readMessages(messages as ChatMessageInput[]);
 const user = { role: "user", content: "Hi" };
@@ -309,7 +310,7 @@ describe("results", () => {
     );
     expect(ids).toEqual(["call_1", "call_7", "call_4"]);
     expect(messages.flatMap((one) => (one.role === "tool" ? [one.tool_call_id] : []))).toEqual(ids);
-    expect(pairResults(messages.map(unpaired), "input")).toEqual(messages);
+    expect(atOnce(pairingSteps(messages.map(unpaired), "input"))).toEqual(messages);
   });
 
   test("find their calls by name or in order where there are no ids", () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { llamaCppDir } from "../support/llama-cpp-dir.js";
 import { MODEL, program } from "../support/paths.js";
+import { VOCABULARIES, vocabularyFile } from "../support/vocabularies.js";
 
 async function run(name: string, args: readonly string[]) {
   const child = spawn(program(name), args, {
@@ -44,6 +45,7 @@ test.each([
   ["breakdown-test", MODEL],
   ["embedder-test", MODEL, ...(short ? EMBEDDINGS : [])],
   ["soak-test", MODEL, ...(short ? SOAKS : [])],
+  ["token-borders-test", ...VOCABULARIES.map(vocabularyFile)],
 ])(
   "%s",
   async (name, ...args) => {

@@ -40,6 +40,7 @@ const model = {
   vocabularySize: 256,
   tokenId: () => 0,
   tokenize: bytes,
+  tokenizeAsync: async (text: string) => bytes(text),
   detokenize: (tokens: Iterable<number>) => Buffer.from([...tokens]).toString(),
 } as unknown as Model;
 

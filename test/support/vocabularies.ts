@@ -1,6 +1,12 @@
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type GgufMetadata, readGguf } from "./gguf.js";
 import { llamaCppDir } from "./llama-cpp-dir.js";
+
+/** llama.cpp's own, of every kind of tokenizer that it has one for. */
+export const VOCABULARIES = readdirSync(join(llamaCppDir(), "models"))
+  .map((name) => /^ggml-vocab-(.+)\.gguf$/.exec(name)?.[1])
+  .filter((name) => name !== undefined);
 
 export function vocabularyFile(name: string): string {
   return join(llamaCppDir(), "models", `ggml-vocab-${name}.gguf`);

@@ -1,0 +1,69 @@
+// What is done with a loaded model off the JS thread besides decoding: its templates, and texts to
+// be tokenized. Each kind has a thread of its own, which starts when it is first needed: nobody
+// waits behind a stranger's template, nor a short text behind a long one.
+#pragma once
+
+#include <napi.h>
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "binding/environment.h"
+#include "core/worker.h"
+
+namespace cria::binding {
+
+enum class WorkLane { kTemplates, kShortTexts, kLongTexts };
+
+// The JS thread's alone, as the session of a model; the environment keeps it while it has threads.
+class ModelWork : public Stoppable, public std::enable_shared_from_this<ModelWork> {
+ public:
+  using Stop = std::atomic<bool>;
+  // Makes the JS value; on the JS thread.
+  using Result = std::function<Napi::Value(Napi::Env)>;
+  // On the lane's thread. It owns what it needs, and ends soon once it is to stop.
+  using Job = std::function<Result(const Stop& stop)>;
+
+  explicit ModelWork(Environment& environment);
+
+  // `id`: one that no other work has.
+  Napi::Promise start(Napi::Env env, int64_t id, WorkLane lane, Job job);
+  // Its promise still settles, when the thread has let go of it.
+  void cancel(int64_t id);
+
+  // All of it rejects with ERR_DISPOSED at once; resolves when no thread has anything of the
+  // model's any more.
+  Napi::Promise close(Napi::Env env);
+  void abandon();
+
+  void stop() override;
+  void join() override;
+
+ private:
+  struct Pending {
+    Napi::Promise::Deferred deferred;
+    std::shared_ptr<Stop> stop;
+  };
+
+  void settle(Napi::Env env, int64_t id, const Result& result);
+  void fail(Napi::Env env, int64_t id, const char* code, const std::string& message);
+  void begin_close();
+  void lane_closed(Napi::Env env);
+  void closed(Napi::Env env);
+  std::optional<Pending> take(int64_t id);
+
+  Environment& environment_;
+  const std::shared_ptr<Mailbox> mailbox_;
+  bool closing_ = false;
+  int open_lanes_ = 0;
+  std::unordered_map<int64_t, Pending> pending_;
+  std::vector<Napi::Promise::Deferred> waiting_;  // for the end
+  std::array<std::optional<Worker>, 3> lanes_;    // last: their jobs use the mailbox
+};
+
+}  // namespace cria::binding
