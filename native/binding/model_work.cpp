@@ -1,6 +1,5 @@
 #include "binding/model_work.h"
 
-#include <new>
 #include <system_error>
 #include <utility>
 
@@ -35,11 +34,6 @@ Napi::Promise ModelWork::start(Napi::Env env, int64_t id, WorkLane lane, Job job
   }
   mailbox_->hold();
   worker->post([id, stop, job = std::move(job), weak = weak_from_this(), mailbox = mailbox_] {
-    const auto fail = [&](const char* code, const std::string& message) {
-      mailbox->post([weak, id, code, message](Napi::Env env) {
-        if (const auto self = weak.lock()) self->fail(env, id, code, message);
-      });
-    };
     try {
       if (stop->load()) throw Error(code::kDisposed, "The work was stopped.");
       const backend::AbortGuard guard;
@@ -47,12 +41,10 @@ Napi::Promise ModelWork::start(Napi::Env env, int64_t id, WorkLane lane, Job job
       mailbox->post([weak, id, result = std::move(result)](Napi::Env env) {
         if (const auto self = weak.lock()) self->settle(env, id, result);
       });
-    } catch (const Error& error) {
-      fail(error.code(), error.what());
-    } catch (const std::bad_alloc&) {
-      fail(code::kOutOfMemory, "Not enough memory.");
-    } catch (const std::exception& error) {
-      fail(code::kInternal, error.what());
+    } catch (...) {
+      mailbox->post([weak, id, failure = current_failure()](Napi::Env env) {
+        if (const auto self = weak.lock()) self->fail(env, id, failure);
+      });
     }
   });
   return deferred.Promise();
@@ -80,9 +72,9 @@ void ModelWork::settle(Napi::Env env, int64_t id, const Result& result) {
   pending->deferred.Resolve(value);
 }
 
-void ModelWork::fail(Napi::Env env, int64_t id, const char* code, const std::string& message) {
+void ModelWork::fail(Napi::Env env, int64_t id, const Failure& failure) {
   if (const std::optional<Pending> pending = take(id)) {
-    pending->deferred.Reject(to_js(env, code, message).Value());
+    pending->deferred.Reject(to_js(env, failure).Value());
   }
 }
 
@@ -95,7 +87,7 @@ Napi::Promise ModelWork::close(Napi::Env env) {
   const auto deferred = Napi::Promise::Deferred::New(env);
   begin_close();
   while (!pending_.empty())
-    fail(env, pending_.begin()->first, code::kDisposed, kDisposedMessage);
+    fail(env, pending_.begin()->first, Failure{code::kDisposed, kDisposedMessage});
   if (open_lanes_ == 0) {
     deferred.Resolve(env.Undefined());
   } else {
@@ -142,7 +134,15 @@ void ModelWork::stop() {
     pending.stop->store(true);
 }
 
-void ModelWork::join() {
+bool ModelWork::ends_by(Deadline deadline) {
+  bool ended = true;
+  for (std::optional<Worker>& lane : lanes_)
+    ended = (!lane || lane->stop_by(deadline)) && ended;
+  return ended;
+}
+
+// A job owns all that it uses.
+void ModelWork::release(bool /*ended*/) {
   closing_ = true;
   for (std::optional<Worker>& lane : lanes_)
     lane.reset();
