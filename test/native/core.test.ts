@@ -20,7 +20,7 @@ async function run(name: string, args: readonly string[]) {
 
 /** What takes minutes under sanitizers and goes the ways that the others go, too. */
 const short = process.env.CRIA_TEST_SHORT !== undefined;
-const FILTER_TESTS = ["tree", "copy", "death", "lazy", "patterns"];
+const FILTER_TESTS = ["tree", "copy", "death", "lazy"];
 const SOAKS = ["separate_streams_with_prefixes_copied", "a_shared_cache_with_shared_prefixes"];
 const EMBEDDINGS = ["mean", "pieces", "cancelled", "closed"];
 
