@@ -48,7 +48,7 @@ describe("the end of the source", () => {
     const wrong = { [Symbol.iterator]: () => ({ next: () => 3 }) } as never;
     await expect(context.generateMany(wrong).next()).rejects.toEqual(code("ERR_INVALID_ARGUMENT"));
     const none = { [Symbol.iterator]: () => 3 } as never;
-    await expect(context.generateMany(none).next()).rejects.toThrow(TypeError);
+    await expect(context.generateMany(none).next()).rejects.toEqual(code("ERR_INVALID_ARGUMENT"));
   });
 });
 
