@@ -1,9 +1,10 @@
-import { engine } from "./engine.js";
-import { CriaError, fromNative, invalid } from "./errors.js";
+import { CriaError, invalid } from "./errors.js";
 import { validateGbnf } from "./gbnf.js";
-import { schemaText } from "./json-schema.js";
 import { isMarked, mark } from "./marker.js";
-import { readOptions, string } from "./options.js";
+import { oneOf, readOptions, string } from "./options.js";
+import type { Expression } from "./schema/grammar-rules.js";
+import { WHITE_SPACES, type WhiteSpace } from "./schema/layout.js";
+import { heldSchema, sourceOf } from "./schema/schema-grammar.js";
 
 const KEY = Symbol("Grammar");
 const MARKER = Symbol.for("cria.grammar");
@@ -13,6 +14,20 @@ const PREFIX = Symbol.for("cria.grammar.prefix");
 export interface GbnfOptions {
   /** The rule that the whole output follows. Default "root". */
   readonly root?: string;
+}
+
+export interface JsonSchemaOptions {
+  /**
+   * What may stand between the parts of the JSON text: nothing ("none"), a space behind each comma and
+   * colon or nothing ("spaces"), or around each part a space, one or two line ends with some indentation,
+   * or nothing ("lines"). Default "none".
+   */
+  readonly whiteSpace?: WhiteSpace;
+  /**
+   * Whether an object whose schema has `properties`, and says nothing of others, may have others:
+   * "allow", as JSON Schema has it, or "forbid". Default "allow".
+   */
+  readonly additionalProperties?: "allow" | "forbid";
 }
 
 /**
@@ -79,26 +94,11 @@ export class Grammar {
   }
 
   /**
-   * JSON that fits a JSON Schema, by llama.cpp's converter. It knows:
+   * JSON that satisfies a JSON Schema of draft 4 to 2020-12. What follows the grammar to its end parses
+   * and is valid, formats included: a schema with something that no grammar can hold is refused, with
+   * the place and the reason. docs/structured-output.md has the list.
    *
-   * - `type` (one or a list), `const`, `enum`, `anyOf`, `oneOf` (as `anyOf`), `$ref` within the schema
-   *   (`#/…`, recursion too), `allOf` of objects (their properties together) and of enums (what they
-   *   share);
-   * - objects: `properties`, `required` (which come first, each in the schema's order),
-   *   `additionalProperties`: none beside `properties` unless it is given;
-   * - arrays: `items`, `prefixItems` (exactly these), `minItems`, `maxItems`;
-   * - strings: `minLength`, `maxLength`, `format` (date, time, date-time, uuid) and `pattern`, which
-   *   wins over the others;
-   * - integers: `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`.
-   *
-   * **Everything else is ignored**: the bounds of type "number", `multipleOf`, `uniqueItems`,
-   * `patternProperties`, `not`, `if`, other formats, keywords beside `$ref` or `anyOf`, upper limits of
-   * more than 2,000 items or characters. A `pattern` counts only with `^` and `$` around it and without
-   * shorthands (`\d`), lookarounds and anchors inside; any other stands for any string (a warning in the
-   * log). It describes the text between the quotes as JSON has it: one that lets a quote, a backslash or
-   * a control character through (`.`, `[^x]`) allows what is no JSON.
-   *
-   * The engine is loaded, a model is not needed.
+   * Properties come in the schema's order, those that it does not name behind them.
    *
    * @example
    * const person = Grammar.jsonSchema({
@@ -106,42 +106,47 @@ export class Grammar {
    *   properties: { name: { type: "string", maxLength: 40 }, age: { type: "integer", minimum: 0 } },
    *   required: ["name", "age"],
    * });
-   * @throws {CriaError} ERR_INVALID_ARGUMENT (no JSON), ERR_SCHEMA_UNSUPPORTED (what llama.cpp refuses,
-   * references to elsewhere, and what would be too large, too deep or misread), and those of
-   * `engineInfo()`
+   * @throws {CriaError} ERR_INVALID_ARGUMENT (no JSON), ERR_SCHEMA_UNSUPPORTED with `path` in its details
    */
-  static jsonSchema(schema: object): Grammar {
-    const text = schemaText(schema);
-    const { addon } = engine();
-    let rules: { source: string; root: string };
-    try {
-      rules = addon.jsonSchemaToGrammar(text);
-    } catch (error) {
-      throw fromNative(error);
-    }
-    return make(rules.source, rules.root, tokensOf(rules));
+  static jsonSchema(schema: object, options?: JsonSchemaOptions): Grammar {
+    const known = ["whiteSpace", "additionalProperties"] as const;
+    const o = readOptions(options, "options", known);
+    const { whiteSpace = "none", additionalProperties = "allow" } = o;
+    oneOf(whiteSpace, "options.whiteSpace", WHITE_SPACES);
+    oneOf(additionalProperties, "options.additionalProperties", ["allow", "forbid"]);
+    const closed = additionalProperties === "forbid";
+    const { value } = heldSchema(schema, "schema", { whiteSpace, closed });
+    return grammarOf(value, "schema");
   }
 
-  /**
-   * Any JSON value, with little white space: what llama.cpp makes of the schema `{}`.
-   *
-   * @throws {CriaError} those of `engineInfo()`
-   */
+  /** Any JSON value, with little white space. */
   static json(): Grammar {
-    return Grammar.jsonSchema({});
+    return Grammar.jsonSchema({}, { whiteSpace: "lines" });
   }
 }
 
-/** What llama.cpp's converter makes, its grammars need not take. */
-function tokensOf({ source, root }: { source: string; root: string }): readonly string[] {
+const grammars = new WeakMap<Expression, Grammar>();
+
+/** What was made of schemas, each grammar once; `name` is what they are known by. */
+export function grammarOf(value: Expression, name: string): Grammar {
+  let grammar = grammars.get(value);
+  if (grammar === undefined) {
+    grammar = makeOf(value, name);
+    grammars.set(value, grammar);
+  }
+  return grammar;
+}
+
+function makeOf(value: Expression, name: string): Grammar {
+  const source = sourceOf(value, name);
   try {
-    return validateGbnf(source, root);
+    return make(source, "root", validateGbnf(source, "root"));
   } catch (cause) {
     if (!CriaError.is(cause)) throw cause;
     throw new CriaError(
       "ERR_SCHEMA_UNSUPPORTED",
-      `This JSON Schema cannot be made a grammar: llama.cpp does not take what its converter makes of it. ${cause.message}`,
-      { cause, details: { source } },
+      `\`${name}\`: llama.cpp does not take the grammar of this JSON Schema. ${cause.message}`,
+      { cause, details: { name, source } },
     );
   }
 }

@@ -1,6 +1,20 @@
 import { CriaError } from "../errors.js";
-import { Grammar, lazyGrammar } from "../grammar.js";
+import { type Grammar, grammarOf, lazyGrammar } from "../grammar.js";
 import { inTurns, type Steps } from "../internal/turns.js";
+import type { CompileOptions } from "../schema/compile-schema.js";
+import {
+  choice as choose,
+  EMPTY,
+  type Expression,
+  GrammarRules,
+  type Rule,
+  sequence,
+  text,
+  use,
+} from "../schema/grammar-rules.js";
+import { layoutOf } from "../schema/layout.js";
+import { compiledSchema } from "../schema/schema-grammar.js";
+import { answersOf } from "./response-schema.js";
 import type { ToolChoice, ToolDefinition } from "./types.js";
 
 /** What an answer may look like. */
@@ -57,25 +71,14 @@ function* grammarSteps(rules: AnswerRules): Steps<Grammar | undefined> {
   const { choice, constrainTools, responseSchema } = rules;
   const tools = chosen(rules.tools, choice);
   const forced = choice === "required" || typeof choice === "object";
-  const called = tools.length > 0 && (forced || constrainTools || responseSchema !== undefined);
-  if (called) yield* expressibleSteps(tools);
   if (forced && tools.length > 0) return yield* callsSteps(tools);
   if (responseSchema !== undefined) {
-    if (tools.length === 0) return Grammar.jsonSchema(responseSchema);
-    return Grammar.jsonSchema(
-      alternatives([(place) => moved(responseSchema, place), ...tools.flatMap(callSchemas)]),
-    );
+    const answer = answersOf(responseSchema);
+    const all = tools.length === 0 ? answer : choose(answer, yield* callSteps(tools));
+    return grammarOf(all, "responseSchema");
   }
-  if (!called) return undefined;
+  if (tools.length === 0 || !constrainTools) return undefined;
   return lazyGrammar(yield* callsSteps(tools), { tokens: [], patterns: OPENINGS });
-}
-
-/** Looks at one tool's schema at a time, which is remembered. */
-function* expressibleSteps(tools: readonly ToolDefinition[]): Steps<void> {
-  for (const { function: called } of tools) {
-    if (called.parameters !== undefined) isExpressible(called.parameters);
-    yield;
-  }
 }
 
 function chosen(tools: readonly ToolDefinition[], choice: ToolChoice): readonly ToolDefinition[] {
@@ -86,77 +89,60 @@ function chosen(tools: readonly ToolDefinition[], choice: ToolChoice): readonly 
 
 /** One call, or several with a semicolon between, as the renderers write them. */
 function* callsSteps(tools: readonly ToolDefinition[]): Steps<Grammar> {
-  const { source, root } = Grammar.jsonSchema(alternatives(tools.flatMap(callSchemas)));
-  yield;
-  const calls = `cria-calls ::= ${root} ((";" " "? | "\\n") ${root})*`;
-  return Grammar.gbnf(`${calls}\n${source}`, { root: "cria-calls" });
+  const call: Rule = { hint: "call", definition: yield* callSteps(tools) };
+  const calls: Rule = { hint: "calls", definition: undefined };
+  const between = choose(sequence(text(";"), choose(text(" "), EMPTY)), text("\n"));
+  calls.definition = sequence(use(call), choose(sequence(between, use(calls)), EMPTY));
+  return grammarOf(use(calls), "tools");
 }
 
-/** A schema that will stand at a place in another one. */
-type Placed = (place: string) => unknown;
+const compiledCalls = new WeakMap<ToolDefinition, Expression>();
 
-function alternatives(schemas: readonly Placed[]): object {
-  return { anyOf: schemas.map((schema, index) => schema(`#/anyOf/${index}`)) };
+/** A call of any of them; one tool's schema is compiled at a time, once. */
+function* callSteps(tools: readonly ToolDefinition[]): Steps<Expression> {
+  const ways: Expression[] = [];
+  for (const tool of tools) {
+    let call = compiledCalls.get(tool);
+    if (call === undefined) {
+      call = callTo(tool);
+      compiledCalls.set(tool, call);
+      yield;
+    }
+    ways.push(call);
+  }
+  return choose(...ways);
 }
 
 /** With and without the `type` that some models put in front. */
-function callSchemas({ function: { name, parameters } }: ToolDefinition): Placed[] {
-  const schema = parameters !== undefined && isExpressible(parameters) ? parameters : ANY_ARGUMENTS;
-  const call = (place: string) => ({
-    name: { const: name },
-    parameters: moved(schema, `${place}/properties/parameters`),
-  });
-  const shape = { type: "object", additionalProperties: false };
-  return [
-    (place) => ({ ...shape, properties: call(place), required: ["name", "parameters"] }),
-    (place) => ({
-      ...shape,
-      properties: { type: { const: "function" }, ...call(place) },
-      required: ["type", "name", "parameters"],
-    }),
-  ];
+function callTo({ function: { name, parameters } }: ToolDefinition): Expression {
+  const { colon, comma, inside } = layoutOf(ARGUMENTS.whiteSpace, new GrammarRules());
+  const type = sequence(text('"type"'), colon, text('"function"'), comma);
+  return sequence(
+    text("{"),
+    inside,
+    choose(type, EMPTY),
+    text('"name"'),
+    colon,
+    text(JSON.stringify(name)),
+    comma,
+    text('"parameters"'),
+    colon,
+    argumentsOf(parameters ?? ANY_ARGUMENTS),
+    inside,
+    text("}"),
+  );
 }
 
 const ANY_ARGUMENTS = { type: "object" };
-const expressible = new WeakMap<object, boolean>();
+/** Arguments are those that a tool names, in any layout: the openings above are. */
+const ARGUMENTS: CompileOptions = { whiteSpace: "lines", closed: true };
 
-/** What no grammar can be made of is left to the check before the call is carried out. */
-function isExpressible(schema: object): boolean {
-  let known = expressible.get(schema);
-  if (known === undefined) {
-    known = hasGrammar(schema);
-    expressible.set(schema, known);
-  }
-  return known;
-}
-
-function hasGrammar(schema: object): boolean {
+/** What no grammar holds is left to the check before the call is carried out. */
+function argumentsOf(schema: object): Expression {
   try {
-    Grammar.jsonSchema(schema);
-    return true;
+    return compiledSchema(schema, "parameters", ARGUMENTS).value;
   } catch (error) {
-    if (CriaError.is(error) && error.code === "ERR_SCHEMA_UNSUPPORTED") return false;
-    throw error;
+    if (!CriaError.is(error) || error.code !== "ERR_SCHEMA_UNSUPPORTED") throw error;
+    return compiledSchema(ANY_ARGUMENTS, "parameters", ARGUMENTS).value;
   }
-}
-
-/** Their values hold no schemas, whatever they look like. */
-const DATA = new Set(["const", "enum", "default", "examples", "required"]);
-/** Their values are schemas by names, which may look like keywords. */
-const NAMED = new Set(["properties", "patternProperties", "$defs", "definitions"]);
-
-/** References to a schema's own root are made to follow it to its new place. */
-function moved(schema: unknown, place: string, named = false): unknown {
-  if (Array.isArray(schema)) return schema.map((part) => moved(part, place));
-  if (typeof schema !== "object" || schema === null) return schema;
-  return Object.fromEntries(
-    Object.entries(schema).map(([key, value]) => {
-      if (named) return [key, moved(value, place)];
-      if (DATA.has(key)) return [key, value];
-      if (key === "$ref" && typeof value === "string" && value.startsWith("#")) {
-        return [key, place + value.slice(1)];
-      }
-      return [key, moved(value, place, NAMED.has(key))];
-    }),
-  );
 }

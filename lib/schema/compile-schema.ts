@@ -1,0 +1,56 @@
+import { Conjunctions, goalOf } from "./conjunctions.js";
+import { Evaluator } from "./evaluation.js";
+import { Formulas, type JsonObject } from "./formula.js";
+import { type Expression, GrammarRules, matchingRules } from "./grammar-rules.js";
+import { layoutOf, type WhiteSpace } from "./layout.js";
+import { SchemaDocument } from "./schema-document.js";
+import { SchemaReader } from "./schema-keywords.js";
+import { SchemaProblem } from "./schema-problem.js";
+import { TextLanguages } from "./text-languages.js";
+import { ValueGrammar } from "./value-grammar.js";
+import type { Unchecked } from "./values.js";
+
+export interface CompileOptions {
+  /** What may stand between the parts of the JSON text. */
+  readonly whiteSpace: WhiteSpace;
+  /**
+   * Whether an object that names `properties` and says nothing of others has no others. JSON Schema lets
+   * them in.
+   */
+  readonly closed: boolean;
+}
+
+export interface CompiledSchema {
+  /** The JSON texts that satisfy the schema, for `writeGrammar()`. */
+  readonly value: Expression;
+  /** What the grammar lets through although the schema does not. */
+  readonly unchecked: readonly Unchecked[];
+}
+
+const MAX_EVALUATIONS = 1_000_000;
+
+/**
+ * A grammar of the JSON texts that satisfy a schema, of draft 4 to 2020-12.
+ *
+ * @throws {SchemaProblem} with the place and the reason
+ */
+export function compileSchema(
+  schema: JsonObject,
+  { whiteSpace, closed }: CompileOptions,
+): CompiledSchema {
+  const formulas = new Formulas();
+  const texts = new TextLanguages();
+  const rules = new GrammarRules();
+  const evaluator = new Evaluator((source) => texts.pattern(source), MAX_EVALUATIONS);
+  const conjunctions = new Conjunctions(formulas, evaluator, texts);
+  const grammar = new ValueGrammar({
+    ...{ formulas, conjunctions, evaluator, texts, rules, closed },
+    layout: layoutOf(whiteSpace, rules),
+  });
+  const meaning = new SchemaReader(new SchemaDocument(schema), formulas).root();
+  const value = grammar.value(goalOf([meaning], formulas));
+  grammar.finish();
+  const root = { hint: "root", definition: value };
+  if (!matchingRules(root).has(root)) throw new SchemaProblem("#", "no value satisfies it");
+  return { value, unchecked: grammar.unchecked };
+}

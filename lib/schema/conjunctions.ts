@@ -1,0 +1,381 @@
+import { type Evaluator, partsFor, typeOf } from "./evaluation.js";
+import {
+  ANY_TYPE,
+  type AtomFormula,
+  type Formula,
+  type Formulas,
+  type Json,
+  NUMBER,
+  TYPE,
+} from "./formula.js";
+import { negate, typesOf } from "./negation.js";
+import { SchemaProblem } from "./schema-problem.js";
+import type { TextLanguages } from "./text-languages.js";
+
+/** Ways that a value can satisfy a schema: more of them for one place are no schema of practice. */
+const MAX_WAYS = 500;
+const MAX_STEPS = 200_000;
+/** How deep it is looked for a contradiction; what lies deeper is taken for satisfiable. */
+const MAX_DEPTH = 24;
+const MAX_CHECKED_ITEMS = 8;
+/** Formulas inside each other, in one place of a value. */
+const MAX_CHAIN = 500;
+
+/** The formulas around a part, from the inside out. */
+export interface Chain {
+  readonly id: number;
+  /** Whether what is inside is what must not hold. */
+  readonly negated: boolean;
+  readonly above: Chain | undefined;
+}
+
+export interface Member<A extends AtomFormula = AtomFormula> {
+  readonly atom: A;
+  readonly chain: Chain | undefined;
+}
+
+/** One way to satisfy a goal: all of these hold. */
+export interface Conjunction {
+  readonly types: number;
+  readonly members: readonly Member[];
+  /** Where only so many values are left. */
+  readonly values: readonly Json[] | undefined;
+}
+
+interface Choice {
+  readonly formula: Extract<Formula, { kind: "any" | "one" }>;
+  readonly chain: Chain | undefined;
+}
+
+/** What is known so far on the way to a conjunction. */
+class State {
+  types = ANY_TYPE;
+  values: readonly Json[] | undefined;
+  readonly members: Member[];
+  readonly seen: Set<number>;
+  choices: readonly Choice[];
+
+  constructor(other?: State) {
+    this.types = other?.types ?? ANY_TYPE;
+    this.values = other?.values;
+    this.members = [...(other?.members ?? [])];
+    this.seen = new Set(other?.seen);
+    this.choices = other?.choices ?? [];
+  }
+}
+
+/** Several formulas that hold together, of one value. */
+export type Goal = readonly Formula[];
+
+export function goalKey(goal: Goal): string {
+  return goal.map(({ id }) => id).join(",");
+}
+
+/** In the order of their numbers, each once, without what says nothing. */
+export function goalOf(parts: readonly Formula[], { TRUE, FALSE }: Formulas): Goal {
+  if (parts.includes(FALSE)) return [FALSE];
+  const unique = [...new Set(parts)].filter((part) => part !== TRUE);
+  return unique.sort((a, b) => a.id - b.id);
+}
+
+/** Brings formulas into alternatives that each say all they ask for: `ref`, `allOf` and choices undone. */
+export class Conjunctions {
+  readonly #formulas: Formulas;
+  readonly #evaluator: Evaluator;
+  readonly #texts: TextLanguages;
+  readonly #satisfiable = new Map<string, boolean>();
+  /** Per two formulas, the types of values that may satisfy both. */
+  readonly #common = new Map<string, number>();
+  #steps = MAX_STEPS;
+  #depth = 0;
+
+  constructor(formulas: Formulas, evaluator: Evaluator, texts: TextLanguages) {
+    this.#formulas = formulas;
+    this.#evaluator = evaluator;
+    this.#texts = texts;
+  }
+
+  /** @throws {SchemaProblem} */
+  expand(goal: Goal): Conjunction[] {
+    const found: Conjunction[] = [];
+    const start = new State();
+    if (!this.#gatherAll(goal, undefined, start)) return found;
+    this.#visit(start, ({ types, members, values }) => {
+      if (found.length >= MAX_WAYS) {
+        const { path = "#" } = goal[0] ?? {};
+        throw new SchemaProblem(path, `it can be satisfied in more than ${MAX_WAYS} ways`);
+      }
+      found.push({ types, members, values });
+      return false;
+    });
+    return found;
+  }
+
+  /** False only where it is certain that no value satisfies all. */
+  isSatisfiable(goal: Goal): boolean {
+    const key = goalKey(goal);
+    const known = this.#satisfiable.get(key);
+    if (known !== undefined) return known;
+    if (this.#depth >= MAX_DEPTH) return true;
+    this.#satisfiable.set(key, true); // as long as it is not known better
+    this.#depth++;
+    const start = new State();
+    const found = this.#gatherAll(goal, undefined, start) && this.#visit(start, () => true);
+    this.#depth--;
+    this.#satisfiable.set(key, found);
+    return found;
+  }
+
+  /** Goes through all ways, until `found` wants no more; whether it does. */
+  #visit(state: State, found: (state: State) => boolean): boolean {
+    this.#step(state.members[0]?.atom);
+    if (this.#isContradictory(state)) return false;
+    const [choice, ...others] = state.choices;
+    if (choice === undefined) return found(state);
+    const { formula, chain } = choice;
+    for (const part of formula.parts) {
+      const next = new State(state);
+      next.choices = others;
+      if (!this.#gather(part, chain, next)) continue;
+      if (formula.kind === "one" && !this.#excludeOthers(formula, part, chain, state, next))
+        continue;
+      if (this.#visit(next, found)) return true;
+    }
+    return false;
+  }
+
+  /** The other branches of a `oneOf` do not hold; where they cannot, it need not be said. */
+  #excludeOthers(
+    { parts, path }: Extract<Formula, { kind: "one" }>,
+    chosen: Formula,
+    chain: Chain | undefined,
+    before: State,
+    next: State,
+  ): boolean {
+    const f = this.#formulas;
+    const index = parts.indexOf(chosen);
+    for (const [at, other] of parts.entries()) {
+      if (at === index) continue;
+      const common = this.#commonTypes(chosen, other, before);
+      if (common === 0) continue;
+      const apart = f.types(ANY_TYPE & ~common, path);
+      const excluded = f.all([f.types(common, path), f.not(other)], path);
+      if (!this.#gather(f.any([apart, excluded], path), chain, next)) return false;
+    }
+    return true;
+  }
+
+  #commonTypes(a: Formula, b: Formula, before: State): number {
+    const key = a.id < b.id ? `${a.id},${b.id}` : `${b.id},${a.id}`;
+    let common = this.#common.get(key);
+    if (common === undefined) {
+      common = this.#typesOfBoth(a, b, new State());
+      this.#common.set(key, common);
+    }
+    if (common === 0 || before.members.length === 0) return common & before.types;
+    const both = new State(before);
+    both.choices = [];
+    return common & this.#typesOfBoth(a, b, both);
+  }
+
+  #typesOfBoth(a: Formula, b: Formula, state: State): number {
+    let common = 0;
+    if (!this.#gatherAll([a, b], undefined, state)) return common;
+    this.#visit(state, ({ types }) => {
+      common |= types;
+      return false;
+    });
+    return common;
+  }
+
+  #gatherAll(parts: readonly Formula[], chain: Chain | undefined, state: State): boolean {
+    return parts.every((part) => this.#gather(part, chain, state));
+  }
+
+  /** Adds what a formula says; false where nothing can satisfy it. */
+  #gather(formula: Formula, chain: Chain | undefined, state: State): boolean {
+    this.#step(formula);
+    if (state.seen.has(formula.id) && formula.kind !== "ref") return state.types !== 0;
+    state.seen.add(formula.id);
+    const inner: Chain = { id: formula.id, negated: formula.kind === "not", above: chain };
+    switch (formula.kind) {
+      case "all":
+        return this.#gatherAll(formula.parts, inner, state);
+      case "any":
+        if (formula.parts.length === 0) return false;
+        state.choices = [...state.choices, { formula, chain: inner }];
+        return true;
+      case "one":
+        state.choices = [...state.choices, { formula, chain: inner }];
+        return true;
+      case "not":
+        return this.#gather(negate(formula.part, this.#formulas), inner, state);
+      case "ref":
+        if (isIn(chain, formula)) {
+          throw new SchemaProblem(formula.path, "the reference comes back to itself");
+        }
+        return this.#gather(formula.resolve(), inner, state);
+      case "types":
+        state.types &= formula.types;
+        return state.types !== 0;
+      default:
+        state.members.push({ atom: formula, chain });
+        return true;
+    }
+  }
+
+  /** Takes away what is certainly not possible; whether nothing is left. */
+  #isContradictory(state: State): boolean {
+    const { members } = state;
+    for (const { atom } of members) {
+      if (atom.kind !== "values" || atom.negated) continue;
+      state.values = (state.values ?? atom.values).filter(
+        (value) =>
+          (typeOf(value) & state.types) !== 0 &&
+          members.every((other) => this.#evaluator.holds(value, other.atom)),
+      );
+    }
+    if (state.values !== undefined) {
+      state.types &= state.values.reduce<number>((types, value) => types | typeOf(value), 0);
+      return state.types === 0;
+    }
+    for (const type of Object.values(TYPE)) {
+      if ((state.types & type) === 0) continue;
+      const atoms = members.map(({ atom }) => atom).filter((atom) => (typesOf(atom) & type) !== 0);
+      if (atoms.length > 0 && this.#isImpossible(type, atoms)) state.types &= ~type;
+    }
+    return state.types === 0;
+  }
+
+  #isImpossible(type: number, atoms: readonly AtomFormula[]): boolean {
+    switch (type) {
+      case TYPE.null:
+        return atoms.some((atom) => atom.kind === "values" && !this.#evaluator.holds(null, atom));
+      case TYPE.boolean:
+        return [true, false].every((value) =>
+          atoms.some((atom) => atom.kind === "values" && !this.#evaluator.holds(value, atom)),
+        );
+      case TYPE.string:
+        return this.#texts.isImpossible(atoms);
+      case TYPE.array:
+        return this.#isImpossibleArray(atoms);
+      case TYPE.object:
+        return this.#isImpossibleObject(atoms);
+      default:
+        return isImpossibleNumber(atoms, (type & NUMBER) === TYPE.integer);
+    }
+  }
+
+  #isImpossibleArray(atoms: readonly AtomFormula[]): boolean {
+    const { min, max } = rangeOf("count", atoms);
+    if (max !== undefined && min > max) return true;
+    for (let index = 0; index < Math.min(min, MAX_CHECKED_ITEMS); index++) {
+      const parts = itemParts(atoms, index);
+      if (parts.length > 0 && !this.isSatisfiable(goalOf(parts, this.#formulas))) return true;
+    }
+    return false;
+  }
+
+  #isImpossibleObject(atoms: readonly AtomFormula[]): boolean {
+    const required = requiredNames(atoms);
+    const { min, max } = rangeOf("size", atoms);
+    if (max !== undefined && (min > max || required.size > max)) return true;
+    for (const name of required) {
+      const parts = propertyParts(atoms, name, this.#texts);
+      if (parts.length > 0 && !this.isSatisfiable(goalOf(parts, this.#formulas))) return true;
+      for (const atom of atoms) {
+        if (atom.kind === "names" && !this.#evaluator.holds(name, atom.part)) return true;
+      }
+    }
+    return false;
+  }
+
+  #step(formula: Formula | undefined): void {
+    if (this.#steps-- > 0) return;
+    throw new SchemaProblem(formula?.path ?? "#", "its parts combine in too many ways");
+  }
+}
+
+function isIn(chain: Chain | undefined, { id, path }: Formula): boolean {
+  let length = 0;
+  for (let at = chain; at !== undefined; at = at.above) {
+    if (at.id === id) return true;
+    if (++length > MAX_CHAIN)
+      throw new SchemaProblem(path, "references lead to references too far");
+  }
+  return false;
+}
+
+function isImpossibleNumber(atoms: readonly AtomFormula[], integer: boolean): boolean {
+  let low = Number.NEGATIVE_INFINITY;
+  let high = Number.POSITIVE_INFINITY;
+  const edges: number[] = [];
+  for (const atom of atoms) {
+    if (atom.kind !== "bound") continue;
+    if (atom.relation === ">" || atom.relation === "<") edges.push(atom.value);
+    if (atom.relation.startsWith(">")) low = Math.max(low, atom.value);
+    else high = Math.min(high, atom.value);
+  }
+  if (
+    low > high ||
+    (low === high && (edges.includes(low) || (!integer && Number.isInteger(low))))
+  ) {
+    return true;
+  }
+  if (
+    !integer ||
+    !Number.isSafeInteger(Math.ceil(low)) ||
+    !Number.isSafeInteger(Math.floor(high))
+  ) {
+    return false;
+  }
+  const first = Math.ceil(low) + (edges.includes(Math.ceil(low)) ? 1 : 0);
+  const last = Math.floor(high) - (edges.includes(Math.floor(high)) ? 1 : 0);
+  return first > last;
+}
+
+export interface Range {
+  readonly min: number;
+  readonly max: number | undefined;
+}
+
+export function rangeOf(kind: "length" | "count" | "size", atoms: readonly AtomFormula[]): Range {
+  let min = 0;
+  let max: number | undefined;
+  for (const atom of atoms) {
+    if (atom.kind !== kind) continue;
+    min = Math.max(min, atom.min);
+    if (atom.max !== undefined) max = Math.min(max ?? atom.max, atom.max);
+  }
+  return { min, max };
+}
+
+export function requiredNames(atoms: readonly AtomFormula[]): Set<string> {
+  return new Set(atoms.flatMap((atom) => (atom.kind === "required" ? atom.names : [])));
+}
+
+export function propertyParts(
+  atoms: readonly AtomFormula[],
+  name: string,
+  texts: TextLanguages,
+): Formula[] {
+  return atoms.flatMap((atom) =>
+    atom.kind === "properties" ? partsFor(name, atom, (source) => texts.isMatch(source, name)) : [],
+  );
+}
+
+export function itemParts(atoms: readonly AtomFormula[], index: number): Formula[] {
+  return atoms.flatMap((atom) => {
+    const part = atom.kind === "items" ? (atom.prefix[index] ?? atom.rest) : undefined;
+    return part === undefined ? [] : [part];
+  });
+}
+
+/** Whether the formula that `scope` ends with is around what `chain` stands for. */
+export function isInScope(chain: Chain | undefined, scope: Chain | undefined): boolean {
+  for (let at = chain; at !== scope; at = at.above) {
+    if (at === undefined || at.id === scope?.id) return at !== undefined;
+    if (at.negated) return false;
+  }
+  return true;
+}

@@ -1,0 +1,184 @@
+import { type AtomFormula, type Formula, type Json, type JsonObject, TYPE } from "./formula.js";
+import { type Dfa, matches } from "./language/dfa.js";
+import { formatLanguage } from "./language/formats.js";
+import { isObject } from "./schema-document.js";
+
+/** Compiled patterns, by their sources. */
+export type Patterns = (source: string) => Dfa;
+
+export function typeOf(value: Json): number {
+  switch (typeof value) {
+    case "boolean":
+      return TYPE.boolean;
+    case "string":
+      return TYPE.string;
+    case "number":
+      return Number.isInteger(value) ? TYPE.integer : TYPE.fraction;
+    default:
+      if (value === null) return TYPE.null;
+      return Array.isArray(value) ? TYPE.array : TYPE.object;
+  }
+}
+
+/** As JSON Schema has it: the order of properties says nothing. */
+export function canonical(value: Json): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value === 0 ? 0 : value);
+  if (Array.isArray(value)) return `[${(value as readonly Json[]).map(canonical).join(",")}]`;
+  const members = Object.entries(value).map(
+    ([key, part]) => `${JSON.stringify(key)}:${canonical(part)}`,
+  );
+  return `{${members.sort().join(",")}}`;
+}
+
+/** Whether a value is what a formula says: exactly, but that what is unchecked holds. */
+export class Evaluator {
+  readonly #pattern: Patterns;
+  readonly #known = new Map<AtomFormula, Set<string>>();
+  /** Steps that may still be made. */
+  #budget: number;
+
+  constructor(pattern: Patterns, budget: number) {
+    this.#pattern = pattern;
+    this.#budget = budget;
+  }
+
+  holds(value: Json, formula: Formula): boolean {
+    if (this.#budget-- <= 0) throw new RangeError("too many values to try");
+    switch (formula.kind) {
+      case "all":
+        return formula.parts.every((part) => this.holds(value, part));
+      case "any":
+        return formula.parts.some((part) => this.holds(value, part));
+      case "one":
+        return formula.parts.filter((part) => this.holds(value, part)).length === 1;
+      case "not":
+        return !this.holds(value, formula.part);
+      case "ref":
+        return this.holds(value, formula.resolve());
+      default:
+        return this.#atom(value, formula);
+    }
+  }
+
+  #atom(value: Json, atom: AtomFormula): boolean {
+    switch (atom.kind) {
+      case "types":
+        return (typeOf(value) & atom.types) !== 0;
+      case "values":
+        return this.#valuesOf(atom).has(canonical(value)) !== atom.negated;
+      case "bound":
+      case "multiple":
+        return typeof value !== "number" || this.#number(value, atom);
+      case "length":
+      case "pattern":
+      case "format":
+        return typeof value !== "string" || this.#text(value, atom);
+      case "items":
+      case "contains":
+      case "count":
+      case "unique":
+        return !Array.isArray(value) || this.#array(value, atom);
+      case "properties":
+      case "required":
+      case "size":
+      case "names":
+        return !isObject(value) || this.#object(value, atom);
+      case "unevaluated":
+      case "unchecked":
+        return true;
+    }
+  }
+
+  #valuesOf(atom: Extract<AtomFormula, { kind: "values" }>): Set<string> {
+    let known = this.#known.get(atom);
+    if (known === undefined) {
+      known = new Set(atom.values.map(canonical));
+      this.#known.set(atom, known);
+    }
+    return known;
+  }
+
+  #number(value: number, atom: Extract<AtomFormula, { kind: "bound" | "multiple" }>): boolean {
+    if (atom.kind === "multiple") return Number.isInteger(value / atom.of) !== atom.negated;
+    switch (atom.relation) {
+      case ">=":
+        return value >= atom.value;
+      case ">":
+        return value > atom.value;
+      case "<=":
+        return value <= atom.value;
+      case "<":
+        return value < atom.value;
+    }
+  }
+
+  #text(value: string, atom: Extract<AtomFormula, { kind: "length" | "pattern" | "format" }>) {
+    if (atom.kind === "length") return within([...value].length, atom);
+    if (atom.kind === "pattern") return matches(this.#pattern(atom.source), value) !== atom.negated;
+    const language = formatLanguage(atom.name);
+    return typeof language !== "object" || matches(language, value);
+  }
+
+  #array(
+    value: readonly Json[],
+    atom: Extract<AtomFormula, { kind: "items" | "contains" | "count" | "unique" }>,
+  ): boolean {
+    switch (atom.kind) {
+      case "items":
+        return value.every((item, index) => {
+          const part = atom.prefix[index] ?? atom.rest;
+          return part === undefined || this.holds(item, part);
+        });
+      case "contains":
+        return within(value.filter((item) => this.holds(item, atom.part)).length, atom);
+      case "count":
+        return within(value.length, atom);
+      case "unique":
+        return new Set(value.map(canonical)).size === value.length;
+    }
+  }
+
+  #object(
+    value: JsonObject,
+    atom: Extract<AtomFormula, { kind: "properties" | "required" | "size" | "names" }>,
+  ): boolean {
+    const keys = Object.keys(value);
+    switch (atom.kind) {
+      case "required":
+        return atom.names.every((name) => Object.hasOwn(value, name));
+      case "size":
+        return within(keys.length, atom);
+      case "names":
+        return keys.every((key) => this.holds(key, atom.part));
+      case "properties":
+        return keys.every((key) =>
+          partsFor(key, atom, (source) => matches(this.#pattern(source), key)).every((part) =>
+            this.holds(value[key]!, part),
+          ),
+        );
+    }
+  }
+}
+
+function within(count: number, { min, max }: { min: number; max: number | undefined }): boolean {
+  return count >= min && (max === undefined || count <= max);
+}
+
+/** What one schema's `properties` and their like say of a property. */
+export function partsFor(
+  name: string,
+  { named, patterns, additional }: Extract<AtomFormula, { kind: "properties" }>,
+  isMatch: (source: string) => boolean,
+): Formula[] {
+  const parts: Formula[] = [];
+  const own = named.get(name);
+  if (own !== undefined) parts.push(own);
+  let matched = own !== undefined;
+  for (const [source, part] of patterns) {
+    if (!isMatch(source)) continue;
+    parts.push(part);
+    matched = true;
+  }
+  if (!matched && additional !== undefined) parts.push(additional);
+  return parts;
+}

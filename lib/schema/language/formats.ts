@@ -1,0 +1,110 @@
+import type { Dfa } from "./dfa.js";
+import { compileRegex } from "./regex.js";
+
+const MONTH_DAY = [
+  "(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])",
+  "(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)",
+  "02-(?:0[1-9]|1[0-9]|2[0-8])",
+].join("|");
+const LEAP_YEAR = "(?:[0-9][0-9](?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)";
+const DATE = `(?:[0-9]{4}-(?:${MONTH_DAY})|${LEAP_YEAR}-02-29)`;
+const HOUR = "(?:[01][0-9]|2[0-3])";
+const FRACTION = "(?:\\.[0-9]+)?";
+const TIME =
+  `(?:${HOUR}:[0-5][0-9]:[0-5][0-9]${FRACTION}(?:[Zz]|[+-]${HOUR}:[0-5][0-9])` +
+  `|23:59:60${FRACTION}(?:[Zz]|[+-]00:00))`;
+const AMOUNT = "[0-9]+";
+
+const BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
+const IPV4 = `(?:${BYTE}\\.){3}${BYTE}`;
+const GROUP = "[0-9A-Fa-f]{1,4}";
+/** The last 32 bits are two groups or an IPv4 address; `::` stands for one group or more. */
+const IPV6 = (() => {
+  const last = `(?:${GROUP}:${GROUP}|${IPV4})`;
+  const before = (most: number) =>
+    most === 0 ? `(?:${GROUP})?` : `(?:(?:${GROUP}:){0,${most}}${GROUP})?`;
+  return `(?:${[
+    `(?:${GROUP}:){6}${last}`,
+    `::(?:${GROUP}:){5}${last}`,
+    `(?:${GROUP})?::(?:${GROUP}:){4}${last}`,
+    `${before(1)}::(?:${GROUP}:){3}${last}`,
+    `${before(2)}::(?:${GROUP}:){2}${last}`,
+    `${before(3)}::${GROUP}:${last}`,
+    `${before(4)}::${last}`,
+    `${before(5)}::${GROUP}`,
+    `${before(6)}::`,
+  ].join("|")})`;
+})();
+
+const ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
+const label = (most: number) => `[A-Za-z0-9](?:[A-Za-z0-9-]{0,${most - 2}}[A-Za-z0-9])?`;
+/**
+ * At most 253 characters with labels of at most 63: counting both would take 16,000 states. Names of
+ * more than three labels have theirs a little shorter here.
+ */
+const HOSTNAME =
+  `(?:${label(63)}(?:\\.${label(63)}){0,2}` +
+  `|${label(49)}(?:\\.${label(49)}){3,4}|${label(24)}(?:\\.${label(24)}){5,9})`;
+const FREE_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?";
+
+const ESCAPED = "%[0-9A-Fa-f]{2}";
+const UNRESERVED = "A-Za-z0-9\\-._~!$&'()*+,;=";
+const SEGMENT = `(?:[${UNRESERVED}:@]|${ESCAPED})`;
+const PATH = `(?:/${SEGMENT}*)*`;
+const AUTHORITY =
+  `(?:(?:[${UNRESERVED}:]|${ESCAPED})*@)?` +
+  `(?:\\[${IPV6}\\]|(?:[${UNRESERVED}]|${ESCAPED})*)(?::[0-9]*)?`;
+const TAIL = `(?:\\?(?:${SEGMENT}|[/?])*)?(?:#(?:${SEGMENT}|[/?])*)?`;
+const SCHEME = "[A-Za-z][A-Za-z0-9+\\-.]*:";
+const ROOTED = `//${AUTHORITY}${PATH}|/(?:${SEGMENT}+${PATH})?`;
+const URI = `${SCHEME}(?:${ROOTED}|${SEGMENT}+${PATH})${TAIL}`;
+const FIRST_SEGMENT = `(?:[${UNRESERVED}@]|${ESCAPED})+`;
+const REFERENCE = `(?:${URI}|(?:${ROOTED}|${FIRST_SEGMENT}${PATH})?${TAIL})`;
+const VARIABLE = `(?:[A-Za-z0-9_]|${ESCAPED})+(?::[1-9][0-9]{0,3}|\\*)?`;
+const POINTER = "(?:/(?:[^~/]|~[01])*)*";
+
+/**
+ * The texts of a format, as a regular expression for all of them. Each is what the RFC and the usual
+ * checkers both take: some rarities of the one or the other are left out.
+ */
+const FORMATS: Readonly<Record<string, string>> = {
+  date: DATE,
+  time: TIME,
+  "date-time": `${DATE}[Tt]${TIME}`,
+  duration:
+    `P(?:${AMOUNT}W|(?:${AMOUNT}Y(?:${AMOUNT}M(?:${AMOUNT}D)?)?|${AMOUNT}M(?:${AMOUNT}D)?|${AMOUNT}D)` +
+    `(?:T(?:${AMOUNT}H(?:${AMOUNT}M(?:${AMOUNT}S)?)?|${AMOUNT}M(?:${AMOUNT}S)?|${AMOUNT}S))?` +
+    `|T(?:${AMOUNT}H(?:${AMOUNT}M(?:${AMOUNT}S)?)?|${AMOUNT}M(?:${AMOUNT}S)?|${AMOUNT}S))`,
+  email: `${ATOM}(?:\\.${ATOM})*@(?:${FREE_LABEL}\\.)+${FREE_LABEL}`,
+  uuid: "[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}",
+  ipv4: IPV4,
+  ipv6: IPV6,
+  hostname: HOSTNAME,
+  uri: URI,
+  "uri-reference": REFERENCE,
+  "uri-template":
+    `(?:[^\\x00-\\x20"'<>%\\\\^\`{|}]|${ESCAPED}` +
+    `|\\{[+#./;?&=,!@|]?${VARIABLE}(?:,${VARIABLE})*\\})*`,
+  "json-pointer": POINTER,
+  "relative-json-pointer": `(?:0|[1-9][0-9]*)(?:#|${POINTER})`,
+  byte: "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?",
+};
+
+/** Formats that some checkers know and no automaton here does. */
+const UNSUPPORTED = new Set(["regex", "iri", "iri-reference", "idn-email", "idn-hostname", "url"]);
+
+const compiled = new Map<string, Dfa>();
+
+/** undefined: no format that says anything about a text; "unsupported": one that cannot be followed. */
+export function formatLanguage(name: string): Dfa | "unsupported" | undefined {
+  if (UNSUPPORTED.has(name)) return "unsupported";
+  if (!Object.hasOwn(FORMATS, name)) return undefined;
+  let dfa = compiled.get(name);
+  if (dfa === undefined) {
+    dfa = compileRegex(`^(?:${FORMATS[name]})$`);
+    compiled.set(name, dfa);
+  }
+  return dfa;
+}
+
+export const STRING_FORMATS: readonly string[] = Object.keys(FORMATS);

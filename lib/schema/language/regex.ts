@@ -1,0 +1,363 @@
+import { type AST, RegExpParser } from "@eslint-community/regexpp";
+import {
+  BEYOND_BMP,
+  type CharSet,
+  charSet,
+  difference,
+  EVERY,
+  has,
+  intersection,
+  SURROGATES,
+  single,
+  union,
+} from "./char-set.js";
+import { type Dfa, intersect, subtract, TooManyStates } from "./dfa.js";
+import { Nfa, overCharacters, WORD } from "./nfa.js";
+
+/** Of a pattern's parts, bounded repetitions written out. */
+const MAX_PARTS = 30_000;
+export const MAX_STATES = 8_000;
+const MAX_PATTERN_LENGTH = 20_000;
+
+/** Why no automaton can be made of a regular expression. */
+export class RegexProblem extends Error {
+  /** "invalid": it is none at all. */
+  readonly kind: "invalid" | "inexpressible";
+
+  constructor(kind: "invalid" | "inexpressible", message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+/** Schemas ask for the same ones again and again. */
+const compiled = new Map<string, Dfa>();
+const MOST_COMPILED = 200;
+const MOST_STATES_KEPT = 500;
+
+const DIGIT: CharSet = [0x30, 0x39];
+const LINE_ENDS = charSet([0x0a, 0x0a], [0x0d, 0x0d], [0x2028, 0x2029]);
+const SPACE = charSet(
+  ...([
+    [0x09, 0x0d],
+    [0x20, 0x20],
+    [0xa0, 0xa0],
+    [0x1680, 0x1680],
+    [0x2000, 0x200a],
+  ] as const),
+  ...([
+    [0x2028, 0x2029],
+    [0x202f, 0x202f],
+    [0x205f, 0x205f],
+    [0x3000, 0x3000],
+  ] as const),
+  [0xfeff, 0xfeff],
+);
+const UNITS: CharSet = [0, 0xffff];
+
+/**
+ * The texts in which ECMAScript finds a match of the pattern, read with the flag u where it can be, as
+ * JSON Schema wants it, and without where it cannot.
+ *
+ * @throws {RegexProblem}
+ */
+export function compileRegex(source: string): Dfa {
+  let dfa = compiled.get(source);
+  if (dfa === undefined) {
+    dfa = compile(source);
+    if (compiled.size >= MOST_COMPILED) compiled.clear();
+    if (dfa.accepting.length <= MOST_STATES_KEPT) compiled.set(source, dfa);
+  }
+  return dfa;
+}
+
+function compile(source: string): Dfa {
+  if (source.length > MAX_PATTERN_LENGTH) {
+    throw new RegexProblem("inexpressible", `it has more than ${MAX_PATTERN_LENGTH} characters`);
+  }
+  const { pattern, unicode } = parse(source);
+  try {
+    const dfa = new RegexCompiler(unicode).compile(pattern.alternatives);
+    return unicode ? dfa : overCharacters(dfa, { surrogates: SURROGATES, beyond: BEYOND_BMP });
+  } catch (error) {
+    if (error instanceof TooManyStates || error instanceof RangeError) {
+      throw new RegexProblem("inexpressible", `its automaton would have ${error.message}`);
+    }
+    throw error;
+  }
+}
+
+/** A test by the same reading. */
+export function regexOf(source: string): RegExp {
+  try {
+    return new RegExp(source, "u");
+  } catch {
+    return new RegExp(source);
+  }
+}
+
+function parse(source: string): { pattern: AST.Pattern; unicode: boolean } {
+  const parser = new RegExpParser();
+  const read = (unicode: boolean) => ({
+    pattern: parser.parsePattern(source, 0, source.length, { unicode, unicodeSets: false }),
+    unicode,
+  });
+  try {
+    return read(true);
+  } catch {
+    try {
+      return read(false);
+    } catch (error) {
+      throw new RegexProblem("invalid", (error as Error).message);
+    }
+  }
+}
+
+/** Stands for a ^ where a part of a pattern is looked at alone. */
+const HERE = { type: "Assertion", kind: "start", raw: "^" } as unknown as AST.EdgeAssertion;
+
+function isStart(element: AST.Element): boolean {
+  return element.type === "Assertion" && element.kind === "start";
+}
+
+function isLookahead(element: AST.Element): boolean {
+  return element.type === "Assertion" && element.kind === "lookahead";
+}
+
+/** Whether an element asks for what is before it; at the start of a text a word's edge does not. */
+function looksBack(element: AST.Element, atStart: boolean): boolean {
+  switch (element.type) {
+    case "Assertion":
+      if (element.kind === "lookahead") return someLooksBack(element.alternatives, atStart);
+      return element.kind === "start" ? !atStart : element.kind === "word" && !atStart;
+    case "Group":
+    case "CapturingGroup":
+      return someLooksBack(element.alternatives, atStart);
+    case "Quantifier":
+      return looksBack(element.element, atStart);
+    default:
+      return false;
+  }
+}
+
+function someLooksBack(alternatives: readonly AST.Alternative[], atStart: boolean): boolean {
+  return alternatives.some(({ elements }) => elements.some((one) => looksBack(one, atStart)));
+}
+
+class RegexCompiler {
+  readonly #unicode: boolean;
+  #nfa = new Nfa(MAX_PARTS);
+
+  constructor(unicode: boolean) {
+    this.#unicode = unicode;
+  }
+
+  compile(alternatives: readonly AST.Alternative[]): Dfa {
+    return this.#search(alternatives.map(({ elements }) => elements));
+  }
+
+  #search(alternatives: readonly (readonly AST.Element[])[]): Dfa {
+    const outer = this.#nfa;
+    this.#nfa = new Nfa(MAX_PARTS);
+    const every = this.#unicode ? EVERY : UNITS;
+    const start = this.#nfa.state();
+    const end = this.#nfa.state();
+    for (const elements of alternatives) {
+      let from = start;
+      // Where it must begin at the start, looking for it elsewhere only makes states.
+      const [first] = elements;
+      if (first === undefined || !isStart(first)) {
+        from = this.#nfa.state();
+        this.#nfa.free(start, from);
+        this.#nfa.step(from, from, every);
+      }
+      this.#topSequence(elements, from, end);
+    }
+    const dfa = this.#nfa.determinize(start, end, every, MAX_STATES);
+    this.#nfa = outer;
+    return dfa;
+  }
+
+  /** A lookahead here says something about all the rest of the text. */
+  #topSequence(elements: readonly AST.Element[], from: number, to: number): void {
+    const at = elements.findIndex(isLookahead);
+    if (at < 0) {
+      this.#sequence(elements, from, to);
+      return;
+    }
+    const before = this.#nfa.state();
+    this.#sequence(elements.slice(0, at), from, before);
+    const look = elements[at] as AST.LookaheadAssertion;
+    const ahead = look.alternatives.map((one) => one.elements);
+    const rest = elements.slice(at + 1);
+    for (const part of [rest, ...ahead]) {
+      if (part.some((element) => looksBack(element, at === 1 && isStart(elements[0]!)))) {
+        throw inexpressible("a lookahead beside what looks back", look);
+      }
+    }
+    const dfa = (look.negate ? subtract : intersect)(
+      this.#fromHere([rest]),
+      this.#fromHere(ahead),
+      MAX_STATES,
+    );
+    this.#nfa.embed(dfa, before, to);
+  }
+
+  /** The texts that begin with one of these. */
+  #fromHere(alternatives: readonly (readonly AST.Element[])[]): Dfa {
+    return this.#search(alternatives.map((elements) => [HERE, ...elements]));
+  }
+
+  #alternatives(alternatives: readonly AST.Alternative[], from: number, to: number): void {
+    for (const { elements } of alternatives) this.#sequence(elements, from, to);
+  }
+
+  #sequence(elements: readonly AST.Element[], from: number, to: number): void {
+    let at = from;
+    for (const element of elements) {
+      const next = this.#nfa.state();
+      this.#element(element, at, next);
+      at = next;
+    }
+    this.#nfa.free(at, to);
+  }
+
+  #element(element: AST.Element, from: number, to: number): void {
+    switch (element.type) {
+      case "Group":
+        if (element.modifiers !== null) throw inexpressible("flags inside it", element);
+        this.#alternatives(element.alternatives, from, to);
+        return;
+      case "CapturingGroup":
+        this.#alternatives(element.alternatives, from, to);
+        return;
+      case "Quantifier":
+        this.#quantifier(element, from, to);
+        return;
+      case "Assertion":
+        this.#assertion(element, from, to);
+        return;
+      case "Backreference":
+        throw inexpressible("a backreference", element);
+      case "ExpressionCharacterClass":
+        throw inexpressible("a set operation", element);
+      default:
+        this.#nfa.step(from, to, this.#set(element));
+    }
+  }
+
+  #quantifier({ min, max, element }: AST.Quantifier, from: number, to: number): void {
+    let at = from;
+    for (let i = 0; i < min; i++) {
+      const next = this.#nfa.state();
+      this.#element(element, at, next);
+      at = next;
+    }
+    if (max === Number.POSITIVE_INFINITY) {
+      const loop = this.#nfa.state();
+      const back = this.#nfa.state();
+      this.#nfa.free(at, loop);
+      this.#element(element, loop, back);
+      this.#nfa.free(back, loop);
+      this.#nfa.free(loop, to);
+      return;
+    }
+    for (let i = min; i < max; i++) {
+      const next = this.#nfa.state();
+      this.#nfa.free(at, to);
+      this.#element(element, at, next);
+      at = next;
+    }
+    this.#nfa.free(at, to);
+  }
+
+  #assertion(assertion: AST.Assertion, from: number, to: number): void {
+    switch (assertion.kind) {
+      case "start":
+      case "end":
+        this.#nfa.free(from, to, assertion.kind);
+        return;
+      case "word":
+        this.#nfa.free(from, to, assertion.negate ? "inside" : "boundary");
+        return;
+      default:
+        throw inexpressible(`a ${assertion.kind}`, assertion);
+    }
+  }
+
+  #set(element: AST.Character | AST.CharacterClass | AST.CharacterSet): CharSet {
+    switch (element.type) {
+      case "Character":
+        if (has(SURROGATES, element.value)) throw inexpressible("half a character", element);
+        return single(element.value);
+      case "CharacterSet":
+        return this.#known(element);
+      case "CharacterClass": {
+        const set = union(...element.elements.map((part) => this.#part(part)), []);
+        return element.negate ? difference(this.#unicode ? EVERY : UNITS, set) : set;
+      }
+    }
+  }
+
+  #part(part: AST.CharacterClassElement): CharSet {
+    switch (part.type) {
+      case "Character":
+      case "CharacterSet":
+        return this.#set(part);
+      case "CharacterClassRange": {
+        const range: CharSet = [part.min.value, part.max.value];
+        const cut = intersection(range, SURROGATES);
+        if (!this.#unicode && cut.length > 0 && cut[1]! - cut[0]! < 0x7ff) {
+          throw inexpressible("half a character", part);
+        }
+        return this.#unicode ? intersection(range, EVERY) : range;
+      }
+      default:
+        throw inexpressible("a set operation", part);
+    }
+  }
+
+  #known(set: AST.CharacterSet): CharSet {
+    const every = this.#unicode ? EVERY : UNITS;
+    switch (set.kind) {
+      case "any":
+        return difference(every, LINE_ENDS);
+      case "digit":
+        return set.negate ? difference(every, DIGIT) : DIGIT;
+      case "space":
+        return set.negate ? difference(every, SPACE) : SPACE;
+      case "word":
+        return set.negate ? difference(every, WORD) : WORD;
+      case "property":
+        return propertySet(set.raw);
+    }
+  }
+}
+
+const properties = new Map<string, CharSet>();
+const MOST_PROPERTIES = 32;
+
+/** What the engine itself says of \p{…}. */
+function propertySet(raw: string): CharSet {
+  let set = properties.get(raw);
+  if (set === undefined) {
+    const test = new RegExp(`^${raw}$`, "u");
+    const ranges: [number, number][] = [];
+    for (const [from, to] of [[0, 0xd7ff] as const, [0xe000, 0x10ffff] as const]) {
+      for (let codePoint = from; codePoint <= to; codePoint++) {
+        if (!test.test(String.fromCodePoint(codePoint))) continue;
+        const last = ranges.at(-1);
+        if (last !== undefined && last[1] === codePoint - 1) last[1] = codePoint;
+        else ranges.push([codePoint, codePoint]);
+      }
+    }
+    set = charSet(...ranges);
+    if (properties.size >= MOST_PROPERTIES) properties.clear();
+    properties.set(raw, set);
+  }
+  return set;
+}
+
+function inexpressible(what: string, { raw }: AST.Node): RegexProblem {
+  return new RegexProblem("inexpressible", `it has ${what}, ${raw}`);
+}

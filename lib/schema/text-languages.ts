@@ -1,0 +1,129 @@
+import type { AtomFormula } from "./formula.js";
+import {
+  ANY_TEXT,
+  complement,
+  type Dfa,
+  intersect,
+  isEmpty,
+  matches,
+  ofTexts,
+  subtract,
+  TooManyStates,
+  withLength,
+} from "./language/dfa.js";
+import { formatLanguage } from "./language/formats.js";
+import { compileRegex, MAX_STATES } from "./language/regex.js";
+
+/** More are not worth it, only to find out that nothing matches. */
+const MAX_TRIED_STATES = 2_000;
+
+/** The automata of a schema's texts, each made once. */
+export class TextLanguages {
+  readonly #patterns = new Map<string, Dfa>();
+  readonly #matches = new Map<string, boolean>();
+  readonly #impossible = new Map<string, boolean>();
+  readonly #others = new Map<string, Dfa>();
+
+  pattern(source: string): Dfa {
+    let dfa = this.#patterns.get(source);
+    if (dfa === undefined) {
+      dfa = compileRegex(source);
+      this.#patterns.set(source, dfa);
+    }
+    return dfa;
+  }
+
+  isMatch(source: string, text: string): boolean {
+    const key = JSON.stringify([source, text]);
+    let known = this.#matches.get(key);
+    if (known === undefined) {
+      known = matches(this.pattern(source), text);
+      this.#matches.set(key, known);
+    }
+    return known;
+  }
+
+  /** Whether it is certain that no text satisfies all. */
+  isImpossible(atoms: readonly AtomFormula[]): boolean {
+    const lengths = atoms.filter((atom) => atom.kind === "length");
+    const min = Math.max(0, ...lengths.map((atom) => atom.min));
+    const max = Math.min(...lengths.map((atom) => atom.max ?? Number.POSITIVE_INFINITY));
+    if (min > max) return true;
+    const patterns = atoms.filter((atom) => atom.kind === "pattern");
+    if (patterns.length === 0) return false;
+    if (patterns.length === 1 && !patterns[0]!.negated && lengths.length === 0) return false;
+    const key = [...patterns, ...lengths].map(({ id }) => id).join(",");
+    let known = this.#impossible.get(key);
+    if (known === undefined) {
+      known = this.#isEmpty([...patterns, ...lengths]);
+      this.#impossible.set(key, known);
+    }
+    return known;
+  }
+
+  #isEmpty(atoms: readonly AtomFormula[]): boolean {
+    try {
+      const dfa = this.counted(atoms, MAX_TRIED_STATES);
+      return dfa !== undefined && isEmpty(dfa);
+    } catch (error) {
+      if (error instanceof TooManyStates) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * The texts that satisfy all atoms, lengths aside; undefined where nothing else is asked for.
+   *
+   * @throws {TooManyStates}
+   */
+  language(atoms: readonly AtomFormula[], limit = MAX_STATES): Dfa | undefined {
+    let dfa: Dfa | undefined;
+    for (const atom of atoms) {
+      switch (atom.kind) {
+        case "pattern": {
+          const narrow = atom.negated ? subtract : intersect;
+          dfa = narrow(dfa ?? ANY_TEXT, this.pattern(atom.source), limit);
+          break;
+        }
+        case "format": {
+          const language = formatLanguage(atom.name);
+          if (typeof language === "object") dfa = intersect(dfa ?? ANY_TEXT, language, limit);
+          break;
+        }
+        case "values": {
+          const texts = atom.values.filter((value) => typeof value === "string");
+          if (!atom.negated) dfa = intersect(dfa ?? ANY_TEXT, ofTexts(texts), limit);
+          else if (texts.length > 0) dfa = subtract(dfa ?? ANY_TEXT, ofTexts(texts), limit);
+          break;
+        }
+        default:
+      }
+    }
+    return dfa;
+  }
+
+  /**
+   * The texts that satisfy all atoms, with their lengths; undefined for all texts.
+   *
+   * @throws {TooManyStates}
+   */
+  counted(atoms: readonly AtomFormula[], limit = MAX_STATES): Dfa | undefined {
+    const dfa = this.language(atoms, limit);
+    const lengths = atoms.filter((atom) => atom.kind === "length");
+    if (lengths.length === 0) return dfa;
+    const min = Math.max(...lengths.map((atom) => atom.min));
+    const max = Math.min(...lengths.map((atom) => atom.max ?? Number.POSITIVE_INFINITY));
+    return withLength(dfa ?? ANY_TEXT, min, Number.isFinite(max) ? max : undefined, limit);
+  }
+
+  /** All texts but these. */
+  otherThan(texts: readonly string[]): Dfa {
+    const key = JSON.stringify(texts);
+    let dfa = this.#others.get(key);
+    if (dfa === undefined) {
+      dfa = complement(ofTexts(texts));
+      this.#others.set(key, dfa);
+    }
+    return dfa;
+  }
+}

@@ -1,0 +1,376 @@
+import { ArrayGrammar } from "./array-grammar.js";
+import {
+  type Conjunction,
+  type Conjunctions,
+  type Goal,
+  goalKey,
+  goalOf,
+  type Member,
+  rangeOf,
+} from "./conjunctions.js";
+import { canonical, type Evaluator, typeOf } from "./evaluation.js";
+import {
+  type AtomFormula,
+  type Formula,
+  type Formulas,
+  type Json,
+  NUMBER,
+  TYPE,
+} from "./formula.js";
+import { choice, type Expression, type GrammarRules, NOTHING, text, use } from "./grammar-rules.js";
+import { type Dfa, ofTexts, TooManyStates, unite } from "./language/dfa.js";
+import { NumberProblem, type NumberRules, numberLanguage } from "./language/numbers.js";
+import { RegexProblem } from "./language/regex.js";
+import type { Layout } from "./layout.js";
+import { typesOf } from "./negation.js";
+import { ObjectGrammar } from "./object-grammar.js";
+import { SchemaProblem } from "./schema-problem.js";
+import { TextGrammar } from "./text-grammar.js";
+import type { TextLanguages } from "./text-languages.js";
+import type { Unchecked, Values } from "./values.js";
+
+export interface ValueGrammarParts {
+  readonly formulas: Formulas;
+  readonly conjunctions: Conjunctions;
+  readonly evaluator: Evaluator;
+  readonly texts: TextLanguages;
+  readonly rules: GrammarRules;
+  readonly layout: Layout;
+  readonly closed: boolean;
+}
+
+const MAX_GOALS = 20_000;
+const MAX_UNITED_STATES = 500;
+const ANY_LENGTH = { min: 0, max: undefined };
+
+/** Rules for the values that satisfy goals; each goal has one, however often it is met. */
+export class ValueGrammar implements Values {
+  readonly formulas: Formulas;
+  readonly conjunctions: Conjunctions;
+  readonly evaluator: Evaluator;
+  readonly texts: TextLanguages;
+  readonly rules: GrammarRules;
+  readonly layout: Layout;
+  readonly closed: boolean;
+  readonly text: TextGrammar;
+  readonly #values = new Map<string, Expression>();
+  readonly #waiting: (() => void)[] = [];
+  readonly #unchecked = new Map<string, Unchecked>();
+  readonly #numbers = new Map<Dfa, Expression>();
+
+  constructor(parts: ValueGrammarParts) {
+    this.formulas = parts.formulas;
+    this.conjunctions = parts.conjunctions;
+    this.evaluator = parts.evaluator;
+    this.texts = parts.texts;
+    this.rules = parts.rules;
+    this.layout = parts.layout;
+    this.closed = parts.closed;
+    this.text = new TextGrammar(this.rules);
+  }
+
+  get unchecked(): readonly Unchecked[] {
+    return [...this.#unchecked.values()];
+  }
+
+  goal(parts: readonly Formula[]): Goal {
+    return goalOf(parts, this.formulas);
+  }
+
+  /** The values that satisfy a goal. What it says is written by `finish()`. */
+  value(goal: Goal): Expression {
+    if (goal.includes(this.formulas.FALSE)) return NOTHING;
+    const key = goalKey(goal);
+    let value = this.#values.get(key);
+    if (value === undefined) {
+      const { path = "#" } = goal[0] ?? {};
+      if (this.#values.size >= MAX_GOALS) this.problem(path, "its parts combine in too many ways");
+      const rule = this.rules.declare(hintFor(goal));
+      value = use(rule);
+      this.#values.set(key, value);
+      this.#waiting.push(() => {
+        this.rules.place = path;
+        rule.definition = this.#define(goal);
+      });
+    }
+    return value;
+  }
+
+  finish(): void {
+    for (const define of this.#waiting) define();
+  }
+
+  leave(keyword: string, path: string, reason: string): void {
+    this.#unchecked.set(path, { keyword, path, reason });
+  }
+
+  problem(path: string, reason: string): never {
+    throw new SchemaProblem(path, reason);
+  }
+
+  /** All values of a goal, where they are few enough to be listed. */
+  listValues(goal: Goal): readonly Json[] | undefined {
+    const found = new Map<string, Json>();
+    for (const way of this.conjunctions.expand(goal)) {
+      let { values } = way;
+      if (values === undefined && (way.types & ~(TYPE.null | TYPE.boolean)) === 0) {
+        values = [null, true, false].filter(
+          (value) =>
+            (typeOf(value) & way.types) !== 0 &&
+            way.members.every(({ atom }) => this.evaluator.holds(value, atom)),
+        );
+      }
+      if (values === undefined) return undefined;
+      for (const value of values) found.set(canonical(value), value);
+    }
+    return [...found.values()];
+  }
+
+  /** The names that a goal of texts lets through; undefined for all. */
+  namesOf(part: Formula): Dfa | undefined {
+    let all: Dfa | undefined;
+    for (const way of this.conjunctions.expand(this.goal([part]))) {
+      let names: Dfa | undefined;
+      if (way.values !== undefined) {
+        names = ofTexts(way.values.filter((value) => typeof value === "string"));
+      } else if ((way.types & TYPE.string) === 0) {
+        names = ofTexts([]);
+      } else {
+        this.#reportUnchecked(way.members, TYPE.string);
+        names = this.texts.counted(way.members.map(({ atom }) => atom));
+        if (names === undefined) return undefined;
+      }
+      all = all === undefined ? names : unite(all, names, MAX_UNITED_STATES * 4);
+    }
+    return all ?? ofTexts([]);
+  }
+
+  #define(goal: Goal): Expression {
+    const ways = this.conjunctions.expand(goal);
+    const parts = [this.#listed(ways)];
+    const open = ways.filter(({ values }) => values === undefined);
+    const withMembers = (type: number) => widest(open, type);
+    if (withMembers(TYPE.null).length > 0) parts.push(text("null"));
+    parts.push(...this.#booleans(open));
+    parts.push(...this.#numberWays(open));
+    parts.push(...this.#stringWays(withMembers(TYPE.string)));
+    for (const members of withMembers(TYPE.array)) {
+      this.#reportUnchecked(members, TYPE.array);
+      parts.push(new ArrayGrammar(this, members).expression());
+    }
+    for (const members of withMembers(TYPE.object)) {
+      this.#reportUnchecked(members, TYPE.object);
+      parts.push(new ObjectGrammar(this, members).expression());
+    }
+    return choice(...parts);
+  }
+
+  /** Values that are given one by one. */
+  #listed(ways: readonly Conjunction[]): Expression {
+    const texts = new Set<string>();
+    for (const { values, members } of ways) {
+      for (const value of values ?? []) {
+        texts.add(JSON.stringify(value === 0 ? 0 : value));
+        this.#reportUnchecked(members, typeOf(value));
+        for (const { atom } of members) {
+          if (atom.kind === "unevaluated" && (typesOf(atom) & typeOf(value)) !== 0) {
+            this.leave("unevaluated", atom.path, "it stands beside values that are given");
+          }
+        }
+      }
+    }
+    if (texts.size === 0) return NOTHING;
+    return this.text.literal(ofTexts([...texts]));
+  }
+
+  #booleans(open: readonly Conjunction[]): Expression[] {
+    const ways = open.filter(({ types }) => (types & TYPE.boolean) !== 0);
+    const possible = [true, false].filter((value) =>
+      ways.some(({ members }) => members.every(({ atom }) => this.evaluator.holds(value, atom))),
+    );
+    return possible.map((value) => text(String(value)));
+  }
+
+  #numberWays(open: readonly Conjunction[]): Expression[] {
+    const parts = new Set<Expression>();
+    const ways = new Map<number, readonly (readonly Member[])[]>();
+    for (const kind of [NUMBER, TYPE.integer, TYPE.fraction]) {
+      const having = open.filter(({ types }) => (types & NUMBER) === kind);
+      ways.set(kind, widest(having, kind));
+    }
+    for (const [kind, members] of ways) {
+      for (const way of members) {
+        this.#reportUnchecked(way, kind);
+        parts.add(
+          this.#number(
+            way.map(({ atom }) => atom),
+            kind,
+          ),
+        );
+      }
+    }
+    return [...parts];
+  }
+
+  #number(atoms: readonly AtomFormula[], types: number): Expression {
+    let dfa: Dfa;
+    try {
+      dfa = numberLanguage(numberRules(atoms, types));
+    } catch (error) {
+      if (
+        !(
+          error instanceof NumberProblem ||
+          error instanceof TooManyStates ||
+          error instanceof RegexProblem
+        )
+      )
+        throw error;
+      for (const atom of atoms) {
+        if (atom.kind === "multiple") this.leave("multipleOf", atom.path, error.message);
+      }
+      dfa = numberLanguage(
+        numberRules(
+          atoms.filter(({ kind }) => kind !== "multiple"),
+          types,
+        ),
+      );
+    }
+    let expression = this.#numbers.get(dfa);
+    if (expression === undefined) {
+      const hint = types === TYPE.integer ? "integer" : "number";
+      expression = use(this.rules.define(hint, this.text.literal(dfa)));
+      this.#numbers.set(dfa, expression);
+    }
+    return expression;
+  }
+
+  #stringWays(ways: readonly (readonly Member[])[]): Expression[] {
+    const parts: Expression[] = [];
+    let united: Dfa | undefined;
+    for (const members of ways) {
+      this.#reportUnchecked(members, TYPE.string);
+      const atoms = members.map(({ atom }) => atom);
+      const { min, max } = rangeOf("length", atoms);
+      const free = min === 0 && max === undefined;
+      try {
+        const dfa = this.texts.language(atoms);
+        if (dfa !== undefined && free && ways.length > 1) {
+          united = united === undefined ? dfa : this.#unite(united, dfa, parts);
+        } else {
+          parts.push(
+            dfa === undefined
+              ? this.text.ofLength(min, max)
+              : this.text.accepted({ dfa, min, max }),
+          );
+        }
+      } catch (error) {
+        if (!(error instanceof TooManyStates)) throw error;
+        for (const atom of atoms) {
+          if (atom.kind !== "pattern" && atom.kind !== "format") continue;
+          this.leave(atom.kind, atom.path, `together with the others it takes ${error.message}`);
+        }
+        parts.push(this.text.ofLength(min, max));
+      }
+    }
+    if (united !== undefined) parts.push(this.text.accepted({ dfa: united, ...ANY_LENGTH }));
+    return parts;
+  }
+
+  /** Small ones become one; of large ones, the other stays a part of its own. */
+  #unite(united: Dfa, dfa: Dfa, parts: Expression[]): Dfa {
+    try {
+      return unite(united, dfa, MAX_UNITED_STATES);
+    } catch (error) {
+      if (!(error instanceof TooManyStates)) throw error;
+      parts.push(this.text.accepted({ dfa, ...ANY_LENGTH }));
+      return united;
+    }
+  }
+
+  #reportUnchecked(members: readonly Member[], types: number): void {
+    for (const { atom } of members) {
+      if (atom.kind === "unchecked" && (atom.types & types) !== 0) {
+        this.leave(atom.keyword, atom.path, atom.reason);
+      }
+    }
+  }
+}
+
+/**
+ * What the ways to satisfy a goal say of a type, without those that only say more than another. What
+ * is said of all that is unevaluated depends on where it stands, and is never the wider one.
+ */
+function widest(ways: readonly Conjunction[], type: number): (readonly Member[])[] {
+  const found = ways
+    .filter(({ types }) => (types & type) !== 0)
+    .map(({ members }) =>
+      members.filter(({ atom }) => (typesOf(atom) & type) !== 0 && speaks(atom, type)),
+    );
+  const ids = found.map((members) => new Set(members.map(({ atom }) => atom.id)));
+  const scoped = found.map((members) => members.some(({ atom }) => atom.kind === "unevaluated"));
+  return found.filter((_, index) =>
+    ids.every((other, at) => {
+      if (at === index || scoped[at]) return true;
+      const wider = [...other].every((id) => ids[index]!.has(id));
+      return !wider || (other.size === ids[index]!.size && at > index);
+    }),
+  );
+}
+
+/** Values of other types do not count. */
+function speaks(atom: AtomFormula, type: number): boolean {
+  if (atom.kind !== "values") return true;
+  return atom.values.some((value) => (typeOf(value) & type) !== 0);
+}
+
+function numberRules(atoms: readonly AtomFormula[], types: number): NumberRules {
+  const kind = (types & NUMBER) === NUMBER ? "any" : types & TYPE.integer ? "integer" : "fraction";
+  const of = (relation: string) =>
+    atoms.flatMap((atom) =>
+      atom.kind === "bound" && atom.relation === relation ? [atom.value] : [],
+    );
+  const most = (values: readonly number[]) => (values.length > 0 ? Math.max(...values) : undefined);
+  const least = (values: readonly number[]) =>
+    values.length > 0 ? Math.min(...values) : undefined;
+  const bounds = {
+    minimum: most(of(">=")),
+    exclusiveMinimum: most(of(">")),
+    maximum: least(of("<=")),
+    exclusiveMaximum: least(of("<")),
+  };
+  const multiples = (negated: boolean) =>
+    atoms.flatMap((atom) =>
+      atom.kind === "multiple" && atom.negated === negated ? [atom.of] : [],
+    );
+  return {
+    kind,
+    ...(Object.fromEntries(
+      Object.entries(bounds).filter(([, value]) => value !== undefined),
+    ) as Partial<NumberRules>),
+    multipleOf: multiples(false),
+    notMultipleOf: multiples(true),
+    not: atoms.flatMap((atom) =>
+      atom.kind === "values" && atom.negated
+        ? atom.values.filter((value) => typeof value === "number")
+        : [],
+    ),
+  };
+}
+
+/** A rule is named after the place of what it is for. */
+function hintFor(goal: Goal): string {
+  const last = (goal[0]?.path ?? "")
+    .split("/")
+    .findLast((part) => /^[A-Za-z]/.test(part) && !KEYWORDS.has(part));
+  const name = (last ?? "value")
+    .replace(/[^A-Za-z0-9]+/g, "-")
+    .replace(/-+$/, "")
+    .slice(0, 24);
+  return name === "root" ? "root-value" : name;
+}
+
+const KEYWORDS = new Set([
+  ...["type", "enum", "const", "properties", "patternProperties", "additionalProperties", "items"],
+  ...["prefixItems", "required", "allOf", "anyOf", "oneOf", "not", "if", "$ref", "minLength"],
+  ...["maxLength", "pattern", "format", "minimum", "maximum", "minItems", "maxItems"],
+]);
