@@ -20,8 +20,6 @@ export interface NativeAddon {
   listDevices(): NativeDevice[];
   /** Called on the JS thread of the environment that set it; null removes it. */
   setLogHandler(handler: ((level: LogLevel, message: string) => void) | null): void;
-  /** The GBNF that llama.cpp makes of a JSON Schema; ERR_SCHEMA_UNSUPPORTED with its reason. */
-  jsonSchemaToGrammar(schema: string): { source: string; root: string };
   /**
    * Takes a name for this environment, until it ends however it ends; false where another, or this one,
    * has it.

@@ -5,7 +5,6 @@
 #include "binding/context.h"
 #include "binding/environment.h"
 #include "binding/errors.h"
-#include "binding/grammar.h"
 #include "binding/model.h"
 #include "core/backend.h"
 
@@ -62,8 +61,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("engineInfo", Napi::Function::New(env, engine_info, "engineInfo"));
     exports.Set("listDevices", Napi::Function::New(env, list_devices, "listDevices"));
     exports.Set("setLogHandler", Napi::Function::New(env, set_log_handler, "setLogHandler"));
-    exports.Set("jsonSchemaToGrammar",
-                Napi::Function::New(env, json_schema_to_grammar, "jsonSchemaToGrammar"));
     define_claims(env, exports);
     return exports;
   });

@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/grammar.h"
 #include "core/grammar_filter.h"
 #include "core/token_tree.h"
 #include "core/utf8.h"
@@ -152,15 +151,29 @@ int compare(const Vocabulary& vocabulary, const std::string& source, uint32_t se
   return states;
 }
 
-std::string json(const char* schema) { return cria::grammar::from_json_schema(schema).source; }
+const char* const kJson = R"(value ::= object | array | string | number | "true" | "false" | "null"
+object ::= "{" (member ("," member)*)? "}"
+member ::= string ":" value
+array ::= "[" (value ("," value)*)? "]"
+string ::= "\"" char* "\""
+char ::= [^"\\\x7F\x00-\x1F] | "\\" (["\\bfnrt] | "u" [0-9a-fA-F]{4})
+number ::= "-"? ("0" | [1-9] [0-9]{0,15}) ("." [0-9]+)? ([eE] [-+]? [0-9]{1,3})?
+)";
 
 std::vector<std::string> grammars() {
   return {
-      json("{}"),
-      json(R"({"type":"object","properties":{"name":{"type":"string","maxLength":30},
-               "tags":{"type":"array","items":{"enum":["red","größer","日本"]}},
-               "n":{"type":"integer","minimum":-20,"maximum":1200}},"required":["name","n"]})"),
-      json(R"({"type":"array","items":{"type":"string","format":"date-time"},"minItems":2})"),
+      std::string(R"(root ::= value
+)") + kJson,
+      std::string(R"(root ::= "{\"name\":" name tags? ",\"n\":" ("-"? [1-9] [0-9]? | "0") "}"
+name ::= "\"" char{0,30} "\""
+tags ::= ",\"tags\":[" (tag ("," tag)*)? "]"
+tag ::= "\"red\"" | "\"größer\"" | "\"日本\""
+)") + kJson,
+      R"(root ::= "[\"" time ("\",\"" time)+ "\"]"
+time ::= date "T" hour ":" sixty ":" sixty ("." [0-9]+)? ("Z" | [+-] hour ":" sixty)
+date ::= [0-9]{4} "-" ("0" [1-9] | "1" [0-2]) "-" ("0" [1-9] | [12] [0-9] | "3" [01])
+hour ::= [01] [0-9] | "2" [0-3]
+sixty ::= [0-5] [0-9])",
       R"(root ::= [a-z ]+ ("," root)?)",
       R"(root ::= [a-zà-ÿ]{1,40})",
       R"(root ::= [^é]*)",
