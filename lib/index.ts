@@ -42,7 +42,7 @@ export type {
   GenerationTimings,
   GenerationUsage,
 } from "./generation.js";
-export { type GbnfOptions, Grammar } from "./grammar.js";
+export { type GbnfOptions, Grammar, type JsonSchemaOptions } from "./grammar.js";
 export {
   type GuardConversation,
   type GuardResult,

@@ -46,8 +46,8 @@ export interface ChatTurnOptions
   /** Whether a call, once begun, follows its tool's schema. Default true. */
   readonly constrainTools?: boolean;
   /**
-   * A JSON Schema that the answer follows. What `Grammar.jsonSchema` passes over is refused here
-   * (ERR_SCHEMA_UNSUPPORTED).
+   * A JSON Schema that the answer follows, with the properties that it names. What no grammar can hold is
+   * refused (ERR_SCHEMA_UNSUPPORTED, with the path).
    */
   readonly responseSchema?: object;
   /**
