@@ -25,7 +25,7 @@ async function install(to: string): Promise<string> {
   await mkdir(to, { recursive: true });
   await cp(DIST, join(to, "dist"), { recursive: true });
   await copyFile(join(ROOT, "package.json"), join(to, "package.json"));
-  for (const name of ["node-gyp-build", "@cfworker/json-schema", "@eslint-community/regexpp"]) {
+  for (const name of ["node-gyp-build", "@eslint-community/regexpp"]) {
     await mkdir(join(to, "node_modules", name, ".."), { recursive: true });
     await symlink(join(ROOT, "node_modules", name), join(to, "node_modules", name), "dir");
   }

@@ -41,7 +41,7 @@ export function compileSchema(
   const formulas = new Formulas();
   const texts = new TextLanguages();
   const rules = new GrammarRules();
-  const evaluator = new Evaluator((source) => texts.pattern(source), MAX_EVALUATIONS);
+  const evaluator = new Evaluator((source, text) => texts.isMatch(source, text), MAX_EVALUATIONS);
   const conjunctions = new Conjunctions(formulas, evaluator, texts);
   const grammar = new ValueGrammar({
     ...{ formulas, conjunctions, evaluator, texts, rules, closed },

@@ -1,10 +1,22 @@
 import { type AtomFormula, type Formula, type Json, type JsonObject, TYPE } from "./formula.js";
-import { type Dfa, matches } from "./language/dfa.js";
+import { matches } from "./language/dfa.js";
 import { formatLanguage } from "./language/formats.js";
 import { isObject } from "./schema-document.js";
 
-/** Compiled patterns, by their sources. */
-export type Patterns = (source: string) => Dfa;
+/** Whether a pattern is found in a text. */
+export type Matches = (source: string, text: string) => boolean;
+
+/** An item or a property that nothing speaks of but a keyword for those. */
+export interface Unspoken {
+  readonly at: string | number;
+  readonly part: Formula;
+}
+
+/** What of a value has been spoken of. */
+interface Evaluated {
+  readonly names: Set<string>;
+  readonly items: Set<number>;
+}
 
 export function typeOf(value: Json): number {
   switch (typeof value) {
@@ -32,13 +44,13 @@ export function canonical(value: Json): string {
 
 /** Whether a value is what a formula says: exactly, but that what is unchecked holds. */
 export class Evaluator {
-  readonly #pattern: Patterns;
+  readonly #matches: Matches;
   readonly #known = new Map<AtomFormula, Set<string>>();
   /** Steps that may still be made. */
   #budget: number;
 
-  constructor(pattern: Patterns, budget: number) {
-    this.#pattern = pattern;
+  constructor(isMatch: Matches, budget: number) {
+    this.#matches = isMatch;
     this.#budget = budget;
   }
 
@@ -46,7 +58,10 @@ export class Evaluator {
     if (this.#budget-- <= 0) throw new RangeError("too many values to try");
     switch (formula.kind) {
       case "all":
-        return formula.parts.every((part) => this.holds(value, part));
+        return (
+          formula.parts.every((part) => this.holds(value, part)) &&
+          this.unevaluated(value, formula).length === 0
+        );
       case "any":
         return formula.parts.some((part) => this.holds(value, part));
       case "one":
@@ -57,6 +72,65 @@ export class Evaluator {
         return this.holds(value, formula.resolve());
       default:
         return this.#atom(value, formula);
+    }
+  }
+
+  /** What no other part speaks of, and is not as it should be then: names or indices. */
+  unevaluated(value: Json, { parts }: Extract<Formula, { kind: "all" }>): Unspoken[] {
+    return parts.flatMap((atom): Unspoken[] => {
+      if (atom.kind !== "unevaluated" || typeof value !== "object" || value === null) return [];
+      if (Array.isArray(value) !== (atom.of === "items")) return [];
+      const found: Evaluated = { names: new Set(), items: new Set() };
+      for (const part of parts) if (part !== atom) this.#collect(value, part, found);
+      const { part } = atom;
+      if (Array.isArray(value)) {
+        return value.flatMap((item: Json, at: number) =>
+          found.items.has(at) || this.holds(item, part) ? [] : [{ at, part }],
+        );
+      }
+      return Object.entries(value as JsonObject).flatMap(([at, inner]) =>
+        found.names.has(at) || this.holds(inner, part) ? [] : [{ at, part }],
+      );
+    });
+  }
+
+  #collect(value: Json, formula: Formula, into: Evaluated): void {
+    switch (formula.kind) {
+      case "all":
+        for (const part of formula.parts) this.#collect(value, part, into);
+        return;
+      case "any":
+      case "one":
+        for (const part of formula.parts) {
+          if (this.holds(value, part)) this.#collect(value, part, into);
+        }
+        return;
+      case "ref":
+        this.#collect(value, formula.resolve(), into);
+        return;
+      case "items":
+      case "contains":
+        if (!Array.isArray(value)) return;
+        for (const [index, item] of (value as readonly Json[]).entries()) {
+          const spoken =
+            formula.kind === "contains"
+              ? this.holds(item, formula.part)
+              : index < formula.prefix.length || formula.rest !== undefined;
+          if (spoken) into.items.add(index);
+        }
+        return;
+      case "properties":
+        if (!isObject(value)) return;
+        for (const name of Object.keys(value)) {
+          const parts = partsFor(name, formula, (source) => this.#matches(source, name));
+          if (parts.length > 0) into.names.add(name);
+        }
+        return;
+      case "unevaluated":
+        if (Array.isArray(value)) for (const index of value.keys()) into.items.add(index);
+        else if (isObject(value)) for (const name of Object.keys(value)) into.names.add(name);
+        return;
+      default:
     }
   }
 
@@ -114,7 +188,7 @@ export class Evaluator {
 
   #text(value: string, atom: Extract<AtomFormula, { kind: "length" | "pattern" | "format" }>) {
     if (atom.kind === "length") return within([...value].length, atom);
-    if (atom.kind === "pattern") return matches(this.#pattern(atom.source), value) !== atom.negated;
+    if (atom.kind === "pattern") return this.#matches(atom.source, value) !== atom.negated;
     const language = formatLanguage(atom.name);
     return typeof language !== "object" || matches(language, value);
   }
@@ -152,7 +226,7 @@ export class Evaluator {
         return keys.every((key) => this.holds(key, atom.part));
       case "properties":
         return keys.every((key) =>
-          partsFor(key, atom, (source) => matches(this.#pattern(source), key)).every((part) =>
+          partsFor(key, atom, (source) => this.#matches(source, key)).every((part) =>
             this.holds(value[key]!, part),
           ),
         );

@@ -8,7 +8,7 @@ import {
   TYPE,
 } from "./formula.js";
 import { formatLanguage } from "./language/formats.js";
-import { compileRegex, RegexProblem } from "./language/regex.js";
+import { checkRegex, compileRegex, RegexProblem } from "./language/regex.js";
 import { isObject, type Location, type SchemaDocument } from "./schema-document.js";
 import { SchemaProblem } from "./schema-problem.js";
 
@@ -38,12 +38,15 @@ type Reader = (value: Json, schema: JsonObject, at: Location) => Formula;
 export class SchemaReader {
   readonly #document: SchemaDocument;
   readonly #formulas: Formulas;
+  readonly #checking: boolean;
   readonly #read = new Map<object, Formula>();
   readonly #expressible = new Map<string, string | undefined>();
 
-  constructor(document: SchemaDocument, formulas: Formulas) {
+  /** `checking`: for values that are there, of which a RegExp can tell what no automaton can. */
+  constructor(document: SchemaDocument, formulas: Formulas, checking = false) {
     this.#document = document;
     this.#formulas = formulas;
+    this.#checking = checking;
   }
 
   root(): Formula {
@@ -59,12 +62,17 @@ export class SchemaReader {
     let formula = this.#read.get(schema);
     if (formula === undefined) {
       const parts: Formula[] = [];
+      // Some programs write null for what is not given.
+      const given = Object.entries(schema).filter(
+        ([key, value]) => value !== null || key === "const",
+      );
+      const all: JsonObject = Object.fromEntries(given);
       // A schema's own properties come before those of the schemas in its place.
-      const own = Object.entries(schema).filter(([keyword]) => keyword.endsWith("roperties"));
-      for (const [keyword, value] of new Map([...own, ...Object.entries(schema)])) {
+      const own = given.filter(([keyword]) => keyword.endsWith("roperties"));
+      for (const [keyword, value] of new Map([...own, ...given])) {
         if (ANNOTATIONS.has(keyword)) continue;
         const read = this.#keywords[keyword];
-        if (read !== undefined) parts.push(read(value, schema, at));
+        if (read !== undefined) parts.push(read(value, all, at));
       }
       formula = this.#formulas.all(parts, path);
       this.#read.set(schema, formula);
@@ -167,7 +175,7 @@ export class SchemaReader {
     let types = 0;
     for (const name of Array.isArray(value) ? (value as readonly Json[]) : [value]) {
       if (typeof name !== "string" || !Object.hasOwn(TYPES, name)) {
-        throw wrong(at, "type", `is one of ${Object.keys(TYPES).join(", ")}, or a list of them`);
+        throw new SchemaProblem(under(at, "type"), `there is no type ${JSON.stringify(name)}`);
       }
       types |= TYPES[name]!;
     }
@@ -251,7 +259,8 @@ export class SchemaReader {
     if (!this.#expressible.has(source)) {
       let reason: string | undefined;
       try {
-        compileRegex(source);
+        if (this.#checking) checkRegex(source);
+        else compileRegex(source);
       } catch (error) {
         if (!(error instanceof RegexProblem)) throw error;
         if (error.kind === "invalid") throw new SchemaProblem(path, error.message);

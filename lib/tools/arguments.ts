@@ -1,26 +1,15 @@
-import { type Schema, Validator } from "@cfworker/json-schema";
-import { CriaError } from "../errors.js";
+import { CriaError, show } from "../errors.js";
+import type { Json } from "../schema/formula.js";
 import type { StandardResult, StandardSchema } from "./infer.js";
-
-const validators = new WeakMap<object, Validator>();
+import { schemaChecker } from "./schema-check.js";
 
 /** Whether a value fits a JSON Schema: nothing, or what is wrong, for people and models. */
 function schemaProblem(value: unknown, schema: object): string | undefined {
-  let validator = validators.get(schema);
-  if (validator === undefined) {
-    // It writes into the schema that it is given.
-    const copy = structuredClone(schema) as Schema;
-    validator = new Validator(copy, "2020-12", /* shortCircuit */ false);
-    validators.set(schema, validator);
-  }
-  const { valid, errors } = validator.validate(value);
-  if (valid) return undefined;
-  // The innermost errors say what is wrong, those around them only that something is.
-  const deepest = errors.reduce((a, b) =>
-    b.instanceLocation.length > a.instanceLocation.length ? b : a,
-  );
-  const place = deepest.instanceLocation.replace(/^#\/?/, "").replaceAll("/", ".");
-  return `${place === "" ? "" : `${place}: `}${deepest.error}`;
+  const problem = schemaChecker(schema, "parameters").problem(value as Json);
+  if (problem === undefined) return undefined;
+  const { path, expected, got } = problem;
+  const found = got === undefined ? "nothing" : show(got);
+  return `${path === "" ? "" : `${path}: `}expected ${expected}, got ${found}`;
 }
 
 /**

@@ -3,7 +3,7 @@ import { isMarked, mark } from "../marker.js";
 import { boolean, callback, isPlainObject, readOptions, string, unreadable } from "../options.js";
 import { checkArguments } from "./arguments.js";
 import type { InferArguments, StandardSchema } from "./infer.js";
-import { assertCheckable } from "./schema-check.js";
+import { schemaChecker } from "./schema-check.js";
 import type { ToolDefinition } from "./types.js";
 
 /** What `execute` is given besides its arguments. */
@@ -76,7 +76,7 @@ function make(o: Partial<ToolOptions<unknown>>, at: string): Tool {
   const standard = standardSchema(parameters, `${at}.parameters`);
   const schema = schemaOf(parameters, standard, jsonSchema, at);
   // A Standard Schema checks by itself, and what nobody carries out here need not be checked.
-  if (standard === undefined && execute !== undefined) assertCheckable(schema, `${at}.parameters`);
+  if (standard === undefined && execute !== undefined) schemaChecker(schema, `${at}.parameters`);
   const definition: ToolDefinition = Object.freeze({
     type: "function",
     function: Object.freeze({

@@ -1,85 +1,31 @@
-import {
-  dereference,
-  type Schema,
-  schemaArrayKeyword,
-  schemaKeyword,
-  schemaMapKeyword,
-} from "@cfworker/json-schema";
-import { invalid, show } from "../errors.js";
-import { isObject } from "../messages/json.js";
+import { invalid } from "../errors.js";
+import { SchemaChecker } from "../schema/check-value.js";
+import { readSchema } from "../schema/read-schema.js";
+import { SchemaProblem } from "../schema/schema-problem.js";
 
-const TYPES = ["array", "boolean", "integer", "null", "number", "object", "string"];
+const checkers = new WeakMap<object, SchemaChecker>();
 
 /**
- * Refuses a schema by which no arguments can be checked. Otherwise the first to learn of it would be the
- * model, with every call that it makes.
+ * What tells whether arguments fit a schema that stays as it is. One by which nothing can be checked is
+ * refused: otherwise the first to learn of it would be the model, with every call that it makes.
  *
  * @throws {CriaError} ERR_INVALID_ARGUMENT, with the place
  */
-export function assertCheckable(schema: object, name: string): void {
-  const copy = structuredClone(schema) as Schema; // it is written into
-  let known: Record<string, Schema | boolean>;
-  try {
-    known = dereference(copy);
-  } catch (error) {
-    const { message } = error as Error;
-    throw invalid(`\`${name}\` cannot be read as a JSON Schema: ${message}`, { name }, error);
-  }
-  for (const [part, path] of subschemas(copy)) {
-    const problem = typeProblem(part) ?? patternProblem(part) ?? referenceProblem(part, known);
-    if (problem === undefined) continue;
-    throw invalid(`\`${name}\` cannot be checked against: ${problem}, at ${path}`, { name, path });
-  }
-}
-
-/** All schemas in one; what stands under keywords that JSON Schema does not have is none. */
-function subschemas(root: Schema): readonly (readonly [Schema, string])[] {
-  const found: [Schema, string][] = [];
-  const add = (value: unknown, path: string) => {
-    if (isObject(value)) found.push([value, path]);
-  };
-  add(root, "#");
-  for (const [schema, path] of found) {
-    for (const [key, value] of Object.entries(schema)) {
-      if (Object.hasOwn(schemaKeyword, key)) add(value, `${path}/${key}`);
-      const holder = Array.isArray(value) ? schemaArrayKeyword : schemaMapKeyword;
-      if (!Object.hasOwn(holder, key)) continue;
-      for (const [at, part] of Object.entries(value ?? {})) add(part, `${path}/${key}/${at}`);
-    }
-  }
-  return found;
-}
-
-function typeProblem({ type }: Schema): string | undefined {
-  if (type === undefined) return undefined;
-  const strange = [type].flat().find((one) => !TYPES.includes(one as string));
-  return strange === undefined ? undefined : `there is no type ${show(strange)}`;
-}
-
-function patternProblem({ pattern, patternProperties }: Schema): string | undefined {
-  const ofNames = Object.keys(patternProperties ?? {});
-  for (const source of pattern === undefined ? ofNames : [pattern, ...ofNames]) {
+export function schemaChecker(schema: object, name: string): SchemaChecker {
+  let checker = checkers.get(schema);
+  if (checker === undefined) {
     try {
-      new RegExp(source, "u");
+      checker = new SchemaChecker(readSchema(schema, name));
     } catch (error) {
-      return (error as Error).message;
+      if (!(error instanceof SchemaProblem)) throw error;
+      const { path, message } = error;
+      throw invalid(
+        `\`${name}\` cannot be checked against: ${message}, at ${path}`,
+        { name, path },
+        error,
+      );
     }
+    checkers.set(schema, checker);
   }
-  return undefined;
-}
-
-function referenceProblem(
-  schema: Schema,
-  known: Record<string, Schema | boolean>,
-): string | undefined {
-  const passed = new Set<Schema>();
-  let at: Schema | boolean | undefined = schema;
-  while (typeof at === "object" && at.$ref !== undefined) {
-    if (passed.has(at)) return `the reference ${show(schema.$ref)} comes back to itself`;
-    passed.add(at);
-    const { $ref, __absolute_ref__: uri = $ref } = at as Schema & { $ref: string };
-    at = known[uri];
-    if (at === undefined) return `the reference ${show($ref)} leads nowhere`;
-  }
-  return undefined;
+  return checker;
 }

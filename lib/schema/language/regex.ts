@@ -87,6 +87,16 @@ function compile(source: string): Dfa {
   }
 }
 
+/** @throws {RegexProblem} for what is no regular expression */
+export function checkRegex(source: string): void {
+  parse(source);
+  try {
+    regexOf(source);
+  } catch (error) {
+    throw new RegexProblem("invalid", (error as Error).message);
+  }
+}
+
 /** A test by the same reading. */
 export function regexOf(source: string): RegExp {
   try {
