@@ -79,7 +79,7 @@ const questions = [
 const batchesBefore = context.stats.batches;
 const started = performance.now();
 const results = await Promise.all(
-  questions.map((content) => {
+  questions.map(async (content) => {
     const prompt = await renderChatAsync([{ role: "user", content }], { model });
     return context.generate(prompt, { sampler: greedy }).result();
   }),

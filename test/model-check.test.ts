@@ -321,6 +321,17 @@ describe("a model's files", () => {
     },
   );
 
+  test("of RWKV with tokens that llama.cpp would look for without an end are refused", async () => {
+    const tokens = list(TYPE.string, ["<", "ab", "\\x62"].map(text));
+    const types = list(TYPE.int32, [u32(1), u32(1), u32(1)]);
+    await write("mamba, RWKV", (file) => {
+      set("tokenizer.ggml.tokens", tokens, TYPE.array)(file);
+      set("tokenizer.ggml.token_type", types, TYPE.array)(file);
+    });
+    const loading = Model.load(path, { vocabOnly: true });
+    await expect(loading).rejects.toEqual(invalid(/none for byte 97/));
+  });
+
   test("without a tensor that only the graph asks for are refused", async () => {
     await write("t5encoder, UGM", (file) => {
       file.tensors = file.tensors.filter(({ name }) => name !== "enc.blk.0.attn_rel_b.weight");
@@ -527,7 +538,7 @@ describe("a table of learnt positions", () => {
 });
 
 describe("a vocabulary that cannot write a text", () => {
-  const tokens = ["<unk>", "<s>", "</s>", "a", "b", "\xe2\x96\x81", "\xe2\x96\x81a"];
+  const tokens = ["<", "<s>", "</s>", "a", "b", "\xe2", "\xe2\x96\x81", "\xe2\x96\x81a"];
 
   test.each(["llama", "bert", "rwkv"])("says so of the text: %s", async (tokenizer) => {
     await write("llama, SPM", (file) => {

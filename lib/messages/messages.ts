@@ -124,7 +124,7 @@ export function* unpairedSteps(
   name: string,
 ): Steps<UnpairedMessage[]> {
   const entries = guarded(messages, name, () => {
-    if (isArray(messages)) return Array.from(messages);
+    if (Array.isArray(messages)) return Array.from(messages); // throws where it is a revoked proxy
     throw expected("an array of messages", name, messages);
   });
   if (entries.length === 0) throw expected("at least one message", name, messages);

@@ -1,7 +1,5 @@
 #include "binding/model_work.h"
 
-#include <new>
-#include <system_error>
 #include <utility>
 
 #include "binding/errors.h"
@@ -21,11 +19,7 @@ Napi::Promise ModelWork::start(Napi::Env env, int64_t id, WorkLane lane, Job job
   if (closing_) throw Error(code::kDisposed, kDisposedMessage);
   std::optional<Worker>& worker = lanes_[static_cast<size_t>(lane)];
   if (!worker) {
-    try {
-      worker.emplace();
-    } catch (const std::system_error&) {
-      throw Error(code::kOutOfMemory, "The system did not start a thread.");
-    }
+    worker.emplace();
     if (open_lanes_++ == 0) environment_.add(shared_from_this());
   }
   const auto deferred = Napi::Promise::Deferred::New(env);
@@ -35,11 +29,6 @@ Napi::Promise ModelWork::start(Napi::Env env, int64_t id, WorkLane lane, Job job
   }
   mailbox_->hold();
   worker->post([id, stop, job = std::move(job), weak = weak_from_this(), mailbox = mailbox_] {
-    const auto fail = [&](const char* code, const std::string& message) {
-      mailbox->post([weak, id, code, message](Napi::Env env) {
-        if (const auto self = weak.lock()) self->fail(env, id, code, message);
-      });
-    };
     try {
       if (stop->load()) throw Error(code::kDisposed, "The work was stopped.");
       const backend::AbortGuard guard;
@@ -47,12 +36,10 @@ Napi::Promise ModelWork::start(Napi::Env env, int64_t id, WorkLane lane, Job job
       mailbox->post([weak, id, result = std::move(result)](Napi::Env env) {
         if (const auto self = weak.lock()) self->settle(env, id, result);
       });
-    } catch (const Error& error) {
-      fail(error.code(), error.what());
-    } catch (const std::bad_alloc&) {
-      fail(code::kOutOfMemory, "Not enough memory.");
-    } catch (const std::exception& error) {
-      fail(code::kInternal, error.what());
+    } catch (...) {
+      mailbox->post([weak, id, failure = current_failure()](Napi::Env env) {
+        if (const auto self = weak.lock()) self->fail(env, id, failure);
+      });
     }
   });
   return deferred.Promise();
@@ -80,9 +67,9 @@ void ModelWork::settle(Napi::Env env, int64_t id, const Result& result) {
   pending->deferred.Resolve(value);
 }
 
-void ModelWork::fail(Napi::Env env, int64_t id, const char* code, const std::string& message) {
+void ModelWork::fail(Napi::Env env, int64_t id, const Failure& failure) {
   if (const std::optional<Pending> pending = take(id)) {
-    pending->deferred.Reject(to_js(env, code, message).Value());
+    pending->deferred.Reject(to_js(env, failure).Value());
   }
 }
 
@@ -95,7 +82,7 @@ Napi::Promise ModelWork::close(Napi::Env env) {
   const auto deferred = Napi::Promise::Deferred::New(env);
   begin_close();
   while (!pending_.empty())
-    fail(env, pending_.begin()->first, code::kDisposed, kDisposedMessage);
+    fail(env, pending_.begin()->first, {code::kDisposed, kDisposedMessage});
   if (open_lanes_ == 0) {
     deferred.Resolve(env.Undefined());
   } else {
@@ -142,7 +129,14 @@ void ModelWork::stop() {
     pending.stop->store(true);
 }
 
-void ModelWork::join() {
+bool ModelWork::ends_by(Deadline deadline) {
+  bool ended = true;
+  for (std::optional<Worker>& lane : lanes_)
+    ended = (!lane || lane->stop_by(deadline)) && ended;
+  return ended;
+}
+
+void ModelWork::release(bool /*ended*/) {
   closing_ = true;
   for (std::optional<Worker>& lane : lanes_)
     lane.reset();

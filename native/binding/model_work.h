@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "binding/environment.h"
+#include "core/error.h"
 #include "core/worker.h"
 
 namespace cria::binding {
@@ -42,7 +43,8 @@ class ModelWork : public Stoppable, public std::enable_shared_from_this<ModelWor
   void abandon();
 
   void stop() override;
-  void join() override;
+  bool ends_by(Deadline deadline) override;
+  void release(bool ended) override;
 
  private:
   struct Pending {
@@ -51,7 +53,7 @@ class ModelWork : public Stoppable, public std::enable_shared_from_this<ModelWor
   };
 
   void settle(Napi::Env env, int64_t id, const Result& result);
-  void fail(Napi::Env env, int64_t id, const char* code, const std::string& message);
+  void fail(Napi::Env env, int64_t id, const Failure& failure);
   void begin_close();
   void lane_closed(Napi::Env env);
   void closed(Napi::Env env);

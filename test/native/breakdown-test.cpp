@@ -199,7 +199,7 @@ TEST(threads_that_do_not_start_leave_nothing_behind) {
     CHECK_EQ(code, "ERR_OUT_OF_MEMORY");
     ++refused;
   }
-  CHECK_EQ(refused, 2 + 3 + 2);  // the context's own two, and those of its pools
+  CHECK_EQ(refused, 3 + 3 + 2);  // the context's own three, and those of its pools
 }
 
 TEST(a_worker_that_does_not_start_says_so) {

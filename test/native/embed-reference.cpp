@@ -4,9 +4,10 @@
 //   cria-embed-reference MODEL OUTPUT POOLING TYPE     stdin: texts, each ended by a NUL byte
 //
 // POOLING is none, mean, cls, last or rank, where the texts are pairs: a query, then a document.
-// TYPE is the cache's, f16 or f32. OUTPUT gets float32, as llama.cpp gives them: a vector for each
-// text, with "none" one for each token, with "rank" one number. Stdout has one line of JSON: the
-// tokens of each text. One thread.
+// TYPE is the cache's, f16 or f32, this one without flash attention, which rounds keys and values
+// to 16 bits. OUTPUT gets float32, as llama.cpp gives them: a vector for each text, with "none" one
+// for each token, with "rank" one number. Stdout has one line of JSON: the tokens of each text. One
+// thread.
 
 #include <algorithm>
 #include <cstdio>
@@ -70,6 +71,7 @@ ContextPtr make_context(llama_model* model, uint32_t tokens, enum llama_pooling_
   params.n_threads_batch = 1;
   params.embeddings = true;
   params.pooling_type = pooling;
+  if (type == GGML_TYPE_F32) params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
   params.type_k = type;
   params.type_v = type;
   ContextPtr context(llama_init_from_model(model, params), llama_free);

@@ -88,8 +88,8 @@ export function writeBert(path: string, { pooling, ranks, metadata }: BertOption
     add(`${name}.weight`, [WIDTH], 1, 0.2);
     add(`${name}.bias`, [WIDTH], 0, 0.1);
   };
-  const linear = (name: string, inputs: number, outputs: number) => {
-    add(`${name}.weight`, [inputs, outputs], 0, Math.sqrt(3 / inputs));
+  const linear = (name: string, inputs: number, outputs: number, scale = 1) => {
+    add(`${name}.weight`, [inputs, outputs], 0, scale * Math.sqrt(3 / inputs));
     add(`${name}.bias`, [outputs], 0, 0.1);
   };
   add("token_embd.weight", [WIDTH, VOCABULARY.length]);
@@ -101,7 +101,8 @@ export function writeBert(path: string, { pooling, ranks, metadata }: BertOption
     for (const part of ["q", "k", "v", "output"]) linear(`${block}.attn_${part}`, WIDTH, WIDTH);
     norm(`${block}.attn_output_norm`);
     linear(`${block}.ffn_up`, WIDTH, FEED_FORWARD);
-    linear(`${block}.ffn_down`, FEED_FORWARD, WIDTH);
+    // ggml looks GELU up in a table of 16 bits: what comes of that counts little here.
+    linear(`${block}.ffn_down`, FEED_FORWARD, WIDTH, 1 / 64);
     norm(`${block}.layer_output_norm`);
   }
   if (ranks) {

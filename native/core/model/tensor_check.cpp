@@ -17,9 +17,9 @@ namespace {
 // neither end in "norm" nor lack ".weight". Those that are no vectors are left out where some
 // converter could write 16 bits and the graph widens them.
 constexpr std::string_view kAlwaysFloat[] = {
-    "rope_freqs",     "rope_factors_long", "rope_factors_short", "attn_sinks", "ssm_conv1d",
-    "ssm_conv1d_q",   "ssm_conv1d_k",      "ssm_conv1d_v",       "ssm_a",      "ssm_d",
-    "shortconv.conv", "time_mix_first",
+    "token_types", "rope_freqs",     "rope_factors_long", "rope_factors_short", "attn_sinks",
+    "ssm_conv1d",  "ssm_conv1d_q",   "ssm_conv1d_k",      "ssm_conv1d_v",       "ssm_a",
+    "ssm_d",       "shortconv.conv", "time_mix_first",
 };
 constexpr std::string_view kFloatVectors[] = {
     "hrm.z_l_init",       "output_hc_base",     "output_hc_scale",    "hc_attn_base",
@@ -57,6 +57,9 @@ constexpr Needed kNeeded[] = {
     {"t5", "dec.blk.0.attn_rel_b.weight", "token_embd.weight"},
     {"t5encoder", "enc.blk.0.attn_rel_b.weight", "token_embd.weight"},
     {"falcon-h1", "ssm_conv1d.bias", "ssm_conv1d.weight"},
+    {"granitehybrid", "ssm_conv1d.bias", "ssm_conv1d.weight"},
+    {"nemotron_h", "ssm_conv1d.bias", "ssm_conv1d.weight"},
+    {"nemotron_h_moe", "ssm_conv1d.bias", "ssm_conv1d.weight"},
     {"glm-dsa", "blk.0.indexer.proj.weight", "token_embd.weight"},
     {"glm-dsa", "indexer.attn_k.weight", "indexer.proj.weight"},
     {"glm-dsa", "indexer.attn_q_b.weight", "indexer.attn_k.weight"},
@@ -108,6 +111,10 @@ bool can_be_multiplied(ggml_type type) {
          ggml_get_type_traits(type)->to_float != nullptr;
 }
 
+[[noreturn]] void refuse_missing(const std::string& name) {
+  throw Error(code::kModelInvalid, "the tensor \"" + name + "\" is missing");
+}
+
 void check_needed(const Metadata& metadata, const std::vector<GgufTensor>& tensors) {
   std::unordered_set<std::string> names;
   for (const GgufTensor& tensor : tensors)
@@ -118,8 +125,17 @@ void check_needed(const Metadata& metadata, const std::vector<GgufTensor>& tenso
       if (!ends_with(tensor.name, needed.beside)) continue;
       std::string name = tensor.name.substr(0, tensor.name.size() - needed.beside.size());
       name += needed.name;
-      if (names.count(name) > 0) continue;
-      throw Error(code::kModelInvalid, "the tensor \"" + name + "\" is missing");
+      if (names.count(name) == 0) refuse_missing(name);
+    }
+  }
+  // Experts have their two halves apart or in one.
+  constexpr std::string_view kDown = "ffn_down_exps.weight";
+  for (const GgufTensor& tensor : tensors) {
+    if (!ends_with(tensor.name, kDown)) continue;
+    const std::string layer = tensor.name.substr(0, tensor.name.size() - kDown.size());
+    const std::string up = layer + "ffn_up_exps.weight";
+    if (names.count(up) == 0 && names.count(layer + "ffn_gate_up_exps.weight") == 0) {
+      refuse_missing(up);
     }
   }
 }

@@ -1,3 +1,4 @@
+#include <array>
 #include <cmath>
 #include <unordered_set>
 
@@ -45,6 +46,48 @@ void check_tokens(const Metadata& metadata, const std::string& key, const GgufVa
   });
 }
 
+// The first byte of what a token of RWKV's stands for, in its escapes, and whether that is all.
+// Nothing: -1.
+struct FirstByte {
+  int value = -1;
+  bool alone = false;
+};
+
+FirstByte first_byte(const std::string& text) {
+  if (text.empty()) return {};
+  const auto byte = [&text](size_t at) { return static_cast<unsigned char>(text[at]); };
+  if (text[0] != '\\') return {byte(0), text.size() == 1};
+  if (text.size() < 2) return {};
+  const bool alone = text.size() == 2;
+  if (text[1] == 't') return {'\t', alone};
+  if (text[1] == 'n') return {'\n', alone};
+  if (text[1] == 'r') return {'\r', alone};
+  if (text[1] != 'x') return {byte(1), alone};
+  if (text.size() < 4) return {};
+  const auto digit = [&byte](size_t at) {
+    return byte(at) >= 'a' ? byte(at) - 'a' + 10 : byte(at) - '0';
+  };
+  return {((digit(2) << 4) + digit(3)) & 0xff, text.size() == 4};
+}
+
+// From where a longer token begins, but none ends, llama.cpp goes back to the text's beginning, for
+// ever.
+void check_rwkv(const Metadata& metadata, const std::string& key, const GgufValue& tokens) {
+  std::array<bool, 256> begins{};
+  std::array<bool, 256> alone{};
+  metadata.file().each_text(tokens, [&](const std::string& text) {
+    const FirstByte first = first_byte(text);
+    if (first.value < 0) return;
+    begins[static_cast<size_t>(first.value)] = true;
+    if (first.alone) alone[static_cast<size_t>(first.value)] = true;
+  });
+  for (size_t value = 0; value < begins.size(); ++value) {
+    if (!begins[value] || alone[value]) continue;
+    refuse(key, "a list with every byte alone that a token begins with",
+           "none for byte " + std::to_string(value));
+  }
+}
+
 void check_numbers(const Metadata& metadata, const char* key, uint64_t tokens, double least,
                    double most) {
   const GgufValue* list = list_of(metadata, key, false);
@@ -69,6 +112,7 @@ void check_tokenizer(const Metadata& metadata) {
   const GgufValue* tokens = list_of(metadata, key, true);
   if (tokens == nullptr) return;
   check_tokens(metadata, key, *tokens);
+  if (metadata.text("tokenizer.ggml.model") == "rwkv") check_rwkv(metadata, key, *tokens);
   check_numbers(metadata, "tokenizer.ggml.scores", tokens->count, -HUGE_VAL, HUGE_VAL);
   check_numbers(metadata, "tokenizer.ggml.token_type", tokens->count, 0, kTokenTypes);
 }
