@@ -345,7 +345,9 @@ test("errors name the line's own fields", async () => {
   expect(errorOf(lines, "ids")).toMatch(/for `body.prompt\[1\]`, got 999999/);
   expect(errorOf(lines, "simple")).toMatch(/`toolChoice` needs `tools`/);
   expect(errorOf(lines, "hot")).toMatch(/for `temperature`, got 1e\+308/);
-  expect(errorOf(lines, "schema")).toMatch(/ `schema`: no grammar is made of this JSON Schema: .*#\/type/);
+  expect(errorOf(lines, "schema")).toMatch(
+    / `schema`: no grammar is made of this JSON Schema: .*#\/type/,
+  );
   expect(errorOf(lines, "deep")).toMatch(/ERR_INVALID_ARGUMENT: The tools .* cannot be read/);
 });
 
