@@ -371,6 +371,12 @@ export function itemParts(atoms: readonly AtomFormula[], index: number): Formula
   });
 }
 
+/** Whether something is said only of what must not hold. */
+export function isNegated(chain: Chain | undefined): boolean {
+  for (let at = chain; at !== undefined; at = at.above) if (at.negated) return true;
+  return false;
+}
+
 /** Whether the formula that `scope` ends with is around what `chain` stands for. */
 export function isInScope(chain: Chain | undefined, scope: Chain | undefined): boolean {
   for (let at = chain; at !== scope; at = at.above) {

@@ -1,4 +1,11 @@
-import { isInScope, type Member, propertyParts, rangeOf, requiredNames } from "./conjunctions.js";
+import {
+  isInScope,
+  isNegated,
+  type Member,
+  propertyParts,
+  rangeOf,
+  requiredNames,
+} from "./conjunctions.js";
 import { partsFor } from "./evaluation.js";
 import type { AtomFormula, Formula, PropertiesAtom } from "./formula.js";
 import {
@@ -66,22 +73,25 @@ export class ObjectGrammar {
 
   expression(): Expression {
     const properties = this.#atoms.filter((atom) => atom.kind === "properties");
+    const meant = this.#members.filter(({ chain }) => !isNegated(chain)).map(({ atom }) => atom);
+    const closed = this.#isClosed(meant);
     const required = requiredNames(this.#atoms);
-    const declared = new Set(properties.flatMap(({ named }) => [...named.keys()]));
+    const known = new Set(properties.flatMap(({ named }) => [...named.keys()]));
+    const declared = closed ? namesIn(meant) : known;
     for (const name of declared) {
       const field = this.#field(name, required.has(name));
       if (field.value !== NOTHING) this.#fields.push(field);
       else if (field.required) return NOTHING;
     }
     const late = [...required].filter((name) => !declared.has(name));
+    // What is there only for another schema not to hold is none of the object's properties.
+    if (closed && late.some((name) => !requiredNames(meant).has(name))) return NOTHING;
     for (const name of late) {
       const field = this.#field(name, true);
       if (field.value === NOTHING) return NOTHING;
       (late.length <= MAX_ANY_ORDER ? this.#late : this.#fields).push(field);
     }
-    if (!this.#isClosed(properties)) {
-      this.#others = this.#otherMembers(properties, [...declared, ...late]);
-    }
+    if (!closed) this.#others = this.#otherMembers(properties, [...known, ...late]);
     this.#limit();
     const start: Progress = { next: 0, late: 0, count: 0 };
     const { inside } = this.#grammar.layout;
@@ -93,8 +103,9 @@ export class ObjectGrammar {
   }
 
   /** Objects are what their `properties` say and nothing else, where the schema leaves it open. */
-  #isClosed(properties: readonly PropertiesAtom[]): boolean {
+  #isClosed(meant: readonly AtomFormula[]): boolean {
     const { closed, formulas } = this.#grammar;
+    const properties = meant.filter((atom) => atom.kind === "properties");
     const names = ({ named }: PropertiesAtom) =>
       named.size === 0 || [...named.values()].some((part) => part !== formulas.FALSE);
     if (!closed || !properties.some(names)) return false;
@@ -283,4 +294,10 @@ export class ObjectGrammar {
     }
     return use(rule);
   }
+}
+
+function namesIn(atoms: readonly AtomFormula[]): Set<string> {
+  return new Set(
+    atoms.flatMap((atom) => (atom.kind === "properties" ? [...atom.named.keys()] : [])),
+  );
 }

@@ -638,6 +638,13 @@ test("objects are closed where that is asked for, and the schema says nothing el
   expect(closed(named(properties, { additionalProperties: true })).matches('{"b":2}')).toBe(true);
   expect(closed({ type: "object" }).matches('{"b":2}')).toBe(true);
   expect(closed({ type: "object", properties: {} }).matches('{"b":2}')).toBe(false);
+  const id = named({ id: { type: "integer" } }, { required: ["id"] });
+  const either = { oneOf: [id, named({ name: { const: 1 } }, { required: ["name"] })] };
+  expect(closed(either).matches('{"name":1}')).toBe(true);
+  expect(closed(either).matches('{"name":1,"id":"x"}')).toBe(false);
+  expect(new GbnfMatcher(Grammar.jsonSchema(either).source).matches('{"name":1,"id":"x"}')).toBe(
+    true,
+  );
   expect(closed(named(properties, { required: ["b"] })).matches('{"b":2}')).toBe(true);
 });
 
