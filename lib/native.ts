@@ -50,14 +50,13 @@ export interface NativeModel {
   tokenId(text: string): number;
   isEndOfGeneration(token: number): boolean;
   /** Compiled templates are kept, the last few. ERR_TEMPLATE with the template's own message. */
-  renderTemplate(request: NativeTemplateRequest): NativePromptSegment[];
-  /** How a model answers that was trained on the template. */
-  templateFormat(request: NativeFormatRequest): NativeTemplateFormat;
+  renderTemplate(request: NativeTemplateRequest): NativeFlatPrompt;
   /**
    * The same, and more, on threads of the model's. `id`: one that no other work of the model has. They
    * reject with ERR_DISPOSED when `closeWork` comes before they are through.
    */
   startRender(id: number, request: NativeTemplateRequest): Promise<NativeFlatPrompt>;
+  /** How a model answers that was trained on the template. */
   startFormat(id: number, request: NativeFormatRequest): Promise<NativeTemplateFormat>;
   /** Any text; what the format's parser does not take is all content. */
   startAnswer(id: number, text: string, format: NativeAnswerParser): Promise<NativeParsedAnswer>;
@@ -91,7 +90,10 @@ export interface NativeFormatRequest extends NativeTemplateRequest {
   parallelToolCalls: boolean;
 }
 
-/** A prompt's segments behind each other: of each its kind, and where it ends. */
+/**
+ * A prompt's segments behind each other: of each its kind, and where it ends. Control is a control token,
+ * or a user-defined one that the template uses, by its text.
+ */
 export interface NativeFlatPrompt {
   text: string;
   /** 0: text, 1: control, 2: tokens. */
@@ -100,9 +102,6 @@ export interface NativeFlatPrompt {
   ends: Int32Array;
   tokens: Int32Array;
 }
-
-/** Control is a control token, or a user-defined one that the template uses, by its text. */
-export type NativePromptSegment = { text: string } | { control: string } | { tokens: Int32Array };
 
 export interface NativeAnswerParser {
   format: string;

@@ -1,7 +1,7 @@
 import { CriaError, expected, fromNative, invalid, show } from "../errors.js";
 import { nativeWork } from "../internal/native-work.js";
 import { ownInts } from "../internal/realm.js";
-import { inTurns, type Steps } from "../internal/turns.js";
+import { atOnce, inTurns, type Steps } from "../internal/turns.js";
 import type { RenderableMessage } from "../messages/messages.js";
 import type { Model } from "../model.js";
 import type { NativeFlatPrompt, NativeTemplateFormat, NativeTemplateRequest } from "../native.js";
@@ -58,7 +58,7 @@ export async function renderTemplate(
   const request = templateRequest(templateOf(model, options), [], options);
   const bytes = await inTurns(messagePieces(messages), signal);
   const work = (id: number) => native.startRender(id, { ...request, messages: bytes });
-  return inTurns(segments(await nativeWork(native, work, signal)), signal);
+  return inTurns(segmentsOf(await nativeWork(native, work, signal)), signal);
 }
 
 /** The same at once: the event loop stands still for as long. */
@@ -70,9 +70,7 @@ export function renderTemplateSync(
   const native = nativeOf(model);
   const request = templateRequest(templateOf(model, options), messages, options);
   try {
-    return Array.from(native.renderTemplate(request), (segment) =>
-      "tokens" in segment ? { tokens: ownInts(segment.tokens) } : { ...segment },
-    );
+    return atOnce(segmentsOf(native.renderTemplate(request)));
   } catch (error) {
     throw fromNative(error);
   }
@@ -163,13 +161,19 @@ function* messagePieces(messages: readonly RenderableMessage[]): Steps<Uint8Arra
   return pieces;
 }
 
-function* segments({ text, kinds, ends, tokens }: NativeFlatPrompt): Steps<PromptSegment[]> {
+/** The prompt that the engine made. */
+export function* segmentsOf({
+  text,
+  kinds,
+  ends,
+  tokens,
+}: NativeFlatPrompt): Steps<PromptSegment[]> {
   const prompt: PromptSegment[] = [];
   const from = { text: 0, tokens: 0 };
   for (const [index, kind] of kinds.entries()) {
     const end = ends[index] as number;
     if (kind === 2) {
-      prompt.push({ tokens: tokens.slice(from.tokens, end) });
+      prompt.push({ tokens: ownInts(tokens.slice(from.tokens, end)) });
       from.tokens = end;
     } else {
       const piece = text.slice(from.text, end);

@@ -106,18 +106,6 @@ Napi::Value from_flat(Napi::Env env, const FlatPrompt& flat) {
   return object;
 }
 
-Napi::Object from_segment(Napi::Env env, const PromptSegment& segment) {
-  Napi::Object object = Napi::Object::New(env);
-  if (const auto* text = std::get_if<std::string>(&segment)) {
-    object.Set("text", *text);
-  } else if (const auto* control = std::get_if<ControlSegment>(&segment)) {
-    object.Set("control", control->text);
-  } else {
-    object.Set("tokens", from_tokens(env, std::get<Tokens>(segment)));
-  }
-  return object;
-}
-
 Napi::Array from_texts(Napi::Env env, const std::vector<std::string>& texts) {
   Napi::Array array = Napi::Array::New(env, texts.size());
   uint32_t next = 0;
@@ -170,22 +158,8 @@ Napi::Value render_template(Napi::Env env, ChatTemplates& templates, const Vocab
   const Fields fields(to_object(value, "request"));
   const ChatRequest request = to_request(fields);
   WorkBudget budget(nullptr, request.memory());
-  Napi::Array segments = Napi::Array::New(env);
-  uint32_t next = 0;
-  for (const PromptSegment& segment :
-       templates.render(vocabulary, fields.text("template"), request, budget))
-    segments.Set(next++, from_segment(env, segment));
-  return segments;
-}
-
-Napi::Value template_format(Napi::Env env, ChatTemplates& templates, const Vocabulary& vocabulary,
-                            Napi::Value value) {
-  const Fields fields(to_object(value, "request"));
-  const ChatRequest request = to_request(fields);
-  WorkBudget budget(nullptr, request.memory());
-  return from_format(
-      env, templates.answer_format(vocabulary, fields.text("template"), request, to_use(fields),
-                                   fields.flag("parallelToolCalls"), budget));
+  return from_flat(env,
+                   flatten(templates.render(vocabulary, fields.text("template"), request, budget)));
 }
 
 ModelWork::Job render_job(std::shared_ptr<Model> model, std::shared_ptr<ChatTemplates> templates,

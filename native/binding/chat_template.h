@@ -14,10 +14,9 @@ namespace cria::binding {
 
 Napi::Value render_template(Napi::Env env, ChatTemplates& templates, const Vocabulary& vocabulary,
                             Napi::Value request);
-Napi::Value template_format(Napi::Env env, ChatTemplates& templates, const Vocabulary& vocabulary,
-                            Napi::Value request);
 
-// The same as work: what is read of the request is read at once. `templates` is the lane's own.
+// The same as work, and the rest of what templates are for: what is read of the request is read at
+// once. `templates` is the lane's own.
 ModelWork::Job render_job(std::shared_ptr<Model> model, std::shared_ptr<ChatTemplates> templates,
                           Napi::Value request);
 ModelWork::Job format_job(std::shared_ptr<Model> model, std::shared_ptr<ChatTemplates> templates,

@@ -89,7 +89,6 @@ Napi::Function ModelHandle::define(Napi::Env env) {
                          InstanceMethod<&ModelHandle::token_id>("tokenId"),
                          InstanceMethod<&ModelHandle::is_end_of_generation>("isEndOfGeneration"),
                          InstanceMethod<&ModelHandle::render_template>("renderTemplate"),
-                         InstanceMethod<&ModelHandle::template_format>("templateFormat"),
                          InstanceMethod<&ModelHandle::start_render>("startRender"),
                          InstanceMethod<&ModelHandle::start_format>("startFormat"),
                          InstanceMethod<&ModelHandle::start_answer>("startAnswer"),
@@ -161,13 +160,6 @@ Napi::Value ModelHandle::render_template(const Napi::CallbackInfo& info) {
   return entry(info.Env(), [&] {
     const std::shared_ptr<Model> model = session_->model();
     return binding::render_template(info.Env(), templates_, model->vocabulary(), info[0]);
-  });
-}
-
-Napi::Value ModelHandle::template_format(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    const std::shared_ptr<Model> model = session_->model();
-    return binding::template_format(info.Env(), templates_, model->vocabulary(), info[0]);
   });
 }
 

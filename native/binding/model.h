@@ -83,7 +83,6 @@ class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
   Napi::Value token_id(const Napi::CallbackInfo& info);
   Napi::Value is_end_of_generation(const Napi::CallbackInfo& info);
   Napi::Value render_template(const Napi::CallbackInfo& info);
-  Napi::Value template_format(const Napi::CallbackInfo& info);
   Napi::Value start_render(const Napi::CallbackInfo& info);
   Napi::Value start_format(const Napi::CallbackInfo& info);
   Napi::Value start_answer(const Napi::CallbackInfo& info);

@@ -1,6 +1,8 @@
 import { type TemplateFormat, templateFormat, templateToolCalls } from "../../lib/chat/template.js";
 import { Model, type ToolChoice, type ToolDefinition } from "../../lib/index.js";
+import { nativeWork } from "../../lib/internal/native-work.js";
 import { readMessages } from "../../lib/messages/messages.js";
+import type { NativeFormatRequest } from "../../lib/native.js";
 import { nativeOf } from "../../lib/natives.js";
 import { tool } from "../support/conversations.js";
 import { request, TEMPLATES, template } from "../support/templates.js";
@@ -15,9 +17,11 @@ beforeAll(async () => {
 });
 afterAll(() => model.dispose());
 
-function format(name: string, tools: readonly ToolDefinition[] = [tool]): TemplateFormat {
-  const asked = request(template(name), hi, { tools });
-  return nativeOf(model).templateFormat({ ...asked, toolChoice: "auto", parallelToolCalls: true });
+function format(name: string, more: Partial<NativeFormatRequest> = {}): Promise<TemplateFormat> {
+  const asked = request(template(name), hi, { tools: [tool] });
+  const whole = { ...asked, toolChoice: "auto", parallelToolCalls: true, ...more } as const;
+  const native = nativeOf(model);
+  return nativeWork(native, (id) => native.startFormat(id, whole), undefined);
 }
 
 const read = (text: string, format: TemplateFormat, tools?: readonly ToolDefinition[]) =>
@@ -43,7 +47,7 @@ const CALLS: Record<string, string> = {
 
 describe.each(Object.entries(CALLS))("%s", (name, text) => {
   test("a call is found", async () => {
-    const { content, toolCalls } = await read(text, format(name), [tool]);
+    const { content, toolCalls } = await read(text, await format(name), [tool]);
     expect(content).toBe("");
     expect(toolCalls).toEqual([
       {
@@ -58,7 +62,7 @@ describe.each(Object.entries(CALLS))("%s", (name, text) => {
   });
 
   test("nothing is made of a call that was cut off but what is told to be broken", async () => {
-    const made = format(name);
+    const made = await format(name);
     for (let end = 0; end < text.length; end++) {
       const { toolCalls } = await read(text.slice(0, end), made, [tool]);
       for (const { problem, function: called } of toolCalls) {
@@ -70,13 +74,13 @@ describe.each(Object.entries(CALLS))("%s", (name, text) => {
 });
 
 test("text without a call is content, thoughts are apart", async () => {
-  expect(await read("Lima.", format("Qwen-Qwen3-0.6B"))).toEqual({
+  expect(await read("Lima.", await format("Qwen-Qwen3-0.6B"))).toEqual({
     content: "Lima.",
     reasoning: "",
     toolCalls: [],
   });
   const text = "<think>\nhm\n</think>\n\nLima.";
-  expect(await read(text, format("Qwen-Qwen3-0.6B"))).toMatchObject({
+  expect(await read(text, await format("Qwen-Qwen3-0.6B"))).toMatchObject({
     content: "Lima.",
     reasoning: expect.stringContaining("hm"),
   });
@@ -85,7 +89,7 @@ test("text without a call is content, thoughts are apart", async () => {
 test("an end that could begin a call is not lost", async () => {
   for (const text of ["1 <", "a <tool", "[", "x <|", "<"]) {
     for (const name of Object.keys(CALLS)) {
-      const { content, reasoning, toolCalls } = await read(text, format(name));
+      const { content, reasoning, toolCalls } = await read(text, await format(name));
       expect([name, content + reasoning, toolCalls]).toEqual([name, text, []]);
     }
   }
@@ -93,20 +97,23 @@ test("an end that could begin a call is not lost", async () => {
 
 test("two calls have ids by position, and content beside them stays", async () => {
   const call = CALLS["Qwen-Qwen2.5-7B-Instruct"] as string;
-  const parsed = await read(`Let me see.\n${call}\n${call}`, format("Qwen-Qwen2.5-7B-Instruct"));
+  const parsed = await read(
+    `Let me see.\n${call}\n${call}`,
+    await format("Qwen-Qwen2.5-7B-Instruct"),
+  );
   expect(parsed.content).toContain("Let me see.");
   expect(parsed.toolCalls.map(({ id }) => id)).toEqual(["call_0", "call_1"]);
 });
 
 test("a tool that was not given is not known", async () => {
   const text = CALLS["mistralai-Mistral-Nemo-Instruct-2407"] as string;
-  const made = format("mistralai-Mistral-Nemo-Instruct-2407");
+  const made = await format("mistralai-Mistral-Nemo-Instruct-2407");
   const other = { ...tool, function: { ...tool.function, name: "other" } };
   expect((await read(text, made, [other])).toolCalls).toMatchObject([{ known: false }]);
 });
 
 test("no text is too strange", async () => {
-  const made = Object.keys(CALLS).map((name) => format(name));
+  const made = await Promise.all(Object.keys(CALLS).map((name) => format(name)));
   const pieces = [
     ...Object.values(CALLS).flatMap((text) => text.split(/(?=[<{"[])/)),
     "é",
@@ -134,8 +141,8 @@ test("no text is too strange", async () => {
 });
 
 describe("the format of a template's answers", () => {
-  test("has a grammar that its own opening triggers", () => {
-    const made = format("Qwen-Qwen2.5-7B-Instruct");
+  test("has a grammar that its own opening triggers", async () => {
+    const made = await format("Qwen-Qwen2.5-7B-Instruct");
     expect(made).toMatchObject({
       format: "peg-native",
       generationPrompt: "<|im_start|>assistant\n",
@@ -147,8 +154,8 @@ describe("the format of a template's answers", () => {
     expect(made.grammar).toContain("find_capital");
   });
 
-  test("is there for every template", () => {
-    for (const name of TEMPLATES) expect(format(name).parser).toMatch(/^\{/);
+  test("is there for every template", async () => {
+    for (const name of TEMPLATES) expect((await format(name)).parser).toMatch(/^\{/);
   });
 
   test("follows the choice of a tool", async () => {
@@ -168,12 +175,8 @@ describe("the format of a template's answers", () => {
     expect((await made("none")).grammar).toBe("");
     await commandR.dispose();
 
-    const asked = request(template("Qwen-Qwen2.5-7B-Instruct"), hi, { tools: [tool] });
-    const required = nativeOf(model).templateFormat({
-      ...asked,
-      toolChoice: "required",
-      parallelToolCalls: false,
-    });
+    const once = { toolChoice: "required", parallelToolCalls: false } as const;
+    const required = await format("Qwen-Qwen2.5-7B-Instruct", once);
     expect(required.grammarLazy).toBe(false);
   });
 });

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TemplateOptions, templateRequest } from "../../lib/chat/template.js";
+import { segmentsOf, type TemplateOptions, templateRequest } from "../../lib/chat/template.js";
 import type { Model, Prompt } from "../../lib/index.js";
+import { atOnce } from "../../lib/internal/turns.js";
 import { type ChatMessageInput, readMessages } from "../../lib/messages/messages.js";
 import type { NativeTemplateRequest } from "../../lib/native.js";
 import { nativeOf } from "../../lib/natives.js";
@@ -41,7 +42,7 @@ export function render(
   messages: readonly ChatMessageInput[],
   options: Partial<TemplateOptions> = {},
 ): Prompt {
-  return nativeOf(model).renderTemplate(request(source, messages, options));
+  return atOnce(segmentsOf(nativeOf(model).renderTemplate(request(source, messages, options))));
 }
 
 /** The ids that a context would evaluate. */
