@@ -94,9 +94,7 @@ void Environment::remove_log_handler() {
 void Environment::shut_down() {
   mailbox_->close();
   remove_log_handler();
-  for (const auto& stoppable : stoppables_)
-    stoppable->stop();
-  const Deadline deadline = std::chrono::steady_clock::now() + kPatience;
+  const Deadline deadline = stop_all();
   for (const auto& stoppable : stoppables_)
     stoppable->release(stoppable->ends_by(deadline));
   stoppables_.clear();
@@ -105,11 +103,16 @@ void Environment::shut_down() {
 // Without a word to Node-API, and without giving back what the process's end gives back anyway.
 void Environment::halt() {
   mailbox_->mute();
-  for (const auto& stoppable : stoppables_)
-    stoppable->stop();
-  const Deadline deadline = std::chrono::steady_clock::now() + kPatience;
+  const Deadline deadline = stop_all();
   for (const auto& stoppable : stoppables_)
     stoppable->ends_by(deadline);
+}
+
+// All are asked before one is waited for: until when they are.
+Deadline Environment::stop_all() {
+  for (const auto& stoppable : stoppables_)
+    stoppable->stop();
+  return std::chrono::steady_clock::now() + kPatience;
 }
 
 }  // namespace cria::binding

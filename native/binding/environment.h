@@ -50,6 +50,7 @@ class Environment {
   static void on_process_exit(void*);
   void shut_down();
   void halt();
+  Deadline stop_all();
   void remove_log_handler();
 
   const std::shared_ptr<Mailbox> mailbox_;

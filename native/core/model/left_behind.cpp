@@ -22,23 +22,25 @@ namespace {
 
 constexpr int kMostAtATime = 4;
 constexpr std::chrono::milliseconds kBetweenQuestions{10};
-constexpr std::chrono::seconds kLongestAtTheEnd{2};
 
-// All of the process. Made at its first use, so that it is taken down before what the work uses.
+// All of the process.
 struct Places {
   std::mutex mutex;
   std::condition_variable changed;
   int taken = 0;
-
-  ~Places() {
-    std::unique_lock<std::mutex> lock(mutex);
-    changed.wait_for(lock, kLongestAtTheEnd, [this] { return taken == 0; });
-  }
 };
 
+// Leaked: work may go on while the process exits.
 Places& places() {
-  static Places all;
-  return all;
+  static Places* all = new Places();
+  return *all;
+}
+
+void give_place_back() {
+  Places& all = places();
+  std::lock_guard<std::mutex> lock(all.mutex);
+  --all.taken;
+  all.changed.notify_all();
 }
 
 struct Work {
@@ -62,10 +64,7 @@ void carry_out(const std::shared_ptr<Work>& work) {
     work->done = true;
   }
   work->changed.notify_one();
-  Places& all = places();
-  std::lock_guard<std::mutex> lock(all.mutex);
-  --all.taken;
-  all.changed.notify_all();
+  give_place_back();
 }
 
 bool take_place(const std::function<bool()>& goes_on) {
@@ -77,12 +76,6 @@ bool take_place(const std::function<bool()>& goes_on) {
   }
   ++all.taken;
   return true;
-}
-
-void give_place_back() {
-  Places& all = places();
-  std::lock_guard<std::mutex> lock(all.mutex);
-  --all.taken;
 }
 
 [[noreturn]] void no_thread() {

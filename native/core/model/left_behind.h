@@ -1,6 +1,6 @@
 // Work that cannot be stopped, on a thread that can be left behind: whoever waits for it, and for
 // whatever waits in turn, goes on. So the work owns all that it uses. A few at a time, in the whole
-// process; at the process's end they are waited for, since they use what is taken down then.
+// process, which does not wait for them at its end.
 #pragma once
 
 #include <cstddef>
