@@ -29,15 +29,11 @@ import { TextGrammar } from "./text-grammar.js";
 import type { TextLanguages } from "./text-languages.js";
 import type { Unchecked, Values } from "./values.js";
 
-export interface ValueGrammarParts {
-  readonly formulas: Formulas;
-  readonly conjunctions: Conjunctions;
-  readonly evaluator: Evaluator;
-  readonly texts: TextLanguages;
-  readonly rules: GrammarRules;
-  readonly layout: Layout;
-  readonly closed: boolean;
-}
+/** What a `ValueGrammar` is given; the rest of `Values` it is itself. */
+export type ValueGrammarParts = Pick<
+  Values,
+  "formulas" | "conjunctions" | "evaluator" | "texts" | "rules" | "layout" | "closed"
+>;
 
 const MAX_GOALS = 20_000;
 const MAX_UNITED_STATES = 500;

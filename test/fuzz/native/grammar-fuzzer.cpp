@@ -4,27 +4,19 @@
 #include <fuzzer/FuzzedDataProvider.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "core/backend.h"
 #include "core/error.h"
 #include "core/grammar_filter.h"
 #include "core/grammar_source.h"
-#include "core/model.h"
+#include "demo_vocabulary.h"
 #include "property.h"
 
 namespace {
 
 constexpr int kRules = 4;
 constexpr int kTokens = 4;
-
-std::shared_ptr<cria::Model>& model() {
-  static std::shared_ptr<cria::Model> loaded;
-  return loaded;
-}
 
 // Writes rules that llama.cpp takes. It refuses left recursion, and repetitions of what may be
 // empty: so rules name later ones, or any behind a character, and only what is not empty is
@@ -165,19 +157,8 @@ cria::Tokens asked_one_by_one(cria::GrammarFilter filter, int32_t vocabulary) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerInitialize(int* /*argc*/, char*** /*argv*/) {
-  const char* path = std::getenv("CRIA_TEST_MODEL");
-  DEMAND(path != nullptr);
-  cria::backend::start();
-  cria::ModelOptions options;
-  options.path = path;
-  options.vocab_only = true;
-  model() = cria::Model::load(options, [](float) { return true; });
-  return 0;
-}
-
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const cria::Vocabulary& vocabulary = model()->vocabulary();
+  const cria::Vocabulary& vocabulary = fuzz::demo_vocabulary();
   const std::string text(reinterpret_cast<const char*>(data), size);
   const cria::GrammarSource source(text, vocabulary);
   for (const llama_token token : source.named)

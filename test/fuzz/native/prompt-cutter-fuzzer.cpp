@@ -2,25 +2,17 @@
 // token is made of it. On the demo model's vocabulary ($CRIA_TEST_MODEL).
 #include <fuzzer/FuzzedDataProvider.h>
 
-#include <cstdlib>
-#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
 
-#include "core/backend.h"
 #include "core/control_texts.h"
-#include "core/model.h"
 #include "core/placeholders.h"
 #include "core/prompt_cutter.h"
+#include "demo_vocabulary.h"
 #include "property.h"
 
 namespace {
-
-std::shared_ptr<cria::Model>& model() {
-  static std::shared_ptr<cria::Model> loaded;
-  return loaded;
-}
 
 // Any bytes, with the texts of control tokens and their halves among them.
 std::string text_of(FuzzedDataProvider& input, const std::vector<std::string>& controls) {
@@ -39,19 +31,8 @@ std::string text_of(FuzzedDataProvider& input, const std::vector<std::string>& c
 
 }  // namespace
 
-extern "C" int LLVMFuzzerInitialize(int* /*argc*/, char*** /*argv*/) {
-  const char* path = std::getenv("CRIA_TEST_MODEL");
-  DEMAND(path != nullptr);
-  cria::backend::start();
-  cria::ModelOptions options;
-  options.path = path;
-  options.vocab_only = true;
-  model() = cria::Model::load(options, [](float) { return true; });
-  return 0;
-}
-
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const cria::Vocabulary& vocabulary = model()->vocabulary();
+  static const cria::Vocabulary& vocabulary = fuzz::demo_vocabulary();
   static const cria::ControlTexts controls(vocabulary, "<|start_header_id|><|eot_id|>");
   static const std::vector<std::string> spelled = [] {
     std::vector<std::string> texts;
