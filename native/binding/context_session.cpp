@@ -86,7 +86,7 @@ void ContextSession::submit(const std::shared_ptr<Command>& command) {
 
 // Its last news will come, and the process lives until then.
 void ContextSession::expect(const std::shared_ptr<Order>& order) {
-  if (state_ == State::kBroken) throw Error(code::kInternal, breakdown_.message);
+  if (state_ == State::kBroken) throw Error(breakdown_.code.c_str(), breakdown_.message);
   if (state_ != State::kOpen) throw Error(code::kDisposed, kDisposedMessage);
   if (!pending_.emplace(order->id, order).second) {
     throw Error(code::kInvalidArgument, "Expected an `id` that is not in use.");
@@ -165,7 +165,8 @@ void ContextSession::closed(Napi::Env env) {
   const std::shared_ptr<ContextSession> self =
       shared_from_this();  // until the end of this function
   Failure failure{code::kDisposed, "The context was disposed during the generation."};
-  if (context_->breakdown()) failure = breakdown_ = *context_->breakdown();
+  if (context_->breakdown())
+    failure = breakdown_ = *context_->breakdown();  // for good: see expect()
   state_ = state_ == State::kOpen ? State::kBroken : State::kClosed;
   deliver(env);
   std::vector<News> unanswered;

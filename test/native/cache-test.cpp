@@ -100,18 +100,10 @@ std::vector<float> alone(const Tokens& tokens, const std::vector<size_t>& border
   return logits;
 }
 
-float distance(const std::vector<float>& a, const std::vector<float>& b) {
-  CHECK_EQ(a.size(), b.size());
-  float largest = 0;
-  for (size_t i = 0; i < a.size(); ++i)
-    largest = std::max(largest, std::abs(a[i] - b[i]));
-  return largest;
-}
-
 // Bit for bit in a stream of its own; in a pool, but for the order of sums.
 void check_logits(const std::vector<float>& got, const std::vector<float>& expected,
                   const Shape& shape) {
-  CHECK(distance(got, expected) <= (shape.shared ? demo::kNearTie : 0.0F));
+  CHECK(demo::distance(got, expected) <= (shape.shared ? demo::kNearTie : 0.0F));
 }
 
 }  // namespace
@@ -150,7 +142,8 @@ TEST(a_slot_whose_tokens_mostly_stay_is_used_itself) {
     CHECK_EQ(rig.positions(slot), 90);
     const std::vector<float> logits = rig.fill(slot, wanted);
     // What stays was evaluated in a larger piece.
-    if (!shape.rounds) CHECK(distance(logits, alone(wanted, {90, 98}, shape)) <= demo::kNearTie);
+    if (!shape.rounds)
+      CHECK(demo::distance(logits, alone(wanted, {90, 98}, shape)) <= demo::kNearTie);
   });
 }
 

@@ -5,6 +5,7 @@
 #include <llama.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iterator>
 #include <limits>
@@ -29,6 +30,15 @@ using cria::Tokens;
 // multiplied with to 8 bits, flash attention keys and values to 16, and both carry the last bit of
 // a sum on to logits that differ by 1. What is compared there has to be equal.
 constexpr float kNearTie = 1e-3F;
+
+// Between two rows of logits, or two vectors: the largest of any element.
+inline float distance(const std::vector<float>& a, const std::vector<float>& b) {
+  CHECK_EQ(a.size(), b.size());
+  float largest = 0;
+  for (size_t i = 0; i < a.size(); ++i)
+    largest = std::max(largest, std::abs(a[i] - b[i]));
+  return largest;
+}
 
 inline std::shared_ptr<cria::Model>& model() {
   static std::shared_ptr<cria::Model> loaded;

@@ -66,14 +66,6 @@ std::vector<std::vector<float>> embed_all(Client& client, const std::vector<std:
   return vectors;
 }
 
-float distance(const std::vector<float>& a, const std::vector<float>& b) {
-  CHECK_EQ(a.size(), b.size());
-  float largest = 0;
-  for (size_t i = 0; i < a.size(); ++i)
-    largest = std::max(largest, std::abs(a[i] - b[i]));
-  return largest;
-}
-
 void check_together_as_alone(enum llama_pooling_type pooling) {
   const demo::Unrounded model;
   const std::vector<std::string> all = texts(12);
@@ -86,8 +78,8 @@ void check_together_as_alone(enum llama_pooling_type pooling) {
   const auto in_pieces = embed_all(pieces, all);
   for (size_t i = 0; i < all.size(); ++i) {
     const std::vector<float> vector = embed(alone, all[i]);
-    CHECK(distance(vectors[i], vector) < kNear);
-    CHECK(distance(in_pieces[i], vector) < kNear);
+    CHECK(demo::distance(vectors[i], vector) < kNear);
+    CHECK(demo::distance(in_pieces[i], vector) < kNear);
   }
 }
 
@@ -160,7 +152,7 @@ TEST(what_is_cancelled_ends_and_its_neighbours_do_not_feel_it) {
     long_one->cancelled.store(true);
     client.context().interrupt();
     client.read_to_end({id, id + 1});
-    CHECK(distance(*client.stories[id + 1].answer->values, before) < kNear);
+    CHECK(demo::distance(*client.stories[id + 1].answer->values, before) < kNear);
   }
 }
 
