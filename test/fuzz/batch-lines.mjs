@@ -1,14 +1,12 @@
 // Files of requests whose lines are anything: each line that is not empty has one result, in its form,
 // and the run ends.
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { Model, runBatch } from "../../dist/index.js";
-import { demandCode, fuzz, MODEL } from "./runner.mjs";
+import { demandCode, folder, fuzz, MODEL } from "./runner.mjs";
 
 const model = await Model.load(MODEL);
-const folder = await mkdtemp(join(tmpdir(), "cria-fuzz-"));
 const [input, output] = [join(folder, "input.jsonl"), join(folder, "output.jsonl")];
 
 const id = fc.oneof(fc.constantFrom("a", "b", "", null), fc.string(), fc.integer());
@@ -125,4 +123,3 @@ await fuzz([
   },
 ]);
 await model.dispose();
-await rm(folder, { recursive: true });

@@ -1,6 +1,5 @@
 // Every public function, with arguments and options of any kind: a coded error, or a result that
 // works. Values are made anew in each run.
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import {
@@ -21,7 +20,7 @@ import {
   ToolCallParser,
 } from "../../dist/index.js";
 import { hostile, mostly, optionsOf, Trap } from "./hostile-values.mjs";
-import { demandCode, fuzz, MODEL, REASON } from "./runner.mjs";
+import { demandCode, folder, fuzz, MODEL, REASON } from "./runner.mjs";
 
 const model = await Model.load(MODEL);
 const small = { contextSize: 64, threads: 1, batchSize: 64 };
@@ -223,7 +222,7 @@ const BATCH = {
       () => [],
     ),
   ),
-  output: mostly(() => join(tmpdir(), `cria-fuzz-${process.pid}.jsonl`)),
+  output: mostly(() => join(folder, "output.jsonl")),
   format: is("jsonl", "text"),
   resume: is(true, false),
   overwrite: is(true, true, false),

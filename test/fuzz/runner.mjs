@@ -2,6 +2,9 @@
 // is told to it before it begins, so that a crash or a hang has a number to repeat it by.
 //
 //   node test/fuzz/NAME.mjs [--seed N] [--runs N | --seconds N] [--only TARGET [--path P]]
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import fc from "fast-check";
@@ -18,9 +21,17 @@ const { values } = parseArgs({
   },
 });
 
-export const MODEL =
-  process.env.CRIA_TEST_MODEL ||
-  fileURLToPath(new URL("../../models/cria-demo.gguf", import.meta.url));
+export const MODEL = process.env.CRIA_TEST_MODEL
+  ? resolve(process.env.CRIA_TEST_MODEL)
+  : fileURLToPath(new URL("../../models/cria-demo.gguf", import.meta.url));
+
+/** Any text may be the name of an output: it is then one in here, not in whoever's folder. */
+export const folder = mkdtempSync(join(tmpdir(), "cria-fuzz-"));
+process.chdir(folder);
+process.on("exit", () => {
+  process.chdir(tmpdir());
+  rmSync(folder, { recursive: true });
+});
 
 /** Signals are aborted with it: a rejection with it is in order. */
 export const REASON = new Error("the reason of an abort");

@@ -1,15 +1,13 @@
 // Saved sequences with bytes changed, cut off or put in, some of them with a checksum that is right
 // again: restored or refused with a code, and the sequence works afterwards.
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { Model, Sampler } from "../../dist/index.js";
-import { demandCode, fuzz, MODEL } from "./runner.mjs";
+import { demandCode, folder, fuzz, MODEL } from "./runner.mjs";
 
 const model = await Model.load(MODEL);
 const context = await model.createContext({ contextSize: 64, threads: 1 });
-const folder = await mkdtemp(join(tmpdir(), "cria-fuzz-"));
 const path = join(folder, "state");
 const sequence = await context.createSequence();
 const sampler = Sampler.greedy();
@@ -105,4 +103,3 @@ await fuzz([
   },
 ]);
 await model.dispose();
-await rm(folder, { recursive: true });
