@@ -31,13 +31,13 @@ const common = {
 
 /** What is compared with llama.cpp's own results, or with cria's under other circumstances. */
 const exactness = [
-  "embed",
-  "exactness",
-  "greedy",
-  "logprobs",
-  "sampler-reference",
-  "score",
-  "sequence",
+  "context/sequence",
+  "embedding/embed",
+  "generation/exactness",
+  "generation/greedy",
+  "generation/logprobs",
+  "generation/score",
+  "sampling/sampler-reference",
 ];
 
 const native = {

@@ -1,11 +1,3 @@
-export { type Device, type EngineInfo, engineInfo, listDevices, setLogHandler } from "./backend.js";
-export type {
-  BatchChatCompletion,
-  BatchCompletion,
-  BatchEmbeddings,
-  BatchModeration,
-} from "./batch/bodies.js";
-export { runBatch } from "./batch/run-batch.js";
 export type {
   BatchFormat,
   BatchLineError,
@@ -14,25 +6,32 @@ export type {
   BatchSummary,
   RunBatchOptions,
   SequencesMeasured,
-} from "./batch/types.js";
-export type { BuiltinTool } from "./chat/llama-3.js";
-export type { ChatGuard, Moderator } from "./chat/moderation.js";
-export type { ChatFormatName } from "./chat/recognise.js";
+} from "./batch/batch-types.js";
+export type {
+  BatchChatCompletion,
+  BatchCompletion,
+  BatchEmbeddings,
+  BatchModeration,
+} from "./batch/output/bodies.js";
+export { runBatch } from "./batch/run-batch.js";
+export { ChatSession } from "./chat/chat-session.js";
+export type { BuiltinTool } from "./chat/formats/llama-3.js";
+export type { ChatFormatName } from "./chat/formats/recognise-format.js";
+export type { ChatGuard, Moderator } from "./chat/moderated/moderation.js";
 export {
   type RenderChatAsyncOptions,
   type RenderChatOptions,
   renderChat,
   renderChatAsync,
-} from "./chat/render.js";
-export { ChatSession } from "./chat/session.js";
+} from "./chat/render-chat.js";
 export type { ChatSessionOptions, ChatTurnOptions } from "./chat/session-options.js";
 export type { ToolDefinitionInput } from "./chat/tool-definitions.js";
 export type { ChatEvent, ChatTurn, ChatTurnResult } from "./chat/turn.js";
-export { Context, type ContextStats } from "./context.js";
-export type { CacheType, ContextOptions, Pooling } from "./context-options.js";
-export type { EmbedOptions, EmbedResult, RankOptions } from "./embed.js";
-export { CriaError, type CriaErrorCode } from "./errors.js";
-export type { BatchRequest, BatchResult, GenerateManyOptions } from "./generate-many.js";
+export { Context, type ContextStats } from "./context/context.js";
+export type { CacheType, ContextOptions } from "./context/context-options.js";
+export { type EvaluateOptions, Sequence } from "./context/sequence.js";
+export type { EmbedOptions, EmbedResult, Pooling, RankOptions } from "./embedding/embed.js";
+export type { BatchRequest, BatchResult, GenerateManyOptions } from "./generation/generate-many.js";
 export type {
   CachePrompt,
   GenerateOptions,
@@ -41,57 +40,32 @@ export type {
   GenerationResult,
   GenerationTimings,
   GenerationUsage,
-} from "./generation.js";
-export { type GbnfOptions, Grammar, type JsonSchemaOptions } from "./grammar.js";
-export {
-  type GuardConversation,
-  type GuardResult,
-  LlamaGuard,
-  type ModerateOptions,
-} from "./guard/llama-guard.js";
-export { renderGuardPrompt } from "./guard/prompt.js";
+} from "./generation/generation.js";
+export type { TokenLogprob, TokenLogprobs } from "./generation/logprobs.js";
+export type { ScoreOptions } from "./generation/score.js";
+export { renderGuardPrompt } from "./guard/guard-prompt.js";
 export {
   type GuardCategory,
   type GuardOptions,
   type GuardVariant,
   type GuardVerdict,
   LLAMA_GUARD_3_CATEGORIES,
-} from "./guard/types.js";
-export { parseGuardVerdict } from "./guard/verdict.js";
-export type { TokenLogprob, TokenLogprobs } from "./logprobs.js";
+} from "./guard/guard-types.js";
+export { parseGuardVerdict } from "./guard/guard-verdict.js";
+export {
+  type GuardConversation,
+  type GuardResult,
+  LlamaGuard,
+  type ModerateOptions,
+} from "./guard/llama-guard.js";
+export { CriaError, type CriaErrorCode } from "./internal/errors.js";
+export type { Flavour, LogLevel, StopReason } from "./internal/native.js";
 export type {
   ChatMessage,
   ChatMessageInput,
   TextPart,
   ToolCallInput,
 } from "./messages/messages.js";
-export {
-  type DetokenizeOptions,
-  Model,
-  type SpecialTokens,
-  type TokenizeAsyncOptions,
-  type TokenizeOptions,
-} from "./model.js";
-export type { LoadModelOptions, ModelLoadOptions } from "./model-options.js";
-export type { Flavour, LogLevel, StopReason } from "./native.js";
-export { type Prompt, type PromptInput, type PromptSegment, promptToString } from "./prompt.js";
-export {
-  type AdaptiveP,
-  type Dry,
-  type DynamicTemperature,
-  type Mirostat,
-  type Penalties,
-  Sampler,
-  type SamplerOptions,
-  type Xtc,
-} from "./sampler.js";
-export type { LogitBias, SamplerStep } from "./sampler-step.js";
-export type { ScoreOptions } from "./score.js";
-export { type EvaluateOptions, Sequence } from "./sequence.js";
-export type { Tokens } from "./tokens.js";
-export { defineTool, type Tool, type ToolContext, type ToolOptions } from "./tools/define.js";
-export type { InferArguments, StandardSchema } from "./tools/infer.js";
-export { parseToolCalls, ToolCallParser } from "./tools/parser.js";
 export type {
   FinishToolParserOptions,
   ParsedToolCall,
@@ -101,4 +75,42 @@ export type {
   ToolChoice,
   ToolDefinition,
   ToolParserEvent,
-} from "./tools/types.js";
+} from "./messages/tool-types.js";
+export {
+  type Device,
+  type EngineInfo,
+  engineInfo,
+  listDevices,
+  setLogHandler,
+} from "./model/devices.js";
+export type {
+  DetokenizeOptions,
+  LoadedModel,
+  SpecialTokens,
+  TokenizeAsyncOptions,
+  TokenizeOptions,
+} from "./model/loaded-model.js";
+export { Model } from "./model/model.js";
+export type { LoadModelOptions, ModelLoadOptions } from "./model/model-options.js";
+export {
+  type Prompt,
+  type PromptInput,
+  type PromptSegment,
+  promptToString,
+} from "./model/prompt.js";
+export type { Tokens } from "./model/tokens.js";
+export { type GbnfOptions, Grammar, type JsonSchemaOptions } from "./sampling/grammar.js";
+export {
+  type AdaptiveP,
+  type Dry,
+  type DynamicTemperature,
+  type Mirostat,
+  type Penalties,
+  Sampler,
+  type SamplerOptions,
+  type Xtc,
+} from "./sampling/sampler.js";
+export type { LogitBias, SamplerStep } from "./sampling/sampler-step.js";
+export { defineTool, type Tool, type ToolContext, type ToolOptions } from "./tools/define-tool.js";
+export type { InferArguments, StandardSchema } from "./tools/infer-arguments.js";
+export { parseToolCalls, ToolCallParser } from "./tools/parser/tool-call-parser.js";

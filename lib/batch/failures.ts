@@ -1,4 +1,4 @@
-import { CriaError, messageOf } from "../errors.js";
+import { CriaError, messageOf } from "../internal/errors.js";
 
 /** An input that cannot be read, or not to its end: not the caller's mistake in a call. */
 export function unreadableInput(path: string, error: unknown): Error {

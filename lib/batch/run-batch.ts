@@ -1,13 +1,9 @@
 import { types } from "node:util";
-import { abortReason } from "../abort.js";
 import { readTurnOptions } from "../chat/session-options.js";
 import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
-import type { ContextOptions } from "../context-options.js";
-import { expected, invalid } from "../errors.js";
-import { readGuardOptions } from "../guard/policy.js";
-import { jsonText } from "../messages/json.js";
-import { guarded } from "../messages/messages.js";
-import type { Model } from "../model.js";
+import type { ContextOptions } from "../context/context-options.js";
+import { readGuardOptions } from "../guard/guard-policy.js";
+import { abortReason } from "../internal/abort.js";
 import {
   abortSignal,
   boolean,
@@ -22,17 +18,22 @@ import {
   readOptions,
   string,
   unreadable,
-} from "../options.js";
-import { recommendedSampler } from "../sampler.js";
-import { isTool } from "../tools/define.js";
+} from "../internal/checks.js";
+import { expected, invalid } from "../internal/errors.js";
+import { jsonText } from "../internal/json-text.js";
+import { guarded } from "../messages/messages.js";
+import type { Model } from "../model/model.js";
+import { recommendedSampler } from "../sampling/sampler.js";
+import { isTool } from "../tools/define-tool.js";
 import { responseSchemaOf } from "../tools/response-schema.js";
-import type { BatchEngine } from "./engine.js";
-import type { RunDefaults } from "./generate.js";
-import { IdTable } from "./ids.js";
-import { ModelEngine, nameOf } from "./model-engine.js";
-import { Output } from "./output.js";
-import { openInput } from "./reader.js";
-import { Run } from "./run.js";
+import { Run } from "./batch-run.js";
+import type { BatchSummary, RunBatchOptions, RunOptions } from "./batch-types.js";
+import type { BatchEngine } from "./engine/batch-engine.js";
+import type { RunDefaults } from "./engine/generator.js";
+import { ModelEngine, nameOf } from "./engine/model-engine.js";
+import { IdTable } from "./input/custom-ids.js";
+import { openInput } from "./input/line-source.js";
+import { Output } from "./output/batch-output.js";
 import {
   contextSettings,
   digestOf,
@@ -41,8 +42,7 @@ import {
   type Settings,
   settingsOf,
   under,
-} from "./settings.js";
-import type { BatchSummary, RunBatchOptions, RunOptions } from "./types.js";
+} from "./output/batch-settings.js";
 
 const RUN: readonly (keyof RunOptions)[] = [
   ...(["input", "output", "format", "resume", "overwrite", "ordered", "limit", "seed"] as const),

@@ -1,4 +1,4 @@
-import type { Lane, PreparedRequest } from "./engine.js";
+import type { Lane, PreparedRequest } from "./engine/batch-engine.js";
 
 /** A request that waits for its turn. */
 export interface Waiting {

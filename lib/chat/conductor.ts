@@ -1,18 +1,18 @@
-import type { Context } from "../context.js";
-import type { GenerationResult, GenerationUsage } from "../generation.js";
-import type { Grammar } from "../grammar.js";
-import type { GuardVerdict } from "../guard/types.js";
+import type { Context } from "../context/context.js";
+import type { GenerationResult, GenerationUsage } from "../generation/generation.js";
+import type { GuardVerdict } from "../guard/guard-types.js";
 import type { RenderableMessage, Reply } from "../messages/messages.js";
 import type { UnpairedMessage } from "../messages/pairing.js";
-import { recommendedSampler, type Sampler } from "../sampler.js";
-import type { ParsedToolCall, ToolChoice } from "../tools/types.js";
-import { type AnswerReader, readerOf } from "./answer.js";
-import { fitPrompt } from "./fit.js";
-import { Gate } from "./gate.js";
-import { countCalls, type SessionHistory, shown } from "./history.js";
-import { Moderation } from "./moderation.js";
+import type { ParsedToolCall, ToolChoice } from "../messages/tool-types.js";
+import type { Grammar } from "../sampling/grammar.js";
+import { recommendedSampler, type Sampler } from "../sampling/sampler.js";
+import { type AnswerReader, readerOf } from "./answer-reader.js";
+import { fitPrompt } from "./fit-history.js";
+import { Gate } from "./moderated/gate.js";
+import { Moderation } from "./moderated/moderation.js";
+import { countCalls, type SessionHistory, shown } from "./session-history.js";
 import type { CheckedTurnOptions } from "./session-options.js";
-import { carryOut, withdraw } from "./tool-calls.js";
+import { carryOut, withdraw } from "./tool-execution.js";
 import type { ChatTurnResult, RunningTurn } from "./turn.js";
 
 /** Of the context, left for the answer where `maxTokens` does not say how much. */

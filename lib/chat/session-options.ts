@@ -1,15 +1,6 @@
 import { types } from "node:util";
-import { CriaError, invalid } from "../errors.js";
-import { nativeGenerateOptions } from "../generate-options.js";
-import type { GenerateOptions } from "../generation.js";
-import { jsonText } from "../messages/json.js";
-import {
-  type ChatMessageInput,
-  guarded,
-  messageSteps,
-  readMessages,
-} from "../messages/messages.js";
-import type { Model } from "../model.js";
+import { nativeGenerateOptions } from "../generation/generate-options.js";
+import type { GenerateOptions } from "../generation/generation.js";
 import {
   boolean,
   integer,
@@ -19,14 +10,23 @@ import {
   oneOf,
   readOptions,
   string,
-} from "../options.js";
-import { Sampler } from "../sampler.js";
-import { copyOfSchema, type Tool } from "../tools/define.js";
+} from "../internal/checks.js";
+import { CriaError, invalid } from "../internal/errors.js";
+import { jsonText } from "../internal/json-text.js";
+import {
+  type ChatMessageInput,
+  guarded,
+  messageSteps,
+  readMessages,
+} from "../messages/messages.js";
+import type { ToolChoice } from "../messages/tool-types.js";
+import type { LoadedModel } from "../model/loaded-model.js";
+import { Sampler } from "../sampling/sampler.js";
+import { copyOfSchema, type Tool } from "../tools/define-tool.js";
 import { responseSchemaOf } from "../tools/response-schema.js";
-import type { ToolChoice } from "../tools/types.js";
-import type { GivenHistory } from "./history.js";
-import { type ChatGuard, type Moderator, readGuard } from "./moderation.js";
-import { type ChatRenderer, chatRenderer, type RenderChatOptions } from "./render.js";
+import { type ChatGuard, type Moderator, readGuard } from "./moderated/moderation.js";
+import { type ChatRenderer, chatRenderer, type RenderChatOptions } from "./render-chat.js";
+import type { GivenHistory } from "./session-history.js";
 import type { ToolDefinitionInput } from "./tool-definitions.js";
 import { knownTool, toolSetOf } from "./tool-sets.js";
 
@@ -161,7 +161,7 @@ function readTools(tools: ChatTurnOptions["tools"]): Tool[] {
 export function readTurnOptions(
   session: ChatTurnOptions,
   own: ChatTurnOptions | undefined,
-  model: Model,
+  model: LoadedModel,
 ): CheckedTurnOptions {
   const o = { ...session, ...readOptions(own, "options", TURN) };
   const { maxToolRounds = 8, constrainTools = true } = o;

@@ -1,4 +1,4 @@
-import type { Model } from "../model.js";
+import type { LoadedModel } from "../model/loaded-model.js";
 
 /** Texts that are tokenized at a time. */
 const TOGETHER = 64;
@@ -8,11 +8,11 @@ const KEPT = 2000;
 
 /** How many tokens texts have, each tokenized once and off the JS thread. */
 export class TokenCounts {
-  readonly #model: Pick<Model, "tokenizeAsync">;
+  readonly #model: Pick<LoadedModel, "tokenizeAsync">;
   #recent = new Map<string, number>();
   #older = new Map<string, number>();
 
-  constructor(model: Pick<Model, "tokenizeAsync">) {
+  constructor(model: Pick<LoadedModel, "tokenizeAsync">) {
     this.#model = model;
   }
 

@@ -1,7 +1,7 @@
-import { CriaError, expected, invalid } from "../errors.js";
-import { isObject, jsonText } from "../messages/json.js";
-import { list } from "../options.js";
-import type { ToolDefinition, ToolDefinitionInput } from "../tools/types.js";
+import { list } from "../internal/checks.js";
+import { CriaError, expected, invalid } from "../internal/errors.js";
+import { isObject, jsonText } from "../internal/json-text.js";
+import type { ToolDefinition, ToolDefinitionInput } from "../messages/tool-types.js";
 import { isSetDefinitions } from "./tool-sets.js";
 
 export type { ToolDefinitionInput };

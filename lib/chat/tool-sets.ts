@@ -1,6 +1,6 @@
-import { isPlainObject } from "../options.js";
-import { isTool, type Tool, toolOf } from "../tools/define.js";
-import type { ToolDefinition } from "../tools/types.js";
+import { isPlainObject } from "../internal/checks.js";
+import type { ToolDefinition } from "../messages/tool-types.js";
+import { isTool, type Tool, toolOf } from "../tools/define-tool.js";
 
 /** Tools that are given together: one object for all turns, so that what is made of them is found again. */
 export interface ToolSet {

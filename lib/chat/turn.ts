@@ -1,9 +1,9 @@
-import { abortReason, untilAborted, watchSignal } from "../abort.js";
-import { Channel } from "../channel.js";
-import type { GenerationResult, GenerationUsage } from "../generation.js";
-import type { GuardVerdict } from "../guard/types.js";
+import type { GenerationResult, GenerationUsage } from "../generation/generation.js";
+import type { GuardVerdict } from "../guard/guard-types.js";
+import { abortReason, untilAborted, watchSignal } from "../internal/abort.js";
+import { Channel } from "../internal/channel.js";
 import type { ChatMessage } from "../messages/messages.js";
-import type { ParsedToolCall } from "../tools/types.js";
+import type { ParsedToolCall } from "../messages/tool-types.js";
 
 /** What happens in a turn, in order. */
 export type ChatEvent =

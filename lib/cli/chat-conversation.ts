@@ -1,14 +1,14 @@
-import { renderChatAsync } from "../chat/render.js";
-import { ChatSession } from "../chat/session.js";
+import { ChatSession } from "../chat/chat-session.js";
+import { renderChatAsync } from "../chat/render-chat.js";
 import type { ChatTurnOptions } from "../chat/session-options.js";
 import type { ChatTurn } from "../chat/turn.js";
-import type { Context } from "../context.js";
-import { CriaError } from "../errors.js";
-import type { GenerateOptions } from "../generation.js";
+import type { Context } from "../context/context.js";
+import type { GenerateOptions } from "../generation/generation.js";
 import type { LlamaGuard } from "../guard/llama-guard.js";
+import { CriaError } from "../internal/errors.js";
 import type { ChatMessageInput } from "../messages/messages.js";
-import type { Tool } from "../tools/define.js";
-import { readConversation, writeConversation } from "./chat-file.js";
+import type { Tool } from "../tools/define-tool.js";
+import { readConversation, writeConversation } from "./conversation-file.js";
 
 export interface ConversationOptions {
   readonly generate: GenerateOptions;

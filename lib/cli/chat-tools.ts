@@ -1,10 +1,10 @@
 import { access } from "node:fs/promises";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { CriaError, expected } from "../errors.js";
-import { isPlainObject } from "../options.js";
-import { defineTool, isTool, type Tool, type ToolOptions } from "../tools/define.js";
-import { visible } from "./visible.js";
+import { isPlainObject } from "../internal/checks.js";
+import { CriaError, expected } from "../internal/errors.js";
+import { defineTool, isTool, type Tool, type ToolOptions } from "../tools/define-tool.js";
+import { visible } from "./terminal/visible.js";
 
 /**
  * The tools that a module exports as its default or as `tools`: of `defineTool`, as it takes them, or in

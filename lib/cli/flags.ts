@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { GenerateOptions } from "../generation.js";
-import { Grammar } from "../grammar.js";
-import type { Model } from "../model.js";
-import { MAX_INT32, MAX_UINT32 } from "../options.js";
-import { recommendedSampler, type SamplerOptions } from "../sampler.js";
-import { TEMPERATURE_MAX } from "../sampler-step.js";
+import type { GenerateOptions } from "../generation/generation.js";
+import { MAX_INT32, MAX_UINT32 } from "../internal/checks.js";
+import type { LoadedModel } from "../model/loaded-model.js";
+import { Grammar } from "../sampling/grammar.js";
+import { recommendedSampler, type SamplerOptions } from "../sampling/sampler.js";
+import { TEMPERATURE_MAX } from "../sampling/sampler-step.js";
 
 export interface CommonFlags {
   quiet?: boolean;
@@ -89,7 +89,7 @@ export async function samplingOf(flags: SamplingFlags): Promise<SamplerOptions> 
 export function generateOptionsOf(
   flags: SamplingFlags,
   sampling: SamplerOptions,
-  model: Model,
+  model: LoadedModel,
 ): GenerateOptions {
   const sampler = recommendedSampler(model.metadata).with(sampling);
   return given({ sampler, maxTokens: flags.maxTokens, stop: flags.stop });

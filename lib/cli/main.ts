@@ -1,18 +1,18 @@
 #!/usr/bin/env node
 import { createRequire } from "node:module";
 import { Command } from "commander";
-import { setLogHandler } from "../backend.js";
-import { addBatchCommand } from "./batch.js";
-import { addChatCommand } from "./chat.js";
-import { addDevicesCommand } from "./devices.js";
-import { reportFailure } from "./failure.js";
-import { addGenerateCommand } from "./generate.js";
-import { addInfoCommand } from "./info.js";
-import { takeInterrupts } from "./interrupt.js";
-import { addModerateCommand } from "./moderate.js";
-import { exitOnBrokenOutput } from "./terminal.js";
+import { setLogHandler } from "../model/devices.js";
+import { addBatchCommand } from "./batch-command.js";
+import { addChatCommand } from "./chat-command.js";
+import { addDevicesCommand } from "./devices-command.js";
+import { addGenerateCommand } from "./generate-command.js";
+import { addInfoCommand } from "./info-command.js";
+import { addModerateCommand } from "./moderate-command.js";
+import { reportFailure } from "./report-failure.js";
+import { takeInterrupts } from "./terminal/interrupt.js";
+import { exitOnBrokenOutput } from "./terminal/terminal.js";
 
-const { version } = createRequire(import.meta.url)("cria/package.json") as { version: string };
+const { version } = createRequire(__filename)("cria/package.json") as { version: string };
 
 exitOnBrokenOutput();
 takeInterrupts();
@@ -45,8 +45,6 @@ addModerateCommand(program);
 addInfoCommand(program);
 addDevicesCommand(program);
 
-try {
-  await program.parseAsync();
-} catch (error) {
+program.parseAsync().catch((error) => {
   process.exitCode = reportFailure(error);
-}
+});

@@ -1,7 +1,7 @@
 import type { GuardConversation } from "../guard/llama-guard.js";
-import type { Line } from "../lines.js";
-import { isPlainObject } from "../options.js";
-import { visible } from "./visible.js";
+import { isPlainObject } from "../internal/checks.js";
+import type { Line } from "../internal/lines.js";
+import { visible } from "./terminal/visible.js";
 
 /** What a conversation is found again by: its line and its own name, as far as it has them. */
 export interface Label {

@@ -1,14 +1,14 @@
-import type { Context } from "../context.js";
-import { CriaError } from "../errors.js";
-import { Grammar } from "../grammar.js";
-import type { Model } from "../model.js";
-import type { Prompt } from "../prompt.js";
-import { Sampler } from "../sampler.js";
-import type { GuardTurn } from "./conversation.js";
-import type { GuardPolicy } from "./policy.js";
-import { guardPrompt } from "./prompt.js";
-import type { GuardVerdict } from "./types.js";
-import { readVerdict } from "./verdict.js";
+import type { Context } from "../context/context.js";
+import { CriaError } from "../internal/errors.js";
+import type { LoadedModel } from "../model/loaded-model.js";
+import type { Prompt } from "../model/prompt.js";
+import { Grammar } from "../sampling/grammar.js";
+import { Sampler } from "../sampling/sampler.js";
+import type { GuardTurn } from "./guard-conversation.js";
+import type { GuardPolicy } from "./guard-policy.js";
+import { guardPrompt } from "./guard-prompt.js";
+import type { GuardVerdict } from "./guard-types.js";
+import { readVerdict } from "./guard-verdict.js";
 
 /** What the model says before its verdict, in one token. */
 const BLANK_LINE = { text: "\n\n" };
@@ -115,7 +115,7 @@ export function unsafeShare([safe = Number.NaN, unsafe = Number.NaN]: ArrayLike<
 }
 
 /** In a vocabulary where a word is several tokens the first ones tell the two apart as well. */
-function firstTokens(model: Model): number[] {
+function firstTokens(model: LoadedModel): number[] {
   const [safe, unsafe] = ["safe", "unsafe"].map((word) => model.tokenize(word)[0]);
   if (safe !== undefined && unsafe !== undefined && safe !== unsafe) return [safe, unsafe];
   throw new CriaError(
@@ -125,7 +125,7 @@ function firstTokens(model: Model): number[] {
   );
 }
 
-function checkControls(model: Model, prompt: Prompt): void {
+function checkControls(model: LoadedModel, prompt: Prompt): void {
   for (const segment of prompt) {
     if (!("control" in segment) || model.tokenId(segment.control) !== null) continue;
     throw new CriaError(

@@ -1,16 +1,15 @@
-import type { Context } from "../context.js";
-import { disposedError, expected } from "../errors.js";
-import { inTurns } from "../internal/turns.js";
-import { isMarked, mark } from "../marker.js";
+import type { Context } from "../context/context.js";
+import { abortSignal, boolean, readOptions } from "../internal/checks.js";
+import { disposedError, expected } from "../internal/errors.js";
+import { inTurns } from "../internal/steps.js";
+import { type Outcome, opener, Windowed, windowWidth } from "../internal/windowed.js";
 import type { ChatMessageInput } from "../messages/messages.js";
-import { abortSignal, boolean, readOptions } from "../options.js";
-import { type Outcome, opener, Windowed, windowWidth } from "../windowed.js";
-import { conversationSteps, type GuardTurn } from "./conversation.js";
-import { fitTurns, pieces } from "./fit.js";
+import { fitTurns, pieces } from "./fit-conversation.js";
+import { conversationSteps, type GuardTurn } from "./guard-conversation.js";
+import { readGuardOptions } from "./guard-policy.js";
+import type { GuardCategory, GuardOptions, GuardVerdict } from "./guard-types.js";
 import { Judge, type JudgeOptions } from "./judge.js";
-import { readGuardOptions } from "./policy.js";
-import { guardVariant } from "./recognise.js";
-import type { GuardCategory, GuardOptions, GuardVerdict } from "./types.js";
+import { guardVariant } from "./recognise-guard.js";
 
 export interface ModerateOptions {
   /** Rejects with its reason at once; the engine is free soon after. */
@@ -33,8 +32,6 @@ export type GuardResult = {
   | { readonly verdict: GuardVerdict; readonly error?: undefined }
   | { readonly verdict?: undefined; readonly error: unknown }
 );
-
-const MARKER = Symbol.for("cria.guard");
 
 /**
  * Llama Guard 3 as a judge of messages. It fails closed: where the model gives no clear answer there
@@ -67,7 +64,6 @@ export class LlamaGuard {
     this.#context = context;
     this.#categories = policy.categories;
     this.#judge = new Judge(context, policy);
-    mark(this, MARKER);
   }
 
   /**
@@ -185,7 +181,7 @@ function readModerateOptions(options: ModerateOptions | undefined): JudgeOptions
   return { signal, categories };
 }
 
-/** Duck-typed, since it may come from the other copy of this package (ESM and CommonJS). */
+/** By what is asked of it here, so that a stand-in serves where there is no model. */
 function isContext(value: unknown): value is Context {
   try {
     const { score, generate, model } = value as Partial<Context>;
@@ -193,9 +189,4 @@ function isContext(value: unknown): value is Context {
   } catch {
     return false;
   }
-}
-
-/** Also one of the package's other copy. */
-export function isLlamaGuard(value: unknown): value is LlamaGuard {
-  return isMarked(value, MARKER);
 }

@@ -1,6 +1,6 @@
-import { abortReason, untilAborted, watchSignal } from "../abort.js";
-import { fromNative } from "../errors.js";
-import type { NativeModel } from "../native.js";
+import { abortReason, untilAborted, watchSignal } from "./abort.js";
+import { fromNative } from "./errors.js";
+import type { NativeModel } from "./native.js";
 
 let last = 0;
 

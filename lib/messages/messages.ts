@@ -1,14 +1,14 @@
-import { CriaError, expected, invalid, show } from "../errors.js";
-import { atOnce, type Steps } from "../internal/turns.js";
-import { isArray, list, string, unreadable } from "../options.js";
-import type { ToolCall } from "../tools/types.js";
-import { jsonText, objectText } from "./json.js";
+import { isArray, list, string, unreadable } from "../internal/checks.js";
+import { CriaError, expected, invalid, show } from "../internal/errors.js";
+import { jsonText, objectText } from "../internal/json-text.js";
+import { atOnce, type Steps } from "../internal/steps.js";
 import {
   pairingSteps,
   type RenderableMessage,
   type UnpairedCall,
   type UnpairedMessage,
 } from "./pairing.js";
+import type { ToolCall } from "./tool-types.js";
 
 export type { RenderableMessage, Reply } from "./pairing.js";
 

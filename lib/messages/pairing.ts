@@ -1,6 +1,6 @@
-import { invalid, show } from "../errors.js";
-import type { Steps } from "../internal/turns.js";
-import type { ToolCall } from "../tools/types.js";
+import { invalid, show } from "../internal/errors.js";
+import type { Steps } from "../internal/steps.js";
+import type { ToolCall } from "./tool-types.js";
 
 /**
  * A message that was read: own data, every content one string, every call with an id and its arguments

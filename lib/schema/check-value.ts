@@ -1,4 +1,4 @@
-import { show } from "../errors.js";
+import { show } from "../internal/errors.js";
 import { Evaluator, partsFor } from "./evaluation.js";
 import {
   type AtomFormula,

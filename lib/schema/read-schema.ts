@@ -1,5 +1,5 @@
-import { CriaError, expected, invalid } from "../errors.js";
-import { isPlainObject, isWellFormed, unreadable } from "../options.js";
+import { isPlainObject, isWellFormed, unreadable } from "../internal/checks.js";
+import { CriaError, expected, invalid } from "../internal/errors.js";
 import type { Json, JsonObject } from "./formula.js";
 import { escapePointer } from "./schema-document.js";
 import { SchemaProblem } from "./schema-problem.js";

@@ -1,4 +1,4 @@
-import { CriaError, show } from "../errors.js";
+import { CriaError, show } from "../internal/errors.js";
 import { type CompiledSchema, type CompileOptions, compileSchema } from "./compile-schema.js";
 import { type Expression, writeGrammar } from "./grammar-rules.js";
 import { readSchema } from "./read-schema.js";

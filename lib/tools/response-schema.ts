@@ -1,8 +1,8 @@
-import { grammarOf } from "../grammar.js";
+import { grammarOf } from "../sampling/grammar.js";
 import type { CompileOptions } from "../schema/compile-schema.js";
 import type { Expression } from "../schema/grammar-rules.js";
 import { heldSchema } from "../schema/schema-grammar.js";
-import { copyOfSchema } from "./define.js";
+import { copyOfSchema } from "./define-tool.js";
 
 /** An answer has the properties that its schema names; models put a space behind commas and colons. */
 const ANSWERS: CompileOptions = { whiteSpace: "spaces", closed: true };

@@ -1,4 +1,4 @@
-import { invalid } from "../errors.js";
+import { invalid } from "../internal/errors.js";
 import { SchemaChecker } from "../schema/check-value.js";
 import { readSchema } from "../schema/read-schema.js";
 import { SchemaProblem } from "../schema/schema-problem.js";

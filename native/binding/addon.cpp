@@ -1,4 +1,4 @@
-// Everything that JS sees of the native side; typed in lib/native.ts.
+// Everything that JS sees of the native side; typed in lib/internal/native.ts.
 #include <napi.h>
 
 #include "binding/claims.h"
@@ -6,7 +6,7 @@
 #include "binding/environment.h"
 #include "binding/errors.h"
 #include "binding/model.h"
-#include "core/backend.h"
+#include "core/model/backend.h"
 
 namespace cria::binding {
 

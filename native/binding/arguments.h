@@ -1,5 +1,5 @@
-// Reads what lib/native.ts promises. The values were checked in TypeScript; a wrong type here is a
-// mistake of ours, told as ERR_INVALID_ARGUMENT and never a crash.
+// Reads what lib/internal/native.ts promises. The values were checked in TypeScript; a wrong type
+// here is a mistake of ours, told as ERR_INVALID_ARGUMENT and never a crash.
 #pragma once
 
 #include <napi.h>
@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/error.h"
-#include "core/vocabulary.h"
+#include "core/model/error.h"
+#include "core/model/vocabulary.h"
 
 namespace cria::binding {
 

@@ -7,7 +7,7 @@
 
 #include "binding/arguments.h"
 #include "binding/errors.h"
-#include "core/utf8.h"
+#include "core/model/utf8.h"
 
 namespace cria::binding {
 
@@ -62,7 +62,7 @@ ToolUse to_use(const Fields& fields) {
 // have segments take longer to make than the JS thread may be held.
 struct FlatPrompt {
   std::string text;
-  std::vector<int32_t> kinds;  // as in lib/native.ts
+  std::vector<int32_t> kinds;  // as in lib/internal/native.ts
   std::vector<int32_t> ends;   // in the text, or in the tokens
   Tokens tokens;
 };

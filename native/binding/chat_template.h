@@ -1,4 +1,4 @@
-// What NativeModel and the addon do with chat templates, as lib/native.ts has it.
+// What NativeModel and the addon do with chat templates, as lib/internal/native.ts has it.
 #pragma once
 
 #include <napi.h>
@@ -6,9 +6,9 @@
 #include <memory>
 
 #include "binding/model_work.h"
-#include "core/chat_template.h"
-#include "core/model.h"
-#include "core/vocabulary.h"
+#include "core/chat/chat_template.h"
+#include "core/model/model.h"
+#include "core/model/vocabulary.h"
 
 namespace cria::binding {
 

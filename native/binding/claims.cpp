@@ -1,4 +1,4 @@
-#include "claims.h"
+#include "binding/claims.h"
 
 #include <mutex>
 #include <random>

@@ -1,4 +1,4 @@
-#include "context.h"
+#include "binding/context.h"
 
 #include "binding/arguments.h"
 #include "binding/errors.h"

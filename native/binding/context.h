@@ -1,5 +1,5 @@
-// NativeContext of lib/native.ts: the handle that JS holds, and the session behind it, which
-// outlives the handle while its thread runs.
+// NativeContext of lib/internal/native.ts: the handle that JS holds, and the session behind it,
+// which outlives the handle while its thread runs.
 #pragma once
 
 #include <napi.h>
@@ -11,7 +11,7 @@
 
 #include "binding/environment.h"
 #include "binding/model.h"
-#include "core/context.h"
+#include "core/engine/context.h"
 
 namespace cria::binding {
 

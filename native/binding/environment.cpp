@@ -1,4 +1,4 @@
-#include "environment.h"
+#include "binding/environment.h"
 
 #include <algorithm>
 #include <string>
@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "binding/process_exit.h"
-#include "core/backend.h"
+#include "core/model/backend.h"
 
 namespace cria::binding {
 

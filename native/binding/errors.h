@@ -1,13 +1,13 @@
-// From C++ exceptions to JS errors: an Error with the code of cria::Error. lib/errors.ts makes a
-// CriaError of it.
+// From C++ exceptions to JS errors: an Error with the code of cria::Error. lib/internal/errors.ts
+// makes a CriaError of it.
 #pragma once
 
 #include <napi.h>
 
 #include <string>
 
-#include "core/backend.h"
-#include "core/error.h"
+#include "core/model/backend.h"
+#include "core/model/error.h"
 
 namespace cria::binding {
 

@@ -1,4 +1,4 @@
-#include "mailbox.h"
+#include "binding/mailbox.h"
 
 #include <utility>
 

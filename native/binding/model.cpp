@@ -1,4 +1,4 @@
-#include "model.h"
+#include "binding/model.h"
 
 #include <cstddef>
 #include <memory>

@@ -1,5 +1,5 @@
-// NativeModel of lib/native.ts: the handle that JS holds, and the session behind it, which outlives
-// the handle where work is in flight.
+// NativeModel of lib/internal/native.ts: the handle that JS holds, and the session behind it, which
+// outlives the handle where work is in flight.
 #pragma once
 
 #include <napi.h>
@@ -11,10 +11,10 @@
 
 #include "binding/environment.h"
 #include "binding/model_work.h"
-#include "core/chat_template.h"
-#include "core/error.h"
-#include "core/model.h"
-#include "core/worker.h"
+#include "core/chat/chat_template.h"
+#include "core/model/error.h"
+#include "core/model/model.h"
+#include "core/model/worker.h"
 
 namespace cria::binding {
 

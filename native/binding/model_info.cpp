@@ -1,4 +1,4 @@
-#include "model_info.h"
+#include "binding/model_info.h"
 
 namespace cria::binding {
 

@@ -1,9 +1,9 @@
-// A loaded model as NativeModelInfo of lib/native.ts.
+// A loaded model as NativeModelInfo of lib/internal/native.ts.
 #pragma once
 
 #include <napi.h>
 
-#include "core/model.h"
+#include "core/model/model.h"
 
 namespace cria::binding {
 

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "binding/environment.h"
-#include "core/error.h"
-#include "core/worker.h"
+#include "core/model/error.h"
+#include "core/model/worker.h"
 
 namespace cria::binding {
 

@@ -1,4 +1,4 @@
-#include "news.h"
+#include "binding/news.h"
 
 #include "binding/arguments.h"
 

@@ -1,12 +1,12 @@
-// What the core tells, as the objects of lib/native.ts.
+// What the core tells, as the objects of lib/internal/native.ts.
 #pragma once
 
 #include <napi.h>
 
 #include <vector>
 
-#include "core/context.h"
-#include "core/outbox.h"
+#include "core/engine/context.h"
+#include "core/engine/outbox.h"
 
 namespace cria::binding {
 

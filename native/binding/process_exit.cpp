@@ -1,4 +1,4 @@
-#include "process_exit.h"
+#include "binding/process_exit.h"
 
 // The linker sends every registration of a static destructor here (CMakeLists.txt, --wrap); on
 // macOS the compiler makes none.

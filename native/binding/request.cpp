@@ -1,4 +1,4 @@
-#include "request.h"
+#include "binding/request.h"
 
 #include <string>
 

@@ -1,12 +1,12 @@
-// NativeRequest and NativeCommand of lib/native.ts for the core.
+// NativeRequest and NativeCommand of lib/internal/native.ts for the core.
 #pragma once
 
 #include <napi.h>
 
 #include <memory>
 
-#include "core/command.h"
-#include "core/request.h"
+#include "core/engine/command.h"
+#include "core/engine/request.h"
 
 namespace cria::binding {
 

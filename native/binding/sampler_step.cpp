@@ -1,4 +1,4 @@
-#include "sampler_step.h"
+#include "binding/sampler_step.h"
 
 #include <algorithm>
 #include <string>

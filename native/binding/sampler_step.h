@@ -1,11 +1,11 @@
-// NativeSamplerStep of lib/native.ts as the core's SamplerStep.
+// NativeSamplerStep of lib/internal/native.ts as the core's SamplerStep.
 #pragma once
 
 #include <napi.h>
 
 #include <vector>
 
-#include "core/sampler_step.h"
+#include "core/sampling/sampler_step.h"
 
 namespace cria::binding {
 

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { behind } from "../../lib/grammar.js";
 import { type Context, Grammar, Model, Sampler } from "../../lib/index.js";
+import { behind } from "../../lib/sampling/grammar.js";
 import { writeRandomModel } from "../support/random-model.js";
 import { vocabularyFile } from "../support/vocabularies.js";
 

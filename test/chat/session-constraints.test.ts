@@ -1,5 +1,4 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { type GrammarTriggers, triggersOf } from "../../lib/grammar.js";
 import {
   ChatSession,
   type Context,
@@ -9,7 +8,8 @@ import {
   Sampler,
   type ToolDefinition,
 } from "../../lib/index.js";
-import { answerGrammar } from "../../lib/tools/constraints.js";
+import { type GrammarTriggers, triggersOf } from "../../lib/sampling/grammar.js";
+import { answerGrammar } from "../../lib/tools/answer-grammar.js";
 import { MODEL } from "../support/paths.js";
 import { GREEDY, weather } from "../support/session-tools.js";
 

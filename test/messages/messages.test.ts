@@ -1,5 +1,5 @@
 import { type ChatMessageInput, CriaError, renderChat } from "../../lib/index.js";
-import { atOnce } from "../../lib/internal/turns.js";
+import { atOnce } from "../../lib/internal/steps.js";
 import { readMessages } from "../../lib/messages/messages.js";
 import { pairingSteps, unpaired } from "../../lib/messages/pairing.js";
 

@@ -14,11 +14,11 @@
 #include <thread>
 
 #include "client.h"
-#include "core/backend.h"
-#include "core/deep_stack.h"
+#include "core/model/backend.h"
 #include "core/model/compute_pool.h"
+#include "core/model/deep_stack.h"
 #include "core/model/ggml_hooks.h"
-#include "core/worker.h"
+#include "core/model/worker.h"
 
 using cria::RequestId;
 using demo::Client;

@@ -3,7 +3,7 @@
 //
 //   cria-cache-test MODEL [tests…]
 
-#include "core/cache.h"
+#include "core/engine/cache.h"
 
 #include <cmath>
 #include <functional>

@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/context.h"
+#include "core/engine/context.h"
 #include "demo.h"
 
 namespace demo {

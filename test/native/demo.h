@@ -15,9 +15,9 @@
 #include <string>
 #include <vector>
 
-#include "core/backend.h"
-#include "core/model.h"
-#include "core/vocabulary.h"
+#include "core/model/backend.h"
+#include "core/model/model.h"
+#include "core/model/vocabulary.h"
 #include "harness.h"
 #include "temporary_file.h"
 

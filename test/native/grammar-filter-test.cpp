@@ -14,11 +14,11 @@
 #include <thread>
 #include <vector>
 
-#include "core/error.h"
-#include "core/grammar_filter.h"
-#include "core/token_tree.h"
-#include "core/utf8.h"
-#include "core/vocabulary.h"
+#include "core/model/error.h"
+#include "core/model/utf8.h"
+#include "core/model/vocabulary.h"
+#include "core/sampling/grammar_filter.h"
+#include "core/sampling/token_tree.h"
 #include "harness.h"
 #include "llama.h"
 

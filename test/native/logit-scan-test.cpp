@@ -8,8 +8,8 @@
 #include <random>
 #include <vector>
 
-#include "core/logit_scan.h"
-#include "core/logprobs.h"
+#include "core/sampling/logit_scan.h"
+#include "core/sampling/logprobs.h"
 #include "harness.h"
 
 using cria::LogitScan;

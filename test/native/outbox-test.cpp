@@ -1,6 +1,6 @@
 // The two classes that bring work and news from one thread to another.
 
-#include "core/outbox.h"
+#include "core/engine/outbox.h"
 
 #include <algorithm>
 #include <atomic>
@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/worker.h"
+#include "core/model/worker.h"
 #include "harness.h"
 
 using cria::Finish;

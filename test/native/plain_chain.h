@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include "core/sampler_step.h"
+#include "core/sampling/sampler_step.h"
 #include "llama.h"
 
 namespace plain {

@@ -1,6 +1,6 @@
 // plan_prefill as the function it is: examples, and what holds for any set of prompts.
 
-#include "core/plan.h"
+#include "core/engine/plan.h"
 
 #include <algorithm>
 #include <memory>

@@ -2,7 +2,7 @@
 //
 //   cria-sampler-test MODEL [tests…]      any GGUF file with a vocabulary
 
-#include "core/sampler.h"
+#include "core/sampling/sampler.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "core/error.h"
-#include "core/vocabulary.h"
+#include "core/model/error.h"
+#include "core/model/vocabulary.h"
 #include "harness.h"
 #include "llama.h"
 #include "plain_chain.h"

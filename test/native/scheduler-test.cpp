@@ -3,7 +3,7 @@
 //
 //   cria-scheduler-test MODEL [tests…]
 
-#include "core/scheduler.h"
+#include "core/engine/scheduler.h"
 
 #include <deque>
 #include <functional>

@@ -10,7 +10,7 @@
 #include <iterator>
 #include <random>
 
-#include "core/state_file.h"
+#include "core/engine/state_file.h"
 
 #ifndef _WIN32
 #include <sys/resource.h>
@@ -19,7 +19,7 @@
 #include <csignal>
 #endif
 
-#include "core/error.h"
+#include "core/model/error.h"
 #include "harness.h"
 #include "temporary_file.h"
 

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/text_stream.h"
-#include "core/utf8.h"
+#include "core/model/text_stream.h"
+#include "core/model/utf8.h"
 #include "harness.h"
 
 using cria::TextStream;

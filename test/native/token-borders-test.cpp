@@ -14,12 +14,12 @@
 #include <string_view>
 #include <vector>
 
-#include "core/backend.h"
-#include "core/deep_stack.h"
-#include "core/model.h"
+#include "core/model/backend.h"
+#include "core/model/deep_stack.h"
+#include "core/model/model.h"
 #include "core/model/token_borders.h"
 #include "core/model/token_watch.h"
-#include "core/vocabulary.h"
+#include "core/model/vocabulary.h"
 #include "harness.h"
 
 using cria::Model;

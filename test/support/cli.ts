@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 
 const ROOT = join(__dirname, "..", "..");
-const CLI = join(ROOT, "dist", "cli.js");
+const CLI = join(ROOT, "dist", "cli.cjs");
 
 export const DEMO_MODEL = join(ROOT, "models", "cria-demo.gguf");
 

@@ -1,4 +1,4 @@
-import type { TemplateOptions } from "../../lib/chat/template.js";
+import type { TemplateOptions } from "../../lib/chat/formats/template-format.js";
 import type { ChatMessageInput, ToolDefinition } from "../../lib/index.js";
 
 export const tool: ToolDefinition = {

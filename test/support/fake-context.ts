@@ -1,7 +1,5 @@
-import { type Context, openContext } from "../../lib/context.js";
-import type { ContextOptions } from "../../lib/context-options.js";
-import { TokenTexts } from "../../lib/logprobs.js";
-import type { Model } from "../../lib/model.js";
+import { type Context, openContext } from "../../lib/context/context.js";
+import type { ContextOptions } from "../../lib/context/context-options.js";
 import type {
   NativeAddon,
   NativeAnswer,
@@ -14,7 +12,9 @@ import type {
   NativeNews,
   NativeRequest,
   NativeResult,
-} from "../../lib/native.js";
+} from "../../lib/internal/native.js";
+import type { LoadedModel } from "../../lib/model/loaded-model.js";
+import { TokenTexts } from "../../lib/model/token-texts.js";
 
 export function nativeResult(changes: Partial<NativeResult> = {}): NativeResult {
   return {
@@ -31,7 +31,7 @@ export function nativeResult(changes: Partial<NativeResult> = {}): NativeResult 
   };
 }
 
-/** Keeps the addon's side of the contract in lib/native.ts, with the test as its engine. */
+/** Keeps the addon's side of the contract in lib/internal/native.ts, with the test as its engine. */
 export class FakeNativeContext implements NativeContext {
   readonly requests: NativeRequest[] = [];
   readonly commands: { id: number; command: NativeCommand }[] = [];
@@ -154,7 +154,7 @@ export function openFake(
   } as NativeModelInfo;
   return openContext(
     {
-      model: { metadata: new Map() } as unknown as Model,
+      model: { metadata: new Map() } as unknown as LoadedModel,
       addon: { listDevices: () => [] } as unknown as NativeAddon,
       native,
       info,

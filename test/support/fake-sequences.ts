@@ -1,5 +1,5 @@
 import type { Context, Sequence } from "../../lib/index.js";
-import type { NativeAnswer, NativeCommand } from "../../lib/native.js";
+import type { NativeAnswer, NativeCommand } from "../../lib/internal/native.js";
 import { FakeNativeContext, openFake, settled } from "./fake-context.js";
 
 type OfNoSequence = { type: "score" | "embed" | "rank" };

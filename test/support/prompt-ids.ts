@@ -1,5 +1,5 @@
 import type { Model, Prompt } from "../../lib/index.js";
-import { nativePrompt } from "../../lib/prompt.js";
+import { nativePrompt } from "../../lib/model/prompt.js";
 
 /** A prompt's token ids, a list for each run of ids and each text, by the way a generation takes. */
 export function promptIds(prompt: Prompt, model: Model): { ids: number[]; text: boolean }[] {

@@ -1,12 +1,16 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { segmentsOf, type TemplateOptions, templateRequest } from "../../lib/chat/template.js";
+import {
+  segmentsOf,
+  type TemplateOptions,
+  templateRequest,
+} from "../../lib/chat/formats/template-format.js";
 import type { Model, Prompt } from "../../lib/index.js";
-import { atOnce } from "../../lib/internal/turns.js";
+import type { NativeTemplateRequest } from "../../lib/internal/native.js";
+import { atOnce } from "../../lib/internal/steps.js";
 import { type ChatMessageInput, readMessages } from "../../lib/messages/messages.js";
-import type { NativeTemplateRequest } from "../../lib/native.js";
-import { nativeOf } from "../../lib/natives.js";
-import type { ToolDefinition } from "../../lib/tools/types.js";
+import type { ToolDefinition } from "../../lib/messages/tool-types.js";
+import { insideOf } from "../../lib/model/loaded-model.js";
 import { llamaCppDir } from "./llama-cpp-dir.js";
 
 const DIRECTORY = join(llamaCppDir(), "models", "templates");
@@ -42,7 +46,9 @@ export function render(
   messages: readonly ChatMessageInput[],
   options: Partial<TemplateOptions> = {},
 ): Prompt {
-  return atOnce(segmentsOf(nativeOf(model).renderTemplate(request(source, messages, options))));
+  return atOnce(
+    segmentsOf(insideOf(model).native.renderTemplate(request(source, messages, options))),
+  );
 }
 
 /** The ids that a context would evaluate. */

@@ -6,7 +6,7 @@ import type {
   ParseToolCallsOptions,
   ToolDefinition,
   ToolParserEvent,
-} from "../../lib/tools/types.js";
+} from "../../lib/messages/tool-types.js";
 
 export interface SampleCall {
   readonly format: ParsedToolCall["format"];

@@ -1,5 +1,5 @@
+import type { FoundCall } from "./callable-tools.js";
 import type { Step } from "./characters.js";
-import type { FoundCall } from "./tool-set.js";
 
 /** Calls at the beginning of a text, which go to `length`; what follows is not theirs. */
 export interface Calls {

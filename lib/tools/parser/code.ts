@@ -1,6 +1,6 @@
+import type { FoundCall } from "./callable-tools.js";
 import { LESS } from "./characters.js";
 import { END_TOKENS } from "./tags.js";
-import type { FoundCall } from "./tool-set.js";
 
 export const CODE_INTERPRETER = "code_interpreter";
 

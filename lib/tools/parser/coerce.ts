@@ -1,4 +1,4 @@
-import { isPlainObject } from "../../options.js";
+import { isPlainObject } from "../../internal/checks.js";
 import { type Literal, type Members, readLiteral } from "./literal.js";
 import { jsonNumber } from "./number.js";
 

@@ -1,3 +1,4 @@
+import { brokenCall, type FoundCall, type ToolSet } from "./callable-tools.js";
 import type { Calls, Candidate } from "./candidate.js";
 import {
   CURLY_CLOSE,
@@ -13,7 +14,6 @@ import {
 } from "./characters.js";
 import { readLiteral } from "./literal.js";
 import { FUNCTION_CLOSE, FUNCTION_TAG } from "./tags.js";
-import { brokenCall, type FoundCall, type ToolSet } from "./tool-set.js";
 import { ValueTracker } from "./trackers.js";
 
 const MAX_NAME = 256;

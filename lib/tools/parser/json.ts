@@ -1,3 +1,4 @@
+import { brokenCall, type FoundCall, type ToolSet } from "./callable-tools.js";
 import type { Calls, Candidate } from "./candidate.js";
 import {
   COMMA,
@@ -10,7 +11,6 @@ import {
   type Step,
 } from "./characters.js";
 import { type Literal, LiteralReader, type Members, readLiteral } from "./literal.js";
-import { brokenCall, type FoundCall, type ToolSet } from "./tool-set.js";
 import { ValueTracker, WreckTracker } from "./trackers.js";
 
 /**

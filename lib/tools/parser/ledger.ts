@@ -1,4 +1,4 @@
-import type { FoundCall } from "./tool-set.js";
+import type { FoundCall } from "./callable-tools.js";
 
 /**
  * A piece of the output. Every character belongs to exactly one, in order: the sources put together

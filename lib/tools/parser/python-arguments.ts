@@ -1,6 +1,6 @@
+import { brokenCall, type Callable, type FoundCall, type ToolSet } from "./callable-tools.js";
 import { afterSpace, COMMA, isNamePart, isNameStart, isWord } from "./characters.js";
 import { type Literal, LiteralReader, type Members } from "./literal.js";
-import { brokenCall, type Callable, type FoundCall, type ToolSet } from "./tool-set.js";
 
 /** What stands between the parentheses, and the whole call. */
 export interface WrittenCall {

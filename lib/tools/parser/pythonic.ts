@@ -1,3 +1,4 @@
+import type { Callable, FoundCall, ToolSet } from "./callable-tools.js";
 import type { Calls, Candidate, Position } from "./candidate.js";
 import {
   BACKTICK,
@@ -18,7 +19,6 @@ import {
   type Step,
 } from "./characters.js";
 import { readCallArguments } from "./python-arguments.js";
-import type { Callable, FoundCall, ToolSet } from "./tool-set.js";
 import { ArgumentsTracker } from "./trackers.js";
 
 const MAX_NAME = 256;

@@ -1,3 +1,4 @@
+import type { ToolSet } from "./callable-tools.js";
 import type { Calls, Candidate, Position } from "./candidate.js";
 import {
   BACKTICK,
@@ -22,7 +23,6 @@ import { Ledger, type Piece } from "./ledger.js";
 import { BareCallCandidate, CallListCandidate } from "./pythonic.js";
 import { Quotation } from "./quotation.js";
 import { FUNCTION_CLOSE, FUNCTION_TAG, PYTHON_TAG, tagsAt } from "./tags.js";
-import type { ToolSet } from "./tool-set.js";
 
 /** Where the splitter stands. */
 type Mode =

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "core/chat/template_checks.h"
 #include "core/chat/template_texts.h"
 #include "core/chat/template_values.h"
-#include "core/template_checks.h"
 
 namespace cria::template_program {
 

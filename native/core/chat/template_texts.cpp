@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/template_checks.h"
+#include "core/chat/template_checks.h"
 
 namespace cria::template_program {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "core/chat/template_checks.h"
 #include "core/chat/template_texts.h"
-#include "core/template_checks.h"
 
 namespace cria::template_program {
 

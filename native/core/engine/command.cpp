@@ -1,4 +1,4 @@
-#include "core/command.h"
+#include "core/engine/command.h"
 
 #include <type_traits>
 

@@ -1,4 +1,4 @@
-#include "file_replacement.h"
+#include "core/engine/file_replacement.h"
 
 #include <atomic>
 #include <cerrno>

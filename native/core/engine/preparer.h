@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <utility>
 
-#include "core/worker.h"
+#include "core/model/worker.h"
 
 namespace cria {
 

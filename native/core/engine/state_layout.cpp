@@ -1,4 +1,4 @@
-#include "state_layout.h"
+#include "core/engine/state_layout.h"
 
 #include <ggml.h>
 

@@ -1,4 +1,4 @@
-#include "collapse.h"
+#include "core/model/collapse.h"
 
 #include <cstring>
 

@@ -1,4 +1,4 @@
-#include "compute_pool.h"
+#include "core/model/compute_pool.h"
 
 #ifndef _WIN32
 #include <sched.h>
@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/backend.h"
-#include "core/error.h"
-#include "ggml_hooks.h"
+#include "core/model/backend.h"
+#include "core/model/error.h"
+#include "core/model/ggml_hooks.h"
 
 namespace cria {
 

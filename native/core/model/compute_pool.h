@@ -8,7 +8,7 @@
 
 #include <memory>
 
-#include "collapse.h"
+#include "core/model/collapse.h"
 
 namespace cria {
 

@@ -1,11 +1,11 @@
-#include "fingerprint.h"
+#include "core/model/fingerprint.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 
-#include "core/state_file.h"
-#include "regular_file.h"
+#include "core/engine/state_file.h"
+#include "core/model/regular_file.h"
 
 namespace cria {
 

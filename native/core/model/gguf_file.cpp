@@ -1,11 +1,11 @@
-#include "gguf_file.h"
+#include "core/model/gguf_file.h"
 
 #include <algorithm>
 #include <cstring>
 #include <limits>
 #include <unordered_set>
 
-#include "core/error.h"
+#include "core/model/error.h"
 
 namespace cria {
 

@@ -12,7 +12,7 @@
 #include <variant>
 #include <vector>
 
-#include "byte_source.h"
+#include "core/model/byte_source.h"
 
 namespace cria {
 

@@ -6,8 +6,8 @@
 #include <sstream>
 #include <string_view>
 
-#include "core/error.h"
-#include "model_check.h"
+#include "core/model/error.h"
+#include "core/model/model_check.h"
 
 namespace cria {
 

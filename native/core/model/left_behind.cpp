@@ -9,8 +9,8 @@
 #include <thread>
 #include <utility>
 
-#include "core/backend.h"
-#include "core/error.h"
+#include "core/model/backend.h"
+#include "core/model/error.h"
 
 #ifndef _WIN32
 #include <pthread.h>

@@ -1,10 +1,10 @@
-#include "metadata_overrides.h"
+#include "core/model/metadata_overrides.h"
 
 #include <cmath>
 #include <cstring>
 #include <limits>
 
-#include "core/error.h"
+#include "core/model/error.h"
 
 namespace cria {
 

@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include "gguf_file.h"
+#include "core/model/gguf_file.h"
 
 namespace cria {
 

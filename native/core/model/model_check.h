@@ -6,8 +6,8 @@
 
 #include <vector>
 
-#include "gguf_file.h"
-#include "metadata_overrides.h"
+#include "core/model/gguf_file.h"
+#include "core/model/metadata_overrides.h"
 
 namespace cria {
 

@@ -1,4 +1,4 @@
-#include "model_files.h"
+#include "core/model/model_files.h"
 
 #include <ggml.h>
 #include <llama.h>
@@ -6,7 +6,7 @@
 #include <optional>
 #include <unordered_set>
 
-#include "core/error.h"
+#include "core/model/error.h"
 
 namespace cria {
 

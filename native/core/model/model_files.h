@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "gguf_file.h"
-#include "regular_file.h"
+#include "core/model/gguf_file.h"
+#include "core/model/regular_file.h"
 
 namespace cria {
 

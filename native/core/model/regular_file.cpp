@@ -1,4 +1,4 @@
-#include "regular_file.h"
+#include "core/model/regular_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -14,7 +14,7 @@
 #include <unistd.h>
 #endif
 
-#include "core/error.h"
+#include "core/model/error.h"
 
 namespace cria {
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "byte_source.h"
+#include "core/model/byte_source.h"
 
 namespace cria {
 

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <unordered_set>
 
-#include "core/error.h"
-#include "model_check.h"
+#include "core/model/error.h"
+#include "core/model/model_check.h"
 
 namespace cria {
 

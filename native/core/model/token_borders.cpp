@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "core/vocabulary.h"
+#include "core/model/vocabulary.h"
 
 namespace cria {
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "core/chat/work_budget.h"
+#include "core/model/work_budget.h"
 
 namespace cria {
 

@@ -2,8 +2,8 @@
 #include <cmath>
 #include <unordered_set>
 
-#include "core/error.h"
-#include "model_check.h"
+#include "core/model/error.h"
+#include "core/model/model_check.h"
 
 namespace cria {
 

@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <memory>
 
-#include "core/backend.h"
-#include "core/model.h"
+#include "core/model/backend.h"
+#include "core/model/model.h"
 #include "property.h"
 
 namespace fuzz {

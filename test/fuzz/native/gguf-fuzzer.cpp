@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "core/error.h"
+#include "core/model/error.h"
 #include "core/model/gguf_file.h"
 
 namespace {

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "core/error.h"
-#include "core/grammar_filter.h"
-#include "core/grammar_source.h"
+#include "core/model/error.h"
+#include "core/sampling/grammar_filter.h"
+#include "core/sampling/grammar_source.h"
 #include "demo_vocabulary.h"
 #include "property.h"
 

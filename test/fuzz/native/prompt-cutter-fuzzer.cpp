@@ -6,9 +6,9 @@
 #include <variant>
 #include <vector>
 
-#include "core/control_texts.h"
-#include "core/placeholders.h"
-#include "core/prompt_cutter.h"
+#include "core/chat/placeholders.h"
+#include "core/chat/prompt_cutter.h"
+#include "core/model/control_texts.h"
 #include "demo_vocabulary.h"
 #include "property.h"
 

@@ -7,8 +7,8 @@
 #include <cstring>
 #include <string>
 
-#include "core/error.h"
-#include "core/state_file.h"
+#include "core/engine/state_file.h"
+#include "core/model/error.h"
 #include "property.h"
 
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);

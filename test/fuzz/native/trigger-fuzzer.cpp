@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "core/error.h"
-#include "core/trigger.h"
+#include "core/model/error.h"
+#include "core/sampling/trigger.h"
 #include "property.h"
 
 namespace {

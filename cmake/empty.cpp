@@ -1,1 +1,0 @@
-// Some compilers make no archive from nothing.

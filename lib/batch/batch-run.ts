@@ -1,0 +1,376 @@
+import { abortReason, untilAborted, watchSignal } from "../internal/abort.js";
+import { CriaError, invalid, show } from "../internal/errors.js";
+import type { BatchFormat, BatchOutputLine, BatchProgress, BatchSummary } from "./batch-types.js";
+import { type BatchEngine, EngineFailure, type Lane } from "./engine/batch-engine.js";
+import { hashOf, type IdTable, seedOf } from "./input/custom-ids.js";
+import { failureOf } from "./input/fields.js";
+import type { LineSource } from "./input/line-source.js";
+import { type BatchRequestLine, readLine } from "./input/request-line.js";
+import { inWordsOf } from "./input/words.js";
+import type { Earlier, Output } from "./output/batch-output.js";
+import { type Waiting, Window } from "./window.js";
+
+/** What a run is made of. */
+export interface RunParts {
+  readonly source: LineSource;
+  readonly output: Output;
+  readonly earlier: Earlier;
+  readonly ids: IdTable;
+  readonly engine: BatchEngine;
+  readonly format: BatchFormat;
+  readonly ordered: boolean;
+  readonly limit: number;
+  readonly seed: number;
+  /** Digest of what results depend on besides their lines. */
+  readonly settings: string;
+  readonly onProgress: ((progress: BatchProgress) => void) | undefined;
+  readonly finish: AbortSignal | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Lines that are read ahead, so that those with the same beginning meet. */
+const WINDOW_LINES = 512;
+/** Read ahead, in characters: a window of long ones is a smaller one. */
+const WINDOW_LENGTH = 16 * 1024 * 1024;
+/** Results that may wait to be written, or, in order, for those before them. */
+const UNWRITTEN_LINES = 2048;
+const PROGRESS_MS = 100;
+
+interface Written {
+  readonly text: string;
+  readonly failed: boolean;
+}
+
+interface WaitingLine extends Waiting {
+  readonly line: BatchRequestLine;
+  readonly hash: string;
+}
+
+/** Reads, runs and writes at the same time, each no further ahead of the next than it has room. */
+export class Run {
+  readonly #parts: RunParts;
+  readonly #window = new Window<WaitingLine>(WINDOW_LINES);
+  readonly #stop = new AbortController();
+  /** Of the reader alone, which `finish` ends, too. */
+  readonly #stopReader = new AbortController();
+  readonly #began = performance.now();
+  readonly #totals = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
+  #skipped = 0;
+  #written = 0;
+  #errors = 0;
+  /** Characters of the lines in the window. */
+  #waitingLength = 0;
+  #lane: Lane | undefined;
+  #running = 0;
+  #places = 0;
+  /** In order: results by their places, until those before them are there. */
+  readonly #held = new Map<number, Written>();
+  #nextPlace = 0;
+  #ready: Written[] = [];
+  #writing = false;
+  #reading = true;
+  /** Lines of the input so far. */
+  #taken = 0;
+  /** Up to the input's end, or the limit. */
+  #readAll = false;
+  #pumping = false;
+  /** Told at the end. What was read before it is still answered. */
+  #failure: { readonly error: unknown } | undefined;
+  #reported = 0;
+  #wakeReader = () => {};
+  #end = () => {};
+
+  constructor(parts: RunParts) {
+    this.#parts = parts;
+  }
+
+  async run(): Promise<BatchSummary> {
+    const { signal, finish } = this.#parts;
+    const ended = new Promise<void>((resolve) => {
+      this.#end = resolve;
+    });
+    const unwatch = [
+      signal && watchSignal(signal, () => this.#fail(abortReason(signal), true)),
+      finish && watchSignal(finish, () => this.#stopReading()),
+    ];
+    // Aborted while the output was opened.
+    if (signal?.aborted) this.#fail(abortReason(signal), true);
+    if (finish?.aborted) this.#stopReading();
+    try {
+      void this.#read();
+      await ended;
+    } finally {
+      for (const one of unwatch) one?.();
+    }
+    this.#report(true);
+    if (this.#failure !== undefined) throw this.#failure.error;
+    const { fraction: _, ...progress } = this.#progress();
+    const all = this.#readAll && this.#window.size === 0;
+    return { ...progress, interrupted: !all && (finish?.aborted ?? false) };
+  }
+
+  /** Lines up to the limit, as long as there is room for them and nothing ends the run. */
+  async #read(): Promise<void> {
+    const { source, limit } = this.#parts;
+    const lines = source[Symbol.asyncIterator]();
+    const stop = this.#stopReader.signal;
+    try {
+      while (this.#taken < limit && this.#reading) {
+        if (!this.#hasRoom()) await untilAborted(this.#room(), stop);
+        const step = await untilAborted(lines.next(), stop);
+        if (!this.#reading || step.done) break;
+        this.#taken += 1;
+        await this.#take(readLine(step.value, this.#parts.format));
+      }
+      this.#readAll = this.#reading;
+    } catch (error) {
+      if (!stop.aborted) this.#fail(error);
+    }
+    this.#stopReading();
+    // One that waits for its next line, as on a terminal, ends when it likes.
+    lines.return?.().catch(() => {});
+  }
+
+  #stopReading(): void {
+    this.#reading = false;
+    this.#stopReader.abort();
+    this.#wakeReader();
+    this.#schedule();
+  }
+
+  #room(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wakeReader = resolve;
+    });
+  }
+
+  #hasRoom(): boolean {
+    const unwritten = this.#held.size + this.#ready.length;
+    return (
+      this.#window.size < WINDOW_LINES &&
+      this.#waitingLength < WINDOW_LENGTH &&
+      unwritten < UNWRITTEN_LINES
+    );
+  }
+
+  async #take(line: BatchRequestLine): Promise<void> {
+    const { ids, settings } = this.#parts;
+    const hash = hashOf(settings, line.customId, line.text);
+    const met = ids.meet(line.customId, hash);
+    if (met === "duplicate") await this.#take(duplicate(line));
+    else if (met === "done") this.#skip();
+    else if (met === "changed") throw changed(line);
+    else await this.#prepare(line, hash);
+  }
+
+  #skip(): void {
+    this.#skipped += 1;
+    this.#report();
+  }
+
+  /** One line after the other: a model has one thread for its template. */
+  async #prepare(line: BatchRequestLine, hash: string): Promise<void> {
+    const { engine, seed } = this.#parts;
+    const place = this.#places++;
+    const identity = {
+      hash,
+      get seed() {
+        return seedOf(seed, line.customId);
+      },
+    };
+    try {
+      const prepared = engine.prepare(line.plan(), identity);
+      const request = prepared instanceof Promise ? await prepared : prepared;
+      this.#window.add({ place, request, line, hash });
+      this.#waitingLength += line.text.length;
+      this.#schedule();
+    } catch (error) {
+      this.#finish(place, failed(line, this.#idOf(hash), error));
+    }
+  }
+
+  async #answer({ request, line, hash }: WaitingLine): Promise<BatchOutputLine> {
+    try {
+      const { body, ...tokens } = await request.start(this.#stop.signal);
+      this.#totals.promptTokens += tokens.promptTokens;
+      this.#totals.cachedTokens += tokens.cachedTokens;
+      this.#totals.completionTokens += tokens.completionTokens;
+      const response = { status_code: 200, request_id: `req_${hash}`, body } as const;
+      return { id: this.#idOf(hash), custom_id: line.customId, response, error: null };
+    } catch (error) {
+      if (isFatal(error)) this.#fail(error instanceof EngineFailure ? error.error : error, true);
+      return failed(line, this.#idOf(hash), error);
+    }
+  }
+
+  #idOf(hash: string): string {
+    return `batch_req_${this.#parts.settings}${hash}`;
+  }
+
+  /** Once for all lines that come at a time: the window has them all before the first one leaves. */
+  #schedule(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    setImmediate(() => {
+      this.#pumping = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    while (this.#startNext());
+    if (this.#hasRoom()) this.#wakeReader();
+    this.#endIfOver();
+  }
+
+  #startNext(): boolean {
+    if (this.#over()) return false;
+    const lane = this.#window.lane(this.#lane);
+    if (lane === undefined || (lane !== this.#lane && this.#running > 0)) return false;
+    if (this.#running >= this.#parts.engine.capacity(lane)) return false;
+    this.#lane = lane;
+    const waiting = this.#window.take(lane);
+    if (waiting === undefined) return false;
+    this.#waitingLength -= waiting.line.text.length;
+    this.#running += 1;
+    void this.#answer(waiting).then((result) => {
+      this.#running -= 1;
+      this.#finish(waiting.place, result);
+      this.#schedule();
+    });
+    return true;
+  }
+
+  /** Nothing more is begun. */
+  #over(): boolean {
+    return this.#stop.signal.aborted || (this.#parts.finish?.aborted ?? false);
+  }
+
+  #finish(place: number, result: BatchOutputLine): void {
+    if (this.#stop.signal.aborted) return;
+    const written = { text: `${JSON.stringify(result)}\n`, failed: result.error !== null };
+    if (!this.#parts.ordered) {
+      this.#ready.push(written);
+    } else {
+      this.#held.set(place, written);
+      for (
+        let next = this.#held.get(this.#nextPlace);
+        next;
+        next = this.#held.get(this.#nextPlace)
+      ) {
+        this.#held.delete(this.#nextPlace++);
+        this.#ready.push(next);
+      }
+    }
+    void this.#write();
+  }
+
+  /** All that is ready, in one piece. */
+  async #write(): Promise<void> {
+    if (this.#writing) return;
+    this.#writing = true;
+    try {
+      while (this.#ready.length > 0 && !this.#stop.signal.aborted) {
+        const batch = this.#ready;
+        this.#ready = [];
+        await this.#parts.output.append(batch.map(({ text }) => text).join(""));
+        this.#written += batch.length;
+        this.#errors += batch.filter((line) => line.failed).length;
+        this.#report();
+        this.#schedule();
+      }
+    } catch (error) {
+      this.#fail(error, true);
+    }
+    this.#writing = false;
+    this.#endIfOver();
+  }
+
+  /** @param now what runs is of no use any more */
+  #fail(error: unknown, now = false): void {
+    this.#failure ??= { error };
+    if (now) this.#stop.abort(error);
+    this.#stopReading();
+  }
+
+  #endIfOver(): void {
+    if (this.#reading || this.#writing) return;
+    if (this.#stop.signal.aborted) {
+      if (this.#running === 0) this.#end();
+      return;
+    }
+    const waiting = this.#over() ? 0 : this.#window.size;
+    if (waiting + this.#running + this.#ready.length === 0) this.#end();
+  }
+
+  #report(now = false): void {
+    const { onProgress } = this.#parts;
+    const since = performance.now() - this.#reported;
+    if (onProgress === undefined || (!now && since < PROGRESS_MS)) return;
+    this.#reported = performance.now();
+    try {
+      onProgress(this.#progress());
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #progress(): BatchProgress {
+    return {
+      done: this.#skipped + this.#written,
+      skipped: this.#skipped,
+      errors: this.#parts.earlier.errors + this.#errors,
+      ...this.#totals,
+      milliseconds: performance.now() - this.#began,
+      fraction: this.#fraction(),
+    };
+  }
+
+  /** As if the lines that are still to come were as long as those before. */
+  #fraction(): number | undefined {
+    const { source, limit } = this.#parts;
+    const behind = this.#readAll ? 1 : source.fraction;
+    const all = Math.min(limit, behind ? this.#taken / behind : Number.POSITIVE_INFINITY);
+    if (all === Number.POSITIVE_INFINITY) return undefined;
+    return all === 0 ? 1 : Math.min((this.#skipped + this.#written) / all, 1);
+  }
+}
+
+/** Every line that is still to come would fail the same way. */
+function isFatal(error: unknown): boolean {
+  if (error instanceof EngineFailure) return true;
+  return CriaError.is(error) && (error.code === "ERR_DISPOSED" || error.code === "ERR_INTERNAL");
+}
+
+function failed(line: BatchRequestLine, id: string, error: unknown): BatchOutputLine {
+  const { code, message } = failureOf(error);
+  return {
+    id,
+    custom_id: line.customId,
+    response: null,
+    error: { code, message: inWordsOf(line.words, message), line: line.number },
+  };
+}
+
+/** It answers under its number: the id has an answer already, or will have. So may the number. */
+function duplicate(line: BatchRequestLine): BatchRequestLine {
+  const own = `line-${line.number}`;
+  return {
+    ...line,
+    customId: line.customId.startsWith(own) ? `${line.customId}-again` : own,
+    plan: () => {
+      throw invalid(
+        `The id ${show(line.customId)} was given to an earlier line: each needs its own`,
+      );
+    },
+  };
+}
+
+function changed(line: BatchRequestLine): Error {
+  return invalid(
+    `Line ${line.number} of the input (${show(line.customId)}) is not the request that the output has ` +
+      "a result of: it was changed. Resume with the same lines, give another output, or overwrite this " +
+      "one",
+    { line: line.number, customId: line.customId },
+  );
+}

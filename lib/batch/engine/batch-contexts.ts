@@ -1,0 +1,104 @@
+import type { Context } from "../../context/context.js";
+import type { ContextOptions } from "../../context/context-options.js";
+import type { Pooling } from "../../embedding/embed.js";
+import { CriaError } from "../../internal/errors.js";
+import type { Model } from "../../model/model.js";
+import type { SequencesMeasured } from "../batch-types.js";
+import { EngineFailure } from "./batch-engine.js";
+import { measureSequences } from "./measure-sequences.js";
+
+/** What contexts are opened with. */
+export interface ContextsOptions {
+  readonly model: Model;
+  /** Undefined: measured. */
+  readonly sequences: number | undefined;
+  readonly context: ContextOptions;
+  readonly pooling: Pooling | undefined;
+  /** For moderations, if it is not the model itself. */
+  readonly guard: Model | undefined;
+  readonly onMeasured: ((measured: SequencesMeasured) => void) | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+type Kind = "generation" | "embedding" | "moderation";
+
+/** The contexts of a run, each opened when the first line needs it: a file may have one kind. */
+export class Contexts {
+  readonly #options: ContextsOptions;
+  readonly #opening = new Map<Kind, Promise<Context>>();
+  readonly #open = new Map<Kind, Context>();
+
+  constructor(options: ContextsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * What a model cannot do is an error of the lines that ask for it; that there is no room for a context
+   * is everybody's.
+   *
+   * @throws {EngineFailure} or {CriaError} ERR_UNSUPPORTED
+   */
+  async get(kind: Kind): Promise<Context> {
+    try {
+      const context = await this.#begin(kind);
+      this.#open.set(kind, context);
+      return context;
+    } catch (error) {
+      if (CriaError.is(error) && error.code === "ERR_UNSUPPORTED") throw error;
+      throw new EngineFailure(error);
+    }
+  }
+
+  /** One that is open. */
+  peek(kind: Kind): Context | undefined {
+    return this.#open.get(kind);
+  }
+
+  async dispose(): Promise<void> {
+    for (const opening of this.#opening.values()) {
+      const context = await opening.catch(() => undefined);
+      await context?.dispose();
+    }
+  }
+
+  #begin(kind: Kind): Promise<Context> {
+    const opening = this.#opening.get(kind) ?? this.#make(kind);
+    this.#opening.set(kind, opening);
+    return opening;
+  }
+
+  #make(kind: Kind): Promise<Context> {
+    const { model, guard } = this.#options;
+    if (kind === "embedding") return this.#embedding();
+    if (kind === "generation") return this.#generating(model);
+    return guard === undefined ? this.#begin("generation") : this.#generating(guard);
+  }
+
+  async #generating(model: Model): Promise<Context> {
+    const { sequences, onMeasured, signal, context } = this.#options;
+    const options = { ...context, ...(signal && { signal }) };
+    if (sequences !== undefined) return model.createContext({ ...options, sequences });
+    const measured = await measureSequences(model, context, signal);
+    onMeasured?.(measured);
+    for (let less = measured.sequences; ; less = Math.floor(less / 2)) {
+      try {
+        return await model.createContext({ ...options, sequences: less });
+      } catch (error) {
+        // So many may have no room with the whole context size.
+        const full = CriaError.is(error) && error.code === "ERR_OUT_OF_MEMORY";
+        if (!full || less === 1) throw error;
+      }
+    }
+  }
+
+  #embedding(): Promise<Context> {
+    const { model, pooling, signal, context } = this.#options;
+    const { cacheLayout: _, cacheSize: __, ...options } = context;
+    return model.createContext({
+      ...options,
+      embeddings: true,
+      ...(pooling && { pooling }),
+      ...(signal && { signal }),
+    });
+  }
+}

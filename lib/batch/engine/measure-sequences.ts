@@ -1,0 +1,68 @@
+import type { Context } from "../../context/context.js";
+import type { Model } from "../../model/model.js";
+import { Sampler } from "../../sampling/sampler.js";
+import type { SequencesMeasured } from "../batch-types.js";
+
+/** Measured one after the other, as long as each is worth it. */
+const STEPS = [1, 2, 4, 8, 16, 32];
+/** More at a time make each answer slower: they must be worth so much. */
+const WORTH = 1.1;
+/** Of all measurements together, about. */
+const BUDGET_MS = 4000;
+const PROMPT_TOKENS = 16;
+const TOKENS = 12;
+
+/** How many generations at a time give the most tokens per second here, by a few short ones. */
+export async function measureSequences(
+  model: Model,
+  options: object,
+  signal: AbortSignal | undefined,
+): Promise<SequencesMeasured> {
+  const context = await model.createContext({
+    ...options,
+    contextSize: Math.min(64, model.contextLength),
+    sequences: STEPS.at(-1) as number,
+    ...(signal && { signal }),
+  });
+  const began = performance.now();
+  const rates = new Map<number, number>();
+  let best = 1;
+  try {
+    await rateOf(context, 1, signal); // the first run pays for what is made once
+    for (const sequences of STEPS) {
+      const rate = await rateOf(context, sequences, signal);
+      rates.set(sequences, rate);
+      if (rate > (rates.get(best) ?? 0) * WORTH) best = sequences;
+      // One step without a gain may be chance. The next one takes as long as this one at least.
+      if (sequences > best * 2 || performance.now() - began > BUDGET_MS / 2) break;
+    }
+  } finally {
+    await context.dispose();
+  }
+  return { sequences: best, rates };
+}
+
+async function rateOf(
+  context: Context,
+  count: number,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const { vocabularySize } = context.model;
+  const options = {
+    sampler: Sampler.greedy(),
+    maxTokens: TOKENS,
+    cachePrompt: false,
+    ...(signal && { signal }),
+  };
+  const generations = Array.from({ length: count }, (_, index) => {
+    const prompt = Array.from(
+      { length: PROMPT_TOKENS },
+      (_, at) => (index * 31 + at * 7) % vocabularySize,
+    );
+    return context.generate(prompt, options).result();
+  });
+  const results = await Promise.all(generations);
+  const milliseconds = Math.max(...results.map(({ timings }) => timings.generationMs), 0.001);
+  const tokens = results.reduce((sum, { usage }) => sum + usage.completionTokens, 0);
+  return (tokens * 1000) / milliseconds;
+}

@@ -1,0 +1,87 @@
+import { isPlainObject, nearest } from "../../internal/checks.js";
+import { CriaError, expected, invalid, messageOf } from "../../internal/errors.js";
+import { unsupported } from "../failures.js";
+
+/** What is done with a field of a request: read by whoever asks, ignored, or refused with a reason. */
+export interface KnownFields {
+  readonly read: readonly string[];
+  /** They change nothing that stands in the result. */
+  readonly ignored: readonly string[];
+  /** They would change it, and cannot be honoured; by their neutral values they are ignored. */
+  readonly refused: Readonly<Record<string, { readonly unless: readonly unknown[]; why: string }>>;
+}
+
+/** An object of the input, of which every field is accounted for. Null is as good as nothing. */
+export class Fields {
+  readonly #values = new Map<string, unknown>();
+  readonly #name: string;
+
+  constructor(value: unknown, name: string, known: KnownFields) {
+    if (!isPlainObject(value)) throw expected("an object", name, value);
+    this.#name = name;
+    for (const [key, given] of Object.entries(value)) {
+      if (given === null) continue;
+      if (known.read.includes(key)) this.#values.set(key, given);
+      else if (!known.ignored.includes(key)) this.#refuse(key, given, known);
+    }
+  }
+
+  /** The field, read by `read` where it is given. */
+  get<T>(key: string, read: (value: unknown, name: string) => T): T | undefined {
+    const value = this.#values.get(key);
+    return value === undefined ? undefined : read(value, this.nameOf(key));
+  }
+
+  needed<T>(key: string, what: string, read: (value: unknown, name: string) => T): T {
+    if (!this.#values.has(key)) throw expected(what, this.nameOf(key), undefined);
+    return this.get(key, read) as T;
+  }
+
+  has(key: string): boolean {
+    return this.#values.has(key);
+  }
+
+  nameOf(key: string): string {
+    return this.#name === "" ? key : `${this.#name}.${key}`;
+  }
+
+  #refuse(key: string, value: unknown, { read, ignored, refused }: KnownFields): void {
+    const rule = Object.hasOwn(refused, key) ? refused[key] : undefined;
+    const name = this.nameOf(key);
+    if (rule !== undefined) {
+      if (rule.unless.some((neutral) => same(neutral, value))) return;
+      throw unsupported(name, rule.why);
+    }
+    const near = nearest(key, [...read, ...ignored]);
+    const hint = near === undefined ? "" : `: did you mean \`${near}\`?`;
+    throw invalid(`Unknown field \`${name}\`${hint || ", which may change what is asked for"}`, {
+      name,
+    });
+  }
+}
+
+function same(neutral: unknown, value: unknown): boolean {
+  return neutral === value || JSON.stringify(neutral) === JSON.stringify(value);
+}
+
+export function anything(value: unknown): unknown {
+  return value;
+}
+
+export function object(value: unknown, name: string): Record<string, unknown> {
+  if (isPlainObject(value)) return value;
+  throw expected("an object", name, value);
+}
+
+/** A text or several, of which there is at least one. */
+export function textOrTexts(value: unknown, name: string): readonly string[] {
+  const texts = Array.isArray(value) ? (value as unknown[]) : [value];
+  if (texts.length > 0 && texts.every((text) => typeof text === "string")) return texts as string[];
+  throw expected("a string or an array of strings", name, value);
+}
+
+/** The code and the words of whatever a request failed with. */
+export function failureOf(error: unknown): { code: string; message: string } {
+  if (CriaError.is(error)) return { code: error.code, message: error.message };
+  return { code: "ERR_INTERNAL", message: messageOf(error) };
+}

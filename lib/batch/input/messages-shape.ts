@@ -1,0 +1,61 @@
+import { isPlainObject, list } from "../../internal/checks.js";
+import type { ChatMessageInput } from "../../messages/messages.js";
+import { anything, Fields, type KnownFields } from "./fields.js";
+
+const NO_REASONING = {
+  unless: [""],
+  why: "cannot be honoured: thoughts are not put into prompts; leave it out",
+};
+
+const MESSAGE: KnownFields = {
+  read: [
+    ...["role", "content", "tool_calls", "tool_call_id", "name"],
+    ...["refusal", "audio", "function_call"],
+  ],
+  // Of web searches, in the API's own answers.
+  ignored: ["annotations"],
+  refused: { reasoning_content: NO_REASONING, reasoning: NO_REASONING, thinking: NO_REASONING },
+};
+const TEXT_PART: KnownFields = { read: ["type", "text"], ignored: [], refused: {} };
+const CALL: KnownFields = {
+  read: ["id", "type", "function"],
+  ignored: ["index"], // of streamed answers
+  refused: {},
+};
+const CALLED: KnownFields = { read: ["name", "arguments"], ignored: [], refused: {} };
+
+/**
+ * The messages of a line, of which every field is accounted for. A session takes messages with data of
+ * the caller's own in them; in a file a field that nobody knows is a misspelt one, and would be lost in
+ * silence. What is in the fields is checked where the messages are read.
+ */
+export function messageList(value: unknown, name: string): readonly ChatMessageInput[] {
+  const messages = list(value, name, "an array of messages", anything);
+  for (const [index, message] of messages.entries()) {
+    if (isPlainObject(message)) checkMessage(message, `${name}[${index}]`);
+  }
+  return messages as ChatMessageInput[];
+}
+
+function checkMessage(message: Record<string, unknown>, name: string): void {
+  new Fields(message, name, MESSAGE);
+  const { role, content, tool_calls: calls } = message;
+  // A tool's result may be any data.
+  if (role !== "tool") {
+    for (const [part, at] of objects(content, `${name}.content`)) {
+      if (part.type === "text") new Fields(part, at, TEXT_PART);
+    }
+  }
+  for (const [call, at] of objects(calls, `${name}.tool_calls`)) {
+    if (call.type === "custom") continue; // refused as such
+    new Fields(call, at, CALL);
+    if (isPlainObject(call.function)) new Fields(call.function, `${at}.function`, CALLED);
+  }
+}
+
+function objects(value: unknown, name: string): [Record<string, unknown>, string][] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((one: unknown, index) =>
+    isPlainObject(one) ? [[one, `${name}[${index}]`] as [Record<string, unknown>, string]] : [],
+  );
+}

@@ -1,0 +1,48 @@
+import type { ToolDefinitionInput } from "../../chat/tool-definitions.js";
+import type { ChatMessageInput } from "../../messages/messages.js";
+import type { ToolChoice } from "../../messages/tool-types.js";
+import type { SamplerOptions } from "../../sampling/sampler.js";
+
+/** How answers are generated, whatever they answer. */
+export interface GenerationPlan {
+  /** What the line calls the model: echoed. */
+  readonly model: string | undefined;
+  /** On top of the run's own. */
+  readonly sampling: SamplerOptions;
+  readonly maxTokens: number | undefined;
+  readonly stop: readonly string[] | undefined;
+  /** Likeliest tokens to tell with each; undefined: no log-probabilities. */
+  readonly logprobs: number | undefined;
+  readonly choices: number;
+  readonly schema: object | undefined;
+}
+
+export interface ChatPlan extends GenerationPlan {
+  readonly kind: "chat";
+  readonly messages: readonly ChatMessageInput[];
+  readonly tools: readonly ToolDefinitionInput[] | undefined;
+  readonly toolChoice: ToolChoice | undefined;
+}
+
+export interface CompletionPlan extends GenerationPlan {
+  readonly kind: "completion";
+  readonly prompts: readonly (string | readonly number[])[];
+}
+
+export interface EmbeddingPlan {
+  readonly kind: "embedding";
+  readonly model: string | undefined;
+  readonly inputs: readonly string[];
+  readonly encoding: "float" | "base64";
+  /** What the model is to have. */
+  readonly dimensions: number | undefined;
+}
+
+export interface ModerationPlan {
+  readonly kind: "moderation";
+  readonly model: string | undefined;
+  readonly inputs: readonly string[];
+}
+
+/** What a line asks for, whatever form it has. */
+export type BatchPlan = ChatPlan | CompletionPlan | EmbeddingPlan | ModerationPlan;

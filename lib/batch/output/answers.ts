@@ -1,0 +1,141 @@
+import type { GenerationResult } from "../../generation/generation.js";
+import type { TokenLogprob, TokenLogprobs } from "../../generation/logprobs.js";
+import type { StopReason } from "../../internal/native.js";
+import type { ParsedToolCall } from "../../messages/tool-types.js";
+import type { Answer } from "../engine/batch-engine.js";
+import type { BatchChatCompletion, BatchCompletion, ChatTokenLogprob } from "./bodies.js";
+
+type Choice<Body extends { choices: unknown[] }> = Body["choices"][number];
+
+const CREATED = 0;
+
+/** One answer of several to a chat. */
+export interface ChatChoice {
+  readonly content: string;
+  readonly calls: readonly ParsedToolCall[];
+  readonly result: GenerationResult;
+}
+
+/** What several generations took together. */
+export interface Spent {
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+}
+
+export function chatAnswer(hash: string, model: string, choices: readonly ChatChoice[]): Answer {
+  const results = choices.map(({ result }) => result);
+  // One prompt, however many answers.
+  const spent = { ...spentOn(results), promptTokens: results[0]?.usage.promptTokens ?? 0 };
+  const body: BatchChatCompletion = {
+    id: `chatcmpl-${hash}`,
+    object: "chat.completion",
+    created: CREATED,
+    model,
+    choices: choices.map(chatChoice),
+    usage: usageOf(spent),
+  };
+  return { body, ...spent };
+}
+
+function chatChoice(
+  { content, calls, result }: ChatChoice,
+  index: number,
+): Choice<BatchChatCompletion> {
+  const called = calls.filter(({ problem }) => problem === undefined);
+  // What is no call after all is text.
+  const broken = calls.flatMap(({ problem, source }) =>
+    problem === undefined ? [] : [source ?? ""],
+  );
+  const text = [content, ...broken].join("");
+  const { logprobs } = result;
+  return {
+    index,
+    message: {
+      role: "assistant",
+      content: text === "" && called.length > 0 ? null : text,
+      refusal: null,
+      ...(called.length > 0 && {
+        tool_calls: called.map(({ id, type, function: call }) => ({ id, type, function: call })),
+      }),
+    },
+    logprobs: logprobs === undefined ? null : { content: logprobs.map(chatLogprob), refusal: null },
+    finish_reason: called.length > 0 ? "tool_calls" : finishReason(result.stopReason),
+  };
+}
+
+function chatLogprob({ top, ...chosen }: TokenLogprobs) {
+  return { ...oneLogprob(chosen), top_logprobs: top.map(oneLogprob) };
+}
+
+function oneLogprob({ text, logprob }: TokenLogprob): ChatTokenLogprob {
+  return { token: text, logprob, bytes: text.includes("\uFFFD") ? null : [...Buffer.from(text)] };
+}
+
+/** @param prompts how many prompts the results answer, as many each, in their order */
+export function completionAnswer(
+  hash: string,
+  model: string,
+  results: readonly GenerationResult[],
+  prompts: number,
+): Answer {
+  const each = results.length / prompts;
+  const first = results.filter((_, index) => index % each === 0);
+  const spent = { ...spentOn(results), promptTokens: spentOn(first).promptTokens };
+  const body: BatchCompletion = {
+    id: `cmpl-${hash}`,
+    object: "text_completion",
+    created: CREATED,
+    model,
+    choices: results.map(completionChoice),
+    usage: usageOf(spent),
+  };
+  return { body, ...spent };
+}
+
+function completionChoice(result: GenerationResult, index: number): Choice<BatchCompletion> {
+  const { text, logprobs, stopReason } = result;
+  return {
+    index,
+    text,
+    logprobs: logprobs === undefined ? null : completionLogprobs(logprobs),
+    finish_reason: finishReason(stopReason),
+  };
+}
+
+function completionLogprobs(logprobs: readonly TokenLogprobs[]) {
+  let offset = 0;
+  const offsets = logprobs.map(({ text }) => {
+    offset += text.length;
+    return offset - text.length;
+  });
+  return {
+    tokens: logprobs.map(({ text }) => text),
+    token_logprobs: logprobs.map(({ logprob }) => logprob),
+    top_logprobs: logprobs.map(({ top }) =>
+      Object.fromEntries(top.map(({ text, logprob }) => [text, logprob])),
+    ),
+    text_offset: offsets,
+  };
+}
+
+function spentOn(results: readonly GenerationResult[]): Spent {
+  const sum = (key: keyof Spent) => results.reduce((total, { usage }) => total + usage[key], 0);
+  return {
+    promptTokens: sum("promptTokens"),
+    cachedTokens: sum("cachedTokens"),
+    completionTokens: sum("completionTokens"),
+  };
+}
+
+function usageOf({ promptTokens, completionTokens }: Spent) {
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: promptTokens + completionTokens,
+  };
+}
+
+function finishReason(reason: StopReason): "stop" | "length" {
+  return reason === "max-tokens" || reason === "context-full" ? "length" : "stop";
+}

@@ -1,0 +1,105 @@
+import { types } from "node:util";
+import { type ContextOptions, comparableOptions } from "../../context/context-options.js";
+import { isPlainObject } from "../../internal/checks.js";
+import { engineInfo } from "../../model/devices.js";
+import type { LoadedModel } from "../../model/loaded-model.js";
+import { isGrammar } from "../../sampling/grammar.js";
+import { hashOf } from "../input/custom-ids.js";
+
+/** Everything that results depend on besides their lines, by the names that the caller knows. */
+export type Settings = Readonly<Record<string, unknown>>;
+
+/** Raised where the same settings no longer give the same results. */
+const VERSION = 2;
+
+/** Longer values are told by their hash. */
+const MAX_TEXT = 400;
+
+/** Comparable, and what JSON can say: keys in order, what is not given left out. */
+export function settingsOf(given: Record<string, unknown>): Settings {
+  const entries: [string, unknown][] = [["cria (version of results)", VERSION]];
+  for (const [name, value] of Object.entries(given)) {
+    if (value !== undefined) entries.push([name, shortened(canonical(value))]);
+  }
+  return Object.fromEntries(entries);
+}
+
+/** An option of several, each under a name of its own: a difference is told by the nearest name. */
+export function under(name: string, options: object | undefined): Record<string, unknown> {
+  const entries = Object.entries(options ?? {});
+  return Object.fromEntries(entries.map(([key, value]) => [`${name}.${key}`, value]));
+}
+
+/** The model itself, whatever its file is called, and how it is read. */
+export function modelSettings(
+  name: string,
+  model: LoadedModel,
+  called: string,
+): Record<string, unknown> {
+  return {
+    [name]: called,
+    [`${name} (weights)`]: model.fingerprint,
+    [`${name} (metadata)`]: hashOf(...[...model.metadata].flat()),
+    ...under(`${name} (loaded with)`, model.loadOptions),
+  };
+}
+
+/** Other kernels round differently. */
+export function engineSettings(): Record<string, unknown> {
+  const { flavour, llamaCpp } = engineInfo();
+  return { engine: `llama.cpp ${llamaCpp}, ${flavour}` };
+}
+
+/** As far as results depend on them, with the defaults filled in. */
+export function contextSettings(options: ContextOptions): Record<string, unknown> {
+  return under("options.context", comparableOptions(options));
+}
+
+export function digestOf(settings: Settings): string {
+  const entries = Object.entries(settings).map(([name, value]) => `${name}=${textOf(value)}`);
+  return hashOf(...entries.sort());
+}
+
+export interface Difference {
+  readonly name: string;
+  readonly before: unknown;
+  readonly now: unknown;
+}
+
+export function differences(before: Settings, now: Settings): Difference[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])];
+  return names
+    .filter((name) => textOf(before[name]) !== textOf(now[name]))
+    .map((name) => ({ name, before: before[name], now: now[name] }));
+}
+
+/** In a sentence: "`options.seed` was 1 and is 2". */
+export function inWords({ name, before, now }: Difference): string {
+  const shown = (value: unknown) => (value === undefined ? "not given" : textOf(value));
+  return `\`${name}\` was ${shown(before)} and is ${shown(now)}`;
+}
+
+function textOf(value: unknown): string {
+  return JSON.stringify(value) ?? "undefined";
+}
+
+function shortened(value: unknown): unknown {
+  const text = textOf(value);
+  if (text.length <= MAX_TEXT) return value;
+  return `${text.slice(0, MAX_TEXT / 4)}… (${text.length} characters, ${hashOf(text)})`;
+}
+
+function canonical(value: unknown): unknown {
+  if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
+  if (types.isMap(value)) return canonical(Object.fromEntries(value));
+  if (types.isDate(value)) return value.toISOString();
+  if (isGrammar(value)) return { source: value.source, root: value.root };
+  if (Array.isArray(value)) return value.map(canonical);
+  if (!isPlainObject(value)) return value;
+  const entries = Object.entries(value).filter(([, one]) => one !== undefined);
+  return Object.fromEntries(
+    entries
+      .sort(([a], [b]) => (a < b ? -1 : Number(a > b)))
+      .map(([key, one]) => [key, canonical(one)]),
+  );
+}

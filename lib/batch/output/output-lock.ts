@@ -1,0 +1,138 @@
+import { randomUUID } from "node:crypto";
+import { link, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { hostname } from "node:os";
+import { engine } from "../../internal/engine-loader.js";
+import { ioError } from "../failures.js";
+
+/** Who holds an output, as it stands in the lock beside it. */
+interface Holder {
+  readonly pid: number;
+  readonly host: string;
+  /** When the process began, where the system tells: ids of processes are used again. */
+  readonly since: string;
+  /** The copy of the engine, which knows what the threads of its process have in hand. */
+  readonly engine: string;
+}
+
+/** One that is empty for so long was left by a process that was killed while it wrote it. */
+const WRITING_MS = 5000;
+const TRIES = 5;
+
+/**
+ * Keeps a second run off an output. Returns what gives it free; a run that was killed leaves the lock,
+ * and the next one sees that its process is gone. Within a process the engine knows who has what, so
+ * that a worker thread which is terminated leaves nothing locked.
+ */
+export async function lockOutput(output: string): Promise<() => Promise<void>> {
+  const { addon } = engine();
+  const file = `${output}.lock`;
+  if (!addon.claim(file)) throw held(output, file, await readFile(file, "utf8").catch(() => ""));
+  try {
+    const unlock = await lockFile(output, file, addon.instance);
+    return async () => {
+      // Before the claim: whoever has that takes a file of this process for one that was left.
+      await unlock().finally(() => addon.release(file));
+    };
+  } catch (error) {
+    addon.release(file);
+    throw error;
+  }
+}
+
+async function lockFile(
+  output: string,
+  file: string,
+  instance: string,
+): Promise<() => Promise<void>> {
+  const { pid } = process;
+  const holder: Holder = { pid, host: hostname(), since: await startOf(pid), engine: instance };
+  const own = JSON.stringify(holder);
+  for (let tries = 0; tries < TRIES; tries++) {
+    try {
+      await create(file, own);
+      return () => rm(file, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
+        throw ioError(`The output ${output} cannot be locked`, error);
+      }
+    }
+    const text = await readFile(file, "utf8").catch(() => undefined);
+    if (text === undefined) continue; // given free meanwhile
+    if (!(await isStale(file, text, holder))) throw held(output, file, text);
+    await takeAway(file, text);
+  }
+  throw held(output, file, "");
+}
+
+/** Whole or not at all: on a full disk the file is made, and stays empty. */
+async function create(path: string, text: string): Promise<void> {
+  const file = await open(path, "wx");
+  try {
+    await file.writeFile(text);
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+async function isStale(file: string, text: string, own: Holder): Promise<boolean> {
+  const holder = holderOf(text);
+  if (holder === undefined) {
+    const written = await stat(file).catch(() => undefined);
+    return written === undefined || Date.now() - written.mtimeMs > WRITING_MS;
+  }
+  if (holder.host !== own.host) return false; // nobody can tell from here
+  // This run has the claim, so no thread of this process is at work there.
+  if (holder.pid === own.pid && holder.engine === own.engine) return true;
+  return !alive(holder.pid) || (await startOf(holder.pid)) !== holder.since;
+}
+
+/** Another run may have replaced the stale lock since it was read: its own is put back. */
+async function takeAway(file: string, stale: string): Promise<void> {
+  const aside = `${file}.${randomUUID()}`;
+  try {
+    await rename(file, aside);
+    if ((await readFile(aside, "utf8")) !== stale) await link(aside, file);
+  } catch {
+    // Somebody else was quicker: the next try sees what there is.
+  } finally {
+    await rm(aside, { force: true });
+  }
+}
+
+function holderOf(text: string): Holder | undefined {
+  try {
+    const { pid, host, since, engine = "" } = JSON.parse(text) as Partial<Holder>;
+    if (typeof pid !== "number" || typeof host !== "string" || typeof since !== "string") return;
+    return { pid, host, since, engine };
+  } catch {
+    return undefined;
+  }
+}
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** In ticks since the system's start; "" where that is not told. The name before may hold anything. */
+async function startOf(pid: number): Promise<string> {
+  const line = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  const behindName = line.slice(line.lastIndexOf(")") + 2).split(" ");
+  return behindName[0] === "Z" ? "ended" : (behindName[19] ?? "");
+}
+
+function held(output: string, file: string, text: string): Error {
+  const holder = holderOf(text);
+  const who = holder === undefined ? "another run" : `process ${holder.pid} on ${holder.host}`;
+  return new Error(
+    `The output ${output} is being written by ${who}: wait for it, or give another output. If no ` +
+      `run is at work there, delete ${file}`,
+  );
+}

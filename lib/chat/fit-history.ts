@@ -1,0 +1,168 @@
+import { setImmediate } from "node:timers/promises";
+import type { RenderableMessage } from "../messages/messages.js";
+import type { Prompt } from "../model/prompt.js";
+import type { TokenCounts } from "./token-counts.js";
+
+/** Dropping goes on to this share of the room, so that not every later turn drops one more. */
+const KEPT = 0.75;
+/** Times the room that the messages of a prompt may have by themselves: some templates leave out parts. */
+const SLACK = 2;
+
+export interface FitOptions {
+  /** Turns that were left out before. */
+  readonly dropped: number;
+  /** Tokens. */
+  readonly room: number;
+  /** Of the session, which counts each message once. */
+  readonly counts: TokenCounts;
+  readonly signal?: AbortSignal;
+}
+
+type Render = (messages: readonly RenderableMessage[]) => Promise<Prompt>;
+
+/**
+ * A history by its turns. A turn is what the user says and all up to what the user says next; the system
+ * messages and the last turn always stay. Several messages of the user's behind each other are one
+ * turn's.
+ */
+class Turns {
+  readonly #messages: readonly RenderableMessage[];
+  readonly #starts: number[] = [];
+  readonly #systems: RenderableMessage[] = [];
+  /** Where these stand. */
+  readonly #places: number[] = [];
+
+  constructor(messages: readonly RenderableMessage[]) {
+    this.#messages = messages;
+    let before: RenderableMessage["role"] | undefined;
+    for (let index = 0; index < messages.length; index++) {
+      const message = messages[index] as RenderableMessage;
+      if (message.role === "user" && before !== "user") this.#starts.push(index);
+      if (message.role === "system") {
+        this.#systems.push(message);
+        this.#places.push(index);
+      }
+      before = message.role;
+    }
+  }
+
+  get last(): number {
+    return this.#starts.length - 1;
+  }
+
+  without(dropped: number): readonly RenderableMessage[] {
+    const start = dropped === 0 ? undefined : this.#starts[dropped];
+    if (start === undefined) return this.#messages;
+    const kept = this.#places.findIndex((place) => place >= start);
+    const systems = kept === -1 ? this.#systems : this.#systems.slice(0, kept);
+    return [...systems, ...this.#messages.slice(start)];
+  }
+
+  /** The messages from the last one back, with the number of turns in front of each. */
+  *backwards(): Generator<{ readonly message: RenderableMessage; readonly turns: number }> {
+    let turns = this.last;
+    for (let index = this.#messages.length - 1; index >= 0; index--) {
+      yield { message: this.#messages[index] as RenderableMessage, turns: Math.max(turns, 0) };
+      if (index === this.#starts[turns]) turns -= 1;
+    }
+  }
+}
+
+/** The prompt of a history that has room for it, how many turns it leaves out, and what it is made of. */
+export async function fitPrompt(
+  messages: readonly RenderableMessage[],
+  render: Render,
+  { dropped, room, counts, signal }: FitOptions,
+): Promise<{ prompt: Prompt; dropped: number; messages: readonly RenderableMessage[] }> {
+  const turns = new Turns(messages);
+  const { last } = turns;
+  const without = async (count: number) => {
+    const kept = turns.without(count);
+    return { prompt: await render(kept), dropped: count, messages: kept };
+  };
+  const fits = (prompt: Prompt, tokens: number) => hasRoom(prompt, tokens, counts, signal);
+  const before = Math.min(dropped, Math.max(last, 0));
+  // Where no turn can go, how much there is changes nothing.
+  if (before >= last) return without(before);
+  // A history may have come from a file, with any number of turns: most of one are never rendered.
+  const plain = await plainlyTooMany(turns, { room, counts, ...(signal && { signal }) });
+  if (plain <= before) {
+    const whole = await without(before);
+    if (await fits(whole.prompt, room)) return ended(whole, counts);
+  }
+  let tooFew = Math.max(before, plain - 1);
+  let enough = last;
+  while (enough - tooFew > 1) {
+    const middle = Math.floor((tooFew + enough) / 2);
+    if (await fits((await without(middle)).prompt, room * KEPT)) enough = middle;
+    else tooFew = middle;
+    await setImmediate();
+  }
+  return ended(await without(enough), counts);
+}
+
+function ended<T extends { readonly prompt: Prompt }>(fitted: T, counts: TokenCounts): T {
+  counts.forget(fitted.prompt.length);
+  return fitted;
+}
+
+/** Turns that must go in any case, by what their messages alone take; at most all but the last. */
+async function plainlyTooMany(
+  turns: Turns,
+  { room, counts, signal }: Omit<FitOptions, "dropped">,
+): Promise<number> {
+  const limit = room * SLACK;
+  let characters = 0;
+  for (const { message } of turns.backwards()) {
+    characters += lengthOf(message);
+    if (characters > limit) break;
+  }
+  if (characters <= limit) return 0;
+  let sum = 0;
+  let texts: string[] = [];
+  for (const { message, turns: before } of turns.backwards()) {
+    texts.push(...textsOf(message));
+    // A turn's messages together, but not each small turn by itself.
+    if (texts.length < 64 && before > 0) continue;
+    sum += (await counts.of(texts, limit - sum, signal)) + texts.length;
+    texts = [];
+    if (sum > limit) return Math.min(before, turns.last);
+  }
+  return 0;
+}
+
+function lengthOf(message: RenderableMessage): number {
+  let length = message.content.length;
+  if (message.role === "assistant") {
+    for (const call of message.tool_calls) length += call.function.arguments.length;
+  }
+  return length;
+}
+
+function textsOf(message: RenderableMessage): string[] {
+  if (message.role !== "assistant") return [message.content];
+  return [message.content, ...message.tool_calls.map((call) => call.function.arguments)];
+}
+
+/** No token is shorter than a byte: most prompts need not be tokenized to know. */
+async function hasRoom(
+  prompt: Prompt,
+  room: number,
+  counts: TokenCounts,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  let others = 0;
+  let bytes = 0;
+  const texts: string[] = [];
+  for (const segment of prompt) {
+    if ("text" in segment) {
+      texts.push(segment.text);
+      bytes += Buffer.byteLength(segment.text) + 1;
+    } else {
+      others += "tokens" in segment ? segment.tokens.length : 1;
+    }
+  }
+  if (others + bytes <= room) return true;
+  if (others > room) return false;
+  return others + (await counts.of(texts, room - others, signal)) <= room;
+}

@@ -1,0 +1,82 @@
+import { createHash } from "node:crypto";
+import { templateTexts } from "../../messages/template-texts.js";
+import { KNOWLEDGE, SHAPE, SYSTEM_INTRODUCTION, USER_INTRODUCTION } from "./llama-3-wording.js";
+
+/** Formats with a renderer of their own. 3.3 has the template of 3.1, byte for byte. */
+export type ChatFormatName = "llama-3" | "llama-3.1" | "llama-3.2" | "llama-3.3";
+
+/** SHA-256 of templates whose text is known, without the white space around it. */
+const KNOWN_TEXTS: ReadonlyMap<string, ChatFormatName> = new Map([
+  ["93c0e9aa3629bbd77e68dbc0f5621f6e6b23aa8d74b932595cdb8d64684526d7", "llama-3.1"],
+  ["d82792f95932f1c9cef5c4bd992f171225e3bf8c7b609b4557c9e1ec96be819f", "llama-3.2"],
+]);
+
+/** Control tokens that the renderers write. One more, and the template is of another format. */
+const CONTROL = /<\|(?:begin_of_text|start_header_id|end_header_id|eot_id|eom_id|python_tag)\|>/g;
+
+/** Names that templates of these formats ask messages and calls by. */
+const NAMES = new Set([
+  ...[
+    "role",
+    "content",
+    "system",
+    "user",
+    "assistant",
+    "tool",
+    "ipython",
+    "tool_calls",
+    "function",
+  ],
+  ...["name", "arguments", "parameters", "type", "text", "equalto", "items", "code_interpreter"],
+]);
+
+/** All else that the templates print, in the pieces in which they do. */
+const PIECES = new Set([
+  ...["{", "}", ")", '"', ",", '",', '="', ".call(", "Tools:", "26 Jul 2024", "%d %b %Y"],
+  ...['{"name":', '{"name": "', '"parameters":', '", "parameters":'],
+]);
+const SENTENCES = [
+  `Environment: ipython\n${KNOWLEDGE}Today Date: `,
+  SYSTEM_INTRODUCTION + SHAPE,
+  USER_INTRODUCTION + SHAPE,
+];
+/** Shorter pieces would be found in the sentences by chance. */
+const SENTENCE_LENGTH = 11;
+
+/** What every template of Llama 3.1 and 3.2 prints. */
+const REQUIRED = [KNOWLEDGE, "Today Date: ", "Environment: ipython\n", USER_INTRODUCTION, SHAPE];
+
+/**
+ * The format whose renderer says what the template says, or null. By the template's text where that
+ * is known; else by all that it can print: the framing and the wording of the format, and not a word
+ * beside it. A derivative with a system message or a tool format of its own is not taken for Llama's.
+ */
+export function recogniseFormat(template: string | null): ChatFormatName | null {
+  if (template === null) return null;
+  const text = template.trim();
+  return KNOWN_TEXTS.get(createHash("sha256").update(text).digest("hex")) ?? formatByTexts(text);
+}
+
+/** The second way of `recogniseFormat`, for texts that were never seen. */
+export function formatByTexts(template: string): ChatFormatName | null {
+  if (!/<\|start_header_id\|>/.test(template) || !/\|\s*trim\b/.test(template)) return null;
+  // The white space between tags tells nothing, and would part what is one sentence.
+  const texts = templateTexts(template)?.filter((text) => text.trim() !== "");
+  if (texts === undefined) return null;
+  const printed = texts.join("");
+  const { size } = new Set(printed.match(CONTROL));
+  if (!printed.includes("<|eot_id|>") || size < 3) return null;
+  const words = texts
+    .map((text) => text.replace(CONTROL, " ").trim())
+    .filter((text) => text !== "");
+  if (!words.every((text) => NAMES.has(text) || isWording(text))) return null;
+  if (REQUIRED.every((text) => printed.includes(text.trimEnd()))) {
+    return /\bbuiltin_tools\b/.test(template) ? "llama-3.1" : "llama-3.2";
+  }
+  return words.every((text) => NAMES.has(text)) ? "llama-3" : null;
+}
+
+function isWording(text: string): boolean {
+  if (PIECES.has(text)) return true;
+  return text.length >= SENTENCE_LENGTH && SENTENCES.some((sentence) => sentence.includes(text));
+}

@@ -1,0 +1,275 @@
+import { isPlainObject, isWellFormed, list, unreadable } from "../../internal/checks.js";
+import { CriaError, expected, fromNative, invalid, show } from "../../internal/errors.js";
+import type {
+  NativeFlatPrompt,
+  NativeTemplateFormat,
+  NativeTemplateRequest,
+} from "../../internal/native.js";
+import { nativeWork } from "../../internal/native-work.js";
+import { ownInts } from "../../internal/realm.js";
+import { atOnce, inTurns, type Steps } from "../../internal/steps.js";
+import type { RenderableMessage } from "../../messages/messages.js";
+import type { ParsedToolCalls, ToolChoice, ToolDefinition } from "../../messages/tool-types.js";
+import type { LoadedModel } from "../../model/loaded-model.js";
+import { insideOf } from "../../model/loaded-model.js";
+import type { Prompt, PromptSegment } from "../../model/prompt.js";
+
+/** What a model's own template takes, checked. */
+export interface TemplateOptions {
+  readonly tools: readonly ToolDefinition[];
+  /** Whether the prompt ends where the assistant's answer begins. */
+  readonly addGenerationPrompt: boolean;
+  /** What the template takes for now; a text is what it shows for any date; undefined is today. */
+  readonly date: Date | string | undefined;
+  /** Seen by the template beside the messages, as `enable_thinking`. */
+  readonly templateVariables: Readonly<Record<string, unknown>>;
+}
+
+export interface TemplateFormatOptions extends TemplateOptions {
+  readonly toolChoice?: ToolChoice;
+  /** Whether one answer may have several calls; default true. */
+  readonly parallelToolCalls?: boolean;
+}
+
+/** How a model answers, as its template shows it; made by `templateFormat`. */
+export type TemplateFormat = Readonly<NativeTemplateFormat>;
+
+/** Of a model that thinks before it answers: `reasoning` is what it thought, without the marks. */
+export interface TemplateAnswer extends ParsedToolCalls {
+  readonly reasoning: string;
+}
+
+/** Set by cria itself. */
+const RESERVED = ["messages", "tools", "add_generation_prompt", "bos_token", "eos_token"];
+/** What llama.cpp's JSON goes down into, level by level. */
+const DEEPEST = 200;
+
+/**
+ * A conversation as the model's own Jinja template has it. What the template writes may be control
+ * tokens; nothing that comes with the messages, the tools or the variables can become one. On a thread
+ * of the model's, for at most two seconds.
+ *
+ * @throws {CriaError} ERR_TEMPLATE with the template's own message, ERR_INVALID_ARGUMENT,
+ * ERR_DISPOSED; the signal's reason
+ */
+export async function renderTemplate(
+  messages: readonly RenderableMessage[],
+  options: TemplateOptions,
+  model: LoadedModel,
+  signal?: AbortSignal,
+): Promise<Prompt> {
+  const native = insideOf(model).native;
+  const request = templateRequest(templateOf(model, options), [], options);
+  const bytes = await inTurns(messagePieces(messages), signal);
+  const work = (id: number) => native.startRender(id, { ...request, messages: bytes });
+  return inTurns(segmentsOf(await nativeWork(native, work, signal)), signal);
+}
+
+/** The same at once: the event loop stands still for as long. */
+export function renderTemplateSync(
+  messages: readonly RenderableMessage[],
+  options: TemplateOptions,
+  model: LoadedModel,
+): Prompt {
+  const native = insideOf(model).native;
+  const request = templateRequest(templateOf(model, options), messages, options);
+  try {
+    return atOnce(segmentsOf(native.renderTemplate(request)));
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+/**
+ * The grammar, the triggers and the parser of the answers to such a prompt.
+ *
+ * @throws {CriaError} ERR_TEMPLATE, ERR_INVALID_ARGUMENT, ERR_DISPOSED; the signal's reason
+ */
+export async function templateFormat(
+  messages: readonly RenderableMessage[],
+  options: TemplateFormatOptions,
+  model: LoadedModel,
+  signal?: AbortSignal,
+): Promise<TemplateFormat> {
+  const native = insideOf(model).native;
+  const { toolChoice = "auto", parallelToolCalls = true } = options;
+  const tools = chosenTools(options.tools, toolChoice);
+  const request = {
+    ...templateRequest(templateOf(model, options), [], { ...options, tools }),
+    messages: await inTurns(messagePieces(messages), signal),
+    toolChoice: typeof toolChoice === "string" ? toolChoice : ("required" as const),
+    parallelToolCalls,
+  };
+  return nativeWork(native, (id) => native.startFormat(id, request), signal);
+}
+
+/**
+ * Content and calls of an answer, whatever the text: what the parser does not take is content. Ids are
+ * by position.
+ *
+ * @throws {CriaError} ERR_DISPOSED; the signal's reason
+ */
+export async function templateToolCalls(
+  text: string,
+  { format, model, tools }: AnswerSource,
+  signal?: AbortSignal,
+): Promise<TemplateAnswer> {
+  const native = insideOf(model).native;
+  const { format: name, parser, generationPrompt } = format;
+  const asked = { format: name, parser, generationPrompt };
+  const parsed = await nativeWork(native, (id) => native.startAnswer(id, text, asked), signal);
+  const known = tools && new Set(tools.map((tool) => tool.function.name));
+  return {
+    content: parsed.content,
+    reasoning: parsed.reasoning,
+    toolCalls: parsed.calls.map((found, index) => {
+      const problem = argumentsProblem(found.arguments);
+      return {
+        id: `call_${index}`,
+        type: "function",
+        function: { name: found.name, arguments: found.arguments },
+        format: "template",
+        known: known?.has(found.name) ?? true,
+        ...(problem === undefined ? {} : { problem }),
+      };
+    }),
+  };
+}
+
+/** What an answer was asked for with. */
+export interface AnswerSource {
+  readonly format: TemplateFormat;
+  readonly model: LoadedModel;
+  /** Those that are known; default all. */
+  readonly tools?: readonly ToolDefinition[];
+}
+
+/** Characters of JSON in a piece, about: what is one message's stays together. */
+const PIECE = 1 << 16;
+
+function* messagePieces(messages: readonly RenderableMessage[]): Steps<Uint8Array[]> {
+  const pieces: Uint8Array[] = [];
+  let texts: string[] = [];
+  let length = 0;
+  for (const [index, message] of messages.entries()) {
+    const text = json(message, `messages[${index}]`);
+    texts.push(text);
+    length += text.length;
+    if (length >= PIECE || index === messages.length - 1) {
+      pieces.push(Buffer.from(texts.join(",")));
+      texts = [];
+      length = 0;
+    }
+    yield;
+  }
+  return pieces;
+}
+
+/** The prompt that the engine made. */
+export function* segmentsOf({
+  text,
+  kinds,
+  ends,
+  tokens,
+}: NativeFlatPrompt): Steps<PromptSegment[]> {
+  const prompt: PromptSegment[] = [];
+  const from = { text: 0, tokens: 0 };
+  for (const [index, kind] of kinds.entries()) {
+    const end = ends[index] as number;
+    if (kind === 2) {
+      prompt.push({ tokens: ownInts(tokens.slice(from.tokens, end)) });
+      from.tokens = end;
+    } else {
+      const piece = text.slice(from.text, end);
+      prompt.push(kind === 1 ? { control: piece } : { text: piece });
+      from.text = end;
+    }
+    yield;
+  }
+  return prompt;
+}
+
+/** What goes down for a template that need not be the model's own. */
+export function templateRequest(
+  template: string,
+  messages: readonly RenderableMessage[],
+  { tools, addGenerationPrompt, date, templateVariables }: TemplateOptions,
+): NativeTemplateRequest {
+  for (const name of RESERVED) {
+    if (!Object.hasOwn(templateVariables, name)) continue;
+    throw invalid(`The template variable ${show(name)} is set by cria`, { name });
+  }
+  const now = typeof date === "object" ? date.getTime() : Date.now();
+  return {
+    template,
+    messages: json(messages, "messages"),
+    tools: json(tools, "tools"),
+    variables: json(templateVariables, "templateVariables"),
+    addGenerationPrompt,
+    now: Math.floor(now / 1000),
+    date: typeof date === "string" ? date : null,
+  };
+}
+
+/** Some models have another template for conversations with tools. */
+function templateOf(model: LoadedModel, { tools }: TemplateOptions): string {
+  const forTools = model.metadata.get("tokenizer.chat_template.tool_use");
+  if (tools.length > 0 && forTools !== undefined) return forTools;
+  if (model.chatTemplate !== null) return model.chatTemplate;
+  throw new CriaError(
+    "ERR_TEMPLATE",
+    "The model has no chat template: render its prompts yourself, or name a `format`",
+  );
+}
+
+function chosenTools(
+  tools: readonly ToolDefinition[],
+  choice: ToolChoice,
+): readonly ToolDefinition[] {
+  if (typeof choice === "string") return tools;
+  const { name } = choice.function;
+  const chosen = tools.filter((tool) => tool.function.name === name);
+  if (chosen.length > 0) return chosen;
+  throw invalid(`The tool ${show(name)} of \`toolChoice\` is not among the tools`, { name });
+}
+
+function json(value: unknown, name: string): string {
+  try {
+    return JSON.stringify(plain(value, name, 0));
+  } catch (error) {
+    throw unreadable(error, name, value);
+  }
+}
+
+/** A copy that is JSON: halves of surrogate pairs, which JSON's readers refuse, become U+FFFD. */
+function plain(value: unknown, name: string, depth: number): unknown {
+  if (depth > DEEPEST) throw expected(`at most ${DEEPEST} levels`, name, value);
+  if (typeof value === "string") return wellFormed(value);
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  if (value === null || typeof value === "boolean") return value;
+  if (Array.isArray(value)) {
+    return list(value, name, "an array", (element, at) => plain(element, at, depth + 1));
+  }
+  if (isPlainObject(value)) {
+    const entries = Object.entries(value).filter(([, element]) => element !== undefined);
+    return Object.fromEntries(
+      entries.map(([key, element]) => [
+        wellFormed(key),
+        plain(element, `${name}.${key}`, depth + 1),
+      ]),
+    );
+  }
+  throw expected("what JSON can say", name, value);
+}
+
+function wellFormed(text: string): string {
+  return isWellFormed(text) ? text : text.replace(/\p{Surrogate}/gu, "\ufffd");
+}
+
+function argumentsProblem(text: string): string | undefined {
+  try {
+    return isPlainObject(JSON.parse(text)) ? undefined : "The arguments are no JSON object";
+  } catch {
+    return "The arguments are not JSON";
+  }
+}

@@ -1,0 +1,188 @@
+import type { GenerationResult } from "../../generation/generation.js";
+import type { GuardVerdict } from "../../guard/guard-types.js";
+import { watchSignal } from "../../internal/abort.js";
+import type { RenderableMessage } from "../../messages/pairing.js";
+import type { ParsedToolCall, ToolParserEvent } from "../../messages/tool-types.js";
+import type { RunningTurn } from "../turn.js";
+import { type Judge, tell } from "./moderation.js";
+import { isBlank, pieceEnd } from "./sentences.js";
+
+/** What a gate is between. */
+export interface GateSides {
+  readonly turn: RunningTurn;
+  /** Without one everything passes at once. */
+  readonly judge: Judge | undefined;
+  /** The rest of the answer is not wanted any more. */
+  readonly cancel: () => void;
+}
+
+/**
+ * Between an answer as it is generated and all who see it. Sentences and calls wait until the whole
+ * answer up to them has been judged; the model goes on meanwhile, and what it adds is judged together
+ * next, so that a slow guard never falls behind. Behind a violation nothing passes any more.
+ */
+export class Gate {
+  readonly #turn: RunningTurn;
+  readonly #judge: Judge | undefined;
+  readonly #cancel: () => void;
+  readonly #unwatch: () => void;
+  readonly #stop = new AbortController();
+  readonly #passed: ToolParserEvent[] = [];
+  /** Texts behind each other are one. */
+  #waiting: ToolParserEvent[] = [];
+  #judging = false;
+  #work: Promise<void> = Promise.resolve();
+  #ended = false;
+  #failure: { readonly error: unknown } | undefined;
+  #blocked: GuardVerdict | undefined;
+
+  constructor({ turn, judge, cancel }: GateSides) {
+    this.#turn = turn;
+    this.#judge = judge;
+    this.#cancel = cancel;
+    this.#unwatch = watchSignal(turn.stop, () => this.close());
+  }
+
+  push(events: readonly ToolParserEvent[]): void {
+    const { aborted } = this.#stop.signal;
+    if (this.#judge === undefined) this.#pass(events);
+    else if (!aborted) {
+      for (const event of events) append(this.#waiting, event);
+      this.#advance(this.#judge);
+    }
+  }
+
+  /** Waits until all has passed, or nothing more will. @throws what the guard failed with */
+  async finish(): Promise<void> {
+    this.#ended = true;
+    if (this.#judge !== undefined) this.#advance(this.#judge);
+    await this.#work;
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** The end, at the latest when nobody waits for the answer any more. Idempotent. */
+  close(): void {
+    this.#unwatch();
+    this.#stop.abort();
+    this.#waiting = [];
+    this.#cancel();
+  }
+
+  get content(): string {
+    return this.#passed.map((event) => (event.type === "text" ? event.text : "")).join("");
+  }
+
+  get calls(): readonly ParsedToolCall[] {
+    return callsOf(this.#passed);
+  }
+
+  /** The verdict that closed it. */
+  get blocked(): GuardVerdict | undefined {
+    return this.#blocked;
+  }
+
+  /** Whether all that was generated has passed. */
+  get complete(): boolean {
+    return this.#judge === undefined || (this.#ended && !this.#stop.signal.aborted);
+  }
+
+  /**
+   * Whether all that the model wrote has passed, to the last word: of a call that was read the guard
+   * gets the name and the arguments, and what else was written in it nobody has judged.
+   */
+  get verbatim(): boolean {
+    const asWritten = this.calls.every(({ source }) => source !== undefined);
+    return this.complete && (this.#judge === undefined || asWritten);
+  }
+
+  /** Why an answer ended that was generated to its end, or until the gate was closed. */
+  stopReason(generated: GenerationResult["stopReason"]) {
+    if (this.#blocked !== undefined) return "moderated";
+    return this.complete ? generated : "cancelled";
+  }
+
+  #pass(events: readonly ToolParserEvent[]): void {
+    for (const event of events) {
+      this.#passed.push(event);
+      this.#turn.tell(event);
+    }
+  }
+
+  #advance(judge: Judge): void {
+    if (!this.#judging) this.#work = this.#judgeAll(judge);
+  }
+
+  async #judgeAll(judge: Judge): Promise<void> {
+    this.#judging = true;
+    try {
+      for (let piece = this.#take(); piece.length > 0; piece = this.#take()) {
+        if (!(await this.#admits(piece, judge))) return this.close();
+        this.#pass(piece);
+      }
+    } catch (error) {
+      this.#failure = { error };
+      this.close();
+    } finally {
+      this.#judging = false;
+    }
+  }
+
+  async #admits(piece: readonly ToolParserEvent[], judge: Judge): Promise<boolean> {
+    if (isSilent(piece)) return true; // the end of an answer, and nothing that a guard would read
+    const verdict = await judge(messageOf([...this.#passed, ...piece]), this.#stop.signal);
+    if (verdict === undefined) return false;
+    tell(this.#turn, "output", verdict);
+    if (!verdict.safe) this.#blocked = verdict;
+    return verdict.safe;
+  }
+
+  /** What is to be judged next; white space waits for what follows it. */
+  #take(): ToolParserEvent[] {
+    const waiting = this.#waiting;
+    const behind = this.#ended ? waiting.length : lastCall(waiting) + 1;
+    const piece = waiting.slice(0, behind);
+    const [rest] = waiting.slice(behind);
+    const end = rest?.type === "text" ? pieceEnd(rest.text) : 0;
+    if (rest?.type !== "text" || end === 0) {
+      this.#waiting = waiting.slice(behind);
+      return piece;
+    }
+    this.#waiting = [{ type: "text", text: rest.text.slice(end) }];
+    return [...piece, { type: "text", text: rest.text.slice(0, end) }];
+  }
+}
+
+function append(events: ToolParserEvent[], event: ToolParserEvent): void {
+  const last = events.at(-1);
+  if (last?.type === "text" && event.type === "text") {
+    events[events.length - 1] = { type: "text", text: last.text + event.text };
+  } else {
+    events.push(event);
+  }
+}
+
+function lastCall(events: readonly ToolParserEvent[]): number {
+  return events.findLastIndex(({ type }) => type === "tool-call");
+}
+
+function callsOf(events: readonly ToolParserEvent[]): ParsedToolCall[] {
+  return events.flatMap((event) => (event.type === "text" ? [] : [event.call]));
+}
+
+function isSilent(events: readonly ToolParserEvent[]): boolean {
+  return events.every((event) => event.type === "text" && isBlank(event.text));
+}
+
+/** As a guard reads it. Of a call that cannot be read its arguments are empty: it reads what is shown. */
+function messageOf(events: readonly ToolParserEvent[]): RenderableMessage {
+  const texts = events.map((event) => {
+    if (event.type === "text") return event.text;
+    return event.call.source === undefined ? "" : `\n${event.call.source}\n`;
+  });
+  const tool_calls = callsOf(events).map(({ id, type, function: called }) => ({
+    id,
+    type,
+    function: called,
+  }));
+  return { role: "assistant", content: texts.join(""), tool_calls };
+}

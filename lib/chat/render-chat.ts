@@ -1,0 +1,299 @@
+import { types } from "node:util";
+import { abortReason } from "../internal/abort.js";
+import {
+  abortSignal,
+  boolean,
+  isPlainObject,
+  list,
+  oneOf,
+  readOptions,
+} from "../internal/checks.js";
+import { CriaError, expected } from "../internal/errors.js";
+import { atOnce, inTurns } from "../internal/steps.js";
+import {
+  type ChatMessageInput,
+  guarded,
+  messageSteps,
+  type RenderableMessage,
+  readMessages,
+} from "../messages/messages.js";
+import type { ToolChoice, ToolDefinition } from "../messages/tool-types.js";
+import type { LoadedModel } from "../model/loaded-model.js";
+import type { Prompt } from "../model/prompt.js";
+import {
+  type BuiltinTool,
+  LLAMA_3_CONTROLS,
+  LLAMA_31_CONTROLS,
+  llama3Steps,
+} from "./formats/llama-3.js";
+import { type ChatFormatName, recogniseFormat } from "./formats/recognise-format.js";
+import {
+  renderTemplate,
+  renderTemplateSync,
+  type TemplateAnswer,
+  type TemplateFormat,
+  type TemplateOptions,
+  templateFormat,
+  templateToolCalls,
+} from "./formats/template-format.js";
+import { readTools, type ToolDefinitionInput } from "./tool-definitions.js";
+
+export interface RenderChatOptions {
+  /**
+   * How the conversation is written. `"template"` is the model's own Jinja template, and `"auto"` the
+   * renderer that says the same where there is one, else that template; both need `model`. Default
+   * `"auto"`, and `"llama-3.1"` without a model.
+   */
+  readonly format?: ChatFormatName | "template" | "auto";
+  /** The model that the prompt is for. */
+  readonly model?: LoadedModel;
+  /** Functions that the model may call. An empty list is no tools. Default none. */
+  readonly tools?: readonly ToolDefinitionInput[];
+  /** Tools that Llama 3.1 and 3.3 know without a definition. Default none. */
+  readonly builtinTools?: readonly BuiltinTool[];
+  /**
+   * Whether the tools stand in front of the first user message, as the models' own templates have it,
+   * or in the system message. Without a user message they stand there in any case. Default true.
+   */
+  readonly toolsInUserMessage?: boolean;
+  /** Whether the prompt ends where the assistant's answer begins. Default true. */
+  readonly addGenerationPrompt?: boolean;
+  /** "Today Date": a `Date` in the form "26 Jul 2024", local time; a string as it is. Default today. */
+  readonly date?: Date | string;
+  /** More variables for the model's own template. The other formats have none and ignore them. */
+  readonly templateVariables?: Readonly<Record<string, unknown>>;
+}
+
+/** What `renderChatAsync` takes. */
+export interface RenderChatAsyncOptions extends RenderChatOptions {
+  /** Takes effect within 100 ms; the promise rejects with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+const OPTIONS = [
+  ...["format", "model", "tools", "builtinTools", "toolsInUserMessage", "addGenerationPrompt"],
+  ...["date", "templateVariables"],
+] as (keyof RenderChatOptions)[];
+const FORMATS = ["auto", "llama-3", "llama-3.1", "llama-3.2", "llama-3.3", "template"] as const;
+const BUILTIN_TOOLS = ["brave_search", "wolfram_alpha", "code_interpreter"] as const;
+const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+
+/**
+ * A conversation as a prompt. Nothing in a message, a tool or a date can become a control token: those
+ * are segments of their own, and all else is text. Accepts OpenAI's messages and tools.
+ *
+ * A model's own template runs on a thread of the model's, for at most two seconds and within 64 MB, and
+ * a long history is read and written a piece at a time: the event loop never waits.
+ *
+ * @example
+ * const prompt = await renderChatAsync([{ role: "user", content: "Hello" }], { model });
+ * const { text } = await context.generate(prompt).result();
+ *
+ * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_UNSUPPORTED for what the format or the model cannot
+ * be told (images, tools in Llama 3.0), naming the field; ERR_TEMPLATE for what the model's own
+ * template refuses, or takes too long for; ERR_DISPOSED; the signal's reason
+ */
+export async function renderChatAsync(
+  messages: readonly ChatMessageInput[],
+  options?: RenderChatAsyncOptions,
+): Promise<Prompt> {
+  const { signal, ...rest } = readOptions(options, "options", [...OPTIONS, "signal"] as const);
+  if (signal !== undefined) abortSignal(signal, "options.signal");
+  if (signal?.aborted) throw abortReason(signal);
+  const renderer = chatRenderer(rest);
+  return renderer.render(await inTurns(messageSteps(messages, "messages"), signal), signal);
+}
+
+/**
+ * The same at once. For the typed formats of the Llama 3 family it is a matter of microseconds; with a
+ * model's own template the event loop stands still until it is rendered, two seconds at most: use
+ * `renderChatAsync` there.
+ *
+ * @example
+ * const prompt = renderChat([{ role: "user", content: "Hello" }], { format: "llama-3.1" });
+ *
+ * @throws {CriaError} as `renderChatAsync`
+ */
+export function renderChat(
+  messages: readonly ChatMessageInput[],
+  options?: RenderChatOptions,
+): Prompt {
+  const read = readMessages(messages);
+  return chatRenderer(options).renderSync(read);
+}
+
+/** How the conversations with one set of options are written. */
+export interface ChatRenderer {
+  readonly format: ResolvedFormat;
+  readonly tools: readonly ToolDefinition[];
+  readonly builtinTools: readonly BuiltinTool[];
+  render(messages: readonly RenderableMessage[], signal?: AbortSignal): Promise<Prompt>;
+  renderSync(messages: readonly RenderableMessage[]): Prompt;
+  /** Of the format "template": how the answer to these messages is constrained and read. */
+  templateFormat(
+    messages: readonly RenderableMessage[],
+    choice: ToolChoice,
+    signal?: AbortSignal,
+  ): Promise<TemplateFormat>;
+  /** Of the format "template": its content and calls. */
+  readAnswer(text: string, format: TemplateFormat, signal?: AbortSignal): Promise<TemplateAnswer>;
+}
+
+/** For those who render more than once. Throws as `renderChat` does. */
+export function chatRenderer(options: RenderChatOptions | undefined): ChatRenderer {
+  const checked = guarded(options, "options", () => readRenderOptions(options));
+  const format = resolveFormat(checked);
+  const { tools, builtinTools, toolsInUserMessage = true, addGenerationPrompt, date } = checked;
+  const llama3 = {
+    format: format === "llama-3.3" || format === "template" ? ("llama-3.1" as const) : format,
+    ...{ tools, builtinTools, toolsInUserMessage, addGenerationPrompt },
+    date: typeof date === "string" ? date : shownDate(date),
+  };
+  const own = () => [templateOptions(checked), ownModel(checked)] as const;
+  return {
+    ...{ format, tools, builtinTools },
+    render: async (read, signal) =>
+      format === "template"
+        ? renderTemplate(read, ...own(), signal)
+        : inTurns(llama3Steps(read, llama3), signal),
+    renderSync: (read) =>
+      format === "template"
+        ? renderTemplateSync(read, ...own())
+        : atOnce(llama3Steps(read, llama3)),
+    templateFormat: async (read, toolChoice, signal) =>
+      templateFormat(read, { ...own()[0], toolChoice }, ownModel(checked), signal),
+    readAnswer: async (text, answer, signal) =>
+      templateToolCalls(text, { format: answer, model: ownModel(checked), tools }, signal),
+  };
+}
+
+interface CheckedOptions {
+  readonly format: ChatFormatName | "template" | "auto";
+  readonly model: LoadedModel | undefined;
+  readonly tools: readonly ToolDefinition[];
+  readonly builtinTools: readonly BuiltinTool[];
+  readonly toolsInUserMessage: boolean | undefined;
+  readonly addGenerationPrompt: boolean;
+  readonly date: Date | string | undefined;
+  readonly templateVariables: Readonly<Record<string, unknown>>;
+}
+
+function readRenderOptions(options: RenderChatOptions | undefined): CheckedOptions {
+  const {
+    format = "auto",
+    model,
+    tools = [],
+    builtinTools = [],
+    toolsInUserMessage,
+    addGenerationPrompt = true,
+    date,
+    templateVariables = {},
+  } = readOptions(options, "options", OPTIONS);
+  if (!isPlainObject(templateVariables)) {
+    throw expected("a plain object", "options.templateVariables", templateVariables);
+  }
+  if (toolsInUserMessage !== undefined) boolean(toolsInUserMessage, "options.toolsInUserMessage");
+  return {
+    format: oneOf(format, "options.format", FORMATS),
+    model: model === undefined ? undefined : readModel(model),
+    tools: readTools(tools, "options.tools"),
+    builtinTools: readBuiltinTools(builtinTools),
+    toolsInUserMessage,
+    addGenerationPrompt: boolean(addGenerationPrompt, "options.addGenerationPrompt"),
+    date: readDate(date),
+    templateVariables,
+  };
+}
+
+/** By what is asked of it here, so that a stand-in serves where there is no file. */
+function readModel(model: unknown): LoadedModel {
+  try {
+    const { chatTemplate, tokenId } = model as Partial<LoadedModel>;
+    if (typeof tokenId === "function" && (chatTemplate === null || isText(chatTemplate))) {
+      return model as LoadedModel;
+    }
+  } catch (error) {
+    throw expected("a Model", "options.model", model, error);
+  }
+  throw expected("a Model", "options.model", model);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function readBuiltinTools(value: unknown): readonly BuiltinTool[] {
+  const names = list(value, "options.builtinTools", "an array of built-in tools", (name, at) =>
+    oneOf(name, at, BUILTIN_TOOLS),
+  );
+  return [...new Set(names)];
+}
+
+function readDate(value: unknown): Date | string | undefined {
+  if (value === undefined || typeof value === "string") return value;
+  // Of any realm, and read by the built-in method: a subclass cannot say otherwise.
+  const time = types.isDate(value) ? Date.prototype.getTime.call(value) : Number.NaN;
+  if (Number.isNaN(time)) throw expected("a valid Date or a string", "options.date", value);
+  return new Date(time);
+}
+
+/** As `strftime("%d %b %Y")` writes it in the C locale, in local time. */
+function shownDate(date = new Date()): string {
+  const day = String(date.getDate()).padStart(2, "0");
+  return `${day} ${MONTHS[date.getMonth()]} ${String(date.getFullYear()).padStart(4, "0")}`;
+}
+
+export type ResolvedFormat = Exclude<CheckedOptions["format"], "auto">;
+
+function resolveFormat({ format, model }: CheckedOptions): ResolvedFormat {
+  if (format !== "auto") return format;
+  return model === undefined ? "llama-3.1" : formatOf(model);
+}
+
+/** Per model, since a template is long and every turn asks. */
+const formats = new WeakMap<LoadedModel, ResolvedFormat>();
+
+function formatOf(model: LoadedModel): ResolvedFormat {
+  const known = formats.get(model);
+  if (known !== undefined) return known;
+  const format =
+    model.chatTemplate === null
+      ? formatByVocabulary(model)
+      : (recogniseFormat(model.chatTemplate) ?? "template");
+  formats.set(model, format);
+  return format;
+}
+
+/** A file without a template is still of the family if its vocabulary is. */
+function formatByVocabulary(model: LoadedModel): ResolvedFormat {
+  const has = (control: string) => model.tokenId(control) !== null;
+  if (!LLAMA_3_CONTROLS.every(has)) {
+    throw new CriaError(
+      "ERR_UNSUPPORTED",
+      "The model has no chat template, and its vocabulary is not that of Llama 3: " +
+        "give the `format` that it was trained on, or generate from a prompt of your own",
+      { details: { name: "options.format" } },
+    );
+  }
+  return LLAMA_31_CONTROLS.every(has) ? "llama-3.1" : "llama-3";
+}
+
+function ownModel({ model }: CheckedOptions): LoadedModel {
+  if (model !== undefined) return model;
+  throw expected('a model, since `format` is "template",', "options.model", model);
+}
+
+function templateOptions(options: CheckedOptions): TemplateOptions {
+  const { tools, builtinTools, toolsInUserMessage, addGenerationPrompt, date } = options;
+  return {
+    tools,
+    addGenerationPrompt,
+    date,
+    // By the names that Llama's own templates and their derivatives have for them.
+    templateVariables: {
+      ...(builtinTools.length > 0 && { builtin_tools: builtinTools }),
+      ...(toolsInUserMessage !== undefined && { tools_in_user_message: toolsInUserMessage }),
+      ...options.templateVariables,
+    },
+  };
+}

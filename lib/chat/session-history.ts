@@ -1,0 +1,113 @@
+import { atOnce, inTurns, type Steps } from "../internal/steps.js";
+import type { ChatMessage } from "../messages/messages.js";
+import {
+  pairingSteps,
+  type RenderableMessage,
+  type UnpairedMessage,
+  unpaired,
+} from "../messages/pairing.js";
+import type { TokenCounts } from "./token-counts.js";
+
+/** What the turns of a session share. */
+export class SessionHistory {
+  /** Oldest turns that the prompt leaves out. */
+  dropped = 0;
+  readonly counts: TokenCounts;
+  #messages: readonly RenderableMessage[];
+  /** A long conversation to go on with, until somebody needs it: checked a piece at a time. */
+  #unread: Steps<RenderableMessage[]> | undefined;
+
+  constructor({ system, rest }: GivenHistory, counts: TokenCounts) {
+    this.#messages = system;
+    this.counts = counts;
+    if (Array.isArray(rest)) this.#messages = [...system, ...(rest as RenderableMessage[])];
+    else this.#unread = rest as Steps<RenderableMessage[]>;
+  }
+
+  /** @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED: what was given cannot be read */
+  get messages(): readonly RenderableMessage[] {
+    if (this.#unread !== undefined) this.#take(atOnce(this.#unread));
+    return this.#messages;
+  }
+
+  set messages(messages: readonly RenderableMessage[]) {
+    this.#messages = messages;
+  }
+
+  /** @throws as `messages`; the signal's reason */
+  async ready(signal: AbortSignal): Promise<void> {
+    if (this.#unread === undefined) return;
+    const read = await inTurns(this.#unread, signal);
+    if (this.#unread !== undefined) this.#take(read);
+  }
+
+  #take(read: readonly RenderableMessage[]): void {
+    this.#unread = undefined;
+    this.#messages = [...this.#messages, ...read];
+  }
+
+  /** What was not there before. */
+  since(before: readonly RenderableMessage[]): RenderableMessage[] {
+    let same = 0;
+    while (same < before.length && this.messages[same] === before[same]) same += 1;
+    const old = new Set(before.slice(same));
+    return this.messages.slice(same).filter((message) => !old.has(message));
+  }
+
+  /**
+   * The messages with the input behind them. Results find their calls, and stand in the order of these,
+   * be some of them answered before. What was there stays the same objects, with their replies.
+   *
+   * @throws {CriaError} ERR_INVALID_ARGUMENT
+   */
+  continued(input: readonly UnpairedMessage[]): RenderableMessage[] {
+    const before = this.messages;
+    const answered = before.findLastIndex(({ role }) => role !== "tool") + 1;
+    const results = before.slice(answered);
+    // Calls are answered directly behind their message: what is in front of that is settled.
+    const settled = before.slice(0, Math.max(answered - 1, 0));
+    const open = before.slice(settled.length);
+    const paired = atOnce(
+      pairingSteps([...open.map(unpaired), ...input], "input", {
+        known: open.length,
+        callsBefore: countCalls(settled),
+      }),
+    );
+    let here = true;
+    const rest = paired.map((message, index) => {
+      if (settled.length + index < answered) return before[answered - 1] as RenderableMessage;
+      here &&= message.role === "tool";
+      return (here && results.find((result) => idOf(result) === idOf(message))) || message;
+    });
+    return [...settled, ...rest];
+  }
+}
+
+/** A session's first messages: what is long is still to be read. */
+export interface GivenHistory {
+  readonly system: readonly RenderableMessage[];
+  readonly rest: readonly RenderableMessage[] | Steps<RenderableMessage[]>;
+}
+
+export function countCalls(messages: readonly RenderableMessage[]): number {
+  let count = 0;
+  for (const message of messages)
+    if (message.role === "assistant") count += message.tool_calls.length;
+  return count;
+}
+
+function idOf(message: RenderableMessage): string | undefined {
+  return message.role === "tool" ? message.tool_call_id : undefined;
+}
+
+/** A copy as the caller sees it. */
+export function shown(message: RenderableMessage): ChatMessage {
+  if (message.role !== "assistant") return { ...message };
+  const { role, content, tool_calls } = message;
+  if (tool_calls.length === 0) return { role, content };
+  return {
+    role,
+    content,
+    tool_calls: tool_calls.map((call) => ({ ...call, function: { ...call.function } })),
+  };
+}

@@ -1,0 +1,186 @@
+import { readFile } from "node:fs/promises";
+import { extname } from "node:path";
+import { type Command, Option } from "commander";
+import type { BatchFormat, BatchSummary, RunBatchOptions } from "../batch/batch-types.js";
+import { runBatch } from "../batch/run-batch.js";
+import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
+import type { GuardVariant } from "../guard/guard-types.js";
+import { Model } from "../model/model.js";
+import { loadTools } from "./chat-tools.js";
+import {
+  addCommonFlags,
+  addContextFlags,
+  addSamplingFlags,
+  type CommonFlags,
+  type ContextFlags,
+  given,
+  type SamplingFlags,
+  samplingOf,
+  whole,
+} from "./flags.js";
+import { Interrupted } from "./report-failure.js";
+import { BatchProgressView } from "./terminal/batch-progress.js";
+import { summaryText } from "./terminal/batch-texts.js";
+import { interruptible, onInterrupt } from "./terminal/interrupt.js";
+import { Terminal } from "./terminal/terminal.js";
+
+interface BatchFlags extends CommonFlags, ContextFlags, SamplingFlags {
+  output: string;
+  format?: BatchFormat;
+  resume?: boolean;
+  overwrite?: boolean;
+  ordered?: boolean;
+  limit?: number;
+  sequences?: number;
+  system?: string;
+  schema?: string;
+  tools?: string;
+  pooling?: "mean" | "cls" | "last";
+  guardModel?: string;
+  guardVariant?: GuardVariant;
+  json?: boolean;
+}
+
+export function addBatchCommand(program: Command): void {
+  const command = program
+    .command("batch")
+    .description("answer a file of requests, a line each, into a file of results")
+    .argument("<model>", "a GGUF file (of a split model the first part)")
+    .argument("<input>", "requests of OpenAI's batches or simple ones, as JSON lines; - is stdin")
+    .requiredOption("-o, --output <file>", "where results are appended; .gz packs them")
+    .addOption(
+      new Option("--format <name>", "text: each line of the input is a prompt").choices([
+        "jsonl",
+        "text",
+      ]),
+    )
+    .option("--resume", "go on with the output of a run that was ended, and skip what it has")
+    .option("--overwrite", "replace an output that is there")
+    .option("--ordered", "results in the order of the lines, not as they finish")
+    .option("--limit <n>", "only so many lines of the input", whole(1))
+    .option("--sequences <n>", "answers that are generated at a time (default: measured)", whole(1))
+    .option("-s, --system <text>", "a system message for chats without one; prompts become chats")
+    .option("--schema <file>", "a JSON Schema that answers follow, where a line has none")
+    .option("--tools <file>", "tools that may be called: JSON in OpenAI's form, or a module")
+    .addOption(new Option("--pooling <name>", "of embeddings").choices(["mean", "cls", "last"]))
+    .option("--guard-model <file>", "a Llama Guard 3 for /v1/moderations (default: the model)")
+    .addOption(
+      new Option("--guard-variant <name>", "takes the guard for this one, unseen").choices([
+        "llama-guard-3-8b",
+        "llama-guard-3-1b",
+      ]),
+    )
+    .option("--json", "a summary as one JSON object on stdout");
+  addSamplingFlags(command);
+  addContextFlags(command);
+  addCommonFlags(command).action(batch);
+}
+
+async function batch(path: string, input: string, flags: BatchFlags): Promise<void> {
+  const terminal = new Terminal(flags);
+  const options = await optionsOf(input, flags);
+  const models = await loadModels([path, flags.guardModel], flags, terminal);
+  const [model, guard] = models as [Model, Model | undefined];
+  let summary: BatchSummary;
+  try {
+    summary = await run(model, { ...options, ...given({ guard }) }, { terminal, flags });
+  } finally {
+    if (input === "-") process.stdin.destroy();
+    for (const one of models) await one?.dispose();
+  }
+  if (flags.json) await terminal.writeJson(summary);
+  terminal.note(summaryText(summary));
+  if (summary.interrupted) {
+    terminal.note("interrupted: --resume goes on");
+    throw new Interrupted();
+  }
+  if (summary.errors > 0) {
+    throw new Error(`${summary.errors} of ${summary.done} lines have an error (${flags.output})`);
+  }
+}
+
+async function optionsOf(input: string, flags: BatchFlags): Promise<RunBatchOptions> {
+  const { output, format, resume, overwrite, ordered, limit, sequences, system, pooling } = flags;
+  const { maxTokens, stop, seed, contextSize, threads, guardVariant: variant } = flags;
+  const { seed: _, ...sampling } = await samplingOf(flags);
+  const schema = flags.schema === undefined ? undefined : await readJson(flags.schema, "schema");
+  const tools = flags.tools === undefined ? undefined : await readTools(flags.tools);
+  return {
+    input: input === "-" ? process.stdin : input,
+    output,
+    sampling,
+    context: given({ contextSize, threads }),
+    ...given({ format, resume, overwrite, ordered, limit, sequences, system, schema, tools }),
+    ...given({ maxTokens, stop, seed, pooling, guardOptions: variant && { variant } }),
+  };
+}
+
+/** The first Ctrl-C lets what runs finish; the second does not. */
+async function run(
+  model: Model,
+  options: RunBatchOptions,
+  { terminal, flags }: { terminal: Terminal; flags: BatchFlags },
+): Promise<BatchSummary> {
+  const [finish, stop] = [new AbortController(), new AbortController()];
+  const view = await BatchProgressView.open(terminal, { quiet: flags.quiet ?? false });
+  const release = onInterrupt(() => {
+    if (finish.signal.aborted) return stop.abort(new Interrupted());
+    view.note("finishing what runs (Ctrl-C again stops at once)");
+    finish.abort();
+  });
+  try {
+    return await runBatch(model, {
+      ...options,
+      finish: finish.signal,
+      signal: stop.signal,
+      onProgress: view.show,
+      onMeasured: ({ sequences, rates }) => {
+        const told = [...rates].map(([count, rate]) => `${count}: ${Math.round(rate)}`).join(", ");
+        view.note(`--sequences ${sequences} (tokens/s by sequences: ${told})`);
+      },
+    });
+  } finally {
+    view.clear();
+    release();
+  }
+}
+
+async function loadModels(
+  paths: readonly (string | undefined)[],
+  { gpuLayers }: ContextFlags,
+  terminal: Terminal,
+): Promise<(Model | undefined)[]> {
+  const models: (Model | undefined)[] = [];
+  try {
+    for (const path of paths) {
+      const load = (signal: AbortSignal) =>
+        Model.load(path as string, {
+          ...given({ gpuLayers }),
+          onProgress: (fraction) => terminal.progress("loading", fraction),
+          signal,
+        });
+      models.push(path === undefined ? undefined : await interruptible(load));
+    }
+    return models;
+  } catch (error) {
+    for (const model of models) await model?.dispose();
+    throw error;
+  } finally {
+    terminal.clearProgress();
+  }
+}
+
+async function readTools(file: string): Promise<readonly ToolDefinitionInput[]> {
+  if (extname(file) !== ".json") return (await loadTools(file)).map((tool) => tool.definition);
+  const tools = await readJson(file, "tools");
+  if (Array.isArray(tools)) return tools as ToolDefinitionInput[];
+  throw new Error(`The tools file ${file} holds no array of tools`);
+}
+
+async function readJson(file: string, what: string): Promise<object> {
+  try {
+    return JSON.parse(await readFile(file, "utf8")) as object;
+  } catch (error) {
+    throw new Error(`The ${what} file ${file} cannot be read: ${(error as Error).message}`);
+  }
+}

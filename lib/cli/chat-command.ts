@@ -1,0 +1,202 @@
+import { type Command, Option } from "commander";
+import type { ChatTurn } from "../chat/turn.js";
+import type { Context } from "../context/context.js";
+import type { GuardOptions } from "../guard/guard-types.js";
+import { LlamaGuard } from "../guard/llama-guard.js";
+import { Conversation } from "./chat-conversation.js";
+import { describeTool, loadTools } from "./chat-tools.js";
+import {
+  addCommonFlags,
+  addContextFlags,
+  addSamplingFlags,
+  type CommonFlags,
+  type ContextFlags,
+  GUARD_VARIANTS,
+  generateOptionsOf,
+  given,
+  type SamplingFlags,
+  samplingOf,
+} from "./flags.js";
+import { describe, Interrupted, UsageError } from "./report-failure.js";
+import { type ChatCommand, COMMANDS_HELP, readCommand } from "./slash-commands.js";
+import { ChatInput } from "./terminal/chat-input.js";
+import { TurnView } from "./terminal/chat-turn-view.js";
+import { onInterrupt } from "./terminal/interrupt.js";
+import { speed, summarizeTurn } from "./terminal/summary.js";
+import { Terminal } from "./terminal/terminal.js";
+import { withContext } from "./with-context.js";
+
+interface ChatFlags extends CommonFlags, ContextFlags, SamplingFlags {
+  system?: string;
+  tools?: string;
+  guard?: string;
+  guardVariant?: NonNullable<GuardOptions["variant"]>;
+}
+
+const HELP =
+  `A line that begins with a slash and a word is a command:\n${COMMANDS_HELP}\n` +
+  "Ctrl-C stops an answer; without one it leaves.";
+
+export function addChatCommand(program: Command): void {
+  const command = program
+    .command("chat")
+    .description("talk with a model in its own chat format; each line of standard input is a turn")
+    .argument("<model>", "a GGUF file (of a split model the first part)")
+    .option("-s, --system <text>", "the system message")
+    .option("--tools <file>", "a module that exports tools, which the model may call")
+    .option("--guard <model>", "a Llama Guard 3 that judges what you and the model say")
+    .addOption(
+      new Option(
+        "--guard-variant <variant>",
+        "which one it is, where its file does not tell",
+      ).choices(GUARD_VARIANTS),
+    );
+  addSamplingFlags(command);
+  addContextFlags(command);
+  addCommonFlags(command).addHelpText("after", `\n${HELP}`).action(chat);
+}
+
+async function chat(path: string, flags: ChatFlags): Promise<void> {
+  const terminal = new Terminal(flags);
+  const { guard: guardPath, guardVariant: variant } = flags;
+  if (variant !== undefined && guardPath === undefined) {
+    throw new UsageError("--guard-variant says what --guard is: give that, too.");
+  }
+  if (flags.tools !== undefined && flags.grammar !== undefined) {
+    throw new UsageError("Give --tools or --grammar: calls have a grammar of their own.");
+  }
+  const sampling = await samplingOf(flags);
+  const tools = flags.tools === undefined ? [] : await loadTools(flags.tools);
+  const talk = async (context: Context, guard?: LlamaGuard) => {
+    const generate = generateOptionsOf(flags, sampling, context.model);
+    const { system } = flags;
+    const conversation = await Conversation.open(context, { generate, tools, system, guard });
+    return new Chat(conversation, terminal).run();
+  };
+  if (guardPath === undefined) return withContext(path, flags, terminal, (own) => talk(own));
+  const { contextSize: _, ...guardFlags } = flags;
+  await withContext(guardPath, guardFlags, terminal, (context) => {
+    const guard = new LlamaGuard(context, given({ variant }));
+    return withContext(path, flags, terminal, (own) => talk(own, guard));
+  });
+}
+
+/** The lines of standard input, carried out one after the other. */
+class Chat {
+  readonly #conversation: Conversation;
+  readonly #terminal: Terminal;
+  #running: ChatTurn | null = null;
+  #end: "exit" | "interrupt" | null = null;
+  readonly #total = { answers: 0, tokens: 0, milliseconds: 0 };
+
+  constructor(conversation: Conversation, terminal: Terminal) {
+    this.#conversation = conversation;
+    this.#terminal = terminal;
+  }
+
+  async run(): Promise<void> {
+    const { interactive } = this.#terminal;
+    const lines = new ChatInput(interactive);
+    const interrupt = () => this.#interrupt(lines);
+    lines.onInterrupt(interrupt);
+    const release = onInterrupt(interrupt);
+    try {
+      if (interactive) {
+        this.#terminal.note("Ctrl-C stops an answer, /help lists the commands, /exit leaves.");
+        lines.prompt();
+      }
+      for await (const line of lines) {
+        await (interactive ? this.#attended(line, lines) : this.#do(line));
+        if (this.#end !== null) break;
+        if (interactive) lines.prompt();
+      }
+    } finally {
+      release();
+      lines.close();
+    }
+    if (this.#end === "interrupt") throw new Interrupted();
+    if (!interactive) this.#terminal.note(this.#summary());
+  }
+
+  /** A person's first Ctrl-C stops the answer; one without an answer, or a script's, ends the chat. */
+  #interrupt(lines: ChatInput): void {
+    const running = this.#running;
+    this.#running = null;
+    running?.cancel();
+    if (running && this.#terminal.interactive) return;
+    this.#end = "interrupt";
+    lines.close();
+  }
+
+  /** With a person there: what fails is told and undone, and the chat goes on. */
+  async #attended(line: string, lines: ChatInput): Promise<void> {
+    // The terminal takes its keys back while the answer comes: no echo in the midst of it.
+    lines.pause();
+    process.stdin.setRawMode(false);
+    try {
+      await this.#do(line);
+    } catch (error) {
+      await this.#terminal.endLine();
+      this.#terminal.clearProgress();
+      process.stderr.write(`${describe(error)}\n`);
+    } finally {
+      if (this.#end === null) process.stdin.setRawMode(true);
+    }
+  }
+
+  async #do(line: string): Promise<void> {
+    const command = readCommand(line);
+    if (command !== null) await this.#command(command);
+    else if (line.trim() !== "") await this.#turn(line.trim());
+  }
+
+  async #command({ name, file }: ChatCommand): Promise<void> {
+    switch (name) {
+      case "reset":
+        return this.#conversation.reset();
+      case "tools":
+        return this.#listTools();
+      case "save":
+        return this.#terminal.note(`saved: ${messages(await this.#conversation.save(file))}`);
+      case "load":
+        return this.#terminal.note(`loaded: ${messages(await this.#conversation.load(file))}`);
+      case "help":
+        return this.#terminal.write(`${HELP}\n`);
+      case "exit":
+        this.#end = "exit";
+    }
+  }
+
+  async #listTools(): Promise<void> {
+    const { tools } = this.#conversation;
+    if (tools.length === 0) this.#terminal.note("No tools: --tools FILE gives the model some.");
+    for (const tool of tools) await this.#terminal.write(`${describeTool(tool)}\n`);
+  }
+
+  async #turn(input: string): Promise<void> {
+    const view = new TurnView(this.#terminal);
+    const turn = this.#conversation.send(input, view.reading);
+    this.#running = turn;
+    try {
+      for await (const event of turn) await view.show(event);
+      await this.#terminal.endLine();
+    } finally {
+      this.#running = null;
+    }
+    const result = await turn.result();
+    if (this.#terminal.interactive) this.#terminal.note(summarizeTurn(result, view.writingMs));
+    this.#total.answers += 1;
+    this.#total.tokens += result.usage.completionTokens;
+    this.#total.milliseconds += view.writingMs;
+  }
+
+  #summary(): string {
+    const { answers, tokens, milliseconds } = this.#total;
+    const time = `${Math.round(milliseconds)} ms (${speed(tokens, milliseconds)})`;
+    return `${answers} ${answers === 1 ? "answer" : "answers"}, ${tokens} tokens in ${time}`;
+  }
+}
+
+function messages(count: number): string {
+  return `${count} ${count === 1 ? "message" : "messages"}`;
+}

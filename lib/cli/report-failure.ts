@@ -1,0 +1,44 @@
+import { CommanderError } from "commander";
+import { CriaError, type CriaErrorCode } from "../internal/errors.js";
+
+export const EXIT = { ok: 0, failed: 1, usage: 2, unsafe: 3, interrupted: 130 } as const;
+
+/** Wrong usage that only shows once the options are seen together. */
+export class UsageError extends Error {}
+
+/** The reason that Ctrl-C gives to whatever it aborts. */
+export class Interrupted extends Error {
+  constructor() {
+    super("interrupted");
+  }
+}
+
+/** The library's messages say what to do in its API's words; these are the same in this program's. */
+const OPTIONS: Partial<Record<CriaErrorCode, string>> = {
+  ERR_CONTEXT_FULL: "--context-size",
+  ERR_OUT_OF_MEMORY: "--context-size and --gpu-layers",
+};
+
+/** Tells the user what went wrong and gives the exit code. CRIA_DEBUG=1 adds where it happened. */
+export function reportFailure(error: unknown): number {
+  if (error instanceof Interrupted) return EXIT.interrupted;
+  // Commander has already written its message, or the help that was asked for.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const debug = process.env.CRIA_DEBUG === "1";
+  process.stderr.write(`${describe(error)}\n`);
+  if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  if (debug && CriaError.is(error) && error.details) {
+    process.stderr.write(`${JSON.stringify(error.details, null, 2)}\n`);
+  }
+  const usage =
+    error instanceof UsageError || (CriaError.is(error) && error.code === "ERR_INVALID_ARGUMENT");
+  return usage ? EXIT.usage : EXIT.failed;
+}
+
+/** What happened, its code, and which options have to do with it. */
+export function describe(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!CriaError.is(error)) return `cria: ${message}`;
+  const options = OPTIONS[error.code];
+  return `cria: ${message} [${error.code}]${options ? ` (see ${options})` : ""}`;
+}

@@ -1,0 +1,60 @@
+import { resultText } from "../../chat/tool-execution.js";
+import type { ChatEvent } from "../../chat/turn.js";
+import type { GuardVerdict } from "../../guard/guard-types.js";
+import type { Terminal } from "./terminal.js";
+import { visible } from "./visible.js";
+
+/** A turn as a person sees it: the answer on stdout, the tools' work beside it. */
+export class TurnView {
+  readonly #terminal: Terminal;
+  #writingSince: number | null = null;
+  #writingMs = 0;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  /** How long the model wrote: neither reading prompts nor the tools' work counts. */
+  get writingMs(): number {
+    return this.#writingMs;
+  }
+
+  /** For `onProgress` of the turn. */
+  readonly reading = (evaluated: number, total: number): void => {
+    if (evaluated === total) this.#writingSince ??= performance.now();
+    this.#terminal.progress("reading", evaluated / total);
+  };
+
+  async show(event: ChatEvent): Promise<void> {
+    switch (event.type) {
+      case "text":
+        this.#writingSince ??= performance.now();
+        return this.#terminal.write(event.text);
+      case "tool-call":
+        this.#written();
+        return this.#terminal.aside(
+          visible(`${event.call.function.name}(${event.call.function.arguments})`),
+        );
+      case "tool-result": {
+        const { name, result, error } = event;
+        const outcome = error === undefined ? `: ${resultText(result)}` : ` failed: ${error}`;
+        return this.#terminal.aside(visible(name + outcome));
+      }
+      case "moderation":
+        if (event.verdict.safe) return;
+        return this.#terminal.aside(visible(`${event.direction} blocked: ${why(event.verdict)}`));
+      case "finish":
+        this.#written();
+    }
+  }
+
+  #written(): void {
+    if (this.#writingSince !== null) this.#writingMs += performance.now() - this.#writingSince;
+    this.#writingSince = null;
+  }
+}
+
+function why({ categories, unknownCodes, score }: GuardVerdict): string {
+  const named = [...categories.map(({ code, name }) => `${code} ${name}`), ...unknownCodes];
+  return `${named.join(", ") || "unsafe"} (${score.toFixed(2)})`;
+}

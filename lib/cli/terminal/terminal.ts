@@ -1,0 +1,87 @@
+import { once } from "node:events";
+import { describe, EXIT } from "../report-failure.js";
+
+const ERASE_LINE = "\r\u001b[2K";
+
+/** Answers go to stdout; what is said about them goes to stderr, and nowhere when `quiet`. */
+export class Terminal {
+  readonly #quiet: boolean;
+  #progress = "";
+  #atLineStart = true;
+
+  constructor(options: { quiet?: boolean | undefined }) {
+    this.#quiet = options.quiet ?? false;
+  }
+
+  /** Whether there is a person to talk to: keys come in and messages are seen. */
+  get interactive(): boolean {
+    return Boolean(process.stdin.isTTY && process.stderr.isTTY);
+  }
+
+  /** Resolves when there is room for more, so that a slow reader slows the loop that feeds it. */
+  async write(text: string): Promise<void> {
+    if (text === "") return;
+    this.clearProgress();
+    this.#atLineStart = text.endsWith("\n");
+    if (!process.stdout.write(text)) await once(process.stdout, "drain");
+  }
+
+  /** Ends the answer's last line, if it has not ended itself. */
+  async endLine(): Promise<void> {
+    if (!this.#atLineStart) await this.write("\n");
+  }
+
+  async writeJson(value: unknown): Promise<void> {
+    await this.write(`${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  note(message: string): void {
+    if (this.#quiet) return;
+    this.clearProgress();
+    process.stderr.write(`${message}\n`);
+  }
+
+  /** A note that stands back behind the answer around it. */
+  async aside(message: string): Promise<void> {
+    await this.endLine();
+    const { stderr } = process;
+    this.note(stderr.isTTY && stderr.hasColors() ? `\u001b[2m${message}\u001b[22m` : message);
+  }
+
+  /** A line that is overwritten: only where that can be, and never over an answer. */
+  progress(label: string, fraction: number): void {
+    this.#overwrite(`${label} ${Math.round(fraction * 100)} %`);
+  }
+
+  /** The same where nobody knows how much there is. */
+  count(label: string, number: number): void {
+    this.#overwrite(`${label} ${number}`);
+  }
+
+  #overwrite(line: string): void {
+    if (this.#quiet || !process.stderr.isTTY || !this.#atLineStart) return;
+    if (line === this.#progress) return;
+    this.#progress = line;
+    process.stderr.write(ERASE_LINE + line);
+  }
+
+  clearProgress(): void {
+    if (this.#progress === "") return;
+    this.#progress = "";
+    process.stderr.write(ERASE_LINE);
+  }
+}
+
+/**
+ * A reader that has had enough (`cria … | head -1`) is no failure, but where a command has said that
+ * it is until it has done all; a full disk is one.
+ */
+export function exitOnBrokenOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EPIPE") process.exit(process.exitCode ?? EXIT.ok);
+      if (stream !== process.stderr) process.stderr.write(`${describe(error)}\n`);
+      process.exit(EXIT.failed);
+    });
+  }
+}

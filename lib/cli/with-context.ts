@@ -1,0 +1,38 @@
+import type { Context } from "../context/context.js";
+import { Model } from "../model/model.js";
+import { type ContextFlags, given } from "./flags.js";
+import { interruptible } from "./terminal/interrupt.js";
+import type { Terminal } from "./terminal/terminal.js";
+
+/**
+ * Loads the model, shows how far it is, hands a context to `use`, and frees both whatever happens.
+ * Ctrl-C while loading ends the load; what it means afterwards is up to `use`.
+ */
+export async function withContext<T>(
+  path: string,
+  flags: ContextFlags & { sequences?: number },
+  terminal: Terminal,
+  use: (context: Context) => Promise<T>,
+): Promise<T> {
+  const { contextSize, threads, gpuLayers, sequences } = flags;
+  const { model, context } = await interruptible(async (signal) => {
+    const model = await Model.load(path, {
+      ...given({ gpuLayers }),
+      onProgress: (fraction) => terminal.progress("loading", fraction),
+      signal,
+    });
+    try {
+      const options = given({ contextSize, threads, sequences });
+      const context = await model.createContext({ ...options, signal });
+      return { model, context };
+    } catch (error) {
+      await model.dispose();
+      throw error;
+    }
+  }).finally(() => terminal.clearProgress());
+  try {
+    return await use(context);
+  } finally {
+    await model.dispose();
+  }
+}

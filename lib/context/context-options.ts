@@ -1,0 +1,326 @@
+import type { Pooling } from "../embedding/embed.js";
+import {
+  abortSignal,
+  boolean,
+  integer,
+  isPlainObject,
+  MAX_INT32,
+  number,
+  oneOf,
+  readOptions,
+} from "../internal/checks.js";
+import { expected, invalid } from "../internal/errors.js";
+import type {
+  NativeCacheType,
+  NativeContextOptions,
+  NativeDevice,
+  NativeModelInfo,
+} from "../internal/native.js";
+import {
+  autoContextSize,
+  availableMemory,
+  type CacheShape,
+  checkCacheFits,
+} from "./memory-estimate.js";
+
+/** How an element of the KV cache is stored. */
+export type CacheType = NativeCacheType;
+
+/** What `Model.createContext` takes. */
+export interface ContextOptions {
+  /**
+   * Tokens that one generation can hold, prompt and output together. Default "auto": what the model
+   * was trained on, what fits in memory, or 8,192, whichever is least. With `embeddings`, the tokens
+   * that one text may have; "auto" is at most 2,048 then where the model is no decoder. A model that
+   * learnt its positions one by one (GPT-2, BERT, StarCoder) has no more than it was trained on.
+   */
+  readonly contextSize?: number | "auto";
+  /**
+   * How many generations are decoded together, 1…256; more wait in a queue. Default 1. With
+   * `embeddings`, the texts that go to the engine in one call, 64 by default.
+   */
+  readonly sequences?: number;
+  /**
+   * "separate": one KV cache per sequence, and results do not depend on what runs beside them.
+   * "shared": one for all, where a common prefix is read once for all who have it; better for long
+   * ones. Default "auto": separate, which is faster where contexts differ (docs/performance.md).
+   */
+  readonly cacheLayout?: "auto" | "separate" | "shared";
+  /**
+   * KV cells in all. Default contextSize × sequences; in the shared layout fewer are possible, down to
+   * one contextSize.
+   */
+  readonly cacheSize?: number;
+  /** Tokens that go to the engine in one call, at least `sequences`. Default 2,048. */
+  readonly batchSize?: number;
+  /** Tokens that are computed together, at most batchSize. Default 512. */
+  readonly microBatchSize?: number;
+  /** For generating, 1…512. Default: the number of physical cores. */
+  readonly threads?: number;
+  /** For prompts, 1…512. Default: `threads`. */
+  readonly batchThreads?: number;
+  /** Default "auto": where the device has it. */
+  readonly flashAttention?: boolean | "auto";
+  /** Default "f16". Quantized values need flash attention. */
+  readonly cacheType?: CacheType | { readonly key?: CacheType; readonly value?: CacheType };
+  /**
+   * Makes it a context for `embed`, `embedMany` and `rank`, which cannot generate; also of a model that
+   * cannot. Default false.
+   */
+  readonly embeddings?: boolean;
+  /**
+   * With `embeddings`. "mean": of all tokens; "cls" and "last": the first and the last token's; "none":
+   * a vector for each token; "rank": for `rank`. Default: what the model's file says, else "mean".
+   */
+  readonly pooling?: Pooling;
+  /** Rotary position embedding. Default: what the model's file says. */
+  readonly rope?: { readonly frequencyBase?: number; readonly frequencyScale?: number };
+  /** Aborts the creation, which then rejects with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+const KNOWN: readonly (keyof ContextOptions)[] = [
+  "contextSize",
+  "sequences",
+  "cacheLayout",
+  "cacheSize",
+  "batchSize",
+  "microBatchSize",
+  "threads",
+  "batchThreads",
+  "flashAttention",
+  "cacheType",
+  "embeddings",
+  "pooling",
+  "rope",
+  "signal",
+];
+
+const CACHE_TYPES: readonly CacheType[] = [
+  "f32",
+  "f16",
+  "bf16",
+  "q8_0",
+  "q5_1",
+  "q5_0",
+  "q4_1",
+  "q4_0",
+  "iq4_nl",
+];
+const UNQUANTIZED: readonly CacheType[] = ["f32", "f16", "bf16"];
+
+/** The engine's limits. */
+const SEQUENCES_MAX = 256;
+const THREADS_MAX = 512;
+
+const BATCH = 2048;
+const MICRO_BATCH = 512;
+
+/** Texts that share a batch of embeddings. */
+const TEXTS = 64;
+/** An encoder, or a classifier, has its text in one micro-batch, which takes memory. */
+const AUTO_TEXT_MAX = 2048;
+
+/** Beyond what any machine holds: bounds for sums of the engine's. */
+const TEXT_MAX = 2 ** 24;
+const TOGETHER_MAX = 2 ** 16;
+
+/** Checked and complete, as the addon takes it. */
+export function nativeContextOptions(
+  given: ContextOptions | undefined,
+  info: NativeModelInfo,
+  devices: () => readonly NativeDevice[],
+): { native: NativeContextOptions; signal: AbortSignal | undefined } {
+  const o = readOptions(given, "options", KNOWN);
+  const { cacheLayout = "auto", embeddings = false } = o;
+  boolean(embeddings, "options.embeddings");
+  const { sequences = embeddings ? Math.min(TEXTS, counted(o.batchSize) || TEXTS) : 1 } = o;
+  integer(sequences, "options.sequences", 1, SEQUENCES_MAX);
+  oneOf(cacheLayout, "options.cacheLayout", ["auto", "separate", "shared"]);
+  const layout = cacheLayout === "auto" ? "separate" : cacheLayout;
+  const types = readCacheTypes(o);
+  const batch = readBatch(o, sequences);
+  if (embeddings) integer(batch.microBatchSize, "options.microBatchSize", 1, TOGETHER_MAX);
+  const rest = { ...batch, ...readThreads(o), ...readRope(o.rope), ...types };
+  const signal = o.signal === undefined ? undefined : abortSignal(o.signal, "options.signal");
+  const pooling = readPooling(o, info);
+  const shape = { width: info.cacheWidth, ...types };
+  const size = embeddings
+    ? readTextSize(o, { shape, info, pooling, beside: batch.microBatchSize, devices })
+    : readSize(o, { sequences, layout, shape, info, devices });
+  return {
+    signal,
+    native: { ...size, ...rest, sequences, cacheLayout: layout, embeddings, pooling },
+  };
+}
+
+/**
+ * As far as results depend on them, with the defaults filled in: how many run together does not count.
+ * Threads do: behind long prefixes llama.cpp adds up in as many parts as there are.
+ */
+export function comparableOptions(options: ContextOptions): Record<string, unknown> {
+  const { contextSize = "auto", cacheLayout = "auto", cacheSize, rope } = options;
+  const { threads = "default", batchThreads } = options;
+  const { batchSize = Math.max(BATCH, options.microBatchSize ?? 0) } = options;
+  const { microBatchSize = Math.min(MICRO_BATCH, batchSize) } = options;
+  const { cacheTypeKey: key, cacheTypeValue: value, flashAttention } = readCacheTypes(options);
+  return {
+    ...{ contextSize, cacheSize, batchSize, microBatchSize, threads },
+    batchThreads: batchThreads === threads ? undefined : batchThreads,
+    cacheLayout: cacheLayout === "auto" ? "separate" : cacheLayout,
+    ...{ flashAttention, cacheType: { key, value } },
+    rope: { frequencyBase: rope?.frequencyBase, frequencyScale: rope?.frequencyScale },
+  };
+}
+
+const POOLINGS: readonly Pooling[] = ["none", "mean", "cls", "last", "rank"];
+
+/** The file's own is a number, in llama.cpp's order; 0 says nothing. */
+function readPooling({ embeddings, pooling }: ContextOptions, info: NativeModelInfo): Pooling {
+  if (pooling !== undefined) {
+    oneOf(pooling, "options.pooling", POOLINGS);
+    if (embeddings !== true) throw invalid("`options.pooling` needs `embeddings: true` beside it");
+    return pooling;
+  }
+  if (embeddings !== true) return "none";
+  const key = info.metadata.indexOf(`${info.architecture}.pooling_type`);
+  const own = key % 2 === 0 ? Number(info.metadata[key + 1]) : 0;
+  return (own > 0 && POOLINGS[own]) || "mean";
+}
+
+interface TextFacts {
+  readonly shape: CacheShape;
+  readonly info: NativeModelInfo;
+  readonly pooling: Pooling;
+  /** Tokens of other texts that are evaluated together with a long one. */
+  readonly beside: number;
+  readonly devices: () => readonly NativeDevice[];
+}
+
+/** The cache holds one long text at a time, whatever else there is. */
+function readTextSize(o: ContextOptions, facts: TextFacts) {
+  const { shape, info, pooling, beside, devices } = facts;
+  for (const name of ["cacheLayout", "cacheSize"] as const) {
+    const value = o[name];
+    if (value === undefined || value === "auto") continue;
+    throw invalid(`\`options.${name}\` has no meaning with \`embeddings\`: leave it out`);
+  }
+  const { contextSize: given = "auto" } = o;
+  const { contextLength: trained, generates } = info;
+  const available = availableMemory(devices());
+  if (given !== "auto") readContextSize(given, TEXT_MAX, info);
+  const auto = () =>
+    generates && pooling !== "rank"
+      ? autoContextSize(trained, 1, shape, available)
+      : Math.min(trained > 0 ? trained : MICRO_BATCH, AUTO_TEXT_MAX);
+  const contextSize = given === "auto" ? auto() : given;
+  if (generates) checkCacheFits(contextSize + beside, shape, available);
+  return { contextSize, cacheSize: contextSize };
+}
+
+/** Where positions are rows of a table, there is nothing behind its end. */
+function readContextSize(given: number, most: number, { positionCount }: NativeModelInfo): void {
+  integer(given, 'options.contextSize (or "auto")', 1, most);
+  if (positionCount === 0 || given <= positionCount) return;
+  throw expected(
+    `at most ${positionCount}, as many positions as this model has learnt,`,
+    "options.contextSize",
+    given,
+  );
+}
+
+interface SizeFacts {
+  readonly sequences: number;
+  readonly layout: "separate" | "shared";
+  readonly shape: CacheShape;
+  readonly info: NativeModelInfo;
+  readonly devices: () => readonly NativeDevice[];
+}
+
+function readSize(o: ContextOptions, facts: SizeFacts) {
+  const { sequences, layout, shape, info } = facts;
+  const { contextLength: trained } = info;
+  const { contextSize: given = "auto", cacheSize: pool } = o;
+  if (given !== "auto") readContextSize(given, MAX_INT32, info);
+  if (pool !== undefined) integer(pool, "options.cacheSize", 1, MAX_INT32);
+  const available = availableMemory(facts.devices());
+  const contextSize = given === "auto" ? autoSize() : given;
+  const all = contextSize * sequences;
+  const cacheSize = pool ?? all;
+  if (all > MAX_INT32) {
+    throw expected(
+      `contextSize × sequences up to ${MAX_INT32}`,
+      "options.contextSize",
+      contextSize,
+    );
+  }
+  if (layout === "separate" && cacheSize !== all) {
+    throw invalid(
+      `In the separate layout \`options.cacheSize\` is contextSize × sequences (${all}), got ` +
+        `${cacheSize}. Leave it out, or set \`cacheLayout\` to "shared"`,
+    );
+  }
+  if (cacheSize < contextSize || cacheSize > all) {
+    const range = `from contextSize (${contextSize}) to contextSize × sequences (${all}) cells`;
+    throw expected(range, "options.cacheSize", cacheSize);
+  }
+  checkCacheFits(cacheSize, shape, available);
+  return { contextSize, cacheSize };
+
+  /** A pool that was given in cells bounds it, too. */
+  function autoSize(): number {
+    if (pool === undefined) return autoContextSize(trained, sequences, shape, available);
+    const share = layout === "shared" ? pool : Math.max(1, Math.floor(pool / sequences));
+    return Math.min(autoContextSize(trained, 1, shape, available), share);
+  }
+}
+
+function readBatch(o: ContextOptions, sequences: number) {
+  const { microBatchSize: micro, batchSize = Math.max(BATCH, counted(micro)) } = o;
+  // A batch has at least one token of each sequence.
+  if (micro !== undefined) integer(micro, "options.microBatchSize", 1, MAX_INT32);
+  integer(batchSize, "options.batchSize", sequences, MAX_INT32);
+  if (micro !== undefined) integer(micro, "options.microBatchSize", 1, batchSize);
+  return { batchSize, microBatchSize: micro ?? Math.min(MICRO_BATCH, batchSize) };
+}
+
+/** 0 for what is no number, which is told where it is checked. */
+function counted(value: unknown): number {
+  return typeof value === "number" ? value || 0 : 0;
+}
+
+/** 0: the engine counts the physical cores. */
+function readThreads({ threads, batchThreads = threads }: ContextOptions) {
+  if (threads !== undefined) integer(threads, "options.threads", 1, THREADS_MAX);
+  if (batchThreads !== undefined) integer(batchThreads, "options.batchThreads", 1, THREADS_MAX);
+  return { threads: threads ?? 0, batchThreads: batchThreads ?? 0 };
+}
+
+function readCacheTypes({ cacheType = "f16", flashAttention = "auto" }: ContextOptions) {
+  const name = "options.cacheType";
+  oneOf(flashAttention, "options.flashAttention", ["auto", true, false]);
+  const one = isPlainObject(cacheType)
+    ? readOptions(cacheType, name, ["key", "value"])
+    : { key: oneOf(cacheType, name, CACHE_TYPES), value: oneOf(cacheType, name, CACHE_TYPES) };
+  const { key = "f16", value = "f16" } = one;
+  const cacheTypeKey = oneOf(key, `${name}.key`, CACHE_TYPES);
+  const cacheTypeValue = oneOf(value, `${name}.value`, CACHE_TYPES);
+  if (flashAttention === false && !UNQUANTIZED.includes(cacheTypeValue)) {
+    throw invalid(
+      `A quantized value cache (${cacheTypeValue}) needs flash attention, and ` +
+        "`options.flashAttention` is false",
+    );
+  }
+  const flash: NativeContextOptions["flashAttention"] =
+    flashAttention === "auto" ? "auto" : flashAttention ? "on" : "off";
+  return { cacheTypeKey, cacheTypeValue, flashAttention: flash };
+}
+
+/** 0: as the model's file says. */
+function readRope(value: ContextOptions["rope"]) {
+  const known = ["frequencyBase", "frequencyScale"] as const;
+  const { frequencyBase: base, frequencyScale: scale } = readOptions(value, "options.rope", known);
+  if (base !== undefined) number(base, "options.rope.frequencyBase", 1e-3, 1e12);
+  if (scale !== undefined) number(scale, "options.rope.frequencyScale", 1e-6, 1e6);
+  return { ropeFrequencyBase: base ?? 0, ropeFrequencyScale: scale ?? 0 };
+}

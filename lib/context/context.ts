@@ -1,0 +1,361 @@
+import {
+  type EmbedOptions,
+  type EmbedResult,
+  embed,
+  embedMany,
+  type Pooling,
+  type RankOptions,
+  rank,
+} from "../embedding/embed.js";
+import {
+  type BatchRequest,
+  type BatchResult,
+  type GenerateManyOptions,
+  generateMany,
+} from "../generation/generate-many.js";
+import { nativeGenerateOptions } from "../generation/generate-options.js";
+import {
+  type GenerateOptions,
+  type Generation,
+  RunningGeneration,
+} from "../generation/generation.js";
+import { LogprobBuffer } from "../generation/logprobs.js";
+import { type ScoreOptions, scoreCommand } from "../generation/score.js";
+import { abortReason, untilAborted, watchSignal } from "../internal/abort.js";
+import { asyncDispose } from "../internal/async-dispose.js";
+import { engine } from "../internal/engine-loader.js";
+import { CriaError, disposedError, fromNative, invalid, originAt } from "../internal/errors.js";
+import type {
+  NativeAddon,
+  NativeContext,
+  NativeContextInfo,
+  NativeContextOptions,
+  NativeModel,
+  NativeModelInfo,
+} from "../internal/native.js";
+import { ownFloats } from "../internal/realm.js";
+import { answered, deliverTo, type Pending, Requests } from "../internal/requests.js";
+import { insideOf, type LoadedModel } from "../model/loaded-model.js";
+import { nativePrompt, type PromptInput, type PromptVocabulary } from "../model/prompt.js";
+import type { TokenTexts } from "../model/token-texts.js";
+import type { Tokens } from "../model/tokens.js";
+import { recommendedSampler, type Sampler } from "../sampling/sampler.js";
+import { type ContextOptions, nativeContextOptions } from "./context-options.js";
+import { createSequence, type Sequence } from "./sequence.js";
+
+/** A context's counters, at the time of reading. */
+export interface ContextStats {
+  /** Generations that are in the batch. */
+  readonly activeGenerations: number;
+  /** Generations that wait for a sequence. */
+  readonly queuedGenerations: number;
+  /** Tokens in the KV cache. */
+  readonly cachedTokens: number;
+  /** Tokens evaluated since the context was created, prompts included. */
+  readonly decodedTokens: number;
+  /** Calls into the engine since the context was created. */
+  readonly batches: number;
+}
+
+const KEY = Symbol("Context");
+
+interface Parts {
+  readonly model: LoadedModel;
+  readonly native: NativeContext;
+  readonly options: NativeContextOptions;
+  readonly info: NativeContextInfo;
+  readonly vocabulary: PromptVocabulary;
+  readonly texts: TokenTexts;
+  readonly pending: Pending;
+}
+
+/** Set by the class, whose constructor is private. */
+let makeContext: (parts: Parts) => Context;
+
+/**
+ * A model's working memory, with a thread of its own that decodes everything that runs in it in shared
+ * batches. Made by `Model.createContext`. A pending generation keeps the process alive, an idle context
+ * does not.
+ */
+export class Context implements AsyncDisposable {
+  readonly model: LoadedModel;
+  /** Tokens that one generation can hold, prompt and output together; for embeddings, one text. */
+  readonly contextSize: number;
+  /** How many generations are decoded together; for embeddings, texts in one batch. */
+  readonly sequences: number;
+  /** Tokens that go to the engine in one call. */
+  readonly batchSize: number;
+  /** How it makes a text's vector; null for a context that generates. */
+  readonly pooling: Pooling | null;
+  readonly #requests: Requests;
+  readonly #vocabulary: PromptVocabulary;
+  readonly #texts: TokenTexts;
+  #recommended: Sampler | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(key: symbol, parts: Parts) {
+    if (key !== KEY) throw invalid("A Context is made by model.createContext(), not by `new`");
+    this.model = parts.model;
+    this.contextSize = parts.options.contextSize;
+    this.sequences = parts.options.sequences;
+    this.batchSize = parts.info.batchSize;
+    this.pooling = parts.options.embeddings ? parts.options.pooling : null;
+    this.#requests = new Requests(parts.native, parts.pending);
+    this.#vocabulary = parts.vocabulary;
+    this.#texts = parts.texts;
+  }
+
+  static {
+    makeContext = (parts) => new Context(KEY, parts);
+  }
+
+  /**
+   * Starts a generation at once; any number may run at the same time. It throws only for invalid
+   * arguments and a disposed context, everything else reaches the generation's readers.
+   *
+   * @example
+   * const { text } = await context.generate("The llama", { maxTokens: 32 }).result();
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED
+   */
+  generate(prompt: PromptInput, options?: GenerateOptions): Generation {
+    this.#assertGenerates();
+    const { segments, addBos } = nativePrompt(prompt, this.#vocabulary);
+    const { request, signal, onProgress } = this.#checkOptions(options);
+    const id = this.#requests.newId();
+    const generation = new RunningGeneration({
+      id,
+      native: this.#requests.native,
+      signal,
+      onProgress,
+      logprobs: request.logprobs < 0 ? undefined : new LogprobBuffer(this.#texts, request.logprobs),
+      origin: originAt(this.generate),
+    });
+    if (!generation.over) {
+      this.#requests.submit(generation, { ...request, id, segments, addBos });
+    }
+    return generation;
+  }
+
+  /**
+   * Generates for every request of an iterable of any length and yields what becomes of each, as they
+   * finish or in order. It starts with the first `next()`, keeps the context full whether or not a
+   * result is waited for, and reads a bounded number of requests ahead of the results that are taken: a
+   * quarter more than `sequences` (two more at least); four times as many with `ordered`.
+   *
+   * `options` hold for every request that does not say otherwise, but for `signal`, which ends all:
+   * the iterator throws its reason at once. An invalid request, or one that fails, is the `error` of its
+   * own result. An error of the iterable is thrown after the results of the requests before it. Leaving
+   * the loop cancels what runs and closes the iterable.
+   *
+   * @example
+   * const requests = ["One", "Two"].map((prompt) => ({ prompt, maxTokens: 16 }));
+   * for await (const { index, result, error } of context.generateMany(requests)) {
+   *   console.log(index, error ?? result.text);
+   * }
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED; the iterator throws ERR_DISPOSED where the
+   * context is disposed meanwhile, the signal's reason, the iterable's error
+   */
+  generateMany<T extends BatchRequest>(
+    requests: Iterable<T> | AsyncIterable<T>,
+    options?: GenerateManyOptions,
+  ): AsyncIterableIterator<BatchResult<T>> {
+    this.#assertGenerates();
+    return generateMany(this, requests, options, (defaults) => this.#checkOptions(defaults));
+  }
+
+  /**
+   * Log-probabilities (natural logarithms, of the model itself, before any sampler) of each candidate as
+   * the token after the prompt, in the order given. The prompt is evaluated once, nothing is generated.
+   *
+   * @example
+   * const [yes, no] = ["yes", "no"].map((word) => model.tokenize(word)[0]);
+   * const [pYes, pNo] = (await context.score("Is a llama an animal? ", [yes, no])).map(Math.exp);
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_CONTEXT_FULL (the prompt is longer than
+   * the context, or sequences hold every place), ERR_QUEUE_FULL, ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY; the
+   * signal's reason
+   */
+  async score(
+    prompt: PromptInput,
+    candidates: Tokens,
+    options?: ScoreOptions,
+  ): Promise<Float32Array> {
+    this.#assertGenerates();
+    const { command, signal } = scoreCommand(prompt, candidates, options, this.#vocabulary);
+    if (signal?.aborted) throw abortReason(signal);
+    const running = this.#requests.command(command, originAt(this.score));
+    const unwatch = signal && watchSignal(signal, () => running.cancel());
+    const answer = untilAborted(running.answer, signal);
+    return ownFloats(answered((await answer.finally(unwatch)).values));
+  }
+
+  /**
+   * Takes one of the context's `sequences` for manual control, until it is disposed; generations share
+   * the others, and where there is none they are ERR_CONTEXT_FULL: they do not wait for a disposal.
+   *
+   * @example
+   * await using sequence = await context.createSequence();
+   * @throws {CriaError} ERR_CONTEXT_FULL at once where no sequence is free, ERR_DISPOSED
+   */
+  async createSequence(): Promise<Sequence> {
+    this.#assertGenerates();
+    const parts = { context: this, requests: this.#requests, vocabulary: this.#vocabulary };
+    return createSequence(parts, originAt(this.createSequence));
+  }
+
+  /**
+   * A vector for each text, in a context made with `embeddings: true`. Texts of any length share
+   * batches. With pooling "none" it holds one vector for each token, one after the other. Text stays
+   * text: nothing in it becomes a control token. The first text that fails ends all of it.
+   *
+   * @example
+   * const context = await model.createContext({ embeddings: true });
+   * const [llama, alpaca] = await context.embed(["a llama", "an alpaca"]);
+   * const similarity = llama.reduce((sum, value, i) => sum + value * alpaca[i], 0);
+   * @throws {CriaError} ERR_UNSUPPORTED (a context that generates), ERR_INVALID_ARGUMENT, ERR_DISPOSED,
+   * ERR_CONTEXT_FULL (a text is longer than `contextSize`), ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY; the
+   * signal's reason
+   */
+  async embed(input: string | readonly string[], options?: EmbedOptions): Promise<Float32Array[]> {
+    return embed(this.#embedParts(), input, options, originAt(this.embed));
+  }
+
+  /**
+   * The same for every text of an iterable of any length, which is read as it is needed: yields each
+   * text's vector and number of tokens, or its own error, as they finish. Leaving the loop cancels what
+   * runs and closes the iterable; otherwise as `generateMany`.
+   *
+   * @example
+   * for await (const { index, embedding, error } of context.embedMany(lines)) {
+   *   console.log(index, error ?? embedding);
+   * }
+   * @throws {CriaError} ERR_UNSUPPORTED, ERR_INVALID_ARGUMENT, ERR_DISPOSED; the iterator throws
+   * ERR_DISPOSED where the context is disposed meanwhile, the signal's reason, the iterable's error
+   */
+  embedMany(
+    inputs: Iterable<string> | AsyncIterable<string>,
+    options?: EmbedOptions,
+  ): AsyncIterableIterator<EmbedResult> {
+    return embedMany(this.#embedParts(), inputs, options, originAt(this.embedMany));
+  }
+
+  /**
+   * How well each document answers the query, by a reranker's classifier: higher is better, the scale is
+   * the model's own. In a context made with `embeddings: true` and pooling "rank".
+   *
+   * @throws {CriaError} as `embed`
+   */
+  async rank(
+    query: string,
+    documents: readonly string[],
+    options?: RankOptions,
+  ): Promise<Float32Array> {
+    return rank(this.#embedParts(), query, documents, options, originAt(this.rank));
+  }
+
+  #embedParts() {
+    if (this.disposed) throw disposedError("The context");
+    return { context: this, requests: this.#requests };
+  }
+
+  #assertGenerates(): void {
+    if (this.disposed) throw disposedError("The context");
+    if (this.pooling === null) return;
+    throw new CriaError(
+      "ERR_UNSUPPORTED",
+      "This context was created with `embeddings`: to generate, create another one on the same model",
+    );
+  }
+
+  #checkOptions(options: GenerateOptions | undefined): ReturnType<typeof nativeGenerateOptions> {
+    return nativeGenerateOptions(options, this.#vocabulary.vocabularySize, () => {
+      this.#recommended ??= recommendedSampler(this.model.metadata);
+      return this.#recommended;
+    });
+  }
+
+  /** @throws {CriaError} ERR_DISPOSED */
+  get stats(): ContextStats {
+    if (this.disposed) throw disposedError("The context");
+    return { ...this.#requests.native.stats() };
+  }
+
+  /** True from the call of `dispose` on. */
+  get disposed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Idempotent. What is pending rejects with ERR_DISPOSED; resolves when the memory is given back. */
+  dispose(): Promise<void> {
+    this.#closing ??= this.#requests.close();
+    return this.#closing;
+  }
+
+  [asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}
+
+/** What a context is made of. */
+export interface ContextOwner {
+  readonly model: LoadedModel;
+  readonly addon: NativeAddon;
+  /** Not opened yet. */
+  readonly native: NativeContext;
+  readonly info: NativeModelInfo;
+  readonly vocabulary: PromptVocabulary;
+  readonly texts: TokenTexts;
+}
+
+/**
+ * A new context of the model's, which closes it.
+ *
+ * @throws {CriaError} as `Model.createContext`
+ */
+export async function createContext(
+  model: LoadedModel,
+  given: ContextOptions | undefined,
+): Promise<Context> {
+  const { native: weights, info, options, texts, vocabulary, contexts } = insideOf(model);
+  if (options.vocabOnly) {
+    throw new CriaError(
+      "ERR_UNSUPPORTED",
+      "The model was loaded with `vocabOnly`: it has no weights",
+    );
+  }
+  const { addon } = engine();
+  const native = unopened(addon, weights);
+  const owner: ContextOwner = { model, addon, native, info, vocabulary, texts };
+  const context = await contexts.open(native, () => openContext(owner, given));
+  if (!model.disposed) return context;
+  await context.dispose();
+  throw disposedError("The model");
+}
+
+function unopened(addon: NativeAddon, weights: NativeModel): NativeContext {
+  try {
+    return new addon.Context(weights);
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+export async function openContext(
+  { model, addon, native, info, vocabulary, texts }: ContextOwner,
+  given: ContextOptions | undefined,
+): Promise<Context> {
+  const { native: options, signal } = nativeContextOptions(given, info, () => addon.listDevices());
+  if (signal?.aborted) throw abortReason(signal);
+  const unwatch = signal && watchSignal(signal, () => void native.close());
+  const pending: Pending = new Map();
+  try {
+    const opened = await native.open(options, deliverTo(pending));
+    if (signal?.aborted) throw abortReason(signal);
+    return makeContext({ model, native, options, info: opened, vocabulary, texts, pending });
+  } catch (error) {
+    await native.close();
+    if (signal?.aborted) throw abortReason(signal);
+    throw CriaError.is(error) ? error : fromNative(error);
+  } finally {
+    unwatch?.();
+  }
+}

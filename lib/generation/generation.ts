@@ -1,0 +1,358 @@
+import { abortReason, watchSignal } from "../internal/abort.js";
+import { asyncDispose } from "../internal/async-dispose.js";
+import { fromNative, invalid, type Origin } from "../internal/errors.js";
+import type { NativeContext, NativeNews, NativeResult, StopReason } from "../internal/native.js";
+import type { Receiver } from "../internal/requests.js";
+import { TokenBuffer } from "../model/tokens.js";
+import type { Sampler } from "../sampling/sampler.js";
+import type { LogprobBuffer, TokenLogprobs } from "./logprobs.js";
+
+/** What `Context.generate` takes besides the prompt. */
+export interface GenerateOptions {
+  /**
+   * Default: the settings that the model's file recommends, else temperature 0.8, topK 40, topP 0.95,
+   * minP 0.05.
+   */
+  readonly sampler?: Sampler;
+  /** How many tokens to generate at most. Default: until the context is full. */
+  readonly maxTokens?: number;
+  /** Texts that end the generation; they are never part of the output. Default: none. */
+  readonly stop?: readonly string[];
+  /** Control tokens that the model generates as text in the output. Default false: they leave no text. */
+  readonly special?: boolean;
+  /** The generation rejects with its reason at once; the engine is free soon after, also in a prefill. */
+  readonly signal?: AbortSignal;
+  /**
+   * Tell the log-probability of each token, and of so many of the likeliest in its place, 0…20: those
+   * of the model itself, before any sampler. Default: none.
+   */
+  readonly logprobs?: number;
+  /**
+   * Take over what is cached of the longest common prefix of other prompts. Default true; false
+   * evaluates the whole prompt anew, which in a near tie may choose another token; "exact" takes
+   * over only what leaves every logit as it would be then, to the last bit. That leaves 64 tokens
+   * to evaluate at least, and holds in the separate layout (in the shared one it is `true`).
+   */
+  readonly cachePrompt?: CachePrompt;
+  /** How much of the prompt is evaluated. What it throws fails the generation. */
+  readonly onProgress?: (evaluated: number, total: number) => void;
+}
+
+/** Whether a prompt may take over what is cached of others. */
+export type CachePrompt = boolean | "exact";
+
+/** A piece of the output: the longer the reader takes, the bigger. */
+export interface GenerationChunk {
+  /** Whole characters; empty only in the last chunk, where the last tokens have no text. */
+  readonly text: string;
+  /** The tokens behind it. A token that is part of a character comes with the character's chunk. */
+  readonly tokens: Int32Array;
+  /** One for each of `tokens`; only where `options.logprobs` asks for them. */
+  readonly logprobs?: TokenLogprobs[];
+}
+
+/** How many tokens a generation took. */
+export interface GenerationUsage {
+  readonly promptTokens: number;
+  /** Those of the prompt that were not evaluated again. */
+  readonly cachedTokens: number;
+  /** Generated, the stop token included. */
+  readonly completionTokens: number;
+}
+
+/** Where a generation's time went, in milliseconds. */
+export interface GenerationTimings {
+  /** Before its turn came. */
+  readonly queuedMs: number;
+  /** Evaluating the prompt. */
+  readonly promptMs: number;
+  /** Generating. */
+  readonly generationMs: number;
+  /** `usage.completionTokens` per second of `generationMs`. */
+  readonly tokensPerSecond: number;
+}
+
+/** All of a finished generation. */
+export interface GenerationResult {
+  readonly text: string;
+  /** Without the stop token; those that spell a stop string are among them. */
+  readonly tokens: Int32Array;
+  /**
+   * One for each of `tokens` (the stop token has none); only where `options.logprobs` asks for them.
+   * The objects are made when it is first read.
+   */
+  readonly logprobs?: TokenLogprobs[];
+  /**
+   * Why it ended. Of the end-of-generation tokens, the end of a message (`<|eom_id|>`: a tool is to
+   * run) is told from the end of a turn (`<|eot_id|>`) and the end of text.
+   */
+  readonly stopReason: StopReason;
+  /** The token that ended it, or null. */
+  readonly stopToken: number | null;
+  /** The stop string that ended it, or null. */
+  readonly stopString: string | null;
+  readonly usage: GenerationUsage;
+  readonly timings: GenerationTimings;
+}
+
+/**
+ * A running generation. Iterate it for chunks (once; leaving the loop early cancels), or await
+ * `result()`, or both, in any order. Errors reach whichever side is used (both if both are), and are
+ * never an unhandled rejection.
+ *
+ * Errors: ERR_DISPOSED (the context was disposed), ERR_CONTEXT_FULL (the prompt is longer than the
+ * context, or sequences hold every place), ERR_QUEUE_FULL, ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY; the signal's reason; what `onProgress` threw.
+ *
+ * @example
+ * for await (const { text } of context.generate("Once upon a time")) process.stdout.write(text);
+ */
+export interface Generation extends AsyncIterable<GenerationChunk>, AsyncDisposable {
+  /** The whole output when it is there. Idempotent. */
+  result(): Promise<GenerationResult>;
+  /** Ends it with stopReason "cancelled"; what was generated is kept. */
+  cancel(): void;
+}
+
+/** What a generation needs to run. */
+export interface GenerationParts {
+  readonly id: number;
+  readonly native: Pick<NativeContext, "cancel">;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: ((evaluated: number, total: number) => void) | undefined;
+  /** Undefined where none were asked for. */
+  readonly logprobs: LogprobBuffer | undefined;
+  readonly origin: Origin;
+}
+
+interface Waiter {
+  resolve(step: IteratorResult<GenerationChunk, undefined>): void;
+  reject(error: unknown): void;
+}
+
+type Outcome = { readonly result: GenerationResult } | { readonly error: unknown };
+
+/**
+ * The JS side of one request. News come in by `receive`; what no iterator has taken yet is one string
+ * and a mark in the token buffer, so nothing piles up however slow the reader is.
+ */
+export class RunningGeneration implements Generation, Receiver {
+  readonly id: number;
+  readonly #native: Pick<NativeContext, "cancel">;
+  readonly #onProgress: GenerationParts["onProgress"];
+  readonly #origin: Origin;
+  readonly #unwatch: () => void;
+  readonly #result: Promise<GenerationResult>;
+  #settle!: { resolve(result: GenerationResult): void; reject(error: unknown): void };
+  #outcome: Outcome | undefined;
+  readonly #tokens = new TokenBuffer();
+  readonly #logprobs: LogprobBuffer | undefined;
+  #text = "";
+  #unreadText = "";
+  #readTokens = 0;
+  #waiters: Waiter[] = [];
+  #iterated = false;
+  #left = false;
+  #errorDelivered = false;
+
+  constructor({ id, native, signal, onProgress, logprobs, origin }: GenerationParts) {
+    this.id = id;
+    this.#native = native;
+    this.#onProgress = onProgress;
+    this.#logprobs = logprobs;
+    this.#origin = origin;
+    this.#result = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    this.#result.catch(() => {}); // whoever awaits it still gets the error
+    this.#unwatch =
+      signal === undefined || signal.aborted
+        ? () => {}
+        : watchSignal(signal, () => this.#abandon(abortReason(signal)));
+    if (signal?.aborted) this.fail(abortReason(signal));
+  }
+
+  /** No news will change it any more. */
+  get over(): boolean {
+    return this.#outcome !== undefined;
+  }
+
+  result(): Promise<GenerationResult> {
+    return this.#result;
+  }
+
+  cancel(): void {
+    if (!this.over) this.#native.cancel(this.id);
+  }
+
+  async [asyncDispose](): Promise<void> {
+    this.cancel();
+    await this.#result.catch(() => {}); // the error belongs to the one who asked for output
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<GenerationChunk, undefined> &
+    AsyncIterable<GenerationChunk> {
+    if (this.#iterated) {
+      throw invalid("A generation can be iterated once; `result()` has the whole output");
+    }
+    this.#iterated = true;
+    const iterator: AsyncIterator<GenerationChunk, undefined> & AsyncIterable<GenerationChunk> = {
+      next: () => this.#next(),
+      return: async () => {
+        this.#leave();
+        return { done: true, value: undefined };
+      },
+      throw: async (error) => {
+        this.#leave();
+        throw error;
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  /** News of the engine's, in order. */
+  receive(news: NativeNews): void {
+    if (this.over) return;
+    if (
+      news.evaluated !== undefined &&
+      news.total !== undefined &&
+      this.#onProgress !== undefined
+    ) {
+      try {
+        this.#onProgress(news.evaluated, news.total);
+      } catch (error) {
+        this.#abandon(error);
+      }
+      if (this.over) return; // thrown, or aborted in the callback
+    }
+    try {
+      if (news.logprobs !== undefined) this.#logprobs?.push(news.logprobs);
+    } catch (error) {
+      this.#abandon(fromNative(error, this.#origin)); // the model's texts are gone
+      return;
+    }
+    this.#tokens.push(news.tokens);
+    this.#text += news.text;
+    if (!this.#left) this.#unreadText += news.text;
+    if (news.error !== undefined) this.fail(fromNative(news.error, this.#origin));
+    else if (news.result !== undefined) this.#finish(news.result);
+    else this.#serve();
+  }
+
+  /** Ends it with an error, after the text that came before it. */
+  fail(error: unknown): void {
+    if (this.over) return;
+    this.#end({ error });
+    this.#settle.reject(error);
+    this.#serve();
+  }
+
+  /** Ends it at once, unread text and all, while the engine still lets go of it. */
+  #abandon(error: unknown): void {
+    if (this.over) return;
+    this.#native.cancel(this.id);
+    this.#dropUnread();
+    this.fail(error);
+  }
+
+  #finish(native: NativeResult): void {
+    const result = resultOf(native, this.#text, this.#tokens.from(0), this.#logprobs);
+    this.#end({ result });
+    this.#settle.resolve(result);
+    this.#serve();
+  }
+
+  #end(outcome: Outcome): void {
+    this.#outcome = outcome;
+    this.#unwatch();
+  }
+
+  #leave(): void {
+    this.cancel();
+    this.#left = true;
+    this.#dropUnread();
+    for (const waiter of this.#waiters.splice(0)) waiter.resolve({ done: true, value: undefined });
+  }
+
+  #dropUnread(): void {
+    this.#unreadText = "";
+    this.#readTokens = this.#tokens.length;
+  }
+
+  #next(): Promise<IteratorResult<GenerationChunk, undefined>> {
+    const step = new Promise<IteratorResult<GenerationChunk, undefined>>((resolve, reject) => {
+      this.#waiters.push({ resolve, reject });
+    });
+    step.catch(() => {}); // one that is not awaited must not end the process
+    this.#serve();
+    return step;
+  }
+
+  /** Gives the waiting readers what there is. */
+  #serve(): void {
+    while (this.#waiters.length > 0) {
+      const chunk = this.#takeChunk();
+      if (chunk === undefined && !this.over && !this.#left) return;
+      const waiter = this.#waiters.shift() as Waiter;
+      if (chunk !== undefined) waiter.resolve({ done: false, value: chunk });
+      else if (this.#owesError()) waiter.reject((this.#outcome as { error: unknown }).error);
+      else waiter.resolve({ done: true, value: undefined });
+    }
+  }
+
+  #takeChunk(): GenerationChunk | undefined {
+    if (this.#left) return undefined;
+    const pendingTokens = this.#tokens.length > this.#readTokens;
+    if (this.#unreadText === "" && !(this.over && pendingTokens)) return undefined;
+    const [start, end] = [this.#readTokens, this.#tokens.length];
+    const chunk = { text: this.#unreadText, tokens: this.#tokens.from(start) };
+    this.#dropUnread();
+    return this.#logprobs ? { ...chunk, logprobs: this.#logprobs.slice(start, end) } : chunk;
+  }
+
+  /** Once, as an async generator does it; after that the iteration is done. */
+  #owesError(): boolean {
+    if (this.#left || this.#errorDelivered || !this.#outcome || !("error" in this.#outcome))
+      return false;
+    this.#errorDelivered = true;
+    return true;
+  }
+}
+
+function resultOf(
+  native: NativeResult,
+  text: string,
+  tokens: Int32Array,
+  buffer: LogprobBuffer | undefined,
+): GenerationResult {
+  const { promptTokens, cachedTokens, completionTokens } = native;
+  const { queuedMs, promptMs, generationMs } = native;
+  const result = {
+    text,
+    tokens,
+    stopReason: native.stopReason,
+    stopToken: native.stopToken < 0 ? null : native.stopToken,
+    stopString: native.stopString,
+    usage: { promptTokens, cachedTokens, completionTokens },
+    timings: {
+      queuedMs,
+      promptMs,
+      generationMs,
+      tokensPerSecond: generationMs > 0 ? (completionTokens * 1000) / generationMs : 0,
+    },
+  };
+  return buffer === undefined ? result : withLogprobs(result, buffer);
+}
+
+/** Thousands of tokens have 21 objects each: they are made for those who look at them only. */
+function withLogprobs(result: GenerationResult, buffer: LogprobBuffer): GenerationResult {
+  let logprobs: TokenLogprobs[] | undefined;
+  return Object.defineProperty(result, "logprobs", {
+    enumerable: true,
+    configurable: true,
+    get(): TokenLogprobs[] {
+      logprobs ??= buffer.slice(0, result.tokens.length);
+      return logprobs;
+    },
+  });
+}

@@ -1,0 +1,72 @@
+import { unreadable } from "./checks.js";
+
+/**
+ * One listener per signal however many operations share it: Node prints a leak warning at the eleventh
+ * listener of an AbortSignal. Weak, so that a dropped signal takes its set along.
+ */
+const watchers = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** Calls `onAbort` once when the signal aborts, unless the returned function was called before. */
+export function watchSignal(signal: AbortSignal, onAbort: () => void): () => void {
+  const set = watchers.get(signal) ?? listen(signal);
+  // Its own function, so that the same callback may watch twice.
+  const watcher = () => onAbort();
+  set.add(watcher);
+  return () => {
+    set.delete(watcher);
+    if (set.size === 0 && watchers.get(signal) === set) unlisten(signal);
+  };
+}
+
+const listeners = new WeakMap<AbortSignal, () => void>();
+
+function listen(signal: AbortSignal): Set<() => void> {
+  const set = new Set<() => void>();
+  const listener = () => {
+    unlisten(signal);
+    for (const watcher of set) watcher();
+  };
+  try {
+    signal.addEventListener("abort", listener, { once: true });
+  } catch (error) {
+    throw unreadable(error, "options.signal", signal); // a signal of somebody's own
+  }
+  watchers.set(signal, set);
+  listeners.set(signal, listener);
+  return set;
+}
+
+function unlisten(signal: AbortSignal): void {
+  const listener = listeners.get(signal);
+  watchers.delete(signal);
+  listeners.delete(signal);
+  if (listener === undefined) return;
+  try {
+    signal.removeEventListener("abort", listener);
+  } catch {
+    // What was asked for is over, and its result is not the signal's to spoil.
+  }
+}
+
+/**
+ * Follows `work`, but rejects with the signal's reason the moment it aborts. `work` is stopped by
+ * whoever made it, and what becomes of it then is nobody's unhandled rejection.
+ */
+export function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) reject(abortReason(signal));
+    const unwatch = signal.aborted
+      ? () => {}
+      : watchSignal(signal, () => reject(abortReason(signal)));
+    work.then(resolve, reject).finally(unwatch);
+  });
+}
+
+/** What the operation rejects with: whatever it was aborted with, null too. Polyfills may have none. */
+export function abortReason(signal: AbortSignal): unknown {
+  const { reason } = signal;
+  return reason === undefined
+    ? new DOMException("This operation was aborted", "AbortError")
+    : reason;
+}

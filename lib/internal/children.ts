@@ -1,0 +1,42 @@
+/** What its owner closes before itself. */
+interface Child {
+  readonly disposed: boolean;
+  dispose(): Promise<void>;
+}
+
+/** A handle of the addon's that is on its way to be a child. */
+interface Unborn {
+  close(): Promise<void>;
+}
+
+/** An owner's children. Weak: one that is dropped without dispose is collected while its owner lives. */
+export class Children {
+  readonly #born = new Set<WeakRef<Child>>();
+  readonly #unborn = new Set<Unborn>();
+
+  /** One that is there when `open` resolves; until then closing means closing the handle. */
+  async open<T extends Child>(handle: Unborn, open: () => Promise<T>): Promise<T> {
+    this.#unborn.add(handle);
+    try {
+      const child = await open();
+      this.#adopt(child);
+      return child;
+    } finally {
+      this.#unborn.delete(handle);
+    }
+  }
+
+  async close(): Promise<void> {
+    const born = [...this.#born].map((ref) => ref.deref()?.dispose());
+    const unborn = [...this.#unborn].map((handle) => handle.close());
+    await Promise.all([...born, ...unborn]);
+  }
+
+  #adopt(child: Child): void {
+    for (const ref of this.#born) {
+      const known = ref.deref();
+      if (known === undefined || known.disposed) this.#born.delete(ref);
+    }
+    this.#born.add(new WeakRef(child));
+  }
+}

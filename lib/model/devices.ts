@@ -1,0 +1,96 @@
+import { engine } from "../internal/engine-loader.js";
+import { expected, fromNative, isError } from "../internal/errors.js";
+import type { Flavour, LogLevel, NativeDevice } from "../internal/native.js";
+
+/** A device that the loaded engine can compute on. */
+export interface Device {
+  /** What `LoadModelOptions.devices` takes. */
+  readonly name: string;
+  readonly description: string;
+  readonly type: "cpu" | "gpu" | "integrated-gpu" | "accelerator";
+  /** In bytes. */
+  readonly memoryTotal: number;
+  /** In bytes, at the time of the call. */
+  readonly memoryFree: number;
+}
+
+/** What was loaded. */
+export interface EngineInfo {
+  /** The backend family that the engine was built with. */
+  readonly flavour: Flavour;
+  /** Version of llama.cpp. */
+  readonly llamaCpp: string;
+  /** Instruction sets that the engine was built with and this CPU has, as llama.cpp names them. */
+  readonly cpuFeatures: readonly string[];
+  /** The native file that was loaded. */
+  readonly path: string;
+}
+
+/** Runs a call into the addon; its failure comes out as a `CriaError`. */
+function guarded<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+/**
+ * The devices of the loaded engine, the CPU among them.
+ *
+ * @throws {CriaError} ERR_ENGINE_NOT_FOUND, ERR_UNSUPPORTED_CPU
+ */
+export function listDevices(): Device[] {
+  const { addon } = engine();
+  return Array.from(
+    guarded((): NativeDevice[] => addon.listDevices()),
+    (device) => ({ ...device }),
+  );
+}
+
+/**
+ * Which engine was loaded, and from where.
+ *
+ * @throws {CriaError} ERR_ENGINE_NOT_FOUND, ERR_UNSUPPORTED_CPU
+ */
+export function engineInfo(): EngineInfo {
+  const { addon, path } = engine();
+  const info = guarded(() => addon.engineInfo());
+  return { ...info, cpuFeatures: Array.from(info.cpuFeatures), path };
+}
+
+/**
+ * Receives llama.cpp's log lines, which are dropped otherwise: cria writes nothing to stdout or stderr
+ * by itself. One handler per thread (`worker_threads`); `null` removes it. A handler that throws is
+ * removed, and what it threw becomes a process warning.
+ *
+ * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_ENGINE_NOT_FOUND, ERR_UNSUPPORTED_CPU
+ */
+export function setLogHandler(handler: ((level: LogLevel, message: string) => void) | null): void {
+  if (handler !== null && typeof handler !== "function") {
+    throw expected("a function or null", "handler", handler);
+  }
+  const { addon } = engine();
+  guarded(() => {
+    if (handler === null) addon.setLogHandler(null);
+    else addon.setLogHandler(caught(handler, () => addon.setLogHandler(null)));
+  });
+}
+
+// There is no promise to reject here, and an exception on the way from the addon would end the process.
+function caught(
+  handler: (level: LogLevel, message: string) => void,
+  remove: () => void,
+): (level: LogLevel, message: string) => void {
+  let failed = false;
+  return (level, message) => {
+    if (failed) return;
+    try {
+      handler(level, message);
+    } catch (error) {
+      failed = true;
+      remove();
+      process.emitWarning(isError(error) ? error : String(error));
+    }
+  };
+}

@@ -1,0 +1,273 @@
+import { asyncDispose } from "../internal/async-dispose.js";
+import { abortSignal, boolean, readOptions, string } from "../internal/checks.js";
+import { Children } from "../internal/children.js";
+import { disposedError, expected, fromNative, invalid } from "../internal/errors.js";
+import type { NativeModel, NativeModelInfo, NativeModelOptions } from "../internal/native.js";
+import { nativeWork } from "../internal/native-work.js";
+import { ownInts } from "../internal/realm.js";
+import { loadOptionsOf, type ModelLoadOptions } from "./model-options.js";
+import type { PromptVocabulary } from "./prompt.js";
+import { TokenTexts } from "./token-texts.js";
+import { copyTokens, type Tokens, tokenId } from "./tokens.js";
+
+/** Ids of the tokens that mean something to cria, null where the model has none. */
+export interface SpecialTokens {
+  /** Beginning of text. */
+  readonly bos: number | null;
+  /** End of text. */
+  readonly eos: number | null;
+  /** End of turn (`<|eot_id|>`). */
+  readonly eot: number | null;
+  /** End of message (`<|eom_id|>`): a tool is to run, the turn goes on. */
+  readonly eom: number | null;
+}
+
+export interface TokenizeOptions {
+  /** Whether text that spells a control token becomes it. Default false. */
+  readonly special?: boolean;
+  /** Whether a BOS goes in front, where the model has one. Default false. */
+  readonly addBos?: boolean;
+}
+
+export interface TokenizeAsyncOptions extends TokenizeOptions {
+  /** Takes effect at once; the promise rejects with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+export interface DetokenizeOptions {
+  /** Control tokens as text. Default false: they leave none. */
+  readonly special?: boolean;
+}
+
+/** What a loaded model is made of. */
+export interface ModelParts {
+  readonly path: string;
+  readonly native: NativeModel;
+  readonly info: NativeModelInfo;
+  readonly options: NativeModelOptions;
+}
+
+/** What the rooms above need of a model beyond what users do. */
+export interface ModelInside extends ModelParts {
+  /** Shared by all its contexts. */
+  readonly texts: TokenTexts;
+  readonly vocabulary: PromptVocabulary;
+  /** Closed before it. */
+  readonly contexts: Children;
+}
+
+/** Whoever has it may construct: `Model`. */
+export const MODEL_KEY = Symbol("LoadedModel");
+
+/** Set by the class, whose member it reads; undefined for what is none. */
+let peek: (model: unknown) => ModelInside | undefined;
+
+/**
+ * A model as contexts, chats and guards know theirs: its facts and its vocabulary. `Model` adds loading
+ * and making contexts.
+ */
+export class LoadedModel implements AsyncDisposable {
+  /** As it was given to `load`. */
+  readonly path: string;
+  /** In words, as "llama 8B Q4_K - Medium". */
+  readonly description: string;
+  /** The family, as "llama". */
+  readonly architecture: string;
+  readonly parameterCount: number;
+  /** Of all tensors. */
+  readonly sizeInBytes: number;
+  /** Tokens that the model was trained on. */
+  readonly contextLength: number;
+  readonly embeddingLength: number;
+  readonly layerCount: number;
+  readonly vocabularySize: number;
+  /**
+   * Tells these weights from others, whatever the file is called: 16 hexadecimal digits, made of the
+   * sizes of all the model's files and of blocks sampled from each. Against mix-ups, not forgery.
+   */
+  readonly fingerprint: string;
+  /** What it was loaded with, as far as results depend on it. */
+  readonly loadOptions: ModelLoadOptions;
+  /** The file's key-value pairs in its order, with `metadataOverrides`, arrays left out. */
+  readonly metadata: ReadonlyMap<string, string>;
+  /** The file's own chat template (Jinja), or null. */
+  readonly chatTemplate: string | null;
+  readonly specialTokens: SpecialTokens;
+  readonly #inside: ModelInside;
+  #closing: Promise<void> | undefined;
+
+  static {
+    peek = (model) =>
+      typeof model === "object" && model !== null && #inside in model ? model.#inside : undefined;
+  }
+
+  /** For `Model` alone. */
+  constructor(key: symbol, parts: ModelParts) {
+    if (key !== MODEL_KEY) throw invalid("A Model is made by Model.load(), not by `new`");
+    const { native, info } = parts;
+    this.#inside = {
+      ...parts,
+      texts: new TokenTexts((tokens) => native.detokenize(tokens, true)),
+      vocabulary: vocabularyOf(native, info),
+      contexts: new Children(),
+    };
+    this.loadOptions = loadOptionsOf(parts.options);
+    this.path = parts.path;
+    this.description = info.description;
+    this.architecture = info.architecture;
+    this.parameterCount = info.parameterCount;
+    this.sizeInBytes = info.sizeInBytes;
+    this.contextLength = info.contextLength;
+    this.embeddingLength = info.embeddingLength;
+    this.layerCount = info.layerCount;
+    this.vocabularySize = info.vocabularySize;
+    this.fingerprint = info.fingerprint;
+    this.metadata = pairs(info.metadata);
+    this.chatTemplate = info.chatTemplate;
+    const { bos, eos, eot, eom } = info.specialTokens;
+    this.specialTokens = Object.freeze({
+      bos: orNull(bos),
+      eos: orNull(eos),
+      eot: orNull(eot),
+      eom: orNull(eom),
+    });
+  }
+
+  /**
+   * Tokens of a text. By default it is plain text: what spells a control token stays text, and no BOS
+   * is added. Half a surrogate pair counts as U+FFFD.
+   *
+   * At once: the event loop stands still for as long, about a second for a megabyte. Texts that may be
+   * long are for `tokenizeAsync`.
+   *
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED
+   */
+  tokenize(text: string, options?: TokenizeOptions): Int32Array {
+    const { special, addBos } = this.#readTokenize(text, options);
+    return ownInts(this.#call(() => this.#inside.native.tokenize(text, special, addBos)));
+  }
+
+  /**
+   * The same on a thread of the model's; a short text does not wait for a long one.
+   *
+   * @example
+   * const tokens = await model.tokenizeAsync(document, { signal: AbortSignal.timeout(1000) });
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_OUT_OF_MEMORY; the signal's reason
+   */
+  async tokenizeAsync(text: string, options?: TokenizeAsyncOptions): Promise<Int32Array> {
+    const { signal, ...rest } = readOptions(options, "options", ["special", "addBos", "signal"]);
+    const { special, addBos } = this.#readTokenize(text, rest);
+    if (signal !== undefined) abortSignal(signal, "options.signal");
+    const native = this.#inside.native;
+    const start = (id: number) => native.startTokenize(id, text, special, addBos);
+    return ownInts(await nativeWork(native, start, signal));
+  }
+
+  #readTokenize(text: string, options: TokenizeOptions | undefined): Required<TokenizeOptions> {
+    this.#assertAlive();
+    string(text, "text");
+    const { special = false, addBos = false } = readOptions(options, "options", [
+      "special",
+      "addBos",
+    ]);
+    return {
+      special: boolean(special, "options.special"),
+      addBos: boolean(addBos, "options.addBos"),
+    };
+  }
+
+  /** @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED */
+  detokenize(tokens: Tokens, options?: DetokenizeOptions): string {
+    this.#assertAlive();
+    const ids = copyTokens(tokens, "tokens", this.vocabularySize);
+    const { special = false } = readOptions(options, "options", ["special"]);
+    boolean(special, "options.special");
+    return this.#call(() => this.#inside.native.detokenize(ids, special));
+  }
+
+  /**
+   * Id of the control token with exactly this text, or null.
+   *
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED
+   */
+  tokenId(text: string): number | null {
+    this.#assertAlive();
+    string(text, "text");
+    return orNull(this.#call(() => this.#inside.native.tokenId(text)));
+  }
+
+  /**
+   * Whether generating this token ends a generation.
+   *
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED
+   */
+  isEndOfGeneration(token: number): boolean {
+    this.#assertAlive();
+    const id = tokenId(token, "token", this.vocabularySize);
+    return this.#call(() => this.#inside.native.isEndOfGeneration(id));
+  }
+
+  /** True from the call of `dispose` on. */
+  get disposed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Idempotent. Closes its contexts first; resolves when the memory is given back. */
+  dispose(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  async #close(): Promise<void> {
+    const { native, contexts } = this.#inside;
+    await Promise.all([contexts.close(), native.closeWork()]);
+    await native.close();
+  }
+
+  #assertAlive(): void {
+    if (this.disposed) throw disposedError("The model");
+  }
+
+  #call<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+}
+
+/**
+ * What a model of cria's is made of.
+ *
+ * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED
+ */
+export function insideOf(model: LoadedModel): ModelInside {
+  const inside = peek(model);
+  if (inside === undefined) throw expected("a Model that cria has loaded", "model", model);
+  if (model.disposed) throw disposedError("The model");
+  return inside;
+}
+
+/** Not the Model itself, whose methods check more than a prompt needs. */
+function vocabularyOf(native: NativeModel, info: NativeModelInfo): PromptVocabulary {
+  return {
+    vocabularySize: info.vocabularySize,
+    addsBos: info.addsBos,
+    tokenId: (text) => native.tokenId(text),
+  };
+}
+
+function pairs(flat: readonly string[]): ReadonlyMap<string, string> {
+  const map = new Map<string, string>();
+  for (let i = 0; i + 1 < flat.length; i += 2) map.set(flat[i] as string, flat[i + 1] as string);
+  return map;
+}
+
+function orNull(id: number): number | null {
+  return id < 0 ? null : id;
+}

@@ -1,0 +1,176 @@
+import {
+  abortSignal,
+  boolean,
+  callback,
+  integer,
+  isPlainObject,
+  list,
+  MAX_INT32,
+  number,
+  oneOf,
+  readOptions,
+  string,
+  unreadable,
+} from "../internal/checks.js";
+import { expected } from "../internal/errors.js";
+import type { NativeModelOptions } from "../internal/native.js";
+
+/** What `Model.load` takes. */
+export interface LoadModelOptions {
+  /** Layers that go to the GPU. Default "auto": as many as fit, none without a GPU. */
+  readonly gpuLayers?: number | "auto" | "all";
+  /** Names from `listDevices()`. Default: every device of the loaded flavour. */
+  readonly devices?: readonly string[];
+  /** How the model is spread over several GPUs. Default "layer". */
+  readonly splitMode?: "none" | "layer" | "tensor";
+  /** Each device's share, in any unit. Default: by free memory. */
+  readonly tensorSplit?: readonly number[];
+  /** Index of the GPU that takes all with splitMode "none". Default 0. */
+  readonly mainGpu?: number;
+  /** Map the file instead of reading it. Default true. */
+  readonly mmap?: boolean;
+  /** Keep the weights from being swapped out. Default false. */
+  readonly mlock?: boolean;
+  /** Look for invalid values in the tensors, which takes longer. Default false. */
+  readonly checkTensors?: boolean;
+  /** Load the tokenizer and the metadata only. Default false. */
+  readonly vocabOnly?: boolean;
+  /** Values that replace single ones of the file's metadata, of the kind that the file has. */
+  readonly metadataOverrides?: Readonly<Record<string, string | number | boolean>>;
+  /** Called during the load with what is done, 0…1; ends with 1. What it throws fails the load. */
+  readonly onProgress?: (fraction: number) => void;
+  /** Aborts the load, which then rejects with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Of the options of a load those that results depend on, complete. */
+export type ModelLoadOptions = Readonly<
+  Required<
+    Pick<
+      LoadModelOptions,
+      "gpuLayers" | "devices" | "splitMode" | "tensorSplit" | "mainGpu" | "metadataOverrides"
+    >
+  >
+>;
+
+export function loadOptionsOf(native: NativeModelOptions): ModelLoadOptions {
+  const { gpuLayers, devices, splitMode, tensorSplit, mainGpu, metadataOverrides } = native;
+  return Object.freeze({
+    gpuLayers: gpuLayers === -1 ? "auto" : gpuLayers === -2 ? "all" : gpuLayers,
+    ...{ splitMode, mainGpu },
+    devices: Object.freeze([...devices]),
+    tensorSplit: Object.freeze([...tensorSplit]),
+    metadataOverrides: Object.freeze({ ...metadataOverrides }),
+  });
+}
+
+const KNOWN: readonly (keyof LoadModelOptions)[] = [
+  "gpuLayers",
+  "devices",
+  "splitMode",
+  "tensorSplit",
+  "mainGpu",
+  "mmap",
+  "mlock",
+  "checkTensors",
+  "vocabOnly",
+  "metadataOverrides",
+  "onProgress",
+  "signal",
+];
+
+/** The engine's limits. */
+const DEVICES_MAX = 16;
+const METADATA_TEXT_MAX = 127;
+
+/** Checked and complete, as the addon takes it, and what stays in JS. */
+export function nativeModelOptions(
+  path: string,
+  given: LoadModelOptions | undefined,
+): {
+  signal: AbortSignal | undefined;
+  onProgress: LoadModelOptions["onProgress"] | undefined;
+  native: NativeModelOptions;
+} {
+  const o = readOptions(given, "options", KNOWN);
+  const { devices = [], splitMode = "layer", tensorSplit = [], mainGpu = 0 } = o;
+  const { mmap = true, mlock = false, checkTensors = false, vocabOnly = false } = o;
+  const { onProgress, signal } = o;
+  if (onProgress !== undefined) callback(onProgress, "options.onProgress");
+  if (signal !== undefined) abortSignal(signal, "options.signal");
+  return {
+    signal,
+    onProgress,
+    native: {
+      path,
+      gpuLayers: readGpuLayers(o.gpuLayers),
+      devices: limited(
+        list(devices, "options.devices", "an array of device names", string),
+        "devices",
+      ),
+      splitMode: oneOf(splitMode, "options.splitMode", ["none", "layer", "tensor"]),
+      tensorSplit: limited(
+        list(tensorSplit, "options.tensorSplit", "an array of numbers", share),
+        "tensorSplit",
+      ),
+      mainGpu: integer(mainGpu, "options.mainGpu", 0, DEVICES_MAX - 1),
+      mmap: boolean(mmap, "options.mmap"),
+      mlock: boolean(mlock, "options.mlock"),
+      checkTensors: boolean(checkTensors, "options.checkTensors"),
+      vocabOnly: boolean(vocabOnly, "options.vocabOnly"),
+      metadataOverrides: readOverrides(o.metadataOverrides),
+    },
+  };
+}
+
+function share(value: unknown, name: string): number {
+  return number(value, name, 0, MAX_INT32);
+}
+
+function readGpuLayers(value: LoadModelOptions["gpuLayers"]): number {
+  if (value === undefined || value === "auto") return -1;
+  if (value === "all") return -2;
+  return integer(value, 'options.gpuLayers (or "auto", "all")', 0, MAX_INT32);
+}
+
+function limited<T>(values: T[], option: string): T[] {
+  if (values.length <= DEVICES_MAX) return values;
+  throw expected(`at most ${DEVICES_MAX} entries`, `options.${option}`, values);
+}
+
+function readOverrides(given: unknown): Record<string, string | number | boolean> {
+  const name = "options.metadataOverrides";
+  const copy: Record<string, string | number | boolean> = {};
+  if (given === undefined) return copy;
+  if (!isPlainObject(given)) throw expected("a plain object", name, given);
+  try {
+    for (const [key, value] of Object.entries(given)) {
+      overrideText(key, `${name} (key)`);
+      if (typeof value === "string")
+        copy[key] = overrideText(value, `${name}[${JSON.stringify(key)}]`);
+      else if (typeof value === "boolean" || Number.isFinite(value)) copy[key] = value as number;
+      else
+        throw expected(
+          "a string, a finite number or a boolean",
+          `${name}[${JSON.stringify(key)}]`,
+          value,
+        );
+    }
+  } catch (error) {
+    throw unreadable(error, name, given);
+  }
+  return copy;
+}
+
+/** The engine keeps keys and values in fixed fields of 128 bytes. */
+function overrideText(value: string, name: string): string {
+  const bytes = Buffer.byteLength(value);
+  if (
+    bytes <= METADATA_TEXT_MAX &&
+    !value.includes("\0") &&
+    (value !== "" || !name.endsWith("(key)"))
+  ) {
+    return value;
+  }
+  throw expected(`text of at most ${METADATA_TEXT_MAX} bytes`, name, value);
+}

@@ -1,0 +1,128 @@
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { type Context, createContext } from "../context/context.js";
+import type { ContextOptions } from "../context/context-options.js";
+import { abortReason, watchSignal } from "../internal/abort.js";
+import { filePath } from "../internal/checks.js";
+import { engine } from "../internal/engine-loader.js";
+import { CriaError, fromNative, show } from "../internal/errors.js";
+import type { NativeModel } from "../internal/native.js";
+import { LoadedModel, MODEL_KEY } from "./loaded-model.js";
+import { type LoadModelOptions, nativeModelOptions } from "./model-options.js";
+
+/**
+ * The weights and the vocabulary of one GGUF file, shared by all its contexts.
+ *
+ * @example
+ * await using model = await Model.load("models/cria-demo.gguf");
+ * await using context = await model.createContext({ sequences: 4 });
+ */
+export class Model extends LoadedModel {
+  /**
+   * Loads a model off the JS thread.
+   *
+   * @param path a GGUF file; of a split model the first part
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID,
+   * ERR_OUT_OF_MEMORY, ERR_UNSUPPORTED, ERR_ENGINE_NOT_FOUND, ERR_UNSUPPORTED_CPU; the signal's
+   * reason; what `onProgress` threw
+   */
+  static async load(path: string, options?: LoadModelOptions): Promise<Model> {
+    const file = resolve(filePath(path, "path"));
+    const { native: checked, signal, onProgress } = nativeModelOptions(file, options);
+    const { addon } = engine();
+    if (signal?.aborted) throw abortReason(signal);
+    await checkFile(file);
+    if (signal?.aborted) throw abortReason(signal);
+    const native = new addon.Model();
+    const stop = new LoadStop(native);
+    const unwatch = signal && watchSignal(signal, () => stop.because(abortReason(signal)));
+    const report = onProgress && reporter(onProgress, (error) => stop.because(error));
+    try {
+      const info = await native.load(checked, report ?? null);
+      report?.(1);
+      stop.check();
+      return new Model(MODEL_KEY, { path, native, info, options: checked });
+    } catch (error) {
+      await native.close();
+      stop.check();
+      throw CriaError.is(error) ? error : fromNative(error);
+    } finally {
+      unwatch?.();
+    }
+  }
+
+  /**
+   * Makes a context to generate in. The model may have several.
+   *
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_OUT_OF_MEMORY, ERR_UNSUPPORTED; the
+   * signal's reason
+   */
+  async createContext(options?: ContextOptions): Promise<Context> {
+    return createContext(this, options);
+  }
+}
+
+/** A load that the user's side stops: the handle is closed, and the load rejects with this reason. */
+class LoadStop {
+  readonly #native: NativeModel;
+  #reason: { readonly error: unknown } | undefined;
+
+  constructor(native: NativeModel) {
+    this.#native = native;
+  }
+
+  because(error: unknown): void {
+    this.#reason ??= { error };
+    void this.#native.close();
+  }
+
+  check(): void {
+    if (this.#reason !== undefined) throw this.#reason.error;
+  }
+}
+
+/** Rising fractions only, and nothing after an error of the callback's. */
+function reporter(
+  onProgress: (fraction: number) => void,
+  onError: (error: unknown) => void,
+): (fraction: number) => void {
+  let last = -1;
+  return (fraction) => {
+    if (fraction <= last) return;
+    last = fraction;
+    try {
+      onProgress(fraction);
+    } catch (error) {
+      last = Number.POSITIVE_INFINITY;
+      onError(error);
+    }
+  };
+}
+
+async function checkFile(path: string): Promise<void> {
+  const problem = await fileProblem(path);
+  if (problem === undefined) return;
+  throw new CriaError(
+    "ERR_MODEL_NOT_FOUND",
+    `Expected a readable GGUF file at ${show(path)}: ${problem}`,
+    {
+      details: { path },
+    },
+  );
+}
+
+async function fileProblem(path: string): Promise<string | undefined> {
+  try {
+    const found = await stat(path);
+    if (found.isDirectory()) return "it is a directory";
+    if (!found.isFile()) return "it is not a regular file";
+    await access(path, constants.R_OK);
+    return undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return "there is no such file";
+    if (code === "EACCES" || code === "EPERM") return "it may not be read";
+    return (error as Error).message;
+  }
+}

@@ -1,0 +1,148 @@
+import { CriaError } from "../internal/errors.js";
+import { inTurns, type Steps } from "../internal/steps.js";
+import type { ToolChoice, ToolDefinition } from "../messages/tool-types.js";
+import { type Grammar, grammarOf, lazyGrammar } from "../sampling/grammar.js";
+import type { CompileOptions } from "../schema/compile-schema.js";
+import {
+  choice as choose,
+  EMPTY,
+  type Expression,
+  GrammarRules,
+  type Rule,
+  sequence,
+  text,
+  use,
+} from "../schema/grammar-rules.js";
+import { layoutOf } from "../schema/layout.js";
+import { compiledSchema } from "../schema/schema-grammar.js";
+import { answersOf } from "./response-schema.js";
+
+/** What an answer may look like. */
+export interface AnswerRules {
+  readonly tools: readonly ToolDefinition[];
+  /** Of these tools. */
+  readonly choice: ToolChoice;
+  /** Whether a call that the model begins by itself follows its tool's schema. */
+  readonly constrainTools: boolean;
+  /** The schema of an answer that is no call. */
+  readonly responseSchema: object | undefined;
+}
+
+/** White space as the grammars of JSON have it; they would refuse any other. */
+const SPACES = [" ?", "\\n{1,2}[ \\t]{0,20}"];
+const TAG = "<\\x7cpython_tag\\x7c>";
+/**
+ * A call as the models of the Llama 3 family begin it, at the start of the answer. A pattern for each
+ * way, since with a "|" in it one would be looked for everywhere.
+ */
+const OPENINGS = SPACES.flatMap((space) =>
+  [`"name" ?:`, `"type" ?: ?"function"`].map(
+    (key) => `^[ \\n\\t]*(?:${TAG}[ \\n\\t]*)?(\\{${space}${key})`,
+  ),
+);
+
+/** By the tools, then by the other rules: every turn of a chat and every line of a batch asks. */
+const grammars = new WeakMap<
+  readonly ToolDefinition[],
+  Map<string, Promise<Grammar | undefined>>
+>();
+const MOST_RULES = 16;
+
+/**
+ * The grammar of an answer, or undefined where it is free. A call that must come is in it from the
+ * start; one that may come wakes it by its own opening. Made once for one array of tools, in several
+ * turns of the event loop.
+ */
+export function answerGrammar({ tools, ...rules }: AnswerRules): Promise<Grammar | undefined> {
+  const known = grammars.get(tools) ?? new Map<string, Promise<Grammar | undefined>>();
+  grammars.set(tools, known);
+  const key = JSON.stringify(rules);
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const grammar = inTurns(grammarSteps({ tools, ...rules }));
+  if (known.size < MOST_RULES) {
+    known.set(key, grammar);
+    grammar.catch(() => known.delete(key));
+  }
+  return grammar;
+}
+
+function* grammarSteps(rules: AnswerRules): Steps<Grammar | undefined> {
+  const { choice, constrainTools, responseSchema } = rules;
+  const tools = chosen(rules.tools, choice);
+  const forced = choice === "required" || typeof choice === "object";
+  if (forced && tools.length > 0) return yield* callsSteps(tools);
+  if (responseSchema !== undefined) {
+    const answer = answersOf(responseSchema);
+    const all = tools.length === 0 ? answer : choose(answer, yield* callSteps(tools));
+    return grammarOf(all, "responseSchema");
+  }
+  if (tools.length === 0 || !constrainTools) return undefined;
+  return lazyGrammar(yield* callsSteps(tools), { tokens: [], patterns: OPENINGS });
+}
+
+function chosen(tools: readonly ToolDefinition[], choice: ToolChoice): readonly ToolDefinition[] {
+  if (choice === "none") return [];
+  if (typeof choice === "string") return tools;
+  return tools.filter((tool) => tool.function.name === choice.function.name);
+}
+
+/** One call, or several with a semicolon between, as the renderers write them. */
+function* callsSteps(tools: readonly ToolDefinition[]): Steps<Grammar> {
+  const call: Rule = { hint: "call", definition: yield* callSteps(tools) };
+  const calls: Rule = { hint: "calls", definition: undefined };
+  const between = choose(sequence(text(";"), choose(text(" "), EMPTY)), text("\n"));
+  calls.definition = sequence(use(call), choose(sequence(between, use(calls)), EMPTY));
+  return grammarOf(use(calls), "tools");
+}
+
+const compiledCalls = new WeakMap<ToolDefinition, Expression>();
+
+/** A call of any of them; one tool's schema is compiled at a time, once. */
+function* callSteps(tools: readonly ToolDefinition[]): Steps<Expression> {
+  const ways: Expression[] = [];
+  for (const tool of tools) {
+    let call = compiledCalls.get(tool);
+    if (call === undefined) {
+      call = callTo(tool);
+      compiledCalls.set(tool, call);
+      yield;
+    }
+    ways.push(call);
+  }
+  return choose(...ways);
+}
+
+/** With and without the `type` that some models put in front. */
+function callTo({ function: { name, parameters } }: ToolDefinition): Expression {
+  const { colon, comma, inside } = layoutOf(ARGUMENTS.whiteSpace, new GrammarRules());
+  const type = sequence(text('"type"'), colon, text('"function"'), comma);
+  return sequence(
+    text("{"),
+    inside,
+    choose(type, EMPTY),
+    text('"name"'),
+    colon,
+    text(JSON.stringify(name)),
+    comma,
+    text('"parameters"'),
+    colon,
+    argumentsOf(parameters ?? ANY_ARGUMENTS),
+    inside,
+    text("}"),
+  );
+}
+
+const ANY_ARGUMENTS = { type: "object" };
+/** Arguments are those that a tool names, in any layout: the openings above are. */
+const ARGUMENTS: CompileOptions = { whiteSpace: "lines", closed: true };
+
+/** What no grammar holds is left to the check before the call is carried out. */
+function argumentsOf(schema: object): Expression {
+  try {
+    return compiledSchema(schema, "parameters", ARGUMENTS).value;
+  } catch (error) {
+    if (!CriaError.is(error) || error.code !== "ERR_SCHEMA_UNSUPPORTED") throw error;
+    return compiledSchema(ANY_ARGUMENTS, "parameters", ARGUMENTS).value;
+  }
+}

@@ -1,0 +1,223 @@
+import {
+  boolean,
+  callback,
+  isPlainObject,
+  readOptions,
+  string,
+  unreadable,
+} from "../internal/checks.js";
+import { CriaError, expected, invalid, show } from "../internal/errors.js";
+import type { ToolDefinition } from "../messages/tool-types.js";
+import { checkArguments } from "./check-arguments.js";
+import type { InferArguments, StandardSchema } from "./infer-arguments.js";
+import { schemaChecker } from "./schema-check.js";
+
+/** What `execute` is given besides its arguments. */
+export interface ToolContext {
+  /** Aborted when the turn is cancelled. */
+  readonly signal?: AbortSignal;
+  /** Id of the call that is carried out. */
+  readonly callId: string;
+}
+
+/** What `defineTool` takes. */
+export interface ToolOptions<P> {
+  /** Letters, digits, `_`, `-` and `.`, 1…64. */
+  readonly name: string;
+  /** What it does and when to use it, for the model. */
+  readonly description?: string;
+  /** A JSON Schema of the arguments object, or a Standard Schema. Default: no arguments. */
+  readonly parameters?: P;
+  /** The JSON Schema of a Standard Schema that cannot give its own. */
+  readonly jsonSchema?: object;
+  /** Left out: the turn ends where the model calls it, and the caller answers. */
+  readonly execute?: (args: InferArguments<P>, context: ToolContext) => unknown;
+}
+
+/** A tool with its implementation. */
+export interface Tool {
+  /** As the model is told of it. */
+  readonly definition: ToolDefinition;
+  /** Carries out a call; the arguments were checked. */
+  readonly execute?: (args: unknown, context: ToolContext) => unknown;
+  /**
+   * The arguments as `execute` is to get them.
+   * @throws {CriaError} ERR_TOOL: they do not fit the schema; the message says where
+   */
+  readonly check: (args: unknown) => unknown;
+}
+
+/** Made here: nothing else is taken for one, whatever it looks like. */
+const tools = new WeakSet<object>();
+const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
+const KNOWN = ["name", "description", "parameters", "jsonSchema", "execute"] as const;
+const NOTHING = { type: "object", properties: {} } as const;
+
+/**
+ * A tool that a model may call. The type of `execute`'s arguments follows from `parameters`.
+ *
+ * @example
+ * const weather = defineTool({
+ *   name: "get_weather",
+ *   description: "Tells the weather of a city.",
+ *   parameters: {
+ *     type: "object",
+ *     properties: { city: { type: "string" } },
+ *     required: ["city"],
+ *   },
+ *   execute: ({ city }) => `Sunny in ${city}.`,
+ * });
+ * @throws {CriaError} ERR_INVALID_ARGUMENT
+ */
+export function defineTool<const P>(tool: ToolOptions<P>): Tool {
+  return make(readOptions(tool as ToolOptions<unknown>, "tool", KNOWN), "tool");
+}
+
+/** @param at what the caller knows the options by */
+function make(o: Partial<ToolOptions<unknown>>, at: string): Tool {
+  const { description, parameters = NOTHING, jsonSchema, execute } = o;
+  const name = string(o.name, `${at}.name`);
+  if (!NAME.test(name)) throw expected("1 to 64 of A-Z a-z 0-9 _ - .", `${at}.name`, name);
+  if (description !== undefined) string(description, `${at}.description`);
+  if (execute !== undefined) callback(execute, `${at}.execute`);
+  const standard = standardSchema(parameters, `${at}.parameters`);
+  const schema = schemaOf(parameters, standard, jsonSchema, at);
+  // A Standard Schema checks by itself, and what nobody carries out here need not be checked.
+  if (standard === undefined && execute !== undefined) schemaChecker(schema, `${at}.parameters`);
+  const definition: ToolDefinition = Object.freeze({
+    type: "function",
+    function: Object.freeze({
+      name,
+      ...(description === undefined ? {} : { description }),
+      parameters: schema,
+    }),
+  });
+  const made = {
+    definition,
+    ...(execute === undefined
+      ? {}
+      : { execute: execute as (args: unknown, context: ToolContext) => unknown }),
+    check: (args: unknown) => checkArguments(args, schema, standard),
+  };
+  tools.add(made);
+  return Object.freeze(made);
+}
+
+export function isTool(value: unknown): value is Tool {
+  return typeof value === "object" && value !== null && tools.has(value);
+}
+
+/** An own copy: what makes it one is read once. */
+function standardSchema(
+  parameters: unknown,
+  name: string,
+): StandardSchema["~standard"] | undefined {
+  if (typeof parameters !== "object" && typeof parameters !== "function") return undefined;
+  if (parameters === null) return undefined;
+  try {
+    const given = (parameters as Partial<StandardSchema>)["~standard"];
+    if (given === undefined) return undefined;
+    const { version, vendor, validate, jsonSchema } = given;
+    if (typeof validate === "function") {
+      return {
+        version,
+        vendor,
+        validate: (value) => validate.call(given, value),
+        ...(jsonSchema && { jsonSchema }),
+      };
+    }
+  } catch (error) {
+    throw unreadable(error, name, parameters);
+  }
+  throw expected("a Standard Schema with `validate`", `${name}["~standard"]`, parameters);
+}
+
+/** An own, frozen copy: what the model was told must be what is checked. */
+function schemaOf(
+  parameters: unknown,
+  standard: StandardSchema["~standard"] | undefined,
+  given: object | undefined,
+  at: string,
+): object {
+  if (standard === undefined) {
+    if (given === undefined) return argumentsSchema(parameters, `${at}.parameters`);
+    throw invalid(
+      `\`${at}.jsonSchema\` goes with a Standard Schema, and \`${at}.parameters\` is none: give the ` +
+        "JSON Schema there",
+      { name: `${at}.jsonSchema` },
+    );
+  }
+  if (given !== undefined) return argumentsSchema(given, `${at}.jsonSchema`);
+  const { jsonSchema, vendor } = standard;
+  const cannot = (cause?: unknown) =>
+    invalid(
+      `The Standard Schema of \`${at}.parameters\` (${show(vendor)}) cannot give its JSON Schema: ` +
+        `pass it as \`${at}.jsonSchema\``,
+      { name: `${at}.jsonSchema` },
+      cause,
+    );
+  if (typeof jsonSchema?.input !== "function") throw cannot();
+  let made: unknown;
+  try {
+    made = jsonSchema.input({ target: "draft-2020-12" });
+  } catch (error) {
+    throw cannot(error); // a date, for instance, which JSON does not have
+  }
+  return argumentsSchema(made, `${at}.parameters["~standard"].jsonSchema`);
+}
+
+function argumentsSchema(schema: unknown, name: string): object {
+  const copy = copyOfSchema(schema, name);
+  const { type = "object" } = copy as { type?: unknown };
+  if (type === "object" || (Array.isArray(type) && type.includes("object"))) return copy;
+  throw expected('"object", since arguments are named,', `${name}.type`, type);
+}
+
+/** An own, frozen copy. */
+export function copyOfSchema(schema: unknown, name: string): object {
+  if (!isPlainObject(schema)) throw expected("a JSON Schema, a plain object,", name, schema);
+  let copy: unknown;
+  try {
+    copy = deepFreeze(JSON.parse(JSON.stringify(schema)));
+  } catch (error) {
+    throw unreadable(error, name, schema);
+  }
+  if (isPlainObject(copy)) return copy;
+  throw expected("a JSON Schema, a plain object,", name, copy);
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) {
+    for (const part of Object.values(value)) deepFreeze(part);
+    Object.freeze(value);
+  }
+  return value;
+}
+
+/** A bare definition as a tool without an implementation. */
+export function toolOf(value: unknown, name: string): Tool {
+  if (isTool(value)) return value;
+  const tool = withoutNulls(readOptions(value as ToolDefinition, name, ["type", "function"]));
+  if ((tool.type as unknown) === "custom") {
+    throw new CriaError(
+      "ERR_UNSUPPORTED",
+      `\`${name}.type\` is "custom", and custom tools have no schema: declare a function instead`,
+      { details: { name: `${name}.type` } },
+    );
+  }
+  if (tool.type !== "function") throw expected('"function"', `${name}.type`, tool.type);
+  const at = `${name}.function`;
+  if (tool.function === undefined) throw expected("an object with a `name`", at, undefined);
+  const known = ["name", "description", "parameters", "strict"] as const;
+  const { strict, ...o } = withoutNulls(readOptions(tool.function, at, known));
+  if (strict !== undefined) boolean(strict, `${at}.strict`);
+  return make(o, at);
+}
+
+/** OpenAI's API, and what writes JSON for it, has null for what is not given. */
+function withoutNulls<T extends object>(options: Partial<T>): Partial<NonNull<T>> {
+  const given = Object.entries(options).filter(([, value]) => value !== null);
+  return Object.fromEntries(given) as Partial<NonNull<T>>;
+}
+
+type NonNull<T> = { [Key in keyof T]: Exclude<T[Key], null> };

@@ -1,0 +1,274 @@
+#include "core/chat/chat_messages.h"
+
+#include <algorithm>
+#include <cctype>
+#include <ctime>
+#include <map>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+
+namespace cria::chat_messages {
+
+namespace {
+
+common_json rewritten(const common_json& value, const Rewrite& rewrite) {
+  if (value.is_string()) return common_json(rewrite(value.get<std::string>()));
+  if (value.is_array()) {
+    common_json array = common_json::array();
+    for (const common_json& element : value)
+      array.push_back(rewritten(element, rewrite));
+    return array;
+  }
+  if (value.is_object()) {
+    common_json object = common_json::object();
+    for (const auto& [key, element] : value.items())
+      object[rewrite(key)] = rewritten(element, rewrite);
+    return object;
+  }
+  return value;
+}
+
+std::string joined(const common_json& content) {
+  if (content.is_string()) return content.get<std::string>();
+  std::string text;
+  if (!content.is_array()) return text;
+  for (const common_json& part : content) {
+    if (!text.empty()) text += '\n';
+    text += part.value("text", "");
+  }
+  return text;
+}
+
+common_json parts_of(const common_json& content) {
+  if (content.is_array()) return content;
+  common_json part = common_json::object();
+  part["type"] = "text";
+  part["text"] = content;
+  common_json parts = common_json::array();
+  parts.push_back(part);
+  return parts;
+}
+
+std::string stripped(std::string text, bool left, bool right) {
+  while (right && !text.empty() && text.back() == '\n')
+    text.pop_back();
+  if (left) text.erase(0, text.find_first_not_of('\n'));
+  return text;
+}
+
+// Templates that take a model's thoughts out of its old answers look for their end, which they
+// would not find where it is a control token's text: they get them taken out.
+void set_thoughts_apart(common_json& message, const std::string& source) {
+  constexpr std::string_view kBegin = "<think>";
+  constexpr std::string_view kEnd = "</think>";
+  const bool looks = source.find("split('</think>')") != std::string::npos ||
+                     source.find("split(\"</think>\")") != std::string::npos;
+  if (!looks || message.contains("reasoning_content")) return;
+  if (!message.contains("content") || !message.at("content").is_string()) return;
+  const std::string text = message.at("content").get<std::string>();
+  const size_t end = text.find(kEnd);
+  if (end == std::string::npos) return;
+  const bool knows = source.find("reasoning_content") != std::string::npos;
+  message["content"] = stripped(text.substr(text.rfind(kEnd) + kEnd.size()), knows, false);
+  std::string thoughts = stripped(text.substr(0, end), false, true);
+  const size_t begin = thoughts.rfind(kBegin);
+  if (begin != std::string::npos) thoughts.erase(0, begin + kBegin.size());
+  if (knows) message["reasoning_content"] = stripped(thoughts, true, false);
+}
+
+// What a tool answered, for templates that show it in the turn of the call.
+common_json response_of(const common_json& result, const common_json& calls, size_t index) {
+  const std::string text = joined(result.at("content"));
+  const common_json parsed = common_json::parse_no_throw(text);
+  common_json response = common_json::object();
+  response["name"] = index < calls.size() ? calls.at(index).at("function").value("name", "")
+                                          : result.value("name", "");
+  response["response"] = parsed.is_discarded() ? common_json(text) : parsed;
+  return response;
+}
+
+// The first templates of Gemma 4 knew no tool messages: a call, its results and the answer after
+// them are one message there.
+common_json with_tool_responses(const common_json& messages) {
+  common_json grouped = common_json::array();
+  for (size_t i = 0; i < messages.size(); ++i) {
+    common_json message = messages.at(i);
+    if (message.contains("tool_calls") && !message.at("tool_calls").empty()) {
+      common_json responses = common_json::array();
+      for (; i + 1 < messages.size() && messages.at(i + 1).value("role", "") == "tool"; ++i)
+        responses.push_back(
+            response_of(messages.at(i + 1), message.at("tool_calls"), responses.size()));
+      if (!responses.empty()) message["tool_responses"] = responses;
+      const bool answered = i + 1 < messages.size() &&
+                            messages.at(i + 1).value("role", "") == "assistant" &&
+                            !messages.at(i + 1).contains("tool_calls");
+      if (answered) message["content"] = messages.at(++i).at("content");
+      if (!answered) message["content"] = nullptr;
+    }
+    grouped.push_back(message);
+  }
+  return grouped;
+}
+
+// Mistral's templates refuse an id that is not like their models' own.
+class CallIds {
+ public:
+  explicit CallIds(const std::string& source)
+      : nine_(source.find("length != 9") != std::string::npos) {}
+
+  void fit(common_json& message) {
+    if (!nine_) return;
+    if (message.contains("tool_call_id")) {
+      message["tool_call_id"] = fitting(message.value("tool_call_id", ""));
+    }
+    if (!message.contains("tool_calls")) return;
+    common_json& calls = message.at("tool_calls");
+    for (size_t i = 0; i < calls.size(); ++i)
+      calls.at(i)["id"] = fitting(calls.at(i).value("id", ""));
+  }
+
+ private:
+  std::string fitting(const std::string& id) {
+    const bool fits = id.size() == kLength && std::all_of(id.begin(), id.end(), [](char c) {
+                        return std::isalnum(static_cast<unsigned char>(c)) != 0;
+                      });
+    if (fits) return id;
+    const std::string number = std::to_string(known_.emplace(id, known_.size()).first->second);
+    return std::string(kLength - std::min(kLength, number.size()), '0') + number;
+  }
+
+  static constexpr size_t kLength = 9;
+  const bool nine_;
+  std::map<std::string, size_t> known_;
+};
+
+// As JSON text where the template prints it, as an object where it looks into it.
+common_json arguments_of(const common_json& given, bool as_object, const Rewrite& rewrite) {
+  const std::string text = given.is_string() ? given.get<std::string>() : given.dump();
+  if (!as_object) return common_json(rewrite(text));
+  common_json parsed = common_json::parse_no_throw(text.empty() ? "{}" : text);
+  if (parsed.is_discarded()) {
+    throw std::runtime_error("the arguments of a tool call are not JSON, which it needs");
+  }
+  return rewritten(parsed, rewrite);
+}
+
+common_json call_of(const common_json& given, bool as_object, const Rewrite& rewrite) {
+  const common_json& function = given.at("function");
+  common_json inner = common_json::object();
+  inner["name"] = rewrite(function.value("name", ""));
+  inner["arguments"] = arguments_of(function.at("arguments"), as_object, rewrite);
+  common_json call = common_json::object();
+  call["type"] = "function";
+  call["function"] = inner;
+  if (given.contains("id")) call["id"] = rewrite(given.value("id", ""));
+  return call;
+}
+
+common_json message_of(common_json given, const common_chat_template& compiled,
+                       const Rewrite& rewrite) {
+  const jinja::caps& caps = compiled.caps;
+  common_json message = common_json::object();
+  if (given.value("role", "") == "assistant") set_thoughts_apart(given, compiled.src);
+  std::string role = given.value("role", "");
+  // Only the templates with channels know developers.
+  const bool developers = compiled.src.find("<|channel|>") != std::string::npos;
+  if (role == "developer" && !developers) role = "system";
+  message["role"] = role;
+
+  common_json content = common_json("");
+  if (given.contains("content") && !given.at("content").is_null()) {
+    content = rewritten(given.at("content"), rewrite);
+  }
+  const bool only_text = caps.supports_string_content && !caps.supports_typed_content;
+  const bool only_parts = !caps.supports_string_content && caps.supports_typed_content;
+  if (only_text) content = common_json(joined(content));
+  if (only_parts) content = parts_of(content);
+  message["content"] = content;
+
+  for (const char* key : {"reasoning_content", "name", "tool_call_id"}) {
+    if (!given.contains(key) || !given.at(key).is_string()) continue;
+    message[key] = rewrite(given.at(key).get<std::string>());
+  }
+  if (given.contains("tool_responses")) {
+    message["tool_responses"] = rewritten(given.at("tool_responses"), rewrite);
+  }
+  if (given.contains("tool_calls") && !given.at("tool_calls").empty()) {
+    common_json calls = common_json::array();
+    for (const common_json& call : given.at("tool_calls"))
+      calls.push_back(call_of(call, caps.supports_object_arguments, rewrite));
+    message["tool_calls"] = calls;
+  }
+  return message;
+}
+
+// A system message goes in front of the next one where the template would drop it.
+void merge_system(common_json& messages) {
+  if (messages.size() < 2 || messages.front().value("role", "") != "system") return;
+  common_json& next = messages.at(1);
+  const common_json& system = messages.front().at("content");
+  if (system.is_array() && next.at("content").is_array()) {
+    common_json both = system;
+    both.insert(next.at("content"));
+    next["content"] = both;
+  } else {
+    next["content"] = joined(system) + "\n" + joined(next.at("content"));
+  }
+  messages.erase(size_t{0});
+}
+
+common_json tool_of(const common_json& given, const Rewrite& rewrite) {
+  const common_json& function = given.at("function");
+  common_json inner = common_json::object();
+  inner["name"] = rewrite(function.value("name", ""));
+  inner["description"] = rewrite(function.value("description", ""));
+  inner["parameters"] = rewritten(
+      function.contains("parameters") ? function.at("parameters") : common_json::object(), rewrite);
+  common_json tool = common_json::object();
+  tool["type"] = "function";
+  tool["function"] = inner;
+  return tool;
+}
+
+std::string formatted(std::time_t now, const char* format) {
+  char text[64];
+  const size_t length = std::strftime(text, sizeof text, format, std::localtime(&now));
+  return {text, length};
+}
+
+}  // namespace
+
+Conversation prepare(const ChatRequest& request, const common_chat_template& compiled,
+                     const Rewrite& rewrite) {
+  Conversation conversation;
+  conversation.messages = common_json::array();
+  common_json given_messages = common_json::parse(request.messages);
+  const bool first_gemma_4 = compiled.src.find("'<|tool_call>call:'") != std::string::npos &&
+                             compiled.src.find("{#- OpenAI Chat Completions:") == std::string::npos;
+  if (first_gemma_4) given_messages = with_tool_responses(given_messages);
+  CallIds ids(compiled.src);
+  for (common_json message : given_messages) {
+    ids.fit(message);
+    conversation.messages.push_back(message_of(std::move(message), compiled, rewrite));
+  }
+  if (!compiled.caps.supports_system_role) merge_system(conversation.messages);
+
+  conversation.tools = common_json::array();
+  for (const common_json& tool : common_json::parse(request.tools))
+    conversation.tools.push_back(tool_of(tool, rewrite));
+
+  // What llama.cpp tells every template besides.
+  common_json variables = common_json::object();
+  const std::string date = request.date ? rewrite(*request.date) : "";
+  variables["datetime"] = request.date ? date : formatted(request.now, "%b %d %Y");
+  variables["date_string"] = request.date ? date : formatted(request.now, "%d %b %Y");
+  variables["enable_thinking"] = true;
+  const common_json given = rewritten(common_json::parse(request.variables), rewrite);
+  for (const auto& [key, value] : given.items())
+    variables[key] = value;
+  conversation.variables = variables;
+  return conversation;
+}
+
+}  // namespace cria::chat_messages

@@ -1,0 +1,313 @@
+#include "core/embedding/embedder.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "core/model/backend.h"
+#include "core/model/error.h"
+
+namespace cria {
+
+namespace {
+
+// Texts behind the first one that are looked at for one that still fits.
+constexpr size_t kWindow = 512;
+
+// llama_decode's results (include/llama.h).
+constexpr int32_t kDecoded = 0;
+constexpr int32_t kAborted = 2;
+
+// Where positions are rows of a table, there is nothing behind its end.
+int32_t longest_of(const Model& model, int32_t context_size) {
+  const int32_t positions = model.position_count();
+  return positions > 0 ? std::min(context_size, positions) : context_size;
+}
+
+// llama.cpp computes a recurrent model's texts one after the other, in an order of its own.
+bool can_read_rows(const Model& model, Pooling pooling) {
+  const llama_model* handle = model.handle();
+  return pooling != LLAMA_POOLING_TYPE_RANK && model.generates() &&
+         !llama_model_is_recurrent(handle) && !llama_model_is_hybrid(handle) &&
+         llama_model_n_embd_out(handle) == llama_model_n_embd(handle);
+}
+
+}  // namespace
+
+Embedder::Embedder(const Model& model, const ContextOptions& options, Outbox& outbox)
+    : model_(model),
+      options_(options),
+      outbox_(outbox),
+      pairs_(options.pooling == LLAMA_POOLING_TYPE_RANK ? std::optional<PairFormat>(model)
+                                                        : std::nullopt),
+      longest_(longest_of(model, options.context_size)),
+      reads_rows_(can_read_rows(model, options.pooling)),
+      reader_(pairs_ ? RowReader::What::kScores : RowReader::What::kTokens) {
+  if (llama_model_has_encoder(model.handle()) && llama_model_has_decoder(model.handle())) {
+    throw Error(code::kUnsupported, "A model of architecture \"" +
+                                        model.metadata("general.architecture") +
+                                        "\" makes no embeddings: expected an encoder or a decoder, "
+                                        "not both.");
+  }
+}
+
+void Embedder::configure(llama_context_params& params) {
+  const auto pack = static_cast<uint32_t>(options_.micro_batch_size);
+  const auto longest = static_cast<uint32_t>(longest_);
+  const auto texts = static_cast<uint32_t>(options_.sequences);
+  params.embeddings = true;
+  params.kv_unified = true;  // texts of any length in one micro-batch
+  params.n_seq_max = texts;
+  // A whole number of tokens for each text: llama.cpp reserves memory for a graph of so many, and
+  // asserts where that is more than a micro-batch.
+  const uint32_t tokens = std::max(reads_rows_ ? pack : std::max(pack, longest), texts);
+  params.n_ubatch = (tokens + texts - 1) / texts * texts;
+  params.n_batch = params.n_ubatch;
+  params.n_ctx = longest + params.n_ubatch;  // a long text, and others beside its last piece
+  // Rows of logits there is room for, though none are computed: one for each that is wanted.
+  const bool one_each = reads_rows_ && (options_.pooling == LLAMA_POOLING_TYPE_CLS ||
+                                        options_.pooling == LLAMA_POOLING_TYPE_LAST);
+  const uint32_t few = std::min((texts + 15) / 16 * 16, params.n_ubatch);
+  params.n_outputs_max = one_each ? few : params.n_ubatch;
+  params.pooling_type = reads_rows_ ? LLAMA_POOLING_TYPE_NONE : options_.pooling;
+  if (reads_rows_ || ranks()) reader_.configure(params);
+}
+
+bool Embedder::attach(llama_context* context) {
+  context_ = context;
+  const llama_model* model = model_.handle();
+  const bool cached = llama_get_memory(context) != nullptr;
+  encodes_ = !cached || llama_model_has_encoder(model);
+  if (reads_rows_) {
+    if (!cached || !reader_.works(context, model_.vocabulary().size())) {
+      reads_rows_ = false;
+      return false;
+    }
+  }
+  if (ranks()) check_classifier();
+  const auto most = static_cast<size_t>(llama_n_ubatch(context));
+  tokens_.reserve(most);
+  positions_.reserve(most);
+  outputs_.reserve(most);
+  slot_counts_.assign(most, 1);
+  slots_.resize(most);
+  for (llama_seq_id& slot : slots_)
+    slot_pointers_.push_back(&slot);
+  return true;
+}
+
+// Without one llama.cpp would take a piece of the hidden state for the score.
+void Embedder::check_classifier() {
+  const auto outputs = static_cast<int32_t>(llama_model_n_cls_out(model_.handle()));
+  const int32_t found = reader_.scores(context_, model_.vocabulary().size(), encodes_);
+  if (found == outputs) return;
+  throw Error(code::kUnsupported,
+              "This model has no classifier that ranks: expected a reranker, for `pooling: "
+              "\"rank\"`.");
+}
+
+std::unique_ptr<Embedding> Embedder::prepare(const std::shared_ptr<const Command>& command) const {
+  Tokens tokens;
+  if (const auto* embed = std::get_if<command::Embed>(&command->what)) {
+    if (ranks()) {
+      throw Error(code::kUnsupported,
+                  "This context ranks (pooling \"rank\"): call rank(), or create one with another "
+                  "`pooling` to embed.");
+    }
+    tokens = tokenize_framed(model_.vocabulary(), embed->text);
+  } else if (const auto* rank = std::get_if<command::Rank>(&command->what)) {
+    if (!ranks()) {
+      throw Error(code::kUnsupported, "To rank, create a context with `pooling: \"rank\"`.");
+    }
+    tokens = pairs_->tokenize(rank->query, rank->document);
+  } else {
+    throw Error(code::kUnsupported,
+                "This context was created with `embeddings`: it can embed or rank, nothing else. "
+                "Create another context on the same model.");
+  }
+  if (tokens.empty()) {
+    throw Error(code::kInvalidArgument,
+                "Expected a text of at least one token, got none: it is empty, and this model "
+                "frames texts with no token of its own.");
+  }
+  if (static_cast<int64_t>(tokens.size()) > longest_) {
+    throw Error(code::kContextFull,
+                "The text has " + std::to_string(tokens.size()) + " tokens, more than the " +
+                    std::to_string(longest_) +
+                    " that one text may have here. Cut it, or create the context with a larger "
+                    "`contextSize`, as far as the model was trained for it.");
+  }
+  return std::make_unique<Embedding>(command, std::move(tokens), options_.pooling);
+}
+
+void Embedder::add(std::unique_ptr<Embedding> embedding) {
+  waiting_.push_back(std::move(embedding));
+  count();
+}
+
+void Embedder::step() {
+  drop_cancelled();
+  fill();
+  count();
+  if (!batch_.empty()) evaluate();
+  batch_.clear();
+  count();
+  outbox_.flush();
+}
+
+bool Embedder::decoding_in_vain() const {
+  int32_t cancelled = 0;
+  for (const Share& share : batch_)
+    cancelled += share.embedding->cancelled() ? share.count : 0;
+  return cancelled * 2 > static_cast<int32_t>(tokens_.size());
+}
+
+void Embedder::drop_cancelled() {
+  const auto drop = [this](const std::unique_ptr<Embedding>& embedding) {
+    if (!embedding->cancelled()) return false;
+    embedding->cancel(outbox_);
+    return true;
+  };
+  waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), drop), waiting_.end());
+}
+
+// The first in any case, a piece of it where it is too long; then those behind it that fit whole.
+void Embedder::fill() {
+  tokens_.clear();
+  positions_.clear();
+  outputs_.clear();
+  wanted_rows_ = 0;
+  if (waiting_.empty()) return;
+  const auto pack = options_.micro_batch_size;
+  Embedding& first = *waiting_.front();
+  add_share(first, reads_rows_ ? std::min(first.pending(), pack) : first.pending());
+  const auto texts = static_cast<size_t>(options_.sequences);
+  const size_t window = std::min(waiting_.size(), kWindow);
+  for (size_t i = 1; i < window && batch_.size() < texts; ++i) {
+    const int32_t room = pack - static_cast<int32_t>(tokens_.size());
+    if (room <= 0) return;
+    if (waiting_[i]->length() <= room) add_share(*waiting_[i], waiting_[i]->length());
+  }
+}
+
+void Embedder::add_share(Embedding& embedding, int32_t count) {
+  const auto slot = static_cast<llama_seq_id>(batch_.size());
+  batch_.push_back({&embedding, slot, count, static_cast<int32_t>(tokens_.size()), wanted_rows_});
+  for (int32_t i = 0; i < count; ++i) {
+    const int32_t position = embedding.evaluated() + i;
+    const bool wanted = !reads_rows_ || embedding.wants(position);
+    slots_[tokens_.size()] = slot;
+    tokens_.push_back(embedding.tokens()[static_cast<size_t>(position)]);
+    positions_.push_back(position);
+    outputs_.push_back(wanted ? 1 : 0);
+    wanted_rows_ += wanted ? 1 : 0;
+  }
+}
+
+void Embedder::evaluate() {
+  const int32_t status = decode();
+  if (status == kDecoded) {
+    collect();
+  } else if (status != kAborted) {  // what was aborted stays where it was
+    fail_batch("llama_decode returned " + std::to_string(status) + ".");
+  }
+}
+
+int32_t Embedder::decode() {
+  llama_memory_t memory = llama_get_memory(context_);
+  const bool goes_on = batch_.front().embedding->evaluated() > 0;
+  if (memory != nullptr && !goes_on) llama_memory_clear(memory, false);
+  if (reads_rows_) {
+    const int32_t status = reader_.decode(context_, view(), wanted_rows_);
+    for (size_t i = 1; i < batch_.size(); ++i)
+      llama_memory_seq_rm(memory, batch_[i].slot, -1, -1);
+    return status;
+  }
+  const int32_t status = encodes_ ? llama_encode(context_, view()) : llama_decode(context_, view());
+  if (status == kDecoded) llama_synchronize(context_);
+  return status;
+}
+
+void Embedder::collect() {
+  if (reads_rows_ && reader_.found() != wanted_rows_) {
+    fail_batch("it gave " + std::to_string(reader_.found()) + " rows for " +
+               std::to_string(wanted_rows_) + " tokens.");
+    return;
+  }
+  counters_.batches.fetch_add(1, std::memory_order_relaxed);
+  counters_.decoded_tokens.fetch_add(static_cast<int64_t>(tokens_.size()),
+                                     std::memory_order_relaxed);
+  std::vector<const Embedding*> finished;
+  for (const Share& share : batch_) {
+    Embedding& embedding = *share.embedding;
+    try {
+      take(share);
+      if (embedding.pending() > 0) continue;
+      embedding.finish(outbox_);
+    } catch (const std::exception&) {
+      outbox_.fail(embedding.id(), current_failure(code::kDecodeFailed));
+    }
+    finished.push_back(&embedding);
+  }
+  forget(finished);
+}
+
+void Embedder::take(const Share& share) {
+  if (reads_rows_) {
+    const auto width = static_cast<size_t>(reader_.width());
+    share.embedding->take(reader_.rows() + width * static_cast<size_t>(share.rows), share.count,
+                          reader_.width());
+    return;
+  }
+  const int32_t width = this->width();
+  if (options_.pooling != LLAMA_POOLING_TYPE_NONE) {
+    const float* vector = llama_get_embeddings_seq(context_, share.slot);
+    if (vector == nullptr) throw Error(code::kDecodeFailed, "llama.cpp gave no embedding.");
+    share.embedding->take_pooled(vector, width);
+    return;
+  }
+  for (int32_t i = 0; i < share.count; ++i) {
+    const float* row = llama_get_embeddings_ith(context_, share.begin + i);
+    if (row == nullptr) throw Error(code::kDecodeFailed, "llama.cpp gave no embedding.");
+    share.embedding->take(row, 1, width);
+  }
+}
+
+// Of what llama.cpp gives for a text; the first of a classifier's outputs is the score.
+int32_t Embedder::width() const { return ranks() ? 1 : llama_model_n_embd_out(model_.handle()); }
+
+void Embedder::forget(const std::vector<const Embedding*>& finished) {
+  const auto over = [&](const std::unique_ptr<Embedding>& embedding) {
+    return std::find(finished.begin(), finished.end(), embedding.get()) != finished.end();
+  };
+  waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), over), waiting_.end());
+}
+
+void Embedder::fail_batch(const std::string& reason) {
+  const Failure failure{code::kDecodeFailed, "llama.cpp could not evaluate the batch: " + reason};
+  std::vector<const Embedding*> failed;
+  for (const Share& share : batch_) {
+    outbox_.fail(share.embedding->id(), failure);
+    failed.push_back(share.embedding);
+  }
+  forget(failed);
+}
+
+void Embedder::count() {
+  const auto all = static_cast<int32_t>(waiting_.size());
+  const auto active = static_cast<int32_t>(batch_.size());
+  counters_.active.store(active, std::memory_order_relaxed);
+  counters_.waiting.store(all - active, std::memory_order_relaxed);
+}
+
+llama_batch Embedder::view() {
+  return llama_batch{static_cast<int32_t>(tokens_.size()),
+                     tokens_.data(),
+                     nullptr,
+                     positions_.data(),
+                     slot_counts_.data(),
+                     slot_pointers_.data(),
+                     outputs_.data()};
+}
+
+}  // namespace cria

@@ -1,0 +1,52 @@
+// A text on its way to a vector: its tokens, and what is known of the result. It may be evaluated
+// in pieces. The context's thread alone, once it is made.
+#pragma once
+
+#include <llama.h>
+
+#include <memory>
+#include <vector>
+
+#include "core/engine/command.h"
+#include "core/engine/context_options.h"
+#include "core/engine/outbox.h"
+#include "core/model/vocabulary.h"
+
+namespace cria {
+
+class Embedding {
+ public:
+  Embedding(std::shared_ptr<const Command> command, Tokens tokens, Pooling pooling);
+
+  RequestId id() const { return command_->id; }
+  bool cancelled() const { return command_->cancelled.load(std::memory_order_relaxed); }
+
+  const Tokens& tokens() const { return tokens_; }
+  int32_t length() const { return static_cast<int32_t>(tokens_.size()); }
+  int32_t evaluated() const { return evaluated_; }
+  int32_t pending() const { return length() - evaluated_; }
+
+  // Whether the pooling needs what the model makes of this token.
+  bool wants(int32_t position) const;
+
+  // The next `count` tokens are evaluated; `rows` are those of them that it wants, in order.
+  void take(const float* rows, int32_t count, int32_t width);
+
+  // All of them are, and llama.cpp has pooled.
+  void take_pooled(const float* vector, int32_t width);
+
+  // Tells the result. Throws where that is none.
+  void finish(Outbox& outbox);
+  void cancel(Outbox& outbox) const;
+
+ private:
+  const std::shared_ptr<const Command> command_;
+  const Tokens tokens_;
+  const Pooling pooling_;
+  int32_t evaluated_ = 0;
+  int32_t width_ = 0;
+  std::vector<float> values_;  // a row, or one for each token
+  std::vector<double> sum_;    // of a mean
+};
+
+}  // namespace cria

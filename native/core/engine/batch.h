@@ -1,0 +1,55 @@
+// What one llama_decode evaluates: some tokens of each of some tasks.
+#pragma once
+
+#include <llama.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "core/engine/task.h"
+
+namespace cria {
+
+class Batch {
+ public:
+  struct Share {
+    Task* task;
+    int32_t count;
+    int32_t padding;  // rows behind them that nobody wants
+    int32_t output;   // index in the batch of the token whose logits are wanted, -1: none
+  };
+
+  // The most tokens it will ever hold.
+  explicit Batch(int32_t capacity);
+
+  void clear();
+  // The next `count` tokens of the task, and rows behind them that nobody wants.
+  void add(Task& task, int32_t count, int32_t padding = 0);
+
+  // Takes out of the cache what nobody wants.
+  void forget_padding(llama_memory_t memory) const;
+
+  // Rows without those.
+  int32_t wanted() const { return size() - padding_; }
+  bool empty() const { return shares_.empty(); }
+  int32_t size() const { return static_cast<int32_t>(tokens_.size()); }
+  const std::vector<Share>& shares() const { return shares_; }
+
+  // As llama.cpp wants it; valid until the next change.
+  llama_batch view();
+
+ private:
+  void add_row(llama_seq_id slot, llama_token token, llama_pos position);
+
+  // Arrays as llama_batch has them, reserved once.
+  std::vector<llama_token> tokens_;
+  std::vector<llama_pos> positions_;
+  std::vector<int32_t> slot_counts_;  // all 1
+  std::vector<llama_seq_id> slots_;
+  std::vector<llama_seq_id*> slot_pointers_;  // into slots_
+  std::vector<int8_t> outputs_;
+  std::vector<Share> shares_;
+  int32_t padding_ = 0;  // in all
+};
+
+}  // namespace cria

@@ -1,0 +1,76 @@
+// What is asked of a context besides generations, as lib/internal/native.ts has it, checked there.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/engine/request.h"
+#include "core/sampling/sampler_step.h"
+
+namespace cria {
+
+using SequenceId = int32_t;
+
+namespace command {
+struct Score {
+  Prompt prompt;
+  Tokens candidates;
+  Reuse reuse = Reuse::kAny;
+};
+// Of a text.
+struct Embed {
+  std::string text;
+  bool normalize = true;
+};
+// How well a document answers a query.
+struct Rank {
+  std::string query;
+  std::string document;
+};
+struct Create {};
+struct Fork {
+  SequenceId sequence;
+};
+struct Evaluate {
+  SequenceId sequence;
+  Prompt prompt;
+};
+struct Logits {
+  SequenceId sequence;
+};
+struct Sample {
+  SequenceId sequence;
+  int32_t sampler;  // stands for these steps and this seed
+  std::vector<SamplerStep> steps;
+  uint32_t seed;
+};
+struct Trim {
+  SequenceId sequence;
+  int32_t length;
+};
+struct Save {
+  SequenceId sequence;
+  std::string path;
+};
+struct Restore {
+  SequenceId sequence;
+  std::string path;
+};
+struct Dispose {
+  SequenceId sequence;
+};
+}  // namespace command
+
+struct Command : Order {
+  std::variant<command::Score, command::Embed, command::Rank, command::Create, command::Fork,
+               command::Evaluate, command::Logits, command::Sample, command::Trim, command::Save,
+               command::Restore, command::Dispose>
+      what;
+};
+
+// Of text, that is to be tokenized for it.
+size_t text_bytes(const Command& command);
+
+}  // namespace cria

@@ -1,0 +1,394 @@
+#include "core/engine/context.h"
+
+#include <algorithm>
+#include <new>
+#include <optional>
+#include <sstream>
+#include <utility>
+
+#include "core/engine/generation.h"
+#include "core/engine/scoring.h"
+#include "core/model/backend.h"
+#include "core/model/cpu.h"
+
+namespace cria {
+
+namespace {
+
+// Rows of logits that the compute buffer has room for; llama.cpp's default is one for each token of
+// a batch, 262 MB with 128K tokens. One for each sequence would do, but unless it is a multiple of
+// 16 the tensors lie across cache lines: 512 tokens of a prompt took 115 ms, not 93.
+constexpr uint32_t kRowsOfLogits = 64;
+
+// Without flash attention a row costs the same in any piece, and is rounded alike in all of more
+// than one row: small ones hold up nobody for long.
+constexpr int32_t kLeastPieceOfMatrices = 16;
+
+// How long threads that have nothing to wait for any more may take to find out.
+constexpr std::chrono::seconds kPatience{1};
+
+}  // namespace
+
+Context::Context(std::shared_ptr<Model> model, const ContextOptions& options, Events events)
+    : model_(std::move(model)),
+      options_(options),
+      events_(std::move(events)),
+      outbox_(events_.news),
+      thread_([this] { run(); }) {}
+
+Context::~Context() {
+  stop();
+  thread_.join();
+}
+
+bool Context::ends_by(std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  return end_.wait_until(lock, deadline, [this] { return ended_; });
+}
+
+void Context::submit(const std::shared_ptr<Request>& request) {
+  preparer_.post(request->prompt.bytes(), [this, request] {
+    prepare(*request, [&]() -> Prepared {
+      if (embedder_) {
+        throw Error(code::kUnsupported,
+                    "This context was created with `embeddings`: it cannot generate.");
+      }
+      return std::make_unique<Generation>(model_->vocabulary(), request);
+    });
+  });
+}
+
+void Context::submit(const std::shared_ptr<Command>& command) {
+  preparer_.post(text_bytes(*command),
+                 [this, command] { prepare(*command, [&] { return prepare(command); }); });
+}
+
+void Context::interrupt() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    interrupted_.store(true);
+  }
+  changed_.notify_one();
+}
+
+void Context::stop() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_.store(true);
+  }
+  changed_.notify_one();
+}
+
+// The preparer's thread, as save().
+void Context::prepare(const Order& order, const std::function<Prepared()>& make) {
+  if (stopping_.load()) return;
+  const RequestId id = order.id;
+  std::optional<Prepared> prepared;
+  try {
+    const backend::AbortGuard guard;
+    // What was cancelled goes its way with the tokens it has, to be told so where all others are.
+    const TokenWatch watch([&](const TokenWatch::Progress& progress) {
+      check_room(progress);
+      return !stopping_.load() && !order.cancelled.load();
+    });
+    prepared = make();
+  } catch (...) {
+    outbox_.fail(id, current_failure());
+  }
+  if (!prepared) {
+    outbox_.flush();
+    return;
+  }
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    inbox_.push_back(*std::move(prepared));
+  }
+  changed_.notify_one();
+}
+
+// Not to the end of a text of which it is plain by then that there is no room for it.
+void Context::check_room(const TokenWatch::Progress& progress) const {
+  if (progress.tokens <= static_cast<size_t>(options_.context_size)) return;
+  throw Error(code::kContextFull,
+              "The text has over " + std::to_string(progress.tokens) + " tokens in the first " +
+                  std::to_string(progress.bytes) + " of its " + std::to_string(progress.length) +
+                  " bytes, more than the " + std::to_string(options_.context_size) +
+                  " that one prompt can have. Shorten it, or create the context with a larger "
+                  "`contextSize`.");
+}
+
+Context::Prepared Context::prepare(const std::shared_ptr<Command>& command) {
+  if (embedder_) return embedder_->prepare(command);
+  const auto& what = command->what;
+  if (std::holds_alternative<command::Embed>(what) || std::holds_alternative<command::Rank>(what)) {
+    throw Error(code::kUnsupported,
+                "This context generates: create one with `embeddings: true` to embed or rank.");
+  }
+  if (std::holds_alternative<command::Score>(what)) {
+    return std::make_unique<Scoring>(model_->vocabulary(), command);
+  }
+  return sequences_->prepare(command);
+}
+
+void Context::save(RequestId id, const std::string& path, StateFile file) {
+  try {
+    write_state_file(path, file);
+    outbox_.answer(id, Answer{});
+  } catch (...) {
+    outbox_.fail(id, current_failure());
+  }
+  outbox_.flush();
+}
+
+// What a saved state needs to be the same: the model, and how the cache holds it. llama.cpp's state
+// of one sequence has an entry for every stream.
+uint64_t Context::fingerprint() const {
+  std::ostringstream text;
+  text << model_->identity() << ' ' << options_.cache_type_key << ' ' << options_.cache_type_value
+       << ' ' << options_.flash_attention << ' ' << options_.rope_frequency_base << ' '
+       << options_.rope_frequency_scale << ' '
+       << (options_.shared_cache ? 1 : options_.sequences);  // streams, which llama.cpp compares
+  return hash_of(text.str());
+}
+
+// The rest is the context's thread.
+
+void Context::run() {
+  if (open_and_tell()) loop();
+  tear_down();
+  events_.closed();
+  std::lock_guard<std::mutex> lock(mutex_);
+  ended_ = true;
+  end_.notify_all();
+}
+
+bool Context::open_and_tell() {
+  try {
+    const backend::AbortGuard guard(collapse_.get());
+    const ContextInfo info = open();
+    events_.opened(info);
+    return true;
+  } catch (...) {
+    events_.failed(current_failure());
+    return false;
+  }
+}
+
+// The pools go first: where something failed, a thread of theirs may still be on its way out of a
+// graph that the context owns.
+void Context::tear_down() {
+  preparer_.stop();  // before what it hands over has nowhere to go
+  inbox_.clear();
+  if (context_) llama_detach_threadpool(context_.get());
+  batch_pool_.reset();
+  pool_.reset();
+  if (breakdown_ && scheduler_) scheduler_->cache().abandon();
+  sequences_.reset();
+  scheduler_.reset();
+  context_.reset();
+  embedder_.reset();
+}
+
+void Context::loop() {
+  std::vector<Prepared> arrived;
+  for (;;) {
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      changed_.wait(lock, [this] {
+        return stopping_.load() || interrupted_.load() || !inbox_.empty() || !idle();
+      });
+      if (stopping_.load()) return;
+      arrived.swap(inbox_);
+    }
+    try {
+      const backend::AbortGuard guard(collapse_.get());
+      turn(arrived);
+    } catch (...) {
+      break_down();
+      return;
+    }
+  }
+}
+
+void Context::turn(std::vector<Prepared>& arrived) {
+  for (Prepared& prepared : arrived)
+    start(std::move(prepared));
+  arrived.clear();
+  interrupted_.store(false);  // before the step looks for what was cancelled
+  step();
+}
+
+// Nothing is known of the state that a turn left behind. What was thrown may have left the pools'
+// threads in the middle of a graph, where they would wait for this one.
+void Context::break_down() {
+  breakdown_.emplace();
+  collapse_->fail(code::kInternal, "The graph was given up.");
+  collapse_->wait_for_all(kPatience);
+  try {
+    Failure failure = current_failure();
+    if (failure.message.empty() || failure.message.back() != '.') failure.message += '.';
+    failure.message =
+        "The engine failed inside, and this context cannot be used any more: " + failure.message +
+        " Dispose it; the model and its other contexts are as they were.";
+    breakdown_ = std::move(failure);
+  } catch (const std::bad_alloc&) {
+    breakdown_->code = code::kOutOfMemory;  // short: it takes no memory of its own
+  }
+}
+
+bool Context::idle() const { return embedder_ ? embedder_->idle() : scheduler_->idle(); }
+
+void Context::start(Prepared prepared) {
+  if (auto* task = std::get_if<std::unique_ptr<Task>>(&prepared)) {
+    scheduler_->add(std::move(*task));
+  } else if (auto* embedding = std::get_if<std::unique_ptr<Embedding>>(&prepared)) {
+    embedder_->add(std::move(*embedding));
+  } else {
+    sequences_->execute(std::get<PreparedCommand>(std::move(prepared)));
+  }
+}
+
+void Context::step() {
+  if (embedder_) {
+    embedder_->step();
+  } else {
+    scheduler_->step();
+  }
+}
+
+ContextInfo Context::open() {
+  check_model();
+  if (options_.embeddings) embedder_ = std::make_unique<Embedder>(*model_, options_, outbox_);
+  ContextInfo info{};
+  for (bool made = false; !made;) {
+    context_.reset();
+    create_context();
+    attach_threads(info);
+    made = !embedder_ || embedder_->attach(context_.get());
+  }
+  info.batch_size = static_cast<int32_t>(llama_n_batch(context_.get()));
+  info.micro_batch_size = static_cast<int32_t>(llama_n_ubatch(context_.get()));
+  if (!embedder_) open_scheduler(info);
+  return info;
+}
+
+void Context::check_model() const {
+  if (model_->vocab_only()) {
+    throw Error(code::kUnsupported,
+                "This model was loaded with `vocabOnly`: it can tokenize, not generate.");
+  }
+  if (!model_->generates() && !options_.embeddings) {
+    throw Error(code::kUnsupported, "A model of architecture \"" +
+                                        model_->metadata("general.architecture") +
+                                        "\" does not generate text: expected a decoder, or a "
+                                        "context with `embeddings: true`.");
+  }
+}
+
+void Context::open_scheduler(const ContextInfo& info) {
+  const Limits limits{
+      options_.context_size,
+      options_.sequences,
+      info.batch_size,
+      info.micro_batch_size,
+      options_.shared_cache,
+      copy_ms_per_token(),
+      pads_prompts(),
+      options_.flash_attention == LLAMA_FLASH_ATTN_TYPE_DISABLED ? kLeastPieceOfMatrices : kTile};
+  scheduler_ = std::make_unique<Scheduler>(context_.get(), limits, outbox_);
+  sequences_ = std::make_unique<Sequences>(
+      *model_, *scheduler_, outbox_, options_.context_size, fingerprint(),
+      [this](RequestId id, const std::string& path, StateFile file) {
+        auto shared = std::make_shared<StateFile>(std::move(file));
+        preparer_.post([this, id, path, shared] { save(id, path, std::move(*shared)); });
+      });
+}
+
+// Through a buffer, there and back.
+double Context::copy_ms_per_token() const {
+  constexpr double kBytesPerMs = 2e6;
+  const auto width = static_cast<double>(model_->cache_width());
+  const auto bytes = [](ggml_type type) {
+    return static_cast<double>(ggml_type_size(type)) / static_cast<double>(ggml_blck_size(type));
+  };
+  return width * (bytes(options_.cache_type_key) + bytes(options_.cache_type_value)) / kBytesPerMs;
+}
+
+// Where a tile of ggml's flash attention is faster than fewer rows (on the CPU, with keys and
+// values that it takes), the rows can be taken back, and none of what is wanted made room for them.
+bool Context::pads_prompts() const {
+  const auto plain = [](ggml_type type) { return type == GGML_TYPE_F16 || type == GGML_TYPE_F32; };
+  const bool has_tiles = options_.batch_size >= kTile && options_.micro_batch_size >= kTile &&
+                         options_.flash_attention != LLAMA_FLASH_ATTN_TYPE_DISABLED &&
+                         options_.cache_type_key == options_.cache_type_value &&
+                         plain(options_.cache_type_key) && backend::gpu_memory_free() == 0;
+  const llama_model* model = model_->handle();
+  return has_tiles && !options_.shared_cache && llama_model_n_swa(model) == 0 &&
+         !llama_model_is_recurrent(model) && !llama_model_is_hybrid(model);
+}
+
+llama_context_params Context::generation_params() const {
+  llama_context_params params = llama_context_default_params();
+  // A stream of the separate layout has an equal share of the cells.
+  params.n_ctx = static_cast<uint32_t>(
+      options_.shared_cache ? options_.cache_size : options_.context_size * options_.sequences);
+  params.n_seq_max = static_cast<uint32_t>(options_.sequences);
+  // A batch holds at least one token of every sequence, a micro-batch is no larger than it.
+  params.n_batch = std::max(static_cast<uint32_t>(options_.batch_size), params.n_seq_max);
+  params.n_ubatch = std::min(static_cast<uint32_t>(options_.micro_batch_size), params.n_batch);
+  const uint32_t rows = std::max(params.n_seq_max, kRowsOfLogits);
+  params.n_outputs_max = std::min((rows + 15) / 16 * 16, params.n_batch);
+  params.kv_unified = options_.shared_cache;
+  return params;
+}
+
+void Context::create_context() {
+  llama_context_params params = embedder_ ? llama_context_default_params() : generation_params();
+  if (embedder_) embedder_->configure(params);
+  params.flash_attn_type = options_.flash_attention;
+  params.type_k = options_.cache_type_key;
+  params.type_v = options_.cache_type_value;
+  params.rope_freq_base = options_.rope_frequency_base;
+  params.rope_freq_scale = options_.rope_frequency_scale;
+  params.abort_callback = should_abort;
+  params.abort_callback_data = this;
+
+  const backend::ErrorCapture errors;
+  {
+    std::lock_guard<std::mutex> lock(model_->creating());
+    context_.reset(llama_init_from_model(model_->handle(), params));
+  }
+  if (!context_) {
+    const std::string reason = errors.reason("it is likely that memory ran out.");
+    const bool memory = reason.find("alloc") != std::string::npos || errors.reason("").empty();
+    throw Error(memory ? code::kOutOfMemory : code::kUnsupported,
+                "The context could not be created: " + reason);
+  }
+  if (!embedder_ && llama_get_memory(context_.get()) == nullptr) {
+    throw Error(code::kUnsupported, "This model keeps no cache: it cannot generate text.");
+  }
+}
+
+void Context::attach_threads(ContextInfo& info) {
+  const int32_t cores = physical_cores();
+  info.threads = options_.threads > 0 ? options_.threads : cores;
+  info.batch_threads = options_.batch_threads > 0 ? options_.batch_threads : info.threads;
+
+  pool_ = std::make_unique<ComputePool>(info.threads, collapse_);
+  if (info.batch_threads != info.threads) {
+    batch_pool_ = std::make_unique<ComputePool>(info.batch_threads, collapse_);
+  }
+  llama_set_n_threads(context_.get(), info.threads, info.batch_threads);
+  llama_attach_threadpool(context_.get(), pool_->handle(),
+                          batch_pool_ ? batch_pool_->handle() : pool_->handle());
+}
+
+bool Context::should_abort(void* self) {
+  auto* context = static_cast<Context*>(self);
+  if (context->stopping_.load(std::memory_order_relaxed)) return true;
+  if (!context->interrupted_.load(std::memory_order_relaxed)) return false;
+  return context->embedder_ ? context->embedder_->decoding_in_vain()
+                            : context->scheduler_->decoding_in_vain();
+}
+
+}  // namespace cria

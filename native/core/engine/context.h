@@ -1,0 +1,153 @@
+// A llama_context and the one thread that ever touches it, with the queue in front: what is asked
+// of it is prepared on a second thread (texts tokenized, files read), so that it blocks neither JS
+// nor a running generation.
+#pragma once
+
+#include <ggml-cpu.h>
+#include <llama.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "core/embedding/embedder.h"
+#include "core/engine/context_options.h"
+#include "core/engine/counters.h"
+#include "core/engine/outbox.h"
+#include "core/engine/preparer.h"
+#include "core/engine/request.h"
+#include "core/engine/scheduler.h"
+#include "core/engine/sequences.h"
+#include "core/model/compute_pool.h"
+#include "core/model/error.h"
+#include "core/model/model.h"
+#include "core/model/token_watch.h"
+
+namespace cria {
+
+struct ContextInfo {
+  int32_t threads;
+  int32_t batch_threads;
+  int32_t batch_size;
+  int32_t micro_batch_size;
+};
+
+class Context {
+ public:
+  // Called on the context's thread.
+  struct Events {
+    std::function<void(const ContextInfo&)> opened;
+    std::function<void(const Failure&)> failed;  // instead of `opened`
+    std::function<void()> news;                  // outbox() has some
+    std::function<void()> closed;  // the thread's last word, after either of the first
+  };
+
+  // Starts the thread, which creates the llama_context. Throws std::system_error where there are no
+  // threads to be had.
+  Context(std::shared_ptr<Model> model, const ContextOptions& options, Events events);
+
+  // Stops and joins: at most as long as ggml takes for one operation, where there is no GPU.
+  ~Context();
+
+  // Whether the thread has ended by then. One that has not must be left alone: leak the context.
+  bool ends_by(std::chrono::steady_clock::time_point deadline);
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  // Any thread, after `opened`. What becomes of it is told in the outbox, unless the context is
+  // stopped before.
+  void submit(const std::shared_ptr<Request>& request);
+  void submit(const std::shared_ptr<Command>& command);
+
+  // Any thread: an order was marked as cancelled.
+  void interrupt();
+
+  // Any thread: ends the thread soon, without waiting. What is pending is dropped without a word.
+  void stop();
+
+  // Once `closed` was told: why the thread ended though nobody had stopped it. An assertion of ggml
+  // failed, or a step threw. What was not answered by then has failed with it.
+  const std::optional<Failure>& breakdown() const { return breakdown_; }
+
+  Outbox& outbox() { return outbox_; }
+  const Model& model() const { return *model_; }
+
+  // Null before `opened` and after `closed`; for the thread that gets those told.
+  const Counters* counters() const {
+    if (embedder_) return &embedder_->counters();
+    return scheduler_ ? &scheduler_->counters() : nullptr;
+  }
+
+ private:
+  // What the second thread hands over.
+  using Prepared = std::variant<std::unique_ptr<Task>, PreparedCommand, std::unique_ptr<Embedding>>;
+
+  struct Free {
+    void operator()(llama_context* context) const { llama_free(context); }
+  };
+
+  void run();
+  bool open_and_tell();
+  void tear_down();
+  ContextInfo open();
+  void check_model() const;
+  void create_context();
+  llama_context_params generation_params() const;
+  void attach_threads(ContextInfo& info);
+  void open_scheduler(const ContextInfo& info);
+  void loop();
+  void turn(std::vector<Prepared>& arrived);
+  void break_down();
+  bool idle() const;
+  void start(Prepared prepared);
+  void step();
+  Prepared prepare(const std::shared_ptr<Command>& command);
+  void prepare(const Order& order, const std::function<Prepared()>& make);
+  void check_room(const TokenWatch::Progress& progress) const;
+  void save(RequestId id, const std::string& path, StateFile file);
+  uint64_t fingerprint() const;
+  double copy_ms_per_token() const;
+  bool pads_prompts() const;
+  static bool should_abort(void* self);
+
+  const std::shared_ptr<Model> model_;
+  const ContextOptions options_;
+  const Events events_;
+  Outbox outbox_;
+
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> interrupted_{false};
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Prepared> inbox_;
+
+  std::optional<Failure> breakdown_;
+  bool ended_ = false;  // with mutex_ held
+  std::condition_variable end_;
+
+  // Shared with the pools' threads, which may outlive us.
+  const std::shared_ptr<Collapse> collapse_ = std::make_shared<Collapse>();
+
+  // In order of creation: sequences use the scheduler, it the context, the context the pools, and
+  // the embedder, which reads along while it computes. There is a scheduler or an embedder.
+  std::unique_ptr<ComputePool> pool_;
+  std::unique_ptr<ComputePool> batch_pool_;  // null: the same as pool_
+  std::unique_ptr<Embedder> embedder_;
+  std::unique_ptr<llama_context, Free> context_;
+  std::unique_ptr<Scheduler> scheduler_;
+  std::unique_ptr<Sequences> sequences_;  // whose slots are the scheduler's
+
+  Preparer preparer_;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace cria

@@ -1,0 +1,31 @@
+// What a context is made with, as lib/internal/native.ts has it, checked there.
+#pragma once
+
+#include <llama.h>
+
+#include <cstdint>
+
+namespace cria {
+
+// A function of llama.h has the enumeration's name.
+using Pooling = enum llama_pooling_type;
+
+struct ContextOptions {
+  int32_t context_size = 0;
+  int32_t sequences = 1;
+  bool shared_cache = false;
+  int32_t cache_size = 0;  // cells in all
+  int32_t batch_size = 0;
+  int32_t micro_batch_size = 0;
+  int32_t threads = 0;  // 0: physical cores
+  int32_t batch_threads = 0;
+  llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
+  ggml_type cache_type_key = GGML_TYPE_F16;
+  ggml_type cache_type_value = GGML_TYPE_F16;
+  float rope_frequency_base = 0;  // 0: from the model
+  float rope_frequency_scale = 0;
+  bool embeddings = false;  // it makes vectors of texts, and nothing else
+  Pooling pooling = LLAMA_POOLING_TYPE_MEAN;
+};
+
+}  // namespace cria

@@ -1,0 +1,89 @@
+#include "core/engine/generation.h"
+
+#include <utility>
+
+namespace cria {
+
+namespace {
+
+double ms_between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double, std::milli>(to - from).count();
+}
+
+}  // namespace
+
+Generation::Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request)
+    : Task(request, tokenize(vocabulary, request->prompt)),
+      vocabulary_(vocabulary),
+      request_(std::move(request)),
+      sampler_(vocabulary, request_->sampler, request_->seed),
+      stream_(request_->stops) {
+  sampler_.accept_prompt(tokens());
+}
+
+void Generation::enter(Slot slot, int32_t evaluated) {
+  Task::enter(slot, evaluated);
+  if (entered_) return;
+  entered_ = Clock::now();
+  cached_ = evaluated;
+}
+
+bool Generation::step(const float* logits, int32_t context_size, Outbox& outbox) {
+  if (!prefilled_) prefilled_ = Clock::now();
+  if (request_->max_tokens == 0) return finish(StopReason::kMaxTokens, outbox);
+  if (length() >= context_size) return finish(StopReason::kContextFull, outbox);
+
+  const llama_token token = sampler_.sample(logits);
+  ++generated_;
+  if (vocabulary_.ends_generation(token)) {
+    stop_token_ = token;
+    return finish(reason_of(token), outbox);
+  }
+
+  add(token);
+  piece_.clear();
+  vocabulary_.append_piece(token, request_->special, piece_);
+  logprobs_.clear();
+  if (request_->logprobs >= 0) {
+    top_logprobs(logits, vocabulary_.size(), token, request_->logprobs, logprobs_);
+  }
+  outbox.piece(id(), token, stream_.push(piece_), logprobs_);
+  if (stream_.stopped_by()) return finish(StopReason::kStopString, outbox);
+  if (generated_ == request_->max_tokens) return finish(StopReason::kMaxTokens, outbox);
+  if (length() >= context_size) return finish(StopReason::kContextFull, outbox);
+  return false;
+}
+
+// What it has generated is not lost.
+bool Generation::end_without_room(Outbox& outbox) {
+  return generated_ > 0 && finish(StopReason::kContextFull, outbox);
+}
+
+// Also tells the text that was still held back.
+bool Generation::finish(StopReason reason, Outbox& outbox) {
+  outbox.text(id(), stream_.finish());
+  const Clock::time_point now = Clock::now();
+  const Clock::time_point entered = entered_.value_or(now);
+  const Clock::time_point prefilled = prefilled_.value_or(now);
+  Finish finish;
+  finish.reason = reason;
+  finish.stop_token = stop_token_;
+  finish.stop_string = stream_.stopped_by();
+  finish.prompt_tokens = prompt_length();
+  finish.cached_tokens = cached_;
+  finish.completion_tokens = generated_;
+  finish.queued_ms = ms_between(request_->submitted, entered);
+  finish.prompt_ms = ms_between(entered, prefilled);
+  finish.generation_ms = ms_between(prefilled, now);
+  outbox.finish(id(), std::move(finish));
+  return true;
+}
+
+// A model may use one token for two ends (instruct files have eos = eot): the narrower counts.
+StopReason Generation::reason_of(llama_token stop_token) const {
+  if (stop_token == vocabulary_.eom()) return StopReason::kEndOfMessage;
+  if (stop_token == vocabulary_.eot()) return StopReason::kEndOfTurn;
+  return StopReason::kEndOfText;
+}
+
+}  // namespace cria

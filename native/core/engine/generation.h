@@ -1,0 +1,48 @@
+// A task that goes on with the prompt: how its next token is chosen, what of its text may be shown,
+// when it ends.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/engine/task.h"
+#include "core/model/text_stream.h"
+#include "core/sampling/sampler.h"
+
+namespace cria {
+
+class Generation : public Task {
+ public:
+  // Tokenizes the prompt and builds the sampler: work for a thread that nobody waits for. Throws
+  // what is wrong with either.
+  Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request);
+
+  void enter(Slot slot, int32_t evaluated) override;
+  Reuse reuse() const override { return request_->reuse; }
+  bool reports_progress() const override { return request_->progress; }
+  bool step(const float* logits, int32_t context_size, Outbox& outbox) override;
+  void cancel(Outbox& outbox) override { finish(StopReason::kCancelled, outbox); }
+  bool end_without_room(Outbox& outbox) override;
+
+ private:
+  bool finish(StopReason reason, Outbox& outbox);
+  StopReason reason_of(llama_token stop_token) const;
+
+  const Vocabulary& vocabulary_;
+  const std::shared_ptr<const Request> request_;
+  Sampler sampler_;
+  TextStream stream_;
+
+  int32_t generated_ = 0;               // the stop token counts
+  int32_t cached_ = 0;                  // of the prompt, at the first entry
+  std::string piece_;                   // reused
+  std::vector<TokenLogprob> logprobs_;  // reused
+  llama_token stop_token_ = LLAMA_TOKEN_NULL;
+
+  std::optional<Clock::time_point> entered_;    // first time in a slot
+  std::optional<Clock::time_point> prefilled_;  // prompt evaluated
+};
+
+}  // namespace cria

@@ -1,0 +1,151 @@
+#include "core/engine/plan.h"
+
+#include <algorithm>
+
+namespace cria {
+
+namespace {
+
+// Up to where the micro-batch would end in which these tokens lay, if the prompt were alone:
+// borders are the same for a prompt in pieces and for a whole one
+// (and, with an exact prefix, for one that was taken over in part).
+int32_t rest_of_micro_batch(const Task& task, int32_t micro_batch) {
+  const int32_t start = task.reuse() == Reuse::kExact ? 0 : task.start();
+  const int32_t done = task.evaluated() - start;
+  const int32_t border = start + (done / micro_batch + 1) * micro_batch;
+  return std::min(border, task.length()) - task.evaluated();
+}
+
+// A row that is no part of a tile costs, for so many keys, what all else that is done for a row
+// costs; in a tile, for so many. (1B Q4_K_M and 90M Q8_0 with two threads, about.)
+constexpr int64_t kKeysOfARow = 300;
+constexpr int64_t kKeysOfARowInATile = 1300;
+
+// Whether the last rows of a prompt are evaluated sooner as a whole tile. Never where they would be
+// what they are without a prefix: a prompt that took nothing over is evaluated as llama.cpp would.
+bool worth_padding(const Task& task, int32_t rest, const PlanLimits& limits) {
+  if (rest >= kTile || task.start() == 0 || task.reuse() != Reuse::kAny) return false;
+  if (task.evaluated() + kTile > limits.room_for_padding) return false;
+  const int64_t keys = task.evaluated();
+  return rest * (kKeysOfARow + keys) * kKeysOfARowInATile >
+         kTile * (kKeysOfARowInATile + keys) * kKeysOfARow;
+}
+
+// A row alone is multiplied otherwise than two together, and rounded otherwise.
+constexpr int32_t kFewestTogether = 2;
+
+bool may_have(int32_t rest, int32_t count, int32_t least_piece) {
+  if (count == rest) return true;
+  const int32_t fewest = rest < least_piece ? kFewestTogether : least_piece;
+  return count >= fewest && rest - count >= fewest;
+}
+
+// As many rows as there are, in whole least pieces.
+int32_t piece_of(int32_t rest, const PlanLimits& limits) {
+  const int32_t least = limits.least_piece;
+  if (rest <= limits.rows || rest < least) return rest;
+  const int32_t piece = std::max(limits.rows / least, 1) * least;
+  return rest - piece < least ? rest : piece;
+}
+
+class SeparatePlan {
+ public:
+  SeparatePlan(Task& first, std::vector<Task*> tasks, const PlanLimits& limits)
+      : tasks_(std::move(tasks)), limits_(limits) {
+    std::sort(tasks_.begin(), tasks_.end(),
+              [](const Task* a, const Task* b) { return a->slot() < b->slot(); });
+    first_ = static_cast<size_t>(std::find(tasks_.begin(), tasks_.end(), &first) - tasks_.begin());
+  }
+
+  // The number of rows with which most are computed together.
+  std::vector<Piece> make() const {
+    Group best = group(piece_of(rest(first_), limits_));
+    for (size_t i = 0; i < tasks_.size(); ++i) {
+      const int32_t count = rest(i);
+      if (count > limits_.rows || !may_have(rest(first_), count, limits_.least_piece)) continue;
+      const Group other = group(count);
+      if (other.rows() > best.rows()) best = other;
+    }
+    std::vector<Piece> pieces;
+    for (size_t i = best.begin; i < best.end; ++i) {
+      const int32_t count = std::min(best.count, tasks_[i]->pending());
+      pieces.push_back({tasks_[i], count, best.count - count});
+    }
+    return pieces;
+  }
+
+ private:
+  struct Group {
+    size_t begin;
+    size_t end;
+    int32_t count;
+    int32_t rows() const { return static_cast<int32_t>(end - begin) * count; }
+  };
+
+  int32_t rest(size_t i) const {
+    const int32_t rest = rest_of_micro_batch(*tasks_[i], limits_.micro_batch);
+    return worth_padding(*tasks_[i], rest, limits_) ? kTile : rest;
+  }
+
+  // Neighbours of the first that can have as many rows.
+  Group group(int32_t count) const {
+    Group group{first_, first_ + 1, count};
+    const auto joins = [&](size_t i, size_t neighbour) {
+      const int32_t apart = tasks_[i]->slot() - tasks_[neighbour]->slot();
+      return std::abs(apart) == 1 && group.rows() + count <= limits_.rows &&
+             may_have(rest(i), count, limits_.least_piece);
+    };
+    while (group.end < tasks_.size() && joins(group.end, group.end - 1))
+      ++group.end;
+    while (group.begin > 0 && joins(group.begin - 1, group.begin))
+      --group.begin;
+    return group;
+  }
+
+  std::vector<Task*> tasks_;
+  const PlanLimits limits_;
+  size_t first_;
+};
+
+}  // namespace
+
+std::vector<Piece> plan_prefill(Task& first, const std::vector<Task*>& prefilling,
+                                const PlanLimits& limits) {
+  if (!limits.shared) return SeparatePlan(first, prefilling, limits).make();
+
+  std::vector<Piece> pieces;
+  int32_t rows = limits.rows;
+  const auto add = [&](Task& task) {
+    const int32_t count = std::min(rest_of_micro_batch(task, limits.micro_batch), rows);
+    if (count > 0) pieces.push_back({&task, count});
+    rows -= count;
+  };
+  add(first);
+  for (Task* task : prefilling) {
+    if (task != &first) add(*task);
+  }
+  return pieces;
+}
+
+Slot window_for(const std::vector<Task*>& tasks, const Cache& cache) {
+  const auto span = static_cast<int32_t>(tasks.size());
+  if (tasks.back()->slot() - tasks.front()->slot() + 1 == span) return kNoSlot;
+  Slot best = kNoSlot;
+  int32_t most = -1;
+  for (Slot begin = 0; begin + span <= cache.size(); ++begin) {
+    const auto within = [&](Slot slot) { return slot >= begin && slot < begin + span; };
+    int32_t inside = 0;
+    for (const Task* task : tasks)
+      inside += within(task->slot()) ? 1 : 0;
+    int32_t used = 0;
+    for (Slot slot = begin; slot < begin + span; ++slot)
+      used += cache.in_use(slot) ? 1 : 0;
+    if (used == inside && inside > most) {
+      best = begin;
+      most = inside;
+    }
+  }
+  return best;
+}
+
+}  // namespace cria

@@ -1,0 +1,367 @@
+#include "core/engine/scheduler.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "core/model/backend.h"
+#include "core/model/error.h"
+
+namespace cria {
+
+namespace {
+
+// While others wait for their next token, a piece of a prompt should not take longer than this, or
+// than so many of their steps, but is never less than Limits::least_piece.
+constexpr double kPieceMs = 50;
+constexpr double kPieceSteps = 2;
+// Tokens that somebody else is about to evaluate are worth waiting for from here on.
+constexpr int32_t kWorthWaiting = 64;
+// Weight of the newest measurement in a running mean.
+constexpr double kNewest = 0.3;
+
+// llama_decode's results (include/llama.h).
+constexpr int32_t kDecoded = 0;
+constexpr int32_t kNoCells = 1;
+constexpr int32_t kAborted = 2;
+
+void update(double& mean, double now) { mean = mean > 0 ? mean + kNewest * (now - mean) : now; }
+
+}  // namespace
+
+Scheduler::Scheduler(llama_context* context, const Limits& limits, Outbox& outbox)
+    : context_(context),
+      limits_(limits),
+      outbox_(outbox),
+      cache_(
+          context, limits.sequences,
+          {limits.shared_cache, limits.micro_batch, limits.least_piece, limits.copy_ms_per_token}),
+      batch_(limits.batch) {}
+
+void Scheduler::add(std::unique_ptr<Task> task) {
+  if (task->length() > limits_.context_size) {
+    task->fail({code::kContextFull,
+                "The prompt has " + std::to_string(task->length()) + " tokens, more than the " +
+                    std::to_string(limits_.context_size) +
+                    " that one generation can hold. Shorten it, or create the context with a "
+                    "larger `contextSize`."},
+               outbox_);
+  } else if (task->owns_slot()) {
+    running_.push_back(std::move(task));
+    count();
+    return;
+  } else {
+    waiting_.push_back(std::move(task));
+    count();
+    return;
+  }
+  outbox_.flush();
+}
+
+// In the separate layout the tokens of running generations and pieces of prompts are never decoded
+// together: a stream would be cut where the others end, llama.cpp computes them one after the other
+// anyway, and each sequence gets the batches, and so the results, that it would get alone. In the
+// shared one they are: the weights are read once for both.
+void Scheduler::step() {
+  drop_cancelled();
+  admit();
+  refuse_waiting();
+  gather();
+  batch_.clear();
+  add_generating();
+  if (!limits_.shared_cache && !batch_.empty()) {
+    decode_batch();
+    batch_.clear();
+  }
+  add_prompts();
+  if (!batch_.empty()) decode_batch();
+  batch_.clear();
+  count();
+  outbox_.flush();
+}
+
+bool Scheduler::decoding_in_vain() const {
+  const auto& shares = batch_.shares();
+  return std::any_of(shares.begin(), shares.end(), [](const Batch::Share& share) {
+    // A single token is nearly free beside its neighbours': not worth their time.
+    return share.count > 1 && share.task->cancelled();
+  });
+}
+
+void Scheduler::drop_cancelled() {
+  const auto drop = [this](std::unique_ptr<Task>& task) {
+    if (!task->cancelled()) return false;
+    task->cancel(outbox_);
+    release(*task);
+    return true;
+  };
+  running_.erase(std::remove_if(running_.begin(), running_.end(), drop), running_.end());
+  waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), drop), waiting_.end());
+}
+
+void Scheduler::admit() {
+  for (auto next = waiting_.begin(); next != waiting_.end();) {
+    if (out_of_cells_ || !cache_.has_free()) return;
+    Task& task = **next;
+    if (better_wait(task)) {
+      ++next;
+      continue;
+    }
+    const Slot slot = *cache_.take(task.tokens(), task.reuse(), prefill_ms_per_token_);
+    task.enter(slot, cache_.length(slot));
+    running_.push_back(std::move(*next));
+    next = waiting_.erase(next);
+  }
+}
+
+// With every slot in the hands of sequences, none is given back but by whoever drives them, who may
+// well be waiting for this very answer.
+void Scheduler::refuse_waiting() {
+  if (waiting_.empty() || cache_.has_free()) return;
+  const bool some_ends = std::any_of(running_.begin(), running_.end(),
+                                     [](const auto& task) { return !task->owns_slot(); });
+  if (some_ends) return;
+  const std::string message =
+      "All " + std::to_string(cache_.size()) +
+      " sequences of the context are held by createSequence() or fork(): nothing else can begin. "
+      "Dispose one of them first, or create the context with more `sequences`.";
+  for (const auto& task : waiting_)
+    task->fail({code::kContextFull, message}, outbox_);
+  waiting_.clear();
+}
+
+// Whether a prompt that is being evaluated will soon have a prefix of this one in the cache.
+bool Scheduler::better_wait(const Task& task) const {
+  if (task.reuse() == Reuse::kNone) return false;
+  int32_t coming = 0;
+  for (const auto& other : running_) {
+    if (!other->prefilling()) continue;
+    const int32_t common =
+        cache_.reusable(common_prefix(other->tokens(), task.tokens()), task.length(), task.reuse());
+    if (common > other->evaluated()) coming = std::max(coming, common);
+  }
+  const int32_t dear = cache_.worth_copying(coming, prefill_ms_per_token_);
+  const int32_t worth = std::max(kWorthWaiting, dear);
+  return coming >= worth && coming - cache_.longest_prefix(task.tokens(), task.reuse()) >= worth;
+}
+
+// In the separate layout llama.cpp decodes neighbouring slots together, and every other one in a
+// pass of its own. When nobody will fill the holes, those beside them move.
+void Scheduler::gather() {
+  if (limits_.shared_cache || !waiting_.empty()) return;
+  std::vector<Task*> active;
+  for (const auto& task : running_) {
+    if (!task->owns_slot()) active.push_back(task.get());
+  }
+  if (active.size() < 2) return;
+  std::sort(active.begin(), active.end(),
+            [](const Task* a, const Task* b) { return a->slot() < b->slot(); });
+  const auto span = static_cast<int32_t>(active.size());
+  const Slot best = window_for(active, cache_);
+  if (best == kNoSlot) return;
+
+  Slot hole = best;
+  for (Task* task : active) {
+    if (task->slot() >= best && task->slot() < best + span) continue;
+    while (cache_.in_use(hole))
+      ++hole;
+    if (!cache_.swap(task->slot(), hole)) return;
+    task->move_to(hole);
+  }
+}
+
+// The next token of every task that has its prompt behind it.
+void Scheduler::add_generating() {
+  std::vector<Task*> generating;
+  for (const auto& task : running_) {
+    if (!task->prefilling()) generating.push_back(task.get());
+  }
+  // llama.cpp joins only rising slots into one micro-batch.
+  std::sort(generating.begin(), generating.end(),
+            [](const Task* a, const Task* b) { return a->slot() < b->slot(); });
+  for (Task* task : generating)
+    batch_.add(*task, 1);
+}
+
+void Scheduler::add_prompts() {
+  std::vector<Task*> prefilling;
+  for (const auto& task : running_) {
+    if (task->prefilling()) prefilling.push_back(task.get());
+  }
+  if (prefilling.empty()) return;
+  Task* first = next_prompt(prefilling);
+  std::vector<Piece> pieces = plan_prefill(*first, prefilling, prefill_limits());
+  std::sort(pieces.begin(), pieces.end(),
+            [](const Piece& a, const Piece& b) { return a.task->slot() < b.task->slot(); });
+  for (const Piece& piece : pieces)
+    batch_.add(*piece.task, piece.count, piece.padding);
+}
+
+// The oldest and the nearest to its end take turns: a long prompt does not hold up the short ones
+// behind it, and goes on however many of those come.
+Task* Scheduler::next_prompt(const std::vector<Task*>& prefilling) {
+  const bool oldest = oldest_next_;
+  oldest_next_ = !oldest_next_;
+  if (oldest) return prefilling.front();
+  return *std::min_element(prefilling.begin(), prefilling.end(), [](const Task* a, const Task* b) {
+    return a->pending() < b->pending();
+  });
+}
+
+// Alone, a whole micro-batch, so that an abort need not wait for more. While others generate, as
+// much of it as they may be made to wait for.
+PlanLimits Scheduler::prefill_limits() const {
+  const bool others_generate = std::any_of(running_.begin(), running_.end(),
+                                           [](const auto& task) { return !task->prefilling(); });
+  PlanLimits limits{limits_.micro_batch, limits_.micro_batch, limits_.shared_cache,
+                    limits_.shared_cache ? 1 : limits_.least_piece,
+                    limits_.pads_prompts ? limits_.context_size : 0};
+  if (!others_generate) return limits;
+  const double per_token = prefill_ms_per_token_;
+  const double ms = std::max(kPieceMs, kPieceSteps * step_ms_);
+  const double affordable = per_token > 0 ? ms / per_token : kTile;
+  const int32_t beside = limits_.shared_cache ? batch_.size() : 0;
+  const auto rows = static_cast<int32_t>(std::min<double>(affordable, limits_.micro_batch));
+  const int32_t wanted = std::max(rows, limits_.least_piece - beside);
+  limits.rows = std::max(std::min(wanted, limits_.micro_batch - beside), 1);
+  return limits;
+}
+
+void Scheduler::decode_batch() {
+  using Milliseconds = std::chrono::duration<double, std::milli>;
+  const Clock::time_point begin = Clock::now();
+  switch (const int32_t status = decode()) {
+    case kDecoded:
+      measure(Milliseconds(Clock::now() - begin).count());
+      collect();
+      return;
+    case kNoCells:
+      make_room();
+      return;
+    case kAborted:
+      roll_back();
+      return;
+    default:
+      fail_batch(status);
+  }
+}
+
+int32_t Scheduler::decode() {
+  const int32_t status = llama_decode(context_, batch_.view());
+  batch_.forget_padding(llama_get_memory(context_));
+  // A GPU may still be at work; what follows needs its results, and its time belongs here.
+  if (status == kDecoded) llama_synchronize(context_);
+  return status;
+}
+
+// llama.cpp drops the micro-batch that was aborted, not those before it.
+void Scheduler::roll_back() {
+  for (const Batch::Share& share : batch_.shares()) {
+    share.task->rewind(cache_.trim(share.task->slot(), share.task->evaluated()));
+  }
+}
+
+void Scheduler::measure(double decode_ms) {
+  int32_t prompts = 0;
+  for (const Batch::Share& share : batch_.shares())
+    prompts += share.count + share.padding > 1 ? share.count + share.padding : 0;
+  if (prompts == 0) {
+    update(step_ms_, decode_ms);
+  } else if (prompts >= limits_.least_piece) {
+    // Beside others' next tokens, which would have taken their time anyway.
+    const bool mixed = prompts < batch_.wanted();
+    update(prefill_ms_per_token_, std::max(decode_ms - (mixed ? step_ms_ : 0), 0.0) / prompts);
+  }
+}
+
+void Scheduler::collect() {
+  counters_.batches.fetch_add(1, std::memory_order_relaxed);
+  counters_.decoded_tokens.fetch_add(batch_.wanted(), std::memory_order_relaxed);
+  for (const Batch::Share& share : batch_.shares()) {
+    Task& task = *share.task;
+    cache_.append(task.slot(), task.tokens().data() + task.evaluated(), share.count);
+    task.advance(share.count);
+    if (task.reports_progress() && task.evaluated() <= task.prompt_length()) {
+      outbox_.progress(task.id(), task.evaluated(), task.prompt_length());
+    }
+    if (share.output >= 0 && deliver(share)) release(task);
+  }
+  forget_released();
+}
+
+// Samples for one task; true when that was its last. Whatever is wrong with it is its own error and
+// nobody else's.
+bool Scheduler::deliver(const Batch::Share& share) {
+  Task& task = *share.task;
+  try {
+    const backend::AbortGuard guard;
+    const float* logits = llama_get_logits_ith(context_, share.output);
+    if (logits == nullptr) throw Error(code::kDecodeFailed, "llama.cpp gave no logits.");
+    return task.step(logits, limits_.context_size, outbox_);
+  } catch (const std::exception&) {
+    task.fail(current_failure(code::kDecodeFailed), outbox_);
+  }
+  return true;
+}
+
+// No cells for this batch. What nobody uses goes first; then the youngest goes back to the queue
+// and will evaluate its tokens again. Alone it cannot go on at all.
+void Scheduler::make_room() {
+  roll_back();
+  if (cache_.evict()) return;
+  const auto last = std::find_if(running_.rbegin(), running_.rend(),
+                                 [](const auto& task) { return !task->owns_slot(); });
+  const auto victim = last == running_.rend() ? running_.end() - 1 : last.base() - 1;
+  std::unique_ptr<Task> task = std::move(*victim);
+  running_.erase(victim);
+  const bool alone = running_.empty() || task->owns_slot();
+  const Slot slot = task->slot();
+  release(*task);
+  if (slot != kNoSlot && !cache_.in_use(slot)) cache_.give_back_empty(slot);
+  if (!alone) {
+    waiting_.push_front(std::move(task));
+    out_of_cells_ = true;
+  } else if (!task->end_without_room(outbox_)) {
+    task->fail({code::kContextFull,
+                "The prompt has " + std::to_string(task->length()) +
+                    " tokens, more than the cache has cells left. Shorten it, dispose sequences, "
+                    "or create the context with a larger `cacheSize`."},
+               outbox_);
+  }
+}
+
+void Scheduler::fail_batch(int32_t status) {
+  roll_back();
+  const Failure failure{code::kDecodeFailed,
+                        "llama.cpp could not evaluate the batch: llama_decode returned " +
+                            std::to_string(status) + "."};
+  for (const Batch::Share& share : batch_.shares()) {
+    share.task->fail(failure, outbox_);
+    release(*share.task);
+  }
+  batch_.clear();
+  forget_released();
+}
+
+// Those that gave their slot back have had their last news.
+void Scheduler::forget_released() {
+  running_.erase(std::remove_if(running_.begin(), running_.end(),
+                                [](const auto& task) { return task->slot() == kNoSlot; }),
+                 running_.end());
+}
+
+// What it has in the cache stays there for others.
+void Scheduler::release(Task& task) {
+  if (task.slot() == kNoSlot) return;
+  if (!task.owns_slot()) cache_.give_back(task.slot());
+  out_of_cells_ = false;
+  task.leave();
+}
+
+void Scheduler::count() {
+  counters_.active.store(static_cast<int32_t>(running_.size()), std::memory_order_relaxed);
+  counters_.waiting.store(static_cast<int32_t>(waiting_.size()), std::memory_order_relaxed);
+  counters_.cached_tokens.store(cache_.cached_tokens(), std::memory_order_relaxed);
+}
+
+}  // namespace cria

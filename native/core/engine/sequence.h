@@ -1,0 +1,87 @@
+// A sequence that its user drives by hand: it keeps one slot of the cache as long as it lives. The
+// context's thread alone.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "core/engine/cache.h"
+#include "core/engine/command.h"
+#include "core/engine/task.h"
+#include "core/sampling/sampler.h"
+
+namespace cria {
+
+class Sequence {
+ public:
+  // `slot` is in use and empty.
+  Sequence(const Vocabulary& vocabulary, Cache& cache, Slot slot);
+  // With all that the other has. Throws ERR_OUT_OF_MEMORY where the cells cannot be copied.
+  Sequence(const Sequence& other, Slot slot);
+  ~Sequence();
+  Sequence& operator=(const Sequence&) = delete;
+
+  Slot slot() const { return slot_; }
+  Cache& cache() const { return cache_; }
+  // What it stands for. The cache may lack the end of it, which is then evaluated when needed.
+  const Tokens& tokens() const { return tokens_; }
+
+  // Of the last token; empty: not known.
+  const std::vector<float>& logits() const { return logits_; }
+
+  // These are its tokens now, all of them evaluated.
+  void evaluated(const Tokens& tokens, const float* logits, int32_t vocabulary_size);
+  // Forgets what the cache has behind its tokens.
+  void undo();
+  void trim(int32_t length);
+  std::vector<uint8_t> state() const { return cache_.state(slot_); }
+  // Throws ERR_STATE_INVALID, and is as it was.
+  void restore(const Tokens& tokens, const std::vector<uint8_t>& state);
+
+  // By its logits, which it has. The chain is kept for the next call.
+  llama_token sample(const command::Sample& sample);
+
+  // The evaluation that runs, if one does.
+  std::shared_ptr<Command> running;
+
+ private:
+  // A chain that was used here, and what it knows of.
+  struct Chain {
+    Sampler sampler;
+    size_t seen = 0;  // tokens of the sequence, or the one chosen last that is not in there
+    llama_token chosen = LLAMA_TOKEN_NULL;
+  };
+
+  void catch_up(Chain& chain) const;
+
+  const Vocabulary& vocabulary_;
+  Cache& cache_;
+  const Slot slot_;
+  Tokens tokens_;
+  std::vector<float> logits_;
+  std::unordered_map<int32_t, Chain> chains_;
+};
+
+// Evaluates what a sequence has and `more`. Then `complete` makes the command's answer.
+class Evaluation : public Task {
+ public:
+  using Complete = std::function<Answer(Sequence&)>;
+
+  Evaluation(std::shared_ptr<Command> command, std::shared_ptr<Sequence> sequence,
+             const Tokens& more, int32_t vocabulary_size, Complete complete);
+  ~Evaluation() override;
+
+  bool owns_slot() const override { return true; }
+  Reuse reuse() const override { return Reuse::kNone; }
+  bool step(const float* logits, int32_t context_size, Outbox& outbox) override;
+  void cancel(Outbox& outbox) override;
+
+ private:
+  const std::shared_ptr<Sequence> sequence_;
+  const int32_t vocabulary_size_;
+  const Complete complete_;
+};
+
+}  // namespace cria

@@ -1,0 +1,212 @@
+#include "core/engine/sequences.h"
+
+#include <string>
+#include <utility>
+
+#include "core/model/backend.h"
+#include "core/model/error.h"
+
+namespace cria {
+
+namespace {
+
+Answer with_tokens(const Tokens& tokens) {
+  Answer answer;
+  answer.tokens = tokens;
+  return answer;
+}
+
+}  // namespace
+
+Sequences::Sequences(const Model& model, Scheduler& scheduler, Outbox& outbox, int32_t context_size,
+                     uint64_t fingerprint, Write write)
+    : model_(model),
+      scheduler_(scheduler),
+      outbox_(outbox),
+      context_size_(context_size),
+      fingerprint_(fingerprint),
+      write_(std::move(write)) {}
+
+PreparedCommand Sequences::prepare(std::shared_ptr<Command> command) const {
+  PreparedCommand prepared;
+  if (const auto* evaluate = std::get_if<command::Evaluate>(&command->what)) {
+    prepared.tokens = tokenize(model_.vocabulary(), evaluate->prompt);
+  } else if (const auto* restore = std::get_if<command::Restore>(&command->what)) {
+    prepared.state = read_state_file(restore->path, fingerprint_);
+    for (const llama_token token : prepared.state.tokens)
+      model_.vocabulary().check(token);
+  }
+  prepared.command = std::move(command);
+  return prepared;
+}
+
+// One overload for each command; what it returns is the answer, nothing: it comes later.
+struct Sequences::Executor {
+  Sequences& self;
+  PreparedCommand& prepared;
+
+  std::optional<Answer> operator()(const command::Score&) const {
+    throw Error(code::kInternal, "A score is a task.");
+  }
+  std::optional<Answer> operator()(const command::Embed&) const {
+    throw Error(code::kInternal, "An embedder makes embeddings.");
+  }
+  std::optional<Answer> operator()(const command::Rank&) const {
+    throw Error(code::kInternal, "An embedder makes embeddings.");
+  }
+
+  std::optional<Answer> operator()(const command::Create&) const {
+    auto sequence = std::make_shared<Sequence>(self.model_.vocabulary(), self.scheduler_.cache(),
+                                               self.take_slot());
+    Answer answer;
+    answer.sequence = self.add(std::move(sequence));
+    return answer;
+  }
+
+  std::optional<Answer> operator()(const command::Fork& fork) const {
+    const auto original = self.find(fork.sequence);
+    Answer answer;
+    answer.sequence = self.add(std::make_shared<Sequence>(*original, self.take_slot()));
+    return answer;
+  }
+
+  std::optional<Answer> operator()(const command::Evaluate& evaluate) const {
+    self.evaluate(prepared.command, self.find(evaluate.sequence), prepared.tokens,
+                  [](Sequence& sequence) { return with_tokens(sequence.tokens()); });
+    return std::nullopt;
+  }
+
+  std::optional<Answer> operator()(const command::Logits& logits) const {
+    self.with_logits(prepared.command, self.find(logits.sequence), [](Sequence& sequence) {
+      Answer answer;
+      answer.values = sequence.logits();
+      return answer;
+    });
+    return std::nullopt;
+  }
+
+  std::optional<Answer> operator()(const command::Sample& sample) const {
+    self.with_logits(prepared.command, self.find(sample.sequence),
+                     [&sample, keep = prepared.command](Sequence& sequence) {
+                       Answer answer;
+                       answer.token = sequence.sample(sample);
+                       return answer;
+                     });
+    return std::nullopt;
+  }
+
+  std::optional<Answer> operator()(const command::Trim& trim) const {
+    const auto sequence = self.find(trim.sequence);
+    const auto length = static_cast<int32_t>(sequence->tokens().size());
+    if (trim.length < 0 || trim.length > length) {
+      throw Error(code::kInvalidArgument, "Expected a length up to " + std::to_string(length) +
+                                              ", got " + std::to_string(trim.length) + ".");
+    }
+    sequence->trim(trim.length);
+    return Answer{};
+  }
+
+  std::optional<Answer> operator()(const command::Save& save) const {
+    const auto sequence = self.find(save.sequence);
+    StateFile file{self.fingerprint_, sequence->tokens(), sequence->state()};
+    if (file.state.empty() && !file.tokens.empty()) {
+      throw Error(code::kOutOfMemory, "There is no memory for the state of the sequence.");
+    }
+    self.write_(prepared.command->id, save.path, std::move(file));
+    return std::nullopt;
+  }
+
+  std::optional<Answer> operator()(const command::Restore& restore) const {
+    const auto sequence = self.find(restore.sequence);
+    const Tokens& tokens = prepared.state.tokens;
+    if (static_cast<int64_t>(tokens.size()) > self.context_size_) {
+      throw Error(code::kContextFull,
+                  "The file holds " + std::to_string(tokens.size()) + " tokens, more than the " +
+                      std::to_string(self.context_size_) +
+                      " that a sequence can hold. Create the context with a larger `contextSize`.");
+    }
+    sequence->restore(tokens, prepared.state.state);
+    return with_tokens(sequence->tokens());
+  }
+
+  std::optional<Answer> operator()(const command::Dispose& dispose) const {
+    const auto found = self.sequences_.find(dispose.sequence);
+    if (found == self.sequences_.end()) return Answer{};
+    // An evaluation keeps it until it has ended.
+    if (found->second->running) found->second->running->cancelled.store(true);
+    self.sequences_.erase(found);
+    return Answer{};
+  }
+};
+
+void Sequences::execute(PreparedCommand prepared) {
+  const RequestId id = prepared.command->id;
+  try {
+    if (prepared.command->cancelled.load()) {
+      Answer answer;
+      answer.cancelled = true;
+      outbox_.answer(id, std::move(answer));
+    } else {
+      std::optional<Answer> answer = std::visit(Executor{*this, prepared}, prepared.command->what);
+      if (answer) outbox_.answer(id, *std::move(answer));
+    }
+  } catch (const backend::AssertionError&) {
+    throw;  // the cache is in an unknown state
+  } catch (const std::exception&) {
+    outbox_.fail(id, current_failure());
+  }
+  outbox_.flush();
+}
+
+std::shared_ptr<Sequence> Sequences::find(SequenceId id) const {
+  const auto found = sequences_.find(id);
+  if (found == sequences_.end()) throw Error(code::kDisposed, "The sequence is disposed.");
+  if (found->second->running) {
+    throw Error(code::kInternal, "The sequence is busy: lib/context/sequence.ts must wait.");
+  }
+  return found->second;
+}
+
+SequenceId Sequences::add(std::shared_ptr<Sequence> sequence) {
+  sequences_.emplace(next_, std::move(sequence));
+  return next_++;
+}
+
+Slot Sequences::take_slot() {
+  const std::optional<Slot> slot = scheduler_.cache().take_highest();
+  if (slot) return *slot;
+  throw Error(code::kContextFull,
+              "All " + std::to_string(scheduler_.cache().size()) +
+                  " sequences of the context are in use. Dispose one, wait for a generation to "
+                  "end, or create the context with more `sequences`.");
+}
+
+void Sequences::evaluate(const std::shared_ptr<Command>& command,
+                         std::shared_ptr<Sequence> sequence, const Tokens& more,
+                         Evaluation::Complete complete) {
+  const size_t length = sequence->tokens().size() + more.size();
+  if (static_cast<int64_t>(length) > context_size_) {
+    throw Error(code::kContextFull,
+                "The sequence would have " + std::to_string(length) + " tokens, more than the " +
+                    std::to_string(context_size_) +
+                    " that one can hold. Trim it, or create the context with a larger "
+                    "`contextSize`.");
+  }
+  scheduler_.add(std::make_unique<Evaluation>(command, std::move(sequence), more,
+                                              model_.vocabulary().size(), std::move(complete)));
+}
+
+void Sequences::with_logits(const std::shared_ptr<Command>& command,
+                            std::shared_ptr<Sequence> sequence, Evaluation::Complete complete) {
+  if (sequence->tokens().empty()) {
+    throw Error(code::kInvalidArgument,
+                "Expected a sequence with at least one token: evaluate a prompt first.");
+  }
+  if (sequence->logits().empty()) {
+    evaluate(command, std::move(sequence), {}, std::move(complete));
+  } else {
+    outbox_.answer(command->id, complete(*sequence));
+  }
+}
+
+}  // namespace cria

@@ -1,0 +1,28 @@
+// A sequence in a file: its tokens and llama.cpp's state of them, behind a header that tells which
+// model and cache they belong to and whether they are whole.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/model/vocabulary.h"
+
+namespace cria {
+
+struct StateFile {
+  uint64_t fingerprint = 0;
+  Tokens tokens;
+  std::vector<uint8_t> state;
+};
+
+// Changes with every byte of the text.
+uint64_t hash_of(const std::string& text);
+
+// Both block. The file is there whole or, where this throws ERR_STATE_INVALID, as it was before.
+void write_state_file(const std::string& path, const StateFile& file);
+
+// Throws ERR_STATE_INVALID for a file that is damaged, none of ours, or another model's.
+StateFile read_state_file(const std::string& path, uint64_t fingerprint);
+
+}  // namespace cria

@@ -1,0 +1,78 @@
+// What the scheduler evaluates tokens for: a generation, a score, an evaluation of a sequence.
+// Prefill and decode are the same thing here: some tokens are not evaluated yet, and when they are,
+// step() has their logits. The context's thread alone, once it is made.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "core/engine/cache.h"
+#include "core/engine/outbox.h"
+#include "core/engine/request.h"
+#include "core/model/vocabulary.h"
+
+namespace cria {
+
+class Task {
+ public:
+  virtual ~Task() = default;
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
+
+  RequestId id() const { return order_->id; }
+  bool cancelled() const { return order_->cancelled.load(std::memory_order_relaxed); }
+
+  // All of them, evaluated or not; the first `prompt_length` were given.
+  const Tokens& tokens() const { return tokens_; }
+  int32_t length() const { return static_cast<int32_t>(tokens_.size()); }
+  int32_t prompt_length() const { return prompt_length_; }
+
+  // Where they are evaluated, and how many are. The scheduler's to write.
+  Slot slot() const { return slot_; }
+  int32_t evaluated() const { return evaluated_; }
+  // Where its evaluation began.
+  int32_t start() const { return start_; }
+  int32_t pending() const { return length() - evaluated_; }
+  bool prefilling() const { return evaluated_ < prompt_length_ || pending() > 1; }
+  void move_to(Slot slot) { slot_ = slot; }
+  void rewind(int32_t evaluated);
+  void advance(int32_t count) { evaluated_ += count; }
+
+  // Gets a slot in which `evaluated` of its tokens lie, or loses it and may get another one later.
+  virtual void enter(Slot slot, int32_t evaluated);
+  void leave();
+
+  // Whether it brings its slot along, which is then not the scheduler's to give back.
+  virtual bool owns_slot() const { return false; }
+  virtual Reuse reuse() const { return Reuse::kAny; }
+  virtual bool reports_progress() const { return false; }
+
+  // All tokens are evaluated, and these are the logits of the last one. True when it is through and
+  // the outbox has been told. `context_size`: tokens it may have in all.
+  virtual bool step(const float* logits, int32_t context_size, Outbox& outbox) = 0;
+
+  // The last word, instead of step()'s.
+  virtual void cancel(Outbox& outbox) = 0;
+  virtual void fail(Failure failure, Outbox& outbox);
+  // There are no cells for its next token, though it is alone. False: that is an error.
+  virtual bool end_without_room(Outbox&) { return false; }
+
+ protected:
+  Task(std::shared_ptr<const Order> order, Tokens tokens)
+      : order_(std::move(order)),
+        tokens_(std::move(tokens)),
+        prompt_length_(static_cast<int32_t>(tokens_.size())) {}
+
+  void add(llama_token token) { tokens_.push_back(token); }
+
+ private:
+  const std::shared_ptr<const Order> order_;
+  Tokens tokens_;
+  const int32_t prompt_length_;
+  Slot slot_ = kNoSlot;
+  int32_t start_ = 0;
+  int32_t evaluated_ = 0;
+};
+
+}  // namespace cria

@@ -1,0 +1,243 @@
+#include "core/model/backend.h"
+
+#include <ggml-backend.h>
+#include <ggml-cpu.h>
+#include <llama.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "core/model/compute_pool.h"
+#include "core/model/error.h"
+
+namespace cria::backend {
+
+void capture_error(const std::string& message);  // a friend of ErrorCapture
+
+namespace {
+
+thread_local ErrorCapture* current_capture = nullptr;
+thread_local AbortGuard* current_guard = nullptr;
+thread_local Collapse* joined_pool = nullptr;  // of a pool's own thread
+
+// How long a thread that has failed waits for those of its pools, which end at their next barrier.
+constexpr std::chrono::seconds kPatience{1};
+
+struct Listeners {
+  std::mutex mutex;
+  std::map<int, LogListener> by_id;
+  int next_id = 1;
+  std::atomic<int> count{0};  // readable without the lock: most messages have no reader
+};
+
+// Leaked: messages may come while static objects are being destroyed.
+Listeners& listeners() {
+  static Listeners* instance = new Listeners();
+  return *instance;
+}
+
+const char* level_name(ggml_log_level level) {
+  switch (level) {
+    case GGML_LOG_LEVEL_ERROR:
+      return "error";
+    case GGML_LOG_LEVEL_WARN:
+      return "warn";
+    case GGML_LOG_LEVEL_INFO:
+      return "info";
+    default:
+      return "debug";
+  }
+}
+
+// llama.cpp logs whole lines, or a line in parts: the later ones at level CONT, the last one with
+// the newline. Parts are joined here, on each thread apart.
+void on_log(ggml_log_level level, const char* text, void* /*unused*/) {
+  Listeners& all = listeners();
+  if (current_capture == nullptr && all.count.load(std::memory_order_relaxed) == 0) return;
+
+  thread_local std::string line;
+  thread_local ggml_log_level line_level = GGML_LOG_LEVEL_INFO;
+  if (level != GGML_LOG_LEVEL_CONT) {
+    line.clear();
+    line_level = level;
+  }
+  line += text;
+  if (line.empty() || line.back() != '\n') return;
+  while (!line.empty() && line.back() == '\n')
+    line.pop_back();
+  if (line.empty()) return;
+
+  if (line_level == GGML_LOG_LEVEL_ERROR) capture_error(line);
+  std::lock_guard<std::mutex> lock(all.mutex);
+  for (const auto& [id, listener] : all.by_id)
+    listener(level_name(line_level), line);
+}
+
+// The process dies: the only time that cria writes to stderr by itself.
+void say_last_words(const char* what, const char* reason) noexcept {
+  std::fprintf(stderr, "cria: %s: %s\n", what, reason);
+  std::fflush(stderr);
+}
+
+// ggml's abort() follows if it returns.
+void on_ggml_abort(const char* message) {
+  if (joined_pool != nullptr) {
+    joined_pool->fail(code::kInternal, message);
+    throw Collapsed{};
+  }
+  if (current_guard == nullptr) {
+    say_last_words("llama.cpp failed where nothing can go on", message);
+    return;
+  }
+  Collapse* collapse = current_guard->collapse();
+  if (collapse != nullptr) {
+    collapse->fail(code::kInternal, message);
+    collapse->wait_for_all(kPatience);
+  }
+  throw AssertionError(code::kInternal, message);
+}
+
+// Ours, since ggml's starts a debugger.
+[[noreturn]] void on_terminate() {
+  const char* reason = "std::terminate without an exception";
+  try {
+    if (const std::exception_ptr thrown = std::current_exception()) std::rethrow_exception(thrown);
+  } catch (const std::exception& error) {
+    say_last_words("an exception that nobody caught", error.what());
+    std::abort();
+  } catch (...) {
+    reason = "of an unknown kind";
+  }
+  say_last_words("an exception that nobody caught", reason);
+  std::abort();
+}
+
+const char* type_name(enum ggml_backend_dev_type type) {
+  switch (type) {
+    case GGML_BACKEND_DEVICE_TYPE_CPU:
+      return "cpu";
+    case GGML_BACKEND_DEVICE_TYPE_GPU:
+      return "gpu";
+    case GGML_BACKEND_DEVICE_TYPE_IGPU:
+      return "integrated-gpu";
+    default:
+      return "accelerator";
+  }
+}
+
+}  // namespace
+
+void capture_error(const std::string& message) {
+  if (current_capture != nullptr && current_capture->first_.empty()) {
+    current_capture->first_ = message;
+  }
+}
+
+void start() {
+  static std::once_flag started;
+  std::call_once(started, [] {
+    std::set_terminate(on_terminate);
+    ggml_set_abort_callback(on_ggml_abort);
+    install_compute_hooks();
+    llama_log_set(on_log, nullptr);
+    llama_backend_init();
+  });
+}
+
+std::vector<Device> devices() {
+  std::vector<Device> found;
+  for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
+    ggml_backend_dev_props props{};
+    ggml_backend_dev_get_props(ggml_backend_dev_get(i), &props);
+    found.push_back({props.name, props.description, type_name(props.type), props.memory_total,
+                     props.memory_free});
+  }
+  return found;
+}
+
+uint64_t gpu_memory_free() {
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
+    ggml_backend_dev_t device = ggml_backend_dev_get(i);
+    const enum ggml_backend_dev_type type = ggml_backend_dev_type(device);
+    if (type != GGML_BACKEND_DEVICE_TYPE_GPU && type != GGML_BACKEND_DEVICE_TYPE_IGPU) continue;
+    size_t free = 0;
+    size_t total = 0;
+    ggml_backend_dev_memory(device, &free, &total);
+    bytes += free;
+  }
+  return bytes;
+}
+
+std::vector<std::string> cpu_features() {
+  std::vector<std::string> names;
+  ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+  if (cpu == nullptr) return names;
+  ggml_backend_reg_t registry = ggml_backend_dev_backend_reg(cpu);
+  const auto features = reinterpret_cast<ggml_backend_get_features_t>(
+      ggml_backend_reg_get_proc_address(registry, "ggml_backend_get_features"));
+  if (features == nullptr) return names;
+  for (ggml_backend_feature* feature = features(registry); feature->name != nullptr; ++feature) {
+    if (std::string(feature->value) != "0") names.emplace_back(feature->name);
+  }
+  return names;
+}
+
+int add_log_listener(LogListener listener) {
+  Listeners& all = listeners();
+  std::lock_guard<std::mutex> lock(all.mutex);
+  const int id = all.next_id++;
+  all.by_id.emplace(id, std::move(listener));
+  all.count.store(static_cast<int>(all.by_id.size()), std::memory_order_relaxed);
+  return id;
+}
+
+// Waits for a call in progress: after it the listener is never called again.
+void remove_log_listener(int id) {
+  Listeners& all = listeners();
+  std::lock_guard<std::mutex> lock(all.mutex);
+  all.by_id.erase(id);
+  all.count.store(static_cast<int>(all.by_id.size()), std::memory_order_relaxed);
+}
+
+ErrorCapture::ErrorCapture() : outer_(current_capture) { current_capture = this; }
+
+ErrorCapture::~ErrorCapture() { current_capture = outer_; }
+
+std::string ErrorCapture::reason(const std::string& otherwise) const {
+  if (first_.empty()) return otherwise;
+  // "llama_model_load: error loading model: …" → "error loading model: …"
+  const size_t colon = first_.find(": ");
+  const bool function = colon != std::string::npos && first_.find(' ') > colon;
+  return function ? first_.substr(colon + 2) : first_;
+}
+
+AbortGuard::AbortGuard(Collapse* collapse) : collapse_(collapse), outer_(current_guard) {
+  current_guard = this;
+}
+
+AbortGuard::~AbortGuard() { current_guard = outer_; }
+
+PoolThread::PoolThread(Collapse* collapse) { joined_pool = collapse; }
+
+PoolThread::~PoolThread() { joined_pool = nullptr; }
+
+void leave_collapsed_pool() {
+  if (!Collapse::any()) return;
+  if (joined_pool != nullptr) {
+    if (joined_pool->failed()) throw Collapsed{};
+    return;
+  }
+  Collapse* collapse = current_guard == nullptr ? nullptr : current_guard->collapse();
+  if (collapse == nullptr || !collapse->failed()) return;
+  collapse->wait_for_all(kPatience);
+  throw AssertionError(collapse->code(), collapse->reason());
+}
+
+}  // namespace cria::backend

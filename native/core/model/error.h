@@ -1,0 +1,47 @@
+// What can go wrong, as the JS side will see it. No N-API here: binding/errors turns it into a JS
+// error.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace cria {
+
+// The codes of lib/internal/errors.ts that native code gives; the rest are given in TypeScript.
+namespace code {
+inline constexpr const char* kInvalidArgument = "ERR_INVALID_ARGUMENT";
+inline constexpr const char* kDisposed = "ERR_DISPOSED";
+inline constexpr const char* kModelInvalid = "ERR_MODEL_INVALID";
+inline constexpr const char* kOutOfMemory = "ERR_OUT_OF_MEMORY";
+inline constexpr const char* kUnsupported = "ERR_UNSUPPORTED";
+inline constexpr const char* kContextFull = "ERR_CONTEXT_FULL";
+inline constexpr const char* kDecodeFailed = "ERR_DECODE_FAILED";
+inline constexpr const char* kGrammarInvalid = "ERR_GRAMMAR_INVALID";
+inline constexpr const char* kTemplate = "ERR_TEMPLATE";
+inline constexpr const char* kStateInvalid = "ERR_STATE_INVALID";
+inline constexpr const char* kSchemaUnsupported = "ERR_SCHEMA_UNSUPPORTED";
+inline constexpr const char* kInternal = "ERR_INTERNAL";
+}  // namespace code
+
+// `code` is one of the literals above: it is kept by pointer.
+class Error : public std::runtime_error {
+ public:
+  Error(const char* code, const std::string& message) : std::runtime_error(message), code_(code) {}
+
+  const char* code() const noexcept { return code_; }
+
+ private:
+  const char* code_;
+};
+
+// How something ended badly, where it is told and not thrown.
+struct Failure {
+  std::string code;
+  std::string message;
+};
+
+// In a catch block: what is being handled, whatever it is. `otherwise` is the code of an exception
+// that says nothing of its own. Throws std::bad_alloc where there is no memory for the words.
+Failure current_failure(const char* otherwise = code::kInternal);
+
+}  // namespace cria

@@ -1,0 +1,105 @@
+// A loaded model. It may be shared by any number of contexts on any threads, and its weights go
+// with the last shared_ptr to it.
+#pragma once
+
+#include <llama.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/model/metadata_overrides.h"
+#include "core/model/vocabulary.h"
+
+namespace cria {
+
+struct ModelOptions {
+  // Values of gpu_layers besides a number of layers.
+  static constexpr int32_t kFittingLayers = -1;
+  static constexpr int32_t kAllLayers = -2;
+
+  std::string path;
+  int32_t gpu_layers = kFittingLayers;
+  std::vector<std::string> devices;  // empty: all
+  llama_split_mode split_mode = LLAMA_SPLIT_MODE_LAYER;
+  std::vector<float> tensor_split;  // empty: by free memory
+  int32_t main_gpu = 0;
+  bool mmap = true;
+  bool mlock = false;
+  bool check_tensors = false;
+  bool vocab_only = false;
+  std::vector<MetadataOverride> metadata_overrides;
+};
+
+class Model {
+ public:
+  // Blocks: for a thread of its own. `on_progress` is called on that thread with 0…1; once it
+  // returns false the load ends with ERR_DISPOSED. llama.cpp sees nothing of the files that was not
+  // checked before (model/model_check.h).
+  static std::shared_ptr<Model> load(const ModelOptions& options,
+                                     const std::function<bool(float)>& on_progress);
+
+  ~Model();
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  llama_model* handle() const { return model_; }
+  const Vocabulary& vocabulary() const { return vocabulary_; }
+  bool vocab_only() const { return vocab_only_; }
+
+  // A decoder without an encoder in front: what generate() can drive.
+  bool generates() const;
+
+  // A value of the metadata as text, empty where there is none; and all of them, in the file's
+  // order. Overrides included, lists left out.
+  std::string metadata(const std::string& key) const;
+  std::vector<std::pair<std::string, std::string>> metadata() const;
+
+  // Of the weights, by samples of every file: see model/fingerprint.h.
+  const std::string& fingerprint() const { return facts_.fingerprint; }
+
+  // Tells it from other models, and from the same one with other overrides.
+  const std::string& identity() const { return identity_; }
+
+  // A whole number that the file gives for its architecture ("context_length"), 0 where it does
+  // not. There also without weights, where llama.cpp's getters know nothing.
+  int64_t hyperparameter(const std::string& name) const;
+
+  // Rows of the table of learnt positions, 0 where there is none: what a context may hold at most.
+  int32_t position_count() const { return facts_.position_count; }
+
+  // Elements of key or value cache for one token over all layers. An upper bound where layers
+  // differ.
+  uint64_t cache_width() const;
+
+  // To be held while a context on this model is created: that writes to the model.
+  std::mutex& creating() { return creating_; }
+
+ private:
+  // What was read from the files before llama.cpp loaded them.
+  struct Facts {
+    std::vector<std::string> keys;
+    std::string fingerprint;
+    int32_t position_count;
+  };
+  static Facts check(const ModelOptions& options, const std::function<bool()>& goes_on,
+                     std::vector<llama_model_kv_override>& overrides);
+
+  Model(llama_model* model, const ModelOptions& options, Facts facts);
+
+  llama_model* model_;
+  const Facts facts_;
+  std::unordered_map<std::string, std::string> overridden_;
+  const Vocabulary vocabulary_;
+  const bool vocab_only_;
+  const std::string fingerprint_;
+  std::string identity_;
+  std::mutex creating_;
+};
+
+}  // namespace cria

@@ -1,0 +1,377 @@
+#include "core/sampling/grammar_filter.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <exception>
+#include <limits>
+#include <new>
+#include <numeric>
+
+#include "core/model/error.h"
+#include "core/model/utf8.h"
+#include "core/sampling/grammar_source.h"
+#include "core/sampling/token_tree.h"
+
+namespace cria {
+
+namespace {
+
+// A grammar with ever more ways to read the same text takes ever longer for each token, twice as
+// long as for the one before at worst. llama.cpp cannot be interrupted, so that is found
+// afterwards.
+constexpr auto kLongestStep = std::chrono::seconds(5);
+
+class StepTimer {
+ public:
+  void check() const {
+    if (std::chrono::steady_clock::now() - begin_ < kLongestStep) return;
+    throw Error(code::kGrammarInvalid,
+                "The grammar has become too ambiguous to go on with: there are too many ways to "
+                "read the text so far. Give alternatives that begin alike one rule for what they "
+                "share.");
+  }
+
+ private:
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+// llama.cpp copies what it is asked about for each character that it looks at: so many candidates
+// at a time stay in the CPU's caches.
+constexpr size_t kPiece = 4096;
+
+// So many nodes are worth the other way to walk.
+constexpr size_t kManyLeft = 4096;
+
+bool is_allowed(const llama_token_data& candidate) { return std::isfinite(candidate.logit); }
+
+void check_tokens(const Vocabulary& vocabulary, const step::Grammar& grammar) {
+  if (llama_vocab_type(vocabulary.handle()) == LLAMA_VOCAB_TYPE_NONE) {
+    throw Error(code::kUnsupported, "This model has no vocabulary, which a grammar needs.");
+  }
+  // llama.cpp would tell this on stderr.
+  for (const std::string& token : grammar.tokens) {
+    if (vocabulary.tokenize(token, /*special=*/true).size() == 1) continue;
+    throw Error(code::kGrammarInvalid,
+                "The grammar names the token " + token + ", which this model does not have.");
+  }
+  for (const llama_token token : grammar.trigger_tokens)
+    vocabulary.check(token);
+}
+
+}  // namespace
+
+GrammarFilter::GrammarFilter(const Vocabulary& vocabulary, const step::Grammar& grammar)
+    : vocabulary_(vocabulary), grammar_(grammar), awake_(!grammar.lazy) {
+  check_tokens(vocabulary, grammar);
+  sampler_ = make(nullptr);
+  const GrammarSource source(grammar.source, vocabulary);
+  named_.assign(source.named.begin(), source.named.end());
+  excludes_beyond_ascii_ = source.excludes_beyond_ascii;
+  if (!awake_) sleep_ = Sleep{Trigger(grammar.trigger_patterns), {}, {}, {}};
+  if (!grammar.prefix.empty()) accept_prefix();
+}
+
+GrammarFilter::GrammarFilter(const GrammarFilter& other)
+    : vocabulary_(other.vocabulary_),
+      grammar_(other.grammar_),
+      sampler_(llama_sampler_clone(other.sampler_.get())),
+      awake_(other.awake_),
+      sleep_(other.sleep_),
+      remaining_(other.remaining_),
+      named_(other.named_),
+      open_(other.open_),
+      excludes_beyond_ascii_(other.excludes_beyond_ascii_) {}
+
+// With a pattern, lazy: what a match of its group begins with is all that the grammar gets of the
+// token that completes the match.
+GrammarFilter::Handle GrammarFilter::make(const char* pattern) const {
+  const char* source = grammar_.source.c_str();
+  const char* root = grammar_.root.c_str();
+  Handle made(pattern == nullptr
+                  ? llama_sampler_init_grammar(vocabulary_.handle(), source, root)
+                  : llama_sampler_init_grammar_lazy_patterns(vocabulary_.handle(), source, root,
+                                                             &pattern, 1, nullptr, 0));
+  if (!made) throw Error(code::kGrammarInvalid, "llama.cpp does not take this grammar.");
+  return made;
+}
+
+bool GrammarFilter::allows(llama_token token) {
+  llama_token_data candidate{token, 1.0F, 0.0F};
+  llama_token_data_array array{&candidate, 1, -1, false};
+  filter(array);
+  return is_allowed(candidate);
+}
+
+void GrammarFilter::filter(llama_token_data_array& candidates) {
+  if (!awake_) return;
+  const StepTimer timer;
+  llama_sampler_apply(sampler_.get(), &candidates);
+  for (size_t i = 0; i < candidates.size; ++i) {
+    llama_token_data& candidate = candidates.data[i];
+    if (is_allowed(candidate) && !is_text(candidate.id)) {
+      candidate.logit = -std::numeric_limits<float>::infinity();
+    }
+  }
+  timer.check();
+}
+
+// llama.cpp takes bytes for characters that are none: above U+10FFFF, surrogates, overlong forms.
+// Each byte of these would become a character of its own in the output, which no grammar counted.
+bool GrammarFilter::is_text(llama_token token) {
+  const TokenTree& tree = vocabulary_.tree();
+  if (remaining_ <= 0 && tree.begins_text(token)) return true;
+  if (vocabulary_.ends_generation(token) || is_named(token)) return true;
+  if (remaining_ <= 0) return false;
+  if (open_.empty()) return true;  // a token that the grammar named began it
+  bytes_ = open_;
+  vocabulary_.append_piece(token, /*special=*/true, bytes_);
+  bytes_.resize(std::min(bytes_.size(), bytes_.find('\0')));
+  return utf8::begins_text(bytes_);
+}
+
+const Tokens& GrammarFilter::allowed() {
+  allowed_.clear();
+  if (!awake_) {
+    allowed_.resize(static_cast<size_t>(vocabulary_.size()));
+    std::iota(allowed_.begin(), allowed_.end(), 0);
+    return allowed_;
+  }
+  const TokenTree& tree = vocabulary_.tree();
+  ask(tree.ending());
+  ask(named_);
+  // Within a character only what goes on with it may come.
+  if (remaining_ > 0) {
+    ask(tree.continuing());
+  } else {
+    walk();
+  }
+  sort_allowed();
+  return allowed_;
+}
+
+void GrammarFilter::sort_allowed() {
+  if (allowed_.size() < kManyLeft) {
+    std::sort(allowed_.begin(), allowed_.end());
+    allowed_.erase(std::unique(allowed_.begin(), allowed_.end()), allowed_.end());
+    return;
+  }
+  marks_.assign(static_cast<size_t>(vocabulary_.size()), 0);
+  for (const llama_token token : allowed_)
+    marks_[static_cast<size_t>(token)] = 1;
+  allowed_.clear();
+  for (llama_token token = 0; token < vocabulary_.size(); ++token) {
+    if (marks_[static_cast<size_t>(token)] != 0) allowed_.push_back(token);
+  }
+}
+
+void GrammarFilter::ask(const Tokens& tokens) {
+  asked_.clear();
+  for (const llama_token token : tokens)
+    asked_.push_back({token, 1.0F, 0.0F});
+  llama_token_data_array array{asked_.data(), asked_.size(), -1, false};
+  filter(array);
+  for (const llama_token_data& candidate : asked_) {
+    if (is_allowed(candidate)) allowed_.push_back(candidate.id);
+  }
+}
+
+bool GrammarFilter::is_named(llama_token token) const {
+  return std::binary_search(named_.begin(), named_.end(), token);
+}
+
+// Asks about a node by a token of it that the grammar does not name: what it says of a token named
+// it says of no other.
+bool GrammarFilter::put_question(uint32_t place) {
+  const TokenTree& tree = vocabulary_.tree();
+  const TokenTree::Range tokens = tree.nodes()[place].tokens;
+  const llama_token* begin = tree.tokens().data() + tokens.begin;
+  const llama_token* end = tree.tokens().data() + tokens.end;
+  const llama_token* token = std::find_if(begin, end, [&](llama_token t) { return !is_named(t); });
+  if (token == end) return false;
+  asked_.push_back({*token, 1.0F, 0.0F});
+  return true;
+}
+
+void GrammarFilter::answer() {
+  for (size_t begin = 0; begin < asked_.size(); begin += kPiece) {
+    const size_t size = std::min(kPiece, asked_.size() - begin);
+    llama_token_data_array array{asked_.data() + begin, size, -1, false};
+    filter(array);
+  }
+}
+
+void GrammarFilter::keep(uint32_t place) {
+  const TokenTree& tree = vocabulary_.tree();
+  const TokenTree::Range tokens = tree.nodes()[place].tokens;
+  for (uint32_t i = tokens.begin; i < tokens.end; ++i) {
+    const llama_token token = tree.tokens()[i];
+    if (!is_named(token)) allowed_.push_back(token);
+  }
+}
+
+// Level by level, down from what is allowed.
+void GrammarFilter::walk() {
+  const std::vector<TokenTree::Node>& nodes = vocabulary_.tree().nodes();
+  const auto descend = [&](uint32_t place) {
+    const TokenTree::Range children = nodes[place].children;
+    for (uint32_t child = children.begin; child < children.end; ++child)
+      below_.push_back(child);
+  };
+  const TokenTree::Range roots = vocabulary_.tree().roots();
+  below_.resize(roots.end - roots.begin);
+  std::iota(below_.begin(), below_.end(), roots.begin);
+  for (int depth = 0; !below_.empty(); ++depth) {
+    asked_.clear();
+    level_.clear();
+    for (size_t i = 0; i < below_.size(); ++i) {
+      const uint32_t place = below_[i];
+      if (put_question(place)) {
+        level_.push_back(place);
+      } else {
+        descend(place);
+      }
+    }
+    answer();
+    below_.clear();
+    size_t allowed = 0;
+    size_t left = 0;
+    for (size_t i = 0; i < level_.size(); ++i) {
+      const uint32_t place = level_[i];
+      if (is_allowed(asked_[i])) {
+        keep(place);
+        descend(place);
+        ++allowed;
+        left += nodes[place].below;
+      } else if (!nodes[place].whole && excludes_beyond_ascii_) {
+        descend(place);
+        left += nodes[place].below;
+      }
+    }
+    if (depth > 0 && left > kManyLeft && allowed > level_.size() / 2) {
+      walk_from_ends();
+      return;
+    }
+  }
+}
+
+// Where most is allowed: what something allowed goes on from is allowed, and need not be asked
+// about. Finds all that is allowed among the nodes in `below_` and those that go on from them.
+void GrammarFilter::walk_from_ends() {
+  const TokenTree& tree = vocabulary_.tree();
+  const std::vector<TokenTree::Node>& nodes = tree.nodes();
+  constexpr uint8_t kOpen = 1;
+  constexpr uint8_t kReached = 2;  // something allowed is there, or goes on from there
+  constexpr uint8_t kDone = 4;
+  marks_.assign(nodes.size(), 0);
+  for (size_t i = 0; i < below_.size(); ++i) {
+    const TokenTree::Range children = nodes[below_[i]].children;
+    marks_[below_[i]] = kOpen;
+    for (uint32_t child = children.begin; child < children.end; ++child)
+      below_.push_back(child);
+  }
+  // In the order of their ids, in which llama.cpp has their texts in memory.
+  const auto ask_where = [&](const auto& wanted) {
+    asked_.clear();
+    for (llama_token token = 0; token < vocabulary_.size(); ++token) {
+      const uint32_t place = tree.places()[static_cast<size_t>(token)];
+      if (place == TokenTree::kNowhere || !wanted(place) || is_named(token)) continue;
+      asked_.push_back({token, 1.0F, 0.0F});
+    }
+    answer();
+    for (const llama_token_data& candidate : asked_) {
+      if (!is_allowed(candidate)) continue;
+      marks_[tree.places()[static_cast<size_t>(candidate.id)]] |= kReached;
+      allowed_.push_back(candidate.id);
+    }
+  };
+  ask_where([&](uint32_t place) { return marks_[place] == kOpen && nodes[place].below == 0; });
+  for (size_t i = below_.size(); i-- > 0;) {
+    const TokenTree::Node& node = nodes[below_[i]];
+    uint8_t reached = 0;
+    for (uint32_t child = node.children.begin; child < node.children.end; ++child)
+      reached |= marks_[child] & kReached;
+    if (reached == 0) continue;
+    marks_[below_[i]] |= kReached;
+    if (!node.whole && excludes_beyond_ascii_) continue;
+    marks_[below_[i]] |= kDone;
+    keep(below_[i]);
+  }
+  ask_where([&](uint32_t place) {
+    return (marks_[place] & (kOpen | kDone)) == kOpen && nodes[place].below > 0;
+  });
+}
+
+void GrammarFilter::accept(llama_token token) {
+  if (awake_) {
+    take(token);
+  } else {
+    listen(token);
+  }
+}
+
+void GrammarFilter::listen(llama_token token) {
+  const Tokens& triggers = grammar_.trigger_tokens;
+  if (std::find(triggers.begin(), triggers.end(), token) != triggers.end()) {
+    awake_ = true;
+    sleep_.reset();
+    take(token);
+    return;
+  }
+  if (grammar_.trigger_patterns.empty() || vocabulary_.ends_generation(token)) return;
+  const size_t searched = sleep_->text.size();
+  vocabulary_.append_piece(token, /*special=*/true, sleep_->text);
+  sleep_->ends.push_back(sleep_->text.size());
+  sleep_->generated.push_back(token);
+  if (const std::optional<size_t> start = sleep_->trigger.find(sleep_->text, searched))
+    wake(*start);
+}
+
+// The grammar gets the tokens from `start` on, of the first one perhaps only its end.
+void GrammarFilter::wake(size_t start) {
+  const Sleep sleep = std::move(*sleep_);
+  sleep_.reset();
+  awake_ = true;
+  const auto first = static_cast<size_t>(
+      std::upper_bound(sleep.ends.begin(), sleep.ends.end(), start) - sleep.ends.begin());
+  const size_t begin = first == 0 ? 0 : sleep.ends[first - 1];
+  if (first < sleep.generated.size() && begin < start) {
+    const std::string pattern = "^[\\s\\S]{" + std::to_string(start - begin) + "}([\\s\\S]+)$";
+    sampler_ = make(pattern.c_str());
+  }
+  for (size_t i = first; i < sleep.generated.size(); ++i)
+    take(sleep.generated[i]);
+  if (first < sleep.generated.size()) {
+    const std::string text = sleep.text.substr(start);
+    remaining_ = remaining_bytes(text, 0);
+    open_ = text.substr(text.size() - utf8::unfinished_tail(text));
+  }
+}
+
+void GrammarFilter::take(llama_token token) {
+  const StepTimer timer;
+  const auto refuse = [&] {
+    throw Error(code::kGrammarInvalid, "The grammar does not allow the token " +
+                                           std::to_string(token) + ", \"" +
+                                           vocabulary_.detokenize({token}, true) + "\", here.");
+  };
+  if (vocabulary_.ends_generation(token)) {
+    if (!allows(token)) refuse();  // llama.cpp would end the process
+    return;
+  }
+  try {
+    llama_sampler_accept(sampler_.get(), token);
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception&) {
+    refuse();
+  }
+  std::string piece;
+  vocabulary_.append_piece(token, /*special=*/true, piece);
+  remaining_ = remaining_bytes(piece, remaining_);
+  open_ += piece;
+  open_.erase(0, open_.size() - utf8::unfinished_tail(open_));
+  timer.check();
+}
+
+}  // namespace cria

@@ -1,0 +1,85 @@
+// From logits to a token: the steps of lib/sampling/sampler.ts, each llama.cpp's own, applied to as
+// few candidates as give the very token that all of them would.
+#pragma once
+
+#include <llama.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/model/vocabulary.h"
+#include "core/sampling/grammar_filter.h"
+#include "core/sampling/llama_step.h"
+#include "core/sampling/logit_scan.h"
+#include "core/sampling/recent_tokens.h"
+#include "core/sampling/sampler_front.h"
+#include "core/sampling/sampler_step.h"
+
+namespace cria {
+
+// The state of one generation; one thread at a time.
+class Sampler {
+ public:
+  // Steps that select no token are followed by a greedy one. Throws ERR_GRAMMAR_INVALID where
+  // llama.cpp does not take a grammar, ERR_INVALID_ARGUMENT and ERR_UNSUPPORTED for steps that it
+  // would abort or hang on.
+  Sampler(const Vocabulary& vocabulary, const std::vector<SamplerStep>& steps, uint32_t seed);
+
+  // Goes on from the same state, on its own.
+  Sampler(const Sampler& other);
+  Sampler& operator=(const Sampler&) = delete;
+
+  // What stands before the generation, for the steps that look back.
+  void accept_prompt(const Tokens& prompt);
+
+  // A token that others chose, for the steps that look back; never for the grammar.
+  void accept(llama_token token);
+
+  // Chooses a token and remembers it. `logits` has one for each token of the vocabulary. Throws
+  // ERR_DECODE_FAILED where there is nothing to choose from.
+  llama_token sample(const float* logits);
+
+ private:
+  struct Link {
+    enum class Kind { kPlain, kLooksBack, kAdaptive, kGrammar };
+    Kind kind;
+    LlamaSampler step;  // none for the grammar
+  };
+  // What an adaptive-p step has drawn from: llama.cpp's clone of it begins to draw anew.
+  struct Draws {
+    uint64_t of_one = 0;
+    uint64_t of_many = 0;
+  };
+
+  void add(const SamplerStep& step, uint32_t seed);
+  llama_token choose(const float* logits);
+  bool shortlist(const float* logits);
+  bool list(const float* logits, int32_t count);
+  void list_allowed(const float* logits);
+  void apply_front();
+  bool holds_all_kept(float border) const;
+  bool keep();
+  bool keep_top_k();
+  bool keep_min_p();
+  llama_token run(llama_token_data_array array, size_t from);
+  void filter(llama_token_data_array& array);
+
+  const Vocabulary& vocabulary_;
+  const SamplerFront front_;
+  std::vector<Link> links_;
+  std::optional<GrammarFilter> grammar_;
+  size_t looks_back_ = 0;  // on how many tokens at most
+  bool infills_ = false;
+  RecentTokens recent_;
+  Draws draws_;
+
+  // Reused.
+  LogitScan scan_;
+  Tokens changed_;
+  std::vector<llama_token_data> candidates_;
+  std::vector<char> allowed_;
+};
+
+}  // namespace cria

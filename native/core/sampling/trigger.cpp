@@ -1,0 +1,173 @@
+#include "core/sampling/trigger.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <iterator>
+
+#include "core/model/deep_stack.h"
+#include "core/model/error.h"
+
+namespace cria {
+
+namespace {
+
+// Characters looked at in one search: about a second's worth. A linear search of the whole window
+// takes some ten thousand, one that begins anew at each of its characters needs more than this.
+constexpr int64_t kMaxSteps = 20'000'000;
+
+// What a search on the stack at hand may cover; the smallest is that of a thread on macOS, 512 KiB.
+constexpr size_t kOnAnyStack = 512 / kStackFactor;
+constexpr size_t kStackMargin = size_t{1} << 20;
+
+size_t stack_for(size_t length) { return length <= kOnAnyStack ? 262144 : length * 2048; }
+size_t limit_for(size_t length) { return stack_for(length) * kStackFactor; }
+
+struct TooLong {};
+
+// What a search has left: looks at characters, and addresses down to which its stack may grow.
+struct Budget {
+  int64_t steps;
+  uintptr_t lowest;
+};
+
+uintptr_t here() {
+#ifdef _MSC_VER
+  const volatile char local = 0;
+  return reinterpret_cast<uintptr_t>(&local);
+#else
+  return reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+#endif
+}
+
+// std::regex cannot be interrupted, but for an exception from its iterators.
+class Counted {
+ public:
+  using iterator_category = std::bidirectional_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
+
+  Counted() = default;
+  Counted(const char* at, Budget* budget) : at_(at), budget_(budget) {}
+
+  reference operator*() const {
+    if (--budget_->steps < 0 || here() < budget_->lowest) throw TooLong{};
+    return *at_;
+  }
+  Counted& operator++() {
+    ++at_;
+    return *this;
+  }
+  Counted operator++(int) { return {at_++, budget_}; }
+  Counted& operator--() {
+    --at_;
+    return *this;
+  }
+  Counted operator--(int) { return {at_--, budget_}; }
+  bool operator==(const Counted& other) const { return at_ == other.at_; }
+  bool operator!=(const Counted& other) const { return at_ != other.at_; }
+  const char* at() const { return at_; }
+
+ private:
+  const char* at_ = nullptr;
+  Budget* budget_ = nullptr;
+};
+
+}  // namespace
+
+Trigger::Trigger(const std::vector<std::string>& patterns) {
+  for (const std::string& source : patterns) {
+    try {
+      const bool whole = !source.empty() && source.front() == '^' && source.back() == '$';
+      const bool anchored =
+          !source.empty() && source.front() == '^' && source.find('|') == std::string::npos;
+      patterns_.push_back({source, std::regex(source), literal_of(source), whole, anchored});
+    } catch (const std::regex_error& error) {
+      throw Error(code::kInvalidArgument, "Expected a regular expression as the trigger of a " +
+                                              ("grammar, got " + source) + ": " + error.what());
+    }
+  }
+}
+
+std::optional<Trigger::Literal> Trigger::literal_of(const std::string& pattern) {
+  Literal literal;
+  std::optional<size_t> begin;
+  std::optional<size_t> end;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    if (c == '(' && !begin && pattern.compare(i + 1, 1, "?") != 0) {
+      begin = literal.text.size();
+    } else if (c == ')' && begin && !end) {
+      end = literal.text.size();
+    } else if (c == '\\') {
+      ++i;
+      const bool plain = i < pattern.size() && std::ispunct(static_cast<unsigned char>(pattern[i]));
+      if (!plain) return std::nullopt;
+      literal.text += pattern[i];
+    } else if (std::strchr("^$.*+?()[]{}|", c) != nullptr) {
+      return std::nullopt;
+    } else {
+      literal.text += c;
+    }
+  }
+  if (literal.text.empty()) return std::nullopt;
+  if (begin && *end > *begin) literal.group = *begin;
+  return literal;
+}
+
+std::optional<size_t> Trigger::search(const Pattern& pattern, const std::string& text,
+                                      size_t from) {
+  Budget budget{kMaxSteps, here() - limit_for(text.size() - from)};
+  const Counted begin(text.data() + from, &budget);
+  const Counted end(text.data() + text.size(), &budget);
+  auto flags = std::regex_constants::match_default;
+  if (from > 0) flags |= std::regex_constants::match_prev_avail;
+  if (pattern.anchored) flags |= std::regex_constants::match_continuous;
+  std::match_results<Counted> match;
+  const bool found = (pattern.whole && std::regex_match(begin, end, match, pattern.regex, flags)) ||
+                     std::regex_search(begin, end, match, pattern.regex, flags);
+  if (!found) return std::nullopt;
+  for (size_t group = 1; group < match.size(); ++group) {
+    if (match.length(group) > 0) return match[group].first.at() - text.data();
+  }
+  return match[0].first.at() - text.data();
+}
+
+std::optional<size_t> Trigger::find(const std::string& text, size_t searched) const {
+  const size_t length = std::min(text.size(), kWindow);
+  std::optional<size_t> found;
+  for (const Pattern& pattern : patterns_) {
+    if (pattern.literal) {
+      const size_t reach = pattern.literal->text.size();
+      const size_t at = text.find(pattern.literal->text, searched - std::min(searched, reach));
+      if (at != std::string::npos) return at + pattern.literal->group;
+      continue;
+    }
+    if (pattern.anchored && length < text.size()) continue;
+    const auto look = [&] { found = search(pattern, text, text.size() - length); };
+    try {
+      if (length <= kOnAnyStack) {
+        look();
+      } else {
+        with_stack(kStackMargin + stack_for(length), look);
+      }
+    } catch (const TooLong&) {
+      throw Error(
+          code::kDecodeFailed,
+          "The trigger " + pattern.source +
+              " of a lazy grammar takes too long: anchor it, and leave out what need not be "
+              "told apart, such as .* at its ends.");
+    } catch (const std::regex_error& error) {
+      throw Error(code::kDecodeFailed,
+                  "The trigger " + pattern.source + " of a lazy grammar failed: " + error.what());
+    }
+    if (found) return found;
+  }
+  return std::nullopt;
+}
+
+}  // namespace cria

@@ -1,0 +1,175 @@
+import { existsSync } from "node:fs";
+import { copyFile, cp, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { engineInfo } from "../../lib/index.js";
+import { loadEngine, missingCpuFeatures, packageRoot } from "../../lib/internal/engine-loader.js";
+import { type ChildOptions, runNode } from "../support/child.js";
+import { DIST, ROOT } from "../support/paths.js";
+
+const target = `${process.platform}-${process.arch}`;
+const plain = process.arch === "arm64" ? "napi.armv8.node" : "napi.node";
+const binary = engineInfo().path;
+
+let directory: string;
+/** An installed copy of the package without an engine. */
+let installed: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "cria-engine-"));
+  installed = await install(join(directory, "node_modules", "cria"));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+async function install(to: string): Promise<string> {
+  await mkdir(to, { recursive: true });
+  await cp(DIST, join(to, "dist"), { recursive: true });
+  await copyFile(join(ROOT, "package.json"), join(to, "package.json"));
+  for (const name of ["node-gyp-build", "@eslint-community/regexpp"]) {
+    await mkdir(join(to, "node_modules", name, ".."), { recursive: true });
+    await symlink(join(ROOT, "node_modules", name), join(to, "node_modules", name), "dir");
+  }
+  return to;
+}
+
+async function place(...parts: string[]): Promise<string> {
+  const path = join(installed, ...parts);
+  await mkdir(join(path, ".."), { recursive: true });
+  await copyFile(binary, path);
+  return path;
+}
+
+/** What a fresh process makes of the installed copy, in the given module format. */
+async function load(format: "esm" | "cjs" = "esm", options: ChildOptions = {}) {
+  const print = "console.log(JSON.stringify(cria.engineInfo()))";
+  const report =
+    "(error) => console.log(JSON.stringify({ code: error.code, message: error.message }))";
+  const script =
+    format === "esm"
+      ? `import * as cria from "cria"; try { ${print} } catch (error) { (${report})(error) }`
+      : `const cria = require("cria"); try { ${print} } catch (error) { (${report})(error) }`;
+  const path = join(directory, format === "esm" ? "main.mjs" : "main.cjs");
+  await writeFile(path, script);
+  const { stdout, ...end } = await runNode([path], options);
+  expect(end).toEqual({ code: 0, signal: null, stderr: "" });
+  return JSON.parse(stdout) as { path?: string; flavour?: string; code?: string; message: string };
+}
+
+describe("a __filename of the app's", () => {
+  const print = "(cria) => console.log(cria.engineInfo().path)";
+
+  // `node -e` sets one itself.
+  test.each([
+    ["node -e", `import("cria").then(${print})`],
+    ["an app", `globalThis.__filename = "/x/y.js"; import("cria").then(${print})`],
+    ["CommonJS", `globalThis.__filename = "/x/y.js"; (${print})(require("cria"))`],
+  ])("does not lead the engine's search astray: %s", async (_, script) => {
+    const built = await place("build", "Release", "cria.node");
+    const { stdout, ...end } = await runNode(["-e", script], { cwd: directory });
+    expect(end).toEqual({ code: 0, signal: null, stderr: "" });
+    expect(stdout).toBe(`${built}\n`);
+  });
+
+  test("nor does a bundle's place: the package beside it has the engine", async () => {
+    await place("build", "Release", "cria.node");
+    const file = join(directory, "app", "out", "bundle.js");
+    expect(packageRoot(file)).toBe(await realpath(installed));
+    expect(packageRoot(join(installed, "dist", "index.js"))).toBe(installed);
+  });
+});
+
+describe.each(["esm", "cjs"] as const)("from %s", (format) => {
+  test("a local build comes first, then the prebuild", async () => {
+    const prebuild = await place("prebuilds", target, `node.${plain}`);
+    expect(await load(format)).toMatchObject({ path: prebuild, flavour: "cpu" });
+    const local = await place("build", "Release", "cria.node");
+    expect(await load(format)).toMatchObject({ path: local });
+  });
+
+  test("importing never fails; the first use says which commands help", async () => {
+    const { code, message } = await load(format);
+    expect(code).toBe("ERR_ENGINE_NOT_FOUND");
+    expect(message).toContain(target);
+    expect(message).toContain("npm rebuild cria");
+    expect(message).toContain("npm install-scripts approve cria && npm rebuild cria");
+  });
+});
+
+test("a flavour that cannot be loaded gives way to the next", async () => {
+  const cpu = await place("prebuilds", target, `node.${plain}`);
+  await writeFile(join(installed, "prebuilds", target, `cuda.${plain}`), "needs a driver");
+  await writeFile(join(installed, "prebuilds", target, `vulkan.${plain}`), "needs a driver");
+  expect(await load()).toMatchObject({ path: cpu, flavour: "cpu" });
+});
+
+test("flavours are tried in their order", async () => {
+  await place("prebuilds", target, `node.${plain}`);
+  const vulkan = await place("prebuilds", target, `vulkan.${plain}`);
+  expect(await load()).toMatchObject({ path: vulkan });
+  const metal = await place("prebuilds", target, `metal.${plain}`);
+  expect(await load()).toMatchObject({ path: metal });
+});
+
+test("CRIA_FLAVOUR takes one flavour only", async () => {
+  const cpu = await place("prebuilds", target, `node.${plain}`);
+  await place("prebuilds", target, `metal.${plain}`);
+  expect(await load("esm", { env: { CRIA_FLAVOUR: "cpu" } })).toMatchObject({ path: cpu });
+  const cuda = await load("esm", { env: { CRIA_FLAVOUR: "cuda" } });
+  expect(cuda.code).toBe("ERR_ENGINE_NOT_FOUND");
+  const wrong = await load("esm", { env: { CRIA_FLAVOUR: "gpu" } });
+  expect(wrong).toMatchObject({ code: "ERR_INVALID_ARGUMENT" });
+  expect(wrong.message).toContain("CRIA_FLAVOUR");
+  await place("build", "Release", "cria.node");
+  const local = await load("esm", { env: { CRIA_FLAVOUR: "cuda" } });
+  expect(local.message).toMatch(/is of the flavour cpu, CRIA_FLAVOUR asks for cuda/);
+});
+
+test("CRIA_BINARY names the file", async () => {
+  const path = join(directory, "other.node");
+  await copyFile(binary, path);
+  await place("build", "Release", "cria.node");
+  expect(await load("cjs", { env: { CRIA_BINARY: path } })).toMatchObject({ path });
+  const missing = await load("cjs", { env: { CRIA_BINARY: `${path}.missing` } });
+  expect(missing.code).toBe("ERR_ENGINE_NOT_FOUND");
+  expect(missing.message).toContain("CRIA_BINARY is set");
+});
+
+test("a broken build is named with the loader's own words", async () => {
+  const path = await place("build", "Release", "cria.node");
+  await writeFile(path, "this is no library");
+  const { code, message } = await load();
+  expect(code).toBe("ERR_ENGINE_NOT_FOUND");
+  expect(message).toContain(path);
+  expect(message).toMatch(/invalid|header|too short/i);
+});
+
+test("out of an asar archive, the engine beside it is loaded", async () => {
+  const inside = join(directory, "app.asar", "node_modules", "cria");
+  const outside = join(directory, "app.asar.unpacked", "node_modules", "cria");
+  await install(inside);
+  const release = join("build", "Release");
+  for (const root of [inside, outside]) {
+    await mkdir(join(root, release), { recursive: true });
+    await copyFile(binary, join(root, release, "cria.node"));
+  }
+  expect(loadEngine(inside, {}).path).toBe(join(outside, release, "cria.node"));
+  await rm(outside, { recursive: true });
+  expect(loadEngine(inside, {}).path).toBe(join(inside, release, "cria.node"));
+});
+
+test("a failure is not remembered", async () => {
+  expect(() => loadEngine(installed, {})).toThrow(
+    expect.objectContaining({ code: "ERR_ENGINE_NOT_FOUND" }),
+  );
+  await place("build", "Release", "cria.node");
+  expect(existsSync(loadEngine(installed, {}).path)).toBe(true);
+});
+
+test("a CPU that is too old for the prebuild is told from its flags", () => {
+  const cpuinfo = (flags: string) =>
+    `processor\t: 0\nmodel name\t: x\nflags\t\t: fpu ${flags} sse2\nbugs\t:\n`;
+  expect(missingCpuFeatures(cpuinfo("avx avx2 bmi2 f16c fma"))).toEqual([]);
+  expect(missingCpuFeatures(cpuinfo("avx f16c"))).toEqual(["avx2", "fma", "bmi2"]);
+  expect(missingCpuFeatures(cpuinfo("avx512_fma avx2x"))).toEqual(["avx2", "fma", "f16c", "bmi2"]);
+  expect(missingCpuFeatures("Features\t: neon\n")).toEqual([]);
+});
