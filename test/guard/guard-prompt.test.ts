@@ -12,7 +12,7 @@ import {
   renderGuardPrompt,
 } from "../../lib/index.js";
 import { strip } from "../../lib/messages/white-space.js";
-import { MODEL } from "../support/paths.js";
+import { FIXTURES, MODEL } from "../support/paths.js";
 import { controlTokens, promptIds } from "../support/prompt-ids.js";
 import { Random } from "../support/random.js";
 import { vocabularyFile } from "../support/vocabularies.js";
@@ -26,9 +26,10 @@ interface Golden {
   output: string;
 }
 
-const goldens = JSON.parse(
-  readFileSync(join(__dirname, "..", "fixtures", "chat-templates.json"), "utf8"),
-) as Record<GuardVariant, Golden[]>;
+const goldens = JSON.parse(readFileSync(join(FIXTURES, "chat-templates.json"), "utf8")) as Record<
+  GuardVariant,
+  Golden[]
+>;
 const VARIANTS = ["llama-guard-3-8b", "llama-guard-3-1b"] as const;
 const code = (code: string) => expect.objectContaining({ code });
 const user = (content: string): ChatMessageInput => ({ role: "user", content });

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseGuardVerdict } from "../../lib/index.js";
+import { FIXTURES } from "../support/paths.js";
 import { processorTime } from "../support/processor-time.js";
 
 type Reply = { reply: string } & (
@@ -9,9 +10,7 @@ type Reply = { reply: string } & (
   | { unreadable: true }
 );
 
-const REPLIES = JSON.parse(
-  readFileSync(join(__dirname, "..", "fixtures", "guard-replies.json"), "utf8"),
-) as Reply[];
+const REPLIES = JSON.parse(readFileSync(join(FIXTURES, "guard-replies.json"), "utf8")) as Reply[];
 const code = (code: string) => expect.objectContaining({ code });
 const codes = (categories: readonly { code: string }[]) => categories.map(({ code }) => code);
 

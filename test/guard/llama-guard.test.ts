@@ -10,7 +10,7 @@ import {
   renderGuardPrompt,
 } from "../../lib/index.js";
 import { idsOf } from "../support/demo.js";
-import { MODEL } from "../support/paths.js";
+import { FIXTURES, MODEL } from "../support/paths.js";
 import { logSoftmax } from "../support/reference.js";
 
 const code = (code: string) => expect.objectContaining({ code });
@@ -33,9 +33,11 @@ const codes = ({ categories }: { categories: readonly { code: string }[] }) =>
 
 describe("the demo model's verdicts", () => {
   test("are those of its card", async () => {
-    const fixtures = JSON.parse(
-      readFileSync(join(__dirname, "..", "fixtures", "demo-prompts.json"), "utf8"),
-    ) as { name: string; prompt: ({ text?: string } | object)[]; expected: string }[];
+    const fixtures = JSON.parse(readFileSync(join(FIXTURES, "demo-prompts.json"), "utf8")) as {
+      name: string;
+      prompt: ({ text?: string } | object)[];
+      expected: string;
+    }[];
     const cases = fixtures.filter(({ name }) => name.startsWith("guard:"));
     expect(cases).toHaveLength(4);
     for (const { prompt, expected } of cases) {

@@ -12,3 +12,4 @@ export function program(name: string): string {
   const folder = process.env.CRIA_TEST_PROGRAMS || join(ROOT, ".build", "local", "bin");
   return join(folder, `cria-${name}${suffix}`);
 }
+export const FIXTURES = join(ROOT, "test", "fixtures");

@@ -7,6 +7,7 @@ import type {
   ToolDefinition,
   ToolParserEvent,
 } from "../../lib/messages/tool-types.js";
+import { FIXTURES } from "../support/paths.js";
 
 export interface SampleCall {
   readonly format: ParsedToolCall["format"];
@@ -38,9 +39,7 @@ interface Fixture {
   readonly samples: readonly Sample[];
 }
 
-const fixture = JSON.parse(
-  readFileSync(join(__dirname, "..", "fixtures", "tool-calls.json"), "utf8"),
-) as Fixture;
+const fixture = JSON.parse(readFileSync(join(FIXTURES, "tool-calls.json"), "utf8")) as Fixture;
 
 export const { samples, toolSets } = fixture;
 

@@ -7,10 +7,12 @@ import {
   renderChat,
   type ToolDefinition,
 } from "../../../lib/index.js";
+import { FIXTURES } from "../../support/paths.js";
 
-const goldens = JSON.parse(
-  readFileSync(join(__dirname, "..", "fixtures", "chat-templates.json"), "utf8"),
-) as Record<string, Golden[]>;
+const goldens = JSON.parse(readFileSync(join(FIXTURES, "chat-templates.json"), "utf8")) as Record<
+  string,
+  Golden[]
+>;
 
 interface Golden {
   input: {

@@ -7,6 +7,7 @@ import {
   renderChat,
   type ToolDefinition,
 } from "../../../lib/index.js";
+import { FIXTURES } from "../../support/paths.js";
 import { processorTime } from "../../support/processor-time.js";
 
 const date = "26 Jul 2024";
@@ -61,7 +62,7 @@ describe("the segments", () => {
   });
 
   test("of the prompts that the demo model was measured with are the same", () => {
-    const file = join(__dirname, "..", "fixtures", "demo-prompts.json");
+    const file = join(FIXTURES, "demo-prompts.json");
     const pinned = JSON.parse(readFileSync(file, "utf8")) as { name: string; prompt: object[] }[];
     const prompt = (name: string) => pinned.find((one) => one.name === name)?.prompt;
     const city = { type: "string", description: "The name of the city" };

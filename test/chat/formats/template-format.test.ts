@@ -9,6 +9,7 @@ import {
 } from "../../../lib/index.js";
 import { insideOf } from "../../../lib/model/loaded-model.js";
 import { REPORTS, tool } from "../../support/conversations.js";
+import { FIXTURES } from "../../support/paths.js";
 import {
   everywhere,
   render,
@@ -85,9 +86,10 @@ interface Golden {
 }
 
 /** What jinja2 makes of the templates, where results are texts: objects go down as JSON text. */
-const goldens = JSON.parse(
-  readFileSync(join(__dirname, "..", "fixtures", "chat-templates.json"), "utf8"),
-) as Record<string, Golden[]>;
+const goldens = JSON.parse(readFileSync(join(FIXTURES, "chat-templates.json"), "utf8")) as Record<
+  string,
+  Golden[]
+>;
 
 test.each([
   ["llama3.1", "meta-llama-Llama-3.1-8B-Instruct"],
