@@ -94,4 +94,20 @@ export function circumstances(rows) {
   ].join("\n");
 }
 
+/** The README's: what it is beside, both figures, their ratio. */
+export function asBrief(rows) {
+  const line = (cells) => `| ${cells.join(" | ")} |`;
+  const lines = rows.map((row) => {
+    const [title, beside, unit, it, own, compared] = cells(row);
+    return line([`${title}, ${unit}`, beside, it, own, compared]);
+  });
+  return [
+    line(["", "beside", "it", "cria", "ratio or difference (range)"]),
+    "|---|---|--:|--:|--:|",
+    ...lines,
+    "",
+    circumstances(rows),
+  ].join("\n");
+}
+
 export const asText = (rows) => `${asTable(rows)}\n\n${circumstances(rows)}`;
