@@ -24,14 +24,7 @@ export async function drawPicture(rows) {
 }
 
 /** The README's rows: one of each kind of work, and of each neighbour. */
-const BRIEF = [
-  "decode-1b",
-  "prefill-1b",
-  "batch-8",
-  "shared-prefix",
-  "binding",
-  "nlc-batch-8",
-];
+const BRIEF = ["decode-1b", "prefill-1b", "batch-8", "shared-prefix", "binding", "nlc-batch-8"];
 
 /** Everything goes into docs/performance.md, some rows into the README. */
 export async function writeDocs(rows) {
