@@ -81,7 +81,7 @@ export function circumstances(rows) {
   const settings = distinct(
     rows.map(
       ({ settings }) =>
-        `${settings.threads} threads, ${settings.cacheType} cache, ` +
+        `${settings.threads} threads, ${settings.kvCacheType} cache, ` +
         `flash attention ${settings.flashAttention ? "on" : "off"}`,
     ),
   );

@@ -1,10 +1,13 @@
 import { abortSignal, readOptions } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
 import type { NativeCommand } from "../internal/native.js";
+import { optionsOf } from "../internal/option-names.js";
 import { nativePrompt, type PromptVocabulary } from "../model/prompt.js";
 import { copyTokens } from "../model/tokens.js";
 import { nativeReuse } from "./generate-options.js";
 import type { CachePrompt } from "./generation.js";
+
+const SCORE_OPTIONS = optionsOf("`context.score`", ["signal", "cachePrompt"]);
 
 /** What `Context.score` takes besides the prompt and the candidates. */
 export interface ScoreOptions {
@@ -27,7 +30,7 @@ export function scoreCommand(
   if (candidates.length === 0 || candidates.length > vocabularySize) {
     throw expected(`1 to ${vocabularySize} token ids`, "candidates", given);
   }
-  const { signal, cachePrompt = true } = readOptions(options, "options", ["signal", "cachePrompt"]);
+  const { signal, cachePrompt = true } = readOptions(options, "options", SCORE_OPTIONS);
   if (signal !== undefined) abortSignal(signal, "options.signal");
   const reuse = nativeReuse(cachePrompt, "options.cachePrompt");
   return { signal, command: { type: "score", segments, addBos, candidates, reuse } };

@@ -1,6 +1,7 @@
 import type { Context } from "../context/context.js";
 import { abortSignal, boolean, readOptions } from "../internal/checks.js";
 import { disposedError, expected } from "../internal/errors.js";
+import { optionsOf } from "../internal/option-names.js";
 import { inTurns } from "../internal/steps.js";
 import { type Outcome, opener, Windowed, windowWidth } from "../internal/windowed.js";
 import type { ChatMessageInput } from "../messages/messages.js";
@@ -10,6 +11,8 @@ import { readGuardOptions } from "./guard-policy.js";
 import type { GuardCategory, GuardOptions, GuardVerdict } from "./guard-types.js";
 import { Judge, type JudgeOptions } from "./judge.js";
 import { guardVariant } from "./recognise-guard.js";
+
+const MODERATE_OPTIONS = optionsOf("`guard.moderate`", ["signal", "categories"]);
 
 export interface ModerateOptions {
   /** Rejects with its reason at once; the engine is free soon after. */
@@ -175,7 +178,7 @@ function cancellable<V>(run: (signal: AbortSignal) => Promise<V>) {
 }
 
 function readModerateOptions(options: ModerateOptions | undefined): JudgeOptions {
-  const { signal, categories } = readOptions(options, "options", ["signal", "categories"]);
+  const { signal, categories } = readOptions(options, "options", MODERATE_OPTIONS);
   if (signal !== undefined) abortSignal(signal, "options.signal");
   if (categories !== undefined) boolean(categories, "options.categories");
   return { signal, categories };

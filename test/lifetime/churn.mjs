@@ -103,7 +103,7 @@ while (done < total) {
     sequences: 1 + random(6),
     contextSize: 256,
     threads: 2,
-    cacheLayout: random(2) === 0 ? "separate" : "shared",
+    kvCache: random(2) === 0 ? "per-sequence" : "unified",
   });
   const until = done + 20 + random(100);
   const lane = async () => {

@@ -1,5 +1,6 @@
-import { isPlainObject, nearest } from "../../internal/checks.js";
+import { isPlainObject } from "../../internal/checks.js";
 import { CriaError, expected, invalid, messageOf } from "../../internal/errors.js";
+import { nearest } from "../../internal/option-names.js";
 import { unsupported } from "../failures.js";
 
 /** What is done with a field of a request: read by whoever asks, ignored, or refused with a reason. */

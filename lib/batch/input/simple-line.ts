@@ -1,10 +1,11 @@
 import type { ToolDefinitionInput } from "../../chat/tool-definitions.js";
+import { stopStrings } from "../../generation/generate-options.js";
 import { integer, list, MAX_INT32, string } from "../../internal/checks.js";
 import { invalid } from "../../internal/errors.js";
 import type { ToolChoice } from "../../messages/tool-types.js";
 import { Grammar } from "../../sampling/grammar.js";
 import type { SamplerOptions } from "../../sampling/sampler.js";
-import { KNOWN as SAMPLER_OPTIONS } from "../../sampling/sampler-options.js";
+import { SAMPLER_OPTIONS } from "../../sampling/sampler-options.js";
 import { anything, Fields, type KnownFields, object } from "./fields.js";
 import { messageList } from "./messages-shape.js";
 import type { ChatPlan, CompletionPlan, GenerationPlan } from "./plans.js";
@@ -36,7 +37,7 @@ export function readSimple(line: Record<string, unknown>): ChatPlan | Completion
     model: undefined,
     sampling: samplingOf(fields),
     maxTokens: fields.get("maxTokens", (value, name) => integer(value, name, 0, MAX_INT32)),
-    stop: fields.get("stop", (value, name) => list(value, name, "an array of strings", string)),
+    stop: fields.get("stop", stopStrings),
     logprobs: fields.get("logprobs", (value, name) => integer(value, name, 0, MAX_LOGPROBS)),
     choices: 1,
     schema: fields.get("schema", object),

@@ -46,8 +46,8 @@ export function modelSettings(
 
 /** Other kernels round differently. */
 export function engineSettings(): Record<string, unknown> {
-  const { flavour, llamaCpp } = engineInfo();
-  return { engine: `llama.cpp ${llamaCpp}, ${flavour}` };
+  const { backend, llamaCpp } = engineInfo();
+  return { engine: `llama.cpp ${llamaCpp}, ${backend}` };
 }
 
 /** As far as results depend on them, with the defaults filled in. */

@@ -8,6 +8,7 @@ import {
 } from "../../internal/checks.js";
 import { expected, invalid } from "../../internal/errors.js";
 import { isObject } from "../../internal/json-text.js";
+import { optionsOf } from "../../internal/option-names.js";
 import type {
   FinishToolParserOptions,
   ParsedToolCall,
@@ -20,7 +21,13 @@ import { type FoundCall, ToolSet } from "./callable-tools.js";
 import type { Piece } from "./ledger.js";
 import { Splitter } from "./splitter.js";
 
-const OPTIONS = ["tools", "builtinTools", "coerce", "createId"] as const;
+const PARSER_OPTIONS = optionsOf("`parseToolCalls` and `ToolCallParser`", [
+  "tools",
+  "builtinTools",
+  "coerce",
+  "createId",
+]);
+const FINISH_OPTIONS = optionsOf("`parser.finish`", ["cutOff"]);
 
 /**
  * Content and tool calls in the output of a model of the Llama 3 family. Never throws on any text,
@@ -83,7 +90,7 @@ export class ToolCallParser {
   #finished = false;
 
   constructor(options?: ParseToolCallsOptions) {
-    const given = readOptions(options, "options", OPTIONS);
+    const given = readOptions(options, "options", PARSER_OPTIONS);
     this.#tools = new ToolSet({
       tools: given.tools === undefined ? [] : list(given.tools, "tools", "an array", readTool),
       builtinTools:
@@ -108,7 +115,7 @@ export class ToolCallParser {
 
   /** The rest, once the output has ended. */
   finish(options?: FinishToolParserOptions): ToolParserEvent[] {
-    const { cutOff = false } = readOptions(options, "options", ["cutOff"]);
+    const { cutOff = false } = readOptions(options, "options", FINISH_OPTIONS);
     boolean(cutOff, "cutOff");
     if (this.#finished) return [];
     this.#finished = true;
