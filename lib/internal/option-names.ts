@@ -111,7 +111,7 @@ function place(
   const lists = LISTS.filter(({ names }) => find(names) !== undefined);
   if (lists.length === 0 || lists.length > OWNERS_MAX) return undefined;
   const meant = find((lists[0] as OptionList).names) as string;
-  const owners = [...new Set(lists.map(({ owner }) => owner))].join(" and ");
+  const owners = [...new Set(lists.map(({ owner }) => owner))].sort().join(" and ");
   return meant === key
     ? `it is an option of ${owners}`
     : `did you mean \`${meant}\`, an option of ${owners}?`;

@@ -29,9 +29,11 @@ test.each([
 describe("an option that belongs elsewhere", () => {
   let model: Model;
   let context: Context;
+  let embedding: Context;
   beforeAll(async () => {
     model = await Model.load(MODEL);
     context = await model.createContext({ contextSize: 64 });
+    embedding = await model.createContext({ contextSize: 64, embeddings: true });
   });
   afterAll(() => model.dispose());
 
@@ -60,20 +62,25 @@ describe("an option that belongs elsewhere", () => {
     ["createContext", create, "gpuLayers", "it is an option of `Model.load`"],
     ["createContext", create, "n_gpu_layers", "mean `gpuLayers`, an option of `Model.load`?"],
     ["createContext", create, "maxTokens", "an option of `context.generate` and `runBatch`"],
-    ["createContext", create, "system", "an option of `runBatch` and `ChatSession`"],
+    ["createContext", create, "system", "an option of `ChatSession` and `runBatch`"],
     ["load", load, "n_ctx", "mean `contextSize`, an option of `model.createContext`?"],
     ["load", load, "embeddings", "it is an option of `model.createContext`"],
     ["Sampler", sampler, "maxTokens", "an option of `context.generate` and `runBatch`"],
     ["Sampler", sampler, "stop", "an option of `context.generate` and `runBatch`"],
     ["score", (o) => context.score("x", [1], o), "logprobs", "an option of `context.generate`"],
-    ["embed", (o) => context.embed("x", o), "pooling", "an option of `model.createContext`"],
+    ["embed", (o) => embedding.embed("x", o), "pooling", "an option of `model.createContext`"],
     ["tokenize", (o) => model.tokenize("x", o), "cutOff", "an option of `parser.finish`"],
-    ["renderChat", (o) => renderChat([], o), "guard", "an option of `ChatSession`"],
+    [
+      "renderChat",
+      (o) => renderChat([{ role: "user", content: "x" }], o),
+      "guard",
+      "an option of `ChatSession`",
+    ],
     ["parseToolCalls", (o) => parseToolCalls("", o), "threshold", "an option of `LlamaGuard`"],
     ["LlamaGuard", (o) => new LlamaGuard(context, o), "root", "an option of `Grammar.gbnf`"],
     ["gbnf", (o) => Grammar.gbnf('root ::= "x"', o), "whiteSpace", "of `Grammar.jsonSchema`"],
     ["runBatch", (o) => runBatch(model, o), "temperature", "an option of `context.generate`"],
-  ])("%s: %3$s", async (_, call, option, hint) => {
+  ])("%s: %#", async (_, call, option, hint) => {
     const error = await Promise.resolve()
       .then(() => call({ [option]: 1 } as never))
       .then(
