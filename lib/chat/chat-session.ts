@@ -1,6 +1,7 @@
 import type { Context } from "../context/context.js";
 import { isArray } from "../internal/checks.js";
-import { expected, MAX_WAITING, queueFull } from "../internal/errors.js";
+import { expected } from "../internal/errors.js";
+import { TurnQueue } from "../internal/turn-queue.js";
 import {
   type ChatMessage,
   type ChatMessageInput,
@@ -35,9 +36,7 @@ export class ChatSession {
   readonly #context: Context;
   readonly #options: ChatTurnOptions;
   readonly #history: SessionHistory;
-  #last: Promise<unknown> = Promise.resolve();
-  /** Turns that have not ended. */
-  #waiting = 0;
+  readonly #turns = new TurnQueue("The session");
 
   /** @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED */
   constructor(context: Context, options?: ChatSessionOptions) {
@@ -67,14 +66,12 @@ export class ChatSession {
     input: string | ChatMessageInput | readonly ChatMessageInput[],
     options?: ChatTurnOptions,
   ): ChatTurn {
-    if (this.#waiting >= MAX_WAITING) throw queueFull("The session");
     const checked = readTurnOptions(this.#options, options, this.#context.model);
     const conductor = new Conductor(this.#context, this.#history, readInput(input), checked);
-    const turn = new RunningTurn((to) => conductor.run(to), this.#last, checked.generate.signal);
-    // Also behind those before it, which it leaves alone when it is stopped while it waits.
-    this.#waiting += 1;
-    this.#last = Promise.allSettled([this.#last, turn.result()]).then(() => {
-      this.#waiting -= 1;
+    let turn!: RunningTurn;
+    this.#turns.add((before) => {
+      turn = new RunningTurn((to) => conductor.run(to), before, checked.generate.signal);
+      return turn.result();
     });
     return turn;
   }

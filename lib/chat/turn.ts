@@ -1,14 +1,16 @@
 import type { GenerationResult, GenerationUsage } from "../generation/generation.js";
 import type { GuardVerdict } from "../guard/guard-types.js";
-import { abortReason, untilAborted, watchSignal } from "../internal/abort.js";
+import { abortReason, throwIfAborted, untilAborted, watchSignal } from "../internal/abort.js";
 import { Channel } from "../internal/channel.js";
 import type { ChatMessage } from "../messages/messages.js";
-import type { ParsedToolCall } from "../messages/tool-types.js";
+import type { ParsedToolCall, ToolParserEvent } from "../messages/tool-types.js";
+
+type TextEvent = Extract<ToolParserEvent, { readonly type: "text" }>;
 
 /** What happens in a turn, in order. */
 export type ChatEvent =
   /** A piece of the answer. */
-  | { readonly type: "text"; readonly text: string }
+  | TextEvent
   /** The model calls a tool. */
   | { readonly type: "tool-call"; readonly call: ParsedToolCall }
   /** It was carried out, or not: `error` is what the model is told instead of a result. */
@@ -65,14 +67,22 @@ export type Conduct = (turn: RunningTurn) => Promise<ChatTurnResult>;
 
 /** The outside of a turn: its events, its result and the way to stop it. */
 export class RunningTurn implements ChatTurn {
-  readonly #events: Channel<ChatEvent>;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal | undefined;
   readonly #result: Promise<ChatTurnResult>;
+  /** What no reader has taken yet. */
+  readonly #unread: ChatEvent[] = [];
+  #over = false;
+  readonly #events = new Channel<ChatEvent>({
+    take: () => this.#unread.shift(),
+    over: () => this.#over,
+    leave: () => {
+      if (!this.#over) this.cancel();
+    },
+  });
 
-  /** @param before the turns that have to end first; one that is stopped need not wait for them */
+  /** @param before the turns that have to end first; one that is stopped does not wait for them */
   constructor(conduct: Conduct, before: Promise<unknown>, signal: AbortSignal | undefined) {
-    this.#events = new Channel(joinText, () => this.cancel());
     this.#signal = signal;
     const abort = () => this.#stop.abort(signal && abortReason(signal));
     if (signal?.aborted) abort();
@@ -83,10 +93,13 @@ export class RunningTurn implements ChatTurn {
       .finally(unwatch);
     this.#result.then(
       (result) => {
-        this.#events.write({ type: "finish", result });
-        this.#events.close();
+        this.#over = true;
+        this.tell({ type: "finish", result });
       },
-      (error) => this.#events.fail(error),
+      (error) => {
+        this.#over = true;
+        this.#events.fail(error);
+      },
     );
   }
 
@@ -97,11 +110,13 @@ export class RunningTurn implements ChatTurn {
 
   /** The caller's signal ends the turn with its reason, once what was shown is kept. */
   throwIfAborted(): void {
-    if (this.#signal?.aborted) throw abortReason(this.#signal);
+    throwIfAborted(this.#signal);
   }
 
+  /** Texts that nobody has read yet become one: a slow reader gets bigger pieces, not more of them. */
   tell(event: ChatEvent): void {
-    this.#events.write(event);
+    appendEvent(this.#unread, event);
+    this.#events.serve();
   }
 
   result(): Promise<ChatTurnResult> {
@@ -117,7 +132,15 @@ export class RunningTurn implements ChatTurn {
   }
 }
 
-function joinText(last: ChatEvent, next: ChatEvent): ChatEvent | undefined {
-  if (last.type !== "text" || next.type !== "text") return undefined;
-  return { type: "text", text: last.text + next.text };
+/** Appends an event; a text directly after a text is joined to it. */
+export function appendEvent<E extends ToolParserEvent | ChatEvent>(
+  events: (E | TextEvent)[],
+  event: E | TextEvent,
+): void {
+  const last = events.at(-1);
+  if (last?.type === "text" && event.type === "text") {
+    events[events.length - 1] = { type: "text", text: last.text + event.text };
+  } else {
+    events.push(event);
+  }
 }

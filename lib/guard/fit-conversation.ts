@@ -4,7 +4,8 @@ import type { LoadedModel } from "../model/loaded-model.js";
 import type { Prompt } from "../model/prompt.js";
 import { type GuardTurn, startWithUser } from "./guard-conversation.js";
 
-export interface FitOptions {
+/** What a conversation has to fit. */
+export interface GuardRoom {
   /** Tokens that a prompt may have. */
   readonly room: number;
   readonly model: LoadedModel;
@@ -26,7 +27,7 @@ const USUAL_CHARACTERS = 4;
  */
 export async function fitTurns(
   turns: readonly GuardTurn[],
-  options: FitOptions,
+  options: GuardRoom,
 ): Promise<GuardTurn[] | undefined> {
   // The last of these is the judged message alone.
   const from = (start: number) => startWithUser(turns.slice(start));
@@ -51,7 +52,7 @@ function firstPossible(turns: readonly GuardTurn[], room: number): number {
 }
 
 /** A text of many contexts is not tokenized to know that it is one. */
-async function hasRoom(turns: readonly GuardTurn[], options: FitOptions): Promise<boolean> {
+async function hasRoom(turns: readonly GuardTurn[], options: GuardRoom): Promise<boolean> {
   const { room, render } = options;
   const prompt = render(turns);
   if (count(prompt, (text) => text.length) > room * MOST_CHARACTERS) return false;
@@ -68,7 +69,7 @@ function count(prompt: Prompt, length: (text: string) => number): number {
 }
 
 /** Off the JS thread. */
-async function tokensOf(prompt: Prompt, { model, signal }: FitOptions): Promise<number> {
+async function tokensOf(prompt: Prompt, { model, signal }: GuardRoom): Promise<number> {
   const counts = await Promise.all(
     prompt.map(async (part) => ("text" in part ? lengthOf(part.text, model, signal) : 1)),
   );
@@ -87,7 +88,7 @@ async function lengthOf(text: string, model: LoadedModel, signal?: AbortSignal):
  */
 export async function* pieces(
   { role, text }: GuardTurn,
-  options: FitOptions,
+  options: GuardRoom,
 ): AsyncGenerator<GuardTurn[], undefined> {
   const { room, model, render, signal } = options;
   const conversation = (piece: string) => startWithUser([{ role, text: piece }]);

@@ -49,18 +49,29 @@ function unlisten(signal: AbortSignal): void {
 }
 
 /**
- * Follows `work`, but rejects with the signal's reason the moment it aborts. `work` is stopped by
- * whoever made it, and what becomes of it then is nobody's unhandled rejection.
+ * Follows `work`, but rejects with the signal's reason the moment it aborts, once it has called `stop`.
+ * Whatever becomes of `work` after that is never an unhandled rejection.
  */
-export function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export function untilAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal | undefined,
+  stop: () => void = () => {},
+): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
-    if (signal.aborted) reject(abortReason(signal));
-    const unwatch = signal.aborted
-      ? () => {}
-      : watchSignal(signal, () => reject(abortReason(signal)));
+    const abort = () => {
+      stop();
+      reject(abortReason(signal));
+    };
+    if (signal.aborted) abort();
+    const unwatch = signal.aborted ? () => {} : watchSignal(signal, abort);
     work.then(resolve, reject).finally(unwatch);
   });
+}
+
+/** @throws the signal's reason */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortReason(signal);
 }
 
 /** What the operation rejects with: whatever it was aborted with, null too. Polyfills may have none. */

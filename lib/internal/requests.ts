@@ -1,3 +1,4 @@
+import { deferred } from "./deferred.js";
 import { disposedError, fromNative, MAX_WAITING, type Origin, queueFull } from "./errors.js";
 import type {
   NativeAnswer,
@@ -113,16 +114,14 @@ export class Command implements Receiver {
   readonly answer: Promise<NativeAnswer>;
   readonly #requests: Requests;
   readonly #origin: Origin;
-  #settle!: { resolve(answer: NativeAnswer): void; reject(error: unknown): void };
+  readonly #settle = deferred<NativeAnswer>();
   #over = false;
 
   constructor(id: number, requests: Requests, origin: Origin) {
     this.id = id;
     this.#requests = requests;
     this.#origin = origin;
-    this.answer = new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
-    });
+    this.answer = this.#settle.promise;
     this.answer.catch(() => {}); // whoever awaits it still gets the error
   }
 

@@ -25,8 +25,9 @@ const DONE = 1;
 const MET = 2;
 
 /**
- * The ids of a run, as hashes in flat arrays: a million take 36 MB at most. Each is there because the
- * input has had it (met), or because the output has its result (done).
+ * The ids of a run, each either met in the input or with a result in the output (done). They are hashes
+ * in flat arrays, of which a million take 36 MB at most. A `Map` would be shorter, but takes too much:
+ * with keys and values of eight one-byte characters a run of a million lines grew by 373 MB.
  */
 export class IdTable {
   #words = new Uint32Array(FIRST_CAPACITY * WIDTH);

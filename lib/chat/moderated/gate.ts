@@ -3,7 +3,7 @@ import type { GuardVerdict } from "../../guard/guard-types.js";
 import { watchSignal } from "../../internal/abort.js";
 import type { RenderableMessage } from "../../messages/pairing.js";
 import type { ParsedToolCall, ToolParserEvent } from "../../messages/tool-types.js";
-import type { RunningTurn } from "../turn.js";
+import { appendEvent, type RunningTurn } from "../turn.js";
 import { type Judge, tell } from "./moderation.js";
 import { isBlank, pieceEnd } from "./sentences.js";
 
@@ -47,7 +47,7 @@ export class Gate {
     const { aborted } = this.#stop.signal;
     if (this.#judge === undefined) this.#pass(events);
     else if (!aborted) {
-      for (const event of events) append(this.#waiting, event);
+      for (const event of events) appendEvent(this.#waiting, event);
       this.#advance(this.#judge);
     }
   }
@@ -149,15 +149,6 @@ export class Gate {
     }
     this.#waiting = [{ type: "text", text: rest.text.slice(end) }];
     return [...piece, { type: "text", text: rest.text.slice(0, end) }];
-  }
-}
-
-function append(events: ToolParserEvent[], event: ToolParserEvent): void {
-  const last = events.at(-1);
-  if (last?.type === "text" && event.type === "text") {
-    events[events.length - 1] = { type: "text", text: last.text + event.text };
-  } else {
-    events.push(event);
   }
 }
 

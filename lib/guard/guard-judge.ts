@@ -1,4 +1,4 @@
-import type { Context } from "../context/context.js";
+import type { GenerateOptions, GenerationUsage } from "../generation/generation.js";
 import { CriaError } from "../internal/errors.js";
 import type { LoadedModel } from "../model/loaded-model.js";
 import type { Prompt } from "../model/prompt.js";
@@ -7,7 +7,7 @@ import { Sampler } from "../sampling/sampler.js";
 import type { GuardTurn } from "./guard-conversation.js";
 import type { GuardPolicy } from "./guard-policy.js";
 import { guardPrompt } from "./guard-prompt.js";
-import type { GuardVerdict } from "./guard-types.js";
+import type { GuardContext, GuardVerdict } from "./guard-types.js";
 import { readVerdict } from "./guard-verdict.js";
 
 /** What the model says before its verdict, in one token. */
@@ -18,13 +18,17 @@ const LEAST_MASS = 0.5;
 /** How one conversation is judged. */
 export interface JudgeOptions {
   readonly signal: AbortSignal | undefined;
-  /** Whether categories are asked for; undefined: where it is unsafe. */
+  /** Whether the model is asked for categories; undefined: where the conversation is unsafe. */
   readonly categories: boolean | undefined;
+  readonly onUsage: ((usage: GenerationUsage) => void) | undefined;
 }
 
+/** Asks for a reply behind the prompt and some more of it. */
+type Reply = (more: Prompt, sampler: Sampler) => Promise<string>;
+
 /** Asks the model about conversations that fit its context. */
-export class Judge {
-  readonly #context: Context;
+export class GuardJudge {
+  readonly #context: GuardContext;
   readonly #policy: GuardPolicy;
   /** First tokens of `safe` and `unsafe`. */
   readonly #words: readonly number[];
@@ -36,7 +40,7 @@ export class Judge {
   readonly replyTokens: number;
 
   /** @throws {CriaError} ERR_UNSUPPORTED, ERR_DISPOSED */
-  constructor(context: Context, policy: GuardPolicy) {
+  constructor(context: GuardContext, policy: GuardPolicy) {
     const { model } = context;
     this.#context = context;
     this.#policy = policy;
@@ -51,39 +55,46 @@ export class Judge {
     this.#codes = greedy(`root ::= codes\n${rules}`);
   }
 
-  /** Up to where the model says its first word. */
+  /** The prompt up to where the model says its first word. */
   prompt(turns: readonly GuardTurn[]): Prompt {
     return [...guardPrompt(turns, this.#policy), BLANK_LINE];
   }
 
   async judge(turns: readonly GuardTurn[], options: JudgeOptions): Promise<GuardVerdict> {
-    const given = options.signal === undefined ? {} : { signal: options.signal };
+    const { signal, onUsage } = options;
     const prompt = this.prompt(turns);
-    // Exact: a score near the threshold does not depend on what was judged before.
-    const scored = { ...given, cachePrompt: "exact" } as const;
+    // Exact: a verdict does not depend on what was judged before.
+    const given = { ...(signal && { signal }), cachePrompt: "exact" } as const;
+    const scored = { ...given, ...(onUsage && { onUsage }) };
     const score = unsafeShare(await this.#context.score(prompt, this.#words, scored));
     const unsafe = score >= this.#policy.threshold;
     const judged = turns.at(-1)?.role ?? "user";
     if (!(options.categories ?? unsafe)) {
       return { safe: !unsafe, score, categories: [], unknownCodes: [], judged, raw: "" };
     }
-    const { raw, categories, unknownCodes } = await this.#named(prompt, { unsafe, score, given });
+    const replies = this.#replies(prompt, given, onUsage);
+    const { raw, categories, unknownCodes } = await this.#named(replies, unsafe, score);
     const safe = !unsafe && unknownCodes.length === 0;
     return { safe, score, categories, unknownCodes, judged, raw };
   }
 
-  /** The reply, with categories behind a forced `unsafe` where it says `safe` and the score does not. */
-  async #named(
+  #replies(
     prompt: Prompt,
-    { unsafe, score, given }: { unsafe: boolean; score: number; given: { signal?: AbortSignal } },
-  ) {
-    const reply = (more: Prompt, sampler: Sampler) =>
-      this.#context
-        .generate([...prompt, ...more], { sampler, maxTokens: this.#longestReply, ...given })
-        .result()
-        .then(({ text }) => text);
+    given: Pick<GenerateOptions, "signal" | "cachePrompt">,
+    onUsage: JudgeOptions["onUsage"],
+  ): Reply {
+    return async (more, sampler) => {
+      const options = { ...given, sampler, maxTokens: this.#longestReply };
+      const { text, usage } = await this.#context.generate([...prompt, ...more], options).result();
+      onUsage?.(usage);
+      return text;
+    };
+  }
+
+  /** The reply; where it says `safe` and the score does not, its categories follow a forced `unsafe`. */
+  async #named(reply: Reply, unsafe: boolean, score: number) {
     const forced = () => reply([{ text: "unsafe\n" }], this.#codes);
-    // The score tells what the reply will be: both at once, then.
+    // The score tells that the reply will be `safe`: both are asked for at once, then.
     const early = unsafe && score < 0.5 ? forced() : undefined;
     early?.catch(() => {}); // the reply's error comes first
     const own = readVerdict(await reply([], this.#verdicts), this.#policy.categories);
