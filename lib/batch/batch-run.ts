@@ -6,7 +6,6 @@ import { hashOf, type IdTable, seedOf } from "./input/custom-ids.js";
 import { failureOf } from "./input/fields.js";
 import type { LineSource } from "./input/line-source.js";
 import { type BatchRequestLine, readLine } from "./input/request-line.js";
-import { inWordsOf } from "./input/words.js";
 import type { Earlier, Output } from "./output/batch-output.js";
 import { type Waiting, Window } from "./window.js";
 
@@ -343,13 +342,8 @@ function isFatal(error: unknown): boolean {
 }
 
 function failed(line: BatchRequestLine, id: string, error: unknown): BatchOutputLine {
-  const { code, message } = failureOf(error);
-  return {
-    id,
-    custom_id: line.customId,
-    response: null,
-    error: { code, message: inWordsOf(line.words, message), line: line.number },
-  };
+  const failure = { ...failureOf(error, line.fieldOf), line: line.number };
+  return { id, custom_id: line.customId, response: null, error: failure };
 }
 
 /** It answers under its number: the id has an answer already, or will have. So may the number. */

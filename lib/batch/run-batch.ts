@@ -29,7 +29,7 @@ import { responseSchemaOf } from "../tools/response-schema.js";
 import { Run } from "./batch-run.js";
 import type { BatchSummary, RunBatchOptions, RunOptions } from "./batch-types.js";
 import type { BatchEngine } from "./engine/batch-engine.js";
-import type { RunDefaults } from "./engine/generator.js";
+import type { RunDefaults } from "./engine/line-generator.js";
 import { ModelEngine, nameOf } from "./engine/model-engine.js";
 import { IdTable } from "./input/custom-ids.js";
 import { openInput } from "./input/line-source.js";

@@ -235,10 +235,14 @@ function pick<T extends object, K extends keyof T>(from: T, keys: readonly K[]):
   return Object.fromEntries(picked) as Pick<T, K>;
 }
 
+export function needsTools(name: string): Error {
+  return invalid(`\`${name}\` needs \`tools\``, { name, needs: "tools" });
+}
+
 function readChoice(choice: unknown, tools: readonly Tool[]): ToolChoice {
   const name = "options.toolChoice";
-  const needsTools = choice === "required" || isPlainObject(choice);
-  if (needsTools && tools.length === 0) throw invalid(`\`${name}\` needs \`tools\``);
+  const forced = choice === "required" || isPlainObject(choice);
+  if (forced && tools.length === 0) throw needsTools(name);
   if (!isPlainObject(choice)) {
     return oneOf(choice, `${name} (or { type: "function", function: { name } })`, CHOICES);
   }

@@ -38,7 +38,7 @@ function readAll(tools: readonly ToolDefinitionInput[], name: string): ToolDefin
     const { name: called } = definition.function;
     if (names.has(called)) {
       throw invalid(`Two tools have the name of \`${at}.function.name\`: give each its own`, {
-        name: called,
+        name: `${at}.function.name`,
       });
     }
     names.add(called);
@@ -72,5 +72,15 @@ function readTool(tool: unknown, name: string): ToolDefinition {
   if (parameters !== undefined && !isObject(parameters)) {
     throw expected("a JSON Schema object", `${name}.function.parameters`, parameters);
   }
-  return { ...tool, function: declared } as unknown as ToolDefinition;
+  // Other fields keep their places among these.
+  return {
+    ...tool,
+    type: "function",
+    function: {
+      ...declared,
+      name: called,
+      ...(description !== undefined && { description }),
+      ...(parameters !== undefined && { parameters }),
+    },
+  };
 }

@@ -19,8 +19,7 @@ import {
   whole,
 } from "./flags.js";
 import { Interrupted } from "./report-failure.js";
-import { BatchProgressView } from "./terminal/batch-progress.js";
-import { summaryText } from "./terminal/batch-texts.js";
+import { BatchProgressView, summaryText } from "./terminal/batch-progress-view.js";
 import { interruptible, onInterrupt } from "./terminal/interrupt.js";
 import { Terminal } from "./terminal/terminal.js";
 

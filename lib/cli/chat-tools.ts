@@ -47,20 +47,21 @@ async function importFile(file: string): Promise<Record<string, unknown>> {
 }
 
 function readTool(value: unknown): Tool {
-  const tool = isTool(value) ? value : defineTool(optionsOf(value));
+  const tool = isTool(value) ? value : defineTool(optionsOf(value) as ToolOptions<unknown>);
   if (tool.execute === undefined) {
     throw expected("a function, since nobody else answers a call here,", "tool.execute", undefined);
   }
   return tool;
 }
 
-function optionsOf(value: unknown): ToolOptions<unknown> {
+/** `defineTool` checks what is in them. */
+function optionsOf(value: unknown): object {
   if (!isPlainObject(value)) throw expected("a tool", "tool", value);
-  if (!isPlainObject(value.function)) return value as unknown as ToolOptions<unknown>;
+  if (!isPlainObject(value.function)) return value;
   const { type: _type, function: declared, ...rest } = value;
   // `strict` is for OpenAI's API: calls are constrained here in any case.
   const { strict: _strict, ...options } = declared as Record<string, unknown>;
-  return { ...options, ...rest } as unknown as ToolOptions<unknown>;
+  return { ...options, ...rest };
 }
 
 /** A tool in a line: `get_weather(city, unit?)  Tells the weather of a city.` */

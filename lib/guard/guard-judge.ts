@@ -1,4 +1,4 @@
-import type { GenerateOptions, GenerationUsage } from "../generation/generation.js";
+import type { CachePrompt, GenerationUsage } from "../generation/generation.js";
 import { CriaError } from "../internal/errors.js";
 import type { LoadedModel } from "../model/loaded-model.js";
 import type { Prompt } from "../model/prompt.js";
@@ -20,6 +20,8 @@ export interface JudgeOptions {
   readonly signal: AbortSignal | undefined;
   /** Whether the model is asked for categories; undefined: where the conversation is unsafe. */
   readonly categories: boolean | undefined;
+  /** Of the reply that names categories; the score is always exact. */
+  readonly cachePrompt: CachePrompt;
   readonly onUsage: ((usage: GenerationUsage) => void) | undefined;
 }
 
@@ -63,29 +65,29 @@ export class GuardJudge {
   async judge(turns: readonly GuardTurn[], options: JudgeOptions): Promise<GuardVerdict> {
     const { signal, onUsage } = options;
     const prompt = this.prompt(turns);
-    // Exact: a verdict does not depend on what was judged before.
-    const given = { ...(signal && { signal }), cachePrompt: "exact" } as const;
-    const scored = { ...given, ...(onUsage && { onUsage }) };
-    const score = unsafeShare(await this.#context.score(prompt, this.#words, scored));
+    // A score near the threshold must not depend on what was judged before.
+    const exact = {
+      ...(signal && { signal }),
+      ...(onUsage && { onUsage }),
+      cachePrompt: "exact",
+    } as const;
+    const score = unsafeShare(await this.#context.score(prompt, this.#words, exact));
     const unsafe = score >= this.#policy.threshold;
     const judged = turns.at(-1)?.role ?? "user";
     if (!(options.categories ?? unsafe)) {
       return { safe: !unsafe, score, categories: [], unknownCodes: [], judged, raw: "" };
     }
-    const replies = this.#replies(prompt, given, onUsage);
-    const { raw, categories, unknownCodes } = await this.#named(replies, unsafe, score);
+    const reply = this.#replies(prompt, options);
+    const { raw, categories, unknownCodes } = await this.#named(reply, unsafe, score);
     const safe = !unsafe && unknownCodes.length === 0;
     return { safe, score, categories, unknownCodes, judged, raw };
   }
 
-  #replies(
-    prompt: Prompt,
-    given: Pick<GenerateOptions, "signal" | "cachePrompt">,
-    onUsage: JudgeOptions["onUsage"],
-  ): Reply {
+  #replies(prompt: Prompt, { signal, cachePrompt, onUsage }: JudgeOptions): Reply {
+    const given = { ...(signal && { signal }), cachePrompt, maxTokens: this.#longestReply };
     return async (more, sampler) => {
-      const options = { ...given, sampler, maxTokens: this.#longestReply };
-      const { text, usage } = await this.#context.generate([...prompt, ...more], options).result();
+      const generation = this.#context.generate([...prompt, ...more], { ...given, sampler });
+      const { text, usage } = await generation.result();
       onUsage?.(usage);
       return text;
     };

@@ -1,4 +1,5 @@
-import type { GenerationUsage } from "../generation/generation.js";
+import { nativeReuse } from "../generation/generate-options.js";
+import type { CachePrompt, GenerationUsage } from "../generation/generation.js";
 import { abortSignal, boolean, callback, readOptions } from "../internal/checks.js";
 import { disposedError, expected } from "../internal/errors.js";
 import { inTurns } from "../internal/steps.js";
@@ -19,6 +20,11 @@ export interface ModerateOptions {
    * says unsafe. `true` asks always, for the reply in `raw`; `false` never.
    */
   readonly categories?: boolean;
+  /**
+   * How the reply that names categories may take over what is cached, as in `GenerateOptions`. The score
+   * is always "exact". Default true.
+   */
+  readonly cachePrompt?: CachePrompt;
   /** Told how many tokens each evaluation took; a judgement has one, two or three of each piece. */
   readonly onUsage?: (usage: GenerationUsage) => void;
 }
@@ -167,12 +173,18 @@ function cancellable<V>(run: (signal: AbortSignal) => Promise<V>) {
 }
 
 function readModerateOptions(options: ModerateOptions | undefined): JudgeOptions {
-  const known = ["signal", "categories", "onUsage"] as const;
-  const { signal, categories, onUsage } = readOptions(options, "options", known);
+  const known = ["signal", "categories", "cachePrompt", "onUsage"] as const;
+  const {
+    signal,
+    categories,
+    cachePrompt = true,
+    onUsage,
+  } = readOptions(options, "options", known);
+  nativeReuse(cachePrompt, "options.cachePrompt");
   if (signal !== undefined) abortSignal(signal, "options.signal");
   if (categories !== undefined) boolean(categories, "options.categories");
   if (onUsage !== undefined) callback(onUsage, "options.onUsage");
-  return { signal, categories, onUsage };
+  return { signal, categories, cachePrompt, onUsage };
 }
 
 /** By what is asked of it here, so that a stand-in serves where there is no model. */

@@ -160,7 +160,9 @@ function readMessage(value: unknown, name: string): UnpairedMessage {
   const role = message.role as (typeof ROLES)[number];
   if (role === "assistant") return readAssistant(message, name);
   if (message.tool_calls !== undefined && message.tool_calls !== null) {
-    throw invalid(`Only the role "assistant" has \`${name}.tool_calls\`, not ${show(role)}`);
+    throw invalid(`Only the role "assistant" has \`${name}.tool_calls\`, not ${show(role)}`, {
+      name,
+    });
   }
   if (role === "tool") {
     return {
@@ -303,7 +305,9 @@ function properties<K extends string>(
       if ((known as readonly string[]).includes(key)) continue;
       const meant = known.find((one) => plain(one) === plain(key));
       if (meant !== undefined) {
-        throw invalid(`Unknown property ${show(key)} in \`${name}\`: did you mean \`${meant}\`?`);
+        throw invalid(`Unknown property ${show(key)} in \`${name}\`: did you mean \`${meant}\`?`, {
+          name,
+        });
       }
     }
     return copy;

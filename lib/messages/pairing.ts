@@ -113,7 +113,9 @@ function withIds(calls: readonly UnpairedCall[], before: number, name: string): 
   for (const [index, { id }] of calls.entries()) {
     if (id === undefined) continue;
     if (given.has(id)) {
-      throw invalid(`The id ${show(id)} (\`${name}[${index}].id\`) belongs to an earlier call`);
+      throw invalid(`The id ${show(id)} (\`${name}[${index}].id\`) belongs to an earlier call`, {
+        name,
+      });
     }
     given.add(id);
   }

@@ -53,7 +53,7 @@ export class Fields {
       throw unsupported(name, rule.why);
     }
     const near = nearest(key, [...read, ...ignored]);
-    const hint = near === undefined ? "" : `: did you mean \`${near}\`?`;
+    const hint = near === undefined ? "" : `: did you mean \`${this.nameOf(near)}\`?`;
     throw invalid(`Unknown field \`${name}\`${hint || ", which may change what is asked for"}`, {
       name,
     });
@@ -80,8 +80,21 @@ export function textOrTexts(value: unknown, name: string): readonly string[] {
   throw expected("a string or an array of strings", name, value);
 }
 
-/** The code and the words of whatever a request failed with. */
-export function failureOf(error: unknown): { code: string; message: string } {
-  if (CriaError.is(error)) return { code: error.code, message: error.message };
-  return { code: "ERR_INTERNAL", message: messageOf(error) };
+/** The code and the message of whatever a request failed with, which name its fields. */
+export function failureOf(
+  error: unknown,
+  fieldOf: (option: string) => string | undefined,
+): { code: string; message: string } {
+  if (!CriaError.is(error)) return { code: "ERR_INTERNAL", message: messageOf(error) };
+  const { name, needs } = error.details ?? {};
+  let { message } = error;
+  for (const path of [name, needs]) {
+    const [, option = "", rest = ""] = OPTION.exec(String(path)) ?? [];
+    const field = fieldOf(option);
+    if (field !== undefined) message = message.replaceAll(`\`${path}`, () => `\`${field}${rest}`);
+  }
+  return { code: error.code, message };
 }
+
+/** An option's path, as `options.toolChoice.type` or `messages[0]`. */
+const OPTION = /^(?:options\.)?(\w+)(.*)$/s;

@@ -87,7 +87,7 @@ function itemsOf(input: Exclude<RunBatchOptions["input"], string>): Items {
     // Their elements are numbers or characters.
     if (ArrayBuffer.isView(input) || types.isBoxedPrimitive(input)) throw wrong();
     const { stream } = input as Partial<Blob>;
-    if (typeof stream === "function") return stream.call(input) as unknown as Items;
+    if (typeof stream === "function") return stream.call(input) as AsyncIterable<Uint8Array>;
     const items = input as Partial<Iterable<object> & AsyncIterable<object>>;
     const open: unknown = items[Symbol.asyncIterator] ?? items[Symbol.iterator];
     if (typeof open === "function") return input as Items;

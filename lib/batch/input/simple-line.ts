@@ -20,6 +20,11 @@ const SIMPLE: KnownFields = {
 /** The most that `logprobs` may ask for. */
 const MAX_LOGPROBS = 20;
 
+/** The field that became this option: they bear the same names, but for one. */
+export function simpleFieldOf(option: string): string {
+  return option === "responseSchema" ? "schema" : option;
+}
+
 /** A line in cria's own words: a prompt or messages, and the options of a generation beside them. */
 export function readSimple(line: Record<string, unknown>): ChatPlan | CompletionPlan {
   const fields = new Fields(line, "", SIMPLE);

@@ -1,4 +1,4 @@
-import type { GenerationResult } from "../../generation/generation.js";
+import type { GenerationResult, GenerationUsage } from "../../generation/generation.js";
 import type { TokenLogprob, TokenLogprobs } from "../../generation/logprobs.js";
 import type { StopReason } from "../../internal/native.js";
 import type { ParsedToolCall } from "../../messages/tool-types.js";
@@ -16,17 +16,10 @@ export interface ChatChoice {
   readonly result: GenerationResult;
 }
 
-/** What several generations took together. */
-export interface Spent {
-  readonly promptTokens: number;
-  readonly cachedTokens: number;
-  readonly completionTokens: number;
-}
-
 export function chatAnswer(hash: string, model: string, choices: readonly ChatChoice[]): Answer {
-  const results = choices.map(({ result }) => result);
-  // One prompt, however many answers.
-  const spent = { ...spentOn(results), promptTokens: results[0]?.usage.promptTokens ?? 0 };
+  const usages = choices.map(({ result }) => result.usage);
+  // It is one prompt, however many answers it has.
+  const spent = { ...spentOn(usages), promptTokens: usages[0]?.promptTokens ?? 0 };
   const body: BatchChatCompletion = {
     id: `chatcmpl-${hash}`,
     object: "chat.completion",
@@ -80,8 +73,9 @@ export function completionAnswer(
   prompts: number,
 ): Answer {
   const each = results.length / prompts;
-  const first = results.filter((_, index) => index % each === 0);
-  const spent = { ...spentOn(results), promptTokens: spentOn(first).promptTokens };
+  const usages = results.map(({ usage }) => usage);
+  const { promptTokens } = spentOn(usages.filter((_, index) => index % each === 0));
+  const spent = { ...spentOn(usages), promptTokens };
   const body: BatchCompletion = {
     id: `cmpl-${hash}`,
     object: "text_completion",
@@ -119,8 +113,10 @@ function completionLogprobs(logprobs: readonly TokenLogprobs[]) {
   };
 }
 
-function spentOn(results: readonly GenerationResult[]): Spent {
-  const sum = (key: keyof Spent) => results.reduce((total, { usage }) => total + usage[key], 0);
+/** What several evaluations took together. */
+export function spentOn(usages: readonly GenerationUsage[]): GenerationUsage {
+  const sum = (key: keyof GenerationUsage) =>
+    usages.reduce((total, usage) => total + usage[key], 0);
   return {
     promptTokens: sum("promptTokens"),
     cachedTokens: sum("cachedTokens"),
@@ -128,7 +124,7 @@ function spentOn(results: readonly GenerationResult[]): Spent {
   };
 }
 
-function usageOf({ promptTokens, completionTokens }: Spent) {
+function usageOf({ promptTokens, completionTokens }: GenerationUsage) {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,

@@ -7,9 +7,16 @@ import { LineSplitter, linesOf } from "../../internal/lines.js";
 import { membersOf, pack } from "../engine/packing.js";
 import { ioError } from "../failures.js";
 import type { IdTable } from "../input/custom-ids.js";
-import { differences, digestOf, inWords, type Settings } from "./batch-settings.js";
+import {
+  differences,
+  digestOf,
+  inWords,
+  readSettings,
+  type Settings,
+  settingsFile,
+  writeSettings,
+} from "./batch-settings.js";
 import { lockOutput } from "./output-lock.js";
-import { readSettings, settingsFile, writeSettings } from "./settings-file.js";
 
 /** What an output is opened with. */
 export interface OutputOptions {

@@ -1,9 +1,12 @@
+import { readFile } from "node:fs/promises";
 import { types } from "node:util";
 import { type ContextOptions, comparableOptions } from "../../context/context-options.js";
 import { isPlainObject } from "../../internal/checks.js";
+import { replaceFile } from "../../internal/replace-file.js";
 import { engineInfo } from "../../model/devices.js";
 import type { LoadedModel } from "../../model/loaded-model.js";
 import { isGrammar } from "../../sampling/grammar.js";
+import { ioError } from "../failures.js";
 import { hashOf } from "../input/custom-ids.js";
 
 /** Everything that results depend on besides their lines, by the names that the caller knows. */
@@ -102,4 +105,29 @@ function canonical(value: unknown): unknown {
       .sort(([a], [b]) => (a < b ? -1 : Number(a > b)))
       .map(([key, one]) => [key, canonical(one)]),
   );
+}
+
+/**
+ * Writes beside an output what its results were made with. Each result tells by its id that the settings
+ * were others; this file tells which.
+ */
+export async function writeSettings(output: string, settings: Settings): Promise<void> {
+  const file = settingsFile(output);
+  await replaceFile(file, `${JSON.stringify(settings, null, 2)}\n`).catch((error) => {
+    throw ioError(`The settings of the output ${output} cannot be written`, error);
+  });
+}
+
+/** Undefined where there is no such file, or a run did not write it. */
+export async function readSettings(output: string): Promise<Settings | undefined> {
+  try {
+    const settings: unknown = JSON.parse(await readFile(settingsFile(output), "utf8"));
+    return isPlainObject(settings) ? settings : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function settingsFile(output: string): string {
+  return `${output}.settings.json`;
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { templateTexts } from "../../messages/template-texts.js";
-import { KNOWLEDGE, SHAPE, SYSTEM_INTRODUCTION, USER_INTRODUCTION } from "./llama-3-wording.js";
+import { KNOWLEDGE, SHAPE, SYSTEM_INTRODUCTION, USER_INTRODUCTION } from "./llama-3.js";
 
 /** Formats with a renderer of their own. 3.3 has the template of 3.1, byte for byte. */
 export type ChatFormatName = "llama-3" | "llama-3.1" | "llama-3.2" | "llama-3.3";

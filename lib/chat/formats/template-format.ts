@@ -197,7 +197,10 @@ export function templateRequest(
 ): NativeTemplateRequest {
   for (const name of RESERVED) {
     if (!Object.hasOwn(templateVariables, name)) continue;
-    throw invalid(`The template variable ${show(name)} is set by cria`, { name });
+    throw invalid(`The template variable ${show(name)} is set by cria`, {
+      name: "options.templateVariables",
+      variable: name,
+    });
   }
   const now = typeof date === "object" ? date.getTime() : Date.now();
   return {
@@ -230,7 +233,10 @@ function chosenTools(
   const { name } = choice.function;
   const chosen = tools.filter((tool) => tool.function.name === name);
   if (chosen.length > 0) return chosen;
-  throw invalid(`The tool ${show(name)} of \`toolChoice\` is not among the tools`, { name });
+  throw invalid(`The tool ${show(name)} of \`toolChoice\` is not among the tools`, {
+    name: "toolChoice",
+    tool: name,
+  });
 }
 
 function json(value: unknown, name: string): string {

@@ -15,12 +15,40 @@ import type { SamplerOptions } from "../../sampling/sampler.js";
 import { unsupported } from "../failures.js";
 import { anything, Fields, type KnownFields, object, textOrTexts } from "./fields.js";
 import { messageList } from "./messages-shape.js";
-import type { ChatPlan, CompletionPlan, GenerationPlan } from "./plans.js";
+import type {
+  ChatPlan,
+  CompletionPlan,
+  EmbeddingPlan,
+  GenerationPlan,
+  ModerationPlan,
+} from "./plans.js";
+
+/** What a body calls the options that its fields become. */
+const NAMES: Readonly<Record<string, string>> = {
+  messages: "messages",
+  prompt: "prompt",
+  inputs: "input",
+  tools: "tools",
+  toolChoice: "tool_choice",
+  responseSchema: "response_format",
+  maxTokens: "max_tokens",
+  stop: "stop",
+  logprobs: "logprobs",
+  temperature: "temperature",
+  topP: "top_p",
+  logitBias: "logit_bias",
+  seed: "seed",
+};
+
+/** The field that became this option. */
+export function bodyFieldOf(option: string): string | undefined {
+  return Object.hasOwn(NAMES, option) ? `body.${NAMES[option]}` : undefined;
+}
 
 const SAMPLING = ["temperature", "top_p", "frequency_penalty", "presence_penalty", "logit_bias"];
 const COMMON = ["model", "max_tokens", "stop", "seed", "n", "logprobs", ...SAMPLING];
 /** About the caller, its bill and OpenAI's machines. */
-export const ABOUT_THE_CALLER = [
+const ABOUT_THE_CALLER = [
   ...["user", "metadata", "store", "service_tier", "safety_identifier"],
   ...["prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "prediction"],
 ];
@@ -164,7 +192,8 @@ function toolList(value: unknown, name: string): readonly ToolDefinitionInput[] 
 
 function toolChoiceOf(value: unknown, name: string): ToolChoice {
   if (!isPlainObject(value)) return oneOf(value, name, ["auto", "none", "required"]);
-  if (value.type === "function") return value as unknown as ToolChoice;
+  const { type, function: named } = value;
+  if (type === "function") return { ...value, type, function: named as { name: string } };
   throw unsupported(`${name}.type`, 'can only be "function"');
 }
 
@@ -213,4 +242,55 @@ function promptList(value: unknown, name: string): readonly (string | readonly n
   const texts = all.every((one) => typeof one === "string");
   if (all.length > 0 && (texts || all.every(isIds))) return all as string[] | number[][];
   throw expected("a string, token ids, or an array of such", name, value);
+}
+
+const EMBEDDING: KnownFields = {
+  read: ["model", "input", "encoding_format", "dimensions"],
+  ignored: ["user"],
+  refused: {},
+};
+const MODERATION: KnownFields = { read: ["model", "input"], ignored: [], refused: {} };
+
+/** The body of a request for /v1/embeddings. */
+export function readEmbeddingBody(body: unknown): EmbeddingPlan {
+  const fields = new Fields(body, "body", EMBEDDING);
+  const encoding = (value: unknown, name: string) => oneOf(value, name, ["float", "base64"]);
+  return {
+    kind: "embedding",
+    model: fields.get("model", string),
+    inputs: fields.needed("input", "a string or an array of strings", embeddingInputs),
+    encoding: fields.get("encoding_format", encoding) ?? "float",
+    dimensions: fields.get("dimensions", (value, name) => integer(value, name, 1, MAX_INT32)),
+  };
+}
+
+function embeddingInputs(value: unknown, name: string): readonly string[] {
+  const [first] = Array.isArray(value) ? (value as unknown[]) : [];
+  if (typeof first === "number" || Array.isArray(first)) {
+    throw unsupported(name, "is given as token ids, which are another model's: give the text");
+  }
+  return textOrTexts(value, name);
+}
+
+/** The body of a request for /v1/moderations. */
+export function readModerationBody(body: unknown): ModerationPlan {
+  const fields = new Fields(body, "body", MODERATION);
+  return {
+    kind: "moderation",
+    model: fields.get("model", string),
+    inputs: fields.needed("input", "a string or an array of strings", moderationInputs),
+  };
+}
+
+/** A list of parts is one input. */
+function moderationInputs(value: unknown, name: string): readonly string[] {
+  const parts = Array.isArray(value) ? (value as unknown[]) : [];
+  if (parts.length === 0 || !parts.every(isPlainObject)) return textOrTexts(value, name);
+  const texts = parts.map((part, index) => {
+    const at = `${name}[${index}]`;
+    if (part.type !== "text") throw unsupported(`${at}.type`, 'can only be "text"');
+    if (typeof part.text !== "string") throw expected("a string", `${at}.text`, part.text);
+    return part.text;
+  });
+  return [texts.join("\n")];
 }

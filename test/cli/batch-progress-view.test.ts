@@ -1,5 +1,5 @@
 import type { BatchProgress } from "../../lib/batch/batch-types.js";
-import { progressText } from "../../lib/cli/terminal/batch-texts.js";
+import { progressText } from "../../lib/cli/terminal/batch-progress-view.js";
 
 const PROGRESS: BatchProgress = {
   ...{ done: 100, skipped: 0, errors: 0, fraction: 0.25, milliseconds: 10_000 },

@@ -1,6 +1,10 @@
 import { type AnswerReader, readerOf } from "../../chat/answer-reader.js";
 import { forTemplates } from "../../chat/conductor.js";
-import { type CheckedTurnOptions, readTurnOptions } from "../../chat/session-options.js";
+import {
+  type CheckedTurnOptions,
+  needsTools,
+  readTurnOptions,
+} from "../../chat/session-options.js";
 import type { ToolDefinitionInput } from "../../chat/tool-definitions.js";
 import type { Context } from "../../context/context.js";
 import type { GenerateOptions, Generation, GenerationResult } from "../../generation/generation.js";
@@ -35,7 +39,7 @@ export interface RunDefaults {
 /** Sets of tools and schemas whose grammars are kept: most files have one. */
 const KEPT_RULES = 32;
 
-export interface GeneratorParts {
+export interface LineGeneratorParts {
   readonly model: LoadedModel;
   /** The context to generate in. */
   readonly open: () => Promise<Context>;
@@ -43,14 +47,14 @@ export interface GeneratorParts {
 }
 
 /** Chats and completions in a context. */
-export class Generator {
+export class LineGenerator {
   readonly #model: LoadedModel;
   readonly #open: () => Promise<Context>;
   readonly #defaults: RunDefaults;
   /** By their JSON. The latest come last. */
   readonly #rules = new Map<string, CheckedTurnOptions>();
 
-  constructor({ model, open, defaults }: GeneratorParts) {
+  constructor({ model, open, defaults }: LineGeneratorParts) {
     this.#model = model;
     this.#open = open;
     this.#defaults = defaults;
@@ -159,7 +163,7 @@ export class Generator {
   #rulesOf({ schema = this.#defaults.schema, ...plan }: ChatPlan): CheckedTurnOptions {
     const { tools = this.#defaults.tools, toolChoice } = plan;
     if (typeof toolChoice === "object" && (tools ?? []).length === 0) {
-      throw invalid("`options.toolChoice` needs `tools`", { name: "options.toolChoice" });
+      throw needsTools("options.toolChoice");
     }
     const key = keyOf([tools, toolChoice, schema]);
     const known = this.#rules.get(key);
