@@ -25,7 +25,6 @@ export {
   renderChatAsync,
 } from "./chat/render-chat.js";
 export type { ChatSessionOptions, ChatTurnOptions } from "./chat/session-options.js";
-export type { ToolDefinitionInput } from "./chat/tool-definitions.js";
 export type { ChatEvent, ChatTurn, ChatTurnResult } from "./chat/turn.js";
 export { Context, type ContextStats } from "./context/context.js";
 export type { CacheType, ContextOptions } from "./context/context-options.js";
@@ -74,6 +73,7 @@ export type {
   ToolCall,
   ToolChoice,
   ToolDefinition,
+  ToolDefinitionInput,
   ToolParserEvent,
 } from "./messages/tool-types.js";
 export {

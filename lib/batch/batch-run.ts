@@ -1,4 +1,5 @@
 import { abortReason, untilAborted, watchSignal } from "../internal/abort.js";
+import { deferred } from "../internal/deferred.js";
 import { CriaError, invalid, show } from "../internal/errors.js";
 import type { BatchFormat, BatchOutputLine, BatchProgress, BatchSummary } from "./batch-types.js";
 import { type BatchEngine, EngineFailure, type Lane } from "./engine/batch-engine.js";
@@ -7,7 +8,7 @@ import { failureOf } from "./input/fields.js";
 import type { LineSource } from "./input/line-source.js";
 import { type BatchRequestLine, readLine } from "./input/request-line.js";
 import type { Earlier, Output } from "./output/batch-output.js";
-import { type Waiting, Window } from "./window.js";
+import { RequestQueue, type WaitingRequest } from "./request-queue.js";
 
 /** What a run is made of. */
 export interface RunParts {
@@ -27,12 +28,12 @@ export interface RunParts {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Lines that are read ahead, so that those with the same beginning meet. */
-const WINDOW_LINES = 512;
-/** Read ahead, in characters: a window of long ones is a smaller one. */
-const WINDOW_LENGTH = 16 * 1024 * 1024;
-/** Results that may wait to be written, or, in order, for those before them. */
-const UNWRITTEN_LINES = 2048;
+/** How many lines are read ahead, so that those with the same beginning meet. */
+const MAX_WAITING = 512;
+/** How many characters are read ahead: fewer lines where they are long. */
+const MAX_WAITING_LENGTH = 16 * 1024 * 1024;
+/** How many results may wait to be written or, in order, for those before them. */
+const MAX_UNWRITTEN = 2048;
 const PROGRESS_MS = 100;
 
 interface Written {
@@ -40,7 +41,7 @@ interface Written {
   readonly failed: boolean;
 }
 
-interface WaitingLine extends Waiting {
+interface WaitingLine extends WaitingRequest {
   readonly line: BatchRequestLine;
   readonly hash: string;
 }
@@ -48,7 +49,7 @@ interface WaitingLine extends Waiting {
 /** Reads, runs and writes at the same time, each no further ahead of the next than it has room. */
 export class Run {
   readonly #parts: RunParts;
-  readonly #window = new Window<WaitingLine>(WINDOW_LINES);
+  readonly #waiting = new RequestQueue<WaitingLine>(MAX_WAITING);
   readonly #stop = new AbortController();
   /** Of the reader alone, which `finish` ends, too. */
   readonly #stopReader = new AbortController();
@@ -76,8 +77,8 @@ export class Run {
   /** Told at the end. What was read before it is still answered. */
   #failure: { readonly error: unknown } | undefined;
   #reported = 0;
-  #wakeReader = () => {};
-  #end = () => {};
+  #room = deferred<void>();
+  readonly #ended = deferred<void>();
 
   constructor(parts: RunParts) {
     this.#parts = parts;
@@ -85,9 +86,6 @@ export class Run {
 
   async run(): Promise<BatchSummary> {
     const { signal, finish } = this.#parts;
-    const ended = new Promise<void>((resolve) => {
-      this.#end = resolve;
-    });
     const unwatch = [
       signal && watchSignal(signal, () => this.#fail(abortReason(signal), true)),
       finish && watchSignal(finish, () => this.#stopReading()),
@@ -97,14 +95,14 @@ export class Run {
     if (finish?.aborted) this.#stopReading();
     try {
       void this.#read();
-      await ended;
+      await this.#ended.promise;
     } finally {
       for (const one of unwatch) one?.();
     }
     this.#report(true);
     if (this.#failure !== undefined) throw this.#failure.error;
     const { fraction: _, ...progress } = this.#progress();
-    const all = this.#readAll && this.#window.size === 0;
+    const all = this.#readAll && this.#waiting.size === 0;
     return { ...progress, interrupted: !all && (finish?.aborted ?? false) };
   }
 
@@ -115,7 +113,10 @@ export class Run {
     const stop = this.#stopReader.signal;
     try {
       while (this.#taken < limit && this.#reading) {
-        if (!this.#hasRoom()) await untilAborted(this.#room(), stop);
+        if (!this.#hasRoom()) {
+          this.#room = deferred();
+          await untilAborted(this.#room.promise, stop);
+        }
         const step = await untilAborted(lines.next(), stop);
         if (!this.#reading || step.done) break;
         this.#taken += 1;
@@ -133,22 +134,15 @@ export class Run {
   #stopReading(): void {
     this.#reading = false;
     this.#stopReader.abort();
-    this.#wakeReader();
     this.#schedule();
-  }
-
-  #room(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wakeReader = resolve;
-    });
   }
 
   #hasRoom(): boolean {
     const unwritten = this.#held.size + this.#ready.length;
     return (
-      this.#window.size < WINDOW_LINES &&
-      this.#waitingLength < WINDOW_LENGTH &&
-      unwritten < UNWRITTEN_LINES
+      this.#waiting.size < MAX_WAITING &&
+      this.#waitingLength < MAX_WAITING_LENGTH &&
+      unwritten < MAX_UNWRITTEN
     );
   }
 
@@ -180,7 +174,7 @@ export class Run {
     try {
       const prepared = engine.prepare(line.plan(), identity);
       const request = prepared instanceof Promise ? await prepared : prepared;
-      this.#window.add({ place, request, line, hash });
+      this.#waiting.add({ place, request, line, hash });
       this.#waitingLength += line.text.length;
       this.#schedule();
     } catch (error) {
@@ -218,17 +212,17 @@ export class Run {
 
   #pump(): void {
     while (this.#startNext());
-    if (this.#hasRoom()) this.#wakeReader();
+    if (this.#hasRoom()) this.#room.resolve();
     this.#endIfOver();
   }
 
   #startNext(): boolean {
     if (this.#over()) return false;
-    const lane = this.#window.lane(this.#lane);
+    const lane = this.#waiting.lane(this.#lane);
     if (lane === undefined || (lane !== this.#lane && this.#running > 0)) return false;
     if (this.#running >= this.#parts.engine.capacity(lane)) return false;
     this.#lane = lane;
-    const waiting = this.#window.take(lane);
+    const waiting = this.#waiting.take(lane);
     if (waiting === undefined) return false;
     this.#waitingLength -= waiting.line.text.length;
     this.#running += 1;
@@ -295,11 +289,11 @@ export class Run {
   #endIfOver(): void {
     if (this.#reading || this.#writing) return;
     if (this.#stop.signal.aborted) {
-      if (this.#running === 0) this.#end();
+      if (this.#running === 0) this.#ended.resolve();
       return;
     }
-    const waiting = this.#over() ? 0 : this.#window.size;
-    if (waiting + this.#running + this.#ready.length === 0) this.#end();
+    const waiting = this.#over() ? 0 : this.#waiting.size;
+    if (waiting + this.#running + this.#ready.length === 0) this.#ended.resolve();
   }
 
   #report(now = false): void {

@@ -1,6 +1,5 @@
 import { types } from "node:util";
 import { readTurnOptions } from "../chat/session-options.js";
-import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
 import type { ContextOptions } from "../context/context-options.js";
 import { readGuardOptions } from "../guard/guard-policy.js";
 import { abortReason } from "../internal/abort.js";
@@ -9,6 +8,7 @@ import {
   boolean,
   callback,
   filePath,
+  guarded,
   integer,
   isPlainObject,
   list,
@@ -21,11 +21,11 @@ import {
 } from "../internal/checks.js";
 import { expected, invalid } from "../internal/errors.js";
 import { jsonText } from "../internal/json-text.js";
-import { guarded } from "../messages/messages.js";
+import type { ToolDefinitionInput } from "../messages/tool-types.js";
 import type { Model } from "../model/model.js";
 import { recommendedSampler } from "../sampling/sampler.js";
+import { responseSchemaOf } from "../tools/answer-grammar.js";
 import { isTool } from "../tools/define-tool.js";
-import { responseSchemaOf } from "../tools/response-schema.js";
 import { Run } from "./batch-run.js";
 import type { BatchSummary, RunBatchOptions, RunOptions } from "./batch-types.js";
 import type { BatchEngine } from "./engine/batch-engine.js";

@@ -1,5 +1,5 @@
 import type { NativeTemplateFormat, StopReason } from "../internal/native.js";
-import type { RenderableMessage } from "../messages/messages.js";
+import type { RenderableMessage } from "../messages/pairing.js";
 import type { ParsedToolCall, ToolParserEvent } from "../messages/tool-types.js";
 import { behind, Grammar, lazyGrammar } from "../sampling/grammar.js";
 import { type AnswerRules, answerGrammar } from "../tools/answer-grammar.js";

@@ -1,13 +1,9 @@
 import type { Context } from "../context/context.js";
-import { isArray } from "../internal/checks.js";
+import { guarded, isArray } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
+import { atOnce } from "../internal/steps.js";
 import { TurnQueue } from "../internal/turn-queue.js";
-import {
-  type ChatMessage,
-  type ChatMessageInput,
-  guarded,
-  readUnpaired,
-} from "../messages/messages.js";
+import { type ChatMessage, type ChatMessageInput, unpairedSteps } from "../messages/messages.js";
 import type { UnpairedMessage } from "../messages/pairing.js";
 import { Conductor } from "./conductor.js";
 import { SessionHistory, shown } from "./session-history.js";
@@ -86,7 +82,7 @@ function readInput(
   }
   return guarded(input, "input", () => {
     const messages = isArray(input) ? input : [input];
-    return readUnpaired(messages as readonly ChatMessageInput[], "input");
+    return atOnce(unpairedSteps(messages as readonly ChatMessageInput[], "input"));
   });
 }
 

@@ -1,8 +1,7 @@
 import type { Context } from "../context/context.js";
 import type { GenerationResult, GenerationUsage } from "../generation/generation.js";
 import type { GuardVerdict } from "../guard/guard-types.js";
-import type { RenderableMessage, Reply } from "../messages/messages.js";
-import type { UnpairedMessage } from "../messages/pairing.js";
+import type { RenderableMessage, Reply, UnpairedMessage } from "../messages/pairing.js";
 import type { ParsedToolCall, ToolChoice } from "../messages/tool-types.js";
 import type { Grammar } from "../sampling/grammar.js";
 import { recommendedSampler, type Sampler } from "../sampling/sampler.js";

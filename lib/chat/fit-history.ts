@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import type { RenderableMessage } from "../messages/messages.js";
+import type { RenderableMessage } from "../messages/pairing.js";
 import type { Prompt } from "../model/prompt.js";
 import type { TokenCounts } from "./token-counts.js";
 

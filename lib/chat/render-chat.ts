@@ -3,6 +3,7 @@ import { abortReason } from "../internal/abort.js";
 import {
   abortSignal,
   boolean,
+  guarded,
   isPlainObject,
   list,
   oneOf,
@@ -10,14 +11,9 @@ import {
 } from "../internal/checks.js";
 import { CriaError, expected } from "../internal/errors.js";
 import { atOnce, inTurns } from "../internal/steps.js";
-import {
-  type ChatMessageInput,
-  guarded,
-  messageSteps,
-  type RenderableMessage,
-  readMessages,
-} from "../messages/messages.js";
-import type { ToolChoice, ToolDefinition } from "../messages/tool-types.js";
+import { type ChatMessageInput, messageSteps, readMessages } from "../messages/messages.js";
+import type { RenderableMessage } from "../messages/pairing.js";
+import type { ToolChoice, ToolDefinition, ToolDefinitionInput } from "../messages/tool-types.js";
 import type { LoadedModel } from "../model/loaded-model.js";
 import type { Prompt } from "../model/prompt.js";
 import {
@@ -36,7 +32,7 @@ import {
   templateFormat,
   templateToolCalls,
 } from "./formats/template-format.js";
-import { readTools, type ToolDefinitionInput } from "./tool-definitions.js";
+import { readTools } from "./tool-definitions.js";
 
 export interface RenderChatOptions {
   /**

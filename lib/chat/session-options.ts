@@ -3,6 +3,7 @@ import { nativeGenerateOptions } from "../generation/generate-options.js";
 import type { GenerateOptions } from "../generation/generation.js";
 import {
   boolean,
+  guarded,
   integer,
   isArray,
   isPlainObject,
@@ -13,21 +14,15 @@ import {
 } from "../internal/checks.js";
 import { CriaError, invalid } from "../internal/errors.js";
 import { jsonText } from "../internal/json-text.js";
-import {
-  type ChatMessageInput,
-  guarded,
-  messageSteps,
-  readMessages,
-} from "../messages/messages.js";
-import type { ToolChoice } from "../messages/tool-types.js";
+import { type ChatMessageInput, messageSteps, readMessages } from "../messages/messages.js";
+import type { ToolChoice, ToolDefinitionInput } from "../messages/tool-types.js";
 import type { LoadedModel } from "../model/loaded-model.js";
 import { Sampler } from "../sampling/sampler.js";
+import { responseSchemaOf } from "../tools/answer-grammar.js";
 import { copyOfSchema, type Tool } from "../tools/define-tool.js";
-import { responseSchemaOf } from "../tools/response-schema.js";
 import { type ChatGuard, type Moderator, readGuard } from "./moderated/moderation.js";
 import { type ChatRenderer, chatRenderer, type RenderChatOptions } from "./render-chat.js";
 import type { GivenHistory } from "./session-history.js";
-import type { ToolDefinitionInput } from "./tool-definitions.js";
 import { knownTool, toolSetOf } from "./tool-sets.js";
 
 /** What one turn of a session may have of its own. */

@@ -4,8 +4,6 @@ import { isObject, jsonText } from "../internal/json-text.js";
 import type { ToolDefinition, ToolDefinitionInput } from "../messages/tool-types.js";
 import { isSetDefinitions } from "./tool-sets.js";
 
-export type { ToolDefinitionInput };
-
 /**
  * Tools of the caller's, checked and copied. What else stands in a definition (`returns`) goes to the
  * model with it, as it does in the models' own templates; `strict` is for the API, not the model, and

@@ -1,6 +1,6 @@
 import { watchSignal } from "../internal/abort.js";
 import { CriaError, isError } from "../internal/errors.js";
-import type { RenderableMessage } from "../messages/messages.js";
+import type { RenderableMessage } from "../messages/pairing.js";
 import type { ParsedToolCall } from "../messages/tool-types.js";
 import type { Tool } from "../tools/define-tool.js";
 import type { RunningTurn } from "./turn.js";

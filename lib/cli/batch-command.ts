@@ -3,8 +3,8 @@ import { extname } from "node:path";
 import { type Command, Option } from "commander";
 import type { BatchFormat, BatchSummary, RunBatchOptions } from "../batch/batch-types.js";
 import { runBatch } from "../batch/run-batch.js";
-import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
 import type { GuardVariant } from "../guard/guard-types.js";
+import type { ToolDefinitionInput } from "../messages/tool-types.js";
 import { Model } from "../model/model.js";
 import { loadTools } from "./chat-tools.js";
 import {

@@ -1,7 +1,8 @@
 import { expected, invalid } from "../internal/errors.js";
 import { pythonJson } from "../internal/json-text.js";
 import { atOnce, type Steps } from "../internal/steps.js";
-import { type ChatMessageInput, type readUnpaired, unpairedSteps } from "../messages/messages.js";
+import { type ChatMessageInput, unpairedSteps } from "../messages/messages.js";
+import type { UnpairedMessage } from "../messages/pairing.js";
 import { strip } from "../messages/white-space.js";
 
 /** What one side says, before the other one does. */
@@ -12,8 +13,6 @@ export interface GuardTurn {
 
 /** Said for the user where the assistant speaks first: the model knows no other order. */
 const GREETING: GuardTurn = { role: "user", text: "Hello." };
-
-type Message = ReturnType<typeof readUnpaired>[number];
 
 /**
  * A conversation as Llama Guard knows them: user and agent in turn, the user first. A string is one
@@ -84,7 +83,7 @@ function withoutEmpty(
 }
 
 /** A call in the form in which the models write them; a tool's result as it is. */
-function textOf(message: Message): string {
+function textOf(message: UnpairedMessage): string {
   const content = strip(message.content);
   if (message.role !== "assistant") return content;
   const calls = message.calls.map(

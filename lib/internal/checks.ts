@@ -37,6 +37,15 @@ export function unreadable(error: unknown, name: string, value: unknown): unknow
   return CriaError.is(error) ? error : expected("readable properties", name, value, error);
 }
 
+/** Reads what may have hostile getters or be a revoked proxy: whatever they throw is ERR_INVALID_ARGUMENT. */
+export function guarded<T>(value: unknown, name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw unreadable(error, name, value);
+  }
+}
+
 /** `Array.isArray`, which throws for a proxy that was revoked. */
 export function isArray(value: unknown): value is readonly unknown[] {
   try {

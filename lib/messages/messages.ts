@@ -1,4 +1,4 @@
-import { isArray, list, string, unreadable } from "../internal/checks.js";
+import { guarded, isArray, list, string } from "../internal/checks.js";
 import { CriaError, expected, invalid, show } from "../internal/errors.js";
 import { jsonText, objectText } from "../internal/json-text.js";
 import { atOnce, type Steps } from "../internal/steps.js";
@@ -9,8 +9,6 @@ import {
   type UnpairedMessage,
 } from "./pairing.js";
 import type { ToolCall } from "./tool-types.js";
-
-export type { RenderableMessage, Reply } from "./pairing.js";
 
 /** A piece of a message; of OpenAI's kinds of parts only text can be honoured. */
 export interface TextPart {
@@ -112,13 +110,6 @@ export function* messageSteps(
 }
 
 /** The same of a part of a conversation: the calls of its results may be in what was before. */
-export function readUnpaired(
-  messages: readonly ChatMessageInput[],
-  name: string,
-): UnpairedMessage[] {
-  return atOnce(unpairedSteps(messages, name));
-}
-
 export function* unpairedSteps(
   messages: readonly ChatMessageInput[],
   name: string,
@@ -134,15 +125,6 @@ export function* unpairedSteps(
     yield;
   }
   return read;
-}
-
-/** Whatever a getter, a proxy or a revoked one throws becomes ERR_INVALID_ARGUMENT. */
-export function guarded<T>(value: unknown, name: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw CriaError.is(error) ? error : unreadable(error, name, value);
-  }
 }
 
 function readMessage(value: unknown, name: string): UnpairedMessage {

@@ -14,8 +14,8 @@ import {
   use,
 } from "../schema/grammar-rules.js";
 import { layoutOf } from "../schema/layout.js";
-import { compiledSchema } from "../schema/schema-grammar.js";
-import { answersOf } from "./response-schema.js";
+import { compiledSchema, heldSchema } from "../schema/schema-grammar.js";
+import { copyOfSchema } from "./define-tool.js";
 
 /** What an answer may look like. */
 export interface AnswerRules {
@@ -73,7 +73,7 @@ function* grammarSteps(rules: AnswerRules): Steps<Grammar | undefined> {
   const forced = choice === "required" || typeof choice === "object";
   if (forced && tools.length > 0) return yield* callsSteps(tools);
   if (responseSchema !== undefined) {
-    const answer = answersOf(responseSchema);
+    const answer = heldSchema(responseSchema, "responseSchema", ANSWERS).value;
     const all = tools.length === 0 ? answer : choose(answer, yield* callSteps(tools));
     return grammarOf(all, "responseSchema");
   }
@@ -145,4 +145,19 @@ function argumentsOf(schema: object): Expression {
     if (!CriaError.is(error) || error.code !== "ERR_SCHEMA_UNSUPPORTED") throw error;
     return compiledSchema(ANY_ARGUMENTS, "parameters", ARGUMENTS).value;
   }
+}
+
+/** An answer has the properties that its schema names; models put a space behind commas and colons. */
+const ANSWERS: CompileOptions = { whiteSpace: "spaces", closed: true };
+
+/**
+ * An own copy of a schema, of which an answer follows every word. Nobody checks an answer afterwards, so
+ * what its grammar would not hold is refused, with its place.
+ *
+ * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_SCHEMA_UNSUPPORTED
+ */
+export function responseSchemaOf(schema: unknown, name: string): object {
+  const copy = copyOfSchema(schema, name);
+  grammarOf(heldSchema(copy, name, ANSWERS).value, name);
+  return copy;
 }

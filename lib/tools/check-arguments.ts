@@ -1,7 +1,9 @@
-import { CriaError, show } from "../internal/errors.js";
+import { CriaError, invalid, show } from "../internal/errors.js";
+import { SchemaChecker } from "../schema/check-value.js";
 import type { Json } from "../schema/formula.js";
+import { readSchema } from "../schema/read-schema.js";
+import { SchemaProblem } from "../schema/schema-problem.js";
 import type { StandardResult, StandardSchema } from "./infer-arguments.js";
-import { schemaChecker } from "./schema-check.js";
 
 /** Whether a value fits a JSON Schema: nothing, or what is wrong, for people and models. */
 function schemaProblem(value: unknown, schema: object): string | undefined {
@@ -42,4 +44,31 @@ function outputOf(result: StandardResult<unknown>): unknown {
 
 function unfit(problem: string): CriaError {
   return new CriaError("ERR_TOOL", `The arguments do not fit the tool's schema: ${problem}`);
+}
+
+const checkers = new WeakMap<object, SchemaChecker>();
+
+/**
+ * What tells whether arguments fit a schema that stays as it is. One by which nothing can be checked is
+ * refused: otherwise the first to learn of it would be the model, with every call that it makes.
+ *
+ * @throws {CriaError} ERR_INVALID_ARGUMENT, with the place
+ */
+export function schemaChecker(schema: object, name: string): SchemaChecker {
+  let checker = checkers.get(schema);
+  if (checker === undefined) {
+    try {
+      checker = new SchemaChecker(readSchema(schema, name));
+    } catch (error) {
+      if (!(error instanceof SchemaProblem)) throw error;
+      const { path, message } = error;
+      throw invalid(
+        `\`${name}\` cannot be checked against: ${message}, at ${path}`,
+        { name, path },
+        error,
+      );
+    }
+    checkers.set(schema, checker);
+  }
+  return checker;
 }

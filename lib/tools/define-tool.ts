@@ -8,9 +8,8 @@ import {
 } from "../internal/checks.js";
 import { CriaError, expected, invalid, show } from "../internal/errors.js";
 import type { ToolDefinition } from "../messages/tool-types.js";
-import { checkArguments } from "./check-arguments.js";
+import { checkArguments, schemaChecker } from "./check-arguments.js";
 import type { InferArguments, StandardSchema } from "./infer-arguments.js";
-import { schemaChecker } from "./schema-check.js";
 
 /** What `execute` is given besides its arguments. */
 export interface ToolContext {

@@ -5,19 +5,22 @@ import {
   needsTools,
   readTurnOptions,
 } from "../../chat/session-options.js";
-import type { ToolDefinitionInput } from "../../chat/tool-definitions.js";
 import type { Context } from "../../context/context.js";
 import type { GenerateOptions, Generation, GenerationResult } from "../../generation/generation.js";
 import { invalid } from "../../internal/errors.js";
 import { inTurns } from "../../internal/steps.js";
-import { messageSteps, type RenderableMessage } from "../../messages/messages.js";
-import type { ParsedToolCall, ToolDefinition } from "../../messages/tool-types.js";
+import { messageSteps } from "../../messages/messages.js";
+import type { RenderableMessage } from "../../messages/pairing.js";
+import type {
+  ParsedToolCall,
+  ToolDefinition,
+  ToolDefinitionInput,
+} from "../../messages/tool-types.js";
 import type { LoadedModel } from "../../model/loaded-model.js";
 import { type PromptInput, promptToString } from "../../model/prompt.js";
 import type { Grammar } from "../../sampling/grammar.js";
 import type { Sampler } from "../../sampling/sampler.js";
-import { answerGrammar } from "../../tools/answer-grammar.js";
-import { responseSchemaOf } from "../../tools/response-schema.js";
+import { answerGrammar, responseSchemaOf } from "../../tools/answer-grammar.js";
 import { seedOf } from "../input/custom-ids.js";
 import type { ChatPlan, CompletionPlan, GenerationPlan } from "../input/plans.js";
 import { type ChatChoice, chatAnswer, completionAnswer } from "../output/answers.js";

@@ -1,4 +1,3 @@
-import type { ToolDefinitionInput } from "../../chat/tool-definitions.js";
 import {
   boolean,
   integer,
@@ -10,7 +9,7 @@ import {
   string,
 } from "../../internal/checks.js";
 import { expected, invalid } from "../../internal/errors.js";
-import type { ToolChoice } from "../../messages/tool-types.js";
+import type { ToolChoice, ToolDefinitionInput } from "../../messages/tool-types.js";
 import type { SamplerOptions } from "../../sampling/sampler.js";
 import { unsupported } from "../failures.js";
 import { anything, Fields, type KnownFields, object, textOrTexts } from "./fields.js";

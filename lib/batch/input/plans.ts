@@ -1,6 +1,5 @@
-import type { ToolDefinitionInput } from "../../chat/tool-definitions.js";
 import type { ChatMessageInput } from "../../messages/messages.js";
-import type { ToolChoice } from "../../messages/tool-types.js";
+import type { ToolChoice, ToolDefinitionInput } from "../../messages/tool-types.js";
 import type { SamplerOptions } from "../../sampling/sampler.js";
 
 /** How answers are generated, whatever they answer. */

@@ -1,7 +1,6 @@
-import type { ToolDefinitionInput } from "../../chat/tool-definitions.js";
 import { integer, list, MAX_INT32, string } from "../../internal/checks.js";
 import { invalid } from "../../internal/errors.js";
-import type { ToolChoice } from "../../messages/tool-types.js";
+import type { ToolChoice, ToolDefinitionInput } from "../../messages/tool-types.js";
 import { Grammar } from "../../sampling/grammar.js";
 import type { SamplerOptions } from "../../sampling/sampler.js";
 import { KNOWN as SAMPLER_OPTIONS } from "../../sampling/sampler-options.js";

@@ -1,7 +1,7 @@
 import { CriaError } from "../../internal/errors.js";
 import { isStructure, jsonText, pythonJson } from "../../internal/json-text.js";
 import type { Steps } from "../../internal/steps.js";
-import type { RenderableMessage } from "../../messages/messages.js";
+import type { RenderableMessage } from "../../messages/pairing.js";
 import type { ToolCall, ToolDefinition } from "../../messages/tool-types.js";
 import { strip } from "../../messages/white-space.js";
 import type { Prompt, PromptSegment } from "../../model/prompt.js";

@@ -8,7 +8,7 @@ import type {
 import { nativeWork } from "../../internal/native-work.js";
 import { ownInts } from "../../internal/realm.js";
 import { atOnce, inTurns, type Steps } from "../../internal/steps.js";
-import type { RenderableMessage } from "../../messages/messages.js";
+import type { RenderableMessage } from "../../messages/pairing.js";
 import type { ParsedToolCalls, ToolChoice, ToolDefinition } from "../../messages/tool-types.js";
 import type { LoadedModel } from "../../model/loaded-model.js";
 import { insideOf } from "../../model/loaded-model.js";

@@ -23,14 +23,14 @@ export interface Callable {
   readonly format: "pythonic" | "builtin";
 }
 
-export interface ToolSetOptions {
+export interface CallableToolsOptions {
   readonly tools: readonly ToolDefinition[];
   readonly builtinTools: readonly string[];
   readonly coerce: boolean;
 }
 
 /** What the parser knows of the tools; none given means that no name is strange. */
-export class ToolSet {
+export class CallableTools {
   readonly given: boolean;
   readonly #coerce: boolean;
   readonly #tools = new Map<string, object | undefined>();
@@ -40,7 +40,7 @@ export class ToolSet {
   /** Names that may stand bare, by their first character. */
   readonly #starts = new Map<number, string[]>();
 
-  constructor({ tools, builtinTools, coerce }: ToolSetOptions) {
+  constructor({ tools, builtinTools, coerce }: CallableToolsOptions) {
     this.given = tools.length > 0;
     this.#coerce = coerce;
     this.#builtins = new Set(builtinTools);

@@ -1,4 +1,4 @@
-import { brokenCall, type FoundCall, type ToolSet } from "./callable-tools.js";
+import { brokenCall, type CallableTools, type FoundCall } from "./callable-tools.js";
 import type { Calls, Candidate } from "./candidate.js";
 import {
   CURLY_CLOSE,
@@ -34,7 +34,7 @@ export class FunctionTagCandidate implements Candidate {
   readonly isBrokenCall = false;
   readonly isValue = false;
   isHopeless = false;
-  readonly #tools: ToolSet;
+  readonly #tools: CallableTools;
   readonly #object = new ValueTracker(CURLY_CLOSE);
   #state = NAME;
   #length = FUNCTION_TAG.length;
@@ -44,7 +44,7 @@ export class FunctionTagCandidate implements Candidate {
   #newline = false;
 
   /** From behind the "=". */
-  constructor(tools: ToolSet) {
+  constructor(tools: CallableTools) {
     this.#tools = tools;
   }
 

@@ -1,4 +1,4 @@
-import { brokenCall, type FoundCall, type ToolSet } from "./callable-tools.js";
+import { brokenCall, type CallableTools, type FoundCall } from "./callable-tools.js";
 import type { Calls, Candidate } from "./candidate.js";
 import {
   COMMA,
@@ -32,7 +32,7 @@ export class JsonCandidate implements Candidate {
   isBrokenCall = false;
   readonly isValue = true;
   isHopeless = false;
-  readonly #tools: ToolSet;
+  readonly #tools: CallableTools;
   readonly #value: ValueTracker;
   readonly #isArray: boolean;
   #wreck: WreckTracker | undefined;
@@ -41,7 +41,7 @@ export class JsonCandidate implements Candidate {
   #firstItem = true;
 
   /** From behind its opening bracket and white space, `length` characters in all. */
-  constructor(tools: ToolSet, open: number, length: number) {
+  constructor(tools: CallableTools, open: number, length: number) {
     this.#tools = tools;
     this.#length = length;
     this.#isArray = open !== CURLY_OPEN;
@@ -126,7 +126,7 @@ export class JsonCandidate implements Candidate {
 /** Undefined unless every one of them is a call, or where there is none. */
 function readCalls(
   items: readonly Literal[],
-  tools: ToolSet,
+  tools: CallableTools,
   source: string,
 ): FoundCall[] | undefined {
   const calls: FoundCall[] = [];
@@ -140,7 +140,7 @@ function readCalls(
 
 function readCall(
   { members, span }: Extract<Literal, { kind: "object" }>,
-  tools: ToolSet,
+  tools: CallableTools,
   source: string,
 ): FoundCall | undefined {
   const name = nameOf(members);
@@ -159,7 +159,7 @@ function readCall(
   return brokenCall({ name, format: "json" }, "The arguments are not a JSON object", written);
 }
 
-function found(name: string, members: Members, tools: ToolSet): FoundCall {
+function found(name: string, members: Members, tools: CallableTools): FoundCall {
   return { format: "json", name, arguments: tools.arguments(name, members) };
 }
 

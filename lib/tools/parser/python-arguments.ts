@@ -1,4 +1,4 @@
-import { brokenCall, type Callable, type FoundCall, type ToolSet } from "./callable-tools.js";
+import { brokenCall, type Callable, type CallableTools, type FoundCall } from "./callable-tools.js";
 import { afterSpace, COMMA, isNamePart, isNameStart, isWord } from "./characters.js";
 import { type Literal, LiteralReader, type Members } from "./literal.js";
 
@@ -22,7 +22,7 @@ const SHOWN = 80;
 export function readCallArguments(
   callable: Callable,
   { text, source }: WrittenCall,
-  tools: ToolSet,
+  tools: CallableTools,
 ): FoundCall | undefined {
   const list = readList(text);
   if (typeof list === "string") {

@@ -1,4 +1,4 @@
-import type { Callable, FoundCall, ToolSet } from "./callable-tools.js";
+import type { Callable, CallableTools, FoundCall } from "./callable-tools.js";
 import type { Calls, Candidate, Position } from "./candidate.js";
 import {
   BACKTICK,
@@ -43,7 +43,7 @@ abstract class CallTracker {
   readonly isBrokenCall = false;
   readonly isValue = false;
   isHopeless = false;
-  protected readonly tools: ToolSet;
+  protected readonly tools: CallableTools;
   protected readonly position: Position;
   protected readonly spans: Span[] = [];
   protected state = BEFORE_NAME;
@@ -54,7 +54,7 @@ abstract class CallTracker {
   #argumentsStart = 0;
   #arguments = new ArgumentsTracker();
 
-  constructor(tools: ToolSet, position: Position) {
+  constructor(tools: CallableTools, position: Position) {
     this.tools = tools;
     this.position = position;
   }
@@ -127,7 +127,7 @@ abstract class CallTracker {
  */
 export class CallListCandidate extends CallTracker implements Candidate {
   /** From behind the "[" and white space, `length` characters in all. */
-  constructor(tools: ToolSet, position: Position, length: number) {
+  constructor(tools: CallableTools, position: Position, length: number) {
     super(tools, position);
     this.length = length;
   }

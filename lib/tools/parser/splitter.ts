@@ -1,4 +1,4 @@
-import type { ToolSet } from "./callable-tools.js";
+import type { CallableTools } from "./callable-tools.js";
 import type { Calls, Candidate, Position } from "./candidate.js";
 import {
   BACKTICK,
@@ -45,7 +45,7 @@ type Mode =
  * in its length: text that turns out to be no call is not searched again.
  */
 export class Splitter {
-  readonly #tools: ToolSet;
+  readonly #tools: CallableTools;
   readonly #ledger = new Ledger();
   readonly #feed = new Feed();
   readonly #quotation = new Quotation();
@@ -58,7 +58,7 @@ export class Splitter {
   #valueLength = 0;
   #endToken = new EndTokenMatcher();
 
-  constructor(tools: ToolSet) {
+  constructor(tools: CallableTools) {
     this.#tools = tools;
   }
 

@@ -16,7 +16,7 @@ import type {
   ToolDefinition,
   ToolParserEvent,
 } from "../../messages/tool-types.js";
-import { type FoundCall, ToolSet } from "./callable-tools.js";
+import { CallableTools, type FoundCall } from "./callable-tools.js";
 import type { Piece } from "./ledger.js";
 import { Splitter } from "./splitter.js";
 
@@ -76,7 +76,7 @@ export function parseToolCalls(text: string, options?: ParseToolCallsOptions): P
  * handle(parser.finish());
  */
 export class ToolCallParser {
-  readonly #tools: ToolSet;
+  readonly #tools: CallableTools;
   readonly #splitter: Splitter;
   readonly #createId: (index: number) => string;
   #calls = 0;
@@ -84,7 +84,7 @@ export class ToolCallParser {
 
   constructor(options?: ParseToolCallsOptions) {
     const given = readOptions(options, "options", OPTIONS);
-    this.#tools = new ToolSet({
+    this.#tools = new CallableTools({
       tools: given.tools === undefined ? [] : list(given.tools, "tools", "an array", readTool),
       builtinTools:
         given.builtinTools === undefined

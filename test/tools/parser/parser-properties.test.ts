@@ -1,5 +1,5 @@
 import type { ParsedToolCalls } from "../../../lib/messages/tool-types.js";
-import { ToolSet } from "../../../lib/tools/parser/callable-tools.js";
+import { CallableTools } from "../../../lib/tools/parser/callable-tools.js";
 import { Splitter } from "../../../lib/tools/parser/splitter.js";
 import { ToolCallParser } from "../../../lib/tools/parser/tool-call-parser.js";
 import { Random } from "../../support/random.js";
@@ -74,7 +74,11 @@ const SYNTAX =
 /** The content, once it is certain that content, calls and syntax are the text and nothing else. */
 function covered(text: string, options: SampleOptions): string {
   const splitter = new Splitter(
-    new ToolSet({ tools: options.tools ?? [], builtinTools: [], coerce: options.coerce ?? false }),
+    new CallableTools({
+      tools: options.tools ?? [],
+      builtinTools: [],
+      coerce: options.coerce ?? false,
+    }),
   );
   const pieces = [...splitter.push(text), ...splitter.finish()];
   if (pieces.map(({ source }) => source).join("") !== text) throw new Error("Text was lost");

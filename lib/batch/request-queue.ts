@@ -1,21 +1,21 @@
 import type { Lane, PreparedRequest } from "./engine/batch-engine.js";
 
 /** A request that waits for its turn. */
-export interface Waiting {
+export interface WaitingRequest {
   /** Its place among the lines of this run. */
   readonly place: number;
   readonly request: PreparedRequest;
 }
 
 /**
- * The requests that were read and are not running. A lane's leave in rounds: all that are there when it
- * begins, in the order of what they begin with, so that those with the same beginning follow each other,
- * and none waits for what comes later.
+ * The requests that were read and are not running yet. `Windowed` would start them as they come; here those
+ * with the same beginning follow each other. The requests of a lane leave in rounds, each of them all that
+ * are there when it begins, so that none waits for what comes later.
  */
-export class Window<T extends Waiting> {
-  /** Requests that may overtake one of another lane. */
+export class RequestQueue<T extends WaitingRequest> {
+  /** How many requests may overtake one of another lane. */
   readonly #patience: number;
-  readonly #lanes = new Map<Lane, LaneWindow<T>>();
+  readonly #lanes = new Map<Lane, LaneQueue<T>>();
 
   constructor(patience: number) {
     this.#patience = patience;
@@ -29,25 +29,24 @@ export class Window<T extends Waiting> {
 
   add(waiting: T): void {
     const { lane } = waiting.request;
-    const window = this.#lanes.get(lane) ?? new LaneWindow<T>();
-    this.#lanes.set(lane, window);
-    window.add(waiting);
+    const queue = this.#lanes.get(lane) ?? new LaneQueue<T>();
+    this.#lanes.set(lane, queue);
+    queue.add(waiting);
   }
 
-  /** The next one of the lane. */
   take(lane: Lane): T | undefined {
     return this.#lanes.get(lane)?.take();
   }
 
   /**
-   * The lane whose turn it is: the present one as long as it has requests and the others have patience,
-   * else the one whose oldest waits the longest.
+   * The lane whose turn it is: the present one, as long as it has requests and none of another lane has
+   * been overtaken by too many; else the one whose oldest request waits the longest.
    */
   lane(present: Lane | undefined): Lane | undefined {
     let oldest: Lane | undefined;
     let first = Number.POSITIVE_INFINITY;
-    for (const [lane, window] of this.#lanes) {
-      if (window.oldest < first) [oldest, first] = [lane, window.oldest];
+    for (const [lane, queue] of this.#lanes) {
+      if (queue.oldest < first) [oldest, first] = [lane, queue.oldest];
     }
     const own = present === undefined ? undefined : this.#lanes.get(present);
     if (own === undefined || own.size === 0) return oldest;
@@ -55,18 +54,18 @@ export class Window<T extends Waiting> {
   }
 }
 
-class LaneWindow<T extends Waiting> {
-  /** The next to leave comes last. */
+class LaneQueue<T extends WaitingRequest> {
+  /** The last of these leaves next. */
   #round: T[] = [];
   #oldestOfRound = Number.POSITIVE_INFINITY;
-  /** Of the next round, in the order of coming. */
+  /** The next round, in the order of coming. */
   #coming: T[] = [];
 
   get size(): number {
     return this.#round.length + this.#coming.length;
   }
 
-  /** The place of the one that waits the longest, as far as the round knows. */
+  /** The place of the request that waits the longest; of a round that has begun, of its first one. */
   get oldest(): number {
     if (this.#round.length > 0) return this.#oldestOfRound;
     return this.#coming[0]?.place ?? Number.POSITIVE_INFINITY;
@@ -86,7 +85,7 @@ class LaneWindow<T extends Waiting> {
   }
 }
 
-function compare(a: Waiting, b: Waiting): number {
+function compare(a: WaitingRequest, b: WaitingRequest): number {
   const [one, other] = [a.request.prefix, b.request.prefix];
   if (one !== other) return one < other ? -1 : 1;
   return a.place - b.place;
