@@ -17,7 +17,6 @@ import {
   oneOf,
   readOptions,
   string,
-  unreadable,
 } from "../internal/checks.js";
 import { expected, invalid } from "../internal/errors.js";
 import { jsonText } from "../internal/json-text.js";
@@ -144,13 +143,8 @@ function ownContextOptions(options: ContextOptions): ContextOptions {
 
 /** Of whichever copy of this package. */
 function assertModel(value: unknown, name: string): void {
-  try {
-    const { createContext } = (value ?? {}) as Partial<Model>;
-    if (typeof createContext === "function") return;
-  } catch (error) {
-    throw unreadable(error, name, value);
-  }
-  throw expected("a Model", name, value);
+  const make = guarded(value, name, () => ((value ?? {}) as Partial<Model>).createContext);
+  if (typeof make !== "function") throw expected("a Model", name, value);
 }
 
 /** Tools that are wrong are the run's error, before it writes one for each line. */

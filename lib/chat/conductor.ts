@@ -2,14 +2,14 @@ import type { Context } from "../context/context.js";
 import type { GenerationResult, GenerationUsage } from "../generation/generation.js";
 import type { GuardVerdict } from "../guard/guard-types.js";
 import type { RenderableMessage, Reply, UnpairedMessage } from "../messages/pairing.js";
-import type { ParsedToolCall, ToolChoice } from "../messages/tool-types.js";
+import { type ParsedToolCall, type ToolChoice, toolCallOf } from "../messages/tool-types.js";
 import type { Grammar } from "../sampling/grammar.js";
 import { recommendedSampler, type Sampler } from "../sampling/sampler.js";
 import { type AnswerReader, readerOf } from "./answer-reader.js";
 import { fitPrompt } from "./fit-history.js";
 import { Gate } from "./moderated/gate.js";
 import { Moderation } from "./moderated/moderation.js";
-import { countCalls, type SessionHistory, shown } from "./session-history.js";
+import { countCalls, placesOfNew, type SessionHistory, shown } from "./session-history.js";
 import type { CheckedTurnOptions } from "./session-options.js";
 import { carryOut, withdraw } from "./tool-execution.js";
 import type { ChatTurnResult, RunningTurn } from "./turn.js";
@@ -163,9 +163,10 @@ export class Conductor {
     before: readonly RenderableMessage[],
     toolCalls: readonly ParsedToolCall[] = [],
   ): ChatTurnResult {
+    const { messages } = this.#history;
     return {
       message: shown(message),
-      messages: this.#history.since(before).map(shown),
+      messages: placesOfNew(messages, before).map((at) => shown(messages[at] as RenderableMessage)),
       toolCalls,
       stopReason,
       usage: { ...this.#usage } satisfies GenerationUsage,
@@ -273,11 +274,7 @@ function messageOf(
     stopReason === "stop-string" || !keptTokens
       ? undefined
       : { tokens, end: stopReason === "end-of-message" ? "<|eom_id|>" : "<|eot_id|>" };
-  const tool_calls = calls.map(({ id, type, function: called }) => ({
-    id,
-    type,
-    function: called,
-  }));
+  const tool_calls = calls.map(toolCallOf);
   return { role: "assistant", content, tool_calls, ...(reply && { reply }) };
 }
 

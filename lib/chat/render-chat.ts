@@ -135,9 +135,17 @@ export interface ChatRenderer {
   readAnswer(text: string, format: TemplateFormat, signal?: AbortSignal): Promise<TemplateAnswer>;
 }
 
-/** For those who render more than once. Throws as `renderChat` does. */
-export function chatRenderer(options: RenderChatOptions | undefined): ChatRenderer {
-  const checked = guarded(options, "options", () => readRenderOptions(options));
+/**
+ * For those who render more than once. Throws as `renderChat` does.
+ *
+ * @param known definitions that were checked before, in place of the options' tools
+ */
+export function chatRenderer(
+  options: RenderChatOptions | undefined,
+  known?: readonly ToolDefinition[],
+): ChatRenderer {
+  const read = guarded(options, "options", () => readRenderOptions(options));
+  const checked = known === undefined ? read : { ...read, tools: known };
   const format = resolveFormat(checked);
   const { tools, builtinTools, toolsInUserMessage = true, addGenerationPrompt, date } = checked;
   const llama3 = {
@@ -203,19 +211,13 @@ function readRenderOptions(options: RenderChatOptions | undefined): CheckedOptio
 
 /** By what is asked of it here, so that a stand-in serves where there is no file. */
 function readModel(model: unknown): LoadedModel {
-  try {
-    const { chatTemplate, tokenId } = model as Partial<LoadedModel>;
-    if (typeof tokenId === "function" && (chatTemplate === null || isText(chatTemplate))) {
-      return model as LoadedModel;
-    }
-  } catch (error) {
-    throw expected("a Model", "options.model", model, error);
-  }
+  const isModel = guarded(model, "options.model", () => {
+    const { chatTemplate, tokenId } = (model ?? {}) as Partial<LoadedModel>;
+    const isText = chatTemplate === null || typeof chatTemplate === "string";
+    return typeof tokenId === "function" && isText;
+  });
+  if (isModel) return model as LoadedModel;
   throw expected("a Model", "options.model", model);
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string";
 }
 
 function readBuiltinTools(value: unknown): readonly BuiltinTool[] {

@@ -46,14 +46,6 @@ export class SessionHistory {
     this.#messages = [...this.#messages, ...read];
   }
 
-  /** What was not there before. */
-  since(before: readonly RenderableMessage[]): RenderableMessage[] {
-    let same = 0;
-    while (same < before.length && this.messages[same] === before[same]) same += 1;
-    const old = new Set(before.slice(same));
-    return this.messages.slice(same).filter((message) => !old.has(message));
-  }
-
   /**
    * The messages with the input behind them. Results find their calls, and stand in the order of these,
    * be some of them answered before. What was there stays the same objects, with their replies.
@@ -81,6 +73,21 @@ export class SessionHistory {
     });
     return [...settled, ...rest];
   }
+}
+
+/** The places of the messages that were not there before: a result may stand in front of older ones. */
+export function placesOfNew(
+  messages: readonly RenderableMessage[],
+  before: readonly RenderableMessage[],
+): number[] {
+  let same = 0;
+  while (same < before.length && messages[same] === before[same]) same += 1;
+  const old = new Set(before.slice(same));
+  const places: number[] = [];
+  for (let index = same; index < messages.length; index++) {
+    if (!old.has(messages[index] as RenderableMessage)) places.push(index);
+  }
+  return places;
 }
 
 /** A session's first messages: what is long is still to be read. */

@@ -168,7 +168,7 @@ export function readTurnOptions(
       : readResponseSchema(o.responseSchema, "options.responseSchema");
   const generate = pick(o, GENERATE);
   nativeGenerateOptions(generate, model.vocabularySize, Sampler.greedy);
-  const renderer = chatRenderer({ ...pick(o, RENDER), model, tools: definitions });
+  const renderer = chatRenderer({ ...pick(o, RENDER), model }, definitions);
   const checked = {
     generate,
     renderer:

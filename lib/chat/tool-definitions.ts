@@ -2,7 +2,6 @@ import { list } from "../internal/checks.js";
 import { CriaError, expected, invalid } from "../internal/errors.js";
 import { isObject, jsonText } from "../internal/json-text.js";
 import type { ToolDefinition, ToolDefinitionInput } from "../messages/tool-types.js";
-import { isSetDefinitions } from "./tool-sets.js";
 
 /**
  * Tools of the caller's, checked and copied. What else stands in a definition (`returns`) goes to the
@@ -15,17 +14,6 @@ export function readTools(
   tools: readonly ToolDefinitionInput[],
   name: string,
 ): readonly ToolDefinition[] {
-  const known = read.get(tools);
-  if (known !== undefined) return known;
-  const definitions = readAll(tools, name);
-  if (isSetDefinitions(tools)) read.set(tools, definitions);
-  return definitions;
-}
-
-/** Of those that nobody can change: of a `ToolSet`. */
-const read = new WeakMap<object, readonly ToolDefinition[]>();
-
-function readAll(tools: readonly ToolDefinitionInput[], name: string): ToolDefinition[] {
   const copies = list(tools, name, "an array of tool definitions", (tool, at) => ({
     tool: JSON.parse(jsonText(tool, at)) as unknown,
     at,

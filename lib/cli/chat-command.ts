@@ -3,6 +3,7 @@ import type { ChatTurn } from "../chat/turn.js";
 import type { Context } from "../context/context.js";
 import type { GuardOptions } from "../guard/guard-types.js";
 import { LlamaGuard } from "../guard/llama-guard.js";
+import { given } from "../internal/given.js";
 import { Conversation } from "./chat-conversation.js";
 import { describeTool, loadTools } from "./chat-tools.js";
 import {
@@ -13,7 +14,6 @@ import {
   type ContextFlags,
   GUARD_VARIANTS,
   generateOptionsOf,
-  given,
   type SamplingFlags,
   samplingOf,
 } from "./flags.js";
@@ -24,6 +24,7 @@ import { TurnView } from "./terminal/chat-turn-view.js";
 import { onInterrupt } from "./terminal/interrupt.js";
 import { speed, summarizeTurn } from "./terminal/summary.js";
 import { Terminal } from "./terminal/terminal.js";
+import { counted } from "./terminal/units.js";
 import { withContext } from "./with-context.js";
 
 interface ChatFlags extends CommonFlags, ContextFlags, SamplingFlags {
@@ -157,9 +158,13 @@ class Chat {
       case "tools":
         return this.#listTools();
       case "save":
-        return this.#terminal.note(`saved: ${messages(await this.#conversation.save(file))}`);
+        return this.#terminal.note(
+          `saved: ${counted(await this.#conversation.save(file), "message")}`,
+        );
       case "load":
-        return this.#terminal.note(`loaded: ${messages(await this.#conversation.load(file))}`);
+        return this.#terminal.note(
+          `loaded: ${counted(await this.#conversation.load(file), "message")}`,
+        );
       case "help":
         return this.#terminal.write(`${HELP}\n`);
       case "exit":
@@ -193,10 +198,6 @@ class Chat {
   #summary(): string {
     const { answers, tokens, milliseconds } = this.#total;
     const time = `${Math.round(milliseconds)} ms (${speed(tokens, milliseconds)})`;
-    return `${answers} ${answers === 1 ? "answer" : "answers"}, ${tokens} tokens in ${time}`;
+    return `${counted(answers, "answer")}, ${tokens} tokens in ${time}`;
   }
-}
-
-function messages(count: number): string {
-  return `${count} ${count === 1 ? "message" : "messages"}`;
 }

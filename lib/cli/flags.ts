@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { GenerateOptions } from "../generation/generation.js";
 import { MAX_INT32, MAX_UINT32 } from "../internal/checks.js";
+import { given } from "../internal/given.js";
 import type { LoadedModel } from "../model/loaded-model.js";
 import { Grammar } from "../sampling/grammar.js";
 import { recommendedSampler, type SamplerOptions } from "../sampling/sampler.js";
@@ -93,15 +94,6 @@ export function generateOptionsOf(
 ): GenerateOptions {
   const sampler = recommendedSampler(model.metadata).with(sampling);
   return given({ sampler, maxTokens: flags.maxTokens, stop: flags.stop });
-}
-
-type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-/** Without the flags that were left out. */
-export function given<T extends object>(flags: T): Given<T> {
-  return Object.fromEntries(
-    Object.entries(flags).filter(([, value]) => value !== undefined),
-  ) as Given<T>;
 }
 
 async function readGrammar(file: string): Promise<Grammar> {

@@ -6,6 +6,7 @@ import { readGuardOptions } from "../guard/guard-policy.js";
 import type { GuardCategory, GuardOptions, GuardVerdict } from "../guard/guard-types.js";
 import { type GuardConversation, LlamaGuard } from "../guard/llama-guard.js";
 import { CriaError } from "../internal/errors.js";
+import { given } from "../internal/given.js";
 import { linesOf, utf8 } from "../internal/lines.js";
 import {
   addCommonFlags,
@@ -13,7 +14,6 @@ import {
   type CommonFlags,
   type ContextFlags,
   GUARD_VARIANTS,
-  given,
   number,
   whole,
 } from "./flags.js";

@@ -177,19 +177,16 @@ export function list<T>(
 
 /** Duck-typed, since a signal may come from another realm or a polyfill. */
 export function abortSignal(value: unknown, name: string): AbortSignal {
-  try {
+  const isSignal = guarded(value, name, () => {
     const signal = value as Partial<AbortSignal> | null;
-    if (
+    return (
       typeof signal === "object" &&
       signal !== null &&
       typeof signal.aborted === "boolean" &&
       typeof signal.addEventListener === "function" &&
       typeof signal.removeEventListener === "function"
-    ) {
-      return signal as AbortSignal;
-    }
-  } catch (error) {
-    throw unreadable(error, name, value);
-  }
+    );
+  });
+  if (isSignal) return value as AbortSignal;
   throw expected("an AbortSignal", name, value);
 }

@@ -1,12 +1,13 @@
 import {
   boolean,
   callback,
+  guarded,
   isPlainObject,
   readOptions,
   string,
-  unreadable,
 } from "../internal/checks.js";
 import { CriaError, expected, invalid, show } from "../internal/errors.js";
+import { given } from "../internal/given.js";
 import type { ToolDefinition } from "../messages/tool-types.js";
 import { checkArguments, schemaChecker } from "./check-arguments.js";
 import type { InferArguments, StandardSchema } from "./infer-arguments.js";
@@ -87,15 +88,13 @@ function make(o: Partial<ToolOptions<unknown>>, at: string): Tool {
     type: "function",
     function: Object.freeze({
       name,
-      ...(description === undefined ? {} : { description }),
+      ...given({ description }),
       parameters: schema,
     }),
   });
   const made = {
     definition,
-    ...(execute === undefined
-      ? {}
-      : { execute: execute as (args: unknown, context: ToolContext) => unknown }),
+    ...given({ execute: execute as Tool["execute"] }),
     check: (args: unknown) => checkArguments(args, schema, standard),
   };
   tools.add(made);
@@ -113,22 +112,16 @@ function standardSchema(
 ): StandardSchema["~standard"] | undefined {
   if (typeof parameters !== "object" && typeof parameters !== "function") return undefined;
   if (parameters === null) return undefined;
-  try {
-    const given = (parameters as Partial<StandardSchema>)["~standard"];
-    if (given === undefined) return undefined;
-    const { version, vendor, validate, jsonSchema } = given;
-    if (typeof validate === "function") {
-      return {
-        version,
-        vendor,
-        validate: (value) => validate.call(given, value),
-        ...(jsonSchema && { jsonSchema }),
-      };
+  return guarded(parameters, name, () => {
+    const standard = (parameters as Partial<StandardSchema>)["~standard"];
+    if (standard === undefined) return undefined;
+    const { version, vendor, validate, jsonSchema } = standard;
+    if (typeof validate !== "function") {
+      throw expected("a Standard Schema with `validate`", `${name}["~standard"]`, parameters);
     }
-  } catch (error) {
-    throw unreadable(error, name, parameters);
-  }
-  throw expected("a Standard Schema with `validate`", `${name}["~standard"]`, parameters);
+    const own = (value: unknown) => validate.call(standard, value);
+    return { version, vendor, validate: own, ...(jsonSchema && { jsonSchema }) };
+  });
 }
 
 /** An own, frozen copy: what the model was told must be what is checked. */
@@ -175,12 +168,7 @@ function argumentsSchema(schema: unknown, name: string): object {
 /** An own, frozen copy. */
 export function copyOfSchema(schema: unknown, name: string): object {
   if (!isPlainObject(schema)) throw expected("a JSON Schema, a plain object,", name, schema);
-  let copy: unknown;
-  try {
-    copy = deepFreeze(JSON.parse(JSON.stringify(schema)));
-  } catch (error) {
-    throw unreadable(error, name, schema);
-  }
+  const copy: unknown = guarded(schema, name, () => deepFreeze(JSON.parse(JSON.stringify(schema))));
   if (isPlainObject(copy)) return copy;
   throw expected("a JSON Schema, a plain object,", name, copy);
 }

@@ -2,6 +2,7 @@ import type { Context } from "../../context/context.js";
 import type { ContextOptions } from "../../context/context-options.js";
 import type { Pooling } from "../../embedding/embed.js";
 import { CriaError } from "../../internal/errors.js";
+import { given } from "../../internal/given.js";
 import type { Model } from "../../model/model.js";
 import type { SequencesMeasured } from "../batch-types.js";
 import { EngineFailure } from "./batch-engine.js";
@@ -76,7 +77,7 @@ export class Contexts {
 
   async #generating(model: Model): Promise<Context> {
     const { sequences, onMeasured, signal, context } = this.#options;
-    const options = { ...context, ...(signal && { signal }) };
+    const options = { ...context, ...given({ signal }) };
     if (sequences !== undefined) return model.createContext({ ...options, sequences });
     const measured = await measureSequences(model, context, signal);
     onMeasured?.(measured);
@@ -97,8 +98,7 @@ export class Contexts {
     return model.createContext({
       ...options,
       embeddings: true,
-      ...(pooling && { pooling }),
-      ...(signal && { signal }),
+      ...given({ pooling, signal }),
     });
   }
 }

@@ -8,6 +8,7 @@ import {
 import type { Context } from "../../context/context.js";
 import type { GenerateOptions, Generation, GenerationResult } from "../../generation/generation.js";
 import { invalid } from "../../internal/errors.js";
+import { given } from "../../internal/given.js";
 import { inTurns } from "../../internal/steps.js";
 import { messageSteps } from "../../messages/messages.js";
 import type { RenderableMessage } from "../../messages/pairing.js";
@@ -146,18 +147,16 @@ export class LineGenerator {
     if (grammar !== undefined && sampling.grammar !== undefined) {
       throw invalid("`grammar` goes with neither `tools` nor a schema: leave one of them out");
     }
-    const limit = plan.maxTokens ?? maxTokens;
     const common = {
-      ...(limit !== undefined && { maxTokens: limit }),
       stop: plan.stop ?? stop ?? [],
       cachePrompt: "exact" as const,
-      ...(plan.logprobs !== undefined && { logprobs: plan.logprobs }),
+      ...given({ maxTokens: plan.maxTokens ?? maxTokens, logprobs: plan.logprobs }),
     };
     return Array.from({ length: plan.choices }, (_, index) => ({
       ...common,
       sampler: sampler.with({
         ...sampling,
-        ...(grammar !== undefined && { grammar }),
+        ...given({ grammar }),
         seed: index === 0 ? seed : seedOf(seed, `choice ${index}`),
       }),
     }));
@@ -177,9 +176,7 @@ export class LineGenerator {
         {},
         {
           date: this.#defaults.date,
-          ...(tools !== undefined && { tools }),
-          ...(toolChoice !== undefined && { toolChoice }),
-          ...(schema !== undefined && { responseSchema: schema }),
+          ...given({ tools, toolChoice, responseSchema: schema }),
         },
         this.#model,
       );

@@ -9,6 +9,7 @@ import {
   string,
 } from "../../internal/checks.js";
 import { expected, invalid } from "../../internal/errors.js";
+import { given } from "../../internal/given.js";
 import type { ToolChoice, ToolDefinitionInput } from "../../messages/tool-types.js";
 import type { SamplerOptions } from "../../sampling/sampler.js";
 import { unsupported } from "../failures.js";
@@ -147,7 +148,7 @@ function samplingOf(fields: Fields): SamplerOptions {
   const penalty = (value: unknown, name: string) => number(value, name, -2, 2);
   const frequency = fields.get("frequency_penalty", penalty) ?? 0;
   const presence = fields.get("presence_penalty", penalty) ?? 0;
-  const options: Record<string, unknown> = {
+  const options = {
     temperature: fields.get("temperature", (value, name) => number(value, name, 0, 2)),
     topP: fields.get("top_p", (value, name) => number(value, name, 0, 1)),
     logitBias: fields.get("logit_bias", biasesOf),
@@ -155,8 +156,7 @@ function samplingOf(fields: Fields): SamplerOptions {
     penalties:
       frequency === 0 && presence === 0 ? undefined : { frequency, presence, lastN: PENALTY_REACH },
   };
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given) as SamplerOptions;
+  return given(options);
 }
 
 /** OpenAI's count the whole text. */

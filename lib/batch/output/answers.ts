@@ -1,7 +1,7 @@
 import type { GenerationResult, GenerationUsage } from "../../generation/generation.js";
 import type { TokenLogprob, TokenLogprobs } from "../../generation/logprobs.js";
 import type { StopReason } from "../../internal/native.js";
-import type { ParsedToolCall } from "../../messages/tool-types.js";
+import { type ParsedToolCall, toolCallOf } from "../../messages/tool-types.js";
 import type { Answer } from "../engine/batch-engine.js";
 import type { BatchChatCompletion, BatchCompletion, ChatTokenLogprob } from "./bodies.js";
 
@@ -48,9 +48,7 @@ function chatChoice(
       role: "assistant",
       content: text === "" && called.length > 0 ? null : text,
       refusal: null,
-      ...(called.length > 0 && {
-        tool_calls: called.map(({ id, type, function: call }) => ({ id, type, function: call })),
-      }),
+      ...(called.length > 0 && { tool_calls: called.map(toolCallOf) }),
     },
     logprobs: logprobs === undefined ? null : { content: logprobs.map(chatLogprob), refusal: null },
     finish_reason: called.length > 0 ? "tool_calls" : finishReason(result.stopReason),

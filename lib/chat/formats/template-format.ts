@@ -1,11 +1,11 @@
-import { isPlainObject, isWellFormed, list, unreadable } from "../../internal/checks.js";
-import { CriaError, expected, fromNative, invalid, show } from "../../internal/errors.js";
+import { guarded, isPlainObject, isWellFormed, list } from "../../internal/checks.js";
+import { CriaError, expected, invalid, show } from "../../internal/errors.js";
 import type {
   NativeFlatPrompt,
   NativeTemplateFormat,
   NativeTemplateRequest,
 } from "../../internal/native.js";
-import { nativeWork } from "../../internal/native-work.js";
+import { nativeCall, nativeWork } from "../../internal/native-work.js";
 import { ownInts } from "../../internal/realm.js";
 import { atOnce, inTurns, type Steps } from "../../internal/steps.js";
 import type { RenderableMessage } from "../../messages/pairing.js";
@@ -73,11 +73,7 @@ export function renderTemplateSync(
 ): Prompt {
   const native = insideOf(model).native;
   const request = templateRequest(templateOf(model, options), messages, options);
-  try {
-    return atOnce(segmentsOf(native.renderTemplate(request)));
-  } catch (error) {
-    throw fromNative(error);
-  }
+  return atOnce(segmentsOf(nativeCall(() => native.renderTemplate(request))));
 }
 
 /**
@@ -240,11 +236,7 @@ function chosenTools(
 }
 
 function json(value: unknown, name: string): string {
-  try {
-    return JSON.stringify(plain(value, name, 0));
-  } catch (error) {
-    throw unreadable(error, name, value);
-  }
+  return guarded(value, name, () => JSON.stringify(plain(value, name, 0)));
 }
 
 /** A copy that is JSON: halves of surrogate pairs, which JSON's readers refuse, become U+FFFD. */

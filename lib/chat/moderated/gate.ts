@@ -2,7 +2,11 @@ import type { GenerationResult } from "../../generation/generation.js";
 import type { GuardVerdict } from "../../guard/guard-types.js";
 import { watchSignal } from "../../internal/abort.js";
 import type { RenderableMessage } from "../../messages/pairing.js";
-import type { ParsedToolCall, ToolParserEvent } from "../../messages/tool-types.js";
+import {
+  type ParsedToolCall,
+  type ToolParserEvent,
+  toolCallOf,
+} from "../../messages/tool-types.js";
 import { appendEvent, type RunningTurn } from "../turn.js";
 import { type Judge, tell } from "./moderation.js";
 import { isBlank, pieceEnd } from "./sentences.js";
@@ -170,10 +174,6 @@ function messageOf(events: readonly ToolParserEvent[]): RenderableMessage {
     if (event.type === "text") return event.text;
     return event.call.source === undefined ? "" : `\n${event.call.source}\n`;
   });
-  const tool_calls = callsOf(events).map(({ id, type, function: called }) => ({
-    id,
-    type,
-    function: called,
-  }));
+  const tool_calls = callsOf(events).map(toolCallOf);
   return { role: "assistant", content: texts.join(""), tool_calls };
 }

@@ -1,10 +1,10 @@
 import type { GuardVerdict } from "../../guard/guard-types.js";
 import { untilAborted } from "../../internal/abort.js";
-import { readOptions, unreadable } from "../../internal/checks.js";
+import { guarded, readOptions } from "../../internal/checks.js";
 import { CriaError, expected, show } from "../../internal/errors.js";
 import type { ChatMessage } from "../../messages/messages.js";
 import type { RenderableMessage } from "../../messages/pairing.js";
-import { shown } from "../session-history.js";
+import { placesOfNew, shown } from "../session-history.js";
 import type { RunningTurn } from "../turn.js";
 import { isBlank } from "./sentences.js";
 
@@ -42,7 +42,8 @@ export function readGuard(value: unknown, name: string): ChatGuard {
     "output",
     "toolResults",
   ]);
-  for (const key of keysOf(value, name)) {
+  // Also those that are `undefined`: elsewhere that is "not given", here a guard that went missing.
+  for (const key of guarded(value, name, () => Object.keys(value ?? {}))) {
     const at = `${name}.${key}`;
     const moderator = given[key as keyof ChatGuard];
     if (!isModerator(moderator, at)) throw expected("a LlamaGuard", at, moderator);
@@ -50,23 +51,10 @@ export function readGuard(value: unknown, name: string): ChatGuard {
   return given;
 }
 
-/** Also of those that are `undefined`: elsewhere that is "not given", here a guard that went missing. */
-function keysOf(value: unknown, name: string): string[] {
-  try {
-    return Object.keys(value ?? {});
-  } catch (error) {
-    throw unreadable(error, name, value);
-  }
-}
-
 /** A `LlamaGuard`, or a moderator of the caller's own. */
 function isModerator(value: unknown, name: string): value is Moderator {
   if (typeof value !== "object" || value === null) return false;
-  try {
-    return typeof (value as Partial<Moderator>).moderate === "function";
-  } catch (error) {
-    throw unreadable(error, name, value);
-  }
+  return guarded(value, name, () => typeof (value as Partial<Moderator>).moderate === "function");
 }
 
 /** What a turn's guard says. Whatever fails in it fails the turn: nothing passes unjudged. */
@@ -88,12 +76,9 @@ export class Moderation {
   ): Promise<GuardVerdict | undefined> {
     const { input, toolResults } = this.#guard;
     if ((input ?? toolResults) === undefined) return undefined;
-    let same = 0;
-    while (same < before.length && conversation[same] === before[same]) same += 1;
-    const old = new Set(before.slice(same));
-    for (let index = same; index < conversation.length; index++) {
+    for (const index of placesOfNew(conversation, before)) {
       const message = conversation[index] as RenderableMessage;
-      if (old.has(message) || message.role === "system") continue;
+      if (message.role === "system") continue;
       const moderator = message.role === "tool" ? toolResults : input;
       const verdict = await judgeMessage(moderator, conversation.slice(0, index + 1), turn);
       if (verdict?.safe === false) return verdict;

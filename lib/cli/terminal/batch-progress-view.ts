@@ -1,6 +1,7 @@
 import type { Spinner } from "yocto-spinner";
 import type { BatchProgress, BatchSummary } from "../../batch/batch-types.js";
 import type { Terminal } from "./terminal.js";
+import { counted } from "./units.js";
 
 /** Where lines cannot be overwritten, one so often. */
 const PLAIN_MS = 10_000;
@@ -47,7 +48,7 @@ export class BatchProgressView {
 /** How far a run is, and how long it will take. */
 export function progressText(progress: BatchProgress): string {
   const { done, skipped, milliseconds, fraction } = progress;
-  const parts = [linesText(done), ...spent(progress)];
+  const parts = [counted(done, "line"), ...spent(progress)];
   // What was there before took no time.
   if (fraction !== undefined && fraction < 1 && done > skipped) {
     const left = (done * (1 - fraction)) / fraction;
@@ -60,12 +61,8 @@ export function progressText(progress: BatchProgress): string {
 export function summaryText(summary: BatchSummary): string {
   const { done, skipped, milliseconds } = summary;
   const earlier = skipped > 0 ? ` (${skipped} from before)` : "";
-  const time = `${linesText(done)}${earlier} in ${duration(milliseconds)}`;
+  const time = `${counted(done, "line")}${earlier} in ${duration(milliseconds)}`;
   return [time, ...spent(summary)].join(", ");
-}
-
-function linesText(count: number): string {
-  return `${count} ${count === 1 ? "line" : "lines"}`;
 }
 
 function spent(progress: Omit<BatchProgress, "fraction">): string[] {

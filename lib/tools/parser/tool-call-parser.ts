@@ -1,12 +1,13 @@
 import {
   boolean,
   callback,
+  guarded,
   isPlainObject,
   list,
   readOptions,
-  unreadable,
 } from "../../internal/checks.js";
 import { expected, invalid } from "../../internal/errors.js";
+import { given } from "../../internal/given.js";
 import { isObject } from "../../internal/json-text.js";
 import type {
   FinishToolParserOptions,
@@ -139,8 +140,7 @@ export class ToolCallParser {
       function: { name, arguments: text },
       format,
       known: this.#tools.known(name),
-      ...(problem === undefined ? {} : { problem }),
-      ...(source === undefined ? {} : { source }),
+      ...given({ problem, source }),
     };
   }
 }
@@ -148,7 +148,7 @@ export class ToolCallParser {
 /** Only what the parser reads, each property once. */
 function readTool(value: unknown, name: string): ToolDefinition {
   if (typeof value !== "object" || value === null) throw expected("a tool", name, value);
-  try {
+  return guarded(value, name, () => {
     const { function: described } = value as { function?: unknown };
     if (!isObject(described)) throw expected("an object", `${name}.function`, described);
     const { name: toolName, parameters } = described;
@@ -160,9 +160,7 @@ function readTool(value: unknown, name: string): ToolDefinition {
       throw expected("a JSON Schema object", `${name}.function.parameters`, parameters);
     }
     return { type: "function", function: { name: read, parameters } };
-  } catch (error) {
-    throw unreadable(error, name, value);
-  }
+  });
 }
 
 function readName(value: unknown, name: string): string {
