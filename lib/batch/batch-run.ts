@@ -10,7 +10,6 @@ import { type BatchRequestLine, readLine } from "./input/request-line.js";
 import type { Earlier, Output } from "./output/batch-output.js";
 import { RequestQueue, type WaitingRequest } from "./request-queue.js";
 
-/** What a run is made of. */
 export interface RunParts {
   readonly source: LineSource;
   readonly output: Output;
@@ -21,7 +20,7 @@ export interface RunParts {
   readonly ordered: boolean;
   readonly limit: number;
   readonly seed: number;
-  /** Digest of what results depend on besides their lines. */
+  /** A digest of everything that results depend on besides their lines. */
   readonly settings: string;
   readonly onProgress: ((progress: BatchProgress) => void) | undefined;
   readonly finish: AbortSignal | undefined;
@@ -46,35 +45,35 @@ interface WaitingLine extends WaitingRequest {
   readonly hash: string;
 }
 
-/** Reads, runs and writes at the same time, each no further ahead of the next than it has room. */
+/** Reads, runs and writes at the same time. Each waits when it is too far ahead of the next. */
 export class Run {
   readonly #parts: RunParts;
   readonly #waiting = new RequestQueue<WaitingLine>(MAX_WAITING);
   readonly #stop = new AbortController();
-  /** Of the reader alone, which `finish` ends, too. */
+  /** Stops the reader alone, as `finish` does. */
   readonly #stopReader = new AbortController();
   readonly #began = performance.now();
   readonly #totals = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
   #skipped = 0;
   #written = 0;
   #errors = 0;
-  /** Characters of the lines in the window. */
+  /** How many characters the waiting lines have. */
   #waitingLength = 0;
   #lane: Lane | undefined;
   #running = 0;
   #places = 0;
-  /** In order: results by their places, until those before them are there. */
+  /** With `ordered`: results that wait for those before them, by their places. */
   readonly #held = new Map<number, Written>();
   #nextPlace = 0;
   #ready: Written[] = [];
   #writing = false;
   #reading = true;
-  /** Lines of the input so far. */
+  /** How many lines of the input were read. */
   #taken = 0;
-  /** Up to the input's end, or the limit. */
+  /** Whether the input was read to its end, or to the limit. */
   #readAll = false;
   #pumping = false;
-  /** Told at the end. What was read before it is still answered. */
+  /** The run rejects with it at the end. What was read before is still answered. */
   #failure: { readonly error: unknown } | undefined;
   #reported = 0;
   #room = deferred<void>();
@@ -90,7 +89,7 @@ export class Run {
       signal && watchSignal(signal, () => this.#fail(abortReason(signal), true)),
       finish && watchSignal(finish, () => this.#stopReading()),
     ];
-    // Aborted while the output was opened.
+    // They may have been aborted while the output was opened.
     if (signal?.aborted) this.#fail(abortReason(signal), true);
     if (finish?.aborted) this.#stopReading();
     try {
@@ -106,7 +105,7 @@ export class Run {
     return { ...progress, interrupted: !all && (finish?.aborted ?? false) };
   }
 
-  /** Lines up to the limit, as long as there is room for them and nothing ends the run. */
+  /** Reads lines up to the limit, as long as there is room for them and nothing ends the run. */
   async #read(): Promise<void> {
     const { source, limit } = this.#parts;
     const lines = source[Symbol.asyncIterator]();
@@ -127,7 +126,7 @@ export class Run {
       if (!stop.aborted) this.#fail(error);
     }
     this.#stopReading();
-    // One that waits for its next line, as on a terminal, ends when it likes.
+    // Not awaited: a terminal's next line may never come.
     lines.return?.().catch(() => {});
   }
 
@@ -161,7 +160,7 @@ export class Run {
     this.#report();
   }
 
-  /** One line after the other: a model has one thread for its template. */
+  /** Prepares one line at a time, since a model has one thread for its template. */
   async #prepare(line: BatchRequestLine, hash: string): Promise<void> {
     const { engine, seed } = this.#parts;
     const place = this.#places++;
@@ -200,7 +199,7 @@ export class Run {
     return `batch_req_${this.#parts.settings}${hash}`;
   }
 
-  /** Once for all lines that come at a time: the window has them all before the first one leaves. */
+  /** Pumps once for all lines that come together, so that they are sorted before the first one leaves. */
   #schedule(): void {
     if (this.#pumping) return;
     this.#pumping = true;
@@ -234,7 +233,7 @@ export class Run {
     return true;
   }
 
-  /** Nothing more is begun. */
+  /** Whether nothing more is to be started. */
   #over(): boolean {
     return this.#stop.signal.aborted || (this.#parts.finish?.aborted ?? false);
   }
@@ -258,7 +257,7 @@ export class Run {
     void this.#write();
   }
 
-  /** All that is ready, in one piece. */
+  /** Writes all that is ready in one piece. */
   async #write(): Promise<void> {
     if (this.#writing) return;
     this.#writing = true;
@@ -279,7 +278,7 @@ export class Run {
     this.#endIfOver();
   }
 
-  /** @param now what runs is of no use any more */
+  /** @param now whether to stop what runs, too */
   #fail(error: unknown, now = false): void {
     this.#failure ??= { error };
     if (now) this.#stop.abort(error);
@@ -319,7 +318,7 @@ export class Run {
     };
   }
 
-  /** As if the lines that are still to come were as long as those before. */
+  /** An estimate: the lines to come are taken to be as long as those before. */
   #fraction(): number | undefined {
     const { source, limit } = this.#parts;
     const behind = this.#readAll ? 1 : source.fraction;
@@ -329,7 +328,7 @@ export class Run {
   }
 }
 
-/** Every line that is still to come would fail the same way. */
+/** Whether every line that is still to come would fail the same way. */
 function isFatal(error: unknown): boolean {
   if (error instanceof EngineFailure) return true;
   return CriaError.is(error) && (error.code === "ERR_DISPOSED" || error.code === "ERR_INTERNAL");
@@ -340,7 +339,7 @@ function failed(line: BatchRequestLine, id: string, error: unknown): BatchOutput
   return { id, custom_id: line.customId, response: null, error: failure };
 }
 
-/** It answers under its number: the id has an answer already, or will have. So may the number. */
+/** A line whose id is taken is answered under its number, or under another name if that is taken, too. */
 function duplicate(line: BatchRequestLine): BatchRequestLine {
   const own = `line-${line.number}`;
   return {

@@ -1,11 +1,11 @@
 import { CriaError, messageOf } from "../internal/errors.js";
 
-/** An input that cannot be read, or not to its end: not the caller's mistake in a call. */
+/** The input cannot be read, or not to its end. A `CriaError` says more already. */
 export function unreadableInput(path: string, error: unknown): Error {
   return CriaError.is(error) ? error : ioError(`The input ${path} cannot be read`, error);
 }
 
-/** Errors of the file system keep their own code (ENOSPC, EACCES), in words that say what to do. */
+/** An error of the file system with its own code (ENOSPC, EACCES), and a message that says what to do. */
 export function ioError(what: string, error: unknown, remedy = ""): Error {
   const { code } = (error ?? {}) as NodeJS.ErrnoException;
   const said = `${what}: ${messageOf(error)}${remedy === "" ? "" : `. ${remedy}`}`;

@@ -1,5 +1,5 @@
 import type { Context } from "../context/context.js";
-import { guarded, isArray } from "../internal/checks.js";
+import { guarded, hasMembers, isArray } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
 import { atOnce } from "../internal/steps.js";
 import { TurnQueue } from "../internal/turn-queue.js";
@@ -36,7 +36,9 @@ export class ChatSession {
 
   /** @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED */
   constructor(context: Context, options?: ChatSessionOptions) {
-    if (!isContext(context)) throw expected("a Context", "context", context);
+    if (!hasMembers(context, { generate: "function", model: "object" })) {
+      throw expected("a Context", "context", context);
+    }
     const { messages, turn } = readSessionOptions(options);
     readTurnOptions(turn, undefined, context.model);
     this.#context = context;
@@ -84,14 +86,4 @@ function readInput(
     const messages = isArray(input) ? input : [input];
     return atOnce(unpairedSteps(messages as readonly ChatMessageInput[], "input"));
   });
-}
-
-/** By what is asked of it here, so that a stand-in serves where there is no model. */
-function isContext(value: unknown): value is Context {
-  try {
-    const { generate, model } = value as Partial<Context>;
-    return typeof generate === "function" && typeof model === "object";
-  } catch {
-    return false;
-  }
 }

@@ -209,15 +209,17 @@ function readRenderOptions(options: RenderChatOptions | undefined): CheckedOptio
   };
 }
 
-/** By what is asked of it here, so that a stand-in serves where there is no file. */
+/** Known by what is asked of it here, so that a stand-in serves where there is no file. */
 function readModel(model: unknown): LoadedModel {
-  const isModel = guarded(model, "options.model", () => {
-    const { chatTemplate, tokenId } = (model ?? {}) as Partial<LoadedModel>;
+  const wrong = (cause?: unknown) => expected("a Model", "options.model", model, cause);
+  try {
+    const { chatTemplate, tokenId } = model as Partial<LoadedModel>;
     const isText = chatTemplate === null || typeof chatTemplate === "string";
-    return typeof tokenId === "function" && isText;
-  });
-  if (isModel) return model as LoadedModel;
-  throw expected("a Model", "options.model", model);
+    if (typeof tokenId === "function" && isText) return model as LoadedModel;
+  } catch (error) {
+    throw wrong(error);
+  }
+  throw wrong();
 }
 
 function readBuiltinTools(value: unknown): readonly BuiltinTool[] {

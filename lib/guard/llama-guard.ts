@@ -1,6 +1,6 @@
 import { nativeReuse } from "../generation/generate-options.js";
 import type { CachePrompt, GenerationUsage } from "../generation/generation.js";
-import { abortSignal, boolean, callback, readOptions } from "../internal/checks.js";
+import { abortSignal, boolean, callback, hasMembers, readOptions } from "../internal/checks.js";
 import { disposedError, expected } from "../internal/errors.js";
 import { inTurns } from "../internal/steps.js";
 import { allOf, opener, Windowed } from "../internal/windowed.js";
@@ -66,7 +66,9 @@ export class LlamaGuard {
    * ERR_DISPOSED
    */
   constructor(context: GuardContext, options?: GuardOptions) {
-    if (!isContext(context)) throw expected("a Context", "context", context);
+    if (!hasMembers(context, { score: "function", generate: "function", model: "object" })) {
+      throw expected("a Context", "context", context);
+    }
     if (context.disposed) throw disposedError("The context");
     const policy = readGuardOptions(options, () => guardVariant(context.model));
     this.#context = context;
@@ -185,14 +187,4 @@ function readModerateOptions(options: ModerateOptions | undefined): JudgeOptions
   if (categories !== undefined) boolean(categories, "options.categories");
   if (onUsage !== undefined) callback(onUsage, "options.onUsage");
   return { signal, categories, cachePrompt, onUsage };
-}
-
-/** By what is asked of it here, so that a stand-in serves where there is no model. */
-function isContext(value: unknown): value is GuardContext {
-  try {
-    const { score, generate, model } = value as Partial<GuardContext>;
-    return [score, generate].every((one) => typeof one === "function") && typeof model === "object";
-  } catch {
-    return false;
-  }
 }

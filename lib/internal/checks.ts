@@ -104,6 +104,16 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
   }
 }
 
+/** Whether members of these types are there: what is known by them may be a stand-in. Never throws. */
+export function hasMembers(value: unknown, types: Readonly<Record<string, string>>): boolean {
+  try {
+    const members = value as Record<string, unknown>;
+    return Object.entries(types).every(([name, type]) => typeof members[name] === type);
+  } catch {
+    return false;
+  }
+}
+
 export function integer(value: unknown, name: string, min: number, max: number): number {
   if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) {
     return value + 0; // -0 becomes 0

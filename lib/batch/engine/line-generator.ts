@@ -27,7 +27,7 @@ import type { ChatPlan, CompletionPlan, GenerationPlan } from "../input/plans.js
 import { type ChatChoice, chatAnswer, completionAnswer } from "../output/answers.js";
 import type { Identity, PreparedRequest } from "./batch-engine.js";
 
-/** What a run has for all its lines. */
+/** What holds for the lines of a run that do not say otherwise. */
 export interface RunDefaults {
   readonly sampler: Sampler;
   readonly maxTokens: number | undefined;
@@ -36,26 +36,24 @@ export interface RunDefaults {
   readonly schema: object | undefined;
   readonly tools: readonly ToolDefinitionInput[] | undefined;
   readonly date: Date | string;
-  /** The model's name where a line gives none. */
   readonly name: string;
 }
 
-/** Sets of tools and schemas whose grammars are kept: most files have one. */
+/** How many sets of tools and schemas are kept with their grammars. Most files have one. */
 const KEPT_RULES = 32;
 
 export interface LineGeneratorParts {
   readonly model: LoadedModel;
-  /** The context to generate in. */
   readonly open: () => Promise<Context>;
   readonly defaults: RunDefaults;
 }
 
-/** Chats and completions in a context. */
+/** Carries out the lines that generate: chats and completions. */
 export class LineGenerator {
   readonly #model: LoadedModel;
   readonly #open: () => Promise<Context>;
   readonly #defaults: RunDefaults;
-  /** By their JSON. The latest come last. */
+  /** By their JSON, the most recently used last. */
   readonly #rules = new Map<string, CheckedTurnOptions>();
 
   constructor({ model, open, defaults }: LineGeneratorParts) {
@@ -94,7 +92,7 @@ export class LineGenerator {
     const given = this.#withSystem(await inTurns(messageSteps(plan.messages, "messages")));
     const messages = renderer.format === "template" ? forTemplates(given) : given;
     const prompt = await renderer.render(messages);
-    // One to look at now; each answer is read by its own.
+    // This one is only asked how to generate: each answer has a reader of its own.
     const { grammar, special, stop } = await readerOf(answerTo(rules, messages));
     const options = this.#options(plan, identity, grammar).map((option) => ({
       ...option,
@@ -117,7 +115,7 @@ export class LineGenerator {
     };
   }
 
-  /** All of them, or the first failure, which ends the others. */
+  /** All results. The first failure cancels the others. */
   async #generate(
     asked: readonly { prompt: PromptInput; options: GenerateOptions }[],
     signal: AbortSignal,
@@ -136,7 +134,7 @@ export class LineGenerator {
     }
   }
 
-  /** Of each choice, which differ in their seeds. */
+  /** The options of each choice: they differ in their seeds. */
   #options(
     plan: GenerationPlan,
     identity: Identity,
@@ -201,7 +199,7 @@ function keyOf(rules: readonly unknown[]): string {
   try {
     return JSON.stringify(rules);
   } catch (error) {
-    // What JSON gave is JSON again, unless the stack has no room for its depth.
+    // It came from JSON, so only its depth can be too much for the stack.
     throw invalid(`The tools and schemas cannot be read: ${(error as Error).message}`);
   }
 }

@@ -9,7 +9,6 @@ import { embedInputs } from "./embed-inputs.js";
 import { LineGenerator, type RunDefaults } from "./line-generator.js";
 import { moderateInputs } from "./moderate-inputs.js";
 
-/** What an engine is made of. */
 export interface ModelEngineParts extends ContextsOptions {
   readonly defaults: RunDefaults;
   readonly guardOptions: GuardOptions;
@@ -89,7 +88,7 @@ export class ModelEngine implements BatchEngine {
   }
 }
 
-/** A model's file, without where it is. */
+/** The name of a model's file, without its folder. */
 export function nameOf(model: LoadedModel): string {
   return model.path.split(/[\\/]/).at(-1) ?? model.path;
 }

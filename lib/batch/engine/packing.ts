@@ -3,15 +3,15 @@ import { promisify } from "node:util";
 import { gunzip, gzipSync, inflateRaw, type Zlib } from "node:zlib";
 
 /**
- * What `node:zlib` writes before and behind a member's data. An output is a chain of members, each of
- * whole lines: a killed run leaves a torn one at most, at the end.
+ * What `node:zlib` writes before and after a member's data. An output is a chain of members, each of
+ * whole lines: a run that is killed leaves one torn member at most, the last.
  */
 const HEADER = Buffer.from([0x1f, 0x8b, 8, 0]);
 const HEADER_BYTES = 10;
 const TRAILER_BYTES = 8;
 
 const FIRST_WINDOW = 1 << 18;
-/** No run writes a member like this. */
+/** Larger than any member that a run writes. */
 const MAX_MEMBER = 1 << 28;
 
 export function pack(lines: string): Uint8Array {
@@ -24,7 +24,7 @@ export interface Member {
   readonly end: number;
 }
 
-/** The members of a file up to its end, or to one that is torn. Throws where it is no such file. */
+/** The members of a file up to its end, or to a torn one. Throws if the file has other content. */
 export async function* membersOf(file: FileHandle): AsyncGenerator<Member> {
   let start = 0;
   let window = FIRST_WINDOW;
@@ -49,7 +49,7 @@ export async function* membersOf(file: FileHandle): AsyncGenerator<Member> {
   }
 }
 
-/** Undefined: its end is not there. */
+/** Undefined if the member is not complete. */
 async function memberAt(
   bytes: Uint8Array,
 ): Promise<{ text: Uint8Array; length: number } | undefined> {
@@ -62,11 +62,11 @@ async function memberAt(
   const used = await inflatedFrom(data);
   if (used === undefined || data.length < used + TRAILER_BYTES) return undefined;
   const length = HEADER_BYTES + used + TRAILER_BYTES;
-  // Again, with the check sum.
+  // Unpacked again, with its checksum.
   return { text: await promisify(gunzip)(bytes.subarray(0, length)), length };
 }
 
-/** How many bytes a deflated stream takes; undefined where it does not end. */
+/** How many bytes a deflated stream takes; undefined if it does not end. */
 function inflatedFrom(data: Uint8Array): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const done = (error: Error | null, result: unknown) => {

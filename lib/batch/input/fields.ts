@@ -2,16 +2,16 @@ import { isPlainObject, nearest } from "../../internal/checks.js";
 import { CriaError, expected, invalid, messageOf } from "../../internal/errors.js";
 import { unsupported } from "../failures.js";
 
-/** What is done with a field of a request: read by whoever asks, ignored, or refused with a reason. */
+/** What happens to each field of a request: it is read, ignored, or refused with a reason. */
 export interface KnownFields {
   readonly read: readonly string[];
-  /** They change nothing that stands in the result. */
+  /** Fields that change nothing in the result. */
   readonly ignored: readonly string[];
-  /** They would change it, and cannot be honoured; by their neutral values they are ignored. */
+  /** Fields that would change it and cannot be honoured, but for the values that ask for nothing. */
   readonly refused: Readonly<Record<string, { readonly unless: readonly unknown[]; why: string }>>;
 }
 
-/** An object of the input, of which every field is accounted for. Null is as good as nothing. */
+/** An object of the input. A field that is not known is refused; null counts as not given. */
 export class Fields {
   readonly #values = new Map<string, unknown>();
   readonly #name: string;
@@ -26,7 +26,7 @@ export class Fields {
     }
   }
 
-  /** The field, read by `read` where it is given. */
+  /** The field as `read` reads it; undefined if it is not given. */
   get<T>(key: string, read: (value: unknown, name: string) => T): T | undefined {
     const value = this.#values.get(key);
     return value === undefined ? undefined : read(value, this.nameOf(key));
@@ -73,14 +73,14 @@ export function object(value: unknown, name: string): Record<string, unknown> {
   throw expected("an object", name, value);
 }
 
-/** A text or several, of which there is at least one. */
+/** One text or more. */
 export function textOrTexts(value: unknown, name: string): readonly string[] {
   const texts = Array.isArray(value) ? (value as unknown[]) : [value];
   if (texts.length > 0 && texts.every((text) => typeof text === "string")) return texts as string[];
   throw expected("a string or an array of strings", name, value);
 }
 
-/** The code and the message of whatever a request failed with, which name its fields. */
+/** The code and the message of an error, which calls the options by the line's own fields. */
 export function failureOf(
   error: unknown,
   fieldOf: (option: string) => string | undefined,
@@ -96,5 +96,5 @@ export function failureOf(
   return { code: error.code, message };
 }
 
-/** An option's path, as `options.toolChoice.type` or `messages[0]`. */
+/** The path of an option, such as `options.toolChoice.type` or `messages[0]`. */
 const OPTION = /^(?:options\.)?(\w+)(.*)$/s;

@@ -47,7 +47,7 @@ export function bodyFieldOf(option: string): string | undefined {
 
 const SAMPLING = ["temperature", "top_p", "frequency_penalty", "presence_penalty", "logit_bias"];
 const COMMON = ["model", "max_tokens", "stop", "seed", "n", "logprobs", ...SAMPLING];
-/** About the caller, its bill and OpenAI's machines. */
+/** Fields about the caller, the bill and OpenAI's machines. */
 const ABOUT_THE_CALLER = [
   ...["user", "metadata", "store", "service_tier", "safety_identifier"],
   ...["prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "prediction"],
@@ -159,10 +159,10 @@ function samplingOf(fields: Fields): SamplerOptions {
   return given(options);
 }
 
-/** OpenAI's count the whole text. */
+/** How far the penalties look back: OpenAI's count the whole text. */
 const PENALTY_REACH = 1_048_576;
 
-/** OpenAI's seeds are 64-bit and signed: each becomes one of ours, always the same. */
+/** OpenAI's seeds are signed 64-bit integers; each is mapped to one of ours. */
 function seedOf(value: unknown, name: string): number {
   if (typeof value !== "number" || !Number.isInteger(value))
     throw expected("an integer", name, value);
@@ -196,7 +196,7 @@ function toolChoiceOf(value: unknown, name: string): ToolChoice {
   throw unsupported(`${name}.type`, 'can only be "function"');
 }
 
-/** One call at most is not what the models' formats can be told. */
+/** No chat format can tell a model to call one tool at most. */
 function checkParallel(
   parallel: boolean | undefined,
   tools: readonly ToolDefinitionInput[] | undefined,
@@ -205,7 +205,7 @@ function checkParallel(
   throw unsupported("body.parallel_tool_calls", "cannot be false: take the first of the calls");
 }
 
-/** What each of OpenAI's formats has beside its type; `schema` of an object is llama.cpp's own. */
+/** The fields of each of OpenAI's formats besides `type`. The `schema` of `json_object` is llama.cpp's. */
 const FORMATS = {
   text: [],
   json_object: ["schema"],
@@ -281,7 +281,7 @@ export function readModerationBody(body: unknown): ModerationPlan {
   };
 }
 
-/** A list of parts is one input. */
+/** A list of content parts is one input. */
 function moderationInputs(value: unknown, name: string): readonly string[] {
   const parts = Array.isArray(value) ? (value as unknown[]) : [];
   if (parts.length === 0 || !parts.every(isPlainObject)) return textOrTexts(value, name);

@@ -2,15 +2,15 @@ import type { ChatMessageInput } from "../../messages/messages.js";
 import type { ToolChoice, ToolDefinitionInput } from "../../messages/tool-types.js";
 import type { SamplerOptions } from "../../sampling/sampler.js";
 
-/** How answers are generated, whatever they answer. */
+/** How answers to chats and completions are generated. */
 export interface GenerationPlan {
-  /** What the line calls the model: echoed. */
+  /** The line's name for the model, which the answer repeats. */
   readonly model: string | undefined;
-  /** On top of the run's own. */
+  /** Goes before the run's own. */
   readonly sampling: SamplerOptions;
   readonly maxTokens: number | undefined;
   readonly stop: readonly string[] | undefined;
-  /** Likeliest tokens to tell with each; undefined: no log-probabilities. */
+  /** How many of the likeliest tokens to tell with each; undefined: no log-probabilities. */
   readonly logprobs: number | undefined;
   readonly choices: number;
   readonly schema: object | undefined;
@@ -33,7 +33,7 @@ export interface EmbeddingPlan {
   readonly model: string | undefined;
   readonly inputs: readonly string[];
   readonly encoding: "float" | "base64";
-  /** What the model is to have. */
+  /** How many dimensions the model has to have. */
   readonly dimensions: number | undefined;
 }
 
@@ -43,5 +43,5 @@ export interface ModerationPlan {
   readonly inputs: readonly string[];
 }
 
-/** What a line asks for, whatever form it has. */
+/** What a line asks for, whichever format it is in. */
 export type BatchPlan = ChatPlan | CompletionPlan | EmbeddingPlan | ModerationPlan;

@@ -19,12 +19,12 @@ const SIMPLE: KnownFields = {
 /** The most that `logprobs` may ask for. */
 const MAX_LOGPROBS = 20;
 
-/** The field that became this option: they bear the same names, but for one. */
+/** The field that became this option. All but one have the same name. */
 export function simpleFieldOf(option: string): string {
   return option === "responseSchema" ? "schema" : option;
 }
 
-/** A line in cria's own words: a prompt or messages, and the options of a generation beside them. */
+/** A line in cria's own format: a prompt or messages, with the options of a generation. */
 export function readSimple(line: Record<string, unknown>): ChatPlan | CompletionPlan {
   const fields = new Fields(line, "", SIMPLE);
   if (fields.has("prompt") === fields.has("messages")) {
@@ -60,7 +60,7 @@ export function readSimple(line: Record<string, unknown>): ChatPlan | Completion
   return { kind: "chat", ...common, ...chat, messages: [{ role: "user", content: prompt }] };
 }
 
-/** As the sampler takes them, which checks them; a grammar is its text. */
+/** The sampler's options, which it checks itself. A grammar is given as its text. */
 function samplingOf(fields: Fields): SamplerOptions {
   const options: Record<string, unknown> = {};
   for (const key of SAMPLER_OPTIONS) {

@@ -9,7 +9,7 @@ type Choice<Body extends { choices: unknown[] }> = Body["choices"][number];
 
 const CREATED = 0;
 
-/** One answer of several to a chat. */
+/** One of several answers to a chat. */
 export interface ChatChoice {
   readonly content: string;
   readonly calls: readonly ParsedToolCall[];
@@ -36,7 +36,7 @@ function chatChoice(
   index: number,
 ): Choice<BatchChatCompletion> {
   const called = calls.filter(({ problem }) => problem === undefined);
-  // What is no call after all is text.
+  // A call that cannot be read stays text.
   const broken = calls.flatMap(({ problem, source }) =>
     problem === undefined ? [] : [source ?? ""],
   );
@@ -63,7 +63,7 @@ function oneLogprob({ text, logprob }: TokenLogprob): ChatTokenLogprob {
   return { token: text, logprob, bytes: text.includes("\uFFFD") ? null : [...Buffer.from(text)] };
 }
 
-/** @param prompts how many prompts the results answer, as many each, in their order */
+/** @param prompts how many prompts there are; each has the same number of results, in order */
 export function completionAnswer(
   hash: string,
   model: string,

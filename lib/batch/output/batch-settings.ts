@@ -9,16 +9,16 @@ import { isGrammar } from "../../sampling/grammar.js";
 import { ioError } from "../failures.js";
 import { hashOf } from "../input/custom-ids.js";
 
-/** Everything that results depend on besides their lines, by the names that the caller knows. */
+/** Everything that results depend on besides their lines, by the caller's names. */
 export type Settings = Readonly<Record<string, unknown>>;
 
-/** Raised where the same settings no longer give the same results. */
+/** Raised when the same settings no longer give the same results. */
 const VERSION = 2;
 
-/** Longer values are told by their hash. */
+/** A longer value is cut off, and its hash added. */
 const MAX_TEXT = 400;
 
-/** Comparable, and what JSON can say: keys in order, what is not given left out. */
+/** Made comparable, as JSON: keys in order, without what is not given. */
 export function settingsOf(given: Record<string, unknown>): Settings {
   const entries: [string, unknown][] = [["cria (version of results)", VERSION]];
   for (const [name, value] of Object.entries(given)) {
@@ -27,13 +27,13 @@ export function settingsOf(given: Record<string, unknown>): Settings {
   return Object.fromEntries(entries);
 }
 
-/** An option of several, each under a name of its own: a difference is told by the nearest name. */
+/** The parts of an option, each by its own name, so that a difference can be named exactly. */
 export function under(name: string, options: object | undefined): Record<string, unknown> {
   const entries = Object.entries(options ?? {});
   return Object.fromEntries(entries.map(([key, value]) => [`${name}.${key}`, value]));
 }
 
-/** The model itself, whatever its file is called, and how it is read. */
+/** Identifies the model by its content, whatever its file is called, and by how it was loaded. */
 export function modelSettings(
   name: string,
   model: LoadedModel,
@@ -47,13 +47,13 @@ export function modelSettings(
   };
 }
 
-/** Other kernels round differently. */
+/** The version and the backend, since other kernels round differently. */
 export function engineSettings(): Record<string, unknown> {
   const { flavour, llamaCpp } = engineInfo();
   return { engine: `llama.cpp ${llamaCpp}, ${flavour}` };
 }
 
-/** As far as results depend on them, with the defaults filled in. */
+/** The options that results depend on, with their defaults. */
 export function contextSettings(options: ContextOptions): Record<string, unknown> {
   return under("options.context", comparableOptions(options));
 }

@@ -1,6 +1,6 @@
 /**
- * Bodies of the answers, as OpenAI's API has them: the types of its own client accept these. What differs
- * from run to run is not told (the time, what was cached): the same request has the same bytes for its
+ * Bodies of the answers, as in OpenAI's API: its own client's types accept them. They leave out what
+ * differs from run to run (the time, what was cached), so that the same request has the same bytes as its
  * answer.
  */
 
@@ -13,15 +13,15 @@ interface Usage {
 export interface ChatTokenLogprob {
   token: string;
   logprob: number;
-  /** Null where the token is only part of a character. */
+  /** Null if the token is only part of a character. */
   bytes: number[] | null;
 }
 
-/** Of /v1/chat/completions. */
+/** The body of an answer of /v1/chat/completions. */
 export interface BatchChatCompletion {
   id: string;
   object: "chat.completion";
-  /** 0: a time would make every run another one. */
+  /** Always 0: with a time no two runs would be the same. */
   created: number;
   model: string;
   choices: {
@@ -45,7 +45,7 @@ export interface BatchChatCompletion {
   usage: Usage;
 }
 
-/** Of /v1/completions. */
+/** The body of an answer of /v1/completions. */
 export interface BatchCompletion {
   id: string;
   object: "text_completion";
@@ -65,7 +65,7 @@ export interface BatchCompletion {
   usage: Usage;
 }
 
-/** Of /v1/embeddings, with `encoding_format` "float". With "base64" an embedding is a string. */
+/** The body of an answer of /v1/embeddings, for "float". For "base64" an embedding is a string. */
 export interface BatchEmbeddings {
   object: "list";
   data: { object: "embedding"; index: number; embedding: number[] }[];
@@ -88,7 +88,7 @@ type Category =
   | "violence"
   | "violence/graphic";
 
-/** Of /v1/moderations. Llama Guard's codes stand beside OpenAI's categories. */
+/** The body of an answer of /v1/moderations. It has Llama Guard's codes beside OpenAI's categories. */
 export interface BatchModeration {
   id: string;
   model: string;
