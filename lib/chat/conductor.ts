@@ -14,7 +14,7 @@ import type { CheckedTurnOptions } from "./session-options.js";
 import { carryOut, withdraw } from "./tool-execution.js";
 import type { ChatTurnResult, RunningTurn } from "./turn.js";
 
-/** Of the context, left for the answer where `maxTokens` does not say how much. */
+/** The share of the context that is left for an answer without `maxTokens`. */
 const ANSWER_SHARE = 0.25;
 
 type AssistantMessage = Extract<RenderableMessage, { readonly role: "assistant" }>;
@@ -27,9 +27,9 @@ interface Answer {
   readonly blocked?: GuardVerdict | undefined;
 }
 
-/** What has become of an answer's calls. */
+/** What became of an answer's calls. */
 interface Calls {
-  /** Those that the caller is to answer. */
+  /** The calls that the caller has to answer. */
   readonly open: readonly ParsedToolCall[];
   /** The verdict that ended the turn. */
   readonly blocked?: GuardVerdict | undefined;
@@ -49,7 +49,7 @@ const moderated = (answer: Answer, blocked: GuardVerdict): Answer => ({
 
 const NOTHING_SAID: AssistantMessage = { ...NO_ANSWER.message, content: " " };
 
-/** One turn: generates, carries out what is called, and generates again. */
+/** Conducts one turn: generates, carries out the calls, and generates again. */
 export class Conductor {
   readonly #context: Context;
   readonly #history: SessionHistory;
@@ -71,7 +71,7 @@ export class Conductor {
     this.#moderation = new Moderation(options.guard);
   }
 
-  /** A failure leaves the history as it was. Touches nothing where the turn was stopped before it. */
+  /** A failure leaves the history as it was, and so does a turn that was stopped before it began. */
   async run(turn: RunningTurn): Promise<ChatTurnResult> {
     await this.#history.ready(turn.stop);
     const { messages, dropped } = this.#history;
@@ -120,8 +120,8 @@ export class Conductor {
   }
 
   /**
-   * Adds the results of calls, and returns those that the caller is to answer. Where the turn is over,
-   * stopped or by a verdict, those that have no result are told to be cancelled: no call is left behind.
+   * Adds the results of calls, and returns the calls that the caller has to answer. If the turn is over,
+   * stopped or blocked, calls without a result are answered as cancelled, so that none is left open.
    */
   async #carryOut(answer: Answer, turn: RunningTurn): Promise<Calls> {
     const { calls } = answer;
@@ -146,7 +146,7 @@ export class Conductor {
     return { open, blocked };
   }
 
-  /** A tool without an implementation, or one of the model's own. */
+  /** Whether the caller has to answer: the tool has no implementation, or it is the model's own. */
   #isCallers({ function: { name } }: ParsedToolCall): boolean {
     const { tools, renderer } = this.#options;
     const tool = tools.find(({ definition }) => definition.function.name === name);
@@ -207,7 +207,7 @@ export class Conductor {
     }
   }
 
-  /** Undefined where the turn is stopped meanwhile. */
+  /** Undefined if the turn is stopped meanwhile. */
   async #prepare(turn: RunningTurn, round: number) {
     try {
       const { prompt, messages } = await this.#prompt(turn.stop);
@@ -233,7 +233,7 @@ export class Conductor {
     return fitted;
   }
 
-  /** What must be called is called first; a model that must call for ever would never answer. */
+  /** A forced call comes in the first round only: a model that had to call in each would never answer. */
   #reader(
     kept: readonly RenderableMessage[],
     round: number,
@@ -269,7 +269,7 @@ function messageOf(
   { tokens, stopReason }: GenerationResult,
   keptTokens: boolean,
 ): AssistantMessage {
-  // Tokens that spell a stop string are among them, and not part of the text.
+  // With a stop string the tokens spell more than the text.
   const reply: Reply | undefined =
     stopReason === "stop-string" || !keptTokens
       ? undefined
@@ -279,8 +279,8 @@ function messageOf(
 }
 
 /**
- * Messages as they are in the API, and as strict templates take them: an answer is not empty, and
- * nothing of the user's comes before one, even where a turn was stopped behind a call.
+ * Messages as strict templates take them: no answer is empty, and none of the user's follows a call
+ * or a result directly, even if a turn was stopped there.
  */
 export function forTemplates(messages: readonly RenderableMessage[]): RenderableMessage[] {
   return messages.flatMap((message, index): RenderableMessage[] => {

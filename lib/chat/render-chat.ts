@@ -118,20 +118,20 @@ export function renderChat(
   return chatRenderer(options).renderSync(read);
 }
 
-/** How the conversations with one set of options are written. */
+/** Writes conversations with one set of options. */
 export interface ChatRenderer {
   readonly format: ResolvedFormat;
   readonly tools: readonly ToolDefinition[];
   readonly builtinTools: readonly BuiltinTool[];
   render(messages: readonly RenderableMessage[], signal?: AbortSignal): Promise<Prompt>;
   renderSync(messages: readonly RenderableMessage[]): Prompt;
-  /** Of the format "template": how the answer to these messages is constrained and read. */
+  /** For the format "template": how the answer to these messages is constrained and read. */
   templateFormat(
     messages: readonly RenderableMessage[],
     choice: ToolChoice,
     signal?: AbortSignal,
   ): Promise<TemplateFormat>;
-  /** Of the format "template": its content and calls. */
+  /** For the format "template": the content and the calls of an answer. */
   readAnswer(text: string, format: TemplateFormat, signal?: AbortSignal): Promise<TemplateAnswer>;
 }
 
@@ -231,13 +231,13 @@ function readBuiltinTools(value: unknown): readonly BuiltinTool[] {
 
 function readDate(value: unknown): Date | string | undefined {
   if (value === undefined || typeof value === "string") return value;
-  // Of any realm, and read by the built-in method: a subclass cannot say otherwise.
+  // A Date of any realm, read by the built-in method, which a subclass cannot override.
   const time = types.isDate(value) ? Date.prototype.getTime.call(value) : Number.NaN;
   if (Number.isNaN(time)) throw expected("a valid Date or a string", "options.date", value);
   return new Date(time);
 }
 
-/** As `strftime("%d %b %Y")` writes it in the C locale, in local time. */
+/** The date as `strftime("%d %b %Y")` writes it in the C locale, in local time. */
 function shownDate(date = new Date()): string {
   const day = String(date.getDate()).padStart(2, "0");
   return `${day} ${MONTHS[date.getMonth()]} ${String(date.getFullYear()).padStart(4, "0")}`;
@@ -250,7 +250,7 @@ function resolveFormat({ format, model }: CheckedOptions): ResolvedFormat {
   return model === undefined ? "llama-3.1" : formatOf(model);
 }
 
-/** Per model, since a template is long and every turn asks. */
+/** Formats by model: a template is long, and every turn asks. */
 const formats = new WeakMap<LoadedModel, ResolvedFormat>();
 
 function formatOf(model: LoadedModel): ResolvedFormat {
@@ -264,7 +264,7 @@ function formatOf(model: LoadedModel): ResolvedFormat {
   return format;
 }
 
-/** A file without a template is still of the family if its vocabulary is. */
+/** A model without a template belongs to the Llama 3 family if its vocabulary does. */
 function formatByVocabulary(model: LoadedModel): ResolvedFormat {
   const has = (control: string) => model.tokenId(control) !== null;
   if (!LLAMA_3_CONTROLS.every(has)) {
@@ -289,7 +289,7 @@ function templateOptions(options: CheckedOptions): TemplateOptions {
     tools,
     addGenerationPrompt,
     date,
-    // By the names that Llama's own templates and their derivatives have for them.
+    // The names are those of Llama's own templates and their derivatives.
     templateVariables: {
       ...(builtinTools.length > 0 && { builtin_tools: builtinTools }),
       ...(toolsInUserMessage !== undefined && { tools_in_user_message: toolsInUserMessage }),

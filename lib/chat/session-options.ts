@@ -87,7 +87,7 @@ const SESSION: readonly (keyof ChatSessionOptions)[] = [...TURN, "system", "mess
 const CHOICES = ["auto", "none", "required"] as const;
 
 const MAX_ROUNDS = 1000;
-/** Messages of a longer conversation are read with the first turn, a few at a time. */
+/** Longer conversations are read with the first turn, a few messages at a time. */
 const READ_AT_ONCE = 1000;
 
 /** The options of one turn, checked. */
@@ -102,7 +102,7 @@ export interface CheckedTurnOptions {
   readonly guard: ChatGuard;
 }
 
-/** The turns' part has its tools made and its guard read, so that every turn has the same. */
+/** The options for the turns have their tools made and their guard read, so that all turns share them. */
 export function readSessionOptions(options: ChatSessionOptions | undefined): {
   readonly messages: GivenHistory;
   readonly turn: ChatTurnOptions;
@@ -124,12 +124,12 @@ export function readSessionOptions(options: ChatSessionOptions | undefined): {
   };
 }
 
-/** Turns are read later: what the caller does to a list or a date by then is no concern of theirs. */
+/** Copies, since turns read their options later, when the caller may have changed a list or a date. */
 function ownCopies(turn: ChatTurnOptions): ChatTurnOptions {
   const { stop, builtinTools, templateVariables, responseSchema, date = new Date() } = turn;
   return {
     ...turn,
-    // One for all turns: another one tomorrow would change the prompt from its beginning on.
+    // One date for all turns: another one tomorrow would change the prompt from its beginning.
     date: types.isDate(date) ? new Date(date) : date,
     ...(Array.isArray(stop) && { stop: [...stop] }),
     ...(Array.isArray(builtinTools) && { builtinTools: [...builtinTools] }),
@@ -152,7 +152,7 @@ function readTools(tools: ChatTurnOptions["tools"]): Tool[] {
   return list(tools ?? [], "options.tools", "an array of tools", knownTool);
 }
 
-/** A turn's own options go before the session's. */
+/** A turn's own options override the session's. */
 export function readTurnOptions(
   session: ChatTurnOptions,
   own: ChatTurnOptions | undefined,
@@ -187,7 +187,7 @@ export function readTurnOptions(
   return checked;
 }
 
-/** By what was given, with its JSON: a turn's own schema is mostly the same object in every turn. */
+/** Schemas by the given object and its JSON: mostly every turn gives the same object. */
 const schemas = new WeakMap<object, { readonly json: string; readonly schema: object }>();
 
 function readResponseSchema(given: object, name: string): object {
@@ -210,7 +210,7 @@ function checkResponse({ renderer, responseSchema }: CheckedTurnOptions): void {
   );
 }
 
-/** A generation has one grammar. */
+/** A generation can have only one grammar. */
 function checkGrammars(options: CheckedTurnOptions): void {
   const { generate, tools, toolChoice: choice, constrainTools, responseSchema } = options;
   if (!generate.sampler?.steps.some(({ type }) => type === "grammar")) return;

@@ -4,9 +4,9 @@ import { isObject, jsonText } from "../internal/json-text.js";
 import type { ToolDefinition, ToolDefinitionInput } from "../messages/tool-types.js";
 
 /**
- * Tools of the caller's, checked and copied. What else stands in a definition (`returns`) goes to the
- * model with it, as it does in the models' own templates; `strict` is for the API, not the model, and
- * does not.
+ * The caller's tools, checked and copied. Other fields of a definition (`returns`) go to the model with
+ * it, as in the models' own templates. `strict` is for the API, not for the model, and is left
+ * out.
  *
  * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED
  */
@@ -46,7 +46,7 @@ function readTool(tool: unknown, name: string): ToolDefinition {
     throw expected("an object with the function's `name`", `${name}.function`, tool.function);
   }
   const { strict: _strict, ...all } = tool.function;
-  // Null is as good as nothing, and no word to the model.
+  // Null counts as not given, and the model is not told of it.
   const declared = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));
   const { name: called, description, parameters } = declared;
   if (typeof called !== "string" || called === "") {
@@ -58,7 +58,7 @@ function readTool(tool: unknown, name: string): ToolDefinition {
   if (parameters !== undefined && !isObject(parameters)) {
     throw expected("a JSON Schema object", `${name}.function.parameters`, parameters);
   }
-  // Other fields keep their places among these.
+  // The spread keeps the order of the fields.
   return {
     ...tool,
     type: "function",

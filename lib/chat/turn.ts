@@ -62,10 +62,10 @@ export interface ChatTurn extends AsyncIterable<ChatEvent> {
   cancel(): void;
 }
 
-/** What a turn does, given where to tell it. */
+/** What a turn does. It tells its events to the given one. */
 export type Conduct = (turn: RunningTurn) => Promise<ChatTurnResult>;
 
-/** The outside of a turn: its events, its result and the way to stop it. */
+/** A turn as callers see it: its events, its result and the way to stop it. */
 export class RunningTurn implements ChatTurn {
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal | undefined;

@@ -10,9 +10,9 @@ import { guardPrompt } from "./guard-prompt.js";
 import type { GuardContext, GuardVerdict } from "./guard-types.js";
 import { readVerdict } from "./guard-verdict.js";
 
-/** What the model says before its verdict, in one token. */
+/** The one token that the model says before its verdict. */
 const BLANK_LINE = { text: "\n\n" };
-/** With less than this share of all that the model might say, the two words are not its answer. */
+/** If the two words together are less likely than this, they are not the model's answer. */
 const LEAST_MASS = 0.5;
 
 /** How one conversation is judged. */
@@ -32,13 +32,13 @@ type Reply = (more: Prompt, sampler: Sampler) => Promise<string>;
 export class GuardJudge {
   readonly #context: GuardContext;
   readonly #policy: GuardPolicy;
-  /** First tokens of `safe` and `unsafe`. */
+  /** The first tokens of `safe` and `unsafe`. */
   readonly #words: readonly number[];
   readonly #verdicts: Sampler;
   readonly #codes: Sampler;
-  /** No token is shorter than a byte. */
+  /** An upper bound, since no token is shorter than a byte. */
   readonly #longestReply: number;
-  /** Tokens that the longest reply takes, written as the tokenizer writes it. */
+  /** How many tokens the longest reply takes as the tokenizer writes it. */
   readonly replyTokens: number;
 
   /** @throws {CriaError} ERR_UNSUPPORTED, ERR_DISPOSED */
@@ -107,8 +107,8 @@ export class GuardJudge {
 }
 
 /**
- * P(unsafe) from the log-probabilities of the two words: a softmax over them alone. That one is sure
- * of itself on any model, one that has nothing to say about safety too.
+ * P(unsafe) from the log-probabilities of the two words: a softmax over them alone. It is meaningless for
+ * a model that would say something else, so their sum is checked.
  *
  * @throws {CriaError} ERR_GUARD_UNREADABLE
  */
@@ -127,7 +127,7 @@ export function unsafeShare([safe = Number.NaN, unsafe = Number.NaN]: ArrayLike<
   );
 }
 
-/** In a vocabulary where a word is several tokens the first ones tell the two apart as well. */
+/** Where a word is several tokens, its first one tells the two words apart, too. */
 function firstTokens(model: LoadedModel): number[] {
   const [safe, unsafe] = ["safe", "unsafe"].map((word) => model.tokenize(word)[0]);
   if (safe !== undefined && unsafe !== undefined && safe !== unsafe) return [safe, unsafe];

@@ -90,7 +90,7 @@ const KNOWN = [
 ] as const;
 
 /**
- * Messages of the caller's, checked and copied. Each property is read once.
+ * The caller's messages, checked and copied. Each property is read once.
  *
  * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_UNSUPPORTED for what no text model can be given
  */
@@ -208,7 +208,7 @@ function readCalls(value: unknown, name: string): UnpairedCall[] {
   });
 }
 
-/** As JSON text, which is given on as it stands but for its white space. */
+/** Arguments as JSON text, which stays as it is but for its white space. */
 function readArguments(value: unknown, name: string): string {
   if (typeof value === "string") return objectText(value, name);
   if (typeof value !== "object" || value === null || isArray(value)) {
@@ -222,7 +222,7 @@ function readContent(value: unknown, name: string): string {
   return joinParts(value, name);
 }
 
-/** A line each, as llama.cpp joins them. */
+/** Joins the parts with line feeds, as llama.cpp does. */
 function joinParts(parts: unknown, name: string): string {
   const texts = list(parts, name, "a string or an array of text parts", (element, at) => {
     const part = properties(element, at, ["type", "text"], "a part, such as { type, text },");
@@ -237,7 +237,7 @@ function joinParts(parts: unknown, name: string): string {
   return texts.join("\n");
 }
 
-/** A string, text parts, or data of the tool's, as JSON text. */
+/** A tool's result: a string, text parts, or data as JSON text. */
 function readResult(value: unknown, name: string): string {
   if (typeof value === "string") return value;
   if (typeof value !== "object" || value === null) {
@@ -268,8 +268,8 @@ function named(value: unknown, name: string): string {
 }
 
 /**
- * The known properties, each read once. Others are ignored, since messages come with all sorts of
- * them, but for those that spell a known one another way (`toolCalls`): they would be lost in silence.
+ * The known properties, each read once. Others are ignored, since messages come with all sorts of them,
+ * but another spelling of a known one (`toolCalls`) is an error: it would be lost in silence.
  */
 function properties<K extends string>(
   value: unknown,

@@ -11,19 +11,18 @@ import { appendEvent, type RunningTurn } from "../turn.js";
 import { type Judge, tell } from "./moderation.js";
 import { isBlank, pieceEnd } from "./sentences.js";
 
-/** What a gate is between. */
 export interface GateSides {
   readonly turn: RunningTurn;
-  /** Without one everything passes at once. */
+  /** Without a judge everything passes at once. */
   readonly judge: Judge | undefined;
-  /** The rest of the answer is not wanted any more. */
+  /** Stops the generation: the rest of the answer is not wanted any more. */
   readonly cancel: () => void;
 }
 
 /**
- * Between an answer as it is generated and all who see it. Sentences and calls wait until the whole
- * answer up to them has been judged; the model goes on meanwhile, and what it adds is judged together
- * next, so that a slow guard never falls behind. Behind a violation nothing passes any more.
+ * Stands between an answer as it is generated and everyone who sees it. Sentences and calls wait until the
+ * whole answer up to them has been judged. The model goes on meanwhile, and what it adds is judged together
+ * next, so that a slow guard never falls behind. After a violation nothing more passes.
  */
 export class Gate {
   readonly #turn: RunningTurn;
@@ -32,7 +31,7 @@ export class Gate {
   readonly #unwatch: () => void;
   readonly #stop = new AbortController();
   readonly #passed: ToolParserEvent[] = [];
-  /** Texts behind each other are one. */
+  /** Adjacent texts are joined. */
   #waiting: ToolParserEvent[] = [];
   #judging = false;
   #work: Promise<void> = Promise.resolve();
@@ -56,7 +55,7 @@ export class Gate {
     }
   }
 
-  /** Waits until all has passed, or nothing more will. @throws what the guard failed with */
+  /** Waits until everything has passed, or nothing more will. @throws what the guard failed with */
   async finish(): Promise<void> {
     this.#ended = true;
     if (this.#judge !== undefined) this.#advance(this.#judge);
@@ -64,7 +63,7 @@ export class Gate {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  /** The end, at the latest when nobody waits for the answer any more. Idempotent. */
+  /** Ends it, at the latest when nobody waits for the answer any more. Idempotent. */
   close(): void {
     this.#unwatch();
     this.#stop.abort();
@@ -80,26 +79,26 @@ export class Gate {
     return callsOf(this.#passed);
   }
 
-  /** The verdict that closed it. */
+  /** The verdict that closed the gate. */
   get blocked(): GuardVerdict | undefined {
     return this.#blocked;
   }
 
-  /** Whether all that was generated has passed. */
+  /** Whether everything that was generated has passed. */
   get complete(): boolean {
     return this.#judge === undefined || (this.#ended && !this.#stop.signal.aborted);
   }
 
   /**
-   * Whether all that the model wrote has passed, to the last word: of a call that was read the guard
-   * gets the name and the arguments, and what else was written in it nobody has judged.
+   * Whether everything that the model wrote has passed, to the last word: the guard gets the name and the
+   * arguments of a call, and nobody has judged what else was written in it.
    */
   get verbatim(): boolean {
     const asWritten = this.calls.every(({ source }) => source !== undefined);
     return this.complete && (this.#judge === undefined || asWritten);
   }
 
-  /** Why an answer ended that was generated to its end, or until the gate was closed. */
+  /** Why the answer ended: as generated, unless the gate was closed. */
   stopReason(generated: GenerationResult["stopReason"]) {
     if (this.#blocked !== undefined) return "moderated";
     return this.complete ? generated : "cancelled";
@@ -132,7 +131,7 @@ export class Gate {
   }
 
   async #admits(piece: readonly ToolParserEvent[], judge: Judge): Promise<boolean> {
-    if (isSilent(piece)) return true; // the end of an answer, and nothing that a guard would read
+    if (isSilent(piece)) return true; // white space at the end, which no guard would read
     const verdict = await judge(messageOf([...this.#passed, ...piece]), this.#stop.signal);
     if (verdict === undefined) return false;
     tell(this.#turn, "output", verdict);
@@ -140,7 +139,7 @@ export class Gate {
     return verdict.safe;
   }
 
-  /** What is to be judged next; white space waits for what follows it. */
+  /** Takes what is judged next. White space waits for what follows it. */
   #take(): ToolParserEvent[] {
     const waiting = this.#waiting;
     const behind = this.#ended ? waiting.length : lastCall(waiting) + 1;
@@ -168,7 +167,7 @@ function isSilent(events: readonly ToolParserEvent[]): boolean {
   return events.every((event) => event.type === "text" && isBlank(event.text));
 }
 
-/** As a guard reads it. Of a call that cannot be read its arguments are empty: it reads what is shown. */
+/** The message that a guard reads. A call that cannot be read has no arguments: its source stands in. */
 function messageOf(events: readonly ToolParserEvent[]): RenderableMessage {
   const texts = events.map((event) => {
     if (event.type === "text") return event.text;

@@ -28,13 +28,13 @@ export interface ChatGuard {
 
 type Direction = "input" | "output";
 
-/** Judges a message of the model's, or says nothing: the judgement was stopped. */
+/** Judges a message of the model's. Undefined: the judgement was stopped. */
 export type Judge = (
   answer: RenderableMessage,
   signal: AbortSignal,
 ) => Promise<GuardVerdict | undefined>;
 
-/** One moderator is for the input and the output; the objects themselves stay the caller's. */
+/** A moderator given alone judges input and output. The objects are not copied. */
 export function readGuard(value: unknown, name: string): ChatGuard {
   if (isModerator(value, name)) return { input: value, output: value };
   const given = readOptions<ChatGuard>(value as ChatGuard | undefined, name, [
@@ -51,13 +51,12 @@ export function readGuard(value: unknown, name: string): ChatGuard {
   return given;
 }
 
-/** A `LlamaGuard`, or a moderator of the caller's own. */
 function isModerator(value: unknown, name: string): value is Moderator {
   if (typeof value !== "object" || value === null) return false;
   return guarded(value, name, () => typeof (value as Partial<Moderator>).moderate === "function");
 }
 
-/** What a turn's guard says. Whatever fails in it fails the turn: nothing passes unjudged. */
+/** Asks a turn's guard. Whatever fails in it fails the turn: nothing passes unjudged. */
 export class Moderation {
   readonly #guard: ChatGuard;
 
@@ -66,8 +65,8 @@ export class Moderation {
   }
 
   /**
-   * Judges every message that was not there before, each in the conversation up to it: whoever fills
-   * several in must not hide one behind another. Returns the verdict that blocks the turn.
+   * Judges every message that was not there before, each in the conversation up to it, so that a caller
+   * cannot hide one behind another. Returns the verdict that blocks the turn.
    */
   async input(
     conversation: readonly RenderableMessage[],
@@ -87,14 +86,14 @@ export class Moderation {
     return undefined;
   }
 
-  /** Undefined where answers are shown as they come. */
+  /** Undefined if answers are not judged, and shown as they come. */
   output(conversation: readonly RenderableMessage[]): Judge | undefined {
     const moderator = this.#guard.output;
     if (moderator === undefined) return undefined;
     return (answer, signal) => judge(moderator, [...conversation, answer], signal);
   }
 
-  /** Returns the verdict that blocks it. */
+  /** Returns the verdict that blocks the result. */
   async toolResult(
     conversation: readonly RenderableMessage[],
     turn: RunningTurn,
@@ -116,12 +115,12 @@ async function judgeMessage(
   return verdict;
 }
 
-/** Every verdict is told, the safe ones too, in front of what it lets pass. */
+/** Every verdict is told, also a safe one, before what it lets pass. */
 export function tell(turn: RunningTurn, direction: Direction, verdict: GuardVerdict): void {
   turn.tell({ type: "moderation", direction, verdict });
 }
 
-/** A moderator that does not heed the signal is not waited for. */
+/** Does not wait for a moderator that ignores the signal. */
 async function judge(
   moderator: Moderator,
   conversation: readonly RenderableMessage[],
@@ -145,7 +144,7 @@ async function judge(
   }
 }
 
-/** White space alone says nothing, and guards refuse it. */
+/** Whether there is something to judge: guards refuse white space alone. */
 function speaks(message: RenderableMessage): boolean {
   return (
     !isBlank(message.content) || (message.role === "assistant" && message.tool_calls.length > 0)
