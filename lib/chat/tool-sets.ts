@@ -3,7 +3,7 @@ import type { ToolDefinition } from "../messages/tool-types.js";
 import { isTool, type Tool, toolOf } from "../tools/define-tool.js";
 import { readTools } from "./tool-definitions.js";
 
-/** Tools that are given together. All turns have one object, by which what is made of them is found again. */
+/** Tools that are given together. All turns share the object, which is the key to what is made of them. */
 export interface ToolSet {
   readonly tools: readonly Tool[];
   /** What the model is told of them, checked. */

@@ -82,7 +82,7 @@ async function chat(path: string, flags: ChatFlags): Promise<void> {
   });
 }
 
-/** The lines of standard input, carried out one after the other. */
+/** Carries out the lines of standard input, one after the other. */
 class Chat {
   readonly #conversation: Conversation;
   readonly #terminal: Terminal;
@@ -119,7 +119,7 @@ class Chat {
     if (!interactive) this.#terminal.note(this.#summary());
   }
 
-  /** A person's first Ctrl-C stops the answer; one without an answer, or a script's, ends the chat. */
+  /** Ctrl-C stops the answer of a person's chat; without an answer, or in a script, it ends the chat. */
   #interrupt(lines: ChatInput): void {
     const running = this.#running;
     this.#running = null;
@@ -129,9 +129,9 @@ class Chat {
     lines.close();
   }
 
-  /** With a person there: what fails is told and undone, and the chat goes on. */
+  /** With a person at the terminal, a failure is reported and the chat goes on. */
   async #attended(line: string, lines: ChatInput): Promise<void> {
-    // The terminal takes its keys back while the answer comes: no echo in the midst of it.
+    // In cooked mode while the answer comes, so that no key is echoed into it.
     lines.pause();
     process.stdin.setRawMode(false);
     try {

@@ -33,7 +33,7 @@ export async function loadTools(file: string): Promise<readonly Tool[]> {
 async function importFile(file: string): Promise<Record<string, unknown>> {
   const path = resolve(file);
   try {
-    // Apart, so that a file that is missing is not confused with one that it imports.
+    // Checked first, so that a missing file is not confused with a missing import of it.
     await access(path);
   } catch (error) {
     throw new Error(`The tools file cannot be read: ${(error as Error).message}`);

@@ -6,7 +6,7 @@ import { visible } from "./terminal/visible.js";
 /** Far more than any context holds. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
-/** The messages of a conversation that was saved, or written by hand; whoever uses them checks them. */
+/** The messages of a conversation that was saved or written by hand, not checked yet. */
 export async function readConversation(file: string): Promise<readonly ChatMessageInput[]> {
   let bytes: Uint8Array;
   try {

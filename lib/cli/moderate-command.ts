@@ -34,7 +34,7 @@ interface ModerateFlags extends CommonFlags, ContextFlags {
 
 interface Source {
   readonly entries: AsyncIterable<Entry | BadLine>;
-  /** An input that is waited for would keep the program alive. */
+  /** An open input would keep the program alive. */
   close(): void;
 }
 
@@ -72,7 +72,7 @@ export function addModerateCommand(program: Command): void {
 }
 
 async function moderate(path: string, argument: string | undefined, flags: ModerateFlags) {
-  // Until all is judged, however the program ends: 0 says that everything is safe.
+  // However the program ends before all is judged: 0 would say that everything is safe.
   process.exitCode = EXIT.failed;
   const terminal = new Terminal(flags);
   if (argument !== undefined && flags.input !== undefined) {
@@ -90,7 +90,7 @@ async function moderate(path: string, argument: string | undefined, flags: Moder
   }).finally(() => source.close());
 }
 
-/** One run over a source: what was found so far, and which conversations are under way. */
+/** One run over a source. */
 class Moderating {
   readonly #guard: LlamaGuard;
   readonly #terminal: Terminal;
@@ -115,7 +115,7 @@ class Moderating {
     process.exitCode = unsafe > 0 ? EXIT.unsafe : EXIT.ok;
   }
 
-  /** Read no further ahead than what is judged: a source may be larger than the memory. */
+  /** Reads no further ahead than what is judged: a source may not fit in memory. */
   async *#conversations(source: Source): AsyncGenerator<GuardConversation> {
     let index = 0;
     for await (const entry of source.entries) {
@@ -164,14 +164,14 @@ async function single(argument: string | undefined): Promise<Source> {
   return { entries, close: () => {} };
 }
 
-/** What is no UTF-8 would be judged as another text than whoever reads it sees. */
+/** Text that is not UTF-8 would be judged as another text than its readers see. */
 async function standardInput(): Promise<string> {
   const text = utf8(await buffer(process.stdin));
   if (text === undefined) throw new Error("Standard input is no UTF-8: convert it first.");
   return text.replace(/^\uFEFF/, "");
 }
 
-/** Opened at once, so that a file that is not there is known before the model is loaded. */
+/** Opens the file at once, so that a missing one is reported before the model is loaded. */
 async function jsonl(file: string): Promise<Source> {
   let stream: Readable = process.stdin;
   try {

@@ -6,14 +6,14 @@ export const EXIT = { ok: 0, failed: 1, usage: 2, unsafe: 3, interrupted: 130 } 
 /** Wrong usage that only shows once the options are seen together. */
 export class UsageError extends Error {}
 
-/** The reason that Ctrl-C gives to whatever it aborts. */
+/** The reason with which Ctrl-C aborts. */
 export class Interrupted extends Error {
   constructor() {
     super("interrupted");
   }
 }
 
-/** The library's messages say what to do in its API's words; these are the same in this program's. */
+/** The library's messages name options of its API; these are the program's flags for them. */
 const OPTIONS: Partial<Record<CriaErrorCode, string>> = {
   ERR_CONTEXT_FULL: "--context-size",
   ERR_OUT_OF_MEMORY: "--context-size and --gpu-layers",
@@ -35,7 +35,7 @@ export function reportFailure(error: unknown): number {
   return usage ? EXIT.usage : EXIT.failed;
 }
 
-/** What happened, its code, and which options have to do with it. */
+/** What happened, its code, and the flags that have to do with it. */
 export function describe(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   if (!CriaError.is(error)) return `cria: ${message}`;

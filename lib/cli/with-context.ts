@@ -17,7 +17,7 @@ export function loadModel(
 
 /**
  * Loads the model, shows how far it is, hands a context to `use`, and frees both whatever happens.
- * Ctrl-C while loading ends the load; what it means afterwards is up to `use`.
+ * Ctrl-C while loading ends the load; afterwards `use` decides what it does.
  */
 export async function withContext<T>(
   path: string,

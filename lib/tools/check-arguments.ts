@@ -5,7 +5,7 @@ import { readSchema } from "../schema/read-schema.js";
 import { SchemaProblem } from "../schema/schema-problem.js";
 import type { StandardResult, StandardSchema } from "./infer-arguments.js";
 
-/** Whether a value fits a JSON Schema: nothing, or what is wrong, for people and models. */
+/** What is wrong with a value by a JSON Schema, for people and models; undefined if it fits. */
 function schemaProblem(value: unknown, schema: object): string | undefined {
   const problem = schemaChecker(schema, "parameters").problem(value as Json);
   if (problem === undefined) return undefined;
@@ -49,8 +49,8 @@ function unfit(problem: string): CriaError {
 const checkers = new WeakMap<object, SchemaChecker>();
 
 /**
- * What tells whether arguments fit a schema that stays as it is. One by which nothing can be checked is
- * refused: otherwise the first to learn of it would be the model, with every call that it makes.
+ * The checker for a schema that does not change. A schema that cannot be checked against is refused:
+ * otherwise only the model would learn of it, with every call that it makes.
  *
  * @throws {CriaError} ERR_INVALID_ARGUMENT, with the place
  */

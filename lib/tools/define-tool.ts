@@ -47,7 +47,7 @@ export interface Tool {
   readonly check: (args: unknown) => unknown;
 }
 
-/** Made here: nothing else is taken for one, whatever it looks like. */
+/** All tools that were made here: nothing else counts as a tool, whatever it looks like. */
 const tools = new WeakSet<object>();
 const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 const KNOWN = ["name", "description", "parameters", "jsonSchema", "execute"] as const;
@@ -73,7 +73,7 @@ export function defineTool<const P>(tool: ToolOptions<P>): Tool {
   return make(readOptions(tool as ToolOptions<unknown>, "tool", KNOWN), "tool");
 }
 
-/** @param at what the caller knows the options by */
+/** @param at the caller's name for the options */
 function make(o: Partial<ToolOptions<unknown>>, at: string): Tool {
   const { description, parameters = NOTHING, jsonSchema, execute } = o;
   const name = string(o.name, `${at}.name`);
@@ -82,7 +82,7 @@ function make(o: Partial<ToolOptions<unknown>>, at: string): Tool {
   if (execute !== undefined) callback(execute, `${at}.execute`);
   const standard = standardSchema(parameters, `${at}.parameters`);
   const schema = schemaOf(parameters, standard, jsonSchema, at);
-  // A Standard Schema checks by itself, and what nobody carries out here need not be checked.
+  // A Standard Schema checks by itself, and a tool without `execute` needs no check.
   if (standard === undefined && execute !== undefined) schemaChecker(schema, `${at}.parameters`);
   const definition: ToolDefinition = Object.freeze({
     type: "function",
@@ -105,7 +105,7 @@ export function isTool(value: unknown): value is Tool {
   return typeof value === "object" && value !== null && tools.has(value);
 }
 
-/** An own copy: what makes it one is read once. */
+/** A copy of a Standard Schema's interface, each property read once; undefined for other schemas. */
 function standardSchema(
   parameters: unknown,
   name: string,
@@ -124,7 +124,7 @@ function standardSchema(
   });
 }
 
-/** An own, frozen copy: what the model was told must be what is checked. */
+/** The JSON Schema as a frozen copy: what is checked must be what the model was told. */
 function schemaOf(
   parameters: unknown,
   standard: StandardSchema["~standard"] | undefined,
@@ -153,7 +153,7 @@ function schemaOf(
   try {
     made = jsonSchema.input({ target: "draft-2020-12" });
   } catch (error) {
-    throw cannot(error); // a date, for instance, which JSON does not have
+    throw cannot(error); // it may have a date, which JSON does not
   }
   return argumentsSchema(made, `${at}.parameters["~standard"].jsonSchema`);
 }
@@ -165,7 +165,7 @@ function argumentsSchema(schema: unknown, name: string): object {
   throw expected('"object", since arguments are named,', `${name}.type`, type);
 }
 
-/** An own, frozen copy. */
+/** A frozen copy. */
 export function copyOfSchema(schema: unknown, name: string): object {
   if (!isPlainObject(schema)) throw expected("a JSON Schema, a plain object,", name, schema);
   const copy: unknown = guarded(schema, name, () => deepFreeze(JSON.parse(JSON.stringify(schema))));
@@ -201,7 +201,7 @@ export function toolOf(value: unknown, name: string): Tool {
   return make(o, at);
 }
 
-/** OpenAI's API, and what writes JSON for it, has null for what is not given. */
+/** In OpenAI's API, null means not given. */
 function withoutNulls<T extends object>(options: Partial<T>): Partial<NonNull<T>> {
   const given = Object.entries(options).filter(([, value]) => value !== null);
   return Object.fromEntries(given) as Partial<NonNull<T>>;

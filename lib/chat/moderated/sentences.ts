@@ -3,7 +3,7 @@ import { strip } from "../../messages/white-space.js";
 /** Made when it is first needed. Where sentences begin hardly depends on the language. */
 let sentences: Intl.Segmenter | undefined;
 
-/** Without a limit, code, lists without full stops and JSON on one line would be judged only at their end. */
+/** Without a limit, code or JSON on one line would be judged only at its end. */
 const LONGEST = 240;
 
 /**

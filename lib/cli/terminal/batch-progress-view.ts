@@ -3,10 +3,10 @@ import type { BatchProgress, BatchSummary } from "../../batch/batch-types.js";
 import type { Terminal } from "./terminal.js";
 import { counted } from "./units.js";
 
-/** Where lines cannot be overwritten, one so often. */
+/** How often progress is written where lines cannot be overwritten. */
 const PLAIN_MS = 10_000;
 
-/** How far a batch is: a line that is overwritten on a terminal, a line now and then elsewhere. */
+/** Shows how far a batch is: a line that is overwritten on a terminal, a line now and then elsewhere. */
 export class BatchProgressView {
   readonly #terminal: Terminal;
   readonly #spinner: Spinner | undefined;
@@ -15,7 +15,7 @@ export class BatchProgressView {
   static async open(terminal: Terminal, { quiet }: { quiet: boolean }): Promise<BatchProgressView> {
     if (quiet || !process.stderr.isTTY) return new BatchProgressView(terminal, undefined);
     const { default: spinner } = await import("yocto-spinner"); // ES modules only
-    // Ctrl-C is ours to answer.
+    // The command handles Ctrl-C itself.
     return new BatchProgressView(terminal, spinner({ handleSignals: false }));
   }
 
@@ -49,7 +49,7 @@ export class BatchProgressView {
 export function progressText(progress: BatchProgress): string {
   const { done, skipped, milliseconds, fraction } = progress;
   const parts = [counted(done, "line"), ...spent(progress)];
-  // What was there before took no time.
+  // Results of earlier runs took no time.
   if (fraction !== undefined && fraction < 1 && done > skipped) {
     const left = (done * (1 - fraction)) / fraction;
     parts.push(`${duration((milliseconds / (done - skipped)) * left)} left`);

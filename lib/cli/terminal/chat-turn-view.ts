@@ -4,7 +4,7 @@ import type { GuardVerdict } from "../../guard/guard-types.js";
 import type { Terminal } from "./terminal.js";
 import { visible } from "./visible.js";
 
-/** A turn as a person sees it: the answer on stdout, the tools' work beside it. */
+/** Shows a turn to a person: the answer on stdout, the work of tools on stderr. */
 export class TurnView {
   readonly #terminal: Terminal;
   #writingSince: number | null = null;

@@ -4,7 +4,7 @@ import { END_TOKENS } from "./tags.js";
 
 export const CODE_INTERPRETER = "code_interpreter";
 
-/** Finds an end token, one character at a time; all of them begin with the only "<" they have. */
+/** Finds an end token, one character at a time. All of them begin with their only "<". */
 export class EndTokenMatcher {
   #so = "";
 
@@ -23,7 +23,7 @@ export class EndTokenMatcher {
     return token;
   }
 
-  /** Whether a token has begun. */
+  /** Whether a token may have begun. */
   get inside(): boolean {
     return this.#so !== "";
   }
@@ -42,8 +42,8 @@ export function splitEndTokens(source: string): [text: string, tokens: string[]]
 }
 
 /**
- * What stands behind `<|python_tag|>` and is nothing else. White space around it, and a code fence
- * around all of it, are not part of the code.
+ * The call of what follows `<|python_tag|>` and is nothing else. White space around the code, and a fence
+ * around all of it, are not part of it.
  */
 export function codeCall(source: string): FoundCall {
   const code = JSON.stringify(withoutFence(source.trim()));

@@ -2,7 +2,7 @@ import { isPlainObject } from "../../internal/checks.js";
 import { type Literal, type Members, readLiteral } from "./literal.js";
 import { jsonNumber } from "./number.js";
 
-/** A JSON Schema, of which only the few keywords used here are looked at. */
+/** A JSON Schema, of which only a few keywords are read. */
 export type Schema = Readonly<Record<string, unknown>>;
 
 const WORDS: Readonly<Record<string, { readonly type: string; readonly text: string }>> = {
@@ -16,8 +16,8 @@ const WORDS: Readonly<Record<string, { readonly type: string; readonly text: str
 
 /**
  * The members with strings turned into what the schema's `properties` and `items` want, where they
- * spell exactly that and the schema has no place for a string. What does not fit stays as it is: to
- * refuse it is the validator's task.
+ * spell exactly that and the schema allows no string. What does not fit stays as it is: to refuse it is the
+ * validator's task.
  */
 export function coerceMembers(members: Members, schema: Schema | undefined): Members {
   const properties = schema?.properties;
@@ -63,7 +63,7 @@ function fromString(text: string, schema: Schema): Literal | undefined {
   return undefined;
 }
 
-/** The types a schema allows, those of `anyOf` and `oneOf` included, as optional fields have them. */
+/** The types that a schema allows, with those of `anyOf` and `oneOf`, which optional fields use. */
 function typesOf(schema: Schema): Set<string> {
   const types = new Set<string>();
   const branches = [schema.anyOf, schema.oneOf].flatMap((list) =>

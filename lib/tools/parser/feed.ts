@@ -1,9 +1,9 @@
-/** The output as it comes in, and how much of it is in no piece yet. */
+/** The output as it comes in, of which the last part does not belong to a piece yet. */
 export class Feed {
   #chunk = "";
-  /** Where in the chunk the text begins that is in no piece yet… */
+  /** Where in the chunk that part begins… */
   #from = 0;
-  /** …and what precedes it, from earlier chunks; never read, so that it stays cheap to add to. */
+  /** …and its beginning in earlier chunks. It is never indexed, so that appending stays cheap. */
   #held = "";
 
   begin(chunk: string): void {
@@ -16,12 +16,12 @@ export class Feed {
     this.begin("");
   }
 
-  /** The text that is in no piece yet, up to `end` in the chunk. */
+  /** The text that belongs to no piece yet, up to `end` in the chunk. */
   peek(end: number): string {
     return this.#held + this.#chunk.slice(this.#from, end);
   }
 
-  /** Like `peek`, for good. */
+  /** Like `peek`, but removes the text. */
   take(end: number): string {
     const source = this.peek(end);
     this.#held = "";

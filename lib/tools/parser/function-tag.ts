@@ -43,7 +43,7 @@ export class FunctionTagCandidate implements Candidate {
   #closing = 0;
   #newline = false;
 
-  /** From behind the "=". */
+  /** Begins after the "=". */
   constructor(tools: CallableTools) {
     this.#tools = tools;
   }

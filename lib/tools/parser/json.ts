@@ -40,7 +40,7 @@ export class JsonCandidate implements Candidate {
   #complete = 0;
   #firstItem = true;
 
-  /** From behind its opening bracket and white space, `length` characters in all. */
+  /** Begins after its opening bracket and white space, which are `length` characters. */
   constructor(tools: CallableTools, open: number, length: number) {
     this.#tools = tools;
     this.#length = length;
@@ -68,7 +68,7 @@ export class JsonCandidate implements Candidate {
     return this.#wreck.step(code);
   }
 
-  /** An array whose first item is no call holds none. */
+  /** An array whose first item is not a call has none. */
   #item(code: number, soFar: () => string): void {
     if (this.#firstItem && !isSpace(code)) {
       this.#firstItem = false;
@@ -92,7 +92,7 @@ export class JsonCandidate implements Candidate {
       : readCalls([literal], this.#tools, source);
   }
 
-  /** Of an array, the calls before the broken one too. */
+  /** In an array, the calls before the broken one count, too. */
   #broken(source: string): FoundCall[] | undefined {
     const reader = new LiteralReader(source, false);
     reader.value();
@@ -110,7 +110,7 @@ export class JsonCandidate implements Candidate {
     return brokenCall(call, "The call is not valid JSON", source.slice(reader.open.at));
   }
 
-  /** Of an array, its complete items; the comma and the white space behind them go with them. */
+  /** The complete items of an array, with the comma and the white space after them. */
   cutOff(source: string): Calls | undefined {
     if (this.#complete === 0 || this.#wreck !== undefined) return undefined;
     const literal = readLiteral(`${source.slice(0, this.#complete)}]`);
@@ -123,7 +123,7 @@ export class JsonCandidate implements Candidate {
   }
 }
 
-/** Undefined unless every one of them is a call, or where there is none. */
+/** Undefined unless there are items and all of them are calls. */
 function readCalls(
   items: readonly Literal[],
   tools: CallableTools,
@@ -170,7 +170,7 @@ function nameOf(members: Members): string | undefined {
   return name?.kind === "string" && name.value !== "" ? name.value : undefined;
 }
 
-/** `parameters` go before `arguments` unless only the latter can be read. */
+/** `parameters`, or `arguments` if only these can be read. */
 function argumentsOf(members: Members): Literal | undefined {
   const parameters = members.get("parameters");
   const others = members.get("arguments");
@@ -178,7 +178,7 @@ function argumentsOf(members: Members): Literal | undefined {
   return readArguments(parameters) === undefined ? others : parameters;
 }
 
-/** Also where they come as a string, as OpenAI's interface has them; `null` and `""` mean none. */
+/** Arguments may come as a string, as in OpenAI's API; `null` and `""` mean none. */
 export function readArguments(literal: Literal): Members | undefined {
   switch (literal.kind) {
     case "object":

@@ -19,13 +19,13 @@ import {
 import { decodeString } from "./escapes.js";
 import { jsonNumber } from "./number.js";
 
-/** Deeper values are not read: nobody means them, and those who read the arguments may recurse. */
+/** Deeper values are not read: nobody means them, and readers of the arguments may recurse. */
 export const MAX_DEPTH = 200;
 
-/** Keys in order; of a key given twice the last value counts, as for `JSON.parse`. */
+/** Keys in order. If a key is given twice, the last value counts, as for `JSON.parse`. */
 export type Members = Map<string, Literal>;
 
-/** Where an object stands in its source: its start, and the end behind it. */
+/** Where an object stands in its source. */
 export type Span = readonly [start: number, end: number];
 
 /** A value as the model wrote it; `scalar` is a number, boolean or null as JSON text. */
@@ -64,7 +64,7 @@ export function membersToJson(members: Members): string {
   return `{${parts.join(",")}}`;
 }
 
-/** The value that `source` spells, white space around it aside. */
+/** The value that `source` spells, apart from white space around it. */
 export function readLiteral(source: string): Literal | undefined {
   const reader = new LiteralReader(source, false);
   const literal = reader.value();
@@ -72,15 +72,15 @@ export function readLiteral(source: string): Literal | undefined {
 }
 
 /**
- * Reads JSON and Python literals from complete text; never evaluates and never throws. Without
- * `python`, what both have in common with Python dicts: single quotes, `True`, trailing commas. With
- * it, tuples, raw strings and strings side by side too.
+ * Reads JSON and Python literals from complete text. It never evaluates and never throws. Without
+ * `python` it reads JSON as Python prints a dict, too: single quotes, `True`, trailing commas. With it
+ * also tuples, raw strings and adjacent strings.
  */
 export class LiteralReader {
   at = 0;
-  /** Of an outermost array, the complete items; they stay when reading fails later. */
+  /** The complete items of an outermost array, also if reading fails later. */
   items: readonly Literal[] = [];
-  /** The members read so far of an object that reading failed in: the outermost, or an item. */
+  /** The members so far of the object in which reading failed: the outermost one, or an item. */
   open: { readonly at: number; readonly members: Members } | undefined;
   readonly #source: string;
   readonly #python: boolean;
@@ -100,7 +100,7 @@ export class LiteralReader {
     this.at = afterSpace(this.#source, this.at);
   }
 
-  /** Undefined where no literal stands; `at` is then of no meaning. */
+  /** Undefined if there is no literal: then `at` has no meaning. */
   value(depth = 0): Literal | undefined {
     if (depth > MAX_DEPTH) return undefined;
     this.space();
@@ -152,7 +152,7 @@ export class LiteralReader {
     return scalar?.kind === "scalar" ? scalar.text : undefined;
   }
 
-  /** A tuple too; one value in parentheses is that value. */
+  /** An array or a tuple; one value in parentheses is that value. */
   #array(depth: number, close: number): Literal | undefined {
     const items: Literal[] = [];
     if (depth === 0) {
@@ -173,7 +173,7 @@ export class LiteralReader {
     return { kind: "array", items };
   }
 
-  /** In Python, strings side by side are one. */
+  /** In Python, adjacent strings are one. */
   #string(): Literal | undefined {
     let value = this.#oneString(false);
     while (this.#python && value !== undefined) {
@@ -214,7 +214,7 @@ export class LiteralReader {
     return undefined;
   }
 
-  /** Between two letters a single quote can end nothing: 'it's late'. */
+  /** Between two letters a single quote ends no string: 'it's late'. */
   #isApostrophe(at: number): boolean {
     return (
       this.#source.charCodeAt(at) === SINGLE_QUOTE &&
@@ -232,7 +232,7 @@ export class LiteralReader {
     return json === undefined ? undefined : { kind: "scalar", text: json };
   }
 
-  /** r"…" and u"…"; b"…" is no text and f"…" would have to be evaluated. */
+  /** r"…" and u"…". b"…" is not text, and f"…" would have to be evaluated. */
   #prefixed(prefix: string): Literal | undefined {
     if (prefix !== "r" && prefix !== "R" && prefix !== "u" && prefix !== "U") return undefined;
     const value = this.#oneString(prefix === "r" || prefix === "R");

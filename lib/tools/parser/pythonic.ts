@@ -22,7 +22,7 @@ import { readCallArguments } from "./python-arguments.js";
 import { ArgumentsTracker } from "./trackers.js";
 
 const MAX_NAME = 256;
-/** `NAME.call(query="…")`, as built-in tools are called, for a tool that nobody told of. */
+/** `NAME.call(query="…")`: the form of built-in tools, with any name. */
 const STRANGE_BUILTIN = /^([A-Za-z_]\w*)\.call$/;
 
 interface Span {
@@ -38,7 +38,7 @@ const ARGUMENTS = 2;
 const AFTER_CALL = 3;
 const AFTER_LIST = 4;
 
-/** What both ways of writing Python calls have in common: a name and its arguments. */
+/** Both forms of Python calls have a name and its arguments. */
 abstract class CallTracker {
   readonly isBrokenCall = false;
   readonly isValue = false;
@@ -95,7 +95,7 @@ abstract class CallTracker {
 
   protected abstract callable(name: string): Callable | undefined;
 
-  /** What is complete; the separator and the white space behind it go with it. */
+  /** The complete calls, with the separator and the white space after them. */
   protected complete(source: string): Calls | undefined {
     const last = this.spans.at(-1);
     const calls = last === undefined ? undefined : this.read(source);
@@ -107,7 +107,7 @@ abstract class CallTracker {
     }
   }
 
-  /** Undefined where one of them is prose rather than a call. */
+  /** Undefined if one of them is prose and not a call. */
   protected read(source: string): FoundCall[] | undefined {
     const calls: FoundCall[] = [];
     for (const { callable, start, arguments: from, end } of this.spans) {
@@ -126,7 +126,7 @@ abstract class CallTracker {
  * that was asked for. A list that goes on behind its "]" as a link or an expression does is text.
  */
 export class CallListCandidate extends CallTracker implements Candidate {
-  /** From behind the "[" and white space, `length` characters in all. */
+  /** Begins after the "[" and white space, which are `length` characters. */
   constructor(tools: CallableTools, position: Position, length: number) {
     super(tools, position);
     this.length = length;
@@ -215,7 +215,7 @@ export class BareCallCandidate extends CallTracker implements Candidate {
     return this.#names !== undefined || (this.position.tagged && isNameStart(code));
   }
 
-  /** So that prose is let go at its first letter that no tool's name has there. */
+  /** Prose is let go at its first letter that no tool's name has in that place. */
   #mayGrow(name: string): boolean {
     if (this.position.tagged) return true;
     const at = name.length - 1;
@@ -241,7 +241,7 @@ export class BareCallCandidate extends CallTracker implements Candidate {
     return { calls, length: last.end };
   }
 
-  /** A comma at the end, or half a name behind it, may as well be prose. */
+  /** A comma at the end, or half a name after it, may be prose. */
   cutOff(source: string): Calls | undefined {
     if (this.state === AFTER_CALL) return this.calls(source);
     return this.state === ARGUMENTS ? this.complete(source) : undefined;

@@ -24,25 +24,25 @@ import { BareCallCandidate, CallListCandidate } from "./pythonic.js";
 import { Quotation } from "./quotation.js";
 import { FUNCTION_CLOSE, FUNCTION_TAG, PYTHON_TAG, tagsAt } from "./tags.js";
 
-/** Where the splitter stands. */
+/** What the splitter is reading. */
 type Mode =
-  /** Where nothing is held but white space. */
+  /** Text: nothing is held but white space. */
   | "prose"
   | "candidate"
-  /** Behind a "[", in something that begins with "<", in a run of backticks and the word behind it. */
+  /** After a "[", in something that begins with "<", in a run of backticks, in the word after it. */
   | "bracket"
   | "angle"
   | "ticks"
   | "fence-info"
-  /** Behind the tag: before anything else, behind a JSON value that is no call, in code. */
+  /** After the tag: before anything else, after a JSON value that is not a call, in code. */
   | "tagged"
   | "value"
   | "code";
 
 /**
- * Splits a model's output into calls, content and what is neither. One character at a time and without
- * looking ahead or back, so that how the output was cut into chunks cannot matter, and in time linear
- * in its length: text that turns out to be no call is not searched again.
+ * Splits a model's output into calls, content and syntax, one character at a time and without looking ahead
+ * or back. So it does not matter how the output was cut into chunks, and the time is linear in its length:
+ * text that turns out not to be a call is not searched again.
  */
 export class Splitter {
   readonly #tools: CallableTools;
@@ -80,7 +80,7 @@ export class Splitter {
     return this.#ledger.take();
   }
 
-  /** One stretch of prose from `at`, or the beginning of something else; gives where to go on. */
+  /** Takes a stretch of prose from `at`, or the beginning of something else. Returns where to go on. */
   #prose(chunk: string, at: number): number {
     const code = chunk.charCodeAt(at);
     if (isSpace(code)) {
@@ -103,7 +103,7 @@ export class Splitter {
     return end;
   }
 
-  /** Where to go on if something begins at `at` that is not plain text, else -1. */
+  /** Where to go on if something other than plain text begins at `at`, else -1. */
   #begin(code: number, at: number): number {
     switch (code) {
       case LESS:
@@ -145,7 +145,7 @@ export class Splitter {
     this.#mode = "candidate";
   }
 
-  /** Whether the character was used up; if not, it belongs to the mode that has begun. */
+  /** Whether the character was consumed; if not, it belongs to the mode that has begun. */
   #step(code: number, at: number): boolean {
     switch (this.#mode) {
       case "candidate":
@@ -181,7 +181,7 @@ export class Splitter {
     return this.#mode === "candidate" ? this.#candidate : undefined;
   }
 
-  /** Nothing to wait for; but behind the tag it may be code, and a fence is undecided until its end. */
+  /** Passes it on as text. After the tag it may be code, though, and a fence is undecided until its end. */
   #showHopeless(end: number): void {
     if (this.#tagged || this.#ledger.inFence) return;
     this.#text(this.#feed.take(end));
@@ -211,7 +211,7 @@ export class Splitter {
     this.#lastText(source.slice(length));
   }
 
-  /** What is held is no call: text, or behind the tag code. */
+  /** What is held is not a call: it is text, or code after the tag. */
   #fail(at: number): void {
     if (this.#tagged && this.#current?.isBrokenCall !== true) {
       this.#mode = "code";
@@ -323,7 +323,7 @@ export class Splitter {
     return false;
   }
 
-  /** A value that stands alone on its line was an answer; one that goes on is code. */
+  /** A value alone on its line is an answer; one that goes on is code. */
   #behindValue(code: number, at: number): boolean {
     if (isSpace(code) && !this.#endToken.inside) {
       if (code === NEWLINE) this.#value(this.#feed.take(at));
@@ -375,7 +375,7 @@ export class Splitter {
     }
   }
 
-  /** Text that the output ended in, without the tokens that ended it. */
+  /** Text at the end of the output, without the tokens that ended it. */
   #lastText(source: string): void {
     const [text, tokens] = splitEndTokens(source);
     if (beforeSpace(text) === 0) this.#ledger.pend("space", text);

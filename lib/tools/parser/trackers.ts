@@ -23,9 +23,9 @@ import {
 } from "./characters.js";
 
 /*
- * Trackers find where a value ends, or that none stands there, one character at a time and with no
- * look ahead: that is what makes any cutting of the output give the same result in linear time. What
- * the value is, a LiteralReader says once it is complete; both know the same strings.
+ * Trackers find where a value ends, or that there is none, one character at a time and without looking
+ * ahead. So the result is the same however the output is cut, and the time is linear. A LiteralReader reads
+ * the value once it is complete; both take the same strings.
  */
 
 const OPENED = 0;
@@ -36,7 +36,7 @@ const EMPTY = 4;
 const TRIPLE = 5;
 const TRIPLE_ESCAPED = 6;
 
-/** Of a string in either kind of quotes, or three of them, from behind the first. */
+/** Tracks a string in single, double or triple quotes, from after the first quote. */
 class StringTracker {
   #state = OPENED;
   #quote = 0;
@@ -44,7 +44,7 @@ class StringTracker {
   #previous = 0;
   #quotes = 0;
 
-  /** `lines`: whether a line feed may stand inside; never in single quotes, which prose is full of. */
+  /** @param lines whether it may hold line feeds; never in single quotes, which prose is full of */
   begin(quote: number, lines: boolean): void {
     this.#state = OPENED;
     this.#quote = quote;
@@ -106,9 +106,9 @@ const AFTER_VALUE = 5;
 const IN_KEY = 6;
 const IN_STRING = 7;
 
-/** Of a JSON or Python object or array, from behind its opening bracket. */
+/** Tracks a JSON or Python object or array, from after its opening bracket. */
 export class ValueTracker {
-  /** The closing brackets that are awaited, innermost last. */
+  /** The closing brackets that are to come, innermost last. */
   readonly closers: number[];
   readonly #string = new StringTracker();
   #state: number;
@@ -118,7 +118,7 @@ export class ValueTracker {
     this.#state = close === CURLY_CLOSE ? KEY : VALUE;
   }
 
-  /** Whether exactly the outermost bracket is open and the last item before it is complete. */
+  /** Whether only the outermost bracket is open and the last item is complete. */
   get betweenItems(): boolean {
     return this.#state === AFTER_VALUE && this.closers.length === 1;
   }
@@ -190,7 +190,7 @@ export class ValueTracker {
     }
   }
 
-  /** A trailing comma before it is let through; a "]" where a member's value belongs is not. */
+  /** A trailing comma before it is allowed, a "]" in place of a member's value is not. */
   #close(code: number): Step {
     if (code !== this.#closer()) return FAIL;
     this.closers.pop();
@@ -204,7 +204,7 @@ function startsScalar(code: number): boolean {
   return isDigit(code) || (code < 0x80 && "+-.tfnTFNI".includes(String.fromCharCode(code)));
 }
 
-/** Of the arguments of a Python call, literal or not, from behind their "(". */
+/** Tracks the arguments of a Python call, literal or not, from after their "(". */
 export class ArgumentsTracker {
   readonly #closers: number[] = [ROUND_CLOSE];
   readonly #string = new StringTracker();
@@ -244,8 +244,8 @@ export class ArgumentsTracker {
 }
 
 /**
- * Of a broken object, from where it broke: brackets alone count, since it may be the quotes that are
- * wrong. A blank line ends the hope.
+ * Tracks a broken object from where it broke. Only brackets count, since the quotes may be what is wrong.
+ * A blank line ends it.
  */
 export class WreckTracker {
   #depth: number;
