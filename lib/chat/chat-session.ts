@@ -5,7 +5,7 @@ import { atOnce } from "../internal/steps.js";
 import { TurnQueue } from "../internal/turn-queue.js";
 import { type ChatMessage, type ChatMessageInput, unpairedSteps } from "../messages/messages.js";
 import type { UnpairedMessage } from "../messages/pairing.js";
-import { Conductor } from "./conductor.js";
+import { type ChatTurn, RunningTurn } from "./chat-turn.js";
 import { SessionHistory, shown } from "./session-history.js";
 import {
   type ChatSessionOptions,
@@ -14,7 +14,7 @@ import {
   readTurnOptions,
 } from "./session-options.js";
 import { TokenCounts } from "./token-counts.js";
-import { type ChatTurn, RunningTurn } from "./turn.js";
+import { TurnConductor } from "./turn-conductor.js";
 
 /**
  * A conversation with a model: keeps the history, runs the tools that the model calls, and evaluates of
@@ -65,7 +65,7 @@ export class ChatSession {
     options?: ChatTurnOptions,
   ): ChatTurn {
     const checked = readTurnOptions(this.#options, options, this.#context.model);
-    const conductor = new Conductor(this.#context, this.#history, readInput(input), checked);
+    const conductor = new TurnConductor(this.#context, this.#history, readInput(input), checked);
     let turn!: RunningTurn;
     this.#turns.add((before) => {
       turn = new RunningTurn((to) => conductor.run(to), before, checked.generate.signal);

@@ -3,7 +3,7 @@ import { CriaError, isError } from "../internal/errors.js";
 import type { RenderableMessage } from "../messages/pairing.js";
 import type { ParsedToolCall } from "../messages/tool-types.js";
 import type { Tool } from "../tools/define-tool.js";
-import type { RunningTurn } from "./turn.js";
+import type { RunningTurn } from "./chat-turn.js";
 
 type ToolMessage = Extract<RenderableMessage, { readonly role: "tool" }>;
 

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { ChatTurn } from "../chat/turn.js";
+import type { ChatTurn } from "../chat/chat-turn.js";
 import type { Context } from "../context/context.js";
 import type { GuardOptions } from "../guard/guard-types.js";
 import { LlamaGuard } from "../guard/llama-guard.js";

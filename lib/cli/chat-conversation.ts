@@ -1,7 +1,7 @@
 import { ChatSession } from "../chat/chat-session.js";
+import type { ChatTurn } from "../chat/chat-turn.js";
 import { renderChatAsync } from "../chat/render-chat.js";
 import type { ChatTurnOptions } from "../chat/session-options.js";
-import type { ChatTurn } from "../chat/turn.js";
 import type { Context } from "../context/context.js";
 import type { GenerateOptions } from "../generation/generation.js";
 import type { LlamaGuard } from "../guard/llama-guard.js";

@@ -13,7 +13,7 @@ import {
   text,
   use,
 } from "../schema/grammar-rules.js";
-import { layoutOf } from "../schema/layout.js";
+import { layoutOf } from "../schema/json-layout.js";
 import { compiledSchema, heldSchema } from "../schema/schema-grammar.js";
 import { copyOfSchema } from "./define-tool.js";
 

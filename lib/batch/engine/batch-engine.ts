@@ -1,4 +1,4 @@
-import type { BatchPlan } from "../input/plans.js";
+import type { BatchPlan } from "../input/request-plans.js";
 
 /** Requests of one lane run together; those of different lanes do not. */
 export type Lane = "generation" | "embedding" | "moderation";

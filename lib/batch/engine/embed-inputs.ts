@@ -1,7 +1,7 @@
 import type { Context } from "../../context/context.js";
 import { CriaError } from "../../internal/errors.js";
-import type { EmbeddingPlan } from "../input/plans.js";
-import type { BatchEmbeddings } from "../output/bodies.js";
+import type { EmbeddingPlan } from "../input/request-plans.js";
+import type { BatchEmbeddings } from "../output/openai-answers.js";
 import type { Answer } from "./batch-engine.js";
 
 type Embedding<E> = Omit<BatchEmbeddings["data"][number], "embedding"> & { embedding: E };

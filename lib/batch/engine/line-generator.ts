@@ -1,10 +1,10 @@
 import { type AnswerReader, readerOf } from "../../chat/answer-reader.js";
-import { forTemplates } from "../../chat/conductor.js";
 import {
   type CheckedTurnOptions,
   needsTools,
   readTurnOptions,
 } from "../../chat/session-options.js";
+import { forTemplates } from "../../chat/turn-conductor.js";
 import type { Context } from "../../context/context.js";
 import type { GenerateOptions, Generation, GenerationResult } from "../../generation/generation.js";
 import { invalid } from "../../internal/errors.js";
@@ -23,8 +23,8 @@ import type { Grammar } from "../../sampling/grammar.js";
 import type { Sampler } from "../../sampling/sampler.js";
 import { answerGrammar, responseSchemaOf } from "../../tools/answer-grammar.js";
 import { seedOf } from "../input/custom-ids.js";
-import type { ChatPlan, CompletionPlan, GenerationPlan } from "../input/plans.js";
-import { type ChatChoice, chatAnswer, completionAnswer } from "../output/answers.js";
+import type { ChatPlan, CompletionPlan, GenerationPlan } from "../input/request-plans.js";
+import { type ChatChoice, chatAnswer, completionAnswer } from "../output/answer-bodies.js";
 import type { Identity, PreparedRequest } from "./batch-engine.js";
 
 /** What holds for the lines of a run that do not say otherwise. */

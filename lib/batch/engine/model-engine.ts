@@ -2,7 +2,7 @@ import type { GuardOptions } from "../../guard/guard-types.js";
 import { LlamaGuard } from "../../guard/llama-guard.js";
 import { windowWidth } from "../../internal/windowed.js";
 import type { LoadedModel } from "../../model/loaded-model.js";
-import type { BatchPlan, EmbeddingPlan, ModerationPlan } from "../input/plans.js";
+import type { BatchPlan, EmbeddingPlan, ModerationPlan } from "../input/request-plans.js";
 import { Contexts, type ContextsOptions } from "./batch-contexts.js";
 import type { BatchEngine, Identity, Lane, PreparedRequest } from "./batch-engine.js";
 import { embedInputs } from "./embed-inputs.js";

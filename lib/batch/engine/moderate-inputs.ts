@@ -1,9 +1,9 @@
 import type { GenerationUsage } from "../../generation/generation.js";
 import type { GuardVerdict } from "../../guard/guard-types.js";
 import type { LlamaGuard } from "../../guard/llama-guard.js";
-import type { ModerationPlan } from "../input/plans.js";
-import { spentOn } from "../output/answers.js";
-import type { BatchModeration } from "../output/bodies.js";
+import type { ModerationPlan } from "../input/request-plans.js";
+import { spentOn } from "../output/answer-bodies.js";
+import type { BatchModeration } from "../output/openai-answers.js";
 import type { Answer } from "./batch-engine.js";
 
 /**

@@ -6,8 +6,8 @@ import { createGunzip, type Gunzip } from "node:zlib";
 import { filePath, unreadable } from "../../internal/checks.js";
 import { expected, invalid, messageOf } from "../../internal/errors.js";
 import { type Line, LineSplitter, linesOf } from "../../internal/lines.js";
+import { unreadableInput } from "../batch-failures.js";
 import type { RunBatchOptions } from "../batch-types.js";
-import { unreadableInput } from "../failures.js";
 
 /** The lines of an input, and how much of it has been read. */
 export interface LineSource extends AsyncIterable<Line> {

@@ -1,6 +1,6 @@
 import { isPlainObject, list } from "../../internal/checks.js";
 import type { ChatMessageInput } from "../../messages/messages.js";
-import { anything, Fields, type KnownFields } from "./fields.js";
+import { anything, type KnownFields, RequestFields } from "./request-fields.js";
 
 const NO_REASONING = {
   unless: [""],
@@ -38,18 +38,18 @@ export function messageList(value: unknown, name: string): readonly ChatMessageI
 }
 
 function checkMessage(message: Record<string, unknown>, name: string): void {
-  new Fields(message, name, MESSAGE);
+  new RequestFields(message, name, MESSAGE);
   const { role, content, tool_calls: calls } = message;
   // The content of a tool's result may be any data.
   if (role !== "tool") {
     for (const [part, at] of objects(content, `${name}.content`)) {
-      if (part.type === "text") new Fields(part, at, TEXT_PART);
+      if (part.type === "text") new RequestFields(part, at, TEXT_PART);
     }
   }
   for (const [call, at] of objects(calls, `${name}.tool_calls`)) {
     if (call.type === "custom") continue; // refused as such
-    new Fields(call, at, CALL);
-    if (isPlainObject(call.function)) new Fields(call.function, `${at}.function`, CALLED);
+    new RequestFields(call, at, CALL);
+    if (isPlainObject(call.function)) new RequestFields(call.function, `${at}.function`, CALLED);
   }
 }
 

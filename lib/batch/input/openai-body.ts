@@ -12,16 +12,22 @@ import { expected, invalid } from "../../internal/errors.js";
 import { given } from "../../internal/given.js";
 import type { ToolChoice, ToolDefinitionInput } from "../../messages/tool-types.js";
 import type { SamplerOptions } from "../../sampling/sampler.js";
-import { unsupported } from "../failures.js";
-import { anything, Fields, type KnownFields, object, textOrTexts } from "./fields.js";
+import { unsupported } from "../batch-failures.js";
 import { messageList } from "./messages-shape.js";
+import {
+  anything,
+  type KnownFields,
+  object,
+  RequestFields,
+  textOrTexts,
+} from "./request-fields.js";
 import type {
   ChatPlan,
   CompletionPlan,
   EmbeddingPlan,
   GenerationPlan,
   ModerationPlan,
-} from "./plans.js";
+} from "./request-plans.js";
 
 /** What a body calls the options that its fields become. */
 const NAMES: Readonly<Record<string, string>> = {
@@ -47,7 +53,7 @@ export function bodyFieldOf(option: string): string | undefined {
 
 const SAMPLING = ["temperature", "top_p", "frequency_penalty", "presence_penalty", "logit_bias"];
 const COMMON = ["model", "max_tokens", "stop", "seed", "n", "logprobs", ...SAMPLING];
-/** Fields about the caller, the bill and OpenAI's machines. */
+/** RequestFields about the caller, the bill and OpenAI's machines. */
 const ABOUT_THE_CALLER = [
   ...["user", "metadata", "store", "service_tier", "safety_identifier"],
   ...["prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "prediction"],
@@ -98,7 +104,7 @@ const MAX_STOPS = 16;
 
 /** The body of a request for /v1/chat/completions. */
 export function readChatBody(body: unknown): ChatPlan {
-  const fields = new Fields(body, "body", CHAT);
+  const fields = new RequestFields(body, "body", CHAT);
   const top = fields.get("top_logprobs", (value, name) =>
     integer(value, name, 0, MAX_TOP_LOGPROBS),
   );
@@ -124,7 +130,7 @@ export function readChatBody(body: unknown): ChatPlan {
 
 /** The body of a request for /v1/completions. */
 export function readCompletionBody(body: unknown): CompletionPlan {
-  const fields = new Fields(body, "body", COMPLETION);
+  const fields = new RequestFields(body, "body", COMPLETION);
   return {
     kind: "completion",
     ...commonOf(fields),
@@ -135,7 +141,9 @@ export function readCompletionBody(body: unknown): CompletionPlan {
   };
 }
 
-function commonOf(fields: Fields): Omit<GenerationPlan, "maxTokens" | "logprobs" | "schema"> {
+function commonOf(
+  fields: RequestFields,
+): Omit<GenerationPlan, "maxTokens" | "logprobs" | "schema"> {
   return {
     model: fields.get("model", string),
     sampling: samplingOf(fields),
@@ -144,7 +152,7 @@ function commonOf(fields: Fields): Omit<GenerationPlan, "maxTokens" | "logprobs"
   };
 }
 
-function samplingOf(fields: Fields): SamplerOptions {
+function samplingOf(fields: RequestFields): SamplerOptions {
   const penalty = (value: unknown, name: string) => number(value, name, -2, 2);
   const frequency = fields.get("frequency_penalty", penalty) ?? 0;
   const presence = fields.get("presence_penalty", penalty) ?? 0;
@@ -222,11 +230,11 @@ function schemaOf(value: unknown, name: string): object | undefined {
   const types = Object.keys(FORMATS) as (keyof typeof FORMATS)[];
   const type = oneOf(given.type, `${name}.type`, types);
   const read = ["type", ...FORMATS[type]];
-  const fields = new Fields(given, name, { read, ignored: [], refused: {} });
+  const fields = new RequestFields(given, name, { read, ignored: [], refused: {} });
   if (type === "text") return undefined;
   if (type === "json_object") return fields.get("schema", object) ?? { type: "object" };
   const format = fields.needed("json_schema", "an object", (inner, at) => {
-    return new Fields(inner, at, JSON_SCHEMA);
+    return new RequestFields(inner, at, JSON_SCHEMA);
   });
   format.get("strict", boolean);
   return format.needed("schema", "a JSON Schema object", object);
@@ -252,7 +260,7 @@ const MODERATION: KnownFields = { read: ["model", "input"], ignored: [], refused
 
 /** The body of a request for /v1/embeddings. */
 export function readEmbeddingBody(body: unknown): EmbeddingPlan {
-  const fields = new Fields(body, "body", EMBEDDING);
+  const fields = new RequestFields(body, "body", EMBEDDING);
   const encoding = (value: unknown, name: string) => oneOf(value, name, ["float", "base64"]);
   return {
     kind: "embedding",
@@ -273,7 +281,7 @@ function embeddingInputs(value: unknown, name: string): readonly string[] {
 
 /** The body of a request for /v1/moderations. */
 export function readModerationBody(body: unknown): ModerationPlan {
-  const fields = new Fields(body, "body", MODERATION);
+  const fields = new RequestFields(body, "body", MODERATION);
   return {
     kind: "moderation",
     model: fields.get("model", string),

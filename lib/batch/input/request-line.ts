@@ -2,7 +2,6 @@ import { isPlainObject, isWellFormed } from "../../internal/checks.js";
 import { invalid, show } from "../../internal/errors.js";
 import type { Line } from "../../internal/lines.js";
 import type { BatchFormat } from "../batch-types.js";
-import { anything, Fields, type KnownFields } from "./fields.js";
 import {
   bodyFieldOf,
   readChatBody,
@@ -10,7 +9,8 @@ import {
   readEmbeddingBody,
   readModerationBody,
 } from "./openai-body.js";
-import type { BatchPlan } from "./plans.js";
+import { anything, type KnownFields, RequestFields } from "./request-fields.js";
+import type { BatchPlan } from "./request-plans.js";
 import { readSimple, simpleFieldOf } from "./simple-line.js";
 
 /** What a line says: its id, and what it asks for, or why that cannot be told. */
@@ -81,7 +81,7 @@ export function readLine(line: Line, format: BatchFormat): BatchRequestLine {
 }
 
 function readOpenAI(value: Record<string, unknown>): BatchPlan {
-  const fields = new Fields(value, "", ENVELOPE);
+  const fields = new RequestFields(value, "", ENVELOPE);
   const method = fields.get("method", anything);
   if (method !== undefined && method !== "POST") {
     throw invalid(`Expected "POST" for \`method\`, got ${show(method)}`);

@@ -4,9 +4,9 @@ import type { ToolChoice, ToolDefinitionInput } from "../../messages/tool-types.
 import { Grammar } from "../../sampling/grammar.js";
 import type { SamplerOptions } from "../../sampling/sampler.js";
 import { KNOWN as SAMPLER_OPTIONS } from "../../sampling/sampler-options.js";
-import { anything, Fields, type KnownFields, object } from "./fields.js";
 import { messageList } from "./messages-shape.js";
-import type { ChatPlan, CompletionPlan, GenerationPlan } from "./plans.js";
+import { anything, type KnownFields, object, RequestFields } from "./request-fields.js";
+import type { ChatPlan, CompletionPlan, GenerationPlan } from "./request-plans.js";
 
 const GENERATION = ["maxTokens", "stop", "logprobs", "schema"];
 const CHAT_ONLY = ["tools", "toolChoice"];
@@ -26,7 +26,7 @@ export function simpleFieldOf(option: string): string {
 
 /** A line in cria's own format: a prompt or messages, with the options of a generation. */
 export function readSimple(line: Record<string, unknown>): ChatPlan | CompletionPlan {
-  const fields = new Fields(line, "", SIMPLE);
+  const fields = new RequestFields(line, "", SIMPLE);
   if (fields.has("prompt") === fields.has("messages")) {
     throw invalid(
       "Expected a request of OpenAI's batches (`custom_id`, `method`, `url`, `body`), or one of " +
@@ -61,7 +61,7 @@ export function readSimple(line: Record<string, unknown>): ChatPlan | Completion
 }
 
 /** The sampler's options, which it checks itself. A grammar is given as its text. */
-function samplingOf(fields: Fields): SamplerOptions {
+function samplingOf(fields: RequestFields): SamplerOptions {
   const options: Record<string, unknown> = {};
   for (const key of SAMPLER_OPTIONS) {
     const value = fields.get(key, anything);

@@ -4,8 +4,7 @@ import { basename, dirname, extname, join } from "node:path";
 import { promisify } from "node:util";
 import { CriaError } from "../../internal/errors.js";
 import { LineSplitter, linesOf } from "../../internal/lines.js";
-import { membersOf, pack } from "../engine/packing.js";
-import { ioError } from "../failures.js";
+import { ioError } from "../batch-failures.js";
 import type { IdTable } from "../input/custom-ids.js";
 import {
   differences,
@@ -16,6 +15,7 @@ import {
   settingsFile,
   writeSettings,
 } from "./batch-settings.js";
+import { membersOf, pack } from "./gzip-members.js";
 import { lockOutput } from "./output-lock.js";
 
 export interface OutputOptions {

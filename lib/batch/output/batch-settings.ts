@@ -6,7 +6,7 @@ import { replaceFile } from "../../internal/replace-file.js";
 import { engineInfo } from "../../model/devices.js";
 import type { LoadedModel } from "../../model/loaded-model.js";
 import { isGrammar } from "../../sampling/grammar.js";
-import { ioError } from "../failures.js";
+import { ioError } from "../batch-failures.js";
 import { hashOf } from "../input/custom-ids.js";
 
 /** Everything that results depend on besides their lines, by the caller's names. */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { link, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { engine } from "../../internal/engine-loader.js";
-import { ioError } from "../failures.js";
+import { ioError } from "../batch-failures.js";
 
 /** Who holds an output: the content of the lock file beside it. */
 interface Holder {

@@ -4,8 +4,8 @@ import { guarded, readOptions } from "../../internal/checks.js";
 import { CriaError, expected, show } from "../../internal/errors.js";
 import type { ChatMessage } from "../../messages/messages.js";
 import type { RenderableMessage } from "../../messages/pairing.js";
+import type { RunningTurn } from "../chat-turn.js";
 import { placesOfNew, shown } from "../session-history.js";
-import type { RunningTurn } from "../turn.js";
 import { isBlank } from "./sentences.js";
 
 /** Judges the last message of a conversation. A `LlamaGuard` is one, and so is what acts like it. */

@@ -1,5 +1,5 @@
+import type { ChatEvent } from "../../chat/chat-turn.js";
 import { resultText } from "../../chat/tool-execution.js";
-import type { ChatEvent } from "../../chat/turn.js";
 import type { GuardVerdict } from "../../guard/guard-types.js";
 import type { Terminal } from "./terminal.js";
 import { visible } from "./visible.js";

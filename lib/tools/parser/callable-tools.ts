@@ -1,7 +1,7 @@
 import { isPlainObject } from "../../internal/checks.js";
 import type { ParsedToolCall, ToolDefinition } from "../../messages/tool-types.js";
-import { coerceMembers, type Schema } from "./coerce.js";
-import { type Members, membersToJson } from "./literal.js";
+import { coerceMembers, type Schema } from "./coerce-arguments.js";
+import { type Members, membersToJson } from "./literal-reader.js";
 
 /** A call before it has its id. */
 export interface FoundCall {

@@ -1,6 +1,6 @@
 import { brokenCall, type Callable, type CallableTools, type FoundCall } from "./callable-tools.js";
 import { afterSpace, COMMA, isNamePart, isNameStart, isWord } from "./characters.js";
-import { type Literal, LiteralReader, type Members } from "./literal.js";
+import { type Literal, LiteralReader, type Members } from "./literal-reader.js";
 
 /** The text between the parentheses, and the whole call. */
 export interface WrittenCall {

@@ -19,7 +19,7 @@ import type {
 } from "../../messages/tool-types.js";
 import { CallableTools, type FoundCall } from "./callable-tools.js";
 import type { Piece } from "./ledger.js";
-import { Splitter } from "./splitter.js";
+import { OutputSplitter } from "./output-splitter.js";
 
 const OPTIONS = ["tools", "builtinTools", "coerce", "createId"] as const;
 
@@ -78,7 +78,7 @@ export function parseToolCalls(text: string, options?: ParseToolCallsOptions): P
  */
 export class ToolCallParser {
   readonly #tools: CallableTools;
-  readonly #splitter: Splitter;
+  readonly #splitter: OutputSplitter;
   readonly #createId: (index: number) => string;
   #calls = 0;
   #finished = false;
@@ -93,7 +93,7 @@ export class ToolCallParser {
           : list(given.builtinTools, "builtinTools", "an array", readName),
       coerce: given.coerce === undefined ? false : boolean(given.coerce, "coerce"),
     });
-    this.#splitter = new Splitter(this.#tools);
+    this.#splitter = new OutputSplitter(this.#tools);
     this.#createId =
       given.createId === undefined
         ? (index) => `call_${index}`

@@ -1,6 +1,6 @@
 import type { ParsedToolCalls } from "../../../lib/messages/tool-types.js";
 import { CallableTools } from "../../../lib/tools/parser/callable-tools.js";
-import { Splitter } from "../../../lib/tools/parser/splitter.js";
+import { Splitter } from "../../../lib/tools/parser/output-splitter.js";
 import { ToolCallParser } from "../../../lib/tools/parser/tool-call-parser.js";
 import { Random } from "../../support/random.js";
 import { gather, optionsOf, type SampleOptions, samples } from "../../support/tool-calls.js";

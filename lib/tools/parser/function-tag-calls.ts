@@ -1,5 +1,5 @@
+import type { Calls, Candidate } from "./call-candidate.js";
 import { brokenCall, type CallableTools, type FoundCall } from "./callable-tools.js";
-import type { Calls, Candidate } from "./candidate.js";
 import {
   CURLY_CLOSE,
   CURLY_OPEN,
@@ -12,9 +12,9 @@ import {
   NEWLINE,
   type Step,
 } from "./characters.js";
-import { readLiteral } from "./literal.js";
+import { readLiteral } from "./literal-reader.js";
 import { FUNCTION_CLOSE, FUNCTION_TAG } from "./tags.js";
-import { ValueTracker } from "./trackers.js";
+import { ValueTracker } from "./value-trackers.js";
 
 const MAX_NAME = 256;
 

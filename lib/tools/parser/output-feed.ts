@@ -1,5 +1,5 @@
 /** The output as it comes in, of which the last part does not belong to a piece yet. */
-export class Feed {
+export class OutputFeed {
   #chunk = "";
   /** Where in the chunk that part begins… */
   #from = 0;

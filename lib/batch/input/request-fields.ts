@@ -1,18 +1,18 @@
 import { isPlainObject, nearest } from "../../internal/checks.js";
 import { CriaError, expected, invalid, messageOf } from "../../internal/errors.js";
-import { unsupported } from "../failures.js";
+import { unsupported } from "../batch-failures.js";
 
 /** What happens to each field of a request: it is read, ignored, or refused with a reason. */
 export interface KnownFields {
   readonly read: readonly string[];
-  /** Fields that change nothing in the result. */
+  /** RequestFields that change nothing in the result. */
   readonly ignored: readonly string[];
-  /** Fields that would change it and cannot be honoured, but for the values that ask for nothing. */
+  /** RequestFields that would change it and cannot be honoured, but for the values that ask for nothing. */
   readonly refused: Readonly<Record<string, { readonly unless: readonly unknown[]; why: string }>>;
 }
 
 /** An object of the input. A field that is not known is refused; null counts as not given. */
-export class Fields {
+export class RequestFields {
   readonly #values = new Map<string, unknown>();
   readonly #name: string;
 

@@ -3,7 +3,7 @@ import type { TokenLogprob, TokenLogprobs } from "../../generation/logprobs.js";
 import type { StopReason } from "../../internal/native.js";
 import { type ParsedToolCall, toolCallOf } from "../../messages/tool-types.js";
 import type { Answer } from "../engine/batch-engine.js";
-import type { BatchChatCompletion, BatchCompletion, ChatTokenLogprob } from "./bodies.js";
+import type { BatchChatCompletion, BatchCompletion, ChatTokenLogprob } from "./openai-answers.js";
 
 type Choice<Body extends { choices: unknown[] }> = Body["choices"][number];
 

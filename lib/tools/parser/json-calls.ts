@@ -1,5 +1,5 @@
+import type { Calls, Candidate } from "./call-candidate.js";
 import { brokenCall, type CallableTools, type FoundCall } from "./callable-tools.js";
-import type { Calls, Candidate } from "./candidate.js";
 import {
   COMMA,
   CURLY_CLOSE,
@@ -10,8 +10,8 @@ import {
   SQUARE_CLOSE,
   type Step,
 } from "./characters.js";
-import { type Literal, LiteralReader, type Members, readLiteral } from "./literal.js";
-import { ValueTracker, WreckTracker } from "./trackers.js";
+import { type Literal, LiteralReader, type Members, readLiteral } from "./literal-reader.js";
+import { ValueTracker, WreckTracker } from "./value-trackers.js";
 
 /**
  * `{"name": …, "parameters": {…}}`, or an array of nothing but such objects, in JSON or as Python

@@ -2,8 +2,8 @@ import type { Conjunctions, Goal } from "./conjunctions.js";
 import type { Evaluator } from "./evaluation.js";
 import type { Formula, Formulas, Json } from "./formula.js";
 import type { Expression, GrammarRules } from "./grammar-rules.js";
+import type { Layout } from "./json-layout.js";
 import type { Dfa } from "./language/dfa.js";
-import type { Layout } from "./layout.js";
 import type { TextGrammar } from "./text-grammar.js";
 import type { TextLanguages } from "./text-languages.js";
 

@@ -16,8 +16,8 @@ import {
   SQUARE_CLOSE,
   SQUARE_OPEN,
 } from "./characters.js";
-import { decodeString } from "./escapes.js";
-import { jsonNumber } from "./number.js";
+import { jsonNumber } from "./json-number.js";
+import { decodeString } from "./string-escapes.js";
 
 /** Deeper values are not read: nobody means them, and readers of the arguments may recurse. */
 export const MAX_DEPTH = 200;

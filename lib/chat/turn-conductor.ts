@@ -6,13 +6,13 @@ import { type ParsedToolCall, type ToolChoice, toolCallOf } from "../messages/to
 import type { Grammar } from "../sampling/grammar.js";
 import { recommendedSampler, type Sampler } from "../sampling/sampler.js";
 import { type AnswerReader, readerOf } from "./answer-reader.js";
+import type { ChatTurnResult, RunningTurn } from "./chat-turn.js";
 import { fitPrompt } from "./fit-history.js";
-import { Gate } from "./moderated/gate.js";
+import { AnswerGate } from "./moderated/answer-gate.js";
 import { Moderation } from "./moderated/moderation.js";
 import { countCalls, placesOfNew, type SessionHistory, shown } from "./session-history.js";
 import type { CheckedTurnOptions } from "./session-options.js";
 import { carryOut, withdraw } from "./tool-execution.js";
-import type { ChatTurnResult, RunningTurn } from "./turn.js";
 
 /** The share of the context that is left for an answer without `maxTokens`. */
 const ANSWER_SHARE = 0.25;
@@ -50,7 +50,7 @@ const moderated = (answer: Answer, blocked: GuardVerdict): Answer => ({
 const NOTHING_SAID: AssistantMessage = { ...NO_ANSWER.message, content: " " };
 
 /** Conducts one turn: generates, carries out the calls, and generates again. */
-export class Conductor {
+export class TurnConductor {
   readonly #context: Context;
   readonly #history: SessionHistory;
   readonly #input: readonly UnpairedMessage[];
@@ -187,7 +187,7 @@ export class Conductor {
       stop: [...stop, ...reader.stop],
       special: reader.special,
     });
-    const gate = new Gate({
+    const gate = new AnswerGate({
       turn,
       judge: this.#moderation.output(this.#history.messages),
       cancel: () => generation.cancel(),

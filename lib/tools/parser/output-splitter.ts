@@ -1,5 +1,5 @@
+import type { Calls, Candidate, Position } from "./call-candidate.js";
 import type { CallableTools } from "./callable-tools.js";
-import type { Calls, Candidate, Position } from "./candidate.js";
 import {
   BACKTICK,
   beforeSpace,
@@ -15,12 +15,12 @@ import {
   SEMICOLON,
   SQUARE_OPEN,
 } from "./characters.js";
-import { codeCall, EndTokenMatcher, splitEndTokens } from "./code.js";
-import { Feed } from "./feed.js";
-import { FunctionTagCandidate } from "./function-tag.js";
-import { JsonCandidate } from "./json.js";
+import { codeCall, EndTokenMatcher, splitEndTokens } from "./code-calls.js";
+import { FunctionTagCandidate } from "./function-tag-calls.js";
+import { JsonCandidate } from "./json-calls.js";
 import { Ledger, type Piece } from "./ledger.js";
-import { BareCallCandidate, CallListCandidate } from "./pythonic.js";
+import { OutputFeed } from "./output-feed.js";
+import { BareCallCandidate, CallListCandidate } from "./python-calls.js";
 import { Quotation } from "./quotation.js";
 import { FUNCTION_CLOSE, FUNCTION_TAG, PYTHON_TAG, tagsAt } from "./tags.js";
 
@@ -44,10 +44,10 @@ type Mode =
  * or back. So it does not matter how the output was cut into chunks, and the time is linear in its length:
  * text that turns out not to be a call is not searched again.
  */
-export class Splitter {
+export class OutputSplitter {
   readonly #tools: CallableTools;
   readonly #ledger = new Ledger();
-  readonly #feed = new Feed();
+  readonly #feed = new OutputFeed();
   readonly #quotation = new Quotation();
   #mode: Mode = "prose";
   #candidate: Candidate | undefined;

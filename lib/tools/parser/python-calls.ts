@@ -1,5 +1,5 @@
+import type { Calls, Candidate, Position } from "./call-candidate.js";
 import type { Callable, CallableTools, FoundCall } from "./callable-tools.js";
-import type { Calls, Candidate, Position } from "./candidate.js";
 import {
   BACKTICK,
   COMMA,
@@ -19,7 +19,7 @@ import {
   type Step,
 } from "./characters.js";
 import { readCallArguments } from "./python-arguments.js";
-import { ArgumentsTracker } from "./trackers.js";
+import { ArgumentsTracker } from "./value-trackers.js";
 
 const MAX_NAME = 256;
 /** `NAME.call(query="…")`: the form of built-in tools, with any name. */

@@ -7,11 +7,11 @@ import {
   type ToolParserEvent,
   toolCallOf,
 } from "../../messages/tool-types.js";
-import { appendEvent, type RunningTurn } from "../turn.js";
+import { appendEvent, type RunningTurn } from "../chat-turn.js";
 import { type Judge, tell } from "./moderation.js";
 import { isBlank, pieceEnd } from "./sentences.js";
 
-export interface GateSides {
+export interface AnswerGateSides {
   readonly turn: RunningTurn;
   /** Without a judge everything passes at once. */
   readonly judge: Judge | undefined;
@@ -24,7 +24,7 @@ export interface GateSides {
  * whole answer up to them has been judged. The model goes on meanwhile, and what it adds is judged together
  * next, so that a slow guard never falls behind. After a violation nothing more passes.
  */
-export class Gate {
+export class AnswerGate {
   readonly #turn: RunningTurn;
   readonly #judge: Judge | undefined;
   readonly #cancel: () => void;
@@ -39,7 +39,7 @@ export class Gate {
   #failure: { readonly error: unknown } | undefined;
   #blocked: GuardVerdict | undefined;
 
-  constructor({ turn, judge, cancel }: GateSides) {
+  constructor({ turn, judge, cancel }: AnswerGateSides) {
     this.#turn = turn;
     this.#judge = judge;
     this.#cancel = cancel;

@@ -1,6 +1,6 @@
 import { isPlainObject } from "../../internal/checks.js";
-import { type Literal, type Members, readLiteral } from "./literal.js";
-import { jsonNumber } from "./number.js";
+import { jsonNumber } from "./json-number.js";
+import { type Literal, type Members, readLiteral } from "./literal-reader.js";
 
 /** A JSON Schema, of which only a few keywords are read. */
 export type Schema = Readonly<Record<string, unknown>>;
