@@ -132,7 +132,7 @@ export interface ChatRenderer {
     signal?: AbortSignal,
   ): Promise<TemplateFormat>;
   /** For the format "template": the content and the calls of an answer. */
-  readAnswer(text: string, format: TemplateFormat, signal?: AbortSignal): Promise<TemplateAnswer>;
+  readAnswer(text: string, format: TemplateFormat): Promise<TemplateAnswer>;
 }
 
 /**
@@ -166,8 +166,8 @@ export function chatRenderer(
         : atOnce(llama3Steps(read, llama3)),
     templateFormat: async (read, toolChoice, signal) =>
       templateFormat(read, { ...own()[0], toolChoice }, ownModel(checked), signal),
-    readAnswer: async (text, answer, signal) =>
-      templateToolCalls(text, { format: answer, model: ownModel(checked), tools }, signal),
+    readAnswer: async (text, answer) =>
+      templateToolCalls(text, { format: answer, model: ownModel(checked), tools }),
   };
 }
 
@@ -243,7 +243,7 @@ function shownDate(date = new Date()): string {
   return `${day} ${MONTHS[date.getMonth()]} ${String(date.getFullYear()).padStart(4, "0")}`;
 }
 
-export type ResolvedFormat = Exclude<CheckedOptions["format"], "auto">;
+type ResolvedFormat = Exclude<CheckedOptions["format"], "auto">;
 
 function resolveFormat({ format, model }: CheckedOptions): ResolvedFormat {
   if (format !== "auto") return format;

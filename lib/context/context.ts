@@ -301,7 +301,7 @@ export class Context implements AsyncDisposable {
 }
 
 /** What a context is made of. */
-export interface ContextOwner {
+interface ContextOwner {
   readonly model: LoadedModel;
   readonly addon: NativeAddon;
   /** Not opened yet. */

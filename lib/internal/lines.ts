@@ -1,5 +1,5 @@
 /** More than any context holds; what is longer is not kept. */
-export const MAX_LINE_BYTES = 8 * 1024 * 1024;
+const MAX_LINE_BYTES = 8 * 1024 * 1024;
 
 const LINE_FEED = 10;
 

@@ -103,7 +103,7 @@ export interface NativeFlatPrompt {
   tokens: Int32Array;
 }
 
-export interface NativeAnswerParser {
+interface NativeAnswerParser {
   format: string;
   /** llama.cpp's, as JSON. */
   parser: string;
@@ -122,7 +122,7 @@ export interface NativeTemplateFormat extends NativeAnswerParser {
   additionalStops: string[];
 }
 
-export interface NativeParsedAnswer {
+interface NativeParsedAnswer {
   content: string;
   reasoning: string;
   calls: { name: string; arguments: string }[];

@@ -2,7 +2,7 @@ import type { FoundCall } from "./callable-tools.js";
 import { LESS } from "./characters.js";
 import { END_TOKENS } from "./tags.js";
 
-export const CODE_INTERPRETER = "code_interpreter";
+const CODE_INTERPRETER = "code_interpreter";
 
 /** Finds an end token, one character at a time. All of them begin with their only "<". */
 export class EndTokenMatcher {

@@ -179,7 +179,7 @@ function argumentsOf(members: Members): Literal | undefined {
 }
 
 /** Arguments may come as a string, as in OpenAI's API; `null` and `""` mean none. */
-export function readArguments(literal: Literal): Members | undefined {
+function readArguments(literal: Literal): Members | undefined {
   switch (literal.kind) {
     case "object":
       return literal.members;

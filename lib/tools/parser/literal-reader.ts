@@ -20,13 +20,13 @@ import { jsonNumber } from "./json-number.js";
 import { decodeString } from "./string-escapes.js";
 
 /** Deeper values are not read: nobody means them, and readers of the arguments may recurse. */
-export const MAX_DEPTH = 200;
+const MAX_DEPTH = 200;
 
 /** Keys in order. If a key is given twice, the last value counts, as for `JSON.parse`. */
 export type Members = Map<string, Literal>;
 
 /** Where an object stands in its source. */
-export type Span = readonly [start: number, end: number];
+type Span = readonly [start: number, end: number];
 
 /** A value as the model wrote it; `scalar` is a number, boolean or null as JSON text. */
 export type Literal =
@@ -45,7 +45,7 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /** Compact JSON; numbers keep their digits. */
-export function toJson(literal: Literal): string {
+function toJson(literal: Literal): string {
   switch (literal.kind) {
     case "object":
       return membersToJson(literal.members);
