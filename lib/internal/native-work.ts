@@ -14,7 +14,7 @@ export function nativeCall<T>(call: () => T): T {
 let last = 0;
 
 /**
- * Work on a thread of the model's. Rejects with the signal's reason the moment it aborts; the thread is
+ * Runs work on a thread of the model's. Rejects with the signal's reason the moment it aborts; the thread is
  * told to stop, and needs up to 100 ms for that.
  */
 export async function nativeWork<T>(
