@@ -19,7 +19,7 @@ import {
   samplingOf,
   whole,
 } from "./flags.js";
-import { Interrupted } from "./report-failure.js";
+import { Interrupted, reading } from "./report-failure.js";
 import { BatchProgressView, summaryText } from "./terminal/batch-progress-view.js";
 import { interruptible, onInterrupt } from "./terminal/interrupt.js";
 import { Terminal } from "./terminal/terminal.js";
@@ -172,10 +172,6 @@ async function readTools(file: string): Promise<readonly ToolDefinitionInput[]> 
   throw new Error(`The tools file ${file} holds no array of tools`);
 }
 
-async function readJson(file: string, what: string): Promise<object> {
-  try {
-    return JSON.parse(await readFile(file, "utf8")) as object;
-  } catch (error) {
-    throw new Error(`The ${what} file ${file} cannot be read: ${(error as Error).message}`);
-  }
+function readJson(file: string, what: string): Promise<object> {
+  return reading(`${what} file ${file}`, async () => JSON.parse(await readFile(file, "utf8")));
 }

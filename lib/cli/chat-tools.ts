@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { isPlainObject } from "../internal/checks.js";
 import { CriaError, expected } from "../internal/errors.js";
 import { defineTool, isTool, type Tool, type ToolOptions } from "../tools/define-tool.js";
+import { reading } from "./report-failure.js";
 import { visible } from "./terminal/visible.js";
 
 /**
@@ -32,12 +33,8 @@ export async function loadTools(file: string): Promise<readonly Tool[]> {
 
 async function importFile(file: string): Promise<Record<string, unknown>> {
   const path = resolve(file);
-  try {
-    // Checked first, so that a missing file is not confused with a missing import of it.
-    await access(path);
-  } catch (error) {
-    throw new Error(`The tools file cannot be read: ${(error as Error).message}`);
-  }
+  // Checked first, so that a missing file is not confused with a missing import of it.
+  await reading("tools file", () => access(path));
   try {
     return await import(pathToFileURL(path).href);
   } catch (error) {

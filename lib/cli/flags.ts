@@ -7,6 +7,7 @@ import type { LoadedModel } from "../model/loaded-model.js";
 import { Grammar } from "../sampling/grammar.js";
 import { recommendedSampler, type SamplerOptions } from "../sampling/sampler.js";
 import { TEMPERATURE_MAX } from "../sampling/sampler-step.js";
+import { reading } from "./report-failure.js";
 
 export interface CommonFlags {
   quiet?: boolean;
@@ -97,13 +98,7 @@ export function generateOptionsOf(
 }
 
 async function readGrammar(file: string): Promise<Grammar> {
-  let source: string;
-  try {
-    source = await readFile(file, "utf8");
-  } catch (error) {
-    throw new Error(`The grammar file cannot be read: ${(error as Error).message}`);
-  }
-  return Grammar.gbnf(source);
+  return Grammar.gbnf(await reading("grammar file", () => readFile(file, "utf8")));
 }
 
 export function number(maximum: number) {

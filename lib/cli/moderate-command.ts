@@ -5,7 +5,7 @@ import { type Command, Option } from "commander";
 import { readGuardOptions } from "../guard/guard-policy.js";
 import type { GuardCategory, GuardOptions, GuardVerdict } from "../guard/guard-types.js";
 import { type GuardConversation, LlamaGuard } from "../guard/llama-guard.js";
-import { CriaError } from "../internal/errors.js";
+import { CriaError, messageOf } from "../internal/errors.js";
 import { given } from "../internal/given.js";
 import { linesOf, utf8 } from "../internal/lines.js";
 import {
@@ -18,7 +18,7 @@ import {
   whole,
 } from "./flags.js";
 import { type BadLine, type Entry, type Label, readEntry } from "./moderate-input.js";
-import { EXIT, UsageError } from "./report-failure.js";
+import { EXIT, reading, UsageError } from "./report-failure.js";
 import { interruptible } from "./terminal/interrupt.js";
 import { Terminal } from "./terminal/terminal.js";
 import { withContext } from "./with-context.js";
@@ -78,7 +78,8 @@ async function moderate(path: string, argument: string | undefined, flags: Moder
   if (argument !== undefined && flags.input !== undefined) {
     throw new UsageError("Give a text or --input, not both.");
   }
-  const categories = flags.categories === undefined ? undefined : await readCategories(flags);
+  const { categories: file } = flags;
+  const categories = file === undefined ? undefined : await readCategories(file);
   const { variant, exclude, threshold } = flags;
   const options: GuardOptions = given({ variant, exclude, threshold, categories });
   readGuardOptions(options); // what is wrong whatever the model is
@@ -136,7 +137,7 @@ class Moderating {
 
   async #fail(label: Label, error: unknown): Promise<void> {
     this.#count.failed += 1;
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const code = CriaError.is(error) ? { code: error.code } : {};
     await this.#write({ ...label, error: { ...code, message } });
   }
@@ -173,22 +174,14 @@ async function standardInput(): Promise<string> {
 
 /** Opens the file at once, so that a missing one is reported before the model is loaded. */
 async function jsonl(file: string): Promise<Source> {
-  let stream: Readable = process.stdin;
-  try {
-    if (file !== "-") stream = (await open(file)).createReadStream();
-  } catch (error) {
-    throw new Error(`The input cannot be read: ${(error as Error).message}`);
-  }
+  const stream: Readable =
+    file === "-" ? process.stdin : (await reading("input", () => open(file))).createReadStream();
   const entries = (async function* () {
     for await (const line of linesOf(stream)) yield readEntry(line);
   })();
   return { entries, close: () => stream.destroy() };
 }
 
-async function readCategories({ categories: file = "" }: ModerateFlags): Promise<GuardCategory[]> {
-  try {
-    return JSON.parse(await readFile(file, "utf8")) as GuardCategory[];
-  } catch (error) {
-    throw new Error(`The categories cannot be read: ${(error as Error).message}`);
-  }
+function readCategories(file: string): Promise<GuardCategory[]> {
+  return reading("categories", async () => JSON.parse(await readFile(file, "utf8")));
 }

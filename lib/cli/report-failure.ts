@@ -1,10 +1,19 @@
 import { CommanderError } from "commander";
-import { CriaError, type CriaErrorCode } from "../internal/errors.js";
+import { CriaError, type CriaErrorCode, messageOf } from "../internal/errors.js";
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, unsafe: 3, interrupted: 130 } as const;
 
 /** Wrong usage that only shows once the options are seen together. */
 export class UsageError extends Error {}
+
+/** Reads a file of the user's; a failure says which one. */
+export async function reading<T>(what: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw new Error(`The ${what} cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+}
 
 /** The reason with which Ctrl-C aborts. */
 export class Interrupted extends Error {
@@ -37,8 +46,7 @@ export function reportFailure(error: unknown): number {
 
 /** What happened, its code, and the flags that have to do with it. */
 export function describe(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  if (!CriaError.is(error)) return `cria: ${message}`;
+  if (!CriaError.is(error)) return `cria: ${messageOf(error)}`;
   const options = OPTIONS[error.code];
-  return `cria: ${message} [${error.code}]${options ? ` (see ${options})` : ""}`;
+  return `cria: ${error.message} [${error.code}]${options ? ` (see ${options})` : ""}`;
 }
