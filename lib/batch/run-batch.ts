@@ -19,7 +19,7 @@ import {
   string,
 } from "../internal/checks.js";
 import { expected, invalid } from "../internal/errors.js";
-import { jsonText } from "../internal/json-text.js";
+import { jsonCopy } from "../internal/json-text.js";
 import type { ToolDefinitionInput } from "../messages/tool-types.js";
 import type { Model } from "../model/model.js";
 import { recommendedSampler } from "../sampling/sampler.js";
@@ -204,7 +204,7 @@ type CheckedRun = ReturnType<typeof readRun>;
 /** A copy, since the lines read it later. A `Tool` is frozen and needs none. */
 function ownTool(tool: unknown, name: string): ToolDefinitionInput {
   if (isTool(tool) || !isPlainObject(tool)) return tool as ToolDefinitionInput;
-  return JSON.parse(jsonText(tool, name)) as ToolDefinitionInput;
+  return jsonCopy(tool, name) as ToolDefinitionInput;
 }
 
 function readRun(o: RunBatchOptions) {

@@ -1,6 +1,6 @@
 import { list } from "../internal/checks.js";
 import { CriaError, expected, invalid } from "../internal/errors.js";
-import { isObject, jsonText } from "../internal/json-text.js";
+import { isObject, jsonCopy } from "../internal/json-text.js";
 import type { ToolDefinition, ToolDefinitionInput } from "../messages/tool-types.js";
 
 /**
@@ -15,7 +15,7 @@ export function readTools(
   name: string,
 ): readonly ToolDefinition[] {
   const copies = list(tools, name, "an array of tool definitions", (tool, at) => ({
-    tool: JSON.parse(jsonText(tool, at)) as unknown,
+    tool: jsonCopy(tool, at),
     at,
   }));
   const names = new Set<string>();

@@ -15,6 +15,11 @@ export function jsonText(value: unknown, name: string): string {
   return text;
 }
 
+/** An own copy of a value, as its JSON text says. */
+export function jsonCopy(value: unknown, name: string): unknown {
+  return JSON.parse(jsonText(value, name));
+}
+
 /** The caller's JSON text, checked. Some servers send "" for a call without arguments. */
 export function objectText(text: string, name: string): string {
   if (text.trim() === "") return "{}";
@@ -36,6 +41,7 @@ export function isStructure(text: string): boolean {
   return !(parsed(text) instanceof Error);
 }
 
+/** Also of a class; `isPlainObject` is stricter. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

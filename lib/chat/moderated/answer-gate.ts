@@ -31,7 +31,7 @@ export class AnswerGate {
   readonly #unwatch: () => void;
   readonly #stop = new AbortController();
   readonly #passed: ToolParserEvent[] = [];
-  /** Adjacent texts are joined. */
+  /** Events that wait for the judge (not readers that wait, as in a `Channel`). Adjacent texts are joined. */
   #waiting: ToolParserEvent[] = [];
   #judging = false;
   #work: Promise<void> = Promise.resolve();
