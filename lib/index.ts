@@ -12,9 +12,10 @@ export type {
   BatchCompletion,
   BatchEmbeddings,
   BatchModeration,
-} from "./batch/output/bodies.js";
+} from "./batch/output/openai-answers.js";
 export { runBatch } from "./batch/run-batch.js";
 export { ChatSession } from "./chat/chat-session.js";
+export type { ChatEvent, ChatTurn, ChatTurnResult } from "./chat/chat-turn.js";
 export type { BuiltinTool } from "./chat/formats/llama-3.js";
 export type { ChatFormatName } from "./chat/formats/recognise-format.js";
 export type { ChatGuard, Moderator } from "./chat/moderated/moderation.js";
@@ -25,8 +26,6 @@ export {
   renderChatAsync,
 } from "./chat/render-chat.js";
 export type { ChatSessionOptions, ChatTurnOptions } from "./chat/session-options.js";
-export type { ToolDefinitionInput } from "./chat/tool-definitions.js";
-export type { ChatEvent, ChatTurn, ChatTurnResult } from "./chat/turn.js";
 export { Context, type ContextStats } from "./context/context.js";
 export type { CacheType, ContextOptions } from "./context/context-options.js";
 export { type EvaluateOptions, Sequence } from "./context/sequence.js";
@@ -74,6 +73,7 @@ export type {
   ToolCall,
   ToolChoice,
   ToolDefinition,
+  ToolDefinitionInput,
   ToolParserEvent,
 } from "./messages/tool-types.js";
 export {

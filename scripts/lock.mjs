@@ -1,5 +1,6 @@
 // One build at a time per folder: `npm test` in one terminal and an editor's build in another
-// would else compile into the same files.
+// would else compile into the same files. It is not the lock of lib/batch/output/output-lock.ts: that one
+// refuses instead of waiting, knows hosts and reused process ids, and is there only once cria is built.
 
 import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";

@@ -1,16 +1,15 @@
 import { abortReason, untilAborted, watchSignal } from "../internal/abort.js";
+import { deferred } from "../internal/deferred.js";
 import { CriaError, invalid, show } from "../internal/errors.js";
 import type { BatchFormat, BatchOutputLine, BatchProgress, BatchSummary } from "./batch-types.js";
 import { type BatchEngine, EngineFailure, type Lane } from "./engine/batch-engine.js";
 import { hashOf, type IdTable, seedOf } from "./input/custom-ids.js";
-import { failureOf } from "./input/fields.js";
 import type { LineSource } from "./input/line-source.js";
+import { failureOf } from "./input/request-fields.js";
 import { type BatchRequestLine, readLine } from "./input/request-line.js";
-import { inWordsOf } from "./input/words.js";
 import type { Earlier, Output } from "./output/batch-output.js";
-import { type Waiting, Window } from "./window.js";
+import { RequestQueue, type WaitingRequest } from "./request-queue.js";
 
-/** What a run is made of. */
 export interface RunParts {
   readonly source: LineSource;
   readonly output: Output;
@@ -21,19 +20,19 @@ export interface RunParts {
   readonly ordered: boolean;
   readonly limit: number;
   readonly seed: number;
-  /** Digest of what results depend on besides their lines. */
+  /** A digest of everything that results depend on besides their lines. */
   readonly settings: string;
   readonly onProgress: ((progress: BatchProgress) => void) | undefined;
   readonly finish: AbortSignal | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
-/** Lines that are read ahead, so that those with the same beginning meet. */
-const WINDOW_LINES = 512;
-/** Read ahead, in characters: a window of long ones is a smaller one. */
-const WINDOW_LENGTH = 16 * 1024 * 1024;
-/** Results that may wait to be written, or, in order, for those before them. */
-const UNWRITTEN_LINES = 2048;
+/** How many lines are read ahead, so that those with the same beginning meet. */
+const MAX_WAITING = 512;
+/** How many characters are read ahead: fewer lines where they are long. */
+const MAX_WAITING_LENGTH = 16 * 1024 * 1024;
+/** How many results may wait to be written or, in order, for those before them. */
+const MAX_UNWRITTEN = 2048;
 const PROGRESS_MS = 100;
 
 interface Written {
@@ -41,44 +40,44 @@ interface Written {
   readonly failed: boolean;
 }
 
-interface WaitingLine extends Waiting {
+interface WaitingLine extends WaitingRequest {
   readonly line: BatchRequestLine;
   readonly hash: string;
 }
 
-/** Reads, runs and writes at the same time, each no further ahead of the next than it has room. */
+/** Reads, runs and writes at the same time. Each waits when it is too far ahead of the next. */
 export class Run {
   readonly #parts: RunParts;
-  readonly #window = new Window<WaitingLine>(WINDOW_LINES);
+  readonly #waiting = new RequestQueue<WaitingLine>(MAX_WAITING);
   readonly #stop = new AbortController();
-  /** Of the reader alone, which `finish` ends, too. */
+  /** Stops the reader alone, as `finish` does. */
   readonly #stopReader = new AbortController();
   readonly #began = performance.now();
   readonly #totals = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
   #skipped = 0;
   #written = 0;
   #errors = 0;
-  /** Characters of the lines in the window. */
+  /** How many characters the waiting lines have. */
   #waitingLength = 0;
   #lane: Lane | undefined;
   #running = 0;
   #places = 0;
-  /** In order: results by their places, until those before them are there. */
+  /** With `ordered`: results that wait for those before them, by their places. */
   readonly #held = new Map<number, Written>();
   #nextPlace = 0;
   #ready: Written[] = [];
   #writing = false;
   #reading = true;
-  /** Lines of the input so far. */
+  /** How many lines of the input were read. */
   #taken = 0;
-  /** Up to the input's end, or the limit. */
+  /** Whether the input was read to its end, or to the limit. */
   #readAll = false;
   #pumping = false;
-  /** Told at the end. What was read before it is still answered. */
+  /** The run rejects with it at the end. What was read before is still answered. */
   #failure: { readonly error: unknown } | undefined;
   #reported = 0;
-  #wakeReader = () => {};
-  #end = () => {};
+  #room = deferred<void>();
+  readonly #ended = deferred<void>();
 
   constructor(parts: RunParts) {
     this.#parts = parts;
@@ -86,37 +85,37 @@ export class Run {
 
   async run(): Promise<BatchSummary> {
     const { signal, finish } = this.#parts;
-    const ended = new Promise<void>((resolve) => {
-      this.#end = resolve;
-    });
     const unwatch = [
       signal && watchSignal(signal, () => this.#fail(abortReason(signal), true)),
       finish && watchSignal(finish, () => this.#stopReading()),
     ];
-    // Aborted while the output was opened.
+    // They may have been aborted while the output was opened.
     if (signal?.aborted) this.#fail(abortReason(signal), true);
     if (finish?.aborted) this.#stopReading();
     try {
       void this.#read();
-      await ended;
+      await this.#ended.promise;
     } finally {
       for (const one of unwatch) one?.();
     }
     this.#report(true);
     if (this.#failure !== undefined) throw this.#failure.error;
     const { fraction: _, ...progress } = this.#progress();
-    const all = this.#readAll && this.#window.size === 0;
+    const all = this.#readAll && this.#waiting.size === 0;
     return { ...progress, interrupted: !all && (finish?.aborted ?? false) };
   }
 
-  /** Lines up to the limit, as long as there is room for them and nothing ends the run. */
+  /** Reads lines up to the limit, as long as there is room for them and nothing ends the run. */
   async #read(): Promise<void> {
     const { source, limit } = this.#parts;
     const lines = source[Symbol.asyncIterator]();
     const stop = this.#stopReader.signal;
     try {
       while (this.#taken < limit && this.#reading) {
-        if (!this.#hasRoom()) await untilAborted(this.#room(), stop);
+        if (!this.#hasRoom()) {
+          this.#room = deferred();
+          await untilAborted(this.#room.promise, stop);
+        }
         const step = await untilAborted(lines.next(), stop);
         if (!this.#reading || step.done) break;
         this.#taken += 1;
@@ -127,29 +126,22 @@ export class Run {
       if (!stop.aborted) this.#fail(error);
     }
     this.#stopReading();
-    // One that waits for its next line, as on a terminal, ends when it likes.
+    // Not awaited: a terminal's next line may never come.
     lines.return?.().catch(() => {});
   }
 
   #stopReading(): void {
     this.#reading = false;
     this.#stopReader.abort();
-    this.#wakeReader();
     this.#schedule();
-  }
-
-  #room(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wakeReader = resolve;
-    });
   }
 
   #hasRoom(): boolean {
     const unwritten = this.#held.size + this.#ready.length;
     return (
-      this.#window.size < WINDOW_LINES &&
-      this.#waitingLength < WINDOW_LENGTH &&
-      unwritten < UNWRITTEN_LINES
+      this.#waiting.size < MAX_WAITING &&
+      this.#waitingLength < MAX_WAITING_LENGTH &&
+      unwritten < MAX_UNWRITTEN
     );
   }
 
@@ -168,7 +160,7 @@ export class Run {
     this.#report();
   }
 
-  /** One line after the other: a model has one thread for its template. */
+  /** Prepares one line at a time, since a model has one thread for its template. */
   async #prepare(line: BatchRequestLine, hash: string): Promise<void> {
     const { engine, seed } = this.#parts;
     const place = this.#places++;
@@ -181,7 +173,7 @@ export class Run {
     try {
       const prepared = engine.prepare(line.plan(), identity);
       const request = prepared instanceof Promise ? await prepared : prepared;
-      this.#window.add({ place, request, line, hash });
+      this.#waiting.add({ place, request, line, hash });
       this.#waitingLength += line.text.length;
       this.#schedule();
     } catch (error) {
@@ -207,7 +199,7 @@ export class Run {
     return `batch_req_${this.#parts.settings}${hash}`;
   }
 
-  /** Once for all lines that come at a time: the window has them all before the first one leaves. */
+  /** Pumps once for all lines that come together, so that they are sorted before the first one leaves. */
   #schedule(): void {
     if (this.#pumping) return;
     this.#pumping = true;
@@ -219,17 +211,17 @@ export class Run {
 
   #pump(): void {
     while (this.#startNext());
-    if (this.#hasRoom()) this.#wakeReader();
+    if (this.#hasRoom()) this.#room.resolve();
     this.#endIfOver();
   }
 
   #startNext(): boolean {
     if (this.#over()) return false;
-    const lane = this.#window.lane(this.#lane);
+    const lane = this.#waiting.lane(this.#lane);
     if (lane === undefined || (lane !== this.#lane && this.#running > 0)) return false;
     if (this.#running >= this.#parts.engine.capacity(lane)) return false;
     this.#lane = lane;
-    const waiting = this.#window.take(lane);
+    const waiting = this.#waiting.take(lane);
     if (waiting === undefined) return false;
     this.#waitingLength -= waiting.line.text.length;
     this.#running += 1;
@@ -241,7 +233,7 @@ export class Run {
     return true;
   }
 
-  /** Nothing more is begun. */
+  /** Whether nothing more is to be started. */
   #over(): boolean {
     return this.#stop.signal.aborted || (this.#parts.finish?.aborted ?? false);
   }
@@ -265,7 +257,7 @@ export class Run {
     void this.#write();
   }
 
-  /** All that is ready, in one piece. */
+  /** Writes all that is ready in one piece. */
   async #write(): Promise<void> {
     if (this.#writing) return;
     this.#writing = true;
@@ -286,7 +278,7 @@ export class Run {
     this.#endIfOver();
   }
 
-  /** @param now what runs is of no use any more */
+  /** @param now whether to stop what runs, too */
   #fail(error: unknown, now = false): void {
     this.#failure ??= { error };
     if (now) this.#stop.abort(error);
@@ -296,11 +288,11 @@ export class Run {
   #endIfOver(): void {
     if (this.#reading || this.#writing) return;
     if (this.#stop.signal.aborted) {
-      if (this.#running === 0) this.#end();
+      if (this.#running === 0) this.#ended.resolve();
       return;
     }
-    const waiting = this.#over() ? 0 : this.#window.size;
-    if (waiting + this.#running + this.#ready.length === 0) this.#end();
+    const waiting = this.#over() ? 0 : this.#waiting.size;
+    if (waiting + this.#running + this.#ready.length === 0) this.#ended.resolve();
   }
 
   #report(now = false): void {
@@ -326,7 +318,7 @@ export class Run {
     };
   }
 
-  /** As if the lines that are still to come were as long as those before. */
+  /** An estimate: the lines to come are taken to be as long as those before. */
   #fraction(): number | undefined {
     const { source, limit } = this.#parts;
     const behind = this.#readAll ? 1 : source.fraction;
@@ -336,23 +328,18 @@ export class Run {
   }
 }
 
-/** Every line that is still to come would fail the same way. */
+/** Whether every line that is still to come would fail the same way. */
 function isFatal(error: unknown): boolean {
   if (error instanceof EngineFailure) return true;
   return CriaError.is(error) && (error.code === "ERR_DISPOSED" || error.code === "ERR_INTERNAL");
 }
 
 function failed(line: BatchRequestLine, id: string, error: unknown): BatchOutputLine {
-  const { code, message } = failureOf(error);
-  return {
-    id,
-    custom_id: line.customId,
-    response: null,
-    error: { code, message: inWordsOf(line.words, message), line: line.number },
-  };
+  const failure = { ...failureOf(error, line.fieldOf), line: line.number };
+  return { id, custom_id: line.customId, response: null, error: failure };
 }
 
-/** It answers under its number: the id has an answer already, or will have. So may the number. */
+/** A line whose id is taken is answered under its number, or under another name if that is taken, too. */
 function duplicate(line: BatchRequestLine): BatchRequestLine {
   const own = `line-${line.number}`;
   return {

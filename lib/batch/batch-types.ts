@@ -1,7 +1,7 @@
-import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
 import type { ContextOptions } from "../context/context-options.js";
 import type { Pooling } from "../embedding/embed.js";
 import type { GuardOptions } from "../guard/guard-types.js";
+import type { ToolDefinitionInput } from "../messages/tool-types.js";
 import type { Model } from "../model/model.js";
 import type { SamplerOptions } from "../sampling/sampler.js";
 import type { BatchEngine } from "./engine/batch-engine.js";

@@ -1,6 +1,5 @@
 import { types } from "node:util";
 import { readTurnOptions } from "../chat/session-options.js";
-import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
 import type { ContextOptions } from "../context/context-options.js";
 import { stopStrings } from "../generation/generate-options.js";
 import { readGuardOptions } from "../guard/guard-policy.js";
@@ -10,6 +9,7 @@ import {
   boolean,
   callback,
   filePath,
+  guarded,
   integer,
   isPlainObject,
   list,
@@ -18,20 +18,19 @@ import {
   oneOf,
   readOptions,
   string,
-  unreadable,
 } from "../internal/checks.js";
 import { expected, invalid } from "../internal/errors.js";
-import { jsonText } from "../internal/json-text.js";
+import { jsonCopy } from "../internal/json-text.js";
 import { optionsOf } from "../internal/option-names.js";
-import { guarded } from "../messages/messages.js";
+import type { ToolDefinitionInput } from "../messages/tool-types.js";
 import type { Model } from "../model/model.js";
 import { recommendedSampler } from "../sampling/sampler.js";
+import { responseSchemaOf } from "../tools/answer-grammar.js";
 import { isTool } from "../tools/define-tool.js";
-import { responseSchemaOf } from "../tools/response-schema.js";
 import { Run } from "./batch-run.js";
 import type { BatchSummary, RunBatchOptions, RunOptions } from "./batch-types.js";
 import type { BatchEngine } from "./engine/batch-engine.js";
-import type { RunDefaults } from "./engine/generator.js";
+import type { RunDefaults } from "./engine/line-generator.js";
 import { ModelEngine, nameOf } from "./engine/model-engine.js";
 import { IdTable } from "./input/custom-ids.js";
 import { openInput } from "./input/line-source.js";
@@ -56,7 +55,7 @@ const BATCH: readonly (keyof RunBatchOptions)[] = optionsOf("`runBatch`", [
   ...(["date", "sequences", "context", "pooling", "guard", "guardOptions", "onMeasured"] as const),
 ]);
 
-/** Of Llama's own templates, where nobody tells them the time. */
+/** The date that Llama's own templates show unless they are given one. */
 const DATE = "26 Jul 2024";
 const SEQUENCES_MAX = 256;
 
@@ -72,7 +71,7 @@ const SEQUENCES_MAX = 256;
  * with their own `code` (ENOSPC), after which the output can be resumed; the signal's reason
  */
 export async function runBatch(model: Model, options: RunBatchOptions): Promise<BatchSummary> {
-  // Some options are looked at more than once: what throws only then is the caller's, too.
+  // Some options are read more than once, and a getter may throw only then.
   const { checked, engine, settings } = guarded(options, "options", () => prepare(model, options));
   try {
     return await carryOut(checked, engine, settings);
@@ -128,7 +127,7 @@ function prepare(model: Model, options: RunBatchOptions) {
   });
   const engine = new ModelEngine({
     ...{ model, defaults, sequences, pooling, guard, onMeasured, signal },
-    // Read when a line needs them: what the caller does to his by then does not count.
+    // Copies, since a line reads them later, when the caller may have changed them.
     guardOptions: structuredClone(guardOptions),
     context: ownContextOptions(context ?? {}),
   });
@@ -144,31 +143,25 @@ function ownContextOptions(options: ContextOptions): ContextOptions {
   };
 }
 
-/** Of whichever copy of this package. */
 function assertModel(value: unknown, name: string): void {
-  try {
-    const { createContext } = (value ?? {}) as Partial<Model>;
-    if (typeof createContext === "function") return;
-  } catch (error) {
-    throw unreadable(error, name, value);
-  }
-  throw expected("a Model", name, value);
+  const make = guarded(value, name, () => ((value ?? {}) as Partial<Model>).createContext);
+  if (typeof make !== "function") throw expected("a Model", name, value);
 }
 
-/** Tools that are wrong are the run's error, before it writes one for each line. */
+/** Wrong tools fail the run at once; otherwise each line would have the same error. */
 function checkTools({ tools, schema, date }: RunDefaults, model: Model): void {
   if (tools === undefined) return;
   readTurnOptions({}, { date, tools, ...(schema && { responseSchema: schema }) }, model);
 }
 
-/** The same with an engine of one's own, which is not disposed. */
+/** `runBatch` with another engine, which is not disposed: for tests. */
 export async function runWith(options: RunOptions): Promise<BatchSummary> {
   const { engine, ...run } = readOptions(options, "options", RUN);
   const checked = readRun(run as RunBatchOptions);
   return carryOut(checked, engine as BatchEngine, settingsOf(runSettings(checked)));
 }
 
-/** The output is locked before anything takes long. */
+/** Locks the output before anything takes long. */
 async function carryOut(
   run: CheckedRun,
   engine: BatchEngine,
@@ -192,7 +185,7 @@ async function carryOut(
   }
 }
 
-/** Of a run's own options those that results depend on. */
+/** Those of a run's own options that results depend on. */
 function runSettings(run: CheckedRun): Record<string, unknown> {
   const { format, seed, maxTokens, stop, system, schema, tools, sampling } = run;
   return {
@@ -201,7 +194,7 @@ function runSettings(run: CheckedRun): Record<string, unknown> {
   };
 }
 
-/** What an input is read from, as far as that is told: standard input may be a file, too. */
+/** The file that an input is read from, as far as that is known: standard input may be one, too. */
 function fileOf(input: RunOptions["input"]): string | number | undefined {
   if (typeof input === "string") return input;
   const { fd } = input as { fd?: unknown };
@@ -210,10 +203,10 @@ function fileOf(input: RunOptions["input"]): string | number | undefined {
 
 type CheckedRun = ReturnType<typeof readRun>;
 
-/** A copy, since it is read with the lines; a `Tool` is frozen. */
+/** A copy, since the lines read it later. A `Tool` is frozen and needs none. */
 function ownTool(tool: unknown, name: string): ToolDefinitionInput {
   if (isTool(tool) || !isPlainObject(tool)) return tool as ToolDefinitionInput;
-  return JSON.parse(jsonText(tool, name)) as ToolDefinitionInput;
+  return jsonCopy(tool, name) as ToolDefinitionInput;
 }
 
 function readRun(o: RunBatchOptions) {

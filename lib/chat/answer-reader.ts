@@ -1,5 +1,5 @@
 import type { NativeTemplateFormat, StopReason } from "../internal/native.js";
-import type { RenderableMessage } from "../messages/messages.js";
+import type { RenderableMessage } from "../messages/pairing.js";
 import type { ParsedToolCall, ToolParserEvent } from "../messages/tool-types.js";
 import { behind, Grammar, lazyGrammar } from "../sampling/grammar.js";
 import { type AnswerRules, answerGrammar } from "../tools/answer-grammar.js";
@@ -9,19 +9,19 @@ import type { ChatRenderer } from "./render-chat.js";
 /** How an answer is generated and read. */
 export interface AnswerReader {
   readonly grammar: Grammar | undefined;
-  /** Whether control tokens are to be seen in the text. */
+  /** Whether the generation shows control tokens as text. */
   readonly special: boolean;
   readonly stop: readonly string[];
   push(text: string): readonly ToolParserEvent[];
   finish(reason: StopReason): Promise<readonly ToolParserEvent[]>;
 }
 
-/** What is known of the answer before it comes. */
+/** What is known of an answer before it comes. */
 export interface ExpectedAnswer {
   readonly renderer: ChatRenderer;
-  /** Of the prompt. */
+  /** The messages of the prompt. */
   readonly messages: readonly RenderableMessage[];
-  /** Calls of the whole conversation, from which their ids are counted on. */
+  /** How many calls the conversation has already: ids count on from there. */
   readonly callsBefore: number;
   readonly rules: Omit<AnswerRules, "tools">;
   readonly signal?: AbortSignal;
@@ -63,7 +63,7 @@ function textReader(grammar: Grammar | undefined): AnswerReader {
   };
 }
 
-/** llama.cpp's parsers of other models' calls want the whole answer: it comes at the end. */
+/** llama.cpp's parsers for other models need the whole answer, so its events come at the end. */
 async function templateReader({
   renderer,
   messages,
@@ -98,10 +98,10 @@ async function templateReader({
   };
 }
 
-/** These parsers do not tell whether a call had come to its end. */
+/** These parsers do not tell whether a call was complete. */
 const INCOMPLETE = "The answer was cut off within the call or behind it.";
 
-/** Templates take only arguments that are JSON. */
+/** A call that cannot be read. Its arguments become "{}", since templates take only JSON. */
 function broken(call: ParsedToolCall, problem: string): ParsedToolCall {
   const { name, arguments: source } = call.function;
   return { ...call, function: { name, arguments: "{}" }, problem, source };

@@ -1,14 +1,11 @@
 import type { Context } from "../context/context.js";
-import { isArray } from "../internal/checks.js";
-import { expected, MAX_WAITING, queueFull } from "../internal/errors.js";
-import {
-  type ChatMessage,
-  type ChatMessageInput,
-  guarded,
-  readUnpaired,
-} from "../messages/messages.js";
+import { guarded, hasMembers, isArray } from "../internal/checks.js";
+import { expected } from "../internal/errors.js";
+import { atOnce } from "../internal/steps.js";
+import { TurnQueue } from "../internal/turn-queue.js";
+import { type ChatMessage, type ChatMessageInput, unpairedSteps } from "../messages/messages.js";
 import type { UnpairedMessage } from "../messages/pairing.js";
-import { Conductor } from "./conductor.js";
+import { type ChatTurn, RunningTurn } from "./chat-turn.js";
 import { SessionHistory, shown } from "./session-history.js";
 import {
   type ChatSessionOptions,
@@ -17,7 +14,7 @@ import {
   readTurnOptions,
 } from "./session-options.js";
 import { TokenCounts } from "./token-counts.js";
-import { type ChatTurn, RunningTurn } from "./turn.js";
+import { TurnConductor } from "./turn-conductor.js";
 
 /**
  * A conversation with a model: keeps the history, runs the tools that the model calls, and evaluates of
@@ -35,13 +32,13 @@ export class ChatSession {
   readonly #context: Context;
   readonly #options: ChatTurnOptions;
   readonly #history: SessionHistory;
-  #last: Promise<unknown> = Promise.resolve();
-  /** Turns that have not ended. */
-  #waiting = 0;
+  readonly #turns = new TurnQueue("The session");
 
   /** @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED */
   constructor(context: Context, options?: ChatSessionOptions) {
-    if (!isContext(context)) throw expected("a Context", "context", context);
+    if (!hasMembers(context, { generate: "function", model: "object" })) {
+      throw expected("a Context", "context", context);
+    }
     const { messages, turn } = readSessionOptions(options);
     readTurnOptions(turn, undefined, context.model);
     this.#context = context;
@@ -67,14 +64,12 @@ export class ChatSession {
     input: string | ChatMessageInput | readonly ChatMessageInput[],
     options?: ChatTurnOptions,
   ): ChatTurn {
-    if (this.#waiting >= MAX_WAITING) throw queueFull("The session");
     const checked = readTurnOptions(this.#options, options, this.#context.model);
-    const conductor = new Conductor(this.#context, this.#history, readInput(input), checked);
-    const turn = new RunningTurn((to) => conductor.run(to), this.#last, checked.generate.signal);
-    // Also behind those before it, which it leaves alone when it is stopped while it waits.
-    this.#waiting += 1;
-    this.#last = Promise.allSettled([this.#last, turn.result()]).then(() => {
-      this.#waiting -= 1;
+    const conductor = new TurnConductor(this.#context, this.#history, readInput(input), checked);
+    let turn!: RunningTurn;
+    this.#turns.add((before) => {
+      turn = new RunningTurn((to) => conductor.run(to), before, checked.generate.signal);
+      return turn.result();
     });
     return turn;
   }
@@ -89,16 +84,6 @@ function readInput(
   }
   return guarded(input, "input", () => {
     const messages = isArray(input) ? input : [input];
-    return readUnpaired(messages as readonly ChatMessageInput[], "input");
+    return atOnce(unpairedSteps(messages as readonly ChatMessageInput[], "input"));
   });
-}
-
-/** By what is asked of it here, so that a stand-in serves where there is no model. */
-function isContext(value: unknown): value is Context {
-  try {
-    const { generate, model } = value as Partial<Context>;
-    return typeof generate === "function" && typeof model === "object";
-  } catch {
-    return false;
-  }
 }

@@ -1,19 +1,19 @@
 import { setImmediate } from "node:timers/promises";
-import type { RenderableMessage } from "../messages/messages.js";
+import type { RenderableMessage } from "../messages/pairing.js";
 import type { Prompt } from "../model/prompt.js";
 import type { TokenCounts } from "./token-counts.js";
 
-/** Dropping goes on to this share of the room, so that not every later turn drops one more. */
+/** Turns are dropped until this share of the room is left, so that not every later turn drops one more. */
 const KEPT = 0.75;
-/** Times the room that the messages of a prompt may have by themselves: some templates leave out parts. */
+/** How many times the room a prompt's messages may have by themselves, since templates leave out parts. */
 const SLACK = 2;
 
 export interface FitOptions {
-  /** Turns that were left out before. */
+  /** How many turns were left out before. */
   readonly dropped: number;
-  /** Tokens. */
+  /** How many tokens the prompt may have. */
   readonly room: number;
-  /** Of the session, which counts each message once. */
+  /** The session's, which counts each message once. */
   readonly counts: TokenCounts;
   readonly signal?: AbortSignal;
 }
@@ -21,15 +21,15 @@ export interface FitOptions {
 type Render = (messages: readonly RenderableMessage[]) => Promise<Prompt>;
 
 /**
- * A history by its turns. A turn is what the user says and all up to what the user says next; the system
- * messages and the last turn always stay. Several messages of the user's behind each other are one
- * turn's.
+ * A history as turns. A turn is what the user says and everything up to what the user says next. System
+ * messages and the last turn always stay. Several messages of the user's in a row belong to one
+ * turn.
  */
 class Turns {
   readonly #messages: readonly RenderableMessage[];
   readonly #starts: number[] = [];
   readonly #systems: RenderableMessage[] = [];
-  /** Where these stand. */
+  /** The places of the system messages. */
   readonly #places: number[] = [];
 
   constructor(messages: readonly RenderableMessage[]) {
@@ -58,7 +58,7 @@ class Turns {
     return [...systems, ...this.#messages.slice(start)];
   }
 
-  /** The messages from the last one back, with the number of turns in front of each. */
+  /** The messages from the last one back, each with the number of turns before it. */
   *backwards(): Generator<{ readonly message: RenderableMessage; readonly turns: number }> {
     let turns = this.last;
     for (let index = this.#messages.length - 1; index >= 0; index--) {
@@ -68,7 +68,7 @@ class Turns {
   }
 }
 
-/** The prompt of a history that has room for it, how many turns it leaves out, and what it is made of. */
+/** A prompt that fits the room, how many turns it leaves out, and the messages that it is made of. */
 export async function fitPrompt(
   messages: readonly RenderableMessage[],
   render: Render,
@@ -82,9 +82,9 @@ export async function fitPrompt(
   };
   const fits = (prompt: Prompt, tokens: number) => hasRoom(prompt, tokens, counts, signal);
   const before = Math.min(dropped, Math.max(last, 0));
-  // Where no turn can go, how much there is changes nothing.
+  // If no turn can go, it does not matter whether the prompt fits.
   if (before >= last) return without(before);
-  // A history may have come from a file, with any number of turns: most of one are never rendered.
+  // A history from a file may have any number of turns, most of which are never rendered.
   const plain = await plainlyTooMany(turns, { room, counts, ...(signal && { signal }) });
   if (plain <= before) {
     const whole = await without(before);
@@ -106,7 +106,7 @@ function ended<T extends { readonly prompt: Prompt }>(fitted: T, counts: TokenCo
   return fitted;
 }
 
-/** Turns that must go in any case, by what their messages alone take; at most all but the last. */
+/** How many turns must go in any case, by their messages alone; at most all but the last. */
 async function plainlyTooMany(
   turns: Turns,
   { room, counts, signal }: Omit<FitOptions, "dropped">,
@@ -122,7 +122,7 @@ async function plainlyTooMany(
   let texts: string[] = [];
   for (const { message, turns: before } of turns.backwards()) {
     texts.push(...textsOf(message));
-    // A turn's messages together, but not each small turn by itself.
+    // A turn's messages are counted together, and small turns with each other.
     if (texts.length < 64 && before > 0) continue;
     sum += (await counts.of(texts, limit - sum, signal)) + texts.length;
     texts = [];
@@ -144,7 +144,7 @@ function textsOf(message: RenderableMessage): string[] {
   return [message.content, ...message.tool_calls.map((call) => call.function.arguments)];
 }
 
-/** No token is shorter than a byte: most prompts need not be tokenized to know. */
+/** Most prompts need not be tokenized for this: no token is shorter than a byte. */
 async function hasRoom(
   prompt: Prompt,
   room: number,

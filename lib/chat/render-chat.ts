@@ -3,6 +3,7 @@ import { abortReason } from "../internal/abort.js";
 import {
   abortSignal,
   boolean,
+  guarded,
   isPlainObject,
   list,
   oneOf,
@@ -11,14 +12,9 @@ import {
 import { CriaError, expected } from "../internal/errors.js";
 import { optionsOf } from "../internal/option-names.js";
 import { atOnce, inTurns } from "../internal/steps.js";
-import {
-  type ChatMessageInput,
-  guarded,
-  messageSteps,
-  type RenderableMessage,
-  readMessages,
-} from "../messages/messages.js";
-import type { ToolChoice, ToolDefinition } from "../messages/tool-types.js";
+import { type ChatMessageInput, messageSteps, readMessages } from "../messages/messages.js";
+import type { RenderableMessage } from "../messages/pairing.js";
+import type { ToolChoice, ToolDefinition, ToolDefinitionInput } from "../messages/tool-types.js";
 import type { LoadedModel } from "../model/loaded-model.js";
 import type { Prompt } from "../model/prompt.js";
 import {
@@ -37,7 +33,7 @@ import {
   templateFormat,
   templateToolCalls,
 } from "./formats/template-format.js";
-import { readTools, type ToolDefinitionInput } from "./tool-definitions.js";
+import { readTools } from "./tool-definitions.js";
 
 export interface RenderChatOptions {
   /**
@@ -126,26 +122,34 @@ export function renderChat(
   return chatRenderer(options).renderSync(read);
 }
 
-/** How the conversations with one set of options are written. */
+/** Writes conversations with one set of options. */
 export interface ChatRenderer {
   readonly format: ResolvedFormat;
   readonly tools: readonly ToolDefinition[];
   readonly builtinTools: readonly BuiltinTool[];
   render(messages: readonly RenderableMessage[], signal?: AbortSignal): Promise<Prompt>;
   renderSync(messages: readonly RenderableMessage[]): Prompt;
-  /** Of the format "template": how the answer to these messages is constrained and read. */
+  /** For the format "template": how the answer to these messages is constrained and read. */
   templateFormat(
     messages: readonly RenderableMessage[],
     choice: ToolChoice,
     signal?: AbortSignal,
   ): Promise<TemplateFormat>;
-  /** Of the format "template": its content and calls. */
-  readAnswer(text: string, format: TemplateFormat, signal?: AbortSignal): Promise<TemplateAnswer>;
+  /** For the format "template": the content and the calls of an answer. */
+  readAnswer(text: string, format: TemplateFormat): Promise<TemplateAnswer>;
 }
 
-/** For those who render more than once. Throws as `renderChat` does. */
-export function chatRenderer(options: RenderChatOptions | undefined): ChatRenderer {
-  const checked = guarded(options, "options", () => readRenderOptions(options));
+/**
+ * For those who render more than once. Throws as `renderChat` does.
+ *
+ * @param known definitions that were checked before, in place of the options' tools
+ */
+export function chatRenderer(
+  options: RenderChatOptions | undefined,
+  known?: readonly ToolDefinition[],
+): ChatRenderer {
+  const read = guarded(options, "options", () => readRenderOptions(options));
+  const checked = known === undefined ? read : { ...read, tools: known };
   const format = resolveFormat(checked);
   const { tools, builtinTools, toolsInUserMessage = true, addGenerationPrompt, date } = checked;
   const llama3 = {
@@ -166,8 +170,8 @@ export function chatRenderer(options: RenderChatOptions | undefined): ChatRender
         : atOnce(llama3Steps(read, llama3)),
     templateFormat: async (read, toolChoice, signal) =>
       templateFormat(read, { ...own()[0], toolChoice }, ownModel(checked), signal),
-    readAnswer: async (text, answer, signal) =>
-      templateToolCalls(text, { format: answer, model: ownModel(checked), tools }, signal),
+    readAnswer: async (text, answer) =>
+      templateToolCalls(text, { format: answer, model: ownModel(checked), tools }),
   };
 }
 
@@ -209,21 +213,17 @@ function readRenderOptions(options: RenderChatOptions | undefined): CheckedOptio
   };
 }
 
-/** By what is asked of it here, so that a stand-in serves where there is no file. */
+/** Known by what is asked of it here, so that a stand-in serves where there is no file. */
 function readModel(model: unknown): LoadedModel {
+  const wrong = (cause?: unknown) => expected("a Model", "options.model", model, cause);
   try {
     const { chatTemplate, tokenId } = model as Partial<LoadedModel>;
-    if (typeof tokenId === "function" && (chatTemplate === null || isText(chatTemplate))) {
-      return model as LoadedModel;
-    }
+    const isText = chatTemplate === null || typeof chatTemplate === "string";
+    if (typeof tokenId === "function" && isText) return model as LoadedModel;
   } catch (error) {
-    throw expected("a Model", "options.model", model, error);
+    throw wrong(error);
   }
-  throw expected("a Model", "options.model", model);
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string";
+  throw wrong();
 }
 
 function readBuiltinTools(value: unknown): readonly BuiltinTool[] {
@@ -235,26 +235,26 @@ function readBuiltinTools(value: unknown): readonly BuiltinTool[] {
 
 function readDate(value: unknown): Date | string | undefined {
   if (value === undefined || typeof value === "string") return value;
-  // Of any realm, and read by the built-in method: a subclass cannot say otherwise.
+  // A Date of any realm, read by the built-in method, which a subclass cannot override.
   const time = types.isDate(value) ? Date.prototype.getTime.call(value) : Number.NaN;
   if (Number.isNaN(time)) throw expected("a valid Date or a string", "options.date", value);
   return new Date(time);
 }
 
-/** As `strftime("%d %b %Y")` writes it in the C locale, in local time. */
+/** The date as `strftime("%d %b %Y")` writes it in the C locale, in local time. */
 function shownDate(date = new Date()): string {
   const day = String(date.getDate()).padStart(2, "0");
   return `${day} ${MONTHS[date.getMonth()]} ${String(date.getFullYear()).padStart(4, "0")}`;
 }
 
-export type ResolvedFormat = Exclude<CheckedOptions["format"], "auto">;
+type ResolvedFormat = Exclude<CheckedOptions["format"], "auto">;
 
 function resolveFormat({ format, model }: CheckedOptions): ResolvedFormat {
   if (format !== "auto") return format;
   return model === undefined ? "llama-3.1" : formatOf(model);
 }
 
-/** Per model, since a template is long and every turn asks. */
+/** Formats by model: a template is long, and every turn asks. */
 const formats = new WeakMap<LoadedModel, ResolvedFormat>();
 
 function formatOf(model: LoadedModel): ResolvedFormat {
@@ -268,7 +268,7 @@ function formatOf(model: LoadedModel): ResolvedFormat {
   return format;
 }
 
-/** A file without a template is still of the family if its vocabulary is. */
+/** A model without a template belongs to the Llama 3 family if its vocabulary does. */
 function formatByVocabulary(model: LoadedModel): ResolvedFormat {
   const has = (control: string) => model.tokenId(control) !== null;
   if (!LLAMA_3_CONTROLS.every(has)) {
@@ -293,7 +293,7 @@ function templateOptions(options: CheckedOptions): TemplateOptions {
     tools,
     addGenerationPrompt,
     date,
-    // By the names that Llama's own templates and their derivatives have for them.
+    // The names are those of Llama's own templates and their derivatives.
     templateVariables: {
       ...(builtinTools.length > 0 && { builtin_tools: builtinTools }),
       ...(toolsInUserMessage !== undefined && { tools_in_user_message: toolsInUserMessage }),

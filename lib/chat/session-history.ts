@@ -10,11 +10,11 @@ import type { TokenCounts } from "./token-counts.js";
 
 /** What the turns of a session share. */
 export class SessionHistory {
-  /** Oldest turns that the prompt leaves out. */
+  /** How many of the oldest turns the prompt leaves out. */
   dropped = 0;
   readonly counts: TokenCounts;
   #messages: readonly RenderableMessage[];
-  /** A long conversation to go on with, until somebody needs it: checked a piece at a time. */
+  /** A long conversation to go on with, which is read a piece at a time once it is needed. */
   #unread: Steps<RenderableMessage[]> | undefined;
 
   constructor({ system, rest }: GivenHistory, counts: TokenCounts) {
@@ -46,17 +46,9 @@ export class SessionHistory {
     this.#messages = [...this.#messages, ...read];
   }
 
-  /** What was not there before. */
-  since(before: readonly RenderableMessage[]): RenderableMessage[] {
-    let same = 0;
-    while (same < before.length && this.messages[same] === before[same]) same += 1;
-    const old = new Set(before.slice(same));
-    return this.messages.slice(same).filter((message) => !old.has(message));
-  }
-
   /**
-   * The messages with the input behind them. Results find their calls, and stand in the order of these,
-   * be some of them answered before. What was there stays the same objects, with their replies.
+   * The messages with the input after them. Results are matched with their calls and put in their order,
+   * whether or not some were answered before. Messages that were there stay the same objects.
    *
    * @throws {CriaError} ERR_INVALID_ARGUMENT
    */
@@ -64,7 +56,7 @@ export class SessionHistory {
     const before = this.messages;
     const answered = before.findLastIndex(({ role }) => role !== "tool") + 1;
     const results = before.slice(answered);
-    // Calls are answered directly behind their message: what is in front of that is settled.
+    // Calls are answered directly after their message: what comes before that is settled.
     const settled = before.slice(0, Math.max(answered - 1, 0));
     const open = before.slice(settled.length);
     const paired = atOnce(
@@ -83,7 +75,22 @@ export class SessionHistory {
   }
 }
 
-/** A session's first messages: what is long is still to be read. */
+/** The places of the messages that were not there before. A result may stand before older ones. */
+export function placesOfNew(
+  messages: readonly RenderableMessage[],
+  before: readonly RenderableMessage[],
+): number[] {
+  let same = 0;
+  while (same < before.length && messages[same] === before[same]) same += 1;
+  const old = new Set(before.slice(same));
+  const places: number[] = [];
+  for (let index = same; index < messages.length; index++) {
+    if (!old.has(messages[index] as RenderableMessage)) places.push(index);
+  }
+  return places;
+}
+
+/** A session's first messages. A long list is still to be read. */
 export interface GivenHistory {
   readonly system: readonly RenderableMessage[];
   readonly rest: readonly RenderableMessage[] | Steps<RenderableMessage[]>;
@@ -100,7 +107,7 @@ function idOf(message: RenderableMessage): string | undefined {
   return message.role === "tool" ? message.tool_call_id : undefined;
 }
 
-/** A copy as the caller sees it. */
+/** A copy for the caller. */
 export function shown(message: RenderableMessage): ChatMessage {
   if (message.role !== "assistant") return { ...message };
   const { role, content, tool_calls } = message;

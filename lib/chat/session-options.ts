@@ -8,6 +8,7 @@ import {
 import type { GenerateOptions } from "../generation/generation.js";
 import {
   boolean,
+  guarded,
   integer,
   isArray,
   isPlainObject,
@@ -19,22 +20,16 @@ import {
 import { CriaError, invalid } from "../internal/errors.js";
 import { jsonText } from "../internal/json-text.js";
 import { optionsOf } from "../internal/option-names.js";
-import {
-  type ChatMessageInput,
-  guarded,
-  messageSteps,
-  readMessages,
-} from "../messages/messages.js";
-import type { ToolChoice } from "../messages/tool-types.js";
+import { type ChatMessageInput, messageSteps, readMessages } from "../messages/messages.js";
+import type { ToolChoice, ToolDefinitionInput } from "../messages/tool-types.js";
 import type { LoadedModel } from "../model/loaded-model.js";
 import { recommendedSampler, Sampler } from "../sampling/sampler.js";
 import { checkOptions, SAMPLER_OPTIONS } from "../sampling/sampler-options.js";
+import { responseSchemaOf } from "../tools/answer-grammar.js";
 import { copyOfSchema, type Tool } from "../tools/define-tool.js";
-import { responseSchemaOf } from "../tools/response-schema.js";
 import { type ChatGuard, type Moderator, readGuard } from "./moderated/moderation.js";
 import { type ChatRenderer, chatRenderer, type RenderChatOptions } from "./render-chat.js";
 import type { GivenHistory } from "./session-history.js";
-import type { ToolDefinitionInput } from "./tool-definitions.js";
 import { knownTool, toolSetOf } from "./tool-sets.js";
 
 /** What one turn of a session may have of its own. */
@@ -103,7 +98,7 @@ const SESSION: readonly (keyof ChatSessionOptions)[] = [
 const CHOICES = ["auto", "none", "required"] as const;
 
 const MAX_ROUNDS = 1000;
-/** Messages of a longer conversation are read with the first turn, a few at a time. */
+/** Longer conversations are read with the first turn, a few messages at a time. */
 const READ_AT_ONCE = 1000;
 
 /** The part of a turn's options that `Context.generate` takes, its sampling options made a sampler. */
@@ -123,7 +118,7 @@ export interface CheckedTurnOptions {
   readonly guard: ChatGuard;
 }
 
-/** The turns' part has its tools made and its guard read, so that every turn has the same. */
+/** The options for the turns have their tools made and their guard read, so that all turns share them. */
 export function readSessionOptions(options: ChatSessionOptions | undefined): {
   readonly messages: GivenHistory;
   readonly turn: ChatTurnOptions;
@@ -145,13 +140,13 @@ export function readSessionOptions(options: ChatSessionOptions | undefined): {
   };
 }
 
-/** Turns are read later: what the caller does to a list or a date by then is no concern of theirs. */
+/** Copies, since turns read their options later, when the caller may have changed a list or a date. */
 function ownCopies(turn: ChatTurnOptions): ChatTurnOptions {
   const { stop, builtinTools, templateVariables, responseSchema, date = new Date() } = turn;
   return {
     ...turn,
     ...checkOptions(flatOptions(turn)),
-    // One for all turns: another one tomorrow would change the prompt from its beginning on.
+    // One date for all turns: another one tomorrow would change the prompt from its beginning.
     date: types.isDate(date) ? new Date(date) : date,
     ...(Array.isArray(stop) && { stop: [...stop] }),
     ...(Array.isArray(builtinTools) && { builtinTools: [...builtinTools] }),
@@ -174,7 +169,7 @@ function readTools(tools: ChatTurnOptions["tools"]): Tool[] {
   return list(tools ?? [], "options.tools", "an array of tools", knownTool);
 }
 
-/** A turn's own options go before the session's. */
+/** A turn's own options override the session's. */
 export function readTurnOptions(
   session: ChatTurnOptions,
   own: ChatTurnOptions | undefined,
@@ -189,7 +184,7 @@ export function readTurnOptions(
       ? undefined
       : readResponseSchema(o.responseSchema, "options.responseSchema");
   const generate = readAnswerOptions(o, model);
-  const renderer = chatRenderer({ ...pick(o, RENDER), model, tools: definitions });
+  const renderer = chatRenderer({ ...pick(o, RENDER), model }, definitions);
   const checked = {
     generate,
     renderer:
@@ -220,7 +215,7 @@ function readAnswerOptions(o: ChatTurnOptions, model: LoadedModel): AnswerOption
   };
 }
 
-/** By what was given, with its JSON: a turn's own schema is mostly the same object in every turn. */
+/** Schemas by the given object and its JSON: mostly every turn gives the same object. */
 const schemas = new WeakMap<object, { readonly json: string; readonly schema: object }>();
 
 function readResponseSchema(given: object, name: string): object {
@@ -243,7 +238,7 @@ function checkResponse({ renderer, responseSchema }: CheckedTurnOptions): void {
   );
 }
 
-/** A generation has one grammar. `name` is the option that a grammar of the caller's is in. */
+/** A generation can have only one grammar. `name` is the option that has the caller's. */
 function checkGrammars(options: CheckedTurnOptions, name: string): void {
   const { generate, tools, toolChoice: choice, constrainTools, responseSchema } = options;
   if (!generate.sampler?.steps.some(({ type }) => type === "grammar")) return;
@@ -265,10 +260,14 @@ function pick<T extends object, K extends keyof T>(from: T, keys: readonly K[]):
   return Object.fromEntries(picked) as Pick<T, K>;
 }
 
+export function needsTools(name: string): Error {
+  return invalid(`\`${name}\` needs \`tools\``, { name, needs: "tools" });
+}
+
 function readChoice(choice: unknown, tools: readonly Tool[]): ToolChoice {
   const name = "options.toolChoice";
-  const needsTools = choice === "required" || isPlainObject(choice);
-  if (needsTools && tools.length === 0) throw invalid(`\`${name}\` needs \`tools\``);
+  const forced = choice === "required" || isPlainObject(choice);
+  if (forced && tools.length === 0) throw needsTools(name);
   if (!isPlainObject(choice)) {
     return oneOf(choice, `${name} (or { type: "function", function: { name } })`, CHOICES);
   }

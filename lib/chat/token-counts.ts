@@ -1,12 +1,12 @@
 import type { LoadedModel } from "../model/loaded-model.js";
 
-/** Texts that are tokenized at a time. */
+/** How many texts are tokenized at a time. */
 const TOGETHER = 64;
 
-/** Texts whose counts are kept in any case. */
+/** How many counts are kept in any case. */
 const KEPT = 2000;
 
-/** How many tokens texts have, each tokenized once and off the JS thread. */
+/** Counts the tokens of texts, each of them once and off the JS thread. */
 export class TokenCounts {
   readonly #model: Pick<LoadedModel, "tokenizeAsync">;
   #recent = new Map<string, number>();
@@ -16,7 +16,7 @@ export class TokenCounts {
     this.#model = model;
   }
 
-  /** Of all texts together, or any number above the limit. */
+  /** The count of all texts together, or any number above the limit. */
   async of(texts: readonly string[], limit: number, signal?: AbortSignal): Promise<number> {
     let sum = 0;
     for (let start = 0; start < texts.length && sum <= limit; start += TOGETHER) {
@@ -27,7 +27,7 @@ export class TokenCounts {
     return sum;
   }
 
-  /** What was not asked for lately, where that is more than the texts of some prompts. */
+  /** Forgets what was not asked for lately, if there is more than the texts of a few prompts. */
   forget(textsOfAPrompt: number): void {
     if (this.#recent.size < Math.max(KEPT, 2 * textsOfAPrompt)) return;
     this.#older = this.#recent;

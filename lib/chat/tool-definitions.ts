@@ -1,15 +1,12 @@
 import { list } from "../internal/checks.js";
 import { CriaError, expected, invalid } from "../internal/errors.js";
-import { isObject, jsonText } from "../internal/json-text.js";
+import { isObject, jsonCopy } from "../internal/json-text.js";
 import type { ToolDefinition, ToolDefinitionInput } from "../messages/tool-types.js";
-import { isSetDefinitions } from "./tool-sets.js";
-
-export type { ToolDefinitionInput };
 
 /**
- * Tools of the caller's, checked and copied. What else stands in a definition (`returns`) goes to the
- * model with it, as it does in the models' own templates; `strict` is for the API, not the model, and
- * does not.
+ * The caller's tools, checked and copied. Other fields of a definition (`returns`) go to the model with
+ * it, as in the models' own templates. `strict` is for the API, not for the model, and is left
+ * out.
  *
  * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED
  */
@@ -17,19 +14,8 @@ export function readTools(
   tools: readonly ToolDefinitionInput[],
   name: string,
 ): readonly ToolDefinition[] {
-  const known = read.get(tools);
-  if (known !== undefined) return known;
-  const definitions = readAll(tools, name);
-  if (isSetDefinitions(tools)) read.set(tools, definitions);
-  return definitions;
-}
-
-/** Of those that nobody can change: of a `ToolSet`. */
-const read = new WeakMap<object, readonly ToolDefinition[]>();
-
-function readAll(tools: readonly ToolDefinitionInput[], name: string): ToolDefinition[] {
   const copies = list(tools, name, "an array of tool definitions", (tool, at) => ({
-    tool: JSON.parse(jsonText(tool, at)) as unknown,
+    tool: jsonCopy(tool, at),
     at,
   }));
   const names = new Set<string>();
@@ -38,7 +24,7 @@ function readAll(tools: readonly ToolDefinitionInput[], name: string): ToolDefin
     const { name: called } = definition.function;
     if (names.has(called)) {
       throw invalid(`Two tools have the name of \`${at}.function.name\`: give each its own`, {
-        name: called,
+        name: `${at}.function.name`,
       });
     }
     names.add(called);
@@ -60,7 +46,7 @@ function readTool(tool: unknown, name: string): ToolDefinition {
     throw expected("an object with the function's `name`", `${name}.function`, tool.function);
   }
   const { strict: _strict, ...all } = tool.function;
-  // Null is as good as nothing, and no word to the model.
+  // Null counts as not given, and the model is not told of it.
   const declared = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));
   const { name: called, description, parameters } = declared;
   if (typeof called !== "string" || called === "") {
@@ -72,5 +58,15 @@ function readTool(tool: unknown, name: string): ToolDefinition {
   if (parameters !== undefined && !isObject(parameters)) {
     throw expected("a JSON Schema object", `${name}.function.parameters`, parameters);
   }
-  return { ...tool, function: declared } as unknown as ToolDefinition;
+  // The spread keeps the order of the fields.
+  return {
+    ...tool,
+    type: "function",
+    function: {
+      ...declared,
+      name: called,
+      ...(description !== undefined && { description }),
+      ...(parameters !== undefined && { parameters }),
+    },
+  };
 }

@@ -1,15 +1,15 @@
 import { watchSignal } from "../internal/abort.js";
 import { CriaError, isError } from "../internal/errors.js";
-import type { RenderableMessage } from "../messages/messages.js";
+import type { RenderableMessage } from "../messages/pairing.js";
 import type { ParsedToolCall } from "../messages/tool-types.js";
 import type { Tool } from "../tools/define-tool.js";
-import type { RunningTurn } from "./turn.js";
+import type { RunningTurn } from "./chat-turn.js";
 
 type ToolMessage = Extract<RenderableMessage, { readonly role: "tool" }>;
 
-/** What has come of a call. */
+/** What became of a call. */
 interface Outcome {
-  /** What the model is told: made once, so that what was judged is what it sees. */
+  /** What the model is told. It is made once, so that the model sees what was judged. */
   readonly content: string;
   readonly told: { readonly result: unknown; readonly error?: string };
 }
@@ -19,13 +19,13 @@ const WITHHELD = "The result was withheld by moderation.";
 const FAILED = "The tool failed.";
 
 /**
- * Carries out calls side by side, tells each result when it is there, and returns what the model is
- * told, in the order of the calls. Whatever goes wrong is told to the model: a name that is no tool's,
- * arguments that do not fit, a tool that throws. In a turn that was stopped nothing is carried out any
- * more: the calls were cancelled.
+ * Carries out calls in parallel, tells each result as it comes, and returns what the model is told, in the
+ * order of the calls. The model is told whatever goes wrong: a name that no tool has, arguments that do
+ * not fit, a tool that throws. In a turn that was stopped nothing more is carried out: the calls are
+ * answered as cancelled.
  *
- * @param admits whether the message may be shown. Where it fails, so does all of this, once nothing
- * runs any more.
+ * @param admits whether the message may be shown. If it fails, so does all of this, once nothing
+ * runs any more
  */
 export async function carryOut(
   calls: readonly ParsedToolCall[],
@@ -47,7 +47,7 @@ export async function carryOut(
   });
 }
 
-/** Answers calls that nobody is going to carry out. */
+/** Answers calls that nobody will carry out. */
 export function withdraw(calls: readonly ParsedToolCall[], turn: RunningTurn): ToolMessage[] {
   return calls.map((call) => tell(call, failure(CANCELLED), turn));
 }
@@ -62,7 +62,7 @@ function messageOf({ id, function: called }: ParsedToolCall, { content }: Outcom
   return { role: "tool", content, tool_call_id: id, name: called.name };
 }
 
-/** Data as its JSON text says: what a live object shows besides that, or later, nobody has judged. */
+/** The data that its JSON text holds. A live object may show more, or something else later, unjudged. */
 function asJudged({ content, told }: Outcome): Outcome {
   const { result } = told;
   if (typeof result !== "object" || result === null) return { content, told };
@@ -99,7 +99,7 @@ async function execute(
   }
   if (problem !== undefined) throw new CriaError("ERR_TOOL", problem);
   const args = await tool.check(JSON.parse(called.arguments));
-  if (stop.aborted) throw cancelled(); // while a schema of the caller's took its time
+  if (stop.aborted) throw cancelled(); // a schema of the caller's may take its time
   return tool.execute(args, { signal: stop, callId: id });
 }
 
@@ -107,7 +107,7 @@ function cancelled(): CriaError {
   return new CriaError("ERR_TOOL", CANCELLED);
 }
 
-/** A tool that does not heed the signal is not waited for. */
+/** Does not wait for a tool that ignores the signal. */
 function orCancelled<T>(work: Promise<T>, stop: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const unwatch = watchSignal(stop, () => reject(cancelled()));
@@ -115,7 +115,7 @@ function orCancelled<T>(work: Promise<T>, stop: AbortSignal): Promise<T> {
   });
 }
 
-/** What the model is shown of a result. */
+/** A result as the model is shown it. */
 export function resultText(result: unknown): string {
   if (typeof result === "string") return result;
   return JSON.stringify(result) ?? "null";

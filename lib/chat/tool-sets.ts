@@ -1,18 +1,20 @@
 import { isPlainObject } from "../internal/checks.js";
 import type { ToolDefinition } from "../messages/tool-types.js";
 import { isTool, type Tool, toolOf } from "../tools/define-tool.js";
+import { readTools } from "./tool-definitions.js";
 
-/** Tools that are given together: one object for all turns, so that what is made of them is found again. */
+/** Tools that are given together. All turns share the object, which is the key to what is made of them. */
 export interface ToolSet {
   readonly tools: readonly Tool[];
+  /** What the model is told of them, checked. */
   readonly definitions: readonly ToolDefinition[];
 }
 
 const NONE: ToolSet = { tools: [], definitions: Object.freeze([]) };
 
-/** By their first tool. */
+/** Sets by their first tool. */
 const sets = new WeakMap<Tool, ToolSet[]>();
-/** Of one first tool: the latest stay. */
+/** How many sets are kept for one first tool: the latest. */
 const MOST_SETS = 8;
 
 /** The set of these very tools, in this order. */
@@ -25,29 +27,24 @@ export function toolSetOf(tools: readonly Tool[]): ToolSet {
   if (same !== undefined) return same;
   const set = {
     tools: Object.freeze([...tools]),
-    definitions: Object.freeze(tools.map(({ definition }) => definition)),
+    definitions: readTools(
+      tools.map(({ definition }) => definition),
+      "options.tools",
+    ),
   };
-  ofSets.add(set.definitions);
   known.push(set);
   if (known.length > MOST_SETS) known.shift();
   return set;
-}
-
-const ofSets = new WeakSet<object>();
-
-/** Whether it is the `definitions` of a set, which nobody can change: the tools are frozen, too. */
-export function isSetDefinitions(value: unknown): value is readonly ToolDefinition[] {
-  return typeof value === "object" && value !== null && ofSets.has(value);
 }
 
 function isSame(some: readonly Tool[], others: readonly Tool[]): boolean {
   return some.length === others.length && some.every((tool, index) => tool === others[index]);
 }
 
-/** By what was given, with its JSON: it may be changed between two turns. */
+/** Tools by what was given, with its JSON: the caller may change it between two turns. */
 const made = new WeakMap<object, { readonly json: string; readonly tool: Tool }>();
 
-/** As `toolOf`, and the same tool for the same definition. */
+/** As `toolOf`, but gives the same tool for the same definition. */
 export function knownTool(value: unknown, name: string): Tool {
   if (isTool(value) || !isPlainObject(value)) return toolOf(value, name);
   const known = made.get(value);
@@ -58,7 +55,7 @@ export function knownTool(value: unknown, name: string): Tool {
   return tool;
 }
 
-/** Undefined of what is read in another way than JSON, or not at all: `toolOf` says what is wrong. */
+/** Undefined where the value is no JSON: `toolOf` says what is wrong with it. */
 function plainJson(value: object): string | undefined {
   try {
     return JSON.stringify(value);

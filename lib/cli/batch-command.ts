@@ -3,9 +3,10 @@ import { extname } from "node:path";
 import { type Command, Option } from "commander";
 import type { BatchFormat, BatchSummary, RunBatchOptions } from "../batch/batch-types.js";
 import { runBatch } from "../batch/run-batch.js";
-import type { ToolDefinitionInput } from "../chat/tool-definitions.js";
 import type { GuardVariant } from "../guard/guard-types.js";
-import { Model } from "../model/model.js";
+import { given } from "../internal/given.js";
+import type { ToolDefinitionInput } from "../messages/tool-types.js";
+import type { Model } from "../model/model.js";
 import { loadTools } from "./chat-tools.js";
 import {
   addCommonFlags,
@@ -13,16 +14,16 @@ import {
   addSamplingFlags,
   type CommonFlags,
   type ContextFlags,
-  given,
+  GUARD_VARIANTS,
   type SamplingFlags,
   samplingOf,
   whole,
 } from "./flags.js";
-import { Interrupted } from "./report-failure.js";
-import { BatchProgressView } from "./terminal/batch-progress.js";
-import { summaryText } from "./terminal/batch-texts.js";
+import { Interrupted, reading } from "./report-failure.js";
+import { BatchProgressView, summaryText } from "./terminal/batch-progress-view.js";
 import { interruptible, onInterrupt } from "./terminal/interrupt.js";
 import { Terminal } from "./terminal/terminal.js";
+import { loadModel } from "./with-context.js";
 
 interface BatchFlags extends CommonFlags, ContextFlags, SamplingFlags {
   output: string;
@@ -65,10 +66,9 @@ export function addBatchCommand(program: Command): void {
     .addOption(new Option("--pooling <name>", "of embeddings").choices(["mean", "cls", "last"]))
     .option("--guard-model <file>", "a Llama Guard 3 for /v1/moderations (default: the model)")
     .addOption(
-      new Option("--guard-variant <name>", "takes the guard for this one, unseen").choices([
-        "llama-guard-3-8b",
-        "llama-guard-3-1b",
-      ]),
+      new Option("--guard-variant <name>", "takes the guard for this one, unseen").choices(
+        GUARD_VARIANTS,
+      ),
     )
     .option("--json", "a summary as one JSON object on stdout");
   addSamplingFlags(command);
@@ -147,18 +147,13 @@ async function run(
 
 async function loadModels(
   paths: readonly (string | undefined)[],
-  { gpuLayers }: ContextFlags,
+  flags: ContextFlags,
   terminal: Terminal,
 ): Promise<(Model | undefined)[]> {
   const models: (Model | undefined)[] = [];
   try {
     for (const path of paths) {
-      const load = (signal: AbortSignal) =>
-        Model.load(path as string, {
-          ...given({ gpuLayers }),
-          onProgress: (fraction) => terminal.progress("loading", fraction),
-          signal,
-        });
+      const load = (signal: AbortSignal) => loadModel(path as string, flags, { terminal, signal });
       models.push(path === undefined ? undefined : await interruptible(load));
     }
     return models;
@@ -177,10 +172,6 @@ async function readTools(file: string): Promise<readonly ToolDefinitionInput[]> 
   throw new Error(`The tools file ${file} holds no array of tools`);
 }
 
-async function readJson(file: string, what: string): Promise<object> {
-  try {
-    return JSON.parse(await readFile(file, "utf8")) as object;
-  } catch (error) {
-    throw new Error(`The ${what} file ${file} cannot be read: ${(error as Error).message}`);
-  }
+function readJson(file: string, what: string): Promise<object> {
+  return reading(`${what} file ${file}`, async () => JSON.parse(await readFile(file, "utf8")));
 }

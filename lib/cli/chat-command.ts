@@ -1,8 +1,9 @@
 import { type Command, Option } from "commander";
-import type { ChatTurn } from "../chat/turn.js";
+import type { ChatTurn } from "../chat/chat-turn.js";
 import type { Context } from "../context/context.js";
 import type { GuardOptions } from "../guard/guard-types.js";
 import { LlamaGuard } from "../guard/llama-guard.js";
+import { given } from "../internal/given.js";
 import { Conversation } from "./chat-conversation.js";
 import { describeTool, loadTools } from "./chat-tools.js";
 import {
@@ -13,7 +14,6 @@ import {
   type ContextFlags,
   GUARD_VARIANTS,
   generateOptionsOf,
-  given,
   type SamplingFlags,
   samplingOf,
 } from "./flags.js";
@@ -24,6 +24,7 @@ import { TurnView } from "./terminal/chat-turn-view.js";
 import { onInterrupt } from "./terminal/interrupt.js";
 import { speed, summarizeTurn } from "./terminal/summary.js";
 import { Terminal } from "./terminal/terminal.js";
+import { counted } from "./terminal/units.js";
 import { withContext } from "./with-context.js";
 
 interface ChatFlags extends CommonFlags, ContextFlags, SamplingFlags {
@@ -81,7 +82,7 @@ async function chat(path: string, flags: ChatFlags): Promise<void> {
   });
 }
 
-/** The lines of standard input, carried out one after the other. */
+/** Carries out the lines of standard input, one after the other. */
 class Chat {
   readonly #conversation: Conversation;
   readonly #terminal: Terminal;
@@ -118,7 +119,7 @@ class Chat {
     if (!interactive) this.#terminal.note(this.#summary());
   }
 
-  /** A person's first Ctrl-C stops the answer; one without an answer, or a script's, ends the chat. */
+  /** Ctrl-C stops the answer of a person's chat; without an answer, or in a script, it ends the chat. */
   #interrupt(lines: ChatInput): void {
     const running = this.#running;
     this.#running = null;
@@ -128,9 +129,9 @@ class Chat {
     lines.close();
   }
 
-  /** With a person there: what fails is told and undone, and the chat goes on. */
+  /** With a person at the terminal, a failure is reported and the chat goes on. */
   async #attended(line: string, lines: ChatInput): Promise<void> {
-    // The terminal takes its keys back while the answer comes: no echo in the midst of it.
+    // In cooked mode while the answer comes, so that no key is echoed into it.
     lines.pause();
     process.stdin.setRawMode(false);
     try {
@@ -157,9 +158,13 @@ class Chat {
       case "tools":
         return this.#listTools();
       case "save":
-        return this.#terminal.note(`saved: ${messages(await this.#conversation.save(file))}`);
+        return this.#terminal.note(
+          `saved: ${counted(await this.#conversation.save(file), "message")}`,
+        );
       case "load":
-        return this.#terminal.note(`loaded: ${messages(await this.#conversation.load(file))}`);
+        return this.#terminal.note(
+          `loaded: ${counted(await this.#conversation.load(file), "message")}`,
+        );
       case "help":
         return this.#terminal.write(`${HELP}\n`);
       case "exit":
@@ -193,10 +198,6 @@ class Chat {
   #summary(): string {
     const { answers, tokens, milliseconds } = this.#total;
     const time = `${Math.round(milliseconds)} ms (${speed(tokens, milliseconds)})`;
-    return `${answers} ${answers === 1 ? "answer" : "answers"}, ${tokens} tokens in ${time}`;
+    return `${counted(answers, "answer")}, ${tokens} tokens in ${time}`;
   }
-}
-
-function messages(count: number): string {
-  return `${count} ${count === 1 ? "message" : "messages"}`;
 }

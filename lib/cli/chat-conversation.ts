@@ -1,7 +1,7 @@
 import { ChatSession } from "../chat/chat-session.js";
+import type { ChatTurn } from "../chat/chat-turn.js";
 import { renderChatAsync } from "../chat/render-chat.js";
 import type { ChatTurnOptions } from "../chat/session-options.js";
-import type { ChatTurn } from "../chat/turn.js";
 import type { Context } from "../context/context.js";
 import type { GenerateOptions } from "../generation/generation.js";
 import type { LlamaGuard } from "../guard/llama-guard.js";
@@ -14,11 +14,10 @@ export interface ConversationOptions {
   readonly generate: GenerateOptions;
   readonly tools: readonly Tool[];
   readonly system: string | undefined;
-  /** Judges what goes in and comes out. */
   readonly guard?: LlamaGuard | undefined;
 }
 
-/** What `cria chat` keeps from line to line: the session, which a reset or a load replaces. */
+/** The conversation of `cria chat`. A reset or a load replaces its session. */
 export class Conversation {
   readonly tools: readonly Tool[];
   readonly #context: Context;
@@ -35,7 +34,7 @@ export class Conversation {
     this.#session = this.#open(this.#opening);
   }
 
-  /** Refuses at once a model that cannot chat like this, before anybody waits for an answer. */
+  /** Refuses a model that cannot chat like this at once, before anybody waits for an answer. */
   static async open(context: Context, options: ConversationOptions): Promise<Conversation> {
     const conversation = new Conversation(context, options);
     await conversation.#check(conversation.#opening);

@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { isPlainObject } from "../internal/checks.js";
 import { CriaError, expected } from "../internal/errors.js";
 import { defineTool, isTool, type Tool, type ToolOptions } from "../tools/define-tool.js";
+import { reading } from "./report-failure.js";
 import { visible } from "./terminal/visible.js";
 
 /**
@@ -32,12 +33,8 @@ export async function loadTools(file: string): Promise<readonly Tool[]> {
 
 async function importFile(file: string): Promise<Record<string, unknown>> {
   const path = resolve(file);
-  try {
-    // Apart, so that a file that is missing is not confused with one that it imports.
-    await access(path);
-  } catch (error) {
-    throw new Error(`The tools file cannot be read: ${(error as Error).message}`);
-  }
+  // Checked first, so that a missing file is not confused with a missing import of it.
+  await reading("tools file", () => access(path));
   try {
     return await import(pathToFileURL(path).href);
   } catch (error) {
@@ -47,20 +44,21 @@ async function importFile(file: string): Promise<Record<string, unknown>> {
 }
 
 function readTool(value: unknown): Tool {
-  const tool = isTool(value) ? value : defineTool(optionsOf(value));
+  const tool = isTool(value) ? value : defineTool(optionsOf(value) as ToolOptions<unknown>);
   if (tool.execute === undefined) {
     throw expected("a function, since nobody else answers a call here,", "tool.execute", undefined);
   }
   return tool;
 }
 
-function optionsOf(value: unknown): ToolOptions<unknown> {
+/** `defineTool` checks what is in them. */
+function optionsOf(value: unknown): object {
   if (!isPlainObject(value)) throw expected("a tool", "tool", value);
-  if (!isPlainObject(value.function)) return value as unknown as ToolOptions<unknown>;
+  if (!isPlainObject(value.function)) return value;
   const { type: _type, function: declared, ...rest } = value;
   // `strict` is for OpenAI's API: calls are constrained here in any case.
   const { strict: _strict, ...options } = declared as Record<string, unknown>;
-  return { ...options, ...rest } as unknown as ToolOptions<unknown>;
+  return { ...options, ...rest };
 }
 
 /** A tool in a line: `get_weather(city, unit?)  Tells the weather of a city.` */

@@ -1,22 +1,19 @@
 import { readFile, stat } from "node:fs/promises";
 import { replaceFile } from "../internal/replace-file.js";
 import type { ChatMessage, ChatMessageInput } from "../messages/messages.js";
+import { reading } from "./report-failure.js";
 import { visible } from "./terminal/visible.js";
 
 /** Far more than any context holds. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
-/** The messages of a conversation that was saved, or written by hand; whoever uses them checks them. */
+/** The messages of a conversation that was saved or written by hand, not checked yet. */
 export async function readConversation(file: string): Promise<readonly ChatMessageInput[]> {
-  let bytes: Uint8Array;
-  try {
+  const bytes = await reading("conversation", async () => {
     const { size } = await regularFile(file);
-    if (size > MAX_BYTES)
-      throw new Error(`${file} has ${size} bytes, and ${MAX_BYTES} are the most`);
-    bytes = await readFile(file);
-  } catch (error) {
-    throw new Error(`The conversation cannot be read: ${(error as Error).message}`);
-  }
+    if (size <= MAX_BYTES) return readFile(file);
+    throw new Error(`${file} has ${size} bytes, and ${MAX_BYTES} are the most`);
+  });
   let messages: unknown;
   try {
     messages = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));

@@ -2,9 +2,11 @@ import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { GenerateOptions } from "../generation/generation.js";
 import { MAX_INT32, MAX_UINT32 } from "../internal/checks.js";
+import { given } from "../internal/given.js";
 import { Grammar } from "../sampling/grammar.js";
 import type { SamplerOptions } from "../sampling/sampler.js";
 import { TEMPERATURE_MAX } from "../sampling/sampler-step.js";
+import { reading } from "./report-failure.js";
 
 export interface CommonFlags {
   quiet?: boolean;
@@ -89,23 +91,8 @@ export function generateOptionsOf(flags: SamplingFlags, sampling: SamplerOptions
   return { ...sampling, ...given({ maxTokens: flags.maxTokens, stop: flags.stop }) };
 }
 
-type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-/** Without the flags that were left out. */
-export function given<T extends object>(flags: T): Given<T> {
-  return Object.fromEntries(
-    Object.entries(flags).filter(([, value]) => value !== undefined),
-  ) as Given<T>;
-}
-
 async function readGrammar(file: string): Promise<Grammar> {
-  let source: string;
-  try {
-    source = await readFile(file, "utf8");
-  } catch (error) {
-    throw new Error(`The grammar file cannot be read: ${(error as Error).message}`);
-  }
-  return Grammar.gbnf(source);
+  return Grammar.gbnf(await reading("grammar file", () => readFile(file, "utf8")));
 }
 
 export function number(maximum: number) {

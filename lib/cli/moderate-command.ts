@@ -5,7 +5,8 @@ import { type Command, Option } from "commander";
 import { readGuardOptions } from "../guard/guard-policy.js";
 import type { GuardCategory, GuardOptions, GuardVerdict } from "../guard/guard-types.js";
 import { type GuardConversation, LlamaGuard } from "../guard/llama-guard.js";
-import { CriaError } from "../internal/errors.js";
+import { CriaError, messageOf } from "../internal/errors.js";
+import { given } from "../internal/given.js";
 import { linesOf, utf8 } from "../internal/lines.js";
 import {
   addCommonFlags,
@@ -13,12 +14,11 @@ import {
   type CommonFlags,
   type ContextFlags,
   GUARD_VARIANTS,
-  given,
   number,
   whole,
 } from "./flags.js";
 import { type BadLine, type Entry, type Label, readEntry } from "./moderate-input.js";
-import { EXIT, UsageError } from "./report-failure.js";
+import { EXIT, reading, UsageError } from "./report-failure.js";
 import { interruptible } from "./terminal/interrupt.js";
 import { Terminal } from "./terminal/terminal.js";
 import { withContext } from "./with-context.js";
@@ -34,7 +34,7 @@ interface ModerateFlags extends CommonFlags, ContextFlags {
 
 interface Source {
   readonly entries: AsyncIterable<Entry | BadLine>;
-  /** An input that is waited for would keep the program alive. */
+  /** An open input would keep the program alive. */
   close(): void;
 }
 
@@ -72,13 +72,14 @@ export function addModerateCommand(program: Command): void {
 }
 
 async function moderate(path: string, argument: string | undefined, flags: ModerateFlags) {
-  // Until all is judged, however the program ends: 0 says that everything is safe.
+  // However the program ends before all is judged: 0 would say that everything is safe.
   process.exitCode = EXIT.failed;
   const terminal = new Terminal(flags);
   if (argument !== undefined && flags.input !== undefined) {
     throw new UsageError("Give a text or --input, not both.");
   }
-  const categories = flags.categories === undefined ? undefined : await readCategories(flags);
+  const { categories: file } = flags;
+  const categories = file === undefined ? undefined : await readCategories(file);
   const { variant, exclude, threshold } = flags;
   const options: GuardOptions = given({ variant, exclude, threshold, categories });
   readGuardOptions(options); // what is wrong whatever the model is
@@ -90,7 +91,7 @@ async function moderate(path: string, argument: string | undefined, flags: Moder
   }).finally(() => source.close());
 }
 
-/** One run over a source: what was found so far, and which conversations are under way. */
+/** One run over a source. */
 class Moderating {
   readonly #guard: LlamaGuard;
   readonly #terminal: Terminal;
@@ -115,7 +116,7 @@ class Moderating {
     process.exitCode = unsafe > 0 ? EXIT.unsafe : EXIT.ok;
   }
 
-  /** Read no further ahead than what is judged: a source may be larger than the memory. */
+  /** Reads no further ahead than what is judged: a source may not fit in memory. */
   async *#conversations(source: Source): AsyncGenerator<GuardConversation> {
     let index = 0;
     for await (const entry of source.entries) {
@@ -136,7 +137,7 @@ class Moderating {
 
   async #fail(label: Label, error: unknown): Promise<void> {
     this.#count.failed += 1;
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const code = CriaError.is(error) ? { code: error.code } : {};
     await this.#write({ ...label, error: { ...code, message } });
   }
@@ -164,31 +165,23 @@ async function single(argument: string | undefined): Promise<Source> {
   return { entries, close: () => {} };
 }
 
-/** What is no UTF-8 would be judged as another text than whoever reads it sees. */
+/** Text that is not UTF-8 would be judged as another text than its readers see. */
 async function standardInput(): Promise<string> {
   const text = utf8(await buffer(process.stdin));
   if (text === undefined) throw new Error("Standard input is no UTF-8: convert it first.");
   return text.replace(/^\uFEFF/, "");
 }
 
-/** Opened at once, so that a file that is not there is known before the model is loaded. */
+/** Opens the file at once, so that a missing one is reported before the model is loaded. */
 async function jsonl(file: string): Promise<Source> {
-  let stream: Readable = process.stdin;
-  try {
-    if (file !== "-") stream = (await open(file)).createReadStream();
-  } catch (error) {
-    throw new Error(`The input cannot be read: ${(error as Error).message}`);
-  }
+  const stream: Readable =
+    file === "-" ? process.stdin : (await reading("input", () => open(file))).createReadStream();
   const entries = (async function* () {
     for await (const line of linesOf(stream)) yield readEntry(line);
   })();
   return { entries, close: () => stream.destroy() };
 }
 
-async function readCategories({ categories: file = "" }: ModerateFlags): Promise<GuardCategory[]> {
-  try {
-    return JSON.parse(await readFile(file, "utf8")) as GuardCategory[];
-  } catch (error) {
-    throw new Error(`The categories cannot be read: ${(error as Error).message}`);
-  }
+function readCategories(file: string): Promise<GuardCategory[]> {
+  return reading("categories", async () => JSON.parse(await readFile(file, "utf8")));
 }

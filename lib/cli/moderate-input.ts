@@ -3,7 +3,7 @@ import { isPlainObject } from "../internal/checks.js";
 import type { Line } from "../internal/lines.js";
 import { visible } from "./terminal/visible.js";
 
-/** What a conversation is found again by: its line and its own name, as far as it has them. */
+/** What identifies a conversation: its line and its id, if it has them. */
 export interface Label {
   readonly line?: number;
   readonly id?: string | number;
@@ -21,7 +21,7 @@ export interface BadLine {
 
 const SHAPES = 'a text, {"text": …}, {"messages": […]} or an array of messages';
 
-/** One line of JSONL. What the messages are worth the guard knows. */
+/** Reads a line of JSONL. The guard checks the messages. */
 export function readEntry({ number, text, problem }: Line): Entry | BadLine {
   const label = { line: number };
   if (problem !== undefined) return { label, problem };
@@ -50,7 +50,7 @@ export function readEntry({ number, text, problem }: Line): Entry | BadLine {
   return { label: named, conversation: (own ?? messages) as GuardConversation };
 }
 
-/** An element that is no message is the guard's to refuse. */
+/** The guard refuses elements that are not messages. */
 function isConversation(value: unknown): value is GuardConversation {
   return typeof value === "string" || Array.isArray(value);
 }

@@ -1,19 +1,28 @@
 import { CommanderError } from "commander";
-import { CriaError, type CriaErrorCode } from "../internal/errors.js";
+import { CriaError, type CriaErrorCode, messageOf } from "../internal/errors.js";
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, unsafe: 3, interrupted: 130 } as const;
 
 /** Wrong usage that only shows once the options are seen together. */
 export class UsageError extends Error {}
 
-/** The reason that Ctrl-C gives to whatever it aborts. */
+/** Reads a file of the user's; a failure says which one. */
+export async function reading<T>(what: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw new Error(`The ${what} cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** The reason with which Ctrl-C aborts. */
 export class Interrupted extends Error {
   constructor() {
     super("interrupted");
   }
 }
 
-/** The library's messages say what to do in its API's words; these are the same in this program's. */
+/** The library's messages name options of its API; these are the program's flags for them. */
 const OPTIONS: Partial<Record<CriaErrorCode, string>> = {
   ERR_CONTEXT_FULL: "--context-size",
   ERR_OUT_OF_MEMORY: "--context-size and --gpu-layers",
@@ -35,10 +44,9 @@ export function reportFailure(error: unknown): number {
   return usage ? EXIT.usage : EXIT.failed;
 }
 
-/** What happened, its code, and which options have to do with it. */
+/** What happened, its code, and the flags that have to do with it. */
 export function describe(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  if (!CriaError.is(error)) return `cria: ${message}`;
+  if (!CriaError.is(error)) return `cria: ${messageOf(error)}`;
   const options = OPTIONS[error.code];
-  return `cria: ${message} [${error.code}]${options ? ` (see ${options})` : ""}`;
+  return `cria: ${error.message} [${error.code}]${options ? ` (see ${options})` : ""}`;
 }

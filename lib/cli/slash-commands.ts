@@ -14,7 +14,7 @@ const COMMANDS = {
 
 type Name = keyof typeof COMMANDS;
 
-/** What a line asks of the program. `file` is there where the command takes one. */
+/** What a line asks of the program. `file` is empty unless the command takes one. */
 export interface ChatCommand {
   readonly name: Name;
   readonly file: string;

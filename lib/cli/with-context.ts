@@ -1,12 +1,23 @@
 import type { Context } from "../context/context.js";
+import { given } from "../internal/given.js";
 import { Model } from "../model/model.js";
-import { type ContextFlags, given } from "./flags.js";
+import type { ContextFlags } from "./flags.js";
 import { interruptible } from "./terminal/interrupt.js";
 import type { Terminal } from "./terminal/terminal.js";
 
+/** Loads a model and shows how far it is. */
+export function loadModel(
+  path: string,
+  { gpuLayers }: ContextFlags,
+  { terminal, signal }: { terminal: Terminal; signal: AbortSignal },
+): Promise<Model> {
+  const onProgress = (fraction: number) => terminal.progress("loading", fraction);
+  return Model.load(path, { ...given({ gpuLayers }), onProgress, signal });
+}
+
 /**
  * Loads the model, shows how far it is, hands a context to `use`, and frees both whatever happens.
- * Ctrl-C while loading ends the load; what it means afterwards is up to `use`.
+ * Ctrl-C while loading ends the load; afterwards `use` decides what it does.
  */
 export async function withContext<T>(
   path: string,
@@ -14,13 +25,9 @@ export async function withContext<T>(
   terminal: Terminal,
   use: (context: Context) => Promise<T>,
 ): Promise<T> {
-  const { contextSize, threads, gpuLayers, sequences } = flags;
+  const { contextSize, threads, sequences } = flags;
   const { model, context } = await interruptible(async (signal) => {
-    const model = await Model.load(path, {
-      ...given({ gpuLayers }),
-      onProgress: (fraction) => terminal.progress("loading", fraction),
-      signal,
-    });
+    const model = await loadModel(path, flags, { terminal, signal });
     try {
       const options = given({ contextSize, threads, sequences });
       const context = await model.createContext({ ...options, signal });

@@ -21,8 +21,8 @@ import {
   RunningGeneration,
 } from "../generation/generation.js";
 import { LogprobBuffer } from "../generation/logprobs.js";
-import { type ScoreOptions, scoreCommand } from "../generation/score.js";
-import { abortReason, untilAborted, watchSignal } from "../internal/abort.js";
+import { type ScoreOptions, scoreCommand, scoreUsage } from "../generation/score.js";
+import { throwIfAborted, untilAborted, watchSignal } from "../internal/abort.js";
 import { asyncDispose } from "../internal/async-dispose.js";
 import { engine } from "../internal/engine-loader.js";
 import { CriaError, disposedError, fromNative, invalid, originAt } from "../internal/errors.js";
@@ -31,9 +31,9 @@ import type {
   NativeContext,
   NativeContextInfo,
   NativeContextOptions,
-  NativeModel,
   NativeModelInfo,
 } from "../internal/native.js";
+import { nativeCall } from "../internal/native-work.js";
 import { ownFloats } from "../internal/realm.js";
 import { answered, deliverTo, type Pending, Requests } from "../internal/requests.js";
 import { insideOf, type LoadedModel } from "../model/loaded-model.js";
@@ -196,12 +196,17 @@ export class Context implements AsyncDisposable {
     options?: ScoreOptions,
   ): Promise<Float32Array> {
     this.#assertGenerates();
-    const { command, signal } = scoreCommand(prompt, candidates, options, this.#vocabulary);
-    if (signal?.aborted) throw abortReason(signal);
+    const { command, signal, onUsage } = scoreCommand(
+      prompt,
+      candidates,
+      options,
+      this.#vocabulary,
+    );
+    throwIfAborted(signal);
     const running = this.#requests.command(command, originAt(this.score));
-    const unwatch = signal && watchSignal(signal, () => running.cancel());
-    const answer = untilAborted(running.answer, signal);
-    return ownFloats(answered((await answer.finally(unwatch)).values));
+    const answer = await untilAborted(running.answer, signal, () => running.cancel());
+    onUsage?.(scoreUsage(answer));
+    return ownFloats(answered(answer.values));
   }
 
   /**
@@ -326,7 +331,7 @@ export class Context implements AsyncDisposable {
 }
 
 /** What a context is made of. */
-export interface ContextOwner {
+interface ContextOwner {
   readonly model: LoadedModel;
   readonly addon: NativeAddon;
   /** Not opened yet. */
@@ -353,7 +358,7 @@ export async function createContext(
     );
   }
   const { addon } = engine();
-  const native = unopened(addon, weights);
+  const native = nativeCall(() => new addon.Context(weights));
   const owner: ContextOwner = { model, addon, native, info, vocabulary, texts };
   const context = await contexts.open(native, () => openContext(owner, given));
   if (!model.disposed) return context;
@@ -361,29 +366,21 @@ export async function createContext(
   throw disposedError("The model");
 }
 
-function unopened(addon: NativeAddon, weights: NativeModel): NativeContext {
-  try {
-    return new addon.Context(weights);
-  } catch (error) {
-    throw fromNative(error);
-  }
-}
-
 export async function openContext(
   { model, addon, native, info, vocabulary, texts }: ContextOwner,
   given: ContextOptions | undefined,
 ): Promise<Context> {
   const { native: options, signal } = nativeContextOptions(given, info, () => addon.listDevices());
-  if (signal?.aborted) throw abortReason(signal);
+  throwIfAborted(signal);
   const unwatch = signal && watchSignal(signal, () => void native.close());
   const pending: Pending = new Map();
   try {
     const opened = await native.open(options, deliverTo(pending));
-    if (signal?.aborted) throw abortReason(signal);
+    throwIfAborted(signal);
     return makeContext({ model, native, options, info: opened, vocabulary, texts, pending });
   } catch (error) {
     await native.close();
-    if (signal?.aborted) throw abortReason(signal);
+    throwIfAborted(signal);
     throw CriaError.is(error) ? error : fromNative(error);
   } finally {
     unwatch?.();

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { randomSeed } from "../generation/generate-options.js";
-import { abortReason, untilAborted, watchSignal } from "../internal/abort.js";
+import { throwIfAborted, untilAborted, watchSignal } from "../internal/abort.js";
 import { asyncDispose } from "../internal/async-dispose.js";
 import { abortSignal, filePath, integer, MAX_INT32, readOptions } from "../internal/checks.js";
 import {
@@ -8,15 +8,14 @@ import {
   disposedError,
   expected,
   invalid,
-  MAX_WAITING,
   type Origin,
   originAt,
-  queueFull,
 } from "../internal/errors.js";
 import type { NativeAnswer, NativeCommand, NativeSamplerStep } from "../internal/native.js";
 import { optionsOf } from "../internal/option-names.js";
 import { ownFloats, ownInts } from "../internal/realm.js";
 import { answered, type Command, type Requests } from "../internal/requests.js";
+import { TurnQueue } from "../internal/turn-queue.js";
 import { nativePrompt, type PromptInput, type PromptVocabulary } from "../model/prompt.js";
 import { isSampler, nativeSteps, type Sampler } from "../sampling/sampler.js";
 
@@ -82,9 +81,7 @@ export class Sequence implements AsyncDisposable {
   #shown: Int32Array | undefined;
   /** Forgotten when the engine forgets their state, so that one without a seed draws anew. */
   readonly #samplers: Map<Sampler, NativeSampler>;
-  #last: Promise<void> = Promise.resolve();
-  /** Calls whose turn has not ended. */
-  #waiting = 0;
+  readonly #turns = new TurnQueue("The sequence");
   #running: Command | undefined;
   #closing: Promise<void> | undefined;
 
@@ -125,7 +122,7 @@ export class Sequence implements AsyncDisposable {
     const { signal } = readOptions(options, "options", EVALUATE_OPTIONS);
     if (signal !== undefined) abortSignal(signal, "options.signal");
     const turn = this.#queue(async () => {
-      if (signal?.aborted) throw abortReason(signal);
+      throwIfAborted(signal);
       const first = this.#evaluated.length === 0;
       if (!first && segments.length === 0) {
         throw expected("some text behind what is evaluated", "prompt", prompt);
@@ -133,7 +130,7 @@ export class Sequence implements AsyncDisposable {
       const command = { segments, addBos: addBos && first } as const;
       const answer = await this.#run({ type: "evaluate", ...command }, origin, signal);
       if (answer.cancelled !== true && signal?.aborted) await this.#undo(origin);
-      if (signal?.aborted) throw abortReason(signal);
+      throwIfAborted(signal);
       this.#replace(ownInts(answered(answer.tokens)));
     });
     await untilAborted(turn, signal);
@@ -285,19 +282,12 @@ export class Sequence implements AsyncDisposable {
     }
   }
 
-  /** Runs it when everything before it has ended, however that ended. */
   #queue<T>(operation: () => Promise<T>): Promise<T> {
-    if (this.#waiting >= MAX_WAITING) throw queueFull("The sequence");
-    this.#waiting += 1;
-    const turn = this.#last.then(() => {
+    return this.#turns.add(async (before) => {
+      await before;
       this.#assertAlive();
       return operation();
     });
-    const ended = () => {
-      this.#waiting -= 1;
-    };
-    this.#last = turn.then(ended, ended);
-    return turn;
   }
 
   async #run(

@@ -1,11 +1,10 @@
-import { abortReason, untilAborted } from "../internal/abort.js";
 import { abortSignal, boolean, list, readOptions, string } from "../internal/checks.js";
 import { CriaError, type Origin } from "../internal/errors.js";
 import type { NativeAnswer, NativeCommand, NativePooling } from "../internal/native.js";
 import { optionsOf } from "../internal/option-names.js";
 import { ownFloats } from "../internal/realm.js";
 import { answered, type Command, type Requests } from "../internal/requests.js";
-import { opener, Windowed, type Workplace } from "../internal/windowed.js";
+import { allOf, opener, type Task, Windowed, type Workplace } from "../internal/windowed.js";
 
 /** How a text's vector is made of those of its tokens; "rank": a classifier's score of a pair. */
 export type Pooling = NativePooling;
@@ -47,7 +46,7 @@ export interface EmbedParts {
   readonly requests: Requests;
 }
 
-/** Texts under way at a time, for each that shares a batch: the next batches' wait in the engine. */
+/** Texts under way for each that shares a batch: those of the next batches wait in the engine. */
 const AHEAD = 3;
 
 export async function embed(
@@ -96,8 +95,7 @@ export function embedMany(
     open: opener(inputs, "inputs"),
     start: (input, index) => {
       const text = string(input, `inputs[${index}]`);
-      const running = requests.command({ type: "embed", text, normalize }, origin);
-      return { outcome: running.answer, cancel: () => running.cancel() };
+      return taskOf(requests.command({ type: "embed", text, normalize }, origin));
     },
     report: (index, _, outcome) =>
       "value" in outcome
@@ -108,13 +106,11 @@ export function embedMany(
           }
         : { index, error: outcome.error },
     signal,
-    ordered: false,
-    width: windowWidth(context),
-    readAhead: windowWidth(context),
+    width: textsUnderWay(context),
   });
 }
 
-function windowWidth({ sequences }: EmbeddingContext): number {
+function textsUnderWay({ sequences }: EmbeddingContext): number {
   return sequences * AHEAD;
 }
 
@@ -157,32 +153,24 @@ async function all(
   { context, requests }: EmbedParts,
   { texts, name, command, signal, origin }: Work,
 ): Promise<NativeAnswer[]> {
-  if (signal?.aborted) throw abortReason(signal);
-  const answers: NativeAnswer[] = [];
-  const running = new Set<Command>();
-  let next = 0;
-  const lane = async () => {
-    for (let index = next++; index < texts.length; index = next++) {
-      const one = requests.command(command(texts[index] as string), origin);
-      running.add(one);
-      try {
-        answers[index] = await one.answer;
-      } catch (error) {
+  return allOf({
+    context,
+    name,
+    open: () => texts[Symbol.iterator](),
+    start: (text, index) => {
+      const { outcome, cancel } = taskOf(requests.command(command(text), origin));
+      const failed = (error: unknown) => {
         throw texts.length > 1 ? placed(error, `${name}[${index}]`, index) : error;
-      } finally {
-        running.delete(one);
-      }
-    }
-  };
-  const lanes = Array.from({ length: Math.min(windowWidth(context), texts.length) }, lane);
-  try {
-    await untilAborted(Promise.all(lanes), signal);
-    return answers;
-  } catch (error) {
-    next = texts.length;
-    for (const one of running) one.cancel();
-    throw error;
-  }
+      };
+      return { outcome: outcome.catch(failed), cancel };
+    },
+    signal,
+    width: textsUnderWay(context),
+  });
+}
+
+function taskOf(running: Command): Task<NativeAnswer> {
+  return { outcome: running.answer, cancel: () => running.cancel() };
 }
 
 /** Which one of many it was. */

@@ -1,6 +1,8 @@
 import { abortReason, watchSignal } from "../internal/abort.js";
 import { asyncDispose } from "../internal/async-dispose.js";
-import { fromNative, invalid, type Origin } from "../internal/errors.js";
+import { Channel } from "../internal/channel.js";
+import { deferred } from "../internal/deferred.js";
+import { fromNative, type Origin } from "../internal/errors.js";
 import type { NativeContext, NativeNews, NativeResult, StopReason } from "../internal/native.js";
 import type { Receiver } from "../internal/requests.js";
 import { TokenBuffer } from "../model/tokens.js";
@@ -128,16 +130,9 @@ export interface GenerationParts {
   readonly origin: Origin;
 }
 
-interface Waiter {
-  resolve(step: IteratorResult<GenerationChunk, undefined>): void;
-  reject(error: unknown): void;
-}
-
-type Outcome = { readonly result: GenerationResult } | { readonly error: unknown };
-
 /**
- * The JS side of one request. News come in by `receive`; what no iterator has taken yet is one string
- * and a mark in the token buffer, so nothing piles up however slow the reader is.
+ * The JS side of one request. News come in by `receive`; what no reader has taken yet is one string and
+ * a mark in the token buffer, so nothing piles up however slow the reader is.
  */
 export class RunningGeneration implements Generation, Receiver {
   readonly id: number;
@@ -145,18 +140,18 @@ export class RunningGeneration implements Generation, Receiver {
   readonly #onProgress: GenerationParts["onProgress"];
   readonly #origin: Origin;
   readonly #unwatch: () => void;
-  readonly #result: Promise<GenerationResult>;
-  #settle!: { resolve(result: GenerationResult): void; reject(error: unknown): void };
-  #outcome: Outcome | undefined;
+  readonly #result = deferred<GenerationResult>();
+  #over = false;
   readonly #tokens = new TokenBuffer();
   readonly #logprobs: LogprobBuffer | undefined;
   #text = "";
   #unreadText = "";
   #readTokens = 0;
-  #waiters: Waiter[] = [];
-  #iterated = false;
-  #left = false;
-  #errorDelivered = false;
+  readonly #chunks = new Channel<GenerationChunk>({
+    take: () => this.#takeChunk(),
+    over: () => this.over,
+    leave: () => this.cancel(),
+  });
 
   constructor({ id, native, signal, onProgress, logprobs, origin }: GenerationParts) {
     this.id = id;
@@ -164,10 +159,7 @@ export class RunningGeneration implements Generation, Receiver {
     this.#onProgress = onProgress;
     this.#logprobs = logprobs;
     this.#origin = origin;
-    this.#result = new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
-    });
-    this.#result.catch(() => {}); // whoever awaits it still gets the error
+    this.#result.promise.catch(() => {}); // whoever awaits it still gets the error
     this.#unwatch =
       signal === undefined || signal.aborted
         ? () => {}
@@ -177,11 +169,11 @@ export class RunningGeneration implements Generation, Receiver {
 
   /** No news will change it any more. */
   get over(): boolean {
-    return this.#outcome !== undefined;
+    return this.#over;
   }
 
   result(): Promise<GenerationResult> {
-    return this.#result;
+    return this.#result.promise;
   }
 
   cancel(): void {
@@ -190,45 +182,17 @@ export class RunningGeneration implements Generation, Receiver {
 
   async [asyncDispose](): Promise<void> {
     this.cancel();
-    await this.#result.catch(() => {}); // the error belongs to the one who asked for output
+    await this.result().catch(() => {}); // the error belongs to the one who asked for output
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<GenerationChunk, undefined> &
-    AsyncIterable<GenerationChunk> {
-    if (this.#iterated) {
-      throw invalid("A generation can be iterated once; `result()` has the whole output");
-    }
-    this.#iterated = true;
-    const iterator: AsyncIterator<GenerationChunk, undefined> & AsyncIterable<GenerationChunk> = {
-      next: () => this.#next(),
-      return: async () => {
-        this.#leave();
-        return { done: true, value: undefined };
-      },
-      throw: async (error) => {
-        this.#leave();
-        throw error;
-      },
-      [Symbol.asyncIterator]: () => iterator,
-    };
-    return iterator;
+  [Symbol.asyncIterator](): AsyncIterableIterator<GenerationChunk, undefined> {
+    return this.#chunks[Symbol.asyncIterator]();
   }
 
-  /** News of the engine's, in order. */
   receive(news: NativeNews): void {
     if (this.over) return;
-    if (
-      news.evaluated !== undefined &&
-      news.total !== undefined &&
-      this.#onProgress !== undefined
-    ) {
-      try {
-        this.#onProgress(news.evaluated, news.total);
-      } catch (error) {
-        this.#abandon(error);
-      }
-      if (this.over) return; // thrown, or aborted in the callback
-    }
+    this.#tellProgress(news);
+    if (this.over) return; // the callback threw, or aborted
     try {
       if (news.logprobs !== undefined) this.#logprobs?.push(news.logprobs);
     } catch (error) {
@@ -237,18 +201,27 @@ export class RunningGeneration implements Generation, Receiver {
     }
     this.#tokens.push(news.tokens);
     this.#text += news.text;
-    if (!this.#left) this.#unreadText += news.text;
+    this.#unreadText += news.text;
     if (news.error !== undefined) this.fail(fromNative(news.error, this.#origin));
     else if (news.result !== undefined) this.#finish(news.result);
-    else this.#serve();
+    else this.#chunks.serve();
   }
 
   /** Ends it with an error, after the text that came before it. */
   fail(error: unknown): void {
     if (this.over) return;
-    this.#end({ error });
-    this.#settle.reject(error);
-    this.#serve();
+    this.#end();
+    this.#result.reject(error);
+    this.#chunks.fail(error);
+  }
+
+  #tellProgress({ evaluated, total }: NativeNews): void {
+    if (evaluated === undefined || total === undefined) return;
+    try {
+      this.#onProgress?.(evaluated, total);
+    } catch (error) {
+      this.#abandon(error);
+    }
   }
 
   /** Ends it at once, unread text and all, while the engine still lets go of it. */
@@ -261,21 +234,14 @@ export class RunningGeneration implements Generation, Receiver {
 
   #finish(native: NativeResult): void {
     const result = resultOf(native, this.#text, this.#tokens.from(0), this.#logprobs);
-    this.#end({ result });
-    this.#settle.resolve(result);
-    this.#serve();
+    this.#end();
+    this.#result.resolve(result);
+    this.#chunks.serve();
   }
 
-  #end(outcome: Outcome): void {
-    this.#outcome = outcome;
+  #end(): void {
+    this.#over = true;
     this.#unwatch();
-  }
-
-  #leave(): void {
-    this.cancel();
-    this.#left = true;
-    this.#dropUnread();
-    for (const waiter of this.#waiters.splice(0)) waiter.resolve({ done: true, value: undefined });
   }
 
   #dropUnread(): void {
@@ -283,43 +249,13 @@ export class RunningGeneration implements Generation, Receiver {
     this.#readTokens = this.#tokens.length;
   }
 
-  #next(): Promise<IteratorResult<GenerationChunk, undefined>> {
-    const step = new Promise<IteratorResult<GenerationChunk, undefined>>((resolve, reject) => {
-      this.#waiters.push({ resolve, reject });
-    });
-    step.catch(() => {}); // one that is not awaited must not end the process
-    this.#serve();
-    return step;
-  }
-
-  /** Gives the waiting readers what there is. */
-  #serve(): void {
-    while (this.#waiters.length > 0) {
-      const chunk = this.#takeChunk();
-      if (chunk === undefined && !this.over && !this.#left) return;
-      const waiter = this.#waiters.shift() as Waiter;
-      if (chunk !== undefined) waiter.resolve({ done: false, value: chunk });
-      else if (this.#owesError()) waiter.reject((this.#outcome as { error: unknown }).error);
-      else waiter.resolve({ done: true, value: undefined });
-    }
-  }
-
   #takeChunk(): GenerationChunk | undefined {
-    if (this.#left) return undefined;
     const pendingTokens = this.#tokens.length > this.#readTokens;
     if (this.#unreadText === "" && !(this.over && pendingTokens)) return undefined;
     const [start, end] = [this.#readTokens, this.#tokens.length];
     const chunk = { text: this.#unreadText, tokens: this.#tokens.from(start) };
     this.#dropUnread();
     return this.#logprobs ? { ...chunk, logprobs: this.#logprobs.slice(start, end) } : chunk;
-  }
-
-  /** Once, as an async generator does it; after that the iteration is done. */
-  #owesError(): boolean {
-    if (this.#left || this.#errorDelivered || !this.#outcome || !("error" in this.#outcome))
-      return false;
-    this.#errorDelivered = true;
-    return true;
   }
 }
 

@@ -1,13 +1,14 @@
-import { abortSignal, readOptions } from "../internal/checks.js";
+import { abortSignal, callback, readOptions } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
-import type { NativeCommand } from "../internal/native.js";
+import type { NativeAnswer, NativeCommand } from "../internal/native.js";
 import { optionsOf } from "../internal/option-names.js";
+import { answered } from "../internal/requests.js";
 import { nativePrompt, type PromptVocabulary } from "../model/prompt.js";
 import { copyTokens } from "../model/tokens.js";
 import { nativeReuse } from "./generate-options.js";
-import type { CachePrompt } from "./generation.js";
+import type { CachePrompt, GenerationUsage } from "./generation.js";
 
-const SCORE_OPTIONS = optionsOf("`context.score`", ["signal", "cachePrompt"]);
+const SCORE_OPTIONS = optionsOf("`context.score`", ["signal", "cachePrompt", "onUsage"]);
 
 /** What `Context.score` takes besides the prompt and the candidates. */
 export interface ScoreOptions {
@@ -15,6 +16,8 @@ export interface ScoreOptions {
   readonly signal?: AbortSignal;
   /** As in `GenerateOptions`. */
   readonly cachePrompt?: CachePrompt;
+  /** Told how many tokens it took, just before the promise resolves. What it throws rejects that. */
+  readonly onUsage?: (usage: GenerationUsage) => void;
 }
 
 /** Checked and complete, as the addon takes it. */
@@ -23,15 +26,25 @@ export function scoreCommand(
   given: unknown,
   options: ScoreOptions | undefined,
   vocabulary: PromptVocabulary,
-): { command: NativeCommand; signal: AbortSignal | undefined } {
+): {
+  command: NativeCommand;
+  signal: AbortSignal | undefined;
+  onUsage: ScoreOptions["onUsage"] | undefined;
+} {
   const { vocabularySize } = vocabulary;
   const { segments, addBos } = nativePrompt(prompt, vocabulary);
   const candidates = copyTokens(given, "candidates", vocabularySize);
   if (candidates.length === 0 || candidates.length > vocabularySize) {
     throw expected(`1 to ${vocabularySize} token ids`, "candidates", given);
   }
-  const { signal, cachePrompt = true } = readOptions(options, "options", SCORE_OPTIONS);
+  const o = readOptions(options, "options", SCORE_OPTIONS);
+  const { signal, cachePrompt = true, onUsage } = o;
   if (signal !== undefined) abortSignal(signal, "options.signal");
+  if (onUsage !== undefined) callback(onUsage, "options.onUsage");
   const reuse = nativeReuse(cachePrompt, "options.cachePrompt");
-  return { signal, command: { type: "score", segments, addBos, candidates, reuse } };
+  return { signal, onUsage, command: { type: "score", segments, addBos, candidates, reuse } };
+}
+
+export function scoreUsage({ count, cached }: NativeAnswer): GenerationUsage {
+  return { promptTokens: answered(count), cachedTokens: answered(cached), completionTokens: 0 };
 }

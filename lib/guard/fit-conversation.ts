@@ -4,7 +4,8 @@ import type { LoadedModel } from "../model/loaded-model.js";
 import type { Prompt } from "../model/prompt.js";
 import { type GuardTurn, startWithUser } from "./guard-conversation.js";
 
-export interface FitOptions {
+/** What a conversation has to fit. */
+export interface GuardRoom {
   /** Tokens that a prompt may have. */
   readonly room: number;
   readonly model: LoadedModel;
@@ -12,23 +13,23 @@ export interface FitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Smaller pieces say too little to be judged. */
+/** In tokens: smaller pieces say too little to be judged. */
 const LEAST_PIECE = 16;
-/** The share of a piece that the next one repeats, so that what a border cuts is whole in one. */
+/** The share of a piece that the next one repeats, so that what is cut in one is whole in the other. */
 const OVERLAP = 0.125;
-/** That a token stands for, all in all. */
+/** How many characters a token has on average: at most, and usually. */
 const MOST_CHARACTERS = 16;
 const USUAL_CHARACTERS = 4;
 
 /**
- * The conversation without as many of its oldest turns as do not fit; undefined where the judged
- * message alone does not, and is to be judged in pieces.
+ * The conversation without the oldest turns that do not fit; undefined if the judged message alone does
+ * not fit and has to be judged in pieces.
  */
 export async function fitTurns(
   turns: readonly GuardTurn[],
-  options: FitOptions,
+  options: GuardRoom,
 ): Promise<GuardTurn[] | undefined> {
-  // The last of these is the judged message alone.
+  // The last start leaves the judged message alone.
   const from = (start: number) => startWithUser(turns.slice(start));
   let [fits, low] = [turns.length, firstPossible(turns, options.room)];
   while (low < fits) {
@@ -36,11 +37,11 @@ export async function fitTurns(
     if (await hasRoom(from(middle), options)) fits = middle;
     else low = middle + 1;
   }
-  // A later start that begins with the agent says a greeting more: it may be none the shorter.
+  // The search is not exact: a later start that begins with the agent gets a greeting, and may be longer.
   return fits === turns.length ? undefined : from(fits);
 }
 
-/** Of a long conversation most turns are out of the question by their lengths alone. */
+/** Most turns of a long conversation are excluded by their lengths alone. */
 function firstPossible(turns: readonly GuardTurn[], room: number): number {
   let left = room * MOST_CHARACTERS;
   for (let index = turns.length - 1; index >= 0; index--) {
@@ -50,15 +51,15 @@ function firstPossible(turns: readonly GuardTurn[], room: number): number {
   return 0;
 }
 
-/** A text of many contexts is not tokenized to know that it is one. */
-async function hasRoom(turns: readonly GuardTurn[], options: FitOptions): Promise<boolean> {
+/** Does not tokenize a text that is plainly too long. */
+async function hasRoom(turns: readonly GuardTurn[], options: GuardRoom): Promise<boolean> {
   const { room, render } = options;
   const prompt = render(turns);
   if (count(prompt, (text) => text.length) > room * MOST_CHARACTERS) return false;
   return count(prompt, byteLength) <= room || (await tokensOf(prompt, options)) <= room;
 }
 
-/** No token is shorter than a byte: most prompts need not be tokenized to know. */
+/** An upper bound of tokens, since none is shorter than a byte: most prompts need not be tokenized. */
 function byteLength(text: string): number {
   return Buffer.byteLength(text) + 1;
 }
@@ -68,7 +69,7 @@ function count(prompt: Prompt, length: (text: string) => number): number {
 }
 
 /** Off the JS thread. */
-async function tokensOf(prompt: Prompt, { model, signal }: FitOptions): Promise<number> {
+async function tokensOf(prompt: Prompt, { model, signal }: GuardRoom): Promise<number> {
   const counts = await Promise.all(
     prompt.map(async (part) => ("text" in part ? lengthOf(part.text, model, signal) : 1)),
   );
@@ -80,14 +81,14 @@ async function lengthOf(text: string, model: LoadedModel, signal?: AbortSignal):
 }
 
 /**
- * A conversation for each piece of a judged message. Each is cut when it is asked for: whoever stops
- * asking, since the judgement was aborted, does not wait for a text of any length to be cut.
+ * A conversation for each piece of a judged message. Each piece is cut when it is asked for, so that an
+ * aborted judgement does not wait until a long text is cut.
  *
  * @throws {CriaError} ERR_CONTEXT_FULL
  */
 export async function* pieces(
   { role, text }: GuardTurn,
-  options: FitOptions,
+  options: GuardRoom,
 ): AsyncGenerator<GuardTurn[], undefined> {
   const { room, model, render, signal } = options;
   const conversation = (piece: string) => startWithUser([{ role, text: piece }]);
@@ -102,7 +103,7 @@ export async function* pieces(
       { details: { room, frame } },
     );
   }
-  // The same framing as in the prompt, since the space and the blank line join what is beside them.
+  // Framed as in the prompt: the space and the blank line join with the text in tokens.
   const fits = async (piece: string) => (await lengthOf(` ${piece}\n\n`, model, signal)) <= left;
   for await (const [start, end] of ranges(text, left, fits)) {
     yield conversation(strip(text.slice(start, end)));
@@ -110,8 +111,8 @@ export async function* pieces(
 }
 
 /**
- * From where to where the pieces of a text go that fit: cut between words where there are any, each
- * from before the end of the one before it, but for white space, however much there is of it.
+ * Where the pieces of a text begin and end. They are cut between words if possible, and each begins
+ * before the end of the one before it, but not with white space.
  */
 export async function* ranges(
   text: string,
@@ -128,14 +129,14 @@ export async function* ranges(
   }
 }
 
-/** At the end of a word in the last quarter of what fits, if there is one. */
+/** The end of a piece: the end of a word in the last quarter of what fits, if there is one. */
 async function pieceEnd(
   text: string,
   start: number,
   room: number,
   fits: (piece: string) => Promise<boolean>,
 ): Promise<number> {
-  // Tokens of more characters than that are runs of spaces: a piece of them may well be shorter.
+  // Only runs of spaces have more characters in a token: a piece of them may be shorter than it could be.
   let [good, bad] = [start, Math.min(start + room * MOST_CHARACTERS, text.length) + 1];
   while (bad - good > 1) {
     const guess = start + room * USUAL_CHARACTERS;
@@ -158,7 +159,7 @@ function border(text: string, from: number, end: number): number {
   return whole(text, from);
 }
 
-/** Not between the two halves of a pair. */
+/** Moves a border out of a surrogate pair. */
 function whole(text: string, at: number): number {
   return /[\uDC00-\uDFFF]/.test(text[at] ?? "") && /[\uD800-\uDBFF]/.test(text[at - 1] ?? "")
     ? at - 1

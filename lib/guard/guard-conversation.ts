@@ -1,19 +1,18 @@
 import { expected, invalid } from "../internal/errors.js";
 import { pythonJson } from "../internal/json-text.js";
 import { atOnce, type Steps } from "../internal/steps.js";
-import { type ChatMessageInput, type readUnpaired, unpairedSteps } from "../messages/messages.js";
+import { type ChatMessageInput, unpairedSteps } from "../messages/messages.js";
+import type { UnpairedMessage } from "../messages/pairing.js";
 import { strip } from "../messages/white-space.js";
 
-/** What one side says, before the other one does. */
+/** What one side says until the other one speaks. */
 export interface GuardTurn {
   readonly role: "user" | "assistant";
   readonly text: string;
 }
 
-/** Said for the user where the assistant speaks first: the model knows no other order. */
+/** Put before an assistant that speaks first: the model knows only conversations that a user begins. */
 const GREETING: GuardTurn = { role: "user", text: "Hello." };
-
-type Message = ReturnType<typeof readUnpaired>[number];
 
 /**
  * A conversation as Llama Guard knows them: user and agent in turn, the user first. A string is one
@@ -47,7 +46,7 @@ export function* conversationSteps(
     yield;
     if (message.role === "system") continue;
     const text = textOf(message);
-    // Tools may well return nothing; people and models do not say it.
+    // Only tools may return nothing.
     if (text === "" && message.role !== "tool") {
       throw empty(`${name}[${index}].content`, message.content);
     }
@@ -63,12 +62,12 @@ export function* conversationSteps(
   return startWithUser(withoutEmpty(turns));
 }
 
-/** Turns from the user's on, with one put in front where there is none. */
+/** Puts a greeting of the user's first if the assistant speaks first. */
 export function startWithUser(turns: readonly GuardTurn[]): GuardTurn[] {
   return turns[0]?.role === "assistant" ? [GREETING, ...turns] : [...turns];
 }
 
-/** Without the turns in which tools returned nothing; what was said around them is one turn, then. */
+/** Leaves out turns in which tools returned nothing, and joins the turns around them. */
 function withoutEmpty(
   turns: readonly { readonly role: GuardTurn["role"]; readonly texts: readonly string[] }[],
 ): GuardTurn[] {
@@ -83,8 +82,8 @@ function withoutEmpty(
   return joined;
 }
 
-/** A call in the form in which the models write them; a tool's result as it is. */
-function textOf(message: Message): string {
+/** What a guard reads of a message: calls as the models write them, a tool's result as it is. */
+function textOf(message: UnpairedMessage): string {
   const content = strip(message.content);
   if (message.role !== "assistant") return content;
   const calls = message.calls.map(

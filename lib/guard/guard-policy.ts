@@ -8,15 +8,15 @@ import {
   LLAMA_GUARD_3_CATEGORIES,
 } from "./guard-types.js";
 
-/** What is judged, and how: options, checked, complete, with own data. */
+/** What is judged and how: a checked copy of the options, with defaults. */
 export interface GuardPolicy {
   readonly variant: GuardVariant;
-  /** What the prompt lists. */
+  /** The categories that the prompt lists. */
   readonly categories: readonly GuardCategory[];
   readonly threshold: number;
 }
 
-/** Both, with what Meta's policy for them is: the 8B model alone judges S14. */
+/** Meta's categories for each variant: only the 8B model judges S14. */
 const VARIANTS: Readonly<Record<GuardVariant, readonly GuardCategory[]>> = {
   "llama-guard-3-8b": LLAMA_GUARD_3_CATEGORIES,
   "llama-guard-3-1b": LLAMA_GUARD_3_CATEGORIES.slice(0, 13),
@@ -26,7 +26,7 @@ const NAMES = Object.keys(VARIANTS) as GuardVariant[];
 const CODE = /^[A-Z]{1,4}[1-9][0-9]{0,2}$/;
 
 /**
- * @param recognise the variant of the model, where the options leave it to that
+ * @param recognise finds the variant of the model if the options do not name one
  * @throws {CriaError} ERR_INVALID_ARGUMENT; what `recognise` throws
  */
 export function readGuardOptions(
@@ -42,7 +42,7 @@ export function readGuardOptions(
   const excluded = readCodes(exclude, "options.exclude");
   const variant = asked === "auto" ? recognise() : asked;
   const all = own ?? VARIANTS[variant];
-  // Leaving out what only another policy lists says nothing wrong: options may serve for both.
+  // Codes that only the other policy lists may be excluded, too: options may serve both.
   const codes = [...new Set([...all, ...LLAMA_GUARD_3_CATEGORIES].map(({ code }) => code))];
   for (const [index, code] of excluded.entries()) {
     oneOf(code, `options.exclude[${index}]`, codes);

@@ -1,3 +1,11 @@
+import type { Context } from "../context/context.js";
+
+/** What a guard needs of its context. */
+export type GuardContext = Pick<
+  Context,
+  "model" | "contextSize" | "sequences" | "disposed" | "score" | "generate"
+>;
+
 /** Which of the two Llama Guard 3 models a prompt is worded for. */
 export type GuardVariant = "llama-guard-3-8b" | "llama-guard-3-1b";
 

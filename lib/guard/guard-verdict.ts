@@ -3,10 +3,10 @@ import { CriaError, show } from "../internal/errors.js";
 import { isCode, readGuardOptions } from "./guard-policy.js";
 import type { GuardCategory, GuardOptions, GuardVerdict } from "./guard-types.js";
 
-/** Spaces and line ends that models put around words; no other character is taken for nothing. */
+/** Only the spaces and line ends that models put around words are ignored. */
 const SAFE = /^[ \t\r\n]*safe[ \t\r\n]*$/i;
 const UNSAFE = /^[ \t\r\n]*unsafe/i;
-/** What stands between codes and around them: "[S1, s2]", "S1: Violent Crimes". */
+/** What may stand between codes and around them: "[S1, s2]", "S1: Violent Crimes". */
 const BETWEEN = /[\s,;]+/;
 const AROUND = /^[["'(*]+|[\])"'*.:]+$/g;
 const LONGEST_WORD = 32;

@@ -1,18 +1,24 @@
-import type { Context } from "../context/context.js";
-import { abortSignal, boolean, readOptions } from "../internal/checks.js";
+import { nativeReuse } from "../generation/generate-options.js";
+import type { CachePrompt, GenerationUsage } from "../generation/generation.js";
+import { abortSignal, boolean, callback, hasMembers, readOptions } from "../internal/checks.js";
 import { disposedError, expected } from "../internal/errors.js";
 import { optionsOf } from "../internal/option-names.js";
 import { inTurns } from "../internal/steps.js";
-import { type Outcome, opener, Windowed, windowWidth } from "../internal/windowed.js";
+import { allOf, opener, Windowed } from "../internal/windowed.js";
 import type { ChatMessageInput } from "../messages/messages.js";
 import { fitTurns, pieces } from "./fit-conversation.js";
 import { conversationSteps, type GuardTurn } from "./guard-conversation.js";
+import { GuardJudge, type JudgeOptions } from "./guard-judge.js";
 import { readGuardOptions } from "./guard-policy.js";
-import type { GuardCategory, GuardOptions, GuardVerdict } from "./guard-types.js";
-import { Judge, type JudgeOptions } from "./judge.js";
+import type { GuardCategory, GuardContext, GuardOptions, GuardVerdict } from "./guard-types.js";
 import { guardVariant } from "./recognise-guard.js";
 
-const MODERATE_OPTIONS = optionsOf("`guard.moderate`", ["signal", "categories"]);
+const MODERATE_OPTIONS = optionsOf("`guard.moderate`", [
+  "signal",
+  "categories",
+  "cachePrompt",
+  "onUsage",
+]);
 
 export interface ModerateOptions {
   /** Rejects with its reason at once; the engine is free soon after. */
@@ -22,6 +28,13 @@ export interface ModerateOptions {
    * says unsafe. `true` asks always, for the reply in `raw`; `false` never.
    */
   readonly categories?: boolean;
+  /**
+   * How the reply that names categories may take over what is cached, as in `GenerateOptions`. The score
+   * is always "exact". Default true.
+   */
+  readonly cachePrompt?: CachePrompt;
+  /** Told how many tokens each evaluation took; a judgement has one, two or three of each piece. */
+  readonly onUsage?: (usage: GenerationUsage) => void;
 }
 
 /** A conversation to be judged. A string is one message of the user's. */
@@ -51,8 +64,8 @@ export type GuardResult = {
  * const { safe, categories } = await guard.moderate("How do I pick a lock?");
  */
 export class LlamaGuard {
-  readonly #context: Context;
-  readonly #judge: Judge;
+  readonly #context: GuardContext;
+  readonly #judge: GuardJudge;
   readonly #categories: readonly GuardCategory[];
 
   /**
@@ -60,13 +73,15 @@ export class LlamaGuard {
    * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_UNSUPPORTED, with what the model is in the message;
    * ERR_DISPOSED
    */
-  constructor(context: Context, options?: GuardOptions) {
-    if (!isContext(context)) throw expected("a Context", "context", context);
+  constructor(context: GuardContext, options?: GuardOptions) {
+    if (!hasMembers(context, { score: "function", generate: "function", model: "object" })) {
+      throw expected("a Context", "context", context);
+    }
     if (context.disposed) throw disposedError("The context");
     const policy = readGuardOptions(options, () => guardVariant(context.model));
     this.#context = context;
     this.#categories = policy.categories;
-    this.#judge = new Judge(context, policy);
+    this.#judge = new GuardJudge(context, policy);
   }
 
   /**
@@ -106,20 +121,18 @@ export class LlamaGuard {
     options?: ModerateOptions,
   ): AsyncIterableIterator<GuardResult> {
     if (this.#context.disposed) throw disposedError("The context");
-    const { signal, categories } = readModerateOptions(options);
+    const { signal, ...rest } = readModerateOptions(options);
     return new Windowed<GuardConversation, GuardVerdict, GuardResult>({
       context: this.#context,
       name: "conversations",
       open: opener(conversations, "conversations"),
       start: (conversation, index) =>
         cancellable((signal) =>
-          this.#moderate(conversation, `conversations[${index}]`, { signal, categories }),
+          this.#moderate(conversation, `conversations[${index}]`, { ...rest, signal }),
         ),
       report: (index, _, outcome) =>
         "value" in outcome ? { index, verdict: outcome.value } : { index, error: outcome.error },
       signal,
-      ordered: false,
-      readAhead: windowWidth(this.#context.sequences),
     });
   }
 
@@ -140,27 +153,19 @@ export class LlamaGuard {
     };
     const whole = await fitTurns(given, fit);
     if (whole !== undefined) return judge.judge(whole, options);
-    const verdicts: GuardVerdict[] = [];
-    const { signal, categories } = options;
-    const outcomes = new Windowed<GuardTurn[], GuardVerdict, Outcome<GuardVerdict>>({
+    const verdicts = await allOf({
       context,
       name: "pieces",
       open: () => pieces(given.at(-1) as GuardTurn, fit),
-      start: (turns) => cancellable((signal) => judge.judge(turns, { signal, categories })),
-      report: (_index, _turns, outcome) => outcome,
-      signal,
-      ordered: true,
-      readAhead: windowWidth(context.sequences),
+      start: (turns: GuardTurn[]) =>
+        cancellable((signal) => judge.judge(turns, { ...options, signal })),
+      signal: options.signal,
     });
-    for await (const outcome of outcomes) {
-      if ("error" in outcome) throw outcome.error;
-      verdicts.push(outcome.value);
-    }
     return worst(verdicts, this.#categories);
   }
 }
 
-/** One with the highest score says what was replied; what any of them names counts. */
+/** The reply is that of the highest score; the categories of all pieces count. */
 function worst(verdicts: readonly GuardVerdict[], known: readonly GuardCategory[]): GuardVerdict {
   const first = verdicts.reduce((one, other) => (other.score > one.score ? other : one));
   const named = new Set(verdicts.flatMap(({ categories }) => categories));
@@ -178,18 +183,11 @@ function cancellable<V>(run: (signal: AbortSignal) => Promise<V>) {
 }
 
 function readModerateOptions(options: ModerateOptions | undefined): JudgeOptions {
-  const { signal, categories } = readOptions(options, "options", MODERATE_OPTIONS);
+  const o = readOptions(options, "options", MODERATE_OPTIONS);
+  const { signal, categories, cachePrompt = true, onUsage } = o;
+  nativeReuse(cachePrompt, "options.cachePrompt");
   if (signal !== undefined) abortSignal(signal, "options.signal");
   if (categories !== undefined) boolean(categories, "options.categories");
-  return { signal, categories };
-}
-
-/** By what is asked of it here, so that a stand-in serves where there is no model. */
-function isContext(value: unknown): value is Context {
-  try {
-    const { score, generate, model } = value as Partial<Context>;
-    return [score, generate].every((one) => typeof one === "function") && typeof model === "object";
-  } catch {
-    return false;
-  }
+  if (onUsage !== undefined) callback(onUsage, "options.onUsage");
+  return { signal, categories, cachePrompt, onUsage };
 }

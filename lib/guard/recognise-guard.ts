@@ -8,13 +8,13 @@ import { type GuardVariant, LLAMA_GUARD_3_CATEGORIES } from "./guard-types.js";
 
 const CONTROL = /<\|(?:begin_of_text|start_header_id|end_header_id|eot_id)\|>/g;
 
-/** Names that the templates ask messages by; the 1B one may look for images, as Vision's does. */
+/** Names that the templates look for. The 1B model's may look for images, as Vision's does. */
 const NAMES = new Set([
   ...["role", "content", "type", "text", "image", "equalto", "user", "assistant", "<|image|>"],
   ...["User", "Agent", ":", "'"],
 ]);
 
-/** All that the two prompts can say. */
+/** The wording of the two prompts. */
 const WORDING = (["llama-guard-3-8b", "llama-guard-3-1b"] as const).flatMap((variant) =>
   (["user", "assistant"] as const).map((role) =>
     promptToString(guardPrompt([{ role, text: "" }], readGuardOptions({ variant }))),
@@ -22,8 +22,8 @@ const WORDING = (["llama-guard-3-8b", "llama-guard-3-1b"] as const).flatMap((var
 );
 
 /**
- * The variant that a template is of, or what it is instead, in words. Of a variant is one that lists
- * its categories under their codes, and prints what its prompt says and not a word beside it: another
+ * The variant that a template belongs to, or a description of what it is instead. It belongs to a variant
+ * if it lists its categories under their codes and prints what its prompt says, and nothing else: another
  * wording or policy is another model's.
  */
 export function recogniseGuard(
@@ -67,7 +67,7 @@ export function guardVariant(model: LoadedModel): GuardVariant {
   );
 }
 
-/** Names of Llama Guard 2, whose codes mean something else from S5 on. */
+/** The names of Llama Guard 2's categories: from S5 on its codes mean something else. */
 const LLAMA_GUARD_2 = LLAMA_GUARD_3_CATEGORIES.map(({ name }) => name).filter(
   (name) => name !== "Defamation",
 );
@@ -79,14 +79,14 @@ function policyOf(count: number, names = LLAMA_GUARD_3_CATEGORIES.map(({ name })
     .join(", ");
 }
 
-/** Codes with their names, which stand in one text or in a dictionary's literals. */
+/** The codes with their names, from one text or from a dictionary's literals. */
 function policyIn(printed: string): string {
   return [...printed.matchAll(/\b([A-Z][0-9]{1,2}):?\s+([A-Z][A-Za-z -]*)\./g)]
     .map(([, code, name]) => `${code} ${name}`)
     .join(", ");
 }
 
-/** Line by line: a template may break its texts anywhere. */
+/** Compares line by line, since a template may break its texts anywhere. */
 function isWording(text: string): boolean {
   return text
     .replace(CONTROL, "\n")

@@ -1,15 +1,15 @@
 import { unreadable } from "./checks.js";
 
 /**
- * One listener per signal however many operations share it: Node prints a leak warning at the eleventh
- * listener of an AbortSignal. Weak, so that a dropped signal takes its set along.
+ * Each signal has one listener, however many operations share it: Node prints a leak warning at the eleventh
+ * listener of an AbortSignal. The map is weak, so that a dropped signal takes its set along.
  */
 const watchers = new WeakMap<AbortSignal, Set<() => void>>();
 
 /** Calls `onAbort` once when the signal aborts, unless the returned function was called before. */
 export function watchSignal(signal: AbortSignal, onAbort: () => void): () => void {
   const set = watchers.get(signal) ?? listen(signal);
-  // Its own function, so that the same callback may watch twice.
+  // A function of its own, so that the same callback may watch twice.
   const watcher = () => onAbort();
   set.add(watcher);
   return () => {
@@ -44,26 +44,37 @@ function unlisten(signal: AbortSignal): void {
   try {
     signal.removeEventListener("abort", listener);
   } catch {
-    // What was asked for is over, and its result is not the signal's to spoil.
+    // The operation is over, and a broken signal must not spoil its result.
   }
 }
 
 /**
- * Follows `work`, but rejects with the signal's reason the moment it aborts. `work` is stopped by
- * whoever made it, and what becomes of it then is nobody's unhandled rejection.
+ * Follows `work`, but rejects with the signal's reason the moment it aborts, once it has called `stop`.
+ * Whatever becomes of `work` after that is never an unhandled rejection.
  */
-export function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export function untilAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal | undefined,
+  stop: () => void = () => {},
+): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
-    if (signal.aborted) reject(abortReason(signal));
-    const unwatch = signal.aborted
-      ? () => {}
-      : watchSignal(signal, () => reject(abortReason(signal)));
+    const abort = () => {
+      stop();
+      reject(abortReason(signal));
+    };
+    if (signal.aborted) abort();
+    const unwatch = signal.aborted ? () => {} : watchSignal(signal, abort);
     work.then(resolve, reject).finally(unwatch);
   });
 }
 
-/** What the operation rejects with: whatever it was aborted with, null too. Polyfills may have none. */
+/** @throws the signal's reason */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortReason(signal);
+}
+
+/** What an aborted operation rejects with: any value, also null. Polyfills may have none. */
 export function abortReason(signal: AbortSignal): unknown {
   const { reason } = signal;
   return reason === undefined

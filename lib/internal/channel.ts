@@ -1,104 +1,93 @@
+import { type Deferred, deferred } from "./deferred.js";
 import { invalid } from "./errors.js";
 
-interface Waiter<T> {
-  resolve(step: IteratorResult<T, undefined>): void;
-  reject(error: unknown): void;
+type Step<T> = IteratorResult<T, undefined>;
+
+const DONE = { done: true, value: undefined } as const;
+
+/** The writing side of a channel, which keeps what nobody has taken yet in a form of its own. */
+export interface Supply<T> {
+  /** Takes the next value; undefined while there is none. */
+  take(): T | undefined;
+  /** Whether nothing more will come. */
+  over(): boolean;
+  /** The reader has left, early or behind the end. */
+  leave(): void | Promise<void>;
 }
 
 /**
- * What one side writes and one reader iterates, once. An error comes after what was written before it,
- * and ends the iteration.
+ * The reading side of whatever produces values over time: one reader iterates it, once. Readers that ask
+ * ahead are served in order. An error comes after the values before it, once, and ends the iteration.
  */
 export class Channel<T> implements AsyncIterable<T> {
-  readonly #waiting: T[] = [];
-  readonly #waiters: Waiter<T>[] = [];
-  readonly #join: (last: T, next: T) => T | undefined;
-  readonly #onLeave: () => void;
-  #end: { readonly error?: unknown } | undefined;
+  readonly #supply: Supply<T>;
+  readonly #waiting: Deferred<Step<T>>[] = [];
+  #failure: { readonly error: unknown } | undefined;
   #iterated = false;
   #left = false;
 
-  /**
-   * @param join makes one of two that no reader has taken yet, where they go together: a slow reader
-   * gets bigger pieces, not more
-   * @param onLeave the reader has left early
-   */
-  constructor(join: (last: T, next: T) => T | undefined, onLeave: () => void) {
-    this.#join = join;
-    this.#onLeave = onLeave;
+  constructor(supply: Supply<T>) {
+    this.#supply = supply;
   }
 
-  write(value: T): void {
-    if (this.#left || this.#end !== undefined) return;
-    const waiter = this.#waiters.shift();
-    if (waiter !== undefined) {
-      waiter.resolve({ done: false, value });
-      return;
+  /** To be called whenever there may be something to take, or the end has come. */
+  serve(): void {
+    while (this.#waiting.length > 0) {
+      const value = this.#left ? undefined : this.#supply.take();
+      if (value === undefined && !this.#left && !this.#supply.over()) return;
+      const waiter = this.#waiting.shift() as Deferred<Step<T>>;
+      if (value !== undefined) waiter.resolve({ done: false, value });
+      else this.#end(waiter);
     }
-    const last = this.#waiting.at(-1);
-    const joined = last === undefined ? undefined : this.#join(last, value);
-    if (joined === undefined) this.#waiting.push(value);
-    else this.#waiting[this.#waiting.length - 1] = joined;
   }
 
-  close(): void {
-    this.#finish({});
-  }
-
+  /** The error that ends the iteration, once the supply is over. A later one replaces it. */
   fail(error: unknown): void {
-    this.#finish({ error });
+    this.#failure = { error };
+    this.serve();
+  }
+
+  next(): Promise<Step<T>> {
+    const waiter = deferred<Step<T>>();
+    waiter.promise.catch(() => {}); // a step that nobody awaits must not end the process
+    this.#waiting.push(waiter);
+    this.serve();
+    return waiter.promise;
+  }
+
+  async return(): Promise<Step<T>> {
+    await this.#leave();
+    return DONE;
+  }
+
+  async throw(error?: unknown): Promise<Step<T>> {
+    this.#leave().catch(() => {}); // the caller's error comes first
+    throw error;
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined> {
     if (this.#iterated) throw invalid("It can be iterated once; `result()` has all of it");
     this.#iterated = true;
     const iterator: AsyncIterableIterator<T, undefined> = {
-      next: () => this.#next(),
-      return: async () => {
-        this.#leave();
-        return { done: true, value: undefined };
-      },
+      next: () => this.next(),
+      return: () => this.return(),
+      throw: (error) => this.throw(error),
       [Symbol.asyncIterator]: () => iterator,
     };
     return iterator;
   }
 
-  #finish(end: { readonly error?: unknown }): void {
-    this.#end ??= end;
-    for (const waiter of this.#waiters.splice(0)) this.#settle(waiter);
-  }
-
-  #next(): Promise<IteratorResult<T, undefined>> {
-    const step = new Promise<IteratorResult<T, undefined>>((resolve, reject) => {
-      const waiter = { resolve, reject };
-      if (this.#waiting.length > 0) {
-        resolve({ done: false, value: this.#waiting.shift() as T });
-      } else if (this.#end !== undefined || this.#left) {
-        this.#settle(waiter);
-      } else {
-        this.#waiters.push(waiter);
-      }
-    });
-    step.catch(() => {}); // one that is not awaited must not end the process
-    return step;
-  }
-
-  /** An error is told once. */
-  #settle(waiter: Waiter<T>): void {
-    const end = this.#end;
-    if (end !== undefined && "error" in end && !this.#left) {
-      this.#end = {};
-      waiter.reject(end.error);
-    } else {
-      waiter.resolve({ done: true, value: undefined });
-    }
-  }
-
-  #leave(): void {
+  async #leave(): Promise<void> {
     if (this.#left) return;
     this.#left = true;
-    this.#waiting.length = 0;
-    for (const waiter of this.#waiters.splice(0)) this.#settle(waiter);
-    if (this.#end === undefined) this.#onLeave();
+    this.serve();
+    await this.#supply.leave();
+  }
+
+  #end(waiter: Deferred<Step<T>>): void {
+    const failure = this.#left ? undefined : this.#failure;
+    this.#failure = undefined;
+    if (failure === undefined) waiter.resolve(DONE);
+    else waiter.reject(failure.error);
   }
 }

@@ -38,6 +38,15 @@ export function unreadable(error: unknown, name: string, value: unknown): unknow
   return CriaError.is(error) ? error : expected("readable properties", name, value, error);
 }
 
+/** Reads what may have hostile getters or be a revoked proxy: whatever they throw is ERR_INVALID_ARGUMENT. */
+export function guarded<T>(value: unknown, name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw unreadable(error, name, value);
+  }
+}
+
 /** `Array.isArray`, which throws for a proxy that was revoked. */
 export function isArray(value: unknown): value is readonly unknown[] {
   try {
@@ -54,6 +63,16 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
     if (Array.isArray(value)) return false;
     const prototype: unknown = Object.getPrototypeOf(value);
     return prototype === null || Object.getPrototypeOf(prototype) === null;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether members of these types are there: what is known by them may be a stand-in. Never throws. */
+export function hasMembers(value: unknown, types: Readonly<Record<string, string>>): boolean {
+  try {
+    const members = value as Record<string, unknown>;
+    return Object.entries(types).every(([name, type]) => typeof members[name] === type);
   } catch {
     return false;
   }
@@ -132,19 +151,16 @@ export function list<T>(
 
 /** Duck-typed, since a signal may come from another realm or a polyfill. */
 export function abortSignal(value: unknown, name: string): AbortSignal {
-  try {
+  const isSignal = guarded(value, name, () => {
     const signal = value as Partial<AbortSignal> | null;
-    if (
+    return (
       typeof signal === "object" &&
       signal !== null &&
       typeof signal.aborted === "boolean" &&
       typeof signal.addEventListener === "function" &&
       typeof signal.removeEventListener === "function"
-    ) {
-      return signal as AbortSignal;
-    }
-  } catch (error) {
-    throw unreadable(error, name, value);
-  }
+    );
+  });
+  if (isSignal) return value as AbortSignal;
   throw expected("an AbortSignal", name, value);
 }

@@ -1,20 +1,20 @@
-/** What its owner closes before itself. */
+/** An object that its owner closes before itself. */
 interface Child {
   readonly disposed: boolean;
   dispose(): Promise<void>;
 }
 
-/** A handle of the addon's that is on its way to be a child. */
+/** A native handle that is about to become a child. */
 interface Unborn {
   close(): Promise<void>;
 }
 
-/** An owner's children. Weak: one that is dropped without dispose is collected while its owner lives. */
+/** An owner's children. A child that is dropped without dispose can be collected while its owner lives. */
 export class Children {
   readonly #born = new Set<WeakRef<Child>>();
   readonly #unborn = new Set<Unborn>();
 
-  /** One that is there when `open` resolves; until then closing means closing the handle. */
+  /** Adds the child that `open` resolves to. Until then, closing means closing the handle. */
   async open<T extends Child>(handle: Unborn, open: () => Promise<T>): Promise<T> {
     this.#unborn.add(handle);
     try {

@@ -1,8 +1,8 @@
 import { expected, invalid } from "./errors.js";
 
 /**
- * A value of the caller's as JSON text. One walk by `JSON.stringify`, so that getters and proxies are
- * read once and what they throw, like a cycle, is ERR_INVALID_ARGUMENT.
+ * The caller's value as JSON text. `JSON.stringify` walks it once, so that getters and proxies are read once;
+ * what they throw, or a cycle, is ERR_INVALID_ARGUMENT.
  */
 export function jsonText(value: unknown, name: string): string {
   let text: string | undefined;
@@ -15,7 +15,12 @@ export function jsonText(value: unknown, name: string): string {
   return text;
 }
 
-/** JSON text of the caller's, checked; "" is what some servers send for a call without arguments. */
+/** An own copy of a value, as its JSON text says. */
+export function jsonCopy(value: unknown, name: string): unknown {
+  return JSON.parse(jsonText(value, name));
+}
+
+/** The caller's JSON text, checked. Some servers send "" for a call without arguments. */
 export function objectText(text: string, name: string): string {
   if (text.trim() === "") return "{}";
   const value = parsed(text);
@@ -36,6 +41,7 @@ export function isStructure(text: string): boolean {
   return !(parsed(text) instanceof Error);
 }
 
+/** Also of a class; `isPlainObject` is stricter. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
@@ -49,8 +55,8 @@ function parsed(text: string): unknown {
 }
 
 /**
- * Valid JSON text in the form in which the Llama 3 family was trained on it, that of Python's
- * `json.dumps(ensure_ascii=False)`: on one line, or one element per line when `indent` is given. Works
+ * Valid JSON text in the form that the Llama 3 family was trained on, that of Python's
+ * `json.dumps(ensure_ascii=False)`: on one line, or with one element per line if `indent` is given. It works
  * on the text, so that keys keep their order and numbers their digits (1.0 stays 1.0).
  */
 export function pythonJson(json: string, indent = 0): string {

@@ -1,18 +1,18 @@
-/** More than any context holds; what is longer is not kept. */
-export const MAX_LINE_BYTES = 8 * 1024 * 1024;
+/** More than any context holds. Longer lines are not kept. */
+const MAX_LINE_BYTES = 8 * 1024 * 1024;
 
 const LINE_FEED = 10;
 
-/** A line of a file that is not empty. */
+/** A non-empty line of a file. */
 export interface Line {
   /** From 1, empty lines counted. */
   readonly number: number;
   readonly text: string;
-  /** Why it cannot be read; `text` tells it from others then, and is not it. */
+  /** Why the line cannot be read. Then `text` only tells it from other lines. */
   readonly problem?: string;
 }
 
-/** The lines of UTF-8; one that is none, or too long, does not hide the others. */
+/** The lines of UTF-8 text. A line that is not UTF-8, or too long, does not hide the others. */
 export async function* linesOf(
   chunks: AsyncIterable<Uint8Array>,
   splitter = new LineSplitter(),
@@ -21,7 +21,7 @@ export async function* linesOf(
   yield* splitter.end();
 }
 
-/** Cuts bytes into lines. Of a line that is too long nothing is kept but its length. */
+/** Cuts bytes into lines. Only the length of a line that is too long is kept. */
 export class LineSplitter {
   #number = 0;
   #parts: Uint8Array[] = [];
@@ -34,12 +34,12 @@ export class LineSplitter {
     this.#maxBytes = maxBytes;
   }
 
-  /** Bytes that came. */
+  /** How many bytes were pushed. */
   get pushed(): number {
     return this.#pushed;
   }
 
-  /** Of these, those of the lines that have been given out. */
+  /** How many of these belong to lines that were given out. */
   get behind(): number {
     return this.#behind;
   }
@@ -65,7 +65,7 @@ export class LineSplitter {
     if (this.#length > 0) yield* this.#finish();
   }
 
-  /** The number of a line that is not made of bytes. */
+  /** Counts a line that does not come as bytes. */
   next(): number {
     this.#number += 1;
     return this.#number;
@@ -77,7 +77,7 @@ export class LineSplitter {
     else if (part.length > 0) this.#parts.push(part);
   }
 
-  /** What is left of a chunk is copied: its source may read the next one into the same buffer. */
+  /** Copies the rest of a chunk, since its source may read the next one into the same buffer. */
   #own(): void {
     const last = this.#parts.pop();
     if (last !== undefined) this.#parts.push(new Uint8Array(last));
@@ -109,7 +109,7 @@ export class LineSplitter {
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Undefined where the bytes are something else. */
+/** Undefined if the bytes are not UTF-8. */
 export function utf8(bytes: Uint8Array): string | undefined {
   try {
     return decoder.decode(bytes);

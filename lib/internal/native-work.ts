@@ -1,11 +1,20 @@
-import { abortReason, untilAborted, watchSignal } from "./abort.js";
+import { throwIfAborted, untilAborted } from "./abort.js";
 import { fromNative } from "./errors.js";
 import type { NativeModel } from "./native.js";
+
+/** A call into the addon, whose failure comes out as a `CriaError`. */
+export function nativeCall<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
 
 let last = 0;
 
 /**
- * Work on a thread of the model's. Rejects with the signal's reason the moment it aborts; the thread is
+ * Runs work on a thread of the model's. Rejects with the signal's reason the moment it aborts; the thread is
  * told to stop, and needs up to 100 ms for that.
  */
 export async function nativeWork<T>(
@@ -13,17 +22,10 @@ export async function nativeWork<T>(
   start: (id: number) => Promise<T>,
   signal: AbortSignal | undefined,
 ): Promise<T> {
-  if (signal?.aborted) throw abortReason(signal);
+  throwIfAborted(signal);
   const id = ++last;
-  const work = begun(() => start(id));
-  const unwatch = signal && watchSignal(signal, () => native.cancelWork(id));
-  return untilAborted(work, signal).finally(unwatch);
-}
-
-async function begun<T>(start: () => Promise<T>): Promise<T> {
-  try {
-    return await start();
-  } catch (error) {
+  const work = nativeCall(() => start(id)).catch((error) => {
     throw fromNative(error);
-  }
+  });
+  return untilAborted(work, signal, () => native.cancelWork(id));
 }

@@ -103,7 +103,7 @@ export interface NativeFlatPrompt {
   tokens: Int32Array;
 }
 
-export interface NativeAnswerParser {
+interface NativeAnswerParser {
   format: string;
   /** llama.cpp's, as JSON. */
   parser: string;
@@ -122,7 +122,7 @@ export interface NativeTemplateFormat extends NativeAnswerParser {
   additionalStops: string[];
 }
 
-export interface NativeParsedAnswer {
+interface NativeParsedAnswer {
   content: string;
   reasoning: string;
   calls: { name: string; arguments: string }[];
@@ -276,7 +276,10 @@ export type NativeReuse = "none" | "exact" | "any";
  * answered; commands for one sequence are carried out in order, one at a time.
  */
 export type NativeCommand =
-  /** Log-probabilities of each candidate as the token after the prompt: answer.values. */
+  /**
+   * Log-probabilities of each candidate as the token after the prompt: answer.values; answer.count, the
+   * prompt's tokens; answer.cached, those that were not evaluated again.
+   */
   | {
       type: "score";
       segments: readonly NativeSegment[];
@@ -321,6 +324,7 @@ export interface NativeAnswer {
   tokens?: Int32Array;
   values?: Float32Array;
   count?: number;
+  cached?: number;
 }
 
 /** In order; one that selects (greedy, dist, mirostat, adaptive-p) comes last. */

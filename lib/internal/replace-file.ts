@@ -3,13 +3,13 @@ import { constants, type Stats } from "node:fs";
 import { access, lstat, open, readlink, rename, rm, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
-/** More than any system follows. */
+/** More links than any system follows. */
 const MAX_LINKS = 40;
 
 /**
- * Writes a file beside its place and puts it there when it is whole: what was there before is there until
- * then, and stays if anything goes wrong. Behind a link the file that it leads to is replaced; what
- * replaces a file has its mode, and where that may be its owner.
+ * Writes a file beside its place and moves it there when it is complete. What was there before stays until
+ * then, and also if anything goes wrong. If the path is a link, the file that it leads to is replaced. A file
+ * that replaces another has its mode and, if allowed, its owner.
  */
 export async function replaceFile(file: string, text: string): Promise<void> {
   const path = await behindLinks(file);
@@ -19,7 +19,7 @@ export async function replaceFile(file: string, text: string): Promise<void> {
     const handle = await open(temporary, "wx", before === undefined ? 0o666 : 0o600);
     try {
       if (before !== undefined) {
-        // The mode comes after: giving a file away takes bits from it.
+        // The mode is set last, since a change of owner clears bits of it.
         await handle.chown(before.uid, before.gid).catch(() => {});
         await handle.chmod(before.mode & 0o7777);
       }
@@ -35,7 +35,7 @@ export async function replaceFile(file: string, text: string): Promise<void> {
   }
 }
 
-/** The last one need not be there. */
+/** The path that links lead to. There need not be a file. */
 async function behindLinks(file: string): Promise<string> {
   let path = resolve(file);
   for (let links = 0; links < MAX_LINKS; links++) {
@@ -46,12 +46,12 @@ async function behindLinks(file: string): Promise<string> {
   throw new Error(`the links of ${file} lead nowhere`);
 }
 
-/** A pipe would never end, and a device must not be replaced by a file. */
+/** The file to be replaced, if any. Pipes and devices are refused. */
 async function replaced(path: string, file: string): Promise<Stats | undefined> {
   const stats = await stat(path).catch(unlessMissing);
   if (stats === undefined) return undefined;
   if (!stats.isFile()) throw new Error(`${file} is no regular file`);
-  // Putting a new file in its place asks nobody: what must not be written is found here.
+  // A rename does not ask whether the old file may be written, so that is checked here.
   if ((stats.mode & 0o222) === 0) throw new Error(`${file} is read-only`);
   await access(path, constants.W_OK);
   return stats;

@@ -1,3 +1,4 @@
+import { deferred } from "./deferred.js";
 import { disposedError, fromNative, MAX_WAITING, type Origin, queueFull } from "./errors.js";
 import type {
   NativeAnswer,
@@ -7,9 +8,9 @@ import type {
   NativeRequest,
 } from "./native.js";
 
-/** The JS side of a request or a command: whoever waits for its news. */
+/** The JS side of a request or a command, which waits for its news. */
 export interface Receiver {
-  /** News of the engine's, in order; the last one has a result, an answer or an error. */
+  /** Takes the engine's news, in order. The last one has a result, an answer or an error. */
   receive(news: NativeNews): void;
   /** Ends it at once, whatever the engine still does. Idempotent. */
   fail(error: unknown): void;
@@ -18,8 +19,8 @@ export interface Receiver {
 export type Pending = Map<number, Receiver>;
 
 /**
- * The engine holds this function as long as the context lives, so it must lead to the context only
- * while something is pending: one that was dropped could never be collected otherwise.
+ * The engine holds this function as long as the context lives. It must lead to the context only while
+ * something is pending; otherwise a context that was dropped could never be collected.
  */
 export function deliverTo(pending: Pending): (news: readonly NativeNews[]) => void {
   return (news) => {
@@ -31,13 +32,13 @@ export function deliverTo(pending: Pending): (news: readonly NativeNews[]) => vo
       try {
         receiver?.receive(entry);
       } catch (error) {
-        receiver?.fail(error); // its own: the others' news still come
+        receiver?.fail(error); // only this one fails: the others still get their news
       }
     }
   };
 }
 
-/** What a context has under way in the engine. Knows neither the context nor its sequences. */
+/** What a context has pending in the engine. It knows neither the context nor its sequences. */
 export class Requests {
   readonly native: NativeContext;
   readonly #pending: Pending;
@@ -54,7 +55,7 @@ export class Requests {
     return this.#nextId++;
   }
 
-  /** Throws where the arguments are to blame or the context is closed; else the receiver fails. */
+  /** Throws if the arguments are to blame or the context is closed; otherwise the receiver fails. */
   submit(receiver: Receiver, request: NativeRequest): void {
     if (this.#isFull()) receiver.fail(queueFull("The context"));
     else this.#start(request.id, receiver, () => this.native.submit(request));
@@ -65,23 +66,23 @@ export class Requests {
     const id = this.newId();
     const running = new Command(id, this, origin);
     const start = () => this.native.command(id, command);
-    // What gives something back is always taken.
+    // A disposal is always accepted.
     if (command.type !== "dispose" && this.#isFull()) running.fail(queueFull("The context"));
     else this.#start(id, running, start);
     return running;
   }
 
-  /** Gives back a sequence that nobody has any more; there is no one to tell of an error. */
+  /** Gives back a sequence that nobody has any more. Nobody would hear of an error. */
   release(sequence: number): void {
     if (this.#closed) return;
     try {
       this.command({ type: "dispose", sequence }, {}).answer.catch(() => {});
     } catch {
-      // Closed meanwhile by the engine's side, and its sequences with it.
+      // The engine has closed the context meanwhile, and its sequences with it.
     }
   }
 
-  /** What is pending fails at once: nothing may depend on how fast the engine's thread stops. */
+  /** Fails what is pending at once, since the engine's thread may take its time to stop. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const receiver of this.#pending.values()) receiver.fail(disposedError("The context"));
@@ -109,20 +110,18 @@ export class Requests {
 /** The JS side of one command. */
 export class Command implements Receiver {
   readonly id: number;
-  /** Also the answer of a command that was cancelled, which says so. */
+  /** A cancelled command has an answer, too, which says so. */
   readonly answer: Promise<NativeAnswer>;
   readonly #requests: Requests;
   readonly #origin: Origin;
-  #settle!: { resolve(answer: NativeAnswer): void; reject(error: unknown): void };
+  readonly #settle = deferred<NativeAnswer>();
   #over = false;
 
   constructor(id: number, requests: Requests, origin: Origin) {
     this.id = id;
     this.#requests = requests;
     this.#origin = origin;
-    this.answer = new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
-    });
+    this.answer = this.#settle.promise;
     this.answer.catch(() => {}); // whoever awaits it still gets the error
   }
 
@@ -142,7 +141,7 @@ export class Command implements Receiver {
   }
 
   #finish(answer: NativeAnswer): void {
-    // A sequence that was made for someone who has failed meanwhile.
+    // The one who wanted this sequence has failed meanwhile.
     if (this.#over && answer.sequence !== undefined) this.#requests.release(answer.sequence);
     this.#over = true;
     this.#settle.resolve(answer);

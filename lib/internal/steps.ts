@@ -4,10 +4,10 @@ import { abortReason } from "./abort.js";
 /** Work that can be interrupted wherever it yields. */
 export type Steps<T> = Generator<undefined, T, undefined>;
 
-/** How long a turn of it may be, in ms: what is beside it in the event loop has to have its own. */
+/** How long one turn may take, in ms, so that other work in the event loop gets its turn. */
 const TURN = 4;
 
-/** All of it, in this turn of the event loop. */
+/** Runs all steps in this turn of the event loop. */
 export function atOnce<T>(steps: Steps<T>): T {
   for (;;) {
     const step = steps.next();
@@ -16,7 +16,7 @@ export function atOnce<T>(steps: Steps<T>): T {
 }
 
 /**
- * All of it, in as many turns of the event loop as it takes, and nothing more once the signal aborts.
+ * Runs all steps in as many turns of the event loop as they take, or until the signal aborts.
  *
  * @throws the signal's reason
  */

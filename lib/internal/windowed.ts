@@ -1,16 +1,20 @@
 import { types } from "node:util";
-import { abortReason, watchSignal } from "./abort.js";
+import { abortReason, throwIfAborted, watchSignal } from "./abort.js";
+import { Channel } from "./channel.js";
 import { unreadable } from "./checks.js";
 import { CriaError, disposedError, expected } from "./errors.js";
 
 type Source<T> = Iterator<T> | AsyncIterator<T>;
 
-/** Items that are worked on at a time: a quarter more than are decoded, so that none is waited for. */
+/** How many items are worked on at a time: a quarter more than are decoded, so that no sequence idles. */
 export function windowWidth(sequences: number): number {
   return sequences + Math.max(2, Math.ceil(sequences / 4));
 }
 
-/** A string is an iterable, too, and so is a buffer: of characters, of numbers, and never meant. */
+/**
+ * What opens the caller's iterable. Strings and buffers are iterables, too, of characters and of numbers,
+ * but nobody means them as such.
+ */
 export function opener<T>(items: Iterable<T> | AsyncIterable<T>, name: string): () => Source<T> {
   const wrong = () => expected(`an iterable or async iterable of ${name}`, name, items);
   if (typeof items !== "object" || items === null) throw wrong();
@@ -36,14 +40,14 @@ export interface Workplace {
   readonly disposed: boolean;
 }
 
-/** One item under way. */
+/** The work on one item. */
 export interface Task<V> {
   readonly outcome: Promise<V>;
-  /** Its outcome is of no interest any more. */
+  /** Nobody is interested in the outcome any more. */
   cancel(): void;
 }
 
-/** What became of an item: what came out, or the error. */
+/** What became of an item. */
 export type Outcome<V> = { readonly value: V } | { readonly error: unknown };
 
 export interface WindowParts<T, V, R> {
@@ -55,26 +59,27 @@ export interface WindowParts<T, V, R> {
   readonly start: (item: T, index: number) => Task<V>;
   readonly report: (index: number, item: T, outcome: Outcome<V>) => R;
   readonly signal: AbortSignal | undefined;
-  readonly ordered: boolean;
-  /** Items that are worked on at a time. Default: `windowWidth` of the context's sequences. */
+  /** Results in the order of the items. Default false: as they finish. */
+  readonly ordered?: boolean;
+  /** How many items are worked on at a time. Default: `windowWidth` of the context's sequences. */
   readonly width?: number;
-  /** Items that may be read before the results of the first ones are taken. */
-  readonly readAhead: number;
-}
-
-interface Waiter<R> {
-  resolve(step: IteratorResult<R, undefined>): void;
-  reject(error: unknown): void;
+  /** How many items may be read before the results of the first ones are taken. Default: `width`. */
+  readonly readAhead?: number;
 }
 
 /**
- * Work of a context's on each item of an iterable. Reads items while there is room in the window,
- * whether or not anyone waits for a result, so that the context stays full. A finished result is held
- * until it is taken, and takes its place in the window.
+ * Works on each item of an iterable in a context. Reads items while there is room in the window, whether
+ * or not anyone waits for a result, so that the context stays full. A finished result takes its place in
+ * the window until somebody takes it.
  */
 export class Windowed<T, V, R> implements AsyncIterableIterator<R> {
   readonly #parts: WindowParts<T, V, R>;
-  /** Undefined before the first `next()`, which opens it, and as soon as nothing more is read. */
+  readonly #results = new Channel<R>({
+    take: () => this.#take(),
+    over: () => this.#over(),
+    leave: () => this.#stop(),
+  });
+  /** Undefined before the first `next()`, which opens it, and once nothing more is read. */
   #source: Source<T> | undefined;
   #opened = false;
   #reading = false;
@@ -82,11 +87,8 @@ export class Windowed<T, V, R> implements AsyncIterableIterator<R> {
   readonly #running = new Map<number, Task<V>>();
   /** In the order of finishing. */
   readonly #finished = new Map<number, R>();
-  /** The index that is taken next where the order counts. */
+  /** The index whose result is next where the order counts. */
   #nextTaken = 0;
-  #waiters: Waiter<R>[] = [];
-  /** Thrown once, when everything before it is taken. */
-  #failure: { readonly error: unknown } | undefined;
   #unwatch = () => {};
 
   constructor(parts: WindowParts<T, V, R>) {
@@ -94,26 +96,18 @@ export class Windowed<T, V, R> implements AsyncIterableIterator<R> {
   }
 
   next(): Promise<IteratorResult<R, undefined>> {
-    const step = new Promise<IteratorResult<R, undefined>>((resolve, reject) => {
-      this.#waiters.push({ resolve, reject });
-    });
-    step.catch(() => {}); // one that is not awaited must not end the process
     if (!this.#opened) this.#open();
-    this.#serve();
+    const step = this.#results.next();
+    this.#goOn();
     return step;
   }
 
-  async return(): Promise<IteratorResult<R, undefined>> {
-    const closing = this.#stop();
-    this.#serve();
-    await closing;
-    return { done: true, value: undefined };
+  return(): Promise<IteratorResult<R, undefined>> {
+    return this.#results.return();
   }
 
-  async throw(error?: unknown): Promise<IteratorResult<R, undefined>> {
-    this.#stop().catch(() => {}); // the caller's error comes first
-    this.#serve();
-    throw error;
+  throw(error?: unknown): Promise<IteratorResult<R, undefined>> {
+    return this.#results.throw(error);
   }
 
   [Symbol.asyncIterator](): this {
@@ -124,7 +118,7 @@ export class Windowed<T, V, R> implements AsyncIterableIterator<R> {
     this.#opened = true;
     const { context, signal, open } = this.#parts;
     try {
-      if (signal?.aborted) throw abortReason(signal);
+      throwIfAborted(signal);
       if (context.disposed) throw disposedError("The context");
       this.#source = iteratorOf(open(), this.#parts.name);
     } catch (error) {
@@ -134,14 +128,20 @@ export class Windowed<T, V, R> implements AsyncIterableIterator<R> {
     if (signal !== undefined) {
       this.#unwatch = watchSignal(signal, () => this.#fail(abortReason(signal)));
     }
-    void this.#read();
+  }
+
+  /** Hands over what there is, and reads on where that made room. */
+  #goOn(): void {
+    this.#results.serve();
+    if (this.#over() && this.#finished.size === 0) this.#unwatch();
+    else void this.#read();
   }
 
   /** One `next()` of the source's at a time, whatever the source is. */
   async #read(): Promise<void> {
-    if (this.#reading) return;
+    if (this.#reading || !this.#mayRead()) return;
     this.#reading = true;
-    while (this.#source !== undefined && this.#hasRoom()) {
+    while (this.#source !== undefined && this.#mayRead()) {
       try {
         const step = await this.#source.next();
         if (this.#source === undefined) break; // left, or failed, meanwhile
@@ -153,15 +153,16 @@ export class Windowed<T, V, R> implements AsyncIterableIterator<R> {
       } catch (error) {
         if (this.#source === undefined) break;
         this.#source = undefined;
-        this.#failure = { error };
+        this.#results.fail(error);
       }
     }
     this.#reading = false;
-    this.#serve();
+    this.#goOn();
   }
 
-  #hasRoom(): boolean {
-    const { context, readAhead, width = windowWidth(context.sequences) } = this.#parts;
+  #mayRead(): boolean {
+    if (this.#source === undefined) return false;
+    const { context, width = windowWidth(context.sequences), readAhead = width } = this.#parts;
     const running = this.#running.size;
     return running < width && running + this.#finished.size < readAhead;
   }
@@ -183,7 +184,7 @@ export class Windowed<T, V, R> implements AsyncIterableIterator<R> {
 
   #finish(index: number, item: T, outcome: Outcome<V>): void {
     if (!this.#running.delete(index)) return; // stopped meanwhile
-    // Without a context every item that is still to come would fail the same way.
+    // Without a context all items that are still to come would fail the same way.
     const fatal = "error" in outcome && CriaError.is(outcome.error) && this.#parts.context.disposed;
     if (fatal) this.#fail(outcome.error);
     else this.#settle(index, item, outcome);
@@ -191,15 +192,13 @@ export class Windowed<T, V, R> implements AsyncIterableIterator<R> {
 
   #settle(index: number, item: T, outcome: Outcome<V>): void {
     this.#finished.set(index, this.#parts.report(index, item, outcome));
-    this.#serve();
-    void this.#read();
+    this.#goOn();
   }
 
-  /** Ends all of it at once, finished results that nobody has taken included. */
+  /** Ends all of it at once, with the finished results that nobody has taken. */
   #fail(error: unknown): void {
     this.#stop().catch(() => {}); // the reason comes before what the source says to it
-    this.#failure = { error };
-    this.#serve();
+    this.#results.fail(error);
   }
 
   /** Cancels what runs and closes the source; resolves when that has closed. */
@@ -208,34 +207,18 @@ export class Windowed<T, V, R> implements AsyncIterableIterator<R> {
     this.#opened = true;
     this.#unwatch();
     this.#source = undefined;
-    this.#failure = undefined;
     const running = [...this.#running.values()];
     this.#running.clear();
     this.#finished.clear();
     for (const task of running) task.cancel();
     const close = async () => void (await source?.return?.());
-    // One that is at its next request closes after that, which may take as long as it likes.
+    // One that is at its next item closes after that, which may take as long as it likes.
     if (reading) close().catch(() => {});
     else await close();
   }
 
-  /** Gives the waiting readers what there is. */
-  #serve(): void {
-    let taken = false;
-    while (this.#waiters.length > 0) {
-      const result = this.#take();
-      if (result === undefined && !this.#over()) break;
-      const waiter = this.#waiters.shift() as Waiter<R>;
-      if (result !== undefined) waiter.resolve({ done: false, value: result });
-      else this.#end(waiter);
-      taken ||= result !== undefined;
-    }
-    if (this.#over() && this.#finished.size === 0) this.#unwatch();
-    if (taken) void this.#read();
-  }
-
   #over(): boolean {
-    return this.#source === undefined && this.#running.size === 0;
+    return this.#opened && this.#source === undefined && this.#running.size === 0;
   }
 
   #take(): R | undefined {
@@ -247,11 +230,20 @@ export class Windowed<T, V, R> implements AsyncIterableIterator<R> {
     this.#nextTaken++;
     return result;
   }
+}
 
-  #end(waiter: Waiter<R>): void {
-    const failure = this.#failure;
-    this.#failure = undefined;
-    if (failure === undefined) waiter.resolve({ done: true, value: undefined });
-    else waiter.reject(failure.error);
+/** What comes of each item, in their order. The first failure ends all of it. */
+export async function allOf<T, V>(
+  parts: Omit<WindowParts<T, V, unknown>, "report" | "ordered">,
+): Promise<V[]> {
+  const values: V[] = [];
+  const results = new Windowed<T, V, { index: number; outcome: Outcome<V> }>({
+    ...parts,
+    report: (index, _item, outcome) => ({ index, outcome }),
+  });
+  for await (const { index, outcome } of results) {
+    if ("error" in outcome) throw outcome.error;
+    values[index] = outcome.value;
   }
+  return values;
 }

@@ -1,4 +1,4 @@
-import { isArray, list, string, unreadable } from "../internal/checks.js";
+import { guarded, isArray, list, string } from "../internal/checks.js";
 import { CriaError, expected, invalid, show } from "../internal/errors.js";
 import { jsonText, objectText } from "../internal/json-text.js";
 import { atOnce, type Steps } from "../internal/steps.js";
@@ -9,8 +9,6 @@ import {
   type UnpairedMessage,
 } from "./pairing.js";
 import type { ToolCall } from "./tool-types.js";
-
-export type { RenderableMessage, Reply } from "./pairing.js";
 
 /** A piece of a message; of OpenAI's kinds of parts only text can be honoured. */
 export interface TextPart {
@@ -92,7 +90,7 @@ const KNOWN = [
 ] as const;
 
 /**
- * Messages of the caller's, checked and copied. Each property is read once.
+ * The caller's messages, checked and copied. Each property is read once.
  *
  * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_UNSUPPORTED for what no text model can be given
  */
@@ -112,13 +110,6 @@ export function* messageSteps(
 }
 
 /** The same of a part of a conversation: the calls of its results may be in what was before. */
-export function readUnpaired(
-  messages: readonly ChatMessageInput[],
-  name: string,
-): UnpairedMessage[] {
-  return atOnce(unpairedSteps(messages, name));
-}
-
 export function* unpairedSteps(
   messages: readonly ChatMessageInput[],
   name: string,
@@ -136,15 +127,6 @@ export function* unpairedSteps(
   return read;
 }
 
-/** Whatever a getter, a proxy or a revoked one throws becomes ERR_INVALID_ARGUMENT. */
-export function guarded<T>(value: unknown, name: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw CriaError.is(error) ? error : unreadable(error, name, value);
-  }
-}
-
 function readMessage(value: unknown, name: string): UnpairedMessage {
   const message = properties(value, name, KNOWN, "a message, such as { role, content },");
   if (message.role === "function") {
@@ -160,7 +142,9 @@ function readMessage(value: unknown, name: string): UnpairedMessage {
   const role = message.role as (typeof ROLES)[number];
   if (role === "assistant") return readAssistant(message, name);
   if (message.tool_calls !== undefined && message.tool_calls !== null) {
-    throw invalid(`Only the role "assistant" has \`${name}.tool_calls\`, not ${show(role)}`);
+    throw invalid(`Only the role "assistant" has \`${name}.tool_calls\`, not ${show(role)}`, {
+      name,
+    });
   }
   if (role === "tool") {
     return {
@@ -224,7 +208,7 @@ function readCalls(value: unknown, name: string): UnpairedCall[] {
   });
 }
 
-/** As JSON text, which is given on as it stands but for its white space. */
+/** Arguments as JSON text, which stays as it is but for its white space. */
 function readArguments(value: unknown, name: string): string {
   if (typeof value === "string") return objectText(value, name);
   if (typeof value !== "object" || value === null || isArray(value)) {
@@ -238,7 +222,7 @@ function readContent(value: unknown, name: string): string {
   return joinParts(value, name);
 }
 
-/** A line each, as llama.cpp joins them. */
+/** Joins the parts with line feeds, as llama.cpp does. */
 function joinParts(parts: unknown, name: string): string {
   const texts = list(parts, name, "a string or an array of text parts", (element, at) => {
     const part = properties(element, at, ["type", "text"], "a part, such as { type, text },");
@@ -253,7 +237,7 @@ function joinParts(parts: unknown, name: string): string {
   return texts.join("\n");
 }
 
-/** A string, text parts, or data of the tool's, as JSON text. */
+/** A tool's result: a string, text parts, or data as JSON text. */
 function readResult(value: unknown, name: string): string {
   if (typeof value === "string") return value;
   if (typeof value !== "object" || value === null) {
@@ -284,8 +268,8 @@ function named(value: unknown, name: string): string {
 }
 
 /**
- * The known properties, each read once. Others are ignored, since messages come with all sorts of
- * them, but for those that spell a known one another way (`toolCalls`): they would be lost in silence.
+ * The known properties, each read once. Others are ignored, since messages come with all sorts of them,
+ * but another spelling of a known one (`toolCalls`) is an error: it would be lost in silence.
  */
 function properties<K extends string>(
   value: unknown,
@@ -303,7 +287,9 @@ function properties<K extends string>(
       if ((known as readonly string[]).includes(key)) continue;
       const meant = known.find((one) => plain(one) === plain(key));
       if (meant !== undefined) {
-        throw invalid(`Unknown property ${show(key)} in \`${name}\`: did you mean \`${meant}\`?`);
+        throw invalid(`Unknown property ${show(key)} in \`${name}\`: did you mean \`${meant}\`?`, {
+          name,
+        });
       }
     }
     return copy;

@@ -56,11 +56,11 @@ type Result = Extract<UnpairedMessage, { readonly role: "tool" }>;
 type PairedResult = Extract<RenderableMessage, { readonly role: "tool" }>;
 
 /**
- * Each tool's result with its call: by the id where both have one, else by the name, else in order.
- * The formats of the Llama 3 family show neither, so the results are put in the order of their calls.
+ * Matches tools' results with calls: by id if both have one, else by name, else in order. The formats of
+ * the Llama 3 family show neither, so the results are put in the order of their calls.
  *
- * @param known how many of the messages are not among those that the caller knows as `name`
- * @param callsBefore calls of messages before these
+ * @param known how many of the first messages are not part of what the caller knows as `name`
+ * @param callsBefore how many calls came before these messages
  */
 export function* pairingSteps(
   messages: readonly UnpairedMessage[],
@@ -93,7 +93,7 @@ export function* pairingSteps(
   return paired;
 }
 
-/** A message that was paired before, to be paired with what follows it. */
+/** Undoes the pairing of a message, to pair it with what follows. */
 export function unpaired(message: RenderableMessage): UnpairedMessage {
   if (message.role === "tool") {
     const { role, content, tool_call_id, name } = message;
@@ -113,11 +113,13 @@ function withIds(calls: readonly UnpairedCall[], before: number, name: string): 
   for (const [index, { id }] of calls.entries()) {
     if (id === undefined) continue;
     if (given.has(id)) {
-      throw invalid(`The id ${show(id)} (\`${name}[${index}].id\`) belongs to an earlier call`);
+      throw invalid(`The id ${show(id)} (\`${name}[${index}].id\`) belongs to an earlier call`, {
+        name,
+      });
     }
     given.add(id);
   }
-  /** By position; in steps of all calls where that is taken, so that no two of them meet. */
+  /** An id by position, or further on in steps of all calls if it is taken, so that no two are equal. */
   const idAt = (index: number) => {
     let at = before + index;
     while (given.has(`call_${at}`)) at += calls.length;
@@ -130,7 +132,7 @@ function withIds(calls: readonly UnpairedCall[], before: number, name: string): 
   }));
 }
 
-/** The calls of one message and what has come back for them. */
+/** The calls of one message and their results so far. */
 class Exchange {
   readonly #slots: { call: ToolCall; given: string | undefined; content?: string }[];
 

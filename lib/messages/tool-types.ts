@@ -48,6 +48,11 @@ export interface ToolCall {
   };
 }
 
+/** The call alone, as it goes into a history. */
+export function toolCallOf({ id, type, function: called }: ToolCall): ToolCall {
+  return { id, type, function: called };
+}
+
 /** Whether a model may, must or must not call, or which function. */
 export type ToolChoice =
   | "auto"

@@ -1,6 +1,7 @@
 import { engine } from "../internal/engine-loader.js";
-import { expected, fromNative, isError } from "../internal/errors.js";
-import type { Backend, LogLevel, NativeDevice } from "../internal/native.js";
+import { expected, isError } from "../internal/errors.js";
+import type { Backend, LogLevel } from "../internal/native.js";
+import { nativeCall } from "../internal/native-work.js";
 
 /** A device that the loaded engine can compute on. */
 export interface Device {
@@ -26,15 +27,6 @@ export interface EngineInfo {
   readonly path: string;
 }
 
-/** Runs a call into the addon; its failure comes out as a `CriaError`. */
-function guarded<T>(call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    throw fromNative(error);
-  }
-}
-
 /**
  * The devices of the loaded engine, the CPU among them.
  *
@@ -42,10 +34,7 @@ function guarded<T>(call: () => T): T {
  */
 export function listDevices(): Device[] {
   const { addon } = engine();
-  return Array.from(
-    guarded((): NativeDevice[] => addon.listDevices()),
-    (device) => ({ ...device }),
-  );
+  return nativeCall(() => addon.listDevices()).map((device) => ({ ...device }));
 }
 
 /**
@@ -55,7 +44,7 @@ export function listDevices(): Device[] {
  */
 export function engineInfo(): EngineInfo {
   const { addon, path } = engine();
-  const info = guarded(() => addon.engineInfo());
+  const info = nativeCall(() => addon.engineInfo());
   return { ...info, cpuFeatures: Array.from(info.cpuFeatures), path };
 }
 
@@ -71,7 +60,7 @@ export function setLogHandler(handler: ((level: LogLevel, message: string) => vo
     throw expected("a function or null", "handler", handler);
   }
   const { addon } = engine();
-  guarded(() => {
+  nativeCall(() => {
     if (handler === null) addon.setLogHandler(null);
     else addon.setLogHandler(caught(handler, () => addon.setLogHandler(null)));
   });

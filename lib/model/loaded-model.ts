@@ -1,9 +1,9 @@
 import { asyncDispose } from "../internal/async-dispose.js";
 import { abortSignal, boolean, readOptions, string } from "../internal/checks.js";
 import { Children } from "../internal/children.js";
-import { disposedError, expected, fromNative, invalid } from "../internal/errors.js";
+import { disposedError, expected, invalid } from "../internal/errors.js";
 import type { NativeModel, NativeModelInfo, NativeModelOptions } from "../internal/native.js";
-import { nativeWork } from "../internal/native-work.js";
+import { nativeCall, nativeWork } from "../internal/native-work.js";
 import { optionsOf } from "../internal/option-names.js";
 import { ownInts } from "../internal/realm.js";
 import { loadOptionsOf, type ModelLoadOptions } from "./model-options.js";
@@ -148,7 +148,7 @@ export class LoadedModel implements AsyncDisposable {
    */
   tokenize(text: string, options?: TokenizeOptions): Int32Array {
     const { special, addBos } = this.#readTokenize(text, options);
-    return ownInts(this.#call(() => this.#inside.native.tokenize(text, special, addBos)));
+    return ownInts(nativeCall(() => this.#inside.native.tokenize(text, special, addBos)));
   }
 
   /**
@@ -183,7 +183,7 @@ export class LoadedModel implements AsyncDisposable {
     const ids = copyTokens(tokens, "tokens", this.vocabularySize);
     const { special = false } = readOptions(options, "options", DETOKENIZE_OPTIONS);
     boolean(special, "options.special");
-    return this.#call(() => this.#inside.native.detokenize(ids, special));
+    return nativeCall(() => this.#inside.native.detokenize(ids, special));
   }
 
   /**
@@ -194,7 +194,7 @@ export class LoadedModel implements AsyncDisposable {
   tokenId(text: string): number | null {
     this.#assertAlive();
     string(text, "text");
-    return orNull(this.#call(() => this.#inside.native.tokenId(text)));
+    return orNull(nativeCall(() => this.#inside.native.tokenId(text)));
   }
 
   /**
@@ -205,7 +205,7 @@ export class LoadedModel implements AsyncDisposable {
   isEndOfGeneration(token: number): boolean {
     this.#assertAlive();
     const id = tokenId(token, "token", this.vocabularySize);
-    return this.#call(() => this.#inside.native.isEndOfGeneration(id));
+    return nativeCall(() => this.#inside.native.isEndOfGeneration(id));
   }
 
   /** True from the call of `dispose` on. */
@@ -231,14 +231,6 @@ export class LoadedModel implements AsyncDisposable {
 
   #assertAlive(): void {
     if (this.disposed) throw disposedError("The model");
-  }
-
-  #call<T>(call: () => T): T {
-    try {
-      return call();
-    } catch (error) {
-      throw fromNative(error);
-    }
   }
 }
 

@@ -2,7 +2,7 @@ import { oneOf, readOptions, string } from "../internal/checks.js";
 import { CriaError, invalid } from "../internal/errors.js";
 import { optionsOf } from "../internal/option-names.js";
 import type { Expression } from "../schema/grammar-rules.js";
-import { WHITE_SPACES, type WhiteSpace } from "../schema/layout.js";
+import { WHITE_SPACES, type WhiteSpace } from "../schema/json-layout.js";
 import { heldSchema, sourceOf } from "../schema/schema-grammar.js";
 import { validateGbnf } from "./gbnf/gbnf.js";
 

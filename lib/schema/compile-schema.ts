@@ -3,13 +3,13 @@ import { Conjunctions, goalOf } from "./conjunctions.js";
 import { Evaluator } from "./evaluation.js";
 import { Formulas, type JsonObject } from "./formula.js";
 import { type Expression, GrammarRules, matchingRules } from "./grammar-rules.js";
-import { layoutOf, type WhiteSpace } from "./layout.js";
+import { layoutOf, type WhiteSpace } from "./json-layout.js";
 import { SchemaDocument } from "./schema-document.js";
 import { SchemaReader } from "./schema-keywords.js";
 import { SchemaProblem } from "./schema-problem.js";
 import { TextLanguages } from "./text-languages.js";
 import { ValueGrammar } from "./value-grammar.js";
-import type { Unchecked } from "./values.js";
+import type { Unchecked } from "./value-grammars.js";
 
 export interface CompileOptions {
   /** What may stand between the parts of the JSON text. */

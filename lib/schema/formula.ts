@@ -20,7 +20,7 @@ export interface JsonObject {
 export type Relation = ">=" | ">" | "<=" | "<";
 
 /** What one keyword asks of values of its type; values of other types satisfy it. */
-export type Atom =
+type Atom =
   | { readonly kind: "types"; readonly types: number }
   | { readonly kind: "values"; readonly values: readonly Json[]; readonly negated: boolean }
   | { readonly kind: "bound"; readonly relation: Relation; readonly value: number }
@@ -79,7 +79,6 @@ interface Place {
 export type Formula = Shape & Place;
 export type AtomFormula = Atom & Place;
 export type PropertiesAtom = Extract<AtomFormula, { kind: "properties" }>;
-export type ItemsAtom = Extract<AtomFormula, { kind: "items" }>;
 
 /** Makes formulas, each once. */
 export class Formulas {

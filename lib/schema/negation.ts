@@ -153,7 +153,7 @@ function negateItems(
 }
 
 /** Of objects that do not have the property. */
-export function without(name: string, path: string, f: Formulas): Formula {
+function without(name: string, path: string, f: Formulas): Formula {
   return withProperty(name, f.FALSE, path, f);
 }
 

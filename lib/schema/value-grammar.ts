@@ -19,16 +19,16 @@ import {
   TYPE,
 } from "./formula.js";
 import { choice, type Expression, type GrammarRules, NOTHING, text, use } from "./grammar-rules.js";
+import type { Layout } from "./json-layout.js";
 import { type Dfa, ofTexts, TooManyStates, unite } from "./language/dfa.js";
 import { NumberProblem, type NumberRules, numberLanguage } from "./language/numbers.js";
 import { RegexProblem } from "./language/regex.js";
-import type { Layout } from "./layout.js";
 import { typesOf } from "./negation.js";
 import { ObjectGrammar } from "./object-grammar.js";
 import { SchemaProblem } from "./schema-problem.js";
 import { TextGrammar } from "./text-grammar.js";
 import type { TextLanguages } from "./text-languages.js";
-import type { Unchecked, Values } from "./values.js";
+import type { Unchecked, Values } from "./value-grammars.js";
 
 /** What a `ValueGrammar` is given; the rest of `Values` it is itself. */
 export type ValueGrammarParts = Pick<

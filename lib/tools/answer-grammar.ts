@@ -13,27 +13,27 @@ import {
   text,
   use,
 } from "../schema/grammar-rules.js";
-import { layoutOf } from "../schema/layout.js";
-import { compiledSchema, compiledSteps } from "../schema/schema-grammar.js";
-import { answersOf } from "./response-schema.js";
+import { layoutOf } from "../schema/json-layout.js";
+import { compiledSchema, compiledSteps, heldSchema } from "../schema/schema-grammar.js";
+import { copyOfSchema } from "./define-tool.js";
 
 /** What an answer may look like. */
 export interface AnswerRules {
   readonly tools: readonly ToolDefinition[];
-  /** Of these tools. */
+  /** Which of these tools may or must be called. */
   readonly choice: ToolChoice;
   /** Whether a call that the model begins by itself follows its tool's schema. */
   readonly constrainTools: boolean;
-  /** The schema of an answer that is no call. */
+  /** The schema of an answer that is not a call. */
   readonly responseSchema: object | undefined;
 }
 
-/** White space as the grammars of JSON have it; they would refuse any other. */
+/** The white space that the grammars of JSON allow. */
 const SPACES = [" ?", "\\n{1,2}[ \\t]{0,20}"];
 const TAG = "<\\x7cpython_tag\\x7c>";
 /**
- * A call as the models of the Llama 3 family begin it, at the start of the answer. A pattern for each
- * way, since with a "|" in it one would be looked for everywhere.
+ * How models of the Llama 3 family begin a call, at the start of the answer. Each way has a pattern of its
+ * own: one with a "|" in it would be searched for everywhere.
  */
 const OPENINGS = SPACES.flatMap((space) =>
   [`"name" ?:`, `"type" ?: ?"function"`].map(
@@ -41,7 +41,7 @@ const OPENINGS = SPACES.flatMap((space) =>
   ),
 );
 
-/** By the tools, then by the other rules: every turn of a chat and every line of a batch asks. */
+/** Grammars by tools, then by the other rules: every turn of a chat and every line of a batch asks. */
 const grammars = new WeakMap<
   readonly ToolDefinition[],
   Map<string, Promise<Grammar | undefined>>
@@ -49,8 +49,8 @@ const grammars = new WeakMap<
 const MOST_RULES = 16;
 
 /**
- * The grammar of an answer, or undefined where it is free. A call that must come is in it from the
- * start; one that may come wakes it by its own opening. Made once for one array of tools, in several
+ * The grammar of an answer; undefined if anything is allowed. A call that must come is part of it from the
+ * start; one that may come wakes it by its opening. It is made once for an array of tools, in several
  * turns of the event loop.
  */
 export function answerGrammar({ tools, ...rules }: AnswerRules): Promise<Grammar | undefined> {
@@ -73,7 +73,7 @@ function* grammarSteps(rules: AnswerRules): Steps<Grammar | undefined> {
   const forced = choice === "required" || typeof choice === "object";
   if (forced && tools.length > 0) return yield* callsSteps(tools);
   if (responseSchema !== undefined) {
-    const answer = answersOf(responseSchema);
+    const answer = heldSchema(responseSchema, "responseSchema", ANSWERS).value;
     const all = tools.length === 0 ? answer : choose(answer, yield* callSteps(tools));
     return grammarOf(all, "responseSchema");
   }
@@ -87,7 +87,7 @@ function chosen(tools: readonly ToolDefinition[], choice: ToolChoice): readonly 
   return tools.filter((tool) => tool.function.name === choice.function.name);
 }
 
-/** One call, or several with a semicolon between, as the renderers write them. */
+/** One call, or several with semicolons between, as the renderers write them. */
 function* callsSteps(tools: readonly ToolDefinition[]): Steps<Grammar> {
   const call: Rule = { hint: "call", definition: yield* callSteps(tools) };
   const calls: Rule = { hint: "calls", definition: undefined };
@@ -98,7 +98,7 @@ function* callsSteps(tools: readonly ToolDefinition[]): Steps<Grammar> {
 
 const compiledCalls = new WeakMap<ToolDefinition, Expression>();
 
-/** A call of any of them; one tool's schema is compiled after the other, once. */
+/** A call of any of the tools. Each schema is compiled once, one after the other. */
 function* callSteps(tools: readonly ToolDefinition[]): Steps<Expression> {
   const ways: Expression[] = [];
   for (const tool of tools) {
@@ -112,7 +112,7 @@ function* callSteps(tools: readonly ToolDefinition[]): Steps<Expression> {
   return choose(...ways);
 }
 
-/** With and without the `type` that some models put in front. */
+/** A call with or without the `type` that some models put first. */
 function* callTo({ function: { name, parameters } }: ToolDefinition): Steps<Expression> {
   const { colon, comma, inside } = layoutOf(ARGUMENTS.whiteSpace, new GrammarRules());
   const type = sequence(text('"type"'), colon, text('"function"'), comma);
@@ -133,10 +133,10 @@ function* callTo({ function: { name, parameters } }: ToolDefinition): Steps<Expr
 }
 
 const ANY_ARGUMENTS = { type: "object" };
-/** Arguments are those that a tool names, in any layout: the openings above are. */
+/** Arguments are those that a tool names. Any layout is allowed, since the openings above allow it. */
 const ARGUMENTS: CompileOptions = { whiteSpace: "lines", closed: true };
 
-/** What no grammar holds is left to the check before the call is carried out. */
+/** What no grammar can hold is checked before the call is carried out. */
 function* argumentsOf(schema: object): Steps<Expression> {
   try {
     return (yield* compiledSteps(schema, "parameters", ARGUMENTS)).value;
@@ -144,4 +144,19 @@ function* argumentsOf(schema: object): Steps<Expression> {
     if (!CriaError.is(error) || error.code !== "ERR_SCHEMA_UNSUPPORTED") throw error;
     return compiledSchema(ANY_ARGUMENTS, "parameters", ARGUMENTS).value;
   }
+}
+
+/** An answer has the properties that its schema names; models put a space behind commas and colons. */
+const ANSWERS: CompileOptions = { whiteSpace: "spaces", closed: true };
+
+/**
+ * A copy of a schema that an answer follows to the letter. Nobody checks the answer afterwards, so what its
+ * grammar would not hold is refused, with its place.
+ *
+ * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_SCHEMA_UNSUPPORTED
+ */
+export function responseSchemaOf(schema: unknown, name: string): object {
+  const copy = copyOfSchema(schema, name);
+  grammarOf(heldSchema(copy, name, ANSWERS).value, name);
+  return copy;
 }

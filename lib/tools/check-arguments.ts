@@ -1,9 +1,11 @@
-import { CriaError, show } from "../internal/errors.js";
+import { CriaError, invalid, show } from "../internal/errors.js";
+import { SchemaChecker } from "../schema/check-value.js";
 import type { Json } from "../schema/formula.js";
+import { readSchema } from "../schema/read-schema.js";
+import { SchemaProblem } from "../schema/schema-problem.js";
 import type { StandardResult, StandardSchema } from "./infer-arguments.js";
-import { schemaChecker } from "./schema-check.js";
 
-/** Whether a value fits a JSON Schema: nothing, or what is wrong, for people and models. */
+/** What is wrong with a value by a JSON Schema, for people and models; undefined if it fits. */
 function schemaProblem(value: unknown, schema: object): string | undefined {
   const problem = schemaChecker(schema, "parameters").problem(value as Json);
   if (problem === undefined) return undefined;
@@ -42,4 +44,31 @@ function outputOf(result: StandardResult<unknown>): unknown {
 
 function unfit(problem: string): CriaError {
   return new CriaError("ERR_TOOL", `The arguments do not fit the tool's schema: ${problem}`);
+}
+
+const checkers = new WeakMap<object, SchemaChecker>();
+
+/**
+ * The checker for a schema that does not change. A schema that cannot be checked against is refused:
+ * otherwise only the model would learn of it, with every call that it makes.
+ *
+ * @throws {CriaError} ERR_INVALID_ARGUMENT, with the place
+ */
+export function schemaChecker(schema: object, name: string): SchemaChecker {
+  let checker = checkers.get(schema);
+  if (checker === undefined) {
+    try {
+      checker = new SchemaChecker(readSchema(schema, name));
+    } catch (error) {
+      if (!(error instanceof SchemaProblem)) throw error;
+      const { path, message } = error;
+      throw invalid(
+        `\`${name}\` cannot be checked against: ${message}, at ${path}`,
+        { name, path },
+        error,
+      );
+    }
+    checkers.set(schema, checker);
+  }
+  return checker;
 }

@@ -1,16 +1,16 @@
 import {
   boolean,
   callback,
+  guarded,
   isPlainObject,
   readOptions,
   string,
-  unreadable,
 } from "../internal/checks.js";
 import { CriaError, expected, invalid, show } from "../internal/errors.js";
+import { given } from "../internal/given.js";
 import type { ToolDefinition } from "../messages/tool-types.js";
-import { checkArguments } from "./check-arguments.js";
+import { checkArguments, schemaChecker } from "./check-arguments.js";
 import type { InferArguments, StandardSchema } from "./infer-arguments.js";
-import { schemaChecker } from "./schema-check.js";
 
 /** What `execute` is given besides its arguments. */
 export interface ToolContext {
@@ -47,7 +47,7 @@ export interface Tool {
   readonly check: (args: unknown) => unknown;
 }
 
-/** Made here: nothing else is taken for one, whatever it looks like. */
+/** All tools that were made here: nothing else counts as a tool, whatever it looks like. */
 const tools = new WeakSet<object>();
 const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 const TOOL_OPTIONS = ["name", "description", "parameters", "jsonSchema", "execute"] as const;
@@ -73,7 +73,7 @@ export function defineTool<const P>(tool: ToolOptions<P>): Tool {
   return make(readOptions(tool as ToolOptions<unknown>, "tool", TOOL_OPTIONS), "tool");
 }
 
-/** @param at what the caller knows the options by */
+/** @param at the caller's name for the options */
 function make(o: Partial<ToolOptions<unknown>>, at: string): Tool {
   const { description, parameters = NOTHING, jsonSchema, execute } = o;
   const name = string(o.name, `${at}.name`);
@@ -82,21 +82,19 @@ function make(o: Partial<ToolOptions<unknown>>, at: string): Tool {
   if (execute !== undefined) callback(execute, `${at}.execute`);
   const standard = standardSchema(parameters, `${at}.parameters`);
   const schema = schemaOf(parameters, standard, jsonSchema, at);
-  // A Standard Schema checks by itself, and what nobody carries out here need not be checked.
+  // A Standard Schema checks by itself, and a tool without `execute` needs no check.
   if (standard === undefined && execute !== undefined) schemaChecker(schema, `${at}.parameters`);
   const definition: ToolDefinition = Object.freeze({
     type: "function",
     function: Object.freeze({
       name,
-      ...(description === undefined ? {} : { description }),
+      ...given({ description }),
       parameters: schema,
     }),
   });
   const made = {
     definition,
-    ...(execute === undefined
-      ? {}
-      : { execute: execute as (args: unknown, context: ToolContext) => unknown }),
+    ...given({ execute: execute as Tool["execute"] }),
     check: (args: unknown) => checkArguments(args, schema, standard),
   };
   tools.add(made);
@@ -107,32 +105,26 @@ export function isTool(value: unknown): value is Tool {
   return typeof value === "object" && value !== null && tools.has(value);
 }
 
-/** An own copy: what makes it one is read once. */
+/** A copy of a Standard Schema's interface, each property read once; undefined for other schemas. */
 function standardSchema(
   parameters: unknown,
   name: string,
 ): StandardSchema["~standard"] | undefined {
   if (typeof parameters !== "object" && typeof parameters !== "function") return undefined;
   if (parameters === null) return undefined;
-  try {
-    const given = (parameters as Partial<StandardSchema>)["~standard"];
-    if (given === undefined) return undefined;
-    const { version, vendor, validate, jsonSchema } = given;
-    if (typeof validate === "function") {
-      return {
-        version,
-        vendor,
-        validate: (value) => validate.call(given, value),
-        ...(jsonSchema && { jsonSchema }),
-      };
+  return guarded(parameters, name, () => {
+    const standard = (parameters as Partial<StandardSchema>)["~standard"];
+    if (standard === undefined) return undefined;
+    const { version, vendor, validate, jsonSchema } = standard;
+    if (typeof validate !== "function") {
+      throw expected("a Standard Schema with `validate`", `${name}["~standard"]`, parameters);
     }
-  } catch (error) {
-    throw unreadable(error, name, parameters);
-  }
-  throw expected("a Standard Schema with `validate`", `${name}["~standard"]`, parameters);
+    const own = (value: unknown) => validate.call(standard, value);
+    return { version, vendor, validate: own, ...(jsonSchema && { jsonSchema }) };
+  });
 }
 
-/** An own, frozen copy: what the model was told must be what is checked. */
+/** The JSON Schema as a frozen copy: what is checked must be what the model was told. */
 function schemaOf(
   parameters: unknown,
   standard: StandardSchema["~standard"] | undefined,
@@ -161,7 +153,7 @@ function schemaOf(
   try {
     made = jsonSchema.input({ target: "draft-2020-12" });
   } catch (error) {
-    throw cannot(error); // a date, for instance, which JSON does not have
+    throw cannot(error); // it may have a date, which JSON does not
   }
   return argumentsSchema(made, `${at}.parameters["~standard"].jsonSchema`);
 }
@@ -173,15 +165,10 @@ function argumentsSchema(schema: unknown, name: string): object {
   throw expected('"object", since arguments are named,', `${name}.type`, type);
 }
 
-/** An own, frozen copy. */
+/** A frozen copy. */
 export function copyOfSchema(schema: unknown, name: string): object {
   if (!isPlainObject(schema)) throw expected("a JSON Schema, a plain object,", name, schema);
-  let copy: unknown;
-  try {
-    copy = deepFreeze(JSON.parse(JSON.stringify(schema)));
-  } catch (error) {
-    throw unreadable(error, name, schema);
-  }
+  const copy: unknown = guarded(schema, name, () => deepFreeze(JSON.parse(JSON.stringify(schema))));
   if (isPlainObject(copy)) return copy;
   throw expected("a JSON Schema, a plain object,", name, copy);
 }
@@ -214,7 +201,7 @@ export function toolOf(value: unknown, name: string): Tool {
   return make(o, at);
 }
 
-/** OpenAI's API, and what writes JSON for it, has null for what is not given. */
+/** In OpenAI's API, null means not given. */
 function withoutNulls<T extends object>(options: Partial<T>): Partial<NonNull<T>> {
   const given = Object.entries(options).filter(([, value]) => value !== null);
   return Object.fromEntries(given) as Partial<NonNull<T>>;

@@ -49,6 +49,7 @@ Napi::Object to_js(Napi::Env env, const Answer& answer) {
   if (answer.token != LLAMA_TOKEN_NULL) object.Set("token", answer.token);
   if (answer.tokens) object.Set("tokens", from_tokens(env, *answer.tokens));
   if (answer.count >= 0) object.Set("count", answer.count);
+  if (answer.cached >= 0) object.Set("cached", answer.cached);
   if (answer.values) object.Set("values", from_floats(env, *answer.values));
   return object;
 }

@@ -1,6 +1,6 @@
 import { fitPrompt } from "../../lib/chat/fit-history.js";
 import { TokenCounts } from "../../lib/chat/token-counts.js";
-import type { RenderableMessage } from "../../lib/messages/messages.js";
+import type { RenderableMessage } from "../../lib/messages/pairing.js";
 import type { Model } from "../../lib/model/model.js";
 
 /** Each letter is a token. */

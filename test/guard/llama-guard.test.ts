@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { unsafeShare } from "../../lib/guard/judge.js";
+import { unsafeShare } from "../../lib/guard/guard-judge.js";
 import {
   type ChatMessageInput,
   type Context,

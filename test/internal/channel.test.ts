@@ -1,6 +1,36 @@
 import { Channel } from "../../lib/internal/channel.js";
 
-const join = (a: string, b: string) => (a === "|" || b === "|" ? undefined : a + b);
+/** A channel of texts, of which those that nobody has taken are joined, but for "|". */
+class Texts extends Channel<string> {
+  readonly #unread: string[];
+  #over = false;
+
+  constructor(onLeave: () => void) {
+    const unread: string[] = [];
+    super({ take: () => unread.shift(), over: () => this.#over, leave: onLeave });
+    this.#unread = unread;
+  }
+
+  write(text: string): void {
+    if (this.#over) return;
+    const last = this.#unread.at(-1);
+    if (last === undefined || last === "|" || text === "|") this.#unread.push(text);
+    else this.#unread[this.#unread.length - 1] = last + text;
+    this.serve();
+  }
+
+  close(): void {
+    this.#over = true;
+    this.serve();
+  }
+
+  override fail(error: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    super.fail(error);
+  }
+}
+
 const never = () => {
   throw new Error("left");
 };
@@ -12,7 +42,7 @@ async function all<T>(channel: AsyncIterable<T>): Promise<T[]> {
 }
 
 test("what is written comes in order, to a reader who waits one by one", async () => {
-  const channel = new Channel<string>(join, never);
+  const channel = new Texts(never);
   const read = all(channel);
   for (const value of ["a", "b", "|", "c"]) {
     channel.write(value);
@@ -23,14 +53,14 @@ test("what is written comes in order, to a reader who waits one by one", async (
 });
 
 test("what nobody has read yet is joined, and never across what does not join", async () => {
-  const channel = new Channel<string>(join, never);
+  const channel = new Texts(never);
   for (const value of ["a", "b", "|", "|", "c", "d"]) channel.write(value);
   channel.close();
   expect(await all(channel)).toEqual(["ab", "|", "|", "cd"]);
 });
 
 test("readers that ask ahead are served in order", async () => {
-  const channel = new Channel<string>(join, never);
+  const channel = new Texts(never);
   const iterator = channel[Symbol.asyncIterator]();
   const steps = [iterator.next(), iterator.next(), iterator.next()];
   channel.write("a");
@@ -44,7 +74,7 @@ test("readers that ask ahead are served in order", async () => {
 });
 
 test("an error comes behind what was written, once", async () => {
-  const channel = new Channel<string>(join, never);
+  const channel = new Texts(never);
   channel.write("a");
   channel.fail(new Error("broken"));
   channel.write("late");
@@ -56,7 +86,7 @@ test("an error comes behind what was written, once", async () => {
 });
 
 test("an error reaches the first of the readers that wait", async () => {
-  const channel = new Channel<string>(join, never);
+  const channel = new Texts(never);
   const iterator = channel[Symbol.asyncIterator]();
   const steps = [iterator.next(), iterator.next()];
   channel.fail(undefined);
@@ -68,7 +98,7 @@ test("an error reaches the first of the readers that wait", async () => {
 
 test("leaving is told once, and ends the iteration for all who wait", async () => {
   let left = 0;
-  const channel = new Channel<string>(join, () => left++);
+  const channel = new Texts(() => left++);
   const iterator = channel[Symbol.asyncIterator]();
   const step = iterator.next();
   expect(await iterator.return?.()).toEqual({ done: true, value: undefined });
@@ -80,18 +110,30 @@ test("leaving is told once, and ends the iteration for all who wait", async () =
   expect(left).toBe(1);
 });
 
-test("leaving behind the end is nobody's business", async () => {
-  const channel = new Channel<string>(join, never);
-  channel.write("a");
-  channel.close();
-  for await (const value of channel) {
+test("leaving behind the end is told, too, and so is leaving before anything was asked for", async () => {
+  let left = 0;
+  const ended = new Texts(() => left++);
+  ended.write("a");
+  ended.close();
+  for await (const value of ended) {
     expect(value).toBe("a");
     break;
   }
+  expect(left).toBe(1);
+  const unasked = new Texts(() => left++);
+  await unasked[Symbol.asyncIterator]().return?.();
+  expect(left).toBe(2);
+});
+
+test("what a reader throws in comes back to it, and the supply may still fail", async () => {
+  const channel = new Texts(never);
+  const iterator = channel[Symbol.asyncIterator]();
+  await expect(iterator.throw?.(new Error("mine"))).rejects.toThrow("mine");
+  expect(await iterator.next()).toEqual({ done: true, value: undefined });
 });
 
 test("it is iterated once", () => {
-  const channel = new Channel<string>(join, never);
+  const channel = new Texts(never);
   channel[Symbol.asyncIterator]();
   expect(() => channel[Symbol.asyncIterator]()).toThrow(
     expect.objectContaining({ code: "ERR_INVALID_ARGUMENT" }),

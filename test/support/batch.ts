@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import type { BatchOutputLine } from "../../lib/batch/batch-types.js";
 import type { Answer, BatchEngine, PreparedRequest } from "../../lib/batch/engine/batch-engine.js";
-import type { BatchPlan } from "../../lib/batch/input/plans.js";
+import type { BatchPlan } from "../../lib/batch/input/request-plans.js";
 import { runWith } from "../../lib/batch/run-batch.js";
 
 /** A folder of the test file's own, gone when it ends. */

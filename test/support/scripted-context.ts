@@ -1,3 +1,5 @@
+import { nativeGenerateOptions } from "../../lib/generation/generate-options.js";
+import { RunningGeneration } from "../../lib/generation/generation.js";
 import {
   type Context,
   type GenerateOptions,
@@ -5,7 +7,9 @@ import {
   type Model,
   type Prompt,
   promptToString,
+  Sampler,
 } from "../../lib/index.js";
+import { nativePrompt } from "../../lib/model/prompt.js";
 
 /** What a scripted model answers: pieces of text, and what it waits for between them. */
 export interface ScriptedAnswer {
@@ -44,7 +48,13 @@ const model = {
   detokenize: (tokens: Iterable<number>) => Buffer.from([...tokens]).toString(),
 } as unknown as Model;
 
-/** A context whose model says these answers, one per generation. */
+const vocabulary = { vocabularySize: 256, addsBos: false, tokenId: () => 0 };
+
+/**
+ * A context whose model says these answers, one per generation. Its generations are the library's own and
+ * check what they are given; only the engine behind them is played. test/doubles.test.ts compares them with
+ * the demo model's.
+ */
 export function scripted(
   answers: readonly (string | ScriptedAnswer)[],
   { contextSize = 100_000 } = {},
@@ -55,11 +65,17 @@ export function scripted(
     context: {
       model,
       contextSize,
-      generate(prompt: Prompt, options: GenerateOptions) {
+      generate(prompt: Prompt, options: GenerateOptions = {}) {
+        nativePrompt(prompt, vocabulary);
+        const checked = nativeGenerateOptions(options, 256, Sampler.greedy);
         asked.push({ prompt: promptToString(prompt, model), options });
         const answer = script.shift();
         if (answer === undefined) throw new Error("The script has no more answers");
-        return generation(typeof answer === "string" ? { pieces: [answer] } : answer, made);
+        return generation(
+          typeof answer === "string" ? { pieces: [answer] } : answer,
+          checked,
+          made,
+        );
       },
     } as unknown as Context,
     asked,
@@ -69,39 +85,57 @@ export function scripted(
   return made;
 }
 
-function generation({ pieces, stopReason = "end-of-turn", error }: ScriptedAnswer, made: Scripted) {
+/** Enough of the queue of promises for the reader to have each piece by itself. */
+async function turn(): Promise<void> {
+  for (let i = 0; i < 20; i++) await undefined;
+}
+
+function generation(
+  answer: ScriptedAnswer,
+  { signal, onProgress }: ReturnType<typeof nativeGenerateOptions>,
+  made: Scripted,
+): RunningGeneration {
   let cancel = () => {};
-  let cancelled = false;
-  const stopped = new Promise<void>((resolve) => {
-    cancel = () => {
-      cancelled = true;
-      resolve();
-    };
+  const stopped = new Promise<"stopped">((resolve) => {
+    cancel = () => resolve("stopped");
   });
-  let text = "";
-  async function* chunks() {
-    made.running += 1;
-    made.together = Math.max(made.together, made.running);
-    try {
-      for (const piece of pieces) {
-        await Promise.race([piece, stopped]);
-        if (cancelled) return;
-        if (typeof piece !== "string") continue;
-        text += piece;
-        yield { text: piece, tokens: bytes(piece) };
-      }
-      if (error !== undefined) throw error;
-    } finally {
+  const running = new RunningGeneration({
+    ...{ id: 1, native: { cancel: () => cancel() }, signal, onProgress, logprobs: undefined },
+    origin: {},
+  });
+  made.running += 1;
+  made.together = Math.max(made.together, made.running);
+  play(answer, running, stopped)
+    .catch((error) => running.fail(error))
+    .finally(() => {
       made.running -= 1;
-    }
+    });
+  return running;
+}
+
+async function play(
+  { pieces, stopReason = "end-of-turn", error }: ScriptedAnswer,
+  running: RunningGeneration,
+  stopped: Promise<"stopped">,
+): Promise<void> {
+  const news = (text: string) => ({ id: running.id, text, tokens: bytes(text) });
+  const finish = (reason: GenerationResult["stopReason"]) =>
+    running.receive({
+      ...news(""),
+      result: {
+        ...{ stopReason: reason, stopToken: -1, stopString: null },
+        ...{ promptTokens: 10, cachedTokens: 4, completionTokens: 3 },
+        ...{ queuedMs: 0, promptMs: 1, generationMs: 1 },
+      },
+    });
+  for (const piece of pieces) {
+    if ((await Promise.race([stopped, piece])) === "stopped") return finish("cancelled");
+    if (typeof piece !== "string") continue;
+    running.receive(news(piece));
+    if ((await Promise.race([stopped, turn()])) === "stopped") return finish("cancelled");
   }
-  const result = async () => ({
-    text,
-    tokens: bytes(text),
-    stopReason: cancelled ? "cancelled" : stopReason,
-    usage: { promptTokens: 10, cachedTokens: 4, completionTokens: 3 },
-  });
-  return { cancel, result, [Symbol.asyncIterator]: chunks };
+  if (error !== undefined) throw error;
+  finish(stopReason);
 }
 
 /** A call as the model writes it. */

@@ -2,19 +2,19 @@ import type { Context } from "../../context/context.js";
 import type { ContextOptions } from "../../context/context-options.js";
 import type { Pooling } from "../../embedding/embed.js";
 import { CriaError } from "../../internal/errors.js";
+import { given } from "../../internal/given.js";
 import type { Model } from "../../model/model.js";
 import type { SequencesMeasured } from "../batch-types.js";
 import { EngineFailure } from "./batch-engine.js";
 import { measureSequences } from "./measure-sequences.js";
 
-/** What contexts are opened with. */
 export interface ContextsOptions {
   readonly model: Model;
-  /** Undefined: measured. */
+  /** Undefined: to be measured. */
   readonly sequences: number | undefined;
   readonly context: ContextOptions;
   readonly pooling: Pooling | undefined;
-  /** For moderations, if it is not the model itself. */
+  /** The model for moderations; undefined: the model itself. */
   readonly guard: Model | undefined;
   readonly onMeasured: ((measured: SequencesMeasured) => void) | undefined;
   readonly signal: AbortSignal | undefined;
@@ -22,7 +22,7 @@ export interface ContextsOptions {
 
 type Kind = "generation" | "embedding" | "moderation";
 
-/** The contexts of a run, each opened when the first line needs it: a file may have one kind. */
+/** The contexts of a run. Each is opened when the first line needs it: most files need only one. */
 export class Contexts {
   readonly #options: ContextsOptions;
   readonly #opening = new Map<Kind, Promise<Context>>();
@@ -33,8 +33,8 @@ export class Contexts {
   }
 
   /**
-   * What a model cannot do is an error of the lines that ask for it; that there is no room for a context
-   * is everybody's.
+   * A line that asks for what the model cannot do has that as its own error. That there is no room for a
+   * context ends the run.
    *
    * @throws {EngineFailure} or {CriaError} ERR_UNSUPPORTED
    */
@@ -49,7 +49,7 @@ export class Contexts {
     }
   }
 
-  /** One that is open. */
+  /** The context, if it is open. */
   peek(kind: Kind): Context | undefined {
     return this.#open.get(kind);
   }
@@ -76,7 +76,7 @@ export class Contexts {
 
   async #generating(model: Model): Promise<Context> {
     const { sequences, onMeasured, signal, context } = this.#options;
-    const options = { ...context, ...(signal && { signal }) };
+    const options = { ...context, ...given({ signal }) };
     if (sequences !== undefined) return model.createContext({ ...options, sequences });
     const measured = await measureSequences(model, context, signal);
     onMeasured?.(measured);
@@ -84,7 +84,7 @@ export class Contexts {
       try {
         return await model.createContext({ ...options, sequences: less });
       } catch (error) {
-        // So many may have no room with the whole context size.
+        // It was measured with short contexts: so many of the whole size may not fit.
         const full = CriaError.is(error) && error.code === "ERR_OUT_OF_MEMORY";
         if (!full || less === 1) throw error;
       }
@@ -97,8 +97,7 @@ export class Contexts {
     return model.createContext({
       ...options,
       embeddings: true,
-      ...(pooling && { pooling }),
-      ...(signal && { signal }),
+      ...given({ pooling, signal }),
     });
   }
 }

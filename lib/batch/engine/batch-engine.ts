@@ -1,44 +1,44 @@
-import type { BatchPlan } from "../input/plans.js";
+import type { BatchPlan } from "../input/request-plans.js";
 
-/** Requests of one lane run beside each other; those of different ones do not. */
+/** Requests of one lane run together; those of different lanes do not. */
 export type Lane = "generation" | "embedding" | "moderation";
 
 /** A line's request, ready to run. */
 export interface PreparedRequest {
   readonly lane: Lane;
-  /** What it begins with: requests with the same beginning run next to each other. */
+  /** How the prompt begins: requests with the same beginning run next to each other. */
   readonly prefix: string;
-  /** Begins at once. Aborted, it may reject with anything. */
+  /** Starts at once. When the signal aborts it may reject with anything. */
   start(signal: AbortSignal): Promise<Answer>;
 }
 
 /** What a request came to. */
 export interface Answer {
-  /** As OpenAI's API would answer. A function of the request alone, whatever ran beside it. */
+  /** As OpenAI's API would answer. It depends on the request alone, whatever ran beside it. */
   readonly body: object;
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly completionTokens: number;
 }
 
-/** What a request rejects with where the engine is at an end: the run's error, not the line's. */
+/** The engine cannot go on. A request that rejects with this fails the run, not its line alone. */
 export class EngineFailure extends Error {
   constructor(readonly error: unknown) {
     super("the engine failed");
   }
 }
 
-/** What carries out the requests of a batch. */
+/** Carries out the requests of a batch. */
 export interface BatchEngine {
-  /** Requests of a lane that are worth running at a time. */
+  /** How many requests of a lane should run at a time. */
   capacity(lane: Lane): number;
   /** Checks and renders: what it throws is the line's error. */
   prepare(plan: BatchPlan, identity: Identity): PreparedRequest | Promise<PreparedRequest>;
 }
 
-/** What a request is known by, for whatever has to differ from line to line. */
+/** What makes a line differ from all others. */
 export interface Identity {
-  /** 16 hexadecimal digits: of the line, and of the options that its result depends on. */
+  /** A hash of the line and of the options that its result depends on: 16 hexadecimal digits. */
   readonly hash: string;
   readonly seed: number;
 }

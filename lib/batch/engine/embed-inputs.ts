@@ -1,13 +1,13 @@
 import type { Context } from "../../context/context.js";
 import { CriaError } from "../../internal/errors.js";
-import type { EmbeddingPlan } from "../input/plans.js";
-import type { BatchEmbeddings } from "../output/bodies.js";
+import type { EmbeddingPlan } from "../input/request-plans.js";
+import type { BatchEmbeddings } from "../output/openai-answers.js";
 import type { Answer } from "./batch-engine.js";
 
 type Embedding<E> = Omit<BatchEmbeddings["data"][number], "embedding"> & { embedding: E };
 type Embeddings = Omit<BatchEmbeddings, "data"> & { data: Embedding<number[] | string>[] };
 
-/** The embeddings of a line; one that fails is the line's error. */
+/** Embeds the inputs of a line. One that fails is the line's error. */
 export async function embedInputs(
   context: Context,
   { inputs, model, encoding, dimensions }: EmbeddingPlan,
@@ -36,7 +36,7 @@ export async function embedInputs(
 
 /** Base64 of the floats' bytes, as OpenAI's clients ask for them. */
 function encoded(vector: Float32Array, encoding: EmbeddingPlan["encoding"]): number[] | string {
-  // As many digits as a float has: read again, it is the same.
+  // Nine digits give back the same float.
   if (encoding === "float") return Array.from(vector, (value) => Number(value.toPrecision(9)));
   return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString("base64");
 }

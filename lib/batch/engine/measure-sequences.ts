@@ -3,16 +3,16 @@ import type { Model } from "../../model/model.js";
 import { Sampler } from "../../sampling/sampler.js";
 import type { SequencesMeasured } from "../batch-types.js";
 
-/** Measured one after the other, as long as each is worth it. */
+/** How many sequences are tried, one after the other as long as it pays. */
 const STEPS = [1, 2, 4, 8, 16, 32];
-/** More at a time make each answer slower: they must be worth so much. */
+/** More sequences make each answer slower, so the rate must grow by this factor. */
 const WORTH = 1.1;
-/** Of all measurements together, about. */
+/** What all measurements may take together, roughly. */
 const BUDGET_MS = 4000;
 const PROMPT_TOKENS = 16;
 const TOKENS = 12;
 
-/** How many generations at a time give the most tokens per second here, by a few short ones. */
+/** Finds by a few short generations how many at a time give the most tokens per second here. */
 export async function measureSequences(
   model: Model,
   options: object,
@@ -33,7 +33,7 @@ export async function measureSequences(
       const rate = await rateOf(context, sequences, signal);
       rates.set(sequences, rate);
       if (rate > (rates.get(best) ?? 0) * WORTH) best = sequences;
-      // One step without a gain may be chance. The next one takes as long as this one at least.
+      // One step without a gain may be chance. The next takes at least as long as this one.
       if (sequences > best * 2 || performance.now() - began > BUDGET_MS / 2) break;
     }
   } finally {

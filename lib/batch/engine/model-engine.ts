@@ -1,35 +1,35 @@
 import type { GuardOptions } from "../../guard/guard-types.js";
+import { LlamaGuard } from "../../guard/llama-guard.js";
 import { windowWidth } from "../../internal/windowed.js";
 import type { LoadedModel } from "../../model/loaded-model.js";
-import type { BatchPlan, EmbeddingPlan, ModerationPlan } from "../input/plans.js";
+import type { BatchPlan, EmbeddingPlan, ModerationPlan } from "../input/request-plans.js";
 import { Contexts, type ContextsOptions } from "./batch-contexts.js";
 import type { BatchEngine, Identity, Lane, PreparedRequest } from "./batch-engine.js";
-import { Moderator } from "./batch-moderator.js";
 import { embedInputs } from "./embed-inputs.js";
-import { Generator, type RunDefaults } from "./generator.js";
+import { LineGenerator, type RunDefaults } from "./line-generator.js";
+import { moderateInputs } from "./moderate-inputs.js";
 
-/** What an engine is made of. */
 export interface ModelEngineParts extends ContextsOptions {
   readonly defaults: RunDefaults;
   readonly guardOptions: GuardOptions;
 }
 
-/** Lines that wait in a context which is being opened. */
+/** How many lines may wait for a context that is still being opened. */
 const BEFORE_OPEN = 16;
-/** Texts under way, for each that shares a batch: the next batches' wait in the engine. */
+/** Texts under way for each that shares a batch: those of the next batch wait in the engine. */
 const EMBEDDING_BATCHES = 2;
 
 /** Runs the requests of a batch in contexts of its own. */
 export class ModelEngine implements BatchEngine {
   readonly #parts: ModelEngineParts;
   readonly #contexts: Contexts;
-  readonly #generator: Generator;
-  #moderator: Promise<Moderator> | undefined;
+  readonly #generator: LineGenerator;
+  #guard: Promise<LlamaGuard> | undefined;
 
   constructor(parts: ModelEngineParts) {
     this.#parts = parts;
     this.#contexts = new Contexts(parts);
-    this.#generator = new Generator({
+    this.#generator = new LineGenerator({
       model: parts.model,
       open: () => this.#contexts.get("generation"),
       defaults: parts.defaults,
@@ -71,27 +71,24 @@ export class ModelEngine implements BatchEngine {
     };
   }
 
-  /** All prompts begin with the policy: one lane for them, on whichever model. */
+  /** All these prompts begin with the policy: they have a lane of their own, whichever model judges. */
   #prepareModeration(plan: ModerationPlan, { hash }: Identity): PreparedRequest {
+    const { guard: model, guardOptions, defaults } = this.#parts;
+    const name = model === undefined ? defaults.name : nameOf(model);
     return {
       lane: "moderation",
       prefix: "",
       start: async (signal) => {
-        this.#moderator ??= this.#makeModerator();
-        return (await this.#moderator).moderate(plan, hash, signal);
+        this.#guard ??= this.#contexts
+          .get("moderation")
+          .then((context) => new LlamaGuard(context, guardOptions));
+        return moderateInputs(await this.#guard, plan, { name, hash, signal });
       },
     };
   }
-
-  async #makeModerator(): Promise<Moderator> {
-    const { guard, guardOptions: options, defaults } = this.#parts;
-    const context = await this.#contexts.get("moderation");
-    const name = guard === undefined ? defaults.name : nameOf(guard);
-    return new Moderator(context, { name, options });
-  }
 }
 
-/** A model's file, without where it is. */
+/** The name of a model's file, without its folder. */
 export function nameOf(model: LoadedModel): string {
   return model.path.split(/[\\/]/).at(-1) ?? model.path;
 }

@@ -6,14 +6,13 @@ import { createGunzip, type Gunzip } from "node:zlib";
 import { filePath, unreadable } from "../../internal/checks.js";
 import { expected, invalid, messageOf } from "../../internal/errors.js";
 import { type Line, LineSplitter, linesOf } from "../../internal/lines.js";
+import { unreadableInput } from "../batch-failures.js";
 import type { RunBatchOptions } from "../batch-types.js";
-import { unreadableInput } from "../failures.js";
 
-/** The lines of an input, and how much of it is behind them. */
+/** The lines of an input, and how much of it has been read. */
 export interface LineSource extends AsyncIterable<Line> {
-  /** 0…1; undefined where the end is not known. */
+  /** The part of the input that has been read, 0…1; undefined if its length is not known. */
   readonly fraction: number | undefined;
-  /** Whether or not it was read. */
   close(): Promise<void>;
 }
 
@@ -41,9 +40,9 @@ async function fileLines(path: string): Promise<LineSource> {
   const size = stats.isFile() ? stats.size : 0;
   const splitter = new LineSplitter();
   let file: ReadStream | undefined;
-  /** Bytes of the file that the splitter has, unpacked where need be. */
+  /** How many bytes of the file have gone into the splitter, which counts unpacked ones. */
   let taken = () => 0;
-  // Opened by the first one who reads, who then hears of its errors.
+  // Opened by the reader, who then hears of its errors.
   async function* lines(): AsyncGenerator<Line> {
     file = handle.createReadStream({ highWaterMark: 1 << 18 });
     const gunzip = extname(path) === ".gz" ? unpacked(file) : undefined;
@@ -76,7 +75,7 @@ function unpacked(file: ReadStream): Gunzip {
   return file.pipe(gunzip);
 }
 
-/** All of a file in memory is one piece of it; read as an iterable, a `Buffer` would be numbers. */
+/** A file in memory is one chunk of bytes; as an iterable, a `Buffer` would be numbers. */
 function itemsOf(input: Exclude<RunBatchOptions["input"], string>): Items {
   const wrong = () =>
     expected("a file's path, bytes, or an iterable of bytes or requests", "options.input", input);
@@ -84,10 +83,10 @@ function itemsOf(input: Exclude<RunBatchOptions["input"], string>): Items {
   try {
     const bytes = bytesOf(input);
     if (bytes !== undefined) return [new Uint8Array(bytes)]; // it is read after the call
-    // Their elements are numbers or characters.
+    // As iterables these have numbers or characters.
     if (ArrayBuffer.isView(input) || types.isBoxedPrimitive(input)) throw wrong();
     const { stream } = input as Partial<Blob>;
-    if (typeof stream === "function") return stream.call(input) as unknown as Items;
+    if (typeof stream === "function") return stream.call(input) as AsyncIterable<Uint8Array>;
     const items = input as Partial<Iterable<object> & AsyncIterable<object>>;
     const open: unknown = items[Symbol.asyncIterator] ?? items[Symbol.iterator];
     if (typeof open === "function") return input as Items;
@@ -97,7 +96,7 @@ function itemsOf(input: Exclude<RunBatchOptions["input"], string>): Items {
   throw wrong();
 }
 
-/** Undefined: something else than bytes. */
+/** Undefined if the value is not bytes. */
 function bytesOf(value: unknown): Uint8Array | undefined {
   if (types.isUint8Array(value)) return value;
   if (types.isAnyArrayBuffer(value)) return new Uint8Array(value);
@@ -105,7 +104,7 @@ function bytesOf(value: unknown): Uint8Array | undefined {
   return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
 }
 
-/** Bytes are joined to lines; an object is a line of its own. */
+/** Bytes are cut into lines; an object is a line by itself. */
 async function* itemLines(input: Items): AsyncGenerator<Line> {
   const splitter = new LineSplitter();
   let index = 0;
@@ -117,7 +116,7 @@ async function* itemLines(input: Items): AsyncGenerator<Line> {
       yield* splitter.end();
       yield objectLine(item, splitter.next());
     } else {
-      // A line, or a piece of one? Nobody can tell, and one error for each would tell nobody.
+      // A text may be a line or a part of one: nobody can tell.
       throw expected(
         "bytes or a request, an object (of text the bytes: `Buffer.from(text)`),",
         `options.input[${index}]`,

@@ -1,6 +1,6 @@
 import { isPlainObject, list } from "../../internal/checks.js";
 import type { ChatMessageInput } from "../../messages/messages.js";
-import { anything, Fields, type KnownFields } from "./fields.js";
+import { anything, type KnownFields, RequestFields } from "./request-fields.js";
 
 const NO_REASONING = {
   unless: [""],
@@ -12,7 +12,7 @@ const MESSAGE: KnownFields = {
     ...["role", "content", "tool_calls", "tool_call_id", "name"],
     ...["refusal", "audio", "function_call"],
   ],
-  // Of web searches, in the API's own answers.
+  // The API's own answers have them, for web searches.
   ignored: ["annotations"],
   refused: { reasoning_content: NO_REASONING, reasoning: NO_REASONING, thinking: NO_REASONING },
 };
@@ -25,9 +25,9 @@ const CALL: KnownFields = {
 const CALLED: KnownFields = { read: ["name", "arguments"], ignored: [], refused: {} };
 
 /**
- * The messages of a line, of which every field is accounted for. A session takes messages with data of
- * the caller's own in them; in a file a field that nobody knows is a misspelt one, and would be lost in
- * silence. What is in the fields is checked where the messages are read.
+ * The messages of a line, in which an unknown field is an error. A session lets callers keep data of
+ * their own in messages; in a file such a field is most likely misspelt, and would be lost in silence.
+ * What the fields hold is checked where the messages are read.
  */
 export function messageList(value: unknown, name: string): readonly ChatMessageInput[] {
   const messages = list(value, name, "an array of messages", anything);
@@ -38,18 +38,18 @@ export function messageList(value: unknown, name: string): readonly ChatMessageI
 }
 
 function checkMessage(message: Record<string, unknown>, name: string): void {
-  new Fields(message, name, MESSAGE);
+  new RequestFields(message, name, MESSAGE);
   const { role, content, tool_calls: calls } = message;
-  // A tool's result may be any data.
+  // The content of a tool's result may be any data.
   if (role !== "tool") {
     for (const [part, at] of objects(content, `${name}.content`)) {
-      if (part.type === "text") new Fields(part, at, TEXT_PART);
+      if (part.type === "text") new RequestFields(part, at, TEXT_PART);
     }
   }
   for (const [call, at] of objects(calls, `${name}.tool_calls`)) {
     if (call.type === "custom") continue; // refused as such
-    new Fields(call, at, CALL);
-    if (isPlainObject(call.function)) new Fields(call.function, `${at}.function`, CALLED);
+    new RequestFields(call, at, CALL);
+    if (isPlainObject(call.function)) new RequestFields(call.function, `${at}.function`, CALLED);
   }
 }
 

@@ -1,14 +1,13 @@
-import type { ToolDefinitionInput } from "../../chat/tool-definitions.js";
 import { stopStrings } from "../../generation/generate-options.js";
 import { integer, list, MAX_INT32, string } from "../../internal/checks.js";
 import { invalid } from "../../internal/errors.js";
-import type { ToolChoice } from "../../messages/tool-types.js";
+import type { ToolChoice, ToolDefinitionInput } from "../../messages/tool-types.js";
 import { Grammar } from "../../sampling/grammar.js";
 import type { SamplerOptions } from "../../sampling/sampler.js";
 import { SAMPLER_OPTIONS } from "../../sampling/sampler-options.js";
-import { anything, Fields, type KnownFields, object } from "./fields.js";
 import { messageList } from "./messages-shape.js";
-import type { ChatPlan, CompletionPlan, GenerationPlan } from "./plans.js";
+import { anything, type KnownFields, object, RequestFields } from "./request-fields.js";
+import type { ChatPlan, CompletionPlan, GenerationPlan } from "./request-plans.js";
 
 const GENERATION = ["maxTokens", "stop", "logprobs", "schema"];
 const CHAT_ONLY = ["tools", "toolChoice"];
@@ -21,9 +20,14 @@ const SIMPLE: KnownFields = {
 /** The most that `logprobs` may ask for. */
 const MAX_LOGPROBS = 20;
 
-/** A line in cria's own words: a prompt or messages, and the options of a generation beside them. */
+/** The field that became this option. All but one have the same name. */
+export function simpleFieldOf(option: string): string {
+  return option === "responseSchema" ? "schema" : option;
+}
+
+/** A line in cria's own format: a prompt or messages, with the options of a generation. */
 export function readSimple(line: Record<string, unknown>): ChatPlan | CompletionPlan {
-  const fields = new Fields(line, "", SIMPLE);
+  const fields = new RequestFields(line, "", SIMPLE);
   if (fields.has("prompt") === fields.has("messages")) {
     throw invalid(
       "Expected a request of OpenAI's batches (`custom_id`, `method`, `url`, `body`), or one of " +
@@ -57,8 +61,8 @@ export function readSimple(line: Record<string, unknown>): ChatPlan | Completion
   return { kind: "chat", ...common, ...chat, messages: [{ role: "user", content: prompt }] };
 }
 
-/** As the sampler takes them, which checks them; a grammar is its text. */
-function samplingOf(fields: Fields): SamplerOptions {
+/** The sampler's options, which it checks itself. A grammar is given as its text. */
+function samplingOf(fields: RequestFields): SamplerOptions {
   const options: Record<string, unknown> = {};
   for (const key of SAMPLER_OPTIONS) {
     const value = fields.get(key, anything);

@@ -4,33 +4,38 @@ import { basename, dirname, extname, join } from "node:path";
 import { promisify } from "node:util";
 import { CriaError } from "../../internal/errors.js";
 import { LineSplitter, linesOf } from "../../internal/lines.js";
-import { membersOf, pack } from "../engine/packing.js";
-import { ioError } from "../failures.js";
+import { ioError } from "../batch-failures.js";
 import type { IdTable } from "../input/custom-ids.js";
-import { differences, digestOf, inWords, type Settings } from "./batch-settings.js";
+import {
+  differences,
+  digestOf,
+  inWords,
+  readSettings,
+  type Settings,
+  settingsFile,
+  writeSettings,
+} from "./batch-settings.js";
+import { membersOf, pack } from "./gzip-members.js";
 import { lockOutput } from "./output-lock.js";
-import { readSettings, settingsFile, writeSettings } from "./settings-file.js";
 
-/** What an output is opened with. */
 export interface OutputOptions {
   readonly resume: boolean;
   readonly overwrite: boolean;
-  /** A file that is read meanwhile: its path, or the descriptor of a stream. */
+  /** The input, if it is a file: its path, or the descriptor of a stream. */
   readonly input: string | number | undefined;
-  /** What its results are made with. */
   readonly settings: Settings;
 }
 
-/** Written data is handed to the disk so often: what a loss of power can take. */
+/** How often written data is flushed to the disk: so much is lost when the power fails. */
 const SYNC_MS = 1000;
 
-/** The one writer of an output. */
+/** An output file, locked and written by one run. */
 export class Output {
   readonly #path: string;
   readonly #file: FileHandle;
   readonly #unlock: () => Promise<void>;
   readonly #packed: boolean;
-  /** Where the next line goes: what is behind it was never written completely. */
+  /** Where the next line goes. What follows it in the file is incomplete. */
   #end: number;
   #synced = performance.now();
 
@@ -43,15 +48,15 @@ export class Output {
   }
 
   /**
-   * @param ids told of what is in there already, with `resume`
-   * @throws {CriaError} ERR_INVALID_ARGUMENT where something is there and nothing says what to do
+   * @param ids learns what the output has already, with `resume`
+   * @throws {CriaError} ERR_INVALID_ARGUMENT if there is an output, and neither `resume` nor `overwrite`
    */
   static async open(
     path: string,
     options: OutputOptions,
     ids: IdTable,
   ): Promise<[Output, Earlier]> {
-    // By whichever of its names the file is given, it has one lock.
+    // A file has one lock, whichever of its names is given.
     const real = await realName(path);
     const unlock = await lockOutput(real);
     let file: FileHandle | undefined;
@@ -69,7 +74,7 @@ export class Output {
   }
 
   /**
-   * Appends whole lines, each with its line feed. A failure leaves those of earlier calls.
+   * Appends whole lines, each with its line feed. After a failure the lines of earlier calls are there.
    *
    * @throws with the file system's `code`, ENOSPC where the disk is full
    */
@@ -108,7 +113,7 @@ export class Output {
   }
 }
 
-/** Two kinds of results do not go into one file. */
+/** Results that were made with different settings do not go into one file. */
 async function checkSettings(path: string, earlier: Earlier, settings: Settings): Promise<void> {
   const digest = digestOf(settings);
   const before = await readSettings(path);
@@ -131,7 +136,7 @@ async function checkSettings(path: string, earlier: Earlier, settings: Settings)
   );
 }
 
-/** Also of a file that is not there yet, in a folder with more names than one. */
+/** Works for a file that is not there yet, too: then its folder is resolved. */
 async function realName(path: string): Promise<string> {
   const folder = () => realpath(dirname(path)).then((real) => join(real, basename(path)));
   return realpath(path).catch(() => folder().catch(() => path));
@@ -171,7 +176,7 @@ async function openFile(
 
 async function statsOf(input: OutputOptions["input"]): Promise<Stats | undefined> {
   if (typeof input === "string") return stat(input);
-  // A stream that was closed has no file behind it any more.
+  // The descriptor of a closed stream is not valid any more.
   return input === undefined ? undefined : promisify(fstat)(input).catch(() => undefined);
 }
 
@@ -183,14 +188,14 @@ function isPacked(path: string): boolean {
   return extname(path) === ".gz";
 }
 
-/** What an earlier run has left. */
+/** What earlier runs have left. */
 export interface Earlier {
   readonly lines: number;
-  /** Of these, those that are errors. */
+  /** How many of the lines are errors. */
   readonly errors: number;
-  /** What they were made with: digests, one where all is well. */
+  /** Digests of the settings that the results were made with: one, if all is well. */
   readonly settings: ReadonlySet<string>;
-  /** Of what is complete, in the file. */
+  /** Where the complete lines end in the file. */
   readonly end: number;
 }
 
@@ -229,7 +234,7 @@ async function readEarlier(path: string, file: FileHandle, ids: IdTable): Promis
   return { lines, errors, end, settings };
 }
 
-/** Of what it was made with, and of the request. */
+/** The settings' digest and the request's hash. */
 const RESULT_ID = /^batch_req_([0-9a-f]{16})([0-9a-f]{16})$/;
 
 function resultOf(
@@ -246,7 +251,7 @@ function resultOf(
     }
     if (/^batch_req_[0-9a-f]{16}$/.test(String(id))) old = true;
   } catch {
-    // Told below.
+    // The line is refused below.
   }
   if (old) throw noResult(`The output ${path} was written by an older cria, and cannot be resumed`);
   throw noResult(foreign(path, number));
@@ -262,18 +267,18 @@ function noResult(what: string): CriaError {
 
 const RESULT_START = Buffer.from('{"id":"batch_req_');
 
-/** Whether what begins there may be cut off: a line that a run began, and nothing of anybody else's. */
+/** Whether what begins there may be cut off: it is a line that a run began to write. */
 async function isTorn(file: FileHandle, position: number): Promise<boolean> {
   const buffer = Buffer.allocUnsafe(RESULT_START.length);
   const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
   const begun = buffer.subarray(0, bytesRead);
-  // A system that went down leaves zeros where it had no time for the data.
+  // After a crash of the system there may be zeros in place of the data.
   return begun.equals(RESULT_START.subarray(0, bytesRead)) || begun.every((byte) => byte === 0);
 }
 
 const TAIL = 1 << 16;
 
-/** Behind the last line feed: what follows is a line that was never finished. */
+/** The place after the last line feed. What follows is a line that was never finished. */
 async function endOfLines(file: FileHandle): Promise<number> {
   let { size } = await file.stat();
   const buffer = Buffer.allocUnsafe(TAIL);

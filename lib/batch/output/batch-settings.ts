@@ -1,21 +1,24 @@
+import { readFile } from "node:fs/promises";
 import { types } from "node:util";
 import { type ContextOptions, comparableOptions } from "../../context/context-options.js";
 import { isPlainObject } from "../../internal/checks.js";
+import { replaceFile } from "../../internal/replace-file.js";
 import { engineInfo } from "../../model/devices.js";
 import type { LoadedModel } from "../../model/loaded-model.js";
 import { isGrammar } from "../../sampling/grammar.js";
+import { ioError } from "../batch-failures.js";
 import { hashOf } from "../input/custom-ids.js";
 
-/** Everything that results depend on besides their lines, by the names that the caller knows. */
+/** Everything that results depend on besides their lines, by the caller's names. */
 export type Settings = Readonly<Record<string, unknown>>;
 
-/** Raised where the same settings no longer give the same results. */
+/** Raised when the same settings no longer give the same results. */
 const VERSION = 2;
 
-/** Longer values are told by their hash. */
+/** A longer value is cut off, and its hash added. */
 const MAX_TEXT = 400;
 
-/** Comparable, and what JSON can say: keys in order, what is not given left out. */
+/** Made comparable, as JSON: keys in order, without what is not given. */
 export function settingsOf(given: Record<string, unknown>): Settings {
   const entries: [string, unknown][] = [["cria (version of results)", VERSION]];
   for (const [name, value] of Object.entries(given)) {
@@ -24,13 +27,13 @@ export function settingsOf(given: Record<string, unknown>): Settings {
   return Object.fromEntries(entries);
 }
 
-/** An option of several, each under a name of its own: a difference is told by the nearest name. */
+/** The parts of an option, each by its own name, so that a difference can be named exactly. */
 export function under(name: string, options: object | undefined): Record<string, unknown> {
   const entries = Object.entries(options ?? {});
   return Object.fromEntries(entries.map(([key, value]) => [`${name}.${key}`, value]));
 }
 
-/** The model itself, whatever its file is called, and how it is read. */
+/** Identifies the model by its content, whatever its file is called, and by how it was loaded. */
 export function modelSettings(
   name: string,
   model: LoadedModel,
@@ -44,13 +47,13 @@ export function modelSettings(
   };
 }
 
-/** Other kernels round differently. */
+/** The version and the backend, since other kernels round differently. */
 export function engineSettings(): Record<string, unknown> {
   const { backend, llamaCpp } = engineInfo();
   return { engine: `llama.cpp ${llamaCpp}, ${backend}` };
 }
 
-/** As far as results depend on them, with the defaults filled in. */
+/** The options that results depend on, with their defaults. */
 export function contextSettings(options: ContextOptions): Record<string, unknown> {
   return under("options.context", comparableOptions(options));
 }
@@ -102,4 +105,29 @@ function canonical(value: unknown): unknown {
       .sort(([a], [b]) => (a < b ? -1 : Number(a > b)))
       .map(([key, one]) => [key, canonical(one)]),
   );
+}
+
+/**
+ * Writes beside an output what its results were made with. Each result tells by its id that the settings
+ * were others; this file tells which.
+ */
+export async function writeSettings(output: string, settings: Settings): Promise<void> {
+  const file = settingsFile(output);
+  await replaceFile(file, `${JSON.stringify(settings, null, 2)}\n`).catch((error) => {
+    throw ioError(`The settings of the output ${output} cannot be written`, error);
+  });
+}
+
+/** Undefined where there is no such file, or a run did not write it. */
+export async function readSettings(output: string): Promise<Settings | undefined> {
+  try {
+    const settings: unknown = JSON.parse(await readFile(settingsFile(output), "utf8"));
+    return isPlainObject(settings) ? settings : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function settingsFile(output: string): string {
+  return `${output}.settings.json`;
 }

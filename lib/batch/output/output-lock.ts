@@ -2,26 +2,27 @@ import { randomUUID } from "node:crypto";
 import { link, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { engine } from "../../internal/engine-loader.js";
-import { ioError } from "../failures.js";
+import { ioError } from "../batch-failures.js";
 
-/** Who holds an output, as it stands in the lock beside it. */
+/** Who holds an output: the content of the lock file beside it. */
 interface Holder {
   readonly pid: number;
   readonly host: string;
-  /** When the process began, where the system tells: ids of processes are used again. */
+  /** When the process began, if the system tells it: process ids are reused. */
   readonly since: string;
-  /** The copy of the engine, which knows what the threads of its process have in hand. */
+  /** The copy of the engine, which knows what the threads of its process have claimed. */
   readonly engine: string;
 }
 
-/** One that is empty for so long was left by a process that was killed while it wrote it. */
+/** A lock that is empty for so long was left by a process that was killed while it wrote it. */
 const WRITING_MS = 5000;
 const TRIES = 5;
 
 /**
- * Keeps a second run off an output. Returns what gives it free; a run that was killed leaves the lock,
- * and the next one sees that its process is gone. Within a process the engine knows who has what, so
- * that a worker thread which is terminated leaves nothing locked.
+ * Keeps a second run off an output, and returns what releases it. A run that is killed leaves its lock,
+ * and the next one sees that the process is gone. Within a process the engine keeps the claims, so that a
+ * worker thread that is terminated leaves nothing locked. It is not scripts/lock.mjs: that one waits its
+ * turn, and runs before anything is built.
  */
 export async function lockOutput(output: string): Promise<() => Promise<void>> {
   const { addon } = engine();
@@ -30,7 +31,7 @@ export async function lockOutput(output: string): Promise<() => Promise<void>> {
   try {
     const unlock = await lockFile(output, file, addon.instance);
     return async () => {
-      // Before the claim: whoever has that takes a file of this process for one that was left.
+      // The file before the claim: whoever has the claim takes a file of this process for a stale one.
       await unlock().finally(() => addon.release(file));
     };
   } catch (error) {
@@ -64,7 +65,7 @@ async function lockFile(
   throw held(output, file, "");
 }
 
-/** Whole or not at all: on a full disk the file is made, and stays empty. */
+/** Writes all of it or nothing: on a full disk the file would be there, and empty. */
 async function create(path: string, text: string): Promise<void> {
   const file = await open(path, "wx");
   try {
@@ -84,19 +85,19 @@ async function isStale(file: string, text: string, own: Holder): Promise<boolean
     return written === undefined || Date.now() - written.mtimeMs > WRITING_MS;
   }
   if (holder.host !== own.host) return false; // nobody can tell from here
-  // This run has the claim, so no thread of this process is at work there.
+  // This run has the claim, so no other thread of the process is writing there.
   if (holder.pid === own.pid && holder.engine === own.engine) return true;
   return !alive(holder.pid) || (await startOf(holder.pid)) !== holder.since;
 }
 
-/** Another run may have replaced the stale lock since it was read: its own is put back. */
+/** If another run has replaced the stale lock since it was read, its lock is put back. */
 async function takeAway(file: string, stale: string): Promise<void> {
   const aside = `${file}.${randomUUID()}`;
   try {
     await rename(file, aside);
     if ((await readFile(aside, "utf8")) !== stale) await link(aside, file);
   } catch {
-    // Somebody else was quicker: the next try sees what there is.
+    // Another run was quicker: the next try sees its lock.
   } finally {
     await rm(aside, { force: true });
   }
@@ -121,7 +122,7 @@ function alive(pid: number): boolean {
   }
 }
 
-/** In ticks since the system's start; "" where that is not told. The name before may hold anything. */
+/** In ticks since the system's start; "" if it is not known. The name before it may hold anything. */
 async function startOf(pid: number): Promise<string> {
   const line = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   const behindName = line.slice(line.lastIndexOf(")") + 2).split(" ");

@@ -1,11 +1,26 @@
 import { CriaError } from "../../internal/errors.js";
 import { isStructure, jsonText, pythonJson } from "../../internal/json-text.js";
 import type { Steps } from "../../internal/steps.js";
-import type { RenderableMessage } from "../../messages/messages.js";
+import type { RenderableMessage } from "../../messages/pairing.js";
 import type { ToolCall, ToolDefinition } from "../../messages/tool-types.js";
 import { strip } from "../../messages/white-space.js";
 import type { Prompt, PromptSegment } from "../../model/prompt.js";
-import { KNOWLEDGE, SHAPE, SYSTEM_INTRODUCTION, USER_INTRODUCTION } from "./llama-3-wording.js";
+
+/** The words around the messages in Llama 3.1 and later, as the models were trained on them. */
+export const KNOWLEDGE = "Cutting Knowledge Date: December 2023\n";
+
+export const USER_INTRODUCTION =
+  "Given the following functions, please respond with a JSON for a function call " +
+  "with its proper arguments that best answers the given prompt.\n\n";
+
+export const SYSTEM_INTRODUCTION =
+  "You have access to the following functions. " +
+  "To call a function, please respond with JSON for a function call.";
+
+/** The missing space behind the full stop is theirs. */
+export const SHAPE =
+  'Respond in the format {"name": function name, "parameters": dictionary of argument name and ' +
+  "its value}.Do not use variables.\n\n";
 
 /** Control tokens that a model must have for any of these formats. */
 export const LLAMA_3_CONTROLS = [
@@ -14,7 +29,7 @@ export const LLAMA_3_CONTROLS = [
   "<|end_header_id|>",
   "<|eot_id|>",
 ] as const;
-/** What Llama 3.1 added for tools. */
+/** Control tokens that Llama 3.1 added for tools. */
 export const LLAMA_31_CONTROLS = ["<|eom_id|>", "<|python_tag|>"] as const;
 
 type Control = (typeof LLAMA_3_CONTROLS)[number] | (typeof LLAMA_31_CONTROLS)[number];
@@ -22,7 +37,7 @@ type Control = (typeof LLAMA_3_CONTROLS)[number] | (typeof LLAMA_31_CONTROLS)[nu
 /** Tools that Llama 3.1 and 3.3 were trained to call without a definition. */
 export type BuiltinTool = "brave_search" | "wolfram_alpha" | "code_interpreter";
 
-/** What the renderers take, checked and with defaults. */
+/** The renderers' options, checked and with their defaults. */
 export interface Llama3Options {
   /** 3.3 is rendered as 3.1: the templates are the same, byte for byte. */
   readonly format: "llama-3" | "llama-3.1" | "llama-3.2";
@@ -54,7 +69,7 @@ export function* llama3Steps(
   return prompt;
 }
 
-/** What the format cannot say is refused: left out, the model would answer something else. */
+/** Refuses what the format cannot say. Without it the model would answer something else. */
 function checkAbilities(messages: readonly RenderableMessage[], options: Llama3Options): void {
   const { format, tools, builtinTools } = options;
   if (format !== "llama-3.1" && builtinTools.length > 0) {
@@ -91,7 +106,7 @@ function* conversation(
   const [first] = messages;
   const system = first?.role === "system" ? first.content : "";
   const turns = sequenced(first?.role === "system" ? messages.slice(1) : messages, options);
-  // With no user's message to put them in, the tools go where every chat has a place for them.
+  // Without a user's message to put them in, the tools go into the system message.
   const introduced = options.toolsInUserMessage
     ? turns.findIndex(({ role }) => role === "user")
     : -1;
@@ -126,7 +141,7 @@ function messageTurn(
   if (message.role !== "assistant" || message.tool_calls.length === 0 || message.reply) {
     return plainTurn(message, lead);
   }
-  // In the environment "ipython" a call ends the message, not the turn.
+  // In the environment "ipython" a call ends the message but not the turn.
   const end = options.builtinTools.length > 0 ? "<|eom_id|>" : "<|eot_id|>";
   return [...header("assistant"), ...callSegments(message, options), control(end)];
 }
@@ -138,12 +153,12 @@ function plainTurn(message: RenderableMessage, lead: string): PromptSegment[] {
   return [...header(role), { tokens }, control(end)];
 }
 
-/** JSON as it is, whether it came as an object or as text; other text as a JSON string, as trained. */
+/** JSON stays as it is; other text becomes a JSON string, as the models were trained. */
 function resultText(content: string): string {
   return isStructure(content) ? pythonJson(content) : JSON.stringify(content);
 }
 
-/** Several calls stand as the models write them: one after another, with a semicolon between. */
+/** Several calls are written as the models write them: one after another, with a semicolon between. */
 function callSegments(
   message: Extract<RenderableMessage, { readonly role: "assistant" }>,
   { builtinTools }: Llama3Options,
@@ -169,7 +184,7 @@ function isBuiltin({ function: { name } }: ToolCall, builtin: readonly string[])
   return builtin.includes(name);
 }
 
-/** Values as JSON strings: a quote in one cannot end it, as it can in the models' own templates. */
+/** Values are JSON, so that a quote in one cannot end it, as it can in the models' own templates. */
 function builtinText({ function: { name, arguments: text } }: ToolCall): string {
   const given = Object.entries(JSON.parse(text) as Record<string, unknown>);
   const [only] = given;
@@ -183,8 +198,8 @@ function builtinText({ function: { name, arguments: text } }: ToolCall): string 
 }
 
 /**
- * A built-in tool is called alone in its message (what follows `<|python_tag|>` is code up to the
- * end), so parallel calls with one among them become a chain of call, result, call, result.
+ * A built-in tool is called alone in its message, since everything after `<|python_tag|>` is code. So
+ * parallel calls with a built-in tool among them become a chain of call, result, call, result.
  */
 function sequenced(
   messages: readonly RenderableMessage[],

@@ -1,20 +1,20 @@
 import { createHash } from "node:crypto";
 import { templateTexts } from "../../messages/template-texts.js";
-import { KNOWLEDGE, SHAPE, SYSTEM_INTRODUCTION, USER_INTRODUCTION } from "./llama-3-wording.js";
+import { KNOWLEDGE, SHAPE, SYSTEM_INTRODUCTION, USER_INTRODUCTION } from "./llama-3.js";
 
 /** Formats with a renderer of their own. 3.3 has the template of 3.1, byte for byte. */
 export type ChatFormatName = "llama-3" | "llama-3.1" | "llama-3.2" | "llama-3.3";
 
-/** SHA-256 of templates whose text is known, without the white space around it. */
+/** SHA-256 of known templates, without the white space around them. */
 const KNOWN_TEXTS: ReadonlyMap<string, ChatFormatName> = new Map([
   ["93c0e9aa3629bbd77e68dbc0f5621f6e6b23aa8d74b932595cdb8d64684526d7", "llama-3.1"],
   ["d82792f95932f1c9cef5c4bd992f171225e3bf8c7b609b4557c9e1ec96be819f", "llama-3.2"],
 ]);
 
-/** Control tokens that the renderers write. One more, and the template is of another format. */
+/** Control tokens that the renderers write. A template with any other has another format. */
 const CONTROL = /<\|(?:begin_of_text|start_header_id|end_header_id|eot_id|eom_id|python_tag)\|>/g;
 
-/** Names that templates of these formats ask messages and calls by. */
+/** Names of roles and fields that templates of these formats look for. */
 const NAMES = new Set([
   ...[
     "role",
@@ -30,7 +30,7 @@ const NAMES = new Set([
   ...["name", "arguments", "parameters", "type", "text", "equalto", "items", "code_interpreter"],
 ]);
 
-/** All else that the templates print, in the pieces in which they do. */
+/** Everything else that the templates print, piece by piece. */
 const PIECES = new Set([
   ...["{", "}", ")", '"', ",", '",', '="', ".call(", "Tools:", "26 Jul 2024", "%d %b %Y"],
   ...['{"name":', '{"name": "', '"parameters":', '", "parameters":'],
@@ -57,10 +57,10 @@ export function recogniseFormat(template: string | null): ChatFormatName | null 
   return KNOWN_TEXTS.get(createHash("sha256").update(text).digest("hex")) ?? formatByTexts(text);
 }
 
-/** The second way of `recogniseFormat`, for texts that were never seen. */
+/** The second way of `recogniseFormat`, for templates whose text is not known. */
 export function formatByTexts(template: string): ChatFormatName | null {
   if (!/<\|start_header_id\|>/.test(template) || !/\|\s*trim\b/.test(template)) return null;
-  // The white space between tags tells nothing, and would part what is one sentence.
+  // White space between tags means nothing, and would split sentences.
   const texts = templateTexts(template)?.filter((text) => text.trim() !== "");
   if (texts === undefined) return null;
   const printed = texts.join("");

@@ -1,27 +1,27 @@
-import { isPlainObject, isWellFormed, list, unreadable } from "../../internal/checks.js";
-import { CriaError, expected, fromNative, invalid, show } from "../../internal/errors.js";
+import { guarded, isPlainObject, isWellFormed, list } from "../../internal/checks.js";
+import { CriaError, expected, invalid, show } from "../../internal/errors.js";
 import type {
   NativeFlatPrompt,
   NativeTemplateFormat,
   NativeTemplateRequest,
 } from "../../internal/native.js";
-import { nativeWork } from "../../internal/native-work.js";
+import { nativeCall, nativeWork } from "../../internal/native-work.js";
 import { ownInts } from "../../internal/realm.js";
 import { atOnce, inTurns, type Steps } from "../../internal/steps.js";
-import type { RenderableMessage } from "../../messages/messages.js";
+import type { RenderableMessage } from "../../messages/pairing.js";
 import type { ParsedToolCalls, ToolChoice, ToolDefinition } from "../../messages/tool-types.js";
 import type { LoadedModel } from "../../model/loaded-model.js";
 import { insideOf } from "../../model/loaded-model.js";
 import type { Prompt, PromptSegment } from "../../model/prompt.js";
 
-/** What a model's own template takes, checked. */
+/** Options for a model's own template, checked. */
 export interface TemplateOptions {
   readonly tools: readonly ToolDefinition[];
   /** Whether the prompt ends where the assistant's answer begins. */
   readonly addGenerationPrompt: boolean;
-  /** What the template takes for now; a text is what it shows for any date; undefined is today. */
+  /** The date that the template sees; a text is shown in place of any date; undefined is today. */
   readonly date: Date | string | undefined;
-  /** Seen by the template beside the messages, as `enable_thinking`. */
+  /** Other variables that the template sees, such as `enable_thinking`. */
   readonly templateVariables: Readonly<Record<string, unknown>>;
 }
 
@@ -31,17 +31,17 @@ export interface TemplateFormatOptions extends TemplateOptions {
   readonly parallelToolCalls?: boolean;
 }
 
-/** How a model answers, as its template shows it; made by `templateFormat`. */
+/** How a model answers, as `templateFormat` finds out from its template. */
 export type TemplateFormat = Readonly<NativeTemplateFormat>;
 
-/** Of a model that thinks before it answers: `reasoning` is what it thought, without the marks. */
+/** An answer that was read. `reasoning` is what the model thought before it, without the marks. */
 export interface TemplateAnswer extends ParsedToolCalls {
   readonly reasoning: string;
 }
 
-/** Set by cria itself. */
+/** Variables that cria sets itself. */
 const RESERVED = ["messages", "tools", "add_generation_prompt", "bos_token", "eos_token"];
-/** What llama.cpp's JSON goes down into, level by level. */
+/** How deep llama.cpp's JSON parser recurses. */
 const DEEPEST = 200;
 
 /**
@@ -65,7 +65,7 @@ export async function renderTemplate(
   return inTurns(segmentsOf(await nativeWork(native, work, signal)), signal);
 }
 
-/** The same at once: the event loop stands still for as long. */
+/** The same at once: the event loop is blocked for as long. */
 export function renderTemplateSync(
   messages: readonly RenderableMessage[],
   options: TemplateOptions,
@@ -73,11 +73,7 @@ export function renderTemplateSync(
 ): Prompt {
   const native = insideOf(model).native;
   const request = templateRequest(templateOf(model, options), messages, options);
-  try {
-    return atOnce(segmentsOf(native.renderTemplate(request)));
-  } catch (error) {
-    throw fromNative(error);
-  }
+  return atOnce(segmentsOf(nativeCall(() => native.renderTemplate(request))));
 }
 
 /**
@@ -104,7 +100,7 @@ export async function templateFormat(
 }
 
 /**
- * Content and calls of an answer, whatever the text: what the parser does not take is content. Ids are
+ * Content and calls of an answer. It takes any text: what the parser cannot read is content. Ids are
  * by position.
  *
  * @throws {CriaError} ERR_DISPOSED; the signal's reason
@@ -136,15 +132,15 @@ export async function templateToolCalls(
   };
 }
 
-/** What an answer was asked for with. */
+/** What the prompt of an answer was made with. */
 export interface AnswerSource {
   readonly format: TemplateFormat;
   readonly model: LoadedModel;
-  /** Those that are known; default all. */
+  /** The tools that were given. Default: any name is known. */
   readonly tools?: readonly ToolDefinition[];
 }
 
-/** Characters of JSON in a piece, about: what is one message's stays together. */
+/** Roughly how many characters of JSON a piece has. A message is never split. */
 const PIECE = 1 << 16;
 
 function* messagePieces(messages: readonly RenderableMessage[]): Steps<Uint8Array[]> {
@@ -165,7 +161,7 @@ function* messagePieces(messages: readonly RenderableMessage[]): Steps<Uint8Arra
   return pieces;
 }
 
-/** The prompt that the engine made. */
+/** The segments of a prompt that the engine made. */
 export function* segmentsOf({
   text,
   kinds,
@@ -189,7 +185,7 @@ export function* segmentsOf({
   return prompt;
 }
 
-/** What goes down for a template that need not be the model's own. */
+/** The engine's request for any template, also for one that is not the model's own. */
 export function templateRequest(
   template: string,
   messages: readonly RenderableMessage[],
@@ -197,7 +193,10 @@ export function templateRequest(
 ): NativeTemplateRequest {
   for (const name of RESERVED) {
     if (!Object.hasOwn(templateVariables, name)) continue;
-    throw invalid(`The template variable ${show(name)} is set by cria`, { name });
+    throw invalid(`The template variable ${show(name)} is set by cria`, {
+      name: "options.templateVariables",
+      variable: name,
+    });
   }
   const now = typeof date === "object" ? date.getTime() : Date.now();
   return {
@@ -211,7 +210,7 @@ export function templateRequest(
   };
 }
 
-/** Some models have another template for conversations with tools. */
+/** The model's template. Some have another one for conversations with tools. */
 function templateOf(model: LoadedModel, { tools }: TemplateOptions): string {
   const forTools = model.metadata.get("tokenizer.chat_template.tool_use");
   if (tools.length > 0 && forTools !== undefined) return forTools;
@@ -230,18 +229,17 @@ function chosenTools(
   const { name } = choice.function;
   const chosen = tools.filter((tool) => tool.function.name === name);
   if (chosen.length > 0) return chosen;
-  throw invalid(`The tool ${show(name)} of \`toolChoice\` is not among the tools`, { name });
+  throw invalid(`The tool ${show(name)} of \`toolChoice\` is not among the tools`, {
+    name: "toolChoice",
+    tool: name,
+  });
 }
 
 function json(value: unknown, name: string): string {
-  try {
-    return JSON.stringify(plain(value, name, 0));
-  } catch (error) {
-    throw unreadable(error, name, value);
-  }
+  return guarded(value, name, () => JSON.stringify(plain(value, name, 0)));
 }
 
-/** A copy that is JSON: halves of surrogate pairs, which JSON's readers refuse, become U+FFFD. */
+/** A copy as JSON. Lone surrogates, which JSON parsers refuse, become U+FFFD. */
 function plain(value: unknown, name: string, depth: number): unknown {
   if (depth > DEEPEST) throw expected(`at most ${DEEPEST} levels`, name, value);
   if (typeof value === "string") return wellFormed(value);

@@ -1,10 +1,11 @@
 import type { GuardVerdict } from "../../guard/guard-types.js";
 import { untilAborted } from "../../internal/abort.js";
-import { readOptions, unreadable } from "../../internal/checks.js";
+import { guarded, readOptions } from "../../internal/checks.js";
 import { CriaError, expected, show } from "../../internal/errors.js";
-import type { ChatMessage, RenderableMessage } from "../../messages/messages.js";
-import { shown } from "../session-history.js";
-import type { RunningTurn } from "../turn.js";
+import type { ChatMessage } from "../../messages/messages.js";
+import type { RenderableMessage } from "../../messages/pairing.js";
+import type { RunningTurn } from "../chat-turn.js";
+import { placesOfNew, shown } from "../session-history.js";
 import { isBlank } from "./sentences.js";
 
 /** Judges the last message of a conversation. A `LlamaGuard` is one, and so is what acts like it. */
@@ -27,13 +28,13 @@ export interface ChatGuard {
 
 type Direction = "input" | "output";
 
-/** Judges a message of the model's, or says nothing: the judgement was stopped. */
+/** Judges a message of the model's. Undefined: the judgement was stopped. */
 export type Judge = (
   answer: RenderableMessage,
   signal: AbortSignal,
 ) => Promise<GuardVerdict | undefined>;
 
-/** One moderator is for the input and the output; the objects themselves stay the caller's. */
+/** A moderator given alone judges input and output. The objects are not copied. */
 export function readGuard(value: unknown, name: string): ChatGuard {
   if (isModerator(value, name)) return { input: value, output: value };
   const given = readOptions<ChatGuard>(value as ChatGuard | undefined, name, [
@@ -41,7 +42,8 @@ export function readGuard(value: unknown, name: string): ChatGuard {
     "output",
     "toolResults",
   ]);
-  for (const key of keysOf(value, name)) {
+  // Also those that are `undefined`: elsewhere that is "not given", here a guard that went missing.
+  for (const key of guarded(value, name, () => Object.keys(value ?? {}))) {
     const at = `${name}.${key}`;
     const moderator = given[key as keyof ChatGuard];
     if (!isModerator(moderator, at)) throw expected("a LlamaGuard", at, moderator);
@@ -49,26 +51,12 @@ export function readGuard(value: unknown, name: string): ChatGuard {
   return given;
 }
 
-/** Also of those that are `undefined`: elsewhere that is "not given", here a guard that went missing. */
-function keysOf(value: unknown, name: string): string[] {
-  try {
-    return Object.keys(value ?? {});
-  } catch (error) {
-    throw unreadable(error, name, value);
-  }
-}
-
-/** A `LlamaGuard`, or a moderator of the caller's own. */
 function isModerator(value: unknown, name: string): value is Moderator {
   if (typeof value !== "object" || value === null) return false;
-  try {
-    return typeof (value as Partial<Moderator>).moderate === "function";
-  } catch (error) {
-    throw unreadable(error, name, value);
-  }
+  return guarded(value, name, () => typeof (value as Partial<Moderator>).moderate === "function");
 }
 
-/** What a turn's guard says. Whatever fails in it fails the turn: nothing passes unjudged. */
+/** Asks a turn's guard. Whatever fails in it fails the turn: nothing passes unjudged. */
 export class Moderation {
   readonly #guard: ChatGuard;
 
@@ -77,8 +65,8 @@ export class Moderation {
   }
 
   /**
-   * Judges every message that was not there before, each in the conversation up to it: whoever fills
-   * several in must not hide one behind another. Returns the verdict that blocks the turn.
+   * Judges every message that was not there before, each in the conversation up to it, so that a caller
+   * cannot hide one behind another. Returns the verdict that blocks the turn.
    */
   async input(
     conversation: readonly RenderableMessage[],
@@ -87,12 +75,9 @@ export class Moderation {
   ): Promise<GuardVerdict | undefined> {
     const { input, toolResults } = this.#guard;
     if ((input ?? toolResults) === undefined) return undefined;
-    let same = 0;
-    while (same < before.length && conversation[same] === before[same]) same += 1;
-    const old = new Set(before.slice(same));
-    for (let index = same; index < conversation.length; index++) {
+    for (const index of placesOfNew(conversation, before)) {
       const message = conversation[index] as RenderableMessage;
-      if (old.has(message) || message.role === "system") continue;
+      if (message.role === "system") continue;
       const moderator = message.role === "tool" ? toolResults : input;
       const verdict = await judgeMessage(moderator, conversation.slice(0, index + 1), turn);
       if (verdict?.safe === false) return verdict;
@@ -101,14 +86,14 @@ export class Moderation {
     return undefined;
   }
 
-  /** Undefined where answers are shown as they come. */
+  /** Undefined if answers are not judged, and shown as they come. */
   output(conversation: readonly RenderableMessage[]): Judge | undefined {
     const moderator = this.#guard.output;
     if (moderator === undefined) return undefined;
     return (answer, signal) => judge(moderator, [...conversation, answer], signal);
   }
 
-  /** Returns the verdict that blocks it. */
+  /** Returns the verdict that blocks the result. */
   async toolResult(
     conversation: readonly RenderableMessage[],
     turn: RunningTurn,
@@ -130,12 +115,12 @@ async function judgeMessage(
   return verdict;
 }
 
-/** Every verdict is told, the safe ones too, in front of what it lets pass. */
+/** Every verdict is told, also a safe one, before what it lets pass. */
 export function tell(turn: RunningTurn, direction: Direction, verdict: GuardVerdict): void {
   turn.tell({ type: "moderation", direction, verdict });
 }
 
-/** A moderator that does not heed the signal is not waited for. */
+/** Does not wait for a moderator that ignores the signal. */
 async function judge(
   moderator: Moderator,
   conversation: readonly RenderableMessage[],
@@ -159,7 +144,7 @@ async function judge(
   }
 }
 
-/** White space alone says nothing, and guards refuse it. */
+/** Whether there is something to judge: guards refuse white space alone. */
 function speaks(message: RenderableMessage): boolean {
   return (
     !isBlank(message.content) || (message.role === "assistant" && message.tool_calls.length > 0)

@@ -1,14 +1,14 @@
 import { strip } from "../../messages/white-space.js";
 
-/** Made when it is first needed. Where a sentence begins hardly depends on the language. */
+/** Made when it is first needed. Where sentences begin hardly depends on the language. */
 let sentences: Intl.Segmenter | undefined;
 
-/** Code and lists without full stops, or JSON on one line, would be judged at their end only. */
+/** Without a limit, code or JSON on one line would be judged only at its end. */
 const LONGEST = 240;
 
 /**
- * How much of a text that still grows is worth judging: its complete sentences (a line break ends one,
- * too), or the whole words of one that is too long; 0 while there is neither.
+ * How much of a growing text is ready to be judged: its complete sentences (a line break ends one, too),
+ * or the whole words of a sentence that is too long; 0 if there is neither.
  */
 export function pieceEnd(text: string): number {
   if (isBlank(text)) return 0;
@@ -21,7 +21,7 @@ export function pieceEnd(text: string): number {
   return isBlank(text.slice(0, words)) ? text.length : words;
 }
 
-/** Nothing that a guard reads. */
+/** Whether a guard would read nothing in it. */
 export function isBlank(text: string): boolean {
   return strip(text) === "";
 }

@@ -10,7 +10,7 @@ export class ChatInput implements AsyncIterable<string> {
   readonly #terminal: Interface | undefined;
 
   constructor(interactive: boolean) {
-    // The prompt and the keys' echo are no answers: they stay off stdout.
+    // The prompt and the echo of keys are not answers: they stay off stdout.
     this.#terminal = interactive
       ? createInterface({
           input: process.stdin,
@@ -21,7 +21,7 @@ export class ChatInput implements AsyncIterable<string> {
       : undefined;
   }
 
-  /** Told of Ctrl-C where the terminal takes the keys itself. */
+  /** Called on Ctrl-C if readline takes the keys. */
   onInterrupt(listener: () => void): void {
     this.#terminal?.on("SIGINT", listener);
   }
@@ -50,7 +50,7 @@ export class ChatInput implements AsyncIterable<string> {
         yield text;
       }
     } catch (error) {
-      // Destroyed by close(): Ctrl-C ends the input, it is not an error of it.
+      // close() destroyed the input, on Ctrl-C for instance: that is not an error.
       const { code } = error as NodeJS.ErrnoException;
       if (code !== "ERR_STREAM_PREMATURE_CLOSE" && code !== "ABORT_ERR") throw error;
     }

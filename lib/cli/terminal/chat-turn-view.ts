@@ -1,10 +1,10 @@
+import type { ChatEvent } from "../../chat/chat-turn.js";
 import { resultText } from "../../chat/tool-execution.js";
-import type { ChatEvent } from "../../chat/turn.js";
 import type { GuardVerdict } from "../../guard/guard-types.js";
 import type { Terminal } from "./terminal.js";
 import { visible } from "./visible.js";
 
-/** A turn as a person sees it: the answer on stdout, the tools' work beside it. */
+/** Shows a turn to a person: the answer on stdout, the work of tools on stderr. */
 export class TurnView {
   readonly #terminal: Terminal;
   #writingSince: number | null = null;

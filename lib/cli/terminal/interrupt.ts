@@ -2,7 +2,7 @@ import { EXIT, Interrupted } from "../report-failure.js";
 
 let current: () => void = () => process.exit(EXIT.interrupted);
 
-/** From here on Ctrl-C ends the program, unless something has a better idea for a while. */
+/** From here on Ctrl-C ends the program, unless a handler is set. */
 export function takeInterrupts(): void {
   process.on("SIGINT", () => current());
 }
@@ -16,7 +16,7 @@ export function onInterrupt(handler: () => void): () => void {
   };
 }
 
-/** Runs `work` with a signal that Ctrl-C aborts; a second one does not wait for what it takes. */
+/** Runs `work` with a signal that Ctrl-C aborts. A second Ctrl-C ends the program at once. */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const release = onInterrupt(() => {

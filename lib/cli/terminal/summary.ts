@@ -1,4 +1,4 @@
-import type { ChatTurnResult } from "../../chat/turn.js";
+import type { ChatTurnResult } from "../../chat/chat-turn.js";
 import type { GenerationResult } from "../../generation/generation.js";
 
 /** The line under an answer. */

@@ -3,7 +3,7 @@ import { describe, EXIT } from "../report-failure.js";
 
 const ERASE_LINE = "\r\u001b[2K";
 
-/** Answers go to stdout; what is said about them goes to stderr, and nowhere when `quiet`. */
+/** Writes answers to stdout and notes to stderr. With `quiet` there are no notes. */
 export class Terminal {
   readonly #quiet: boolean;
   #progress = "";
@@ -41,19 +41,19 @@ export class Terminal {
     process.stderr.write(`${message}\n`);
   }
 
-  /** A note that stands back behind the answer around it. */
+  /** A note in the midst of an answer, dimmed on a terminal. */
   async aside(message: string): Promise<void> {
     await this.endLine();
     const { stderr } = process;
     this.note(stderr.isTTY && stderr.hasColors() ? `\u001b[2m${message}\u001b[22m` : message);
   }
 
-  /** A line that is overwritten: only where that can be, and never over an answer. */
+  /** A line that is overwritten. It is shown only on a terminal, and never over an answer. */
   progress(label: string, fraction: number): void {
     this.#overwrite(`${label} ${Math.round(fraction * 100)} %`);
   }
 
-  /** The same where nobody knows how much there is. */
+  /** The same if the total is not known. */
   count(label: string, number: number): void {
     this.#overwrite(`${label} ${number}`);
   }
@@ -73,8 +73,8 @@ export class Terminal {
 }
 
 /**
- * A reader that has had enough (`cria … | head -1`) is no failure, but where a command has said that
- * it is until it has done all; a full disk is one.
+ * A reader that has had enough (`cria … | head -1`) is not a failure, unless the command has set an exit
+ * code to be kept until it has done all. A full disk is one.
  */
 export function exitOnBrokenOutput(): void {
   for (const stream of [process.stdout, process.stderr]) {

@@ -1,3 +1,8 @@
+/** A count with its noun, which takes an "s" but for one. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 export function bytes(count: number): string {
   return scaled(count, 1024, ["B", "KiB", "MiB", "GiB", "TiB"]);
 }

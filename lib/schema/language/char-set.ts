@@ -5,7 +5,6 @@ const MAX_CODE_POINT = 0x10ffff;
 const FIRST_SURROGATE = 0xd800;
 const LAST_SURROGATE = 0xdfff;
 
-export const NONE: CharSet = [];
 /** All characters that a Unicode text can have; surrogates are none. */
 export const EVERY: CharSet = [0, FIRST_SURROGATE - 1, LAST_SURROGATE + 1, MAX_CODE_POINT];
 export const SURROGATES: CharSet = [FIRST_SURROGATE, LAST_SURROGATE];

@@ -3,7 +3,7 @@ import { type CharSet, difference, EVERY, intersection, partition, union } from 
 import { equivalentStates } from "./minimize.js";
 
 /** No state: nothing that follows is accepted. */
-export const DEAD = -1;
+const DEAD = -1;
 const MAX_STATES_TO_MINIMIZE = 4_000;
 
 /** A set of texts as a deterministic automaton. State 0 is the first; from every state one is reached that accepts. */

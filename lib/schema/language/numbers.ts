@@ -105,9 +105,8 @@ interface Decimal {
 }
 
 function decimalOf(value: number): Decimal {
-  const [, sign, first, rest = "", exponent = "0"] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(
-    String(value),
-  ) as unknown as [string, string, string, string?, string?];
+  const parts = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value)) ?? [];
+  const [, sign, first = "", rest = "", exponent = "0"] = parts;
   const digits = first + rest;
   const point = first.length + Number(exponent);
   const whole = digits

@@ -124,7 +124,7 @@ function parse(source: string): { pattern: AST.Pattern; unicode: boolean } {
 }
 
 /** Stands for a ^ where a part of a pattern is looked at alone. */
-const HERE = { type: "Assertion", kind: "start", raw: "^" } as unknown as AST.EdgeAssertion;
+const [HERE] = new RegExpParser().parsePattern("^").alternatives[0]?.elements as [AST.Element];
 
 function isStart(element: AST.Element): boolean {
   return element.type === "Assertion" && element.kind === "start";

@@ -1,7 +1,7 @@
 import { isPlainObject } from "../../internal/checks.js";
 import type { ParsedToolCall, ToolDefinition } from "../../messages/tool-types.js";
-import { coerceMembers, type Schema } from "./coerce.js";
-import { type Members, membersToJson } from "./literal.js";
+import { coerceMembers, type Schema } from "./coerce-arguments.js";
+import { type Members, membersToJson } from "./literal-reader.js";
 
 /** A call before it has its id. */
 export interface FoundCall {
@@ -13,34 +13,34 @@ export interface FoundCall {
   readonly source?: string;
 }
 
-/** Called as `NAME.call(query="…")`, whether or not the tag before them can be seen. */
+/** Built-in tools that are called as `NAME.call(query="…")`, with or without a visible tag before. */
 const BUILTIN_TOOLS = ["brave_search", "wolfram_alpha"] as const;
 const BUILTIN_PROPERTIES = ["query"] as const;
 
-/** What a name before "(" calls. */
+/** The tool that a name before "(" calls. */
 export interface Callable {
   readonly name: string;
   readonly format: "pythonic" | "builtin";
 }
 
-export interface ToolSetOptions {
+export interface CallableToolsOptions {
   readonly tools: readonly ToolDefinition[];
   readonly builtinTools: readonly string[];
   readonly coerce: boolean;
 }
 
-/** What the parser knows of the tools; none given means that no name is strange. */
-export class ToolSet {
+/** What the parser knows of the tools. Without any, every name counts as known. */
+export class CallableTools {
   readonly given: boolean;
   readonly #coerce: boolean;
   readonly #tools = new Map<string, object | undefined>();
   readonly #builtins: ReadonlySet<string>;
   readonly #schemas = new Map<string, Schema | undefined>();
   readonly #callables = new Map<string, Callable>();
-  /** Names that may stand bare, by their first character. */
+  /** The names that may stand without brackets, by their first character. */
   readonly #starts = new Map<number, string[]>();
 
-  constructor({ tools, builtinTools, coerce }: ToolSetOptions) {
+  constructor({ tools, builtinTools, coerce }: CallableToolsOptions) {
     this.given = tools.length > 0;
     this.#coerce = coerce;
     this.#builtins = new Set(builtinTools);
@@ -71,17 +71,17 @@ export class ToolSet {
     return !this.given || this.has(name);
   }
 
-  /** What `text` calls where it stands bare before "(": a given tool, or a built-in one's `.call`. */
+  /** The tool that `text` calls before "(", without brackets around: a given one, or a built-in's `.call`. */
   callable(text: string): Callable | undefined {
     return this.#callables.get(text);
   }
 
-  /** Everything that may be called bare and begins with this character. */
+  /** All names that may stand without brackets and begin with this character. */
   startingWith(code: number): readonly string[] | undefined {
     return this.#starts.get(code);
   }
 
-  /** The names for positional arguments, in order; undefined where nothing tells them. */
+  /** The names for positional arguments, in order; undefined if they are not known. */
   properties({ name, format }: Callable): readonly string[] | undefined {
     const properties = this.#schema(name)?.properties;
     if (isPlainObject(properties)) return Object.keys(properties);
@@ -93,14 +93,14 @@ export class ToolSet {
     return membersToJson(this.#coerce ? coerceMembers(members, this.#schema(name)) : members);
   }
 
-  /** An own copy, so that what a schema's getters do cannot disturb the parser. */
+  /** A copy, so that a schema's getters cannot disturb the parser. */
   #schema(name: string): Schema | undefined {
     if (!this.#schemas.has(name)) {
       let copy: unknown;
       try {
         copy = JSON.parse(JSON.stringify(this.#tools.get(name) ?? null));
       } catch {
-        // A schema that is no JSON tells nothing.
+        // A schema that is no JSON says nothing.
       }
       this.#schemas.set(name, isPlainObject(copy) ? copy : undefined);
     }
@@ -108,7 +108,7 @@ export class ToolSet {
   }
 }
 
-/** A call that must not be carried out, with what the model wrote. */
+/** A call that must not be carried out, with the text that the model wrote. */
 export function brokenCall(
   { name, format }: Pick<FoundCall, "name" | "format">,
   problem: string,

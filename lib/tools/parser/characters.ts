@@ -1,10 +1,10 @@
-/** Of a candidate after one more character. */
+/** The candidate goes on with this character. */
 export const MORE = 0;
 /** The character completes it. */
 export const DONE = 1;
 /** It was complete before the character, which is not part of it. */
 export const DONE_BEFORE = 2;
-/** It is no call; the character is not part of it. */
+/** It is not a call; the character is not part of it. */
 export const FAIL = 3;
 export type Step = typeof MORE | typeof DONE | typeof DONE_BEFORE | typeof FAIL;
 
@@ -14,7 +14,7 @@ export const SINGLE_QUOTE = 0x27;
 export const ROUND_OPEN = 0x28;
 export const ROUND_CLOSE = 0x29;
 export const COMMA = 0x2c;
-export const DOT = 0x2e;
+const DOT = 0x2e;
 export const COLON = 0x3a;
 export const SEMICOLON = 0x3b;
 export const LESS = 0x3c;
@@ -46,7 +46,7 @@ export function isWord(code: number): boolean {
   return isNameStart(code) || isDigit(code);
 }
 
-/** What tool names are made of where no quotes stand around them: `math.factorial`, `get-time`. */
+/** What tool names without quotes are made of: `math.factorial`, `get-time`. */
 export function isNamePart(code: number): boolean {
   return isWord(code) || code === DOT || code === 0x2d;
 }
@@ -63,7 +63,7 @@ export function afterSpace(text: string, at: number): number {
   return index;
 }
 
-/** Where the white space begins that a text ends in. */
+/** Where the white space at the end of a text begins. */
 export function beforeSpace(text: string): number {
   let index = text.length;
   while (index > 0 && isSpace(text.charCodeAt(index - 1))) index--;

@@ -8,7 +8,7 @@ export type Piece =
   | { readonly kind: "text" | "syntax"; readonly source: string }
   | { readonly kind: "calls"; readonly source: string; readonly calls: readonly FoundCall[] };
 
-/** What may still be content or syntax, until it is known what follows. */
+/** What may be content or syntax, depending on what follows. */
 interface Pending {
   readonly kind: "space" | "separator" | "end" | "tag";
   source: string;
@@ -22,14 +22,14 @@ interface Fence {
 }
 
 /**
- * Decides what is content. What is no call is, with these exceptions:
+ * Decides what is content: everything that is not a call, with these exceptions:
  *
- * - white space directly before a call, and behind the last call of a run unless content stands on
+ * - white space directly before a call, and after the last call of a run unless content stands on
  *   both sides of it;
- * - one ";" or "," behind a call, where another call or the end follows;
+ * - one ";" or "," after a call, if another call or the end follows;
  * - a fence that holds nothing but calls;
- * - `</function>` behind a call of that form;
- * - `<|python_tag|>`, and the tokens that end a message where a call or the end follows.
+ * - `</function>` after a call of that form;
+ * - `<|python_tag|>`, and the tokens that end a message if a call or the end follows.
  */
 export class Ledger {
   #pieces: Piece[] = [];
@@ -46,22 +46,22 @@ export class Ledger {
     return pieces;
   }
 
-  /** Whether nothing but white space and separators came since a call. */
+  /** Whether only white space and separators have come since a call. */
   get behindCall(): boolean {
     return this.#behindCall;
   }
 
-  /** Whether a separator may come: behind a call, and one only. */
+  /** Whether a separator may come: one, after a call. */
   get separable(): boolean {
     return this.#behindCall && this.#pending.every(({ kind }) => kind === "space");
   }
 
-  /** Whether white space, or anything else of the kind, comes last. */
+  /** Whether white space or the like came last. */
   get spaced(): boolean {
     return this.#pending.length > 0 || (!this.#hasText && !this.#behindCall);
   }
 
-  /** Whether a call that is not told by its form alone may begin here. */
+  /** Whether a call that its form alone does not prove may begin here. */
   get fresh(): boolean {
     return this.#newline || this.#behindCall || this.#fence !== undefined || !this.#hasText;
   }
@@ -83,13 +83,13 @@ export class Ledger {
     if (kind === "space" && source.includes("\n")) this.#newline = true;
   }
 
-  /** A fence that has opened in front of what may be a call. */
+  /** A fence has opened before what may be a call. */
   openFence(open: string): void {
     this.#fence = { open, before: this.#pending, behindCall: this.#behindCall, queue: [] };
     this.#pending = [];
   }
 
-  /** It holds nothing but calls; `close` is empty where the output ended first. */
+  /** The fence holds nothing but calls. `close` is empty if the output ended first. */
   closeFence(close: string): void {
     const fence = this.#fence;
     if (fence === undefined) return;
@@ -104,7 +104,7 @@ export class Ledger {
     this.#syntax(close);
   }
 
-  /** It holds something else: all of it is text but the calls before that. */
+  /** The fence holds something else: all of it is text but the calls before that. */
   #breakFence(): void {
     const fence = this.#fence;
     if (fence === undefined) return;
@@ -133,7 +133,7 @@ export class Ledger {
     this.#behindCall = true;
   }
 
-  /** What belongs to the call before it, and what stands between them. */
+  /** Text that belongs to the call before it, with what stands between. */
   syntax(source: string): void {
     this.#settle("syntax");
     this.#syntax(source);

@@ -1,8 +1,8 @@
-import { brokenCall, type Callable, type FoundCall, type ToolSet } from "./callable-tools.js";
+import { brokenCall, type Callable, type CallableTools, type FoundCall } from "./callable-tools.js";
 import { afterSpace, COMMA, isNamePart, isNameStart, isWord } from "./characters.js";
-import { type Literal, LiteralReader, type Members } from "./literal.js";
+import { type Literal, LiteralReader, type Members } from "./literal-reader.js";
 
-/** What stands between the parentheses, and the whole call. */
+/** The text between the parentheses, and the whole call. */
 export interface WrittenCall {
   readonly text: string;
   readonly source: string;
@@ -14,15 +14,15 @@ const SHOWN = 80;
 
 /**
  * A Python call's arguments by name. Positional ones get the names of the schema's properties, in
- * their order; a dict as the only argument holds them all, unless its keys are none of the tool's. A
- * call whose arguments are no literals is never evaluated: it has a problem. So has one whose
- * positional arguments nothing gives a name; but with an unknown name and arguments that are not even
- * an expression it is prose, and undefined.
+ * their order. A dict as the only argument holds them all, unless none of its keys is the tool's. A call
+ * whose arguments are not literals is never evaluated: it has a problem. So has one whose positional
+ * arguments have no names. An unknown name with arguments that are not even an expression is prose: then
+ * the result is undefined.
  */
 export function readCallArguments(
   callable: Callable,
   { text, source }: WrittenCall,
-  tools: ToolSet,
+  tools: CallableTools,
 ): FoundCall | undefined {
   const list = readList(text);
   if (typeof list === "string") {
@@ -87,7 +87,7 @@ function nameThem(list: readonly Argument[], properties: readonly string[] | und
   return members;
 }
 
-/** Behind the "=" of a keyword that stands at `at`, or -1. */
+/** The place after the "=" of the keyword at `at`, or -1. */
 function keywordEnd(text: string, at: number): number {
   if (!isNameStart(text.charCodeAt(at))) return -1;
   let end = at;
@@ -102,7 +102,7 @@ function keywordAt(text: string, at: number): string {
   return text.slice(at, end);
 }
 
-/** Whether no two words stand side by side as in prose; strings count as no word. */
+/** Whether no two words are adjacent, as they are in prose. Strings do not count as words. */
 function isExpression(text: string): boolean {
   let previous = "";
   for (let at = 0; at < text.length; ) {

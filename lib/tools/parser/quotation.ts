@@ -8,14 +8,14 @@ const MAX_FENCE_INFO = 32;
  * calls is quoted, as is what stands between fewer on one line.
  */
 export class Quotation {
-  /** Between backticks on a line; they end with it. */
+  /** Between backticks on a line. It ends with the line. */
   inline = false;
   #run = 0;
   #fence = 0;
   #quoted = 0;
   #info = 0;
 
-  /** In a quoted fence. */
+  /** Inside a quoted fence. */
   get fenced(): boolean {
     return this.#quoted > 0;
   }
@@ -43,12 +43,12 @@ export class Quotation {
     this.#info = 0;
   }
 
-  /** Whether the character may belong to the word behind the opening run. */
+  /** Whether the character may belong to the word after the opening run. */
   info(code: number): boolean {
     return code < 0x80 && isScalarPart(code) && this.#info++ < MAX_FENCE_INFO;
   }
 
-  /** The open fence holds something else than calls. */
+  /** The open fence holds something other than calls. */
   quote(): void {
     this.#quoted = this.#fence;
   }

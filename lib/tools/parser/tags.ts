@@ -4,7 +4,7 @@ export const PYTHON_TAG = "<|python_tag|>";
 export const FUNCTION_TAG = "<function=";
 export const FUNCTION_CLOSE = "</function>";
 
-/** What may begin with "<" at a place. In quotations only what ends the output means anything. */
+/** The tags that may stand at a place. In quotations only those that end the output count. */
 export function tagsAt(place: {
   readonly quoted: boolean;
   readonly inFence: boolean;

@@ -1,12 +1,13 @@
 import {
   boolean,
   callback,
+  guarded,
   isPlainObject,
   list,
   readOptions,
-  unreadable,
 } from "../../internal/checks.js";
 import { expected, invalid } from "../../internal/errors.js";
+import { given } from "../../internal/given.js";
 import { isObject } from "../../internal/json-text.js";
 import { optionsOf } from "../../internal/option-names.js";
 import type {
@@ -17,9 +18,9 @@ import type {
   ToolDefinition,
   ToolParserEvent,
 } from "../../messages/tool-types.js";
-import { type FoundCall, ToolSet } from "./callable-tools.js";
+import { CallableTools, type FoundCall } from "./callable-tools.js";
 import type { Piece } from "./ledger.js";
-import { Splitter } from "./splitter.js";
+import { OutputSplitter } from "./output-splitter.js";
 
 const PARSER_OPTIONS = optionsOf("`parseToolCalls` and `ToolCallParser`", [
   "tools",
@@ -83,15 +84,15 @@ export function parseToolCalls(text: string, options?: ParseToolCallsOptions): P
  * handle(parser.finish());
  */
 export class ToolCallParser {
-  readonly #tools: ToolSet;
-  readonly #splitter: Splitter;
+  readonly #tools: CallableTools;
+  readonly #splitter: OutputSplitter;
   readonly #createId: (index: number) => string;
   #calls = 0;
   #finished = false;
 
   constructor(options?: ParseToolCallsOptions) {
     const given = readOptions(options, "options", PARSER_OPTIONS);
-    this.#tools = new ToolSet({
+    this.#tools = new CallableTools({
       tools: given.tools === undefined ? [] : list(given.tools, "tools", "an array", readTool),
       builtinTools:
         given.builtinTools === undefined
@@ -99,7 +100,7 @@ export class ToolCallParser {
           : list(given.builtinTools, "builtinTools", "an array", readName),
       coerce: given.coerce === undefined ? false : boolean(given.coerce, "coerce"),
     });
-    this.#splitter = new Splitter(this.#tools);
+    this.#splitter = new OutputSplitter(this.#tools);
     this.#createId =
       given.createId === undefined
         ? (index) => `call_${index}`
@@ -146,8 +147,7 @@ export class ToolCallParser {
       function: { name, arguments: text },
       format,
       known: this.#tools.known(name),
-      ...(problem === undefined ? {} : { problem }),
-      ...(source === undefined ? {} : { source }),
+      ...given({ problem, source }),
     };
   }
 }
@@ -155,7 +155,7 @@ export class ToolCallParser {
 /** Only what the parser reads, each property once. */
 function readTool(value: unknown, name: string): ToolDefinition {
   if (typeof value !== "object" || value === null) throw expected("a tool", name, value);
-  try {
+  return guarded(value, name, () => {
     const { function: described } = value as { function?: unknown };
     if (!isObject(described)) throw expected("an object", `${name}.function`, described);
     const { name: toolName, parameters } = described;
@@ -167,9 +167,7 @@ function readTool(value: unknown, name: string): ToolDefinition {
       throw expected("a JSON Schema object", `${name}.function.parameters`, parameters);
     }
     return { type: "function", function: { name: read, parameters } };
-  } catch (error) {
-    throw unreadable(error, name, value);
-  }
+  });
 }
 
 function readName(value: unknown, name: string): string {

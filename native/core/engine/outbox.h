@@ -51,6 +51,7 @@ struct Answer {
   std::optional<std::vector<llama_token>> tokens;
   std::optional<std::vector<float>> values;
   int32_t count = -1;
+  int32_t cached = -1;
 };
 
 struct News {

@@ -23,6 +23,8 @@ bool Scoring::step(const float* logits, int32_t, Outbox& outbox) {
   answer.values.emplace();
   for (const llama_token candidate : score().candidates)
     answer.values->push_back(static_cast<float>(logits[candidate] - all));
+  answer.count = prompt_length();
+  answer.cached = start();
   outbox.answer(id(), std::move(answer));
   return true;
 }

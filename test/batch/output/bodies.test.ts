@@ -7,7 +7,7 @@ import type {
   BatchCompletion,
   BatchEmbeddings,
   BatchModeration,
-} from "../../../lib/batch/output/bodies.js";
+} from "../../../lib/batch/output/openai-answers.js";
 import { type BatchOutputLine, Model, type RunBatchOptions, runBatch } from "../../../lib/index.js";
 import { errorOf, inputFile, linesOf, outputFile, temporaryFolder } from "../../support/batch.js";
 import { MODEL } from "../../support/paths.js";

@@ -1,6 +1,6 @@
 import type { ParsedToolCalls } from "../../../lib/messages/tool-types.js";
-import { ToolSet } from "../../../lib/tools/parser/callable-tools.js";
-import { Splitter } from "../../../lib/tools/parser/splitter.js";
+import { CallableTools } from "../../../lib/tools/parser/callable-tools.js";
+import { OutputSplitter } from "../../../lib/tools/parser/output-splitter.js";
 import { ToolCallParser } from "../../../lib/tools/parser/tool-call-parser.js";
 import { Random } from "../../support/random.js";
 import { gather, optionsOf, type SampleOptions, samples } from "../../support/tool-calls.js";
@@ -73,8 +73,12 @@ const SYNTAX =
 
 /** The content, once it is certain that content, calls and syntax are the text and nothing else. */
 function covered(text: string, options: SampleOptions): string {
-  const splitter = new Splitter(
-    new ToolSet({ tools: options.tools ?? [], builtinTools: [], coerce: options.coerce ?? false }),
+  const splitter = new OutputSplitter(
+    new CallableTools({
+      tools: options.tools ?? [],
+      builtinTools: [],
+      coerce: options.coerce ?? false,
+    }),
   );
   const pieces = [...splitter.push(text), ...splitter.finish()];
   if (pieces.map(({ source }) => source).join("") !== text) throw new Error("Text was lost");
