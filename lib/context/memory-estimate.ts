@@ -31,9 +31,7 @@ export interface CacheShape {
 /** Bytes that the KV cache takes. */
 export function cacheBytes(shape: CacheShape, cells: number): number {
   const { width, cacheTypeKey, cacheTypeValue } = shape;
-  return (
-    (width.key * ELEMENT_BYTES[cacheTypeKey] + width.value * ELEMENT_BYTES[cacheTypeValue]) * cells
-  );
+  return width * (ELEMENT_BYTES[cacheTypeKey] + ELEMENT_BYTES[cacheTypeValue]) * cells;
 }
 
 /**
