@@ -1,5 +1,5 @@
-// Reads what lib/internal/native.ts promises. The values were checked in TypeScript; a wrong type
-// here is a mistake of ours, told as ERR_INVALID_ARGUMENT and never a crash.
+// Reads values as declared in lib/internal/native.ts. TypeScript has validated them; a wrong type
+// here is our own mistake, and gives ERR_INVALID_ARGUMENT, never a crash.
 #pragma once
 
 #include <napi.h>
@@ -26,6 +26,16 @@ Napi::Object to_object(Napi::Value value, const char* name);
 Napi::Int32Array from_tokens(Napi::Env env, const Tokens& tokens);
 Napi::Float32Array from_floats(Napi::Env env, const std::vector<float>& floats);
 
+template <typename List, typename Make>
+Napi::Array from_list(Napi::Env env, const List& list, const Make& make) {
+  Napi::Array array = Napi::Array::New(env, list.size());
+  uint32_t next = 0;
+  for (const auto& one : list)
+    array.Set(next++, make(one));
+  return array;
+}
+Napi::Array from_texts(Napi::Env env, const std::vector<std::string>& texts);
+
 // The fields of an options object.
 class Fields {
  public:
@@ -39,7 +49,7 @@ class Fields {
   int32_t integer(const char* name) const { return to_int32(value(name), name); }
   std::vector<std::string> texts(const char* name) const;
 
-  // The value that stands beside the name given in the object.
+  // The value of the choice that the object names.
   template <typename T, size_t count>
   T choice(const char* name, const std::pair<const char*, T> (&choices)[count]) const {
     const std::string given = text(name);

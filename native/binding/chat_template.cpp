@@ -13,7 +13,7 @@ namespace cria::binding {
 
 namespace {
 
-// JSON of an array: a text, or the array's elements in any number of pieces, as UTF-8.
+// The JSON text of an array, given as one string, or as its elements in several pieces of UTF-8.
 std::string to_json(Napi::Value value, const char* name) {
   if (value.IsString()) return to_text(value, name);
   const Napi::Array pieces = to_array(value, name);
@@ -58,8 +58,8 @@ ToolUse to_use(const Fields& fields) {
       {{"auto", ToolUse::kAuto}, {"none", ToolUse::kNone}, {"required", ToolUse::kRequired}});
 }
 
-// A prompt as one text and where its segments end in it, in UTF-16: as many JS objects as it may
-// have segments take longer to make than the JS thread may be held.
+// A prompt as one text, with the ends of its segments in UTF-16 units. A JS object for each segment
+// would block the JS thread for too long.
 struct FlatPrompt {
   std::string text;
   std::vector<int32_t> kinds;  // as in lib/internal/native.ts
@@ -70,8 +70,7 @@ struct FlatPrompt {
 int32_t utf16_length(std::string_view text) {
   int32_t length = 0;
   for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte & 0xC0) != 0x80) length += byte >= 0xF0 ? 2 : 1;
+    if (!utf8::continues(c)) length += static_cast<unsigned char>(c) >= 0xF0 ? 2 : 1;
   }
   return length;
 }
@@ -106,48 +105,36 @@ Napi::Value from_flat(Napi::Env env, const FlatPrompt& flat) {
   return object;
 }
 
-Napi::Array from_texts(Napi::Env env, const std::vector<std::string>& texts) {
-  Napi::Array array = Napi::Array::New(env, texts.size());
-  uint32_t next = 0;
-  for (const std::string& text : texts)
-    array.Set(next++, text);
-  return array;
-}
-
 Napi::Object from_format(Napi::Env env, const AnswerFormat& format) {
-  Napi::Array triggers = Napi::Array::New(env);
-  uint32_t next = 0;
-  for (const GrammarTrigger& trigger : format.triggers) {
+  const auto from_trigger = [env](const GrammarTrigger& trigger) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("type", trigger.type);
     object.Set("value", trigger.value);
-    triggers.Set(next++, object);
-  }
+    return object;
+  };
   Napi::Object object = Napi::Object::New(env);
   object.Set("format", format.name);
   object.Set("parser", format.parser);
   object.Set("generationPrompt", format.generation_prompt);
   object.Set("grammar", format.grammar);
   object.Set("grammarLazy", format.grammar_lazy);
-  object.Set("triggers", triggers);
+  object.Set("triggers", from_list(env, format.triggers, from_trigger));
   object.Set("preservedTokens", from_texts(env, format.preserved_tokens));
   object.Set("additionalStops", from_texts(env, format.additional_stops));
   return object;
 }
 
 Napi::Object from_answer(Napi::Env env, const ParsedAnswer& answer) {
-  Napi::Array calls = Napi::Array::New(env);
-  uint32_t next = 0;
-  for (const ParsedCall& call : answer.calls) {
+  const auto from_call = [env](const ParsedCall& call) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("name", call.name);
     object.Set("arguments", call.arguments);
-    calls.Set(next++, object);
-  }
+    return object;
+  };
   Napi::Object object = Napi::Object::New(env);
   object.Set("content", answer.content);
   object.Set("reasoning", answer.reasoning);
-  object.Set("calls", calls);
+  object.Set("calls", from_list(env, answer.calls, from_call));
   return object;
 }
 

@@ -12,7 +12,7 @@ namespace {
 constexpr int32_t kMostSequences = 256;
 constexpr int32_t kMostThreads = 512;
 
-// Of embeddings, so that no sum of them is out of range.
+// For embeddings: so that no sum of these is out of range.
 constexpr int32_t kLongestText = 1 << 24;
 constexpr int32_t kMostTogether = 1 << 16;
 
@@ -24,7 +24,7 @@ void expect_range(int64_t value, int64_t low, int64_t high, const char* name) {
 }
 
 ggml_type to_cache_type(const Fields& fields, const char* name) {
-  // Only these: others crash (reference: ggml asserts in its type table).
+  // Only these: ggml crashes or asserts with others.
   return fields.choice<ggml_type>(name, {{"f32", GGML_TYPE_F32},
                                          {"f16", GGML_TYPE_F16},
                                          {"bf16", GGML_TYPE_BF16},
@@ -84,15 +84,16 @@ ContextOptions to_options(Napi::Value value) {
 }  // namespace
 
 Napi::Function ContextHandle::define(Napi::Env env) {
-  return DefineClass(env, "NativeContext",
-                     {
-                         InstanceMethod<&ContextHandle::open>("open"),
-                         InstanceMethod<&ContextHandle::submit>("submit"),
-                         InstanceMethod<&ContextHandle::command>("command"),
-                         InstanceMethod<&ContextHandle::cancel>("cancel"),
-                         InstanceMethod<&ContextHandle::stats>("stats"),
-                         InstanceMethod<&ContextHandle::close>("close"),
-                     });
+  return DefineClass(
+      env, "NativeContext",
+      {
+          InstanceMethod<&ContextHandle::guarded<&ContextHandle::open>>("open"),
+          InstanceMethod<&ContextHandle::guarded<&ContextHandle::submit>>("submit"),
+          InstanceMethod<&ContextHandle::guarded<&ContextHandle::command>>("command"),
+          InstanceMethod<&ContextHandle::guarded<&ContextHandle::cancel>>("cancel"),
+          InstanceMethod<&ContextHandle::guarded<&ContextHandle::stats>>("stats"),
+          InstanceMethod<&ContextHandle::guarded<&ContextHandle::close>>("close"),
+      });
 }
 
 ContextHandle::ContextHandle(const Napi::CallbackInfo& info)
@@ -100,51 +101,44 @@ ContextHandle::ContextHandle(const Napi::CallbackInfo& info)
   entry(info.Env(), [&] { model_ = ModelHandle::session_of(info[0]); });
 }
 
-// The collector's doing, or the end of the environment, which has closed the session by then.
+// Called by the garbage collector, or at the end of the environment, which has closed the session
+// by then.
 ContextHandle::~ContextHandle() { session_->abandon(); }
 
 Napi::Value ContextHandle::open(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    if (!info[1].IsFunction()) {
-      throw Error(code::kInvalidArgument, "Expected a function for `onNews`.");
-    }
-    const auto on_news = info[1].As<Napi::Function>();
-    const Napi::Promise promise =
-        session_->open(info.Env(), model_->model(), to_options(info[0]), on_news);
-    // The session knows the function weakly: it lives as long as this handle.
-    info.This().As<Napi::Object>().DefineProperty(
-        Napi::PropertyDescriptor::Value("onNews", on_news, napi_default));
-    return promise;
-  });
+  if (!info[1].IsFunction()) {
+    throw Error(code::kInvalidArgument, "Expected a function for `onNews`.");
+  }
+  const auto on_news = info[1].As<Napi::Function>();
+  const Napi::Promise promise =
+      session_->open(info.Env(), model_->model(), to_options(info[0]), on_news);
+  // The session knows the function weakly: it lives as long as this handle.
+  info.This().As<Napi::Object>().DefineProperty(
+      Napi::PropertyDescriptor::Value("onNews", on_news, napi_default));
+  return promise;
 }
 
 Napi::Value ContextHandle::submit(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    session_->submit(to_request(info[0]));
-    return info.Env().Undefined();
-  });
+  session_->submit(to_request(info[0]));
+  return info.Env().Undefined();
 }
 
 Napi::Value ContextHandle::command(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    session_->submit(to_command(info[0], info[1]));
-    return info.Env().Undefined();
-  });
+  session_->submit(to_command(info[0], info[1]));
+  return info.Env().Undefined();
 }
 
 Napi::Value ContextHandle::cancel(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    session_->cancel(to_integer(info[0], "id"));
-    return info.Env().Undefined();
-  });
+  session_->cancel(to_integer(info[0], "id"));
+  return info.Env().Undefined();
 }
 
 Napi::Value ContextHandle::stats(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] { return session_->stats(info.Env()); });
+  return session_->stats(info.Env());
 }
 
 Napi::Value ContextHandle::close(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] { return session_->close(info.Env()); });
+  return session_->close(info.Env());
 }
 
 }  // namespace cria::binding

@@ -1,11 +1,68 @@
 #include <new>
+#include <string>
 #include <utility>
 
 #include "binding/errors.h"
 #include "binding/model.h"
-#include "binding/model_info.h"
 
 namespace cria::binding {
+
+namespace {
+
+std::string description_of(const llama_model* model) {
+  char text[256];
+  const int32_t length = llama_model_desc(model, text, sizeof text);
+  return length < 0 ? "" : text;
+}
+
+Napi::Object special_tokens_of(Napi::Env env, const Vocabulary& vocabulary) {
+  Napi::Object tokens = Napi::Object::New(env);
+  tokens.Set("bos", vocabulary.bos());
+  tokens.Set("eos", vocabulary.eos());
+  tokens.Set("eot", vocabulary.eot());
+  tokens.Set("eom", vocabulary.eom());
+  return tokens;
+}
+
+Napi::Array metadata_of(Napi::Env env, const Model& model) {
+  Napi::Array list = Napi::Array::New(env);
+  uint32_t next = 0;
+  for (const auto& [key, value] : model.metadata()) {
+    list.Set(next++, key);
+    list.Set(next++, value);
+  }
+  return list;
+}
+
+// NativeModelInfo of lib/internal/native.ts.
+Napi::Object describe(Napi::Env env, const Model& model) {
+  const llama_model* handle = model.handle();
+  const Vocabulary& vocabulary = model.vocabulary();
+  const char* chat_template = llama_model_chat_template(handle, nullptr);
+
+  Napi::Object info = Napi::Object::New(env);
+  info.Set("description", description_of(handle));
+  info.Set("architecture", model.metadata("general.architecture"));
+  info.Set("parameterCount", static_cast<double>(llama_model_n_params(handle)));
+  info.Set("sizeInBytes", static_cast<double>(llama_model_size(handle)));
+  info.Set("contextLength", static_cast<double>(model.hyperparameter("context_length")));
+  info.Set("positionCount", model.position_count());
+  info.Set("embeddingLength", static_cast<double>(model.hyperparameter("embedding_length")));
+  info.Set("layerCount", static_cast<double>(model.hyperparameter("block_count")));
+  info.Set("fingerprint", model.fingerprint());
+  info.Set("vocabularySize", vocabulary.size());
+  info.Set("metadata", metadata_of(env, model));
+  info.Set("chatTemplate", chat_template == nullptr
+                               ? env.Null()
+                               : Napi::Value(Napi::String::New(env, chat_template)));
+  info.Set("specialTokens", special_tokens_of(env, vocabulary));
+  info.Set("addsBos", llama_vocab_get_add_bos(vocabulary.handle()));
+  info.Set("generates", model.generates());
+  info.Set("cacheWidth", static_cast<double>(model.cache_width()));
+  return info;
+}
+
+}  // namespace
 
 ModelSession::ModelSession(Environment& environment)
     : environment_(environment), mailbox_(environment.mailbox()) {}
@@ -19,7 +76,7 @@ Napi::Promise ModelSession::load(Napi::Env env, ModelOptions options, Napi::Valu
   if (state_ != State::kEmpty) {
     throw Error(code::kDisposed, "This handle was loaded or disposed before: make a new one.");
   }
-  worker_ = std::make_unique<Worker>();  // first, since it may throw: all is as before then
+  worker_ = std::make_unique<Worker>();  // first, since it may throw: nothing has changed then
   state_ = State::kLoading;
   loading_.emplace(Napi::Promise::Deferred::New(env));
   const Napi::Promise promise = loading_->Promise();
@@ -38,22 +95,18 @@ void ModelSession::run_load(const ModelOptions& options, bool wants_progress) {
     const auto report = [&](float fraction) {
       progress->fraction.store(fraction);
       if (wants_progress && progress->told.exchange(false)) {
-        mailbox->post([weak](Napi::Env env) {
-          if (const auto self = weak.lock()) self->tell_progress(env);
-        });
+        mailbox->post_to(weak, [](ModelSession& self, Napi::Env env) { self.tell_progress(env); });
       }
       return !progress->abort.load();
     };
     const auto fail = [&](const Failure& failure) {
-      mailbox->post([weak, failure](Napi::Env env) {
-        if (const auto self = weak.lock()) self->failed(env, failure);
-      });
+      mailbox->post_to(weak,
+                       [failure](ModelSession& self, Napi::Env env) { self.failed(env, failure); });
     };
     try {
       std::shared_ptr<Model> model = Model::load(options, report);
-      mailbox->post([weak, model](Napi::Env env) {
-        if (const auto self = weak.lock()) self->loaded(env, model);
-      });
+      mailbox->post_to(weak,
+                       [model](ModelSession& self, Napi::Env env) { self.loaded(env, model); });
     } catch (const Error& error) {
       fail({error.code(), error.what()});
     } catch (...) {
@@ -70,7 +123,7 @@ void ModelSession::tell_progress(Napi::Env env) {
 }
 
 void ModelSession::loaded(Napi::Env env, std::shared_ptr<Model> model) {
-  // close() came first: the model goes with the task that brought it.
+  // After close() the model is freed together with the task that brought it.
   if (state_ != State::kLoading) return;
   Napi::Value info;
   try {
@@ -120,7 +173,7 @@ void ModelSession::abandon() {
   if (state_ == State::kLoading || state_ == State::kLoaded) begin_close();
 }
 
-// Frees on the worker: to unmap gigabytes takes longer than the JS thread may be held.
+// Frees the model on the worker: unmapping gigabytes would block the JS thread for too long.
 void ModelSession::begin_close() {
   if (state_ == State::kClosing) return;
   state_ = State::kClosing;
@@ -128,9 +181,7 @@ void ModelSession::begin_close() {
   worker_->post([model = std::exchange(model_, nullptr), weak = weak_from_this(),
                  mailbox = mailbox_]() mutable {
     model.reset();
-    mailbox->post([weak](Napi::Env env) {
-      if (const auto self = weak.lock()) self->closed(env);
-    });
+    mailbox->post_to(weak, [](ModelSession& self, Napi::Env env) { self.closed(env); });
   });
 }
 

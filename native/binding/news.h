@@ -1,4 +1,4 @@
-// What the core tells, as the objects of lib/internal/native.ts.
+// The news of the core as objects of lib/internal/native.ts.
 #pragma once
 
 #include <napi.h>
@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/engine/context.h"
-#include "core/engine/outbox.h"
+#include "core/request/outbox.h"
 
 namespace cria::binding {
 

@@ -1,12 +1,12 @@
-// NativeRequest and NativeCommand of lib/internal/native.ts for the core.
+// Reads NativeRequest and NativeCommand of lib/internal/native.ts, with their sampler steps.
 #pragma once
 
 #include <napi.h>
 
 #include <memory>
 
-#include "core/engine/command.h"
-#include "core/engine/request.h"
+#include "core/request/command.h"
+#include "core/request/request.h"
 
 namespace cria::binding {
 

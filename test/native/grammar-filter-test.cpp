@@ -15,10 +15,10 @@
 #include <vector>
 
 #include "core/model/error.h"
+#include "core/model/token_tree.h"
 #include "core/model/utf8.h"
 #include "core/model/vocabulary.h"
 #include "core/sampling/grammar_filter.h"
-#include "core/sampling/token_tree.h"
 #include "harness.h"
 #include "llama.h"
 
@@ -54,6 +54,8 @@ step::Grammar grammar_of(const std::string& source) {
   step::Grammar grammar;
   grammar.source = source;
   grammar.root = "root";
+  const char* const token = "<|start_header_id|>";
+  if (source.find(token) != std::string::npos) grammar.tokens.emplace_back(token);
   return grammar;
 }
 

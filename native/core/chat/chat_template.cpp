@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <new>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "core/chat/chat_messages.h"
@@ -32,7 +33,7 @@ std::string name_of(const Vocabulary& vocabulary, llama_token token) {
   return bytes;
 }
 
-// Roles are not a user's text: templates make control tokens of them.
+// Roles do not count as a user's text: templates make control tokens of them.
 void unmark_roles(jinja::context& context) {
   for (const jinja::value& message : context.get_val("messages")->as_array()) {
     jinja::value none = jinja::mk_val<jinja::value_undefined>();
@@ -46,7 +47,7 @@ void set_text(jinja::context& context, const char* name, const std::string& text
   context.set_val(name, jinja::mk_val<jinja::value_string>(text));
 }
 
-// What the template sees.
+// The variables that the template sees.
 void fill(jinja::context& context, const common_chat_template& compiled,
           const Conversation& conversation, const ChatRequest& request, const std::string& date) {
   common_json given = conversation.variables;
@@ -83,8 +84,8 @@ std::vector<RenderedPart> execute(jinja::context& context, const jinja::program&
   return parts;
 }
 
-// The converter tells on stderr of each `pattern` that it cannot take: they are left to whoever
-// checks the arguments.
+// llama.cpp's converter writes to stderr about each `pattern` that it does not support. So they are
+// removed: lib/ checks the arguments anyway.
 common_json without_patterns(const common_json& schema) {
   if (schema.is_array()) {
     common_json array = common_json::array();
@@ -124,13 +125,47 @@ common_chat_tool_choice choice_of(ToolUse use) {
   }
 }
 
+// The parser recurses with each bracket. No arguments of a tool are nested so deeply.
+constexpr size_t kDeepest = 1000;
+
+bool is_too_deep(std::string_view text) {
+  size_t depth = 0;
+  for (const char c : text) {
+    if (c == '[' || c == '{' || c == '(') ++depth;
+    if ((c == ']' || c == '}' || c == ')') && depth > 0) --depth;
+    if (depth > kDeepest) return true;
+  }
+  return false;
+}
+
+// llama.cpp's parser holds back the end of an answer if it could be the beginning of a mark, even
+// when nothing follows. This adds it again; a complete mark stays out.
+void add_unfinished(const std::string& text, ParsedAnswer& answer) {
+  std::string& end =
+      answer.content.empty() && !answer.reasoning.empty() ? answer.reasoning : answer.content;
+  // From the beginning if possible: a text may end as it begins.
+  const size_t at = text.compare(0, end.size(), end) == 0 ? 0 : text.rfind(end);
+  if (at == std::string::npos) return;
+  const std::string rest = text.substr(at + end.size());
+  const size_t last = rest.find_last_not_of(" \t\r\n");
+  if (last != std::string::npos && rest[last] != '>' && rest[last] != ']') end += rest;
+}
+
+common_chat_format format_of(const std::string& name) {
+  for (int format = 0; format < COMMON_CHAT_FORMAT_COUNT; ++format) {
+    const auto candidate = static_cast<common_chat_format>(format);
+    if (name == common_chat_format_name(candidate)) return candidate;
+  }
+  return COMMON_CHAT_FORMAT_CONTENT_ONLY;
+}
+
 }  // namespace
 
-// Its tree is freed where there is a stack for that.
+// Its tree is freed on a stack that is deep enough.
 struct ChatTemplate::Compiled {
   ControlTexts controls;
   std::unique_ptr<common_chat_template> program;
-  std::unique_ptr<autoparser::autoparser> analysis;  // once it is asked for
+  std::unique_ptr<autoparser::autoparser> analysis;  // made when it is first needed
 };
 
 ChatTemplate::ChatTemplate(const Vocabulary& vocabulary, const std::string& source)
@@ -144,7 +179,7 @@ ChatTemplate::~ChatTemplate() {
   try {
     template_program::release([&] { compiled_.reset(); });
   } catch (const std::exception&) {
-    // Out of memory: a flat tree does without a stack of its own.
+    // Out of memory: a flat tree can be freed on any stack.
   }
 }
 
@@ -190,7 +225,7 @@ AnswerFormat ChatTemplate::answer_format(const ChatRequest& request, ToolUse use
     if (!compiled_->analysis) {
       auto analysis = std::make_unique<autoparser::autoparser>();
       analysis->analyze_template(compiled);
-      template_program::check_budget();  // what did not come to its end is not kept
+      template_program::check_budget();  // an incomplete analysis must not be kept
       compiled_->analysis = std::move(analysis);
     }
     made = autoparser::peg_generator::generate_parser(compiled, params, *compiled_->analysis);
@@ -207,6 +242,35 @@ AnswerFormat ChatTemplate::answer_format(const ChatRequest& request, ToolUse use
   format.preserved_tokens = std::move(made->preserved_tokens);
   format.additional_stops = std::move(made->additional_stops);
   return format;
+}
+
+ParsedAnswer parse_answer(const std::string& text, const std::string& format,
+                          const std::string& generation_prompt, const std::string& parser,
+                          WorkBudget& budget) {
+  ParsedAnswer answer{text, {}, {}};
+  if (parser.empty() || is_too_deep(text)) return answer;
+  try {
+    template_program::run(budget, [&] {
+      common_chat_parser_params params;
+      params.format = format_of(format);
+      params.reasoning_format = COMMON_REASONING_FORMAT_AUTO;
+      params.generation_prompt = generation_prompt;
+      params.parser.load(parser);
+      const common_chat_msg message = common_chat_parse(text, /*is_partial=*/false, params);
+      ParsedAnswer parsed{message.content, message.reasoning_content, {}};
+      for (const common_chat_tool_call& call : message.tool_calls) {
+        if (call.name.empty()) return;  // cut off before there was one
+        parsed.calls.push_back({call.name, call.arguments});
+      }
+      if (parsed.calls.empty()) add_unfinished(text, parsed);
+      answer = std::move(parsed);
+    });
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception&) {
+    // Not in the format of the template's models: all of it is content.
+  }
+  return answer;
 }
 
 std::vector<PromptSegment> ChatTemplates::render(const Vocabulary& vocabulary,

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "core/model/error.h"
+#include "core/model/utf8.h"
 #include "core/model/work_budget.h"
 
 namespace cria {
@@ -15,7 +16,7 @@ constexpr size_t kHeadDigits = 16;
 constexpr size_t kNumberDigits = 4;
 constexpr size_t kTailDigits = 12;
 constexpr char kFirstDigit = '7';
-// A rest this long gives away that a number was cut.
+// A remainder of this length proves that a number was cut.
 constexpr size_t kTelling = 8;
 
 std::string random_digits(std::random_device& device, size_t count) {
@@ -26,14 +27,7 @@ std::string random_digits(std::random_device& device, size_t count) {
   return digits;
 }
 
-size_t character_length(const std::string& text, size_t position) {
-  size_t end = position + 1;
-  while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-    ++end;
-  return end - position;
-}
-
-// What JSON would not escape and nobody trims: it may be put back into any text.
+// Characters that JSON does not escape and nobody trims may be put back into any text.
 bool passes_anywhere(char c) {
   return static_cast<unsigned char>(c) < 0x80 && std::isgraph(static_cast<unsigned char>(c)) != 0 &&
          c != '"' && c != '\\';
@@ -64,14 +58,14 @@ std::string Placeholders::hide(const std::string& text) {
     if (budget != nullptr) budget->check();
     const std::vector<const ControlText*> spelled = controls_.at(text, i);
     if (spelled.empty()) continue;
-    // In the shortest, and so in all that begin here.
+    // Within the shortest one, and so within all that begin here.
     const size_t end = i + spelled.back()->text.size();
     size_t place = i;
     while (place < end && !passes_anywhere(text[place]))
       ++place;
     if (place == end) place = i;
     if (place < copied) continue;  // an earlier one shares the hidden character
-    const size_t length = character_length(text, place);
+    const size_t length = utf8::character_length(text, place);
     result.append(text, copied, place - copied);
     result += number_of(text.substr(place, length));
     copied = place + length;

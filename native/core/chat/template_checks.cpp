@@ -16,7 +16,7 @@ namespace cria::template_program {
 
 namespace {
 
-// Put in front of every body that may run again and again. It writes nothing.
+// Goes in front of every body that may run repeatedly. It writes nothing.
 struct Checkpoint : jinja::statement {
   std::string type() const override { return "Checkpoint"; }
   jinja::value execute_impl(jinja::context& /*unused*/) const override {
@@ -25,10 +25,9 @@ struct Checkpoint : jinja::statement {
   }
 };
 
-// A statement of the whole template: within it allocations may throw.
-struct Charged : jinja::statement {
-  explicit Charged(jinja::statement_ptr inner) : inner_(std::move(inner)) { pos = inner_->pos; }
-  std::string type() const override { return inner_->type(); }
+// A top-level statement, within which allocations may throw.
+struct Charged : Wrapper<jinja::statement> {
+  using Wrapper::Wrapper;
   void visit(jinja::context& context) const override { inner_->visit(context); }
   jinja::value execute_impl(jinja::context& context) const override {
     check_budget();
@@ -39,15 +38,11 @@ struct Charged : jinja::statement {
     jinja::gather_string_parts_recursive(result, written);
     return written;
   }
-
- private:
-  jinja::statement_ptr inner_;
 };
 
-// `{% set object.name = value %}`, one of two ways to make a value hold itself.
-struct CheckedSet : jinja::statement {
-  explicit CheckedSet(jinja::statement_ptr inner) : inner_(std::move(inner)) { pos = inner_->pos; }
-  std::string type() const override { return inner_->type(); }
+// `{% set object.name = value %}`, one of two ways to make a value contain itself.
+struct CheckedSet : Wrapper<jinja::statement> {
+  using Wrapper::Wrapper;
   jinja::value execute_impl(jinja::context& context) const override {
     jinja::value result = inner_->execute(context);
     const auto* set = static_cast<const jinja::set_statement*>(inner_.get());
@@ -55,18 +50,12 @@ struct CheckedSet : jinja::statement {
     ValueCheck()(member->object->execute(context));
     return result;
   }
-
- private:
-  jinja::statement_ptr inner_;
 };
 
-// What a call calls: the functions that need it have their arguments checked or their results
-// marked, under whatever name the template calls them.
-struct CheckedCallee : jinja::expression {
-  explicit CheckedCallee(jinja::statement_ptr inner) : inner_(std::move(inner)) {
-    pos = inner_->pos;
-  }
-  std::string type() const override { return inner_->type(); }
+// The function in a call. Those that need it get their arguments checked or their results marked,
+// under whatever name the template calls them.
+struct CheckedCallee : Wrapper<jinja::expression> {
+  using Wrapper::Wrapper;
   jinja::value execute_impl(jinja::context& context) const override {
     static const std::set<std::string> kChecked = {
         "append", "join",     "range",   "split",  "rsplit",     "namespace",
@@ -94,12 +83,9 @@ struct CheckedCallee : jinja::expression {
           return result;
         });
   }
-
- private:
-  jinja::statement_ptr inner_;
 };
 
-// Of a filter or a test, which is named and not called.
+// A filter or a test is only named, not called.
 void check_filter(const jinja::statement* filter) {
   if (name_of(filter) == "append") throw std::runtime_error("append is no filter.");
 }
@@ -116,7 +102,7 @@ void check_test(jinja::test_expression& expression) {
   expression.operand = sized(std::move(expression.operand));
 }
 
-// It is hashed.
+// The key of a member is hashed.
 void check_key(jinja::member_expression& expression) {
   const jinja::statement* key = expression.property.get();
   if (!expression.computed || key == nullptr) return;
@@ -140,7 +126,7 @@ class Walker {
   void walk(const jinja::statement* node, bool named = false) {
     if (node == nullptr) return;
     if (named) check_filter(node);
-    // The tree is ours, and not shared yet.
+    // The tree is ours and not shared yet, so it may be changed.
     auto* own = const_cast<jinja::statement*>(node);
     if (auto* array = dynamic_cast<jinja::array_literal*>(own)) {
       walk_elements(array->val);

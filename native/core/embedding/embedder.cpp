@@ -11,20 +11,16 @@ namespace cria {
 
 namespace {
 
-// Texts behind the first one that are looked at for one that still fits.
+// How many waiting texts are looked through for ones that still fit.
 constexpr size_t kWindow = 512;
 
-// llama_decode's results (include/llama.h).
-constexpr int32_t kDecoded = 0;
-constexpr int32_t kAborted = 2;
-
-// Where positions are rows of a table, there is nothing behind its end.
+// If positions are rows of a table, a text must not be longer than the table.
 int32_t longest_of(const Model& model, int32_t context_size) {
   const int32_t positions = model.position_count();
   return positions > 0 ? std::min(context_size, positions) : context_size;
 }
 
-// llama.cpp computes a recurrent model's texts one after the other, in an order of its own.
+// llama.cpp evaluates a recurrent model's texts one after the other, in an order of its own.
 bool can_read_rows(const Model& model, Pooling pooling) {
   const llama_model* handle = model.handle();
   return pooling != LLAMA_POOLING_TYPE_RANK && model.generates() &&
@@ -58,13 +54,13 @@ void Embedder::configure(llama_context_params& params) {
   params.embeddings = true;
   params.kv_unified = true;  // texts of any length in one micro-batch
   params.n_seq_max = texts;
-  // A whole number of tokens for each text: llama.cpp reserves memory for a graph of so many, and
-  // asserts where that is more than a micro-batch.
+  // A whole number of tokens for each text: llama.cpp reserves memory for a graph with that many,
+  // and asserts if it is more than a micro-batch.
   const uint32_t tokens = std::max(reads_rows_ ? pack : std::max(pack, longest), texts);
   params.n_ubatch = (tokens + texts - 1) / texts * texts;
   params.n_batch = params.n_ubatch;
   params.n_ctx = longest + params.n_ubatch;  // a long text, and others beside its last piece
-  // Rows of logits there is room for, though none are computed: one for each that is wanted.
+  // llama.cpp needs room for a row of logits for each output, though none are computed.
   const bool one_each = reads_rows_ && (options_.pooling == LLAMA_POOLING_TYPE_CLS ||
                                         options_.pooling == LLAMA_POOLING_TYPE_LAST);
   const uint32_t few = std::min((texts + 15) / 16 * 16, params.n_ubatch);
@@ -85,18 +81,11 @@ bool Embedder::attach(llama_context* context) {
     }
   }
   if (ranks()) check_classifier();
-  const auto most = static_cast<size_t>(llama_n_ubatch(context));
-  tokens_.reserve(most);
-  positions_.reserve(most);
-  outputs_.reserve(most);
-  slot_counts_.assign(most, 1);
-  slots_.resize(most);
-  for (llama_seq_id& slot : slots_)
-    slot_pointers_.push_back(&slot);
+  rows_.reserve(static_cast<int32_t>(llama_n_ubatch(context)));
   return true;
 }
 
-// Without one llama.cpp would take a piece of the hidden state for the score.
+// Without a classifier llama.cpp would return a part of the hidden state as the score.
 void Embedder::check_classifier() {
   const auto outputs = static_cast<int32_t>(llama_model_n_cls_out(model_.handle()));
   const int32_t found = reader_.scores(context_, model_.vocabulary().size(), encodes_);
@@ -159,7 +148,7 @@ bool Embedder::decoding_in_vain() const {
   int32_t cancelled = 0;
   for (const Share& share : batch_)
     cancelled += share.embedding->cancelled() ? share.count : 0;
-  return cancelled * 2 > static_cast<int32_t>(tokens_.size());
+  return cancelled * 2 > rows_.size();
 }
 
 void Embedder::drop_cancelled() {
@@ -171,11 +160,9 @@ void Embedder::drop_cancelled() {
   waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), drop), waiting_.end());
 }
 
-// The first in any case, a piece of it where it is too long; then those behind it that fit whole.
+// Always the first text, or a piece of it if it is too long; then others that fit whole.
 void Embedder::fill() {
-  tokens_.clear();
-  positions_.clear();
-  outputs_.clear();
+  rows_.clear();
   wanted_rows_ = 0;
   if (waiting_.empty()) return;
   const auto pack = options_.micro_batch_size;
@@ -184,7 +171,7 @@ void Embedder::fill() {
   const auto texts = static_cast<size_t>(options_.sequences);
   const size_t window = std::min(waiting_.size(), kWindow);
   for (size_t i = 1; i < window && batch_.size() < texts; ++i) {
-    const int32_t room = pack - static_cast<int32_t>(tokens_.size());
+    const int32_t room = pack - rows_.size();
     if (room <= 0) return;
     if (waiting_[i]->length() <= room) add_share(*waiting_[i], waiting_[i]->length());
   }
@@ -192,14 +179,11 @@ void Embedder::fill() {
 
 void Embedder::add_share(Embedding& embedding, int32_t count) {
   const auto slot = static_cast<llama_seq_id>(batch_.size());
-  batch_.push_back({&embedding, slot, count, static_cast<int32_t>(tokens_.size()), wanted_rows_});
+  batch_.push_back({&embedding, slot, count, rows_.size(), wanted_rows_});
   for (int32_t i = 0; i < count; ++i) {
     const int32_t position = embedding.evaluated() + i;
     const bool wanted = !reads_rows_ || embedding.wants(position);
-    slots_[tokens_.size()] = slot;
-    tokens_.push_back(embedding.tokens()[static_cast<size_t>(position)]);
-    positions_.push_back(position);
-    outputs_.push_back(wanted ? 1 : 0);
+    rows_.add(embedding.tokens()[static_cast<size_t>(position)], position, slot, wanted);
     wanted_rows_ += wanted ? 1 : 0;
   }
 }
@@ -208,7 +192,7 @@ void Embedder::evaluate() {
   const int32_t status = decode();
   if (status == kDecoded) {
     collect();
-  } else if (status != kAborted) {  // what was aborted stays where it was
+  } else if (status != kAborted) {  // aborted texts stay where they were
     fail_batch("llama_decode returned " + std::to_string(status) + ".");
   }
 }
@@ -218,12 +202,13 @@ int32_t Embedder::decode() {
   const bool goes_on = batch_.front().embedding->evaluated() > 0;
   if (memory != nullptr && !goes_on) llama_memory_clear(memory, false);
   if (reads_rows_) {
-    const int32_t status = reader_.decode(context_, view(), wanted_rows_);
+    const int32_t status = reader_.decode(context_, rows_.view(), wanted_rows_);
     for (size_t i = 1; i < batch_.size(); ++i)
       llama_memory_seq_rm(memory, batch_[i].slot, -1, -1);
     return status;
   }
-  const int32_t status = encodes_ ? llama_encode(context_, view()) : llama_decode(context_, view());
+  const int32_t status =
+      encodes_ ? llama_encode(context_, rows_.view()) : llama_decode(context_, rows_.view());
   if (status == kDecoded) llama_synchronize(context_);
   return status;
 }
@@ -235,8 +220,7 @@ void Embedder::collect() {
     return;
   }
   counters_.batches.fetch_add(1, std::memory_order_relaxed);
-  counters_.decoded_tokens.fetch_add(static_cast<int64_t>(tokens_.size()),
-                                     std::memory_order_relaxed);
+  counters_.decoded_tokens.fetch_add(rows_.size(), std::memory_order_relaxed);
   std::vector<const Embedding*> finished;
   for (const Share& share : batch_) {
     Embedding& embedding = *share.embedding;
@@ -273,7 +257,7 @@ void Embedder::take(const Share& share) {
   }
 }
 
-// Of what llama.cpp gives for a text; the first of a classifier's outputs is the score.
+// The width of llama.cpp's result for a text. The first output of a classifier is the score.
 int32_t Embedder::width() const { return ranks() ? 1 : llama_model_n_embd_out(model_.handle()); }
 
 void Embedder::forget(const std::vector<const Embedding*>& finished) {
@@ -294,20 +278,7 @@ void Embedder::fail_batch(const std::string& reason) {
 }
 
 void Embedder::count() {
-  const auto all = static_cast<int32_t>(waiting_.size());
-  const auto active = static_cast<int32_t>(batch_.size());
-  counters_.active.store(active, std::memory_order_relaxed);
-  counters_.waiting.store(all - active, std::memory_order_relaxed);
-}
-
-llama_batch Embedder::view() {
-  return llama_batch{static_cast<int32_t>(tokens_.size()),
-                     tokens_.data(),
-                     nullptr,
-                     positions_.data(),
-                     slot_counts_.data(),
-                     slot_pointers_.data(),
-                     outputs_.data()};
+  counters_.active.store(static_cast<int32_t>(batch_.size()), std::memory_order_relaxed);
 }
 
 }  // namespace cria

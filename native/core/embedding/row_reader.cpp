@@ -7,17 +7,18 @@
 #include <string>
 
 #include "core/model/error.h"
+#include "core/model/token_batch.h"
 
 namespace cria {
 
 namespace {
 
-// What nearly all of llama.cpp's graphs call the last layer's output after its norm.
+// The name that nearly all of llama.cpp's graphs give to the last layer's output after its norm.
 constexpr const char* kTokens = "result_norm";
-// What a classifier says, or, where there is none, what it would be given.
+// The output of a classifier or, without one, what would be its input.
 constexpr const char* kScores = "result_embd_pooled";
 
-// llama_decode is a C function, and that compiler may take it for one that lets nothing through.
+// llama_decode is a C function: this compiler may assume that no exception passes through it.
 #ifdef _MSC_VER
 constexpr bool kThrows = false;
 #else
@@ -34,7 +35,7 @@ void RowReader::configure(llama_context_params& params) {
 }
 
 bool RowReader::works(llama_context* context, int32_t vocabulary_size) {
-  // Of two texts, so that an order of llama.cpp's own would show.
+  // Two texts, so that a different order of llama.cpp's would show.
   const bool two = llama_n_seq_max(context) > 1 && llama_n_ubatch(context) >= 5;
   const std::vector<int32_t> lengths = two ? std::vector<int32_t>{3, 2} : std::vector<int32_t>{1};
   expected_ = two ? 5 : 1;
@@ -58,25 +59,20 @@ int32_t RowReader::scores(llama_context* context, int32_t vocabulary_size, bool 
   return found_ == 1 ? width_ : 0;
 }
 
-// To the end: llama.cpp has its own results afterwards.
+// Evaluates to the end, so that llama.cpp has its own results, too.
 void RowReader::evaluate(llama_context* context, const std::vector<int32_t>& lengths,
                          int32_t vocabulary_size, bool encodes) {
   ends_ = false;
   found_ = 0;
-  llama_batch batch = llama_batch_init(std::accumulate(lengths.begin(), lengths.end(), 0), 0, 1);
+  TokenBatch batch;
+  batch.reserve(std::accumulate(lengths.begin(), lengths.end(), 0));
   for (size_t text = 0; text < lengths.size(); ++text) {
-    for (int32_t i = 0; i < lengths[text]; ++i) {
-      const int32_t at = batch.n_tokens++;
-      batch.token[at] = (at * 7 + 1) % vocabulary_size;
-      batch.pos[at] = i;
-      batch.n_seq_id[at] = 1;
-      batch.seq_id[at][0] = static_cast<llama_seq_id>(text);
-      batch.logits[at] = 1;
-    }
+    for (int32_t i = 0; i < lengths[text]; ++i)
+      batch.add((batch.size() * 7 + 1) % vocabulary_size, i, static_cast<llama_seq_id>(text), true);
   }
-  const int32_t status = encodes ? llama_encode(context, batch) : llama_decode(context, batch);
-  llama_batch_free(batch);
-  if (status != 0) {
+  const int32_t status =
+      encodes ? llama_encode(context, batch.view()) : llama_decode(context, batch.view());
+  if (status != kDecoded) {
     throw Error(code::kDecodeFailed,
                 "llama.cpp could not evaluate a text: " + std::to_string(status) + ".");
   }
@@ -91,7 +87,7 @@ int32_t RowReader::decode(llama_context* context, const llama_batch& batch, int3
   try {
     return llama_decode(context, batch);
   } catch (const Ended&) {
-    return 0;
+    return kDecoded;
   }
 }
 

@@ -1,4 +1,4 @@
-// What one llama_decode evaluates: some tokens of each of some tasks.
+// What one llama_decode evaluates: the next few tokens of each of several tasks.
 #pragma once
 
 #include <llama.h>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/engine/task.h"
+#include "core/model/token_batch.h"
 
 namespace cria {
 
@@ -15,39 +16,31 @@ class Batch {
   struct Share {
     Task* task;
     int32_t count;
-    int32_t padding;  // rows behind them that nobody wants
+    int32_t padding;  // rows after them that only fill a tile
     int32_t output;   // index in the batch of the token whose logits are wanted, -1: none
   };
 
-  // The most tokens it will ever hold.
+  // `capacity`: the most tokens it will ever hold.
   explicit Batch(int32_t capacity);
 
   void clear();
-  // The next `count` tokens of the task, and rows behind them that nobody wants.
+  // Adds the next `count` tokens of the task, and rows of padding after them.
   void add(Task& task, int32_t count, int32_t padding = 0);
 
-  // Takes out of the cache what nobody wants.
+  // Removes the padding from the cache.
   void forget_padding(llama_memory_t memory) const;
 
-  // Rows without those.
+  // Rows without padding.
   int32_t wanted() const { return size() - padding_; }
   bool empty() const { return shares_.empty(); }
-  int32_t size() const { return static_cast<int32_t>(tokens_.size()); }
+  int32_t size() const { return rows_.size(); }
   const std::vector<Share>& shares() const { return shares_; }
 
   // As llama.cpp wants it; valid until the next change.
-  llama_batch view();
+  llama_batch view() { return rows_.view(); }
 
  private:
-  void add_row(llama_seq_id slot, llama_token token, llama_pos position);
-
-  // Arrays as llama_batch has them, reserved once.
-  std::vector<llama_token> tokens_;
-  std::vector<llama_pos> positions_;
-  std::vector<int32_t> slot_counts_;  // all 1
-  std::vector<llama_seq_id> slots_;
-  std::vector<llama_seq_id*> slot_pointers_;  // into slots_
-  std::vector<int8_t> outputs_;
+  TokenBatch rows_;
   std::vector<Share> shares_;
   int32_t padding_ = 0;  // in all
 };

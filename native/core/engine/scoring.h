@@ -1,21 +1,21 @@
-// A task that wants the probabilities of some tokens after a prompt, and generates nothing.
+// A task that computes how likely each of some tokens is after a prompt. It generates nothing.
 #pragma once
 
 #include <memory>
 
-#include "core/engine/command.h"
 #include "core/engine/task.h"
+#include "core/request/command.h"
 
 namespace cria {
 
 class Scoring : public Task {
  public:
-  // Tokenizes the prompt. Throws what is wrong with it. `command` is a command::Score.
+  // Tokenizes the prompt, and throws if it is invalid. `command` is a command::Score.
   Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command);
 
   Reuse reuse() const override { return score().reuse; }
   bool step(const float* logits, int32_t context_size, Outbox& outbox) override;
-  void cancel(Outbox& outbox) override;
+  void cancel(Outbox& outbox) override { outbox.cancelled(id()); }
 
  private:
   const command::Score& score() const { return std::get<command::Score>(command_->what); }

@@ -40,19 +40,15 @@ PreparedCommand Sequences::prepare(std::shared_ptr<Command> command) const {
   return prepared;
 }
 
-// One overload for each command; what it returns is the answer, nothing: it comes later.
+// One overload for each command. It returns the answer, or nothing if that comes later.
 struct Sequences::Executor {
   Sequences& self;
   PreparedCommand& prepared;
 
-  std::optional<Answer> operator()(const command::Score&) const {
-    throw Error(code::kInternal, "A score is a task.");
-  }
-  std::optional<Answer> operator()(const command::Embed&) const {
-    throw Error(code::kInternal, "An embedder makes embeddings.");
-  }
-  std::optional<Answer> operator()(const command::Rank&) const {
-    throw Error(code::kInternal, "An embedder makes embeddings.");
+  // Scores, embeddings and ranks are tasks: Context::prepare() makes those.
+  template <typename Other>
+  std::optional<Answer> operator()(const Other&) const {
+    throw Error(code::kInternal, "This command is not for a sequence.");
   }
 
   std::optional<Answer> operator()(const command::Create&) const {
@@ -132,7 +128,7 @@ struct Sequences::Executor {
   std::optional<Answer> operator()(const command::Dispose& dispose) const {
     const auto found = self.sequences_.find(dispose.sequence);
     if (found == self.sequences_.end()) return Answer{};
-    // An evaluation keeps it until it has ended.
+    // A running evaluation keeps it alive until it has ended.
     if (found->second->running) found->second->running->cancelled.store(true);
     self.sequences_.erase(found);
     return Answer{};
@@ -143,9 +139,7 @@ void Sequences::execute(PreparedCommand prepared) {
   const RequestId id = prepared.command->id;
   try {
     if (prepared.command->cancelled.load()) {
-      Answer answer;
-      answer.cancelled = true;
-      outbox_.answer(id, std::move(answer));
+      outbox_.cancelled(id);
     } else {
       std::optional<Answer> answer = std::visit(Executor{*this, prepared}, prepared.command->what);
       if (answer) outbox_.answer(id, *std::move(answer));

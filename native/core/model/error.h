@@ -1,5 +1,4 @@
-// What can go wrong, as the JS side will see it. No N-API here: binding/errors turns it into a JS
-// error.
+// Errors of the core. binding/errors.h turns them into JS errors.
 #pragma once
 
 #include <stdexcept>
@@ -7,7 +6,7 @@
 
 namespace cria {
 
-// The codes of lib/internal/errors.ts that native code gives; the rest are given in TypeScript.
+// Those codes of lib/internal/errors.ts that native code uses.
 namespace code {
 inline constexpr const char* kInvalidArgument = "ERR_INVALID_ARGUMENT";
 inline constexpr const char* kDisposed = "ERR_DISPOSED";
@@ -19,7 +18,6 @@ inline constexpr const char* kDecodeFailed = "ERR_DECODE_FAILED";
 inline constexpr const char* kGrammarInvalid = "ERR_GRAMMAR_INVALID";
 inline constexpr const char* kTemplate = "ERR_TEMPLATE";
 inline constexpr const char* kStateInvalid = "ERR_STATE_INVALID";
-inline constexpr const char* kSchemaUnsupported = "ERR_SCHEMA_UNSUPPORTED";
 inline constexpr const char* kInternal = "ERR_INTERNAL";
 }  // namespace code
 
@@ -34,14 +32,14 @@ class Error : public std::runtime_error {
   const char* code_;
 };
 
-// How something ended badly, where it is told and not thrown.
+// A failure that is passed on as a value, not thrown.
 struct Failure {
   std::string code;
   std::string message;
 };
 
 // In a catch block: what is being handled, whatever it is. `otherwise` is the code of an exception
-// that says nothing of its own. Throws std::bad_alloc where there is no memory for the words.
+// that brings none of its own. Throws std::bad_alloc where there is no memory for the words.
 Failure current_failure(const char* otherwise = code::kInternal);
 
 }  // namespace cria

@@ -6,7 +6,6 @@
 #include <sstream>
 #include <string_view>
 
-#include "core/model/error.h"
 #include "core/model/model_check.h"
 
 namespace cria {
@@ -17,7 +16,7 @@ namespace {
 constexpr double kLayers = 512;
 constexpr double kExperts = 1024;
 
-// Far above what any model has, and far below where products of two or three overflow.
+// Far more than any model has, and far below the point where products of two or three overflow.
 constexpr double kWidth = 1 << 20;
 constexpr double kHeads = 1 << 16;
 constexpr double kFeedForward = 1 << 24;
@@ -26,7 +25,7 @@ constexpr double kCount = std::numeric_limits<int32_t>::max();
 constexpr double kLoops = 1024;  // of a graph's building
 
 constexpr double kAny = std::numeric_limits<float>::max();
-// Its inverse is a number, too.
+// Its inverse is finite, too.
 constexpr double kSmallest = 1e-9;
 
 struct Bounds {
@@ -35,8 +34,8 @@ struct Bounds {
   double most;
 };
 
-// Whole numbers, or lists of one for each layer. llama_model_save_to_file writes 0 for all that a
-// model does not have.
+// Whole numbers, or lists with one for each layer. llama_model_save_to_file writes 0 for everything
+// that a model does not have.
 constexpr Bounds kWhole[] = {
     {"block_count", 1, kLayers},
     {"decoder_block_count", 0, kLayers},
@@ -109,7 +108,7 @@ constexpr Bounds kWhole[] = {
     {"selector_top_k", 0, kCount},
 };
 
-// ggml asserts that an epsilon is not negative; the root of a sum with a negative one is none.
+// ggml asserts that an epsilon is not negative, since roots are taken of sums with it.
 constexpr Bounds kReal[] = {
     {"attention.layer_norm_epsilon", 0, kAny},
     {"attention.layer_norm_rms_epsilon", 0, kAny},
@@ -143,7 +142,7 @@ constexpr Bounds kReal[] = {
     {"expert_group_scale", -kAny, kAny},
 };
 
-// What an architecture divides by, or counts from.
+// What an architecture divides by or counts with: must not be 0.
 struct Divisor {
   std::string_view architecture;
   const char* name;
@@ -174,8 +173,8 @@ constexpr Divisor kDivisors[] = {
     {"t5encoder", "attention.relative_buckets_count"},
 };
 
-// Without attention in some or all of their layers (src/llama-arch.cpp: recurrent and hybrid
-// ones); and those that have no layers of the common kind.
+// Architectures without attention in some or all of their layers (recurrent and hybrid ones, see
+// src/llama-arch.cpp), or without layers of the usual kind.
 constexpr std::string_view kHeadless[] = {
     "mamba",       "mamba2",      "rwkv6",      "rwkv6qwen2",     "rwkv7",
     "arwkv7",      "jamba",       "falcon-h1",  "plamo2",         "granitehybrid",
@@ -192,12 +191,6 @@ std::string shown(double value) {
   text.precision(7);  // of 32 bits
   text << value;
   return text.str();
-}
-
-[[noreturn]] void refuse(const std::string& key, const std::string& expected,
-                         const std::string& found) {
-  throw Error(code::kModelInvalid,
-              "expected \"" + key + "\" to be " + expected + ", found " + found);
 }
 
 std::string range_of(const char* kind, const Bounds& bounds) {
@@ -234,12 +227,12 @@ class Check {
     return std::find(names.begin(), names.end(), metadata_.architecture()) != names.end();
   }
 
-  // llama.cpp reads 32 bits of either sign as those of the other.
+  // llama.cpp reads signed 32-bit numbers as unsigned ones and the other way round.
   void check_whole(const Bounds& bounds) const {
     const std::string key = metadata_.key(bounds.name);
     for (const double value : metadata_.numbers(key)) {
       if (value >= bounds.least && value <= bounds.most && value == std::floor(value)) continue;
-      refuse(key, range_of("a whole number", bounds), shown(value));
+      refuse_value(key, range_of("a whole number", bounds), shown(value));
     }
   }
 
@@ -247,11 +240,11 @@ class Check {
     const std::string key = metadata_.key(bounds.name);
     for (const double value : metadata_.numbers(key)) {
       if (value >= bounds.least && value <= bounds.most) continue;
-      refuse(key, range_of("a number", bounds), shown(value));
+      refuse_value(key, range_of("a number", bounds), shown(value));
     }
   }
 
-  // Also what has no bounds of its own: a bound that is infinite is one that is none.
+  // NaN passes every comparison with bounds, so it is looked for here, in keys without bounds, too.
   void check_numbers() const {
     const std::string prefix = metadata_.architecture() + ".";
     for (const std::string& key : metadata_.keys()) {
@@ -262,37 +255,37 @@ class Check {
                                                 : value->type;
       if (type != GgufType::kFloat32 && type != GgufType::kFloat64) continue;
       for (const double number : metadata_.numbers(key))
-        if (std::isnan(number)) refuse(key, "a number", "none");
+        if (std::isnan(number)) refuse_value(key, "a number", "NaN");
     }
   }
 
-  // 1 / value is what is multiplied by; 0 stands for none.
+  // llama.cpp multiplies by 1 / value; 0 means none.
   void check_scales() const {
     for (const char* name : {"rope.scaling.factor", "rope.scale_linear"}) {
       const double value = number(name, 0);
       if (value == 0 || value >= kSmallest) continue;
-      refuse(metadata_.key(name), "0 or at least " + shown(kSmallest), shown(value));
+      refuse_value(metadata_.key(name), "0 or at least " + shown(kSmallest), shown(value));
     }
   }
 
   void check_layers() const {
     if (number("nextn_predict_layers", 0) >= layers_ && layers_ > 0) {
-      refuse(metadata_.key("nextn_predict_layers"), "less than \"block_count\"",
-             shown(number("nextn_predict_layers", 0)));
+      refuse_value(metadata_.key("nextn_predict_layers"), "less than \"block_count\"",
+                   shown(number("nextn_predict_layers", 0)));
     }
-    // Its graph has a window in any case, its cache only if this says so.
+    // Its graph always has a window, its cache only if this is set.
     if (is({"afmoe"}) && number("attention.sliding_window", 0) < 1) {
-      refuse(metadata_.key("attention.sliding_window"), "at least 1", "0 or nothing");
+      refuse_value(metadata_.key("attention.sliding_window"), "at least 1", "0 or nothing");
     }
-    // -1 says nothing.
+    // -1: unspecified.
     const double pooling = number("pooling_type", 0);
     if (pooling > 4 && pooling != std::numeric_limits<uint32_t>::max()) {
-      refuse(metadata_.key("pooling_type"), "a whole number from 0 to 4", shown(pooling));
+      refuse_value(metadata_.key("pooling_type"), "a whole number from 0 to 4", shown(pooling));
     }
     for (const Divisor& divisor : kDivisors) {
       if (divisor.architecture != metadata_.architecture()) continue;
       if (number(divisor.name, 1) >= 1) continue;
-      refuse(metadata_.key(divisor.name), "at least 1", shown(number(divisor.name, 1)));
+      refuse_value(metadata_.key(divisor.name), "at least 1", shown(number(divisor.name, 1)));
     }
   }
 
@@ -310,38 +303,38 @@ class Check {
         std::find(std::begin(kHeadless), std::end(kHeadless),
                   std::string_view(metadata_.architecture())) != std::end(kHeadless);
     if (!headless && of_layer(heads, 0, 0) < 1) {
-      refuse(key, "at least 1", heads.empty() ? "nothing" : shown(heads.front()));
+      refuse_value(key, "at least 1", heads.empty() ? "nothing" : shown(heads.front()));
     }
     const double width = number("embedding_length", 0);
     for (size_t layer = 0; layer < static_cast<size_t>(layers_); ++layer) {
       const double all = of_layer(heads, layer, 0);
       const double kv = of_layer(shared, layer, all);
       if (all > width && number("attention.key_length", 0) == 0) {
-        refuse(key, "at most \"embedding_length\" (" + shown(width) + ")", shown(all));
+        refuse_value(key, "at most \"embedding_length\" (" + shown(width) + ")", shown(all));
       }
       if (all == 0 || kv == 0 || std::fmod(all, kv) == 0) continue;
-      refuse(key_kv, "a divisor of \"attention.head_count\" (" + shown(all) + ")", shown(kv));
+      refuse_value(key_kv, "a divisor of \"attention.head_count\" (" + shown(all) + ")", shown(kv));
     }
   }
 
-  // As ggml asserts it: pairs of elements, within a head.
+  // ggml asserts that pairs of elements within a head are rotated.
   void check_rope() const {
     const auto check = [this](const char* name, const char* length, double otherwise) {
       const double own = number(length, 0);
       const double width = own > 0 ? own : otherwise;
       const double rotated = number(name, -1);
       if (rotated < 0) return;  // the whole head
-      if (rotated == 0) refuse(metadata_.key(name), "at least 2", "0");
-      if (std::fmod(rotated, 2) != 0) refuse(metadata_.key(name), "even", shown(rotated));
+      if (rotated == 0) refuse_value(metadata_.key(name), "at least 2", "0");
+      if (std::fmod(rotated, 2) != 0) refuse_value(metadata_.key(name), "even", shown(rotated));
       if (width > 0 && rotated > width) {
-        refuse(metadata_.key(name), "at most the width of a head (" + shown(width) + ")",
-               shown(rotated));
+        refuse_value(metadata_.key(name), "at most the width of a head (" + shown(width) + ")",
+                     shown(rotated));
       }
     };
     const std::vector<double> heads = metadata_.numbers(metadata_.key("attention.head_count"));
     const double all = of_layer(heads, 0, 0);
     const double width = all > 0 ? std::floor(number("embedding_length", 0) / all) : 0;
-    // Nothing reads it elsewhere. With 0 ggml's loop has no end.
+    // Without heads nothing reads it. With 0 ggml's loop never ends.
     if (all > 0) check("rope.dimension_count", "attention.key_length", width);
     if (all > 0 && number("attention.sliding_window", 0) > 0) {
       check("rope.dimension_count_swa", "attention.key_length_swa",
@@ -349,10 +342,11 @@ class Check {
     }
     const std::string key = metadata_.key("rope.dimension_sections");
     const std::vector<double> sections = metadata_.numbers(key);
-    if (sections.size() > 4) refuse(key, "at most 4 numbers", std::to_string(sections.size()));
+    if (sections.size() > 4)
+      refuse_value(key, "at most 4 numbers", std::to_string(sections.size()));
   }
 
-  // As llama.cpp asserts it.
+  // llama.cpp asserts all of this.
   void check_experts() const {
     const double experts = number("expert_count", 0);
     const std::string key = metadata_.key("expert_used_count");
@@ -361,20 +355,22 @@ class Check {
       used = std::max(used, value);
     if (is({"hunyuan_vl", "hunyuan-dense"}) && experts <= 1) return;
     if (used > experts || (experts > 0 && used < 1)) {
-      refuse(key, "from 1 to \"expert_count\" (" + shown(experts) + ")", shown(used));
+      refuse_value(key, "from 1 to \"expert_count\" (" + shown(experts) + ")", shown(used));
     }
     const double groups = number("expert_group_count", 0);
     const double used_groups = number("expert_group_used_count", 0);
     if (groups > 0 && groups >= experts) {
-      refuse(metadata_.key("expert_group_count"), "less than \"expert_count\"", shown(groups));
+      refuse_value(metadata_.key("expert_group_count"), "less than \"expert_count\"",
+                   shown(groups));
     }
     if (groups <= 1) return;
     if (std::fmod(experts, groups) != 0) {
-      refuse(metadata_.key("expert_group_count"), "a divisor of \"expert_count\"", shown(groups));
+      refuse_value(metadata_.key("expert_group_count"), "a divisor of \"expert_count\"",
+                   shown(groups));
     }
     if (used_groups < 1 || used_groups >= groups) {
-      refuse(metadata_.key("expert_group_used_count"), "from 1 to less than \"expert_group_count\"",
-             shown(used_groups));
+      refuse_value(metadata_.key("expert_group_used_count"),
+                   "from 1 to less than \"expert_group_count\"", shown(used_groups));
     }
   }
 

@@ -2,9 +2,12 @@
 
 #include <llama.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 
+#include "core/model/utf8.h"
 #include "core/model/vocabulary.h"
 
 namespace cria {
@@ -15,18 +18,17 @@ bool is_letter(unsigned char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && 
 bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
 bool is_space(unsigned char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-// Signs that begin a word of their own behind letters and digits in every vocabulary.
+// Signs that begin a new word after letters and digits in every vocabulary.
 bool is_separator(unsigned char c) {
   return std::string_view(",.\";/+=").find(static_cast<char>(c)) != std::string_view::npos;
 }
 
-// The character that ends before `end`, of valid UTF-8; 0: none is known.
+// The character that ends at `end`; 0 if the UTF-8 there is not valid.
 uint32_t character_before(std::string_view text, size_t end) {
   size_t begin = end;
   while (begin > 0 && end - begin < 4) {
     --begin;
-    const auto byte = static_cast<unsigned char>(text[begin]);
-    if ((byte & 0xC0) != 0x80) break;
+    if (!utf8::continues(text[begin])) break;
   }
   const auto first = static_cast<unsigned char>(text[begin]);
   const size_t length = end - begin;
@@ -45,19 +47,41 @@ bool is_wide_space(uint32_t code) {
          (code >= 0x1C && code <= 0x1F);
 }
 
-// Only of the scripts with the longest texts.
+// Only of the scripts whose texts are longest.
 bool is_wide_letter(uint32_t code) {
   return (code >= 0x410 && code <= 0x44F) || (code >= 0x3041 && code <= 0x3096) ||
          (code >= 0x30A1 && code <= 0x30FA) || (code >= 0x4E00 && code <= 0x9FA5) ||
          (code >= 0xAC00 && code <= 0xD7A3);
 }
 
-// Whether a piece that begins with spaces is read as the same piece behind a word; the file says so
-// in flags that cannot be asked for.
+// Whether a piece that begins with spaces has the same tokens as after a word. The file has flags
+// for that, but llama.cpp has no getter for them.
 bool joins_spaces(const Vocabulary& vocabulary) {
   const auto tokens = [&](const char* text) { return vocabulary.tokenize(text, false); };
   return tokens("a  b") == tokens("a b") && tokens("  b") == tokens("b") &&
          tokens("a b").size() == tokens("a").size() + tokens("b").size();
+}
+
+enum Kind : unsigned char { kLetter, kDigit, kSign, kBeyond, kSpace };
+
+// Unicode's white space beyond ASCII, in UTF-8.
+bool begins_wide_space(std::string_view text) {
+  static constexpr std::array<std::string_view, 8> kSpaces = {
+      "\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\xA8",
+      "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80"};
+  const std::string_view three = text.substr(0, 3);
+  if (three >= "\xE2\x80\x80" && three <= "\xE2\x80\x8A") return true;
+  return std::any_of(kSpaces.begin(), kSpaces.end(),
+                     [&](std::string_view space) { return text.substr(0, space.size()) == space; });
+}
+
+Kind kind_at(std::string_view text) {
+  const char c = text[0];
+  if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return kLetter;
+  if (c >= '0' && c <= '9') return kDigit;
+  if (c == ' ' || (c >= '\t' && c <= '\r')) return kSpace;
+  if (static_cast<unsigned char>(c) < 0x80) return kSign;
+  return begins_wide_space(text) ? kSpace : kBeyond;
 }
 
 }  // namespace
@@ -77,7 +101,7 @@ TokenBorders::TokenBorders(const Vocabulary& vocabulary) {
       return;
   }
   const bool unigram = llama_vocab_type(vocab) == LLAMA_VOCAB_TYPE_UGM;
-  // What is between these is read in another way.
+  // What stands between these tags is tokenized in another way.
   const bool modes = vocabulary.by_text("<dna>") != LLAMA_TOKEN_NULL;
   if (modes || (unigram && !joins_spaces(vocabulary))) {
     kind_ = Kind::kNone;
@@ -99,7 +123,7 @@ TokenBorders::TokenBorders(const Vocabulary& vocabulary) {
   }
   for (const auto& [text, token] : vocabulary.named()) {
     add(text);
-    // Behind these, white space is taken away, or a space put in.
+    // After these tokens white space is removed, or a space added.
     const bool strips = (llama_vocab_get_attr(vocab, token) & LLAMA_TOKEN_ATTR_RSTRIP) != 0;
     if (text.empty() || (!strips && !behind_newline_)) continue;
     for (size_t after = 0; after < 256; ++after)
@@ -132,6 +156,26 @@ size_t TokenBorders::next(std::string_view text, size_t from) const {
   for (size_t at = from == 0 ? 1 : from; at < text.size(); ++at)
     if (is_border(text, at)) return at;
   return text.size();
+}
+
+size_t longest_run(std::string_view text) {
+  size_t longest = 0;
+  size_t run = 0;
+  size_t beyond = 0;  // bytes of kBeyond at the end of the run, which may also begin the next one
+  Kind current = kSpace;
+  for (size_t i = 0; i < text.size();) {
+    const Kind kind = kind_at(text.substr(i));
+    const size_t begin = i;
+    i += utf8::character_length(text, i);
+    const bool joins = kind == current || (current == kBeyond && kind != kSpace) ||
+                       (kind == kBeyond && current != kSpace);
+    if (!joins) run = kind == kSpace || kind == kBeyond ? 0 : beyond;
+    beyond = kind == kBeyond ? beyond + (i - begin) : 0;
+    if (kind != kBeyond || !joins) current = kind;
+    run += i - begin;
+    longest = std::max(longest, run);
+  }
+  return longest;
 }
 
 }  // namespace cria

@@ -1,4 +1,4 @@
-#include "core/sampling/token_tree.h"
+#include "core/model/token_tree.h"
 
 #include <algorithm>
 #include <string>
@@ -16,9 +16,7 @@ struct Piece {
   llama_token token;
 };
 
-bool continues(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
-
-// As llama.cpp reads a character's length from its first byte; 0 where none begins with it.
+// A character's length by its first byte, as llama.cpp reads it; 0 if no character begins with it.
 int length_from(char byte) {
   const auto first = static_cast<unsigned char>(byte);
   if (first < 0x80) return 1;
@@ -34,7 +32,7 @@ int remaining_bytes(const std::string& bytes, int before) {
   for (const char byte : bytes) {
     if (byte == '\0') break;  // llama.cpp reads no further
     if (remaining > 0) {
-      if (before > 0 && !continues(byte)) return -1;
+      if (before > 0 && !utf8::continues(byte)) return -1;
       if (--remaining == 0) before = 0;
     } else {
       remaining = length_from(byte) - 1;
@@ -58,7 +56,7 @@ TokenTree::TokenTree(const Vocabulary& vocabulary) {
     bytes.resize(std::min(bytes.size(), bytes.find('\0')));
     if (bytes.empty()) continue;
     texts_[static_cast<size_t>(token)] = utf8::begins_text(bytes);
-    if (continues(bytes[0])) {
+    if (utf8::continues(bytes[0])) {
       continuing_.push_back(token);
     } else if (begins_text(token)) {
       pieces.push_back({std::move(bytes), token});
@@ -67,7 +65,7 @@ TokenTree::TokenTree(const Vocabulary& vocabulary) {
   std::stable_sort(pieces.begin(), pieces.end(),
                    [](const Piece& a, const Piece& b) { return a.bytes < b.bytes; });
 
-  // In this order a token comes after all that it goes on from.
+  // Sorted, a token comes after all of its ancestors.
   struct Draft {
     const std::string* bytes;
     Range tokens;
@@ -94,7 +92,7 @@ TokenTree::TokenTree(const Vocabulary& vocabulary) {
     drafts.push_back({&piece.bytes, {place, place + 1}, {}});
   }
 
-  // Level by level, so that what goes on from a token stands together.
+  // Level by level, so that a node's children are neighbours.
   std::vector<uint32_t> order = roots;
   roots_ = {0, static_cast<uint32_t>(roots.size())};
   nodes_.reserve(drafts.size());
