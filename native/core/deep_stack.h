@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string_view>
 
@@ -19,6 +20,17 @@ inline constexpr size_t kStackFactor = 8;
 #else
 inline constexpr size_t kStackFactor = 1;
 #endif
+
+// How far the calling thread's stack reaches down. No local's address would tell: AddressSanitizer
+// keeps locals elsewhere.
+inline uintptr_t stack_position() {
+#ifdef _MSC_VER
+  const volatile char local = 0;
+  return reinterpret_cast<uintptr_t>(&local);
+#else
+  return reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+#endif
+}
 
 // Runs `work` and waits for it, on a thread with `bytes` of stack; what it throws is thrown here.
 // Throws ERR_OUT_OF_MEMORY where there is no such thread to be had.
