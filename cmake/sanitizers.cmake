@@ -9,7 +9,7 @@ function(cria_sanitize_strictly target)
     target_compile_options(${target} PRIVATE -fno-sanitize-recover=all)
     target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS CRIA_SANITIZED CRIA_WRAPPED_NEW)
     target_compile_options(${target} PRIVATE
-      "-fsanitize-ignorelist=${CMAKE_CURRENT_SOURCE_DIR}/test/sanitizers/ignored.txt")
+      "-fsanitize-ignorelist=${CMAKE_CURRENT_SOURCE_DIR}/test/sanitizers/headers.ignorelist")
   endif()
   if(CRIA_FUZZ) # what libFuzzer steers by; ggml's kernels would only drown it
     target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
