@@ -7,7 +7,9 @@ endif()
 function(cria_sanitize_strictly target)
   if(CRIA_SANITIZE)
     target_compile_options(${target} PRIVATE -fno-sanitize-recover=all)
-    target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS CRIA_SANITIZED)
+    target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS CRIA_SANITIZED CRIA_WRAPPED_NEW)
+    target_compile_options(${target} PRIVATE
+      "-fsanitize-ignorelist=${CMAKE_CURRENT_SOURCE_DIR}/test/sanitizers/headers.ignorelist")
   endif()
   if(CRIA_FUZZ) # what libFuzzer steers by; ggml's kernels would only drown it
     target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
@@ -29,3 +31,5 @@ endforeach()
 set(sanitize -fsanitize=${CRIA_SANITIZE})
 add_compile_options(${sanitize} -fsanitize-recover=undefined -fno-omit-frame-pointer -gline-tables-only)
 add_link_options(${sanitize})
+# clang calls no other operators of new and delete, unless it is asked to.
+add_link_options(LINKER:--wrap=_Znwm,--wrap=_Znam,--wrap=_ZdlPv,--wrap=_ZdaPv)

@@ -49,11 +49,14 @@ export function findClang() {
 
 const suppressions = (name) => path.join(root, "test", "sanitizers", `${name}.supp`);
 
-/** Every report ends the program that it is about. */
+/**
+ * Every report ends the program that it is about. Frames that are watched after their return are few:
+ * where all are in use, as in a deep recursion, every call looks through all of them for one.
+ */
 export function sanitizerEnvironment({ symbolizer }) {
   const all = `external_symbolizer_path=${symbolizer}:halt_on_error=1:abort_on_error=1`;
   return {
-    ASAN_OPTIONS: `${all}:detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1:allocator_may_return_null=1`,
+    ASAN_OPTIONS: `${all}:detect_leaks=1:detect_stack_use_after_return=1:max_uar_stack_size_log=16:strict_string_checks=1:check_initialization_order=1:allocator_may_return_null=1`,
     LSAN_OPTIONS: `suppressions=${suppressions("leaks")}:print_suppressions=0`,
     UBSAN_OPTIONS: `${all}:print_stacktrace=1:suppressions=${suppressions("undefined")}`,
     // What an uninstrumented node and its libraries do is not seen, and would be told wrongly.

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -229,10 +230,12 @@ TEST(a_deep_stack_that_does_not_start_says_so) {
 TEST(what_goes_beyond_a_deep_stack_faults) {
   const pid_t child = fork();
   if (child == 0) {
+    for (const int fault : {SIGSEGV, SIGBUS})
+      signal(fault, SIG_DFL);  // a sanitizer would report it
     cria::with_stack(1 << 20, [] {
-      const volatile char here = 0;
-      for (size_t depth = 0; depth < size_t{2} << 20; depth += 4096)
-        *const_cast<volatile char*>(&here - depth) = 1;
+      const uintptr_t top = cria::stack_position();
+      for (size_t depth = 4096; depth < cria::kStackFactor * 2 << 20; depth += 4096)
+        *reinterpret_cast<volatile char*>(top - depth) = 1;
     });
     _exit(0);
   }

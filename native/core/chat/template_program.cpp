@@ -27,12 +27,12 @@ constexpr size_t kLongestSource = size_t{1} << 18;
 constexpr size_t kMostTokensInABlock = 4000;
 constexpr size_t kDeepestBlocks = 200;
 constexpr size_t kStack = size_t{64} << 20;
-constexpr size_t kStackForMacros = kStack / 8;
+constexpr size_t kStackForMacros = kStack / 8 * kStackFactor;
 constexpr int kMostAppends = 20000;  // each may nest an array one deeper
 
 // The current run.
 struct Frame {
-  const char* stack;
+  uintptr_t stack;
   int appends = kMostAppends;
 };
 
@@ -105,9 +105,8 @@ void be_quiet() {
 void check_budget() {
   if (WorkBudget* const budget = WorkBudget::current()) budget->check();
   if (frame == nullptr) return;
-  const char here = 0;
-  const auto used = reinterpret_cast<uintptr_t>(frame->stack) - reinterpret_cast<uintptr_t>(&here);
-  if (used > kStackForMacros) throw std::runtime_error("The template recurses too deeply.");
+  if (frame->stack - stack_position() > kStackForMacros)
+    throw std::runtime_error("The template recurses too deeply.");
 }
 
 void spend_append() {
@@ -118,8 +117,7 @@ void spend_append() {
 void run(WorkBudget& budget, const std::function<void()>& work) {
   be_quiet();
   with_stack(kStack, [&] {
-    const char here = 0;
-    Frame mine{&here};
+    Frame mine{stack_position()};
     Frame* outer = std::exchange(frame, &mine);
     const std::shared_ptr<void> reset(nullptr, [&](void*) { frame = outer; });
     const auto within = [&] { return budget.spent() == WorkBudget::Spent::kNothing; };

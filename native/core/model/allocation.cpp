@@ -1,22 +1,11 @@
 // This module's operator new and delete: like those of the standard library, but while a WorkBudget
 // is in use they count. As all of the module's symbols they are hidden, so they see nobody else's
-// allocations. Sanitizers bring their own, which stay in place: in such builds only the checks of
-// template_checks.h are left.
+// allocations. Sanitizers bring their own, which stay in place: there the linker sends this
+// module's calls by way of here (--wrap in cmake/sanitizers.cmake).
 #include <cstdlib>
 #include <new>
 
 #include "core/model/work_budget.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CRIA_SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define CRIA_SANITIZED
-#endif
-#endif
-
-#ifndef CRIA_SANITIZED
 
 #if defined(__APPLE__)
 #include <malloc/malloc.h>
@@ -38,35 +27,66 @@ size_t size_of(void* block) {
 #endif
 }
 
-void* allocate(size_t size) {
+template <typename Take>
+void* allocate(size_t size, Take take) {
   cria::WorkBudget* const budget = cria::WorkBudget::current();
   if (budget != nullptr) budget->about_to_allocate(size);
+  void* const block = take(size);
+  if (budget != nullptr) budget->allocated(size_of(block));
+  return block;
+}
+
+template <typename Give>
+void give_back(void* block, Give give) noexcept {
+  if (block == nullptr) return;
+  if (cria::WorkBudget* const budget = cria::WorkBudget::current()) budget->freed(size_of(block));
+  give(block);
+}
+
+}  // namespace
+
+#ifdef CRIA_WRAPPED_NEW
+
+extern "C" {
+
+void* __real__Znwm(size_t size);
+void* __real__Znam(size_t size);
+void __real__ZdlPv(void* block) noexcept;
+void __real__ZdaPv(void* block) noexcept;
+
+void* __wrap__Znwm(size_t size) { return allocate(size, __real__Znwm); }
+void* __wrap__Znam(size_t size) { return allocate(size, __real__Znam); }
+void __wrap__ZdlPv(void* block) noexcept { give_back(block, __real__ZdlPv); }
+void __wrap__ZdaPv(void* block) noexcept { give_back(block, __real__ZdaPv); }
+
+}  // extern "C"
+
+#else
+
+namespace {
+
+void* from_malloc(size_t size) {
   for (;;) {
-    if (void* block = std::malloc(size == 0 ? 1 : size)) {
-      if (budget != nullptr) budget->allocated(size_of(block));
-      return block;
-    }
+    if (void* block = std::malloc(size == 0 ? 1 : size)) return block;
     const std::new_handler handler = std::get_new_handler();
     if (handler == nullptr) throw std::bad_alloc();
     handler();
   }
 }
 
-void give_back(void* block) noexcept {
-  if (block == nullptr) return;
-  if (cria::WorkBudget* const budget = cria::WorkBudget::current()) budget->freed(size_of(block));
-  std::free(block);
-}
-
 }  // namespace
 
-void* operator new(size_t size) { return allocate(size); }
-void* operator new[](size_t size) { return allocate(size); }
-void operator delete(void* block) noexcept { give_back(block); }
-void operator delete[](void* block) noexcept { give_back(block); }
-void operator delete(void* block, size_t /*size*/) noexcept { give_back(block); }
-void operator delete[](void* block, size_t /*size*/) noexcept { give_back(block); }
-void operator delete(void* block, const std::nothrow_t& /*tag*/) noexcept { give_back(block); }
-void operator delete[](void* block, const std::nothrow_t& /*tag*/) noexcept { give_back(block); }
+void* operator new(size_t size) { return allocate(size, from_malloc); }
+void* operator new[](size_t size) { return allocate(size, from_malloc); }
+void operator delete(void* block) noexcept { give_back(block, std::free); }
+void operator delete[](void* block) noexcept { give_back(block, std::free); }
+void operator delete(void* block, size_t /*size*/) noexcept { give_back(block, std::free); }
+void operator delete[](void* block, size_t /*size*/) noexcept { give_back(block, std::free); }
+void operator delete(void* block, const std::nothrow_t& /*tag*/) noexcept {
+  give_back(block, std::free);
+}
+void operator delete[](void* block, const std::nothrow_t& /*tag*/) noexcept {
+  give_back(block, std::free);
+}
 
 #endif

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 
 namespace cria {
@@ -14,6 +15,17 @@ inline constexpr size_t kStackFactor = 8;
 #else
 inline constexpr size_t kStackFactor = 1;
 #endif
+
+// How far the calling thread's stack reaches down. No local's address would tell: AddressSanitizer
+// keeps locals elsewhere.
+inline uintptr_t stack_position() {
+#ifdef _MSC_VER
+  const volatile char local = 0;
+  return reinterpret_cast<uintptr_t>(&local);
+#else
+  return reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+#endif
+}
 
 // Runs `work` and waits for it, on a thread with `bytes` of stack (on Windows on the caller's);
 // what it throws is thrown here. Throws ERR_OUT_OF_MEMORY where the system starts no such thread.

@@ -7,16 +7,16 @@
 #include <functional>
 #include <iterator>
 
-#include "core/model/deep_stack.h"
 #include "core/model/error.h"
 
 namespace cria {
 
 namespace {
 
-// How many characters one search may look at: about a second's worth. A linear search of the whole
-// window takes some ten thousand; one that starts again at each character needs more than this.
-constexpr int64_t kMaxSteps = 20'000'000;
+// How many characters and comparisons of places one search may take: about a second's worth. A
+// linear search of the whole window takes some ten thousand; one that starts again at each
+// character needs more than this.
+constexpr int64_t kMaxSteps = 20'000'000 / kStackFactor;  // each takes as much longer there
 
 // The longest text to search on the caller's stack; the smallest is that of a thread on macOS, 512
 // KiB.
@@ -28,20 +28,11 @@ size_t limit_for(size_t length) { return stack_for(length) * kStackFactor; }
 
 struct TooLong {};
 
-// How many characters a search may still look at, and the lowest address that its stack may reach.
+// How many steps a search may still take, and the lowest address that its stack may reach.
 struct Budget {
   int64_t steps;
   uintptr_t lowest;
 };
-
-uintptr_t here() {
-#ifdef _MSC_VER
-  const volatile char local = 0;
-  return reinterpret_cast<uintptr_t>(&local);
-#else
-  return reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
-#endif
-}
 
 // std::regex can be interrupted only by an exception from its iterators.
 class Counted {
@@ -56,7 +47,7 @@ class Counted {
   Counted(const char* at, Budget* budget) : at_(at), budget_(budget) {}
 
   reference operator*() const {
-    if (--budget_->steps < 0 || here() < budget_->lowest) throw TooLong{};
+    spend();
     return *at_;
   }
   Counted& operator++() {
@@ -69,11 +60,19 @@ class Counted {
     return *this;
   }
   Counted operator--(int) { return {at_--, budget_}; }
-  bool operator==(const Counted& other) const { return at_ == other.at_; }
-  bool operator!=(const Counted& other) const { return at_ != other.at_; }
+  // Nested repetitions compare far more than they look.
+  bool operator==(const Counted& other) const {
+    if (budget_ != nullptr) spend();
+    return at_ == other.at_;
+  }
+  bool operator!=(const Counted& other) const { return !(*this == other); }
   const char* at() const { return at_; }
 
  private:
+  void spend() const {
+    if (--budget_->steps < 0 || stack_position() < budget_->lowest) throw TooLong{};
+  }
+
   const char* at_ = nullptr;
   Budget* budget_ = nullptr;
 };
@@ -122,7 +121,7 @@ std::optional<Trigger::Literal> Trigger::literal_of(const std::string& pattern) 
 
 std::optional<size_t> Trigger::search(const Pattern& pattern, const std::string& text,
                                       size_t from) {
-  Budget budget{kMaxSteps, here() - limit_for(text.size() - from)};
+  Budget budget{kMaxSteps, stack_position() - limit_for(text.size() - from)};
   const Counted begin(text.data() + from, &budget);
   const Counted end(text.data() + text.size(), &budget);
   auto flags = std::regex_constants::match_default;

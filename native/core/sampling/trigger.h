@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "core/model/deep_stack.h"
+
 namespace cria {
 
 class Trigger {
@@ -20,8 +22,9 @@ class Trigger {
   // searched before, without success. Throws ERR_DECODE_FAILED for a pattern that takes too long.
   std::optional<size_t> find(const std::string& text, size_t searched = 0) const;
 
-  // Only the last so many bytes of the text are searched, except for plain text.
-  static constexpr size_t kWindow = 16384;
+  // Only the last so many bytes of the text are searched, except for plain text. AddressSanitizer
+  // cleans up no more than 64 MB of stack behind an exception: half of it there.
+  static constexpr size_t kWindow = kStackFactor == 1 ? 16384 : 8192;
 
  private:
   // Plain text, with at most one group.
