@@ -124,7 +124,7 @@ function parse(source: string): { pattern: AST.Pattern; unicode: boolean } {
 }
 
 /** Stands for a ^ where a part of a pattern is looked at alone. */
-const [HERE] = new RegExpParser().parsePattern("^").alternatives[0]?.elements as [AST.Element];
+const HERE = new RegExpParser().parsePattern("^").alternatives[0]?.elements[0] as AST.Element;
 
 function isStart(element: AST.Element): boolean {
   return element.type === "Assertion" && element.kind === "start";
