@@ -3,7 +3,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { drawChart } from "./chart.mjs";
-import { asText } from "./report.mjs";
+import { asBrief, asText } from "./report.mjs";
 
 const begin = "<!-- bench:begin -->";
 const end = "<!-- bench:end -->";
@@ -23,12 +23,15 @@ export async function drawPicture(rows) {
   return pictureFile;
 }
 
-/** Everything goes into docs/performance.md, what has a bound into the README. */
+/** The README's rows: one of each kind of work, and of each neighbour. */
+const BRIEF = ["decode-1b", "prefill-1b", "batch-8", "shared-prefix", "binding", "nlc-batch-8"];
+
+/** Everything goes into docs/performance.md, some rows into the README. */
 export async function writeDocs(rows) {
   if (rows.some((row) => row.quick)) throw new Error("Figures of a quick run are for no page.");
   const texts = [
     ["docs/performance.md", asText(rows)],
-    ["README.md", asText(rows.filter((row) => row.wanted))],
+    ["README.md", asBrief(rows.filter(({ name }) => BRIEF.includes(name)))],
   ];
   // All pages are read before the first is written.
   const pages = await Promise.all(

@@ -81,7 +81,7 @@ export function circumstances(rows) {
   const settings = distinct(
     rows.map(
       ({ settings }) =>
-        `${settings.threads} threads, ${settings.cacheType} cache, ` +
+        `${settings.threads} threads, ${settings.kvCacheType} cache, ` +
         `flash attention ${settings.flashAttention ? "on" : "off"}`,
     ),
   );
@@ -91,6 +91,22 @@ export function circumstances(rows) {
     ...machines.map((machine) => `${machine}; ${oneOrSpan(days)}.`),
     ...(busy.length > 0 ? [`Others used the machine before: ${busy.join(", ")}.`] : []),
     ...(rows.some((row) => row.quick) ? ["Quick: less work than the rows say."] : []),
+  ].join("\n");
+}
+
+/** The README's: what it is beside, both figures, their ratio. */
+export function asBrief(rows) {
+  const line = (cells) => `| ${cells.join(" | ")} |`;
+  const lines = rows.map((row) => {
+    const [title, beside, unit, it, own, compared] = cells(row);
+    return line([`${title}, ${unit}`, beside, it, own, compared]);
+  });
+  return [
+    line(["", "beside", "it", "cria", "ratio or difference (range)"]),
+    "|---|---|--:|--:|--:|",
+    ...lines,
+    "",
+    circumstances(rows),
   ].join("\n");
 }
 

@@ -123,8 +123,8 @@ async function measureAll(options) {
     settings: {
       threads: options.threads,
       flashAttention: true,
-      cacheType: "f16",
-      cacheLayout: "separate",
+      kvCacheType: "f16",
+      kvCache: "per-sequence",
       batchSize: 2048,
       microBatchSize: 512,
     },

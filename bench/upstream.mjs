@@ -74,7 +74,7 @@ async function jsonLines(name, args) {
 export function commonArguments(model, settings) {
   return [
     ...["-m", model, "-t", String(settings.threads), "-fa", settings.flashAttention ? "on" : "off"],
-    ...["-ctk", settings.cacheType, "-ctv", settings.cacheType],
+    ...["-ctk", settings.kvCacheType, "-ctv", settings.kvCacheType],
     ...["-b", String(settings.batchSize), "-ub", String(settings.microBatchSize)],
   ];
 }
@@ -101,7 +101,7 @@ export async function llamaBatchedBench(model, settings, work) {
     ...["-tb", String(settings.threads), "-c", String(contextSize * sequences)],
     ...["-npp", String(prompt), "-ntg", String(generate)],
     ...["-npl", Array(repetitions).fill(sequences).join(","), "--output-format", "jsonl"],
-    ...(settings.cacheLayout === "shared" ? ["--kv-unified"] : ["--no-kv-unified"]),
+    ...(settings.kvCache === "unified" ? ["--kv-unified"] : ["--no-kv-unified"]),
   ]);
   return lines.map((line) => line.t * 1e3);
 }

@@ -41,7 +41,7 @@ console.log(`${pieces.length} pieces, ${tokens} tokens in ${seconds.toFixed(1)} 
 // Vectors have the length 1: their dot product is the cosine of the angle between them.
 const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 for (const question of ["an electron window", "ways to abort a generation"]) {
-  const [query] = await context.embed(question);
+  const query = await context.embed(question);
   const found = pieces
     .filter(({ vector }) => vector)
     .map(({ name, vector }) => ({ name, score: dot(query, vector) }))

@@ -58,7 +58,7 @@ export {
   type ModerateOptions,
 } from "./guard/llama-guard.js";
 export { CriaError, type CriaErrorCode } from "./internal/errors.js";
-export type { Flavour, LogLevel, StopReason } from "./internal/native.js";
+export type { Backend, LogLevel, StopReason } from "./internal/native.js";
 export type {
   ChatMessage,
   ChatMessageInput,

@@ -19,7 +19,7 @@ const log = (line) => console.error(`cria: ${line}`);
 
 const usage = `Usage: node scripts/build.mjs [options] [-- CMake arguments]
 
-  --cuda, --vulkan, --metal  this flavour (CRIA_CUDA=1, CRIA_VULKAN=1, CRIA_METAL=1);
+  --cuda, --vulkan, --metal  this backend (CRIA_CUDA=1, CRIA_VULKAN=1, CRIA_METAL=1);
                              on macOS the default is metal, elsewhere cpu (CRIA_METAL=0: cpu)
   --portable                 instructions that prebuilds may use, not this machine's (CRIA_NATIVE=off)
   --tests                    the programs of test/native too
@@ -58,21 +58,21 @@ function readOptions() {
     console.log(usage);
     process.exit(0);
   }
-  const flavours = ["cuda", "vulkan", "metal"];
-  const named = flavours.filter((flavour) => values[flavour]);
+  const backends = ["cuda", "vulkan", "metal"];
+  const named = backends.filter((backend) => values[backend]);
   const wanted = named.length
     ? named
-    : flavours.filter((name) => flag(`CRIA_${name.toUpperCase()}`));
+    : backends.filter((name) => flag(`CRIA_${name.toUpperCase()}`));
   if (wanted.length > 1) {
-    throw new Error(`One build makes one flavour, not ${wanted.join(" and ")}.`);
+    throw new Error(`One build makes one backend, not ${wanted.join(" and ")}.`);
   }
   const usual = process.platform === "darwin" && flag("CRIA_METAL") !== false ? "metal" : "cpu";
-  const flavour = wanted[0] ?? usual;
+  const backend = wanted[0] ?? usual;
   const native = values.portable ? false : (flag("CRIA_NATIVE") ?? true);
-  // The usual flavour's folder has one name everywhere: tests find their programs in it.
-  const kind = flavour === usual ? "local" : flavour;
+  // The usual backend's folder has one name everywhere: tests find their programs in it.
+  const kind = backend === usual ? "local" : backend;
   const options = {
-    flavour,
+    backend,
     native,
     tests: values.tests ?? false,
     fuzzers: values.fuzzers ?? false,
@@ -133,7 +133,7 @@ async function run(command, args, { logFile, onLine = () => {} }) {
 
 /** Configures when the options differ from the last time; CMake itself notices changed files. */
 async function configure(options, source) {
-  const { directory, flavour, native } = options;
+  const { directory, backend, native } = options;
   const on = (value) => (value ? "ON" : "OFF");
   const cmakePath = (name) => name.replaceAll(path.sep, "/");
   const args = [
@@ -143,9 +143,9 @@ async function configure(options, source) {
     directory,
     "-DCMAKE_BUILD_TYPE=Release",
     `-DCRIA_NATIVE=${on(native)}`,
-    `-DCRIA_CUDA=${on(flavour === "cuda")}`,
-    `-DCRIA_VULKAN=${on(flavour === "vulkan")}`,
-    `-DCRIA_METAL=${on(flavour === "metal")}`,
+    `-DCRIA_CUDA=${on(backend === "cuda")}`,
+    `-DCRIA_VULKAN=${on(backend === "vulkan")}`,
+    `-DCRIA_METAL=${on(backend === "metal")}`,
     `-DCRIA_TESTS=${on(checkout)}`,
     `-DLLAMA_CPP_DIR=${cmakePath(source)}`,
     ...options.cmakeArguments,
@@ -196,7 +196,7 @@ async function compile(options) {
     const found = step.exec(line);
     if (!found || !/^(Building|Linking)/.test(found[4])) return;
     if (quarters < 0) {
-      log(`building the ${options.flavour} engine${first ? ", this takes minutes" : ""}`);
+      log(`building the ${options.backend} engine${first ? ", this takes minutes" : ""}`);
       quarters = 0;
     }
     const percent = Number(found[3] ?? Math.floor((100 * found[1]) / found[2]));

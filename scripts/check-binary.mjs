@@ -76,10 +76,10 @@ function check(file) {
   }
   const external = symbols(file, "undefined").filter((name) => forbidden.test(name));
   if (external.length) problems.push(`imports ${external.join(", ")}`);
-  const flavour = /^(cuda|vulkan)\./.exec(path.basename(file))?.[1];
+  const backend = /^(cuda|vulkan)\./.exec(path.basename(file))?.[1];
   const libs = needed(file);
   const foreign = libs.filter(
-    (name) => !libraries.cpu.test(name) && !libraries[flavour]?.test(name),
+    (name) => !libraries.cpu.test(name) && !libraries[backend]?.test(name),
   );
   if (foreign.length) problems.push(`needs ${foreign.join(", ")}`);
   return { problems, libs };

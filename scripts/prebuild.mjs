@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // `npm run prebuild [-- --cuda|--vulkan]`: prebuilds/<platform>-<arch>/node.napi.node, or with the
-// flavour's name in place of "node". The names are those that node-gyp-build and @electron/rebuild
+// backend's name in place of "node". The names are those that node-gyp-build and @electron/rebuild
 // look for. prebuildify calls this file, too, in place of node-gyp.
 
 import { spawnSync } from "node:child_process";
@@ -14,15 +14,15 @@ const root = path.dirname(path.dirname(script));
 // Not build/Release: the portable engine must not take the place of this machine's.
 const stage = path.join(root, ".build", "prebuild");
 
-async function prebuild(flavour) {
+async function prebuild(backend) {
   const { default: prebuildify } = await import("prebuildify");
   await mkdir(stage, { recursive: true });
-  process.env.CRIA_PREBUILD_FLAVOUR = flavour;
+  process.env.CRIA_PREBUILD_BACKEND = backend;
   const windows = process.platform === "win32"; // where prebuildify goes through a shell
   await promisify(prebuildify)({
     napi: true,
     strip: true,
-    name: flavour ? `${flavour}.napi` : "node.napi",
+    name: backend ? `${backend}.napi` : "node.napi",
     tagArmv: process.arch === "arm64",
     tagLibc: isMusl() && "musl",
     nodeGyp: windows ? `"${process.execPath}" "${script}"` : script,
@@ -37,15 +37,15 @@ function isMusl() {
 }
 
 /** What prebuildify runs in the stage as `node-gyp rebuild --target=… --arch=… --release`. */
-function buildPortable(flavour) {
+function buildPortable(backend) {
   const out = path.join(stage, "build", "Release", "cria.node");
   const args = [path.join(root, "scripts", "build.mjs"), "--portable", "--out", out];
-  if (flavour) args.push(`--${flavour}`);
+  if (backend) args.push(`--${backend}`);
   return spawnSync(process.execPath, args, { stdio: "inherit" }).status ?? 1;
 }
 
 if (process.argv.includes("rebuild")) {
-  process.exitCode = buildPortable(process.env.CRIA_PREBUILD_FLAVOUR);
+  process.exitCode = buildPortable(process.env.CRIA_PREBUILD_BACKEND);
 } else {
   await prebuild(process.argv[2]?.replace(/^--/, "") ?? "");
 }

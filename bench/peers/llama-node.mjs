@@ -20,9 +20,9 @@ const context = await loadModel({
   n_ubatch: settings.microBatchSize,
   n_threads: settings.threads,
   flash_attn_type: settings.flashAttention ? "on" : "off",
-  cache_type_k: settings.cacheType,
-  cache_type_v: settings.cacheType,
-  kv_unified: settings.cacheLayout === "shared",
+  cache_type_k: settings.kvCacheType,
+  cache_type_v: settings.kvCacheType,
+  kv_unified: settings.kvCache === "unified",
 });
 const parallel = work.sequences > 1;
 if (parallel) {

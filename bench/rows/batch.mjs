@@ -23,7 +23,7 @@ async function ideal({ model, settings, repetitions, quick }) {
     await writeFile(file, `${[shared, ...prompts.map((ids) => ids.join(" "))].join("\n")}\n`);
     const shape = [sequences, tokens, contextSize, settings.threads];
     const batches = [settings.batchSize, settings.microBatchSize];
-    const more = [settings.flashAttention ? 1 : 0, settings.cacheType];
+    const more = [settings.flashAttention ? 1 : 0, settings.kvCacheType];
     const args = [model, file, ...shape, ...batches, ...more].map(String);
     const rates = [];
     for (let i = 0; i < repetitions; ++i)

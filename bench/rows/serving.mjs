@@ -40,12 +40,12 @@ function outOfStep() {
 const question = { shared: 1000, own: 24, tokens: 64, contextSize: 1280 };
 
 /** Each side is new to the prompts, and has 16 requests in flight at any time. */
-function sharedPrefix({ name, cacheLayout, wanted }) {
+function sharedPrefix({ name, kvCache, wanted }) {
   const { shared, own, tokens, contextSize } = question;
   const count = (quick) => (quick ? 16 : 64);
   return {
     name,
-    title: `64 requests, ${shared.toLocaleString("en")} tokens in common, ${cacheLayout} layout`,
+    title: `64 requests, ${shared.toLocaleString("en")} tokens in common, ${kvCache} layout`,
     model: "90m",
     reference: "llama-server",
     unit: "tok/s",
@@ -68,7 +68,7 @@ function sharedPrefix({ name, cacheLayout, wanted }) {
         ...work,
         lengths,
         model,
-        settings: { ...settings, cacheLayout },
+        settings: { ...settings, kvCache },
         repetitions,
       };
       return rates(await cria(asked));
@@ -77,11 +77,11 @@ function sharedPrefix({ name, cacheLayout, wanted }) {
 }
 
 /** How much of 32 prompts is evaluated, of which 2,000 tokens are the same. */
-function sharedEvaluated(cacheLayout) {
+function sharedEvaluated(kvCache) {
   const [count, shared, own] = [32, 2000, 8];
   return {
-    name: `evaluated-${cacheLayout}`,
-    title: `evaluated of ${count} prompts, ${shared.toLocaleString("en")} tokens in common, ${cacheLayout} layout`,
+    name: `evaluated-${kvCache}`,
+    title: `evaluated of ${count} prompts, ${shared.toLocaleString("en")} tokens in common, ${kvCache} layout`,
     model: "90m",
     unit: "tokens",
     wanted: { b: { atMost: shared + count * own } },
@@ -94,7 +94,7 @@ function sharedEvaluated(cacheLayout) {
         ...work,
         lengths,
         model,
-        settings: { ...settings, cacheLayout },
+        settings: { ...settings, kvCache },
         repetitions,
       };
       const runs = await cria(asked);
@@ -107,10 +107,10 @@ export const serving = [
   outOfStep(),
   sharedPrefix({
     name: "shared-prefix",
-    cacheLayout: "shared",
+    kvCache: "unified",
     wanted: { ratio: { atLeast: 1.8 } },
   }),
-  sharedPrefix({ name: "shared-prefix-auto", cacheLayout: "auto" }),
-  sharedEvaluated("shared"),
-  sharedEvaluated("separate"),
+  sharedPrefix({ name: "shared-prefix-auto", kvCache: "auto" }),
+  sharedEvaluated("unified"),
+  sharedEvaluated("per-sequence"),
 ];

@@ -75,7 +75,7 @@ async function batchOnce(model, work) {
         contextSize,
         threads: settings.threads,
         flashAttention: settings.flashAttention,
-        cacheType: settings.cacheType,
+        kvCacheType: settings.kvCacheType,
         batchSize: settings.batchSize,
         microBatchSize: settings.microBatchSize,
       },

@@ -10,7 +10,7 @@ export function embed(work) {
     const texts = (await readFile(work.texts, "utf8")).split("\0").slice(0, -1);
     const { sequences, pooling } = work;
     const context = await createContext(model, {
-      settings: { ...work.settings, cacheLayout: undefined },
+      settings: { ...work.settings, kvCache: undefined },
       sequences,
       contextSize: work.settings.microBatchSize,
       more: { embeddings: true, pooling },

@@ -44,7 +44,7 @@ export interface RunBatchOptions {
   /** The same of the sampler, on top of what the model's file recommends. */
   readonly sampling?: Omit<SamplerOptions, "seed">;
   /** The same of texts that end an answer. */
-  readonly stop?: readonly string[];
+  readonly stop?: string | readonly string[];
   /** A system message for chats that have none; a `prompt` becomes what the user says then. */
   readonly system?: string;
   /** A JSON Schema for answers of lines that have none. */

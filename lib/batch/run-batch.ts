@@ -1,6 +1,7 @@
 import { types } from "node:util";
 import { readTurnOptions } from "../chat/session-options.js";
 import type { ContextOptions } from "../context/context-options.js";
+import { stopStrings } from "../generation/generate-options.js";
 import { readGuardOptions } from "../guard/guard-policy.js";
 import { abortReason } from "../internal/abort.js";
 import {
@@ -20,6 +21,7 @@ import {
 } from "../internal/checks.js";
 import { expected, invalid } from "../internal/errors.js";
 import { jsonCopy } from "../internal/json-text.js";
+import { optionsOf } from "../internal/option-names.js";
 import type { ToolDefinitionInput } from "../messages/tool-types.js";
 import type { Model } from "../model/model.js";
 import { recommendedSampler } from "../sampling/sampler.js";
@@ -48,10 +50,10 @@ const RUN: readonly (keyof RunOptions)[] = [
   ...(["maxTokens", "sampling", "stop", "system", "schema", "tools"] as const),
   ...(["onProgress", "finish", "signal", "engine"] as const),
 ];
-const BATCH: readonly (keyof RunBatchOptions)[] = [
+const BATCH: readonly (keyof RunBatchOptions)[] = optionsOf("`runBatch`", [
   ...RUN.filter((key): key is Exclude<keyof RunOptions, "engine"> => key !== "engine"),
   ...(["date", "sequences", "context", "pooling", "guard", "guardOptions", "onMeasured"] as const),
-];
+]);
 
 /** The date that Llama's own templates show unless they are given one. */
 const DATE = "26 Jul 2024";
@@ -133,10 +135,10 @@ function prepare(model: Model, options: RunBatchOptions) {
 }
 
 function ownContextOptions(options: ContextOptions): ContextOptions {
-  const { cacheType, rope } = options;
+  const { kvCacheType, rope } = options;
   return {
     ...options,
-    ...(isPlainObject(cacheType) && { cacheType: { ...cacheType } }),
+    ...(isPlainObject(kvCacheType) && { kvCacheType: { ...kvCacheType } }),
     ...(isPlainObject(rope) && { rope: { ...rope } }),
   };
 }
@@ -219,7 +221,6 @@ function readRun(o: RunBatchOptions) {
   }
   if (resume && overwrite)
     throw invalid("`resume` and `overwrite` are opposites: give one of them");
-  const text = (value: unknown, name: string) => string(value, name);
   return {
     input: o.input,
     output: filePath(o.output, "options.output"),
@@ -233,7 +234,7 @@ function readRun(o: RunBatchOptions) {
     maxTokens:
       maxTokens === undefined ? undefined : integer(maxTokens, "options.maxTokens", 1, MAX_INT32),
     sampling,
-    stop: stop === undefined ? undefined : list(stop, "options.stop", "an array of strings", text),
+    stop: stop === undefined ? undefined : stopStrings(stop, "options.stop"),
     system: system === undefined ? undefined : string(system, "options.system"),
     schema,
     tools:

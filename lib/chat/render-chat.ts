@@ -10,6 +10,7 @@ import {
   readOptions,
 } from "../internal/checks.js";
 import { CriaError, expected } from "../internal/errors.js";
+import { optionsOf } from "../internal/option-names.js";
 import { atOnce, inTurns } from "../internal/steps.js";
 import { type ChatMessageInput, messageSteps, readMessages } from "../messages/messages.js";
 import type { RenderableMessage } from "../messages/pairing.js";
@@ -66,10 +67,10 @@ export interface RenderChatAsyncOptions extends RenderChatOptions {
   readonly signal?: AbortSignal;
 }
 
-const OPTIONS = [
-  ...["format", "model", "tools", "builtinTools", "toolsInUserMessage", "addGenerationPrompt"],
-  ...["date", "templateVariables"],
-] as (keyof RenderChatOptions)[];
+const RENDER_OPTIONS: readonly (keyof RenderChatOptions)[] = optionsOf("`renderChat`", [
+  ...(["format", "model", "tools", "builtinTools", "toolsInUserMessage"] as const),
+  ...(["addGenerationPrompt", "date", "templateVariables"] as const),
+]);
 const FORMATS = ["auto", "llama-3", "llama-3.1", "llama-3.2", "llama-3.3", "template"] as const;
 const BUILTIN_TOOLS = ["brave_search", "wolfram_alpha", "code_interpreter"] as const;
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
@@ -93,7 +94,10 @@ export async function renderChatAsync(
   messages: readonly ChatMessageInput[],
   options?: RenderChatAsyncOptions,
 ): Promise<Prompt> {
-  const { signal, ...rest } = readOptions(options, "options", [...OPTIONS, "signal"] as const);
+  const { signal, ...rest } = readOptions(options, "options", [
+    ...RENDER_OPTIONS,
+    "signal",
+  ] as const);
   if (signal !== undefined) abortSignal(signal, "options.signal");
   if (signal?.aborted) throw abortReason(signal);
   const renderer = chatRenderer(rest);
@@ -192,7 +196,7 @@ function readRenderOptions(options: RenderChatOptions | undefined): CheckedOptio
     addGenerationPrompt = true,
     date,
     templateVariables = {},
-  } = readOptions(options, "options", OPTIONS);
+  } = readOptions(options, "options", RENDER_OPTIONS);
   if (!isPlainObject(templateVariables)) {
     throw expected("a plain object", "options.templateVariables", templateVariables);
   }

@@ -1,5 +1,10 @@
 import { types } from "node:util";
-import { nativeGenerateOptions } from "../generation/generate-options.js";
+import {
+  flatOptions,
+  nativeGenerateOptions,
+  overridden,
+  stopStrings,
+} from "../generation/generate-options.js";
 import type { GenerateOptions } from "../generation/generation.js";
 import {
   boolean,
@@ -14,10 +19,12 @@ import {
 } from "../internal/checks.js";
 import { CriaError, invalid } from "../internal/errors.js";
 import { jsonText } from "../internal/json-text.js";
+import { optionsOf } from "../internal/option-names.js";
 import { type ChatMessageInput, messageSteps, readMessages } from "../messages/messages.js";
 import type { ToolChoice, ToolDefinitionInput } from "../messages/tool-types.js";
 import type { LoadedModel } from "../model/loaded-model.js";
-import { Sampler } from "../sampling/sampler.js";
+import { recommendedSampler, Sampler } from "../sampling/sampler.js";
+import { checkOptions, SAMPLER_OPTIONS } from "../sampling/sampler-options.js";
 import { responseSchemaOf } from "../tools/answer-grammar.js";
 import { copyOfSchema, type Tool } from "../tools/define-tool.js";
 import { type ChatGuard, type Moderator, readGuard } from "./moderated/moderation.js";
@@ -66,33 +73,42 @@ export interface ChatSessionOptions extends ChatTurnOptions {
   readonly messages?: readonly ChatMessageInput[];
 }
 
-const GENERATE = ["sampler", "maxTokens", "stop", "signal", "cachePrompt", "onProgress"] as const;
-const RENDER = [
+const PLAIN = ["maxTokens", "signal", "cachePrompt", "onProgress"] as const;
+const GENERATE = [...PLAIN, "sampler", "stop", ...SAMPLER_OPTIONS] as const;
+const RENDER = optionsOf("`ChatSession` and `session.send`", [
   "format",
   "builtinTools",
   "toolsInUserMessage",
   "date",
   "templateVariables",
-] as const;
-const CHAT = [
+]);
+const CHAT = optionsOf("`ChatSession` and `session.send`", [
   "tools",
   "toolChoice",
   "maxToolRounds",
   "constrainTools",
   "responseSchema",
   "guard",
-] as const;
+]);
 const TURN: readonly (keyof ChatTurnOptions)[] = [...GENERATE, ...RENDER, ...CHAT];
-const SESSION: readonly (keyof ChatSessionOptions)[] = [...TURN, "system", "messages"];
+const SESSION: readonly (keyof ChatSessionOptions)[] = [
+  ...TURN,
+  ...optionsOf("`ChatSession`", ["system", "messages"]),
+];
 const CHOICES = ["auto", "none", "required"] as const;
 
 const MAX_ROUNDS = 1000;
 /** Longer conversations are read with the first turn, a few messages at a time. */
 const READ_AT_ONCE = 1000;
 
+/** The part of a turn's options that `Context.generate` takes, its sampling options made a sampler. */
+type AnswerOptions = Pick<GenerateOptions, "sampler" | (typeof PLAIN)[number]> & {
+  readonly stop?: readonly string[];
+};
+
 /** The options of one turn, checked. */
 export interface CheckedTurnOptions {
-  readonly generate: Omit<GenerateOptions, "special" | "logprobs">;
+  readonly generate: AnswerOptions;
   readonly renderer: ChatRenderer;
   readonly tools: readonly Tool[];
   readonly toolChoice: ToolChoice;
@@ -129,6 +145,7 @@ function ownCopies(turn: ChatTurnOptions): ChatTurnOptions {
   const { stop, builtinTools, templateVariables, responseSchema, date = new Date() } = turn;
   return {
     ...turn,
+    ...checkOptions(flatOptions(turn)),
     // One date for all turns: another one tomorrow would change the prompt from its beginning.
     date: types.isDate(date) ? new Date(date) : date,
     ...(Array.isArray(stop) && { stop: [...stop] }),
@@ -158,7 +175,7 @@ export function readTurnOptions(
   own: ChatTurnOptions | undefined,
   model: LoadedModel,
 ): CheckedTurnOptions {
-  const o = { ...session, ...readOptions(own, "options", TURN) };
+  const o = overridden(session, readOptions(own, "options", TURN));
   const { maxToolRounds = 8, constrainTools = true } = o;
   const { tools, definitions } = toolSetOf(readTools(o.tools));
   const toolChoice = readChoice(o.toolChoice ?? "auto", tools);
@@ -166,8 +183,7 @@ export function readTurnOptions(
     o.responseSchema === undefined
       ? undefined
       : readResponseSchema(o.responseSchema, "options.responseSchema");
-  const generate = pick(o, GENERATE);
-  nativeGenerateOptions(generate, model.vocabularySize, Sampler.greedy);
+  const generate = readAnswerOptions(o, model);
   const renderer = chatRenderer({ ...pick(o, RENDER), model }, definitions);
   const checked = {
     generate,
@@ -183,8 +199,20 @@ export function readTurnOptions(
     guard: readGuard(o.guard, "options.guard"),
   };
   checkResponse(checked);
-  checkGrammars(checked);
+  checkGrammars(checked, o.grammar === undefined ? "options.sampler" : "options.grammar");
   return checked;
+}
+
+function readAnswerOptions(o: ChatTurnOptions, model: LoadedModel): AnswerOptions {
+  const samples = o.sampler !== undefined || flatOptions(o) !== undefined;
+  const { sampler } = nativeGenerateOptions(pick(o, GENERATE), model.vocabularySize, (given) =>
+    given === undefined ? Sampler.greedy() : recommendedSampler(model.metadata, given),
+  );
+  return {
+    ...pick(o, PLAIN),
+    ...(samples && { sampler }),
+    ...(o.stop !== undefined && { stop: stopStrings(o.stop, "options.stop") }),
+  };
 }
 
 /** Schemas by the given object and its JSON: mostly every turn gives the same object. */
@@ -210,18 +238,20 @@ function checkResponse({ renderer, responseSchema }: CheckedTurnOptions): void {
   );
 }
 
-/** A generation can have only one grammar. */
-function checkGrammars(options: CheckedTurnOptions): void {
+/** A generation can have only one grammar. `name` is the option that holds the caller's. */
+function checkGrammars(options: CheckedTurnOptions, name: string): void {
   const { generate, tools, toolChoice: choice, constrainTools, responseSchema } = options;
   if (!generate.sampler?.steps.some(({ type }) => type === "grammar")) return;
   const calls = tools.length > 0 && choice !== "none" && (constrainTools || choice !== "auto");
   if (!calls && responseSchema === undefined) return;
   throw invalid(
-    "`options.sampler` has a grammar of its own, and " +
+    (name === "options.sampler"
+      ? `\`${name}\` has a grammar of its own, and `
+      : `\`${name}\` is one, and `) +
       (calls ? "the calls of the `tools` need" : "the `responseSchema` needs") +
       " one: leave one out" +
       (calls ? ", or set `constrainTools` to false" : ""),
-    { name: "options.sampler" },
+    { name },
   );
 }
 

@@ -69,7 +69,7 @@ async function chat(path: string, flags: ChatFlags): Promise<void> {
   const sampling = await samplingOf(flags);
   const tools = flags.tools === undefined ? [] : await loadTools(flags.tools);
   const talk = async (context: Context, guard?: LlamaGuard) => {
-    const generate = generateOptionsOf(flags, sampling, context.model);
+    const generate = generateOptionsOf(flags, sampling);
     const { system } = flags;
     const conversation = await Conversation.open(context, { generate, tools, system, guard });
     return new Chat(conversation, terminal).run();

@@ -22,7 +22,7 @@ async function devices(flags: DevicesFlags): Promise<void> {
   const found = listDevices();
   if (flags.json) return terminal.writeJson({ engine, devices: found });
   const lines = [
-    `engine  ${engine.flavour}, llama.cpp ${engine.llamaCpp}`,
+    `engine  ${engine.backend}, llama.cpp ${engine.llamaCpp}`,
     `        ${engine.path}`,
     `        ${engine.cpuFeatures.join(" ")}`,
     ...found.map(

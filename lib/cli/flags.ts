@@ -3,9 +3,8 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { GenerateOptions } from "../generation/generation.js";
 import { MAX_INT32, MAX_UINT32 } from "../internal/checks.js";
 import { given } from "../internal/given.js";
-import type { LoadedModel } from "../model/loaded-model.js";
 import { Grammar } from "../sampling/grammar.js";
-import { recommendedSampler, type SamplerOptions } from "../sampling/sampler.js";
+import type { SamplerOptions } from "../sampling/sampler.js";
 import { TEMPERATURE_MAX } from "../sampling/sampler-step.js";
 import { reading } from "./report-failure.js";
 
@@ -87,14 +86,9 @@ export async function samplingOf(flags: SamplingFlags): Promise<SamplerOptions> 
   return given({ temperature, topK, topP, minP, seed, grammar });
 }
 
-/** What `Context.generate` takes; what the flags leave open is as the model's file recommends. */
-export function generateOptionsOf(
-  flags: SamplingFlags,
-  sampling: SamplerOptions,
-  model: LoadedModel,
-): GenerateOptions {
-  const sampler = recommendedSampler(model.metadata).with(sampling);
-  return given({ sampler, maxTokens: flags.maxTokens, stop: flags.stop });
+/** What `Context.generate` takes. */
+export function generateOptionsOf(flags: SamplingFlags, sampling: SamplerOptions): GenerateOptions {
+  return { ...sampling, ...given({ maxTokens: flags.maxTokens, stop: flags.stop }) };
 }
 
 async function readGrammar(file: string): Promise<Grammar> {

@@ -42,7 +42,7 @@ async function generate(path: string, argument: string | undefined, flags: Gener
   await withContext(path, flags, terminal, (context) =>
     interruptible(async (signal) => {
       const generation = context.generate(prompt, {
-        ...generateOptionsOf(flags, sampling, context.model),
+        ...generateOptionsOf(flags, sampling),
         onProgress: (evaluated, total) => terminal.progress("reading", evaluated / total),
       });
       // Cancelled, not aborted: what was generated until then is kept and told.

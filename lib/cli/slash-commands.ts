@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { nearest } from "../internal/checks.js";
+import { nearest } from "../internal/option-names.js";
 import { UsageError } from "./report-failure.js";
 
 const COMMANDS = {

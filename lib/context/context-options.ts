@@ -16,6 +16,7 @@ import type {
   NativeDevice,
   NativeModelInfo,
 } from "../internal/native.js";
+import { optionsOf } from "../internal/option-names.js";
 import {
   autoContextSize,
   availableMemory,
@@ -41,16 +42,16 @@ export interface ContextOptions {
    */
   readonly sequences?: number;
   /**
-   * "separate": one KV cache per sequence, and results do not depend on what runs beside them.
-   * "shared": one for all, where a common prefix is read once for all who have it; better for long
+   * "per-sequence": one KV cache per sequence, and results do not depend on what runs beside them.
+   * "unified": one for all, where a common prefix is read once for all who have it; better for long
    * ones. Default "auto": separate, which is faster where contexts differ (docs/performance.md).
    */
-  readonly cacheLayout?: "auto" | "separate" | "shared";
+  readonly kvCache?: "auto" | "per-sequence" | "unified";
   /**
    * KV cells in all. Default contextSize × sequences; in the shared layout fewer are possible, down to
    * one contextSize.
    */
-  readonly cacheSize?: number;
+  readonly kvCacheSize?: number;
   /** Tokens that go to the engine in one call, at least `sequences`. Default 2,048. */
   readonly batchSize?: number;
   /** Tokens that are computed together, at most batchSize. Default 512. */
@@ -62,7 +63,7 @@ export interface ContextOptions {
   /** Default "auto": where the device has it. */
   readonly flashAttention?: boolean | "auto";
   /** Default "f16". Quantized values need flash attention. */
-  readonly cacheType?: CacheType | { readonly key?: CacheType; readonly value?: CacheType };
+  readonly kvCacheType?: CacheType | { readonly key?: CacheType; readonly value?: CacheType };
   /**
    * Makes it a context for `embed`, `embedMany` and `rank`, which cannot generate; also of a model that
    * cannot. Default false.
@@ -79,22 +80,22 @@ export interface ContextOptions {
   readonly signal?: AbortSignal;
 }
 
-const KNOWN: readonly (keyof ContextOptions)[] = [
+const CONTEXT_OPTIONS: readonly (keyof ContextOptions)[] = optionsOf("`model.createContext`", [
   "contextSize",
   "sequences",
-  "cacheLayout",
-  "cacheSize",
+  "kvCache",
+  "kvCacheSize",
   "batchSize",
   "microBatchSize",
   "threads",
   "batchThreads",
   "flashAttention",
-  "cacheType",
+  "kvCacheType",
   "embeddings",
   "pooling",
   "rope",
   "signal",
-];
+]);
 
 const CACHE_TYPES: readonly CacheType[] = [
   "f32",
@@ -131,13 +132,13 @@ export function nativeContextOptions(
   info: NativeModelInfo,
   devices: () => readonly NativeDevice[],
 ): { native: NativeContextOptions; signal: AbortSignal | undefined } {
-  const o = readOptions(given, "options", KNOWN);
-  const { cacheLayout = "auto", embeddings = false } = o;
+  const o = readOptions(given, "options", CONTEXT_OPTIONS);
+  const { kvCache = "auto", embeddings = false } = o;
   boolean(embeddings, "options.embeddings");
   const { sequences = embeddings ? Math.min(TEXTS, counted(o.batchSize) || TEXTS) : 1 } = o;
   integer(sequences, "options.sequences", 1, SEQUENCES_MAX);
-  oneOf(cacheLayout, "options.cacheLayout", ["auto", "separate", "shared"]);
-  const layout = cacheLayout === "auto" ? "separate" : cacheLayout;
+  oneOf(kvCache, "options.kvCache", ["auto", "per-sequence", "unified"]);
+  const layout = kvCache === "auto" ? "per-sequence" : kvCache;
   const types = readCacheTypes(o);
   const batch = readBatch(o, sequences);
   if (embeddings) integer(batch.microBatchSize, "options.microBatchSize", 1, TOGETHER_MAX);
@@ -150,7 +151,7 @@ export function nativeContextOptions(
     : readSize(o, { sequences, layout, shape, info, devices });
   return {
     signal,
-    native: { ...size, ...rest, sequences, cacheLayout: layout, embeddings, pooling },
+    native: { ...size, ...rest, sequences, kvCache: layout, embeddings, pooling },
   };
 }
 
@@ -159,16 +160,16 @@ export function nativeContextOptions(
  * Threads do: behind long prefixes llama.cpp adds up in as many parts as there are.
  */
 export function comparableOptions(options: ContextOptions): Record<string, unknown> {
-  const { contextSize = "auto", cacheLayout = "auto", cacheSize, rope } = options;
+  const { contextSize = "auto", kvCache = "auto", kvCacheSize, rope } = options;
   const { threads = "default", batchThreads } = options;
   const { batchSize = Math.max(BATCH, options.microBatchSize ?? 0) } = options;
   const { microBatchSize = Math.min(MICRO_BATCH, batchSize) } = options;
-  const { cacheTypeKey: key, cacheTypeValue: value, flashAttention } = readCacheTypes(options);
+  const { kvCacheTypeKey: key, kvCacheTypeValue: value, flashAttention } = readCacheTypes(options);
   return {
-    ...{ contextSize, cacheSize, batchSize, microBatchSize, threads },
+    ...{ contextSize, kvCacheSize, batchSize, microBatchSize, threads },
     batchThreads: batchThreads === threads ? undefined : batchThreads,
-    cacheLayout: cacheLayout === "auto" ? "separate" : cacheLayout,
-    ...{ flashAttention, cacheType: { key, value } },
+    kvCache: kvCache === "auto" ? "per-sequence" : kvCache,
+    ...{ flashAttention, kvCacheType: { key, value } },
     rope: { frequencyBase: rope?.frequencyBase, frequencyScale: rope?.frequencyScale },
   };
 }
@@ -200,7 +201,7 @@ interface TextFacts {
 /** The cache holds one long text at a time, whatever else there is. */
 function readTextSize(o: ContextOptions, facts: TextFacts) {
   const { shape, info, pooling, beside, devices } = facts;
-  for (const name of ["cacheLayout", "cacheSize"] as const) {
+  for (const name of ["kvCache", "kvCacheSize"] as const) {
     const value = o[name];
     if (value === undefined || value === "auto") continue;
     throw invalid(`\`options.${name}\` has no meaning with \`embeddings\`: leave it out`);
@@ -215,7 +216,7 @@ function readTextSize(o: ContextOptions, facts: TextFacts) {
       : Math.min(trained > 0 ? trained : MICRO_BATCH, AUTO_TEXT_MAX);
   const contextSize = given === "auto" ? auto() : given;
   if (generates) checkCacheFits(contextSize + beside, shape, available);
-  return { contextSize, cacheSize: contextSize };
+  return { contextSize, kvCacheSize: contextSize };
 }
 
 /** Where positions are rows of a table, there is nothing behind its end. */
@@ -231,7 +232,7 @@ function readContextSize(given: number, most: number, { positionCount }: NativeM
 
 interface SizeFacts {
   readonly sequences: number;
-  readonly layout: "separate" | "shared";
+  readonly layout: "per-sequence" | "unified";
   readonly shape: CacheShape;
   readonly info: NativeModelInfo;
   readonly devices: () => readonly NativeDevice[];
@@ -240,13 +241,13 @@ interface SizeFacts {
 function readSize(o: ContextOptions, facts: SizeFacts) {
   const { sequences, layout, shape, info } = facts;
   const { contextLength: trained } = info;
-  const { contextSize: given = "auto", cacheSize: pool } = o;
+  const { contextSize: given = "auto", kvCacheSize: pool } = o;
   if (given !== "auto") readContextSize(given, MAX_INT32, info);
-  if (pool !== undefined) integer(pool, "options.cacheSize", 1, MAX_INT32);
+  if (pool !== undefined) integer(pool, "options.kvCacheSize", 1, MAX_INT32);
   const available = availableMemory(facts.devices());
   const contextSize = given === "auto" ? autoSize() : given;
   const all = contextSize * sequences;
-  const cacheSize = pool ?? all;
+  const kvCacheSize = pool ?? all;
   if (all > MAX_INT32) {
     throw expected(
       `contextSize × sequences up to ${MAX_INT32}`,
@@ -254,23 +255,23 @@ function readSize(o: ContextOptions, facts: SizeFacts) {
       contextSize,
     );
   }
-  if (layout === "separate" && cacheSize !== all) {
+  if (layout === "per-sequence" && kvCacheSize !== all) {
     throw invalid(
-      `In the separate layout \`options.cacheSize\` is contextSize × sequences (${all}), got ` +
-        `${cacheSize}. Leave it out, or set \`cacheLayout\` to "shared"`,
+      `With a per-sequence KV cache \`options.kvCacheSize\` is contextSize × sequences (${all}), got ` +
+        `${kvCacheSize}. Leave it out, or set \`kvCache\` to "unified"`,
     );
   }
-  if (cacheSize < contextSize || cacheSize > all) {
+  if (kvCacheSize < contextSize || kvCacheSize > all) {
     const range = `from contextSize (${contextSize}) to contextSize × sequences (${all}) cells`;
-    throw expected(range, "options.cacheSize", cacheSize);
+    throw expected(range, "options.kvCacheSize", kvCacheSize);
   }
-  checkCacheFits(cacheSize, shape, available);
-  return { contextSize, cacheSize };
+  checkCacheFits(kvCacheSize, shape, available);
+  return { contextSize, kvCacheSize };
 
   /** A pool that was given in cells bounds it, too. */
   function autoSize(): number {
     if (pool === undefined) return autoContextSize(trained, sequences, shape, available);
-    const share = layout === "shared" ? pool : Math.max(1, Math.floor(pool / sequences));
+    const share = layout === "unified" ? pool : Math.max(1, Math.floor(pool / sequences));
     return Math.min(autoContextSize(trained, 1, shape, available), share);
   }
 }
@@ -296,24 +297,24 @@ function readThreads({ threads, batchThreads = threads }: ContextOptions) {
   return { threads: threads ?? 0, batchThreads: batchThreads ?? 0 };
 }
 
-function readCacheTypes({ cacheType = "f16", flashAttention = "auto" }: ContextOptions) {
-  const name = "options.cacheType";
+function readCacheTypes({ kvCacheType = "f16", flashAttention = "auto" }: ContextOptions) {
+  const name = "options.kvCacheType";
   oneOf(flashAttention, "options.flashAttention", ["auto", true, false]);
-  const one = isPlainObject(cacheType)
-    ? readOptions(cacheType, name, ["key", "value"])
-    : { key: oneOf(cacheType, name, CACHE_TYPES), value: oneOf(cacheType, name, CACHE_TYPES) };
+  const one = isPlainObject(kvCacheType)
+    ? readOptions(kvCacheType, name, ["key", "value"])
+    : { key: oneOf(kvCacheType, name, CACHE_TYPES), value: oneOf(kvCacheType, name, CACHE_TYPES) };
   const { key = "f16", value = "f16" } = one;
-  const cacheTypeKey = oneOf(key, `${name}.key`, CACHE_TYPES);
-  const cacheTypeValue = oneOf(value, `${name}.value`, CACHE_TYPES);
-  if (flashAttention === false && !UNQUANTIZED.includes(cacheTypeValue)) {
+  const kvCacheTypeKey = oneOf(key, `${name}.key`, CACHE_TYPES);
+  const kvCacheTypeValue = oneOf(value, `${name}.value`, CACHE_TYPES);
+  if (flashAttention === false && !UNQUANTIZED.includes(kvCacheTypeValue)) {
     throw invalid(
-      `A quantized value cache (${cacheTypeValue}) needs flash attention, and ` +
+      `A quantized value cache (${kvCacheTypeValue}) needs flash attention, and ` +
         "`options.flashAttention` is false",
     );
   }
   const flash: NativeContextOptions["flashAttention"] =
     flashAttention === "auto" ? "auto" : flashAttention ? "on" : "off";
-  return { cacheTypeKey, cacheTypeValue, flashAttention: flash };
+  return { kvCacheTypeKey, kvCacheTypeValue, flashAttention: flash };
 }
 
 /** 0: as the model's file says. */

@@ -17,6 +17,7 @@ import { nativeGenerateOptions } from "../generation/generate-options.js";
 import {
   type GenerateOptions,
   type Generation,
+  type GenerationResult,
   RunningGeneration,
 } from "../generation/generation.js";
 import { LogprobBuffer } from "../generation/logprobs.js";
@@ -114,7 +115,9 @@ export class Context implements AsyncDisposable {
    * arguments and a disposed context, everything else reaches the generation's readers.
    *
    * @example
-   * const { text } = await context.generate("The llama", { maxTokens: 32 }).result();
+   * for await (const { text } of context.generate("The llama", { maxTokens: 32 })) {
+   *   process.stdout.write(text);
+   * }
    * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED
    */
   generate(prompt: PromptInput, options?: GenerateOptions): Generation {
@@ -134,6 +137,19 @@ export class Context implements AsyncDisposable {
       this.#requests.submit(generation, { ...request, id, segments, addBos });
     }
     return generation;
+  }
+
+  /**
+   * Generates and resolves with the whole result: `generate(prompt, options).result()`.
+   *
+   * @example
+   * const { text } = await context.generateText("The llama", { maxTokens: 32, temperature: 0 });
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_CONTEXT_FULL (the prompt is longer than the
+   * context, or sequences hold every place), ERR_QUEUE_FULL, ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY,
+   * ERR_GRAMMAR_INVALID; the signal's reason; what `onProgress` threw
+   */
+  async generateText(prompt: PromptInput, options?: GenerateOptions): Promise<GenerationResult> {
+    return this.generate(prompt, options).result();
   }
 
   /**
@@ -208,19 +224,31 @@ export class Context implements AsyncDisposable {
   }
 
   /**
-   * A vector for each text, in a context made with `embeddings: true`. Texts of any length share
-   * batches. With pooling "none" it holds one vector for each token, one after the other. Text stays
-   * text: nothing in it becomes a control token. The first text that fails ends all of it.
+   * A text's vector, in a context made with `embeddings: true`. With pooling "none" it holds one vector
+   * for each token, one after the other. Text stays text: nothing in it becomes a control token.
    *
    * @example
    * const context = await model.createContext({ embeddings: true });
+   * const vector = await context.embed("a llama");
+   * @throws {CriaError} as for many texts
+   */
+  embed(text: string, options?: EmbedOptions): Promise<Float32Array>;
+  /**
+   * A vector for each text, in their order. Texts of any length share batches. The first text that fails
+   * rejects all of it.
+   *
+   * @example
    * const [llama, alpaca] = await context.embed(["a llama", "an alpaca"]);
    * const similarity = llama.reduce((sum, value, i) => sum + value * alpaca[i], 0);
    * @throws {CriaError} ERR_UNSUPPORTED (a context that generates), ERR_INVALID_ARGUMENT, ERR_DISPOSED,
    * ERR_CONTEXT_FULL (a text is longer than `contextSize`), ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY; the
    * signal's reason
    */
-  async embed(input: string | readonly string[], options?: EmbedOptions): Promise<Float32Array[]> {
+  embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
+  async embed(
+    input: string | readonly string[],
+    options?: EmbedOptions,
+  ): Promise<Float32Array | Float32Array[]> {
     return embed(this.#embedParts(), input, options, originAt(this.embed));
   }
 
@@ -272,8 +300,10 @@ export class Context implements AsyncDisposable {
   }
 
   #checkOptions(options: GenerateOptions | undefined): ReturnType<typeof nativeGenerateOptions> {
-    return nativeGenerateOptions(options, this.#vocabulary.vocabularySize, () => {
-      this.#recommended ??= recommendedSampler(this.model.metadata);
+    return nativeGenerateOptions(options, this.#vocabulary.vocabularySize, (given) => {
+      const { metadata } = this.model;
+      if (given !== undefined) return recommendedSampler(metadata, given);
+      this.#recommended ??= recommendedSampler(metadata);
       return this.#recommended;
     });
   }

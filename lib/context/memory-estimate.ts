@@ -24,15 +24,16 @@ const AUTO_SHARE = 0.8;
 
 export interface CacheShape {
   readonly width: NativeModelInfo["cacheWidth"];
-  readonly cacheTypeKey: NativeCacheType;
-  readonly cacheTypeValue: NativeCacheType;
+  readonly kvCacheTypeKey: NativeCacheType;
+  readonly kvCacheTypeValue: NativeCacheType;
 }
 
 /** Bytes that the KV cache takes. */
 export function cacheBytes(shape: CacheShape, cells: number): number {
-  const { width, cacheTypeKey, cacheTypeValue } = shape;
+  const { width, kvCacheTypeKey, kvCacheTypeValue } = shape;
   return (
-    (width.key * ELEMENT_BYTES[cacheTypeKey] + width.value * ELEMENT_BYTES[cacheTypeValue]) * cells
+    (width.key * ELEMENT_BYTES[kvCacheTypeKey] + width.value * ELEMENT_BYTES[kvCacheTypeValue]) *
+    cells
   );
 }
 
@@ -75,7 +76,7 @@ function outOfMemory(cells: number, shape: CacheShape, available: number): CriaE
   return new CriaError(
     "ERR_OUT_OF_MEMORY",
     `A KV cache of ${cells} cells takes ${show(required)}, and ${show(available)} are free. ` +
-      "Lower `contextSize` or `sequences`, or take a smaller `cacheType` (q8_0 halves it)",
+      "Lower `contextSize` or `sequences`, or take a smaller `kvCacheType` (q8_0 halves it)",
     { details: { cells, requiredBytes: required, availableBytes: available } },
   );
 }

@@ -12,6 +12,7 @@ import {
   originAt,
 } from "../internal/errors.js";
 import type { NativeAnswer, NativeCommand, NativeSamplerStep } from "../internal/native.js";
+import { optionsOf } from "../internal/option-names.js";
 import { ownFloats, ownInts } from "../internal/realm.js";
 import { answered, type Command, type Requests } from "../internal/requests.js";
 import { TurnQueue } from "../internal/turn-queue.js";
@@ -23,6 +24,8 @@ export interface EvaluateOptions {
   /** Rejects with its reason at once, and leaves the sequence as it was; the engine is free soon after. */
   readonly signal?: AbortSignal;
 }
+
+const EVALUATE_OPTIONS = optionsOf("`sequence.evaluate`", ["signal"]);
 
 const KEY = Symbol("Sequence");
 
@@ -116,7 +119,7 @@ export class Sequence implements AsyncDisposable {
     this.#assertAlive();
     const origin = originAt(this.evaluate);
     const { segments, addBos } = nativePrompt(prompt, this.#parts.vocabulary);
-    const { signal } = readOptions(options, "options", ["signal"]);
+    const { signal } = readOptions(options, "options", EVALUATE_OPTIONS);
     if (signal !== undefined) abortSignal(signal, "options.signal");
     const turn = this.#queue(async () => {
       throwIfAborted(signal);
@@ -233,7 +236,7 @@ export class Sequence implements AsyncDisposable {
 
   /**
    * Replaces what is evaluated by what a `save` wrote, of the same model in a context of the same
-   * `sequences` (in the separate layout), `cacheLayout`, `cacheType`, `flashAttention` and `rope`;
+   * `sequences` (in the separate layout), `kvCache`, `kvCacheType`, `flashAttention` and `rope`;
    * nothing is evaluated. Where it is refused, the sequence is as it was.
    *
    * @example

@@ -1,6 +1,7 @@
 import { abortSignal, boolean, list, readOptions, string } from "../internal/checks.js";
 import { CriaError, type Origin } from "../internal/errors.js";
 import type { NativeAnswer, NativeCommand, NativePooling } from "../internal/native.js";
+import { optionsOf } from "../internal/option-names.js";
 import { ownFloats } from "../internal/realm.js";
 import { answered, type Command, type Requests } from "../internal/requests.js";
 import { allOf, opener, type Task, Windowed, type Workplace } from "../internal/windowed.js";
@@ -31,6 +32,9 @@ export type EmbedResult = {
   | { readonly embedding?: undefined; readonly tokens?: undefined; readonly error: unknown }
 );
 
+const EMBED_OPTIONS = optionsOf("`context.embed`", ["normalize", "signal"]);
+const RANK_OPTIONS = optionsOf("`context.rank`", ["signal"]);
+
 /** The context that embeds. */
 interface EmbeddingContext extends Workplace {
   readonly pooling: Pooling | null;
@@ -50,15 +54,14 @@ export async function embed(
   input: unknown,
   options: EmbedOptions | undefined,
   origin: Origin,
-): Promise<Float32Array[]> {
+): Promise<Float32Array | Float32Array[]> {
   const { normalize, signal } = readEmbedOptions(parts.context, options);
-  const texts =
-    typeof input === "string"
-      ? [input]
-      : list(input, "input", "a string or an array of strings", string);
+  const alone = typeof input === "string";
+  const texts = alone ? [input] : list(input, "input", "a string or an array of strings", string);
   const command = (text: string): NativeCommand => ({ type: "embed", text, normalize });
   const answers = await all(parts, { texts, name: "input", command, signal, origin });
-  return answers.map(({ values }) => ownFloats(answered(values)));
+  const vectors = answers.map(({ values }) => ownFloats(answered(values)));
+  return alone ? (vectors[0] as Float32Array) : vectors;
 }
 
 export async function rank(
@@ -71,7 +74,7 @@ export async function rank(
   assertPooling(parts.context, "rank");
   const checked = string(query, "query");
   const texts = list(documents, "documents", "an array of strings", string);
-  const { signal } = readOptions(options, "options", ["signal"]);
+  const { signal } = readOptions(options, "options", RANK_OPTIONS);
   if (signal !== undefined) abortSignal(signal, "options.signal");
   const command = (document: string): NativeCommand => ({ type: "rank", query: checked, document });
   const answers = await all(parts, { texts, name: "documents", command, signal, origin });
@@ -113,8 +116,7 @@ function textsUnderWay({ sequences }: EmbeddingContext): number {
 
 function readEmbedOptions(context: EmbeddingContext, options: EmbedOptions | undefined) {
   assertPooling(context, "embed");
-  const known = ["normalize", "signal"] as const;
-  const { normalize = true, signal } = readOptions(options, "options", known);
+  const { normalize = true, signal } = readOptions(options, "options", EMBED_OPTIONS);
   boolean(normalize, "options.normalize");
   if (signal !== undefined) abortSignal(signal, "options.signal");
   return { normalize, signal };

@@ -1,12 +1,22 @@
 import { boolean, readOptions } from "../internal/checks.js";
+import { optionsOf } from "../internal/option-names.js";
 import { opener, Windowed, type Workplace, windowWidth } from "../internal/windowed.js";
 import type { PromptInput } from "../model/prompt.js";
-import { GENERATE_OPTIONS, readRequest } from "./generate-options.js";
+import type { Sampler } from "../sampling/sampler.js";
+import {
+  flatOptions,
+  GENERATE_OPTIONS,
+  overridden,
+  readRequest,
+  withoutFlatOptions,
+} from "./generate-options.js";
 import type { GenerateOptions, Generation, GenerationResult } from "./generation.js";
 
 /**
- * One request of `Context.generateMany`, a plain object. Its options win over those of the batch; its
- * `signal` ends itself only. It may carry data of your own, which come back in the result's `request`.
+ * One request of `Context.generateMany`, a plain object. Its options go before those of the batch, one by
+ * one: its `temperature` changes that setting of the batch's `sampler` or sampling options and leaves the
+ * others; its `sampler` replaces them all. Its `signal` ends itself only. It may carry data of your own,
+ * which come back in the result's `request`.
  */
 export type BatchRequest = { readonly prompt: PromptInput } & GenerateOptions;
 
@@ -28,6 +38,11 @@ export type GenerateManyOptions = GenerateOptions & {
   readonly ordered?: boolean;
 };
 
+const MANY_OPTIONS = [
+  ...GENERATE_OPTIONS,
+  ...optionsOf("`context.generateMany`", ["ordered"]),
+] as const;
+
 /** The context that generates. */
 interface GeneratingContext extends Workplace {
   generate(prompt: PromptInput, options: GenerateOptions): Generation;
@@ -45,22 +60,25 @@ export function generateMany<T extends BatchRequest>(
   context: GeneratingContext,
   requests: Iterable<T> | AsyncIterable<T>,
   given: GenerateManyOptions | undefined,
-  check: (options: GenerateOptions) => void,
+  check: (options: GenerateOptions) => { readonly sampler: Sampler },
 ): AsyncIterableIterator<BatchResult<T>> {
-  const known = [...GENERATE_OPTIONS, "ordered"] as const;
-  const { ordered = false, ...options } = readOptions(given, "options", known);
+  const { ordered = false, ...options } = readOptions(given, "options", MANY_OPTIONS);
   boolean(ordered, "options.ordered");
-  check(options);
-  const { signal, ...own } = options;
-  // Of the list a copy: requests begin later, and the caller may have changed it by then.
-  const defaults = { ...own, ...(own.stop && { stop: [...own.stop] }) };
+  const { sampler } = check(options);
+  const { signal, stop, ...rest } = options;
+  // Requests begin later, and the caller may have changed his lists and objects by then.
+  const defaults: GenerateOptions = {
+    ...withoutFlatOptions(rest),
+    ...(stop !== undefined && { stop: typeof stop === "string" ? stop : [...stop] }),
+    ...(flatOptions(rest) !== undefined && { sampler }),
+  };
   return new Windowed<T, GenerationResult, BatchResult<T>>({
     context,
     name: "requests",
     open: opener(requests, "requests"),
     start: (request, index) => {
       const { prompt, ...own } = readRequest(request, `requests[${index}]`);
-      const generation = context.generate(prompt as PromptInput, { ...defaults, ...own });
+      const generation = context.generate(prompt as PromptInput, overridden(defaults, own));
       return { outcome: generation.result(), cancel: () => generation.cancel() };
     },
     report: (index, request, outcome) =>

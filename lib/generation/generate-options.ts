@@ -7,7 +7,6 @@ import {
   isWellFormed,
   list,
   MAX_INT32,
-  nearest,
   oneOf,
   readOptions,
   string,
@@ -15,18 +14,23 @@ import {
 } from "../internal/checks.js";
 import { expected, invalid, show } from "../internal/errors.js";
 import type { NativeRequest, NativeReuse } from "../internal/native.js";
-import { isSampler, nativeSteps, type Sampler } from "../sampling/sampler.js";
+import { misspeltOption, optionsOf } from "../internal/option-names.js";
+import { isSampler, nativeSteps, type Sampler, type SamplerOptions } from "../sampling/sampler.js";
+import { SAMPLER_OPTIONS } from "../sampling/sampler-options.js";
 import type { CachePrompt, GenerateOptions } from "./generation.js";
 
 export const GENERATE_OPTIONS: readonly (keyof GenerateOptions)[] = [
-  "sampler",
-  "maxTokens",
-  "stop",
-  "special",
-  "signal",
-  "logprobs",
-  "cachePrompt",
-  "onProgress",
+  ...optionsOf("`context.generate`", [
+    "sampler",
+    "maxTokens",
+    "stop",
+    "special",
+    "signal",
+    "logprobs",
+    "cachePrompt",
+    "onProgress",
+  ]),
+  ...SAMPLER_OPTIONS,
 ];
 
 /** The most that `logprobs` may ask for. */
@@ -35,20 +39,24 @@ const LOGPROBS_MAX = 20;
 /** The part of a request that the options make. */
 export type RequestOptions = Omit<NativeRequest, "id" | "segments" | "addBos">;
 
+/** A sampler of what the model's file recommends, with settings of the caller's where there are any. */
+export type Recommended = (given?: SamplerOptions) => Sampler;
+
 /** Checked and complete, as the addon takes it, and what stays in JS. */
 export function nativeGenerateOptions(
   given: GenerateOptions | undefined,
   vocabularySize: number,
-  recommended: () => Sampler,
+  recommended: Recommended,
 ): {
   signal: AbortSignal | undefined;
   onProgress: GenerateOptions["onProgress"] | undefined;
+  sampler: Sampler;
   request: RequestOptions;
 } {
   const o = readOptions(given, "options", GENERATE_OPTIONS);
-  const { sampler = recommended(), maxTokens, stop = [], special = false } = o;
+  const { maxTokens, stop = [], special = false } = o;
   const { signal, logprobs, cachePrompt = true, onProgress } = o;
-  if (!isSampler(sampler)) throw expected("a Sampler", "options.sampler", sampler);
+  const sampler = samplerOf(o, recommended);
   if (maxTokens !== undefined) integer(maxTokens, "options.maxTokens", 0, MAX_INT32);
   if (logprobs !== undefined) integer(logprobs, "options.logprobs", 0, LOGPROBS_MAX);
   if (signal !== undefined) abortSignal(signal, "options.signal");
@@ -56,11 +64,12 @@ export function nativeGenerateOptions(
   return {
     signal,
     onProgress,
+    sampler,
     request: {
       sampler: nativeSteps(sampler, vocabularySize),
       seed: sampler.seed ?? randomSeed(),
       maxTokens: maxTokens ?? -1,
-      stop: list(stop, "options.stop", "an array of strings", stopString),
+      stop: stopStrings(stop, "options.stop"),
       special: boolean(special, "options.special"),
       progress: onProgress !== undefined,
       logprobs: logprobs ?? -1,
@@ -69,14 +78,53 @@ export function nativeGenerateOptions(
   };
 }
 
+/** The `sampler` of the options, or one that their sampling options make. */
+export function samplerOf(options: GenerateOptions, recommended: Recommended): Sampler {
+  const { sampler } = options;
+  const flat = flatOptions(options);
+  if (sampler === undefined) return recommended(flat);
+  if (!isSampler(sampler)) throw expected("a Sampler", "options.sampler", sampler);
+  if (flat === undefined) return sampler;
+  const [name] = Object.keys(flat) as [string];
+  throw invalid(
+    `\`options.${name}\` cannot be given together with \`options.sampler\`: leave \`sampler\` out, or ` +
+      `put \`${name}\` into it (\`sampler.with({ ${name}: … })\`)`,
+    { name: `options.${name}` },
+  );
+}
+
+/** The sampling options that are given one by one, or undefined where none is. */
+export function flatOptions(options: GenerateOptions): SamplerOptions | undefined {
+  const given = SAMPLER_OPTIONS.filter((name) => options[name] !== undefined);
+  if (given.length === 0) return undefined;
+  return Object.fromEntries(given.map((name) => [name, options[name]]));
+}
+
+export function withoutFlatOptions<T extends GenerateOptions>(options: T): T {
+  const rest = { ...options };
+  for (const name of SAMPLER_OPTIONS) delete rest[name];
+  return rest;
+}
+
+/**
+ * `own` options before those of the batch or the session. A sampling option changes that setting alone,
+ * of a `sampler` too; a `sampler` replaces all sampling options.
+ */
+export function overridden<T extends GenerateOptions>(defaults: T, own: T): T {
+  if (own.sampler !== undefined) return { ...withoutFlatOptions(defaults), ...own };
+  const flat = defaults.sampler === undefined ? undefined : flatOptions(own);
+  if (flat === undefined) return { ...defaults, ...own };
+  const sampler = defaults.sampler?.with(flat);
+  return { ...defaults, ...withoutFlatOptions(own), sampler };
+}
+
 export function nativeReuse(cachePrompt: CachePrompt, name: string): NativeReuse {
   oneOf(cachePrompt, name, [true, false, "exact"]);
   if (cachePrompt === "exact") return cachePrompt;
   return cachePrompt ? "any" : "none";
 }
 
-/** Longer names than this are near an option's only where it is meant. */
-const SHORT_NAME = 4;
+const REQUEST_OPTIONS = ["prompt", ...GENERATE_OPTIONS] as const;
 
 /**
  * A batch's request, each option read once. What else it holds is its owner's own data, except what
@@ -84,16 +132,16 @@ const SHORT_NAME = 4;
  */
 export function readRequest(request: unknown, name: string): { prompt: unknown } & GenerateOptions {
   if (!isPlainObject(request)) throw expected("a plain object with a `prompt`", name, request);
-  const known: readonly string[] = ["prompt", ...GENERATE_OPTIONS];
+  const known: readonly string[] = REQUEST_OPTIONS;
   const read: { prompt: unknown; [key: string]: unknown } = { prompt: undefined };
   try {
     for (const key of Object.keys(request)) {
       if (known.includes(key)) {
         const value = request[key];
         if (value !== undefined) read[key] = value;
-      } else if (key.length > SHORT_NAME) {
-        const near = nearest(key, known);
-        if (near !== undefined) throw misspelt(key, near, name);
+      } else {
+        const meant = misspeltOption(key, known);
+        if (meant !== undefined) throw misspelt(key, meant, name);
       }
     }
   } catch (error) {
@@ -102,12 +150,18 @@ export function readRequest(request: unknown, name: string): { prompt: unknown }
   return read;
 }
 
-function misspelt(key: string, near: string, name: string): Error {
+function misspelt(key: string, meant: string, name: string): Error {
   return invalid(
-    `Unknown option ${show(key)} in \`${name}\`: did you mean \`${near}\`? Data of your own needs ` +
+    `Unknown option ${show(key)} in \`${name}\`: did you mean \`${meant}\`? Data of your own needs ` +
       "another name",
     { name, option: key },
   );
+}
+
+/** One text or many, as a list of its own. */
+export function stopStrings(stop: unknown, name: string): string[] {
+  if (typeof stop === "string") return [stopString(stop, name)];
+  return list(stop, name, "a string or an array of strings", stopString);
 }
 
 /** Half a surrogate pair can never match: the output is whole characters. */

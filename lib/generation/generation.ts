@@ -6,20 +6,24 @@ import { fromNative, type Origin } from "../internal/errors.js";
 import type { NativeContext, NativeNews, NativeResult, StopReason } from "../internal/native.js";
 import type { Receiver } from "../internal/requests.js";
 import { TokenBuffer } from "../model/tokens.js";
-import type { Sampler } from "../sampling/sampler.js";
+import type { Sampler, SamplerOptions } from "../sampling/sampler.js";
 import type { LogprobBuffer, TokenLogprobs } from "./logprobs.js";
 
-/** What `Context.generate` takes besides the prompt. */
-export interface GenerateOptions {
+/**
+ * What `Context.generate` takes besides the prompt. Sampling options are given one by one (`temperature`,
+ * `grammar`, `seed`…) or as a `sampler`, not both. One by one they change the settings that the model's
+ * file recommends: with `temperature: 0.5` alone, topK and the others stay as recommended.
+ */
+export interface GenerateOptions extends SamplerOptions {
   /**
-   * Default: the settings that the model's file recommends, else temperature 0.8, topK 40, topP 0.95,
-   * minP 0.05.
+   * How the next token is chosen, in place of the sampling options. Default: the settings that the
+   * model's file recommends, else temperature 0.8, topK 40, topP 0.95, minP 0.05.
    */
   readonly sampler?: Sampler;
-  /** How many tokens to generate at most. Default: until the context is full. */
+  /** How many tokens to generate at most, 0…2^31 - 1. Default: until the context is full. */
   readonly maxTokens?: number;
-  /** Texts that end the generation; they are never part of the output. Default: none. */
-  readonly stop?: readonly string[];
+  /** A text, or texts, that end the generation; they are never part of the output. Default: none. */
+  readonly stop?: string | readonly string[];
   /** Control tokens that the model generates as text in the output. Default false: they leave no text. */
   readonly special?: boolean;
   /** The generation rejects with its reason at once; the engine is free soon after, also in a prefill. */

@@ -1,11 +1,14 @@
 import { abortSignal, callback, readOptions } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
 import type { NativeAnswer, NativeCommand } from "../internal/native.js";
+import { optionsOf } from "../internal/option-names.js";
 import { answered } from "../internal/requests.js";
 import { nativePrompt, type PromptVocabulary } from "../model/prompt.js";
 import { copyTokens } from "../model/tokens.js";
 import { nativeReuse } from "./generate-options.js";
 import type { CachePrompt, GenerationUsage } from "./generation.js";
+
+const SCORE_OPTIONS = optionsOf("`context.score`", ["signal", "cachePrompt", "onUsage"]);
 
 /** What `Context.score` takes besides the prompt and the candidates. */
 export interface ScoreOptions {
@@ -34,8 +37,7 @@ export function scoreCommand(
   if (candidates.length === 0 || candidates.length > vocabularySize) {
     throw expected(`1 to ${vocabularySize} token ids`, "candidates", given);
   }
-  const known = ["signal", "cachePrompt", "onUsage"] as const;
-  const { signal, cachePrompt = true, onUsage } = readOptions(options, "options", known);
+  const { signal, cachePrompt = true, onUsage } = readOptions(options, "options", SCORE_OPTIONS);
   if (signal !== undefined) abortSignal(signal, "options.signal");
   if (onUsage !== undefined) callback(onUsage, "options.onUsage");
   const reuse = nativeReuse(cachePrompt, "options.cachePrompt");

@@ -2,6 +2,7 @@ import { nativeReuse } from "../generation/generate-options.js";
 import type { CachePrompt, GenerationUsage } from "../generation/generation.js";
 import { abortSignal, boolean, callback, hasMembers, readOptions } from "../internal/checks.js";
 import { disposedError, expected } from "../internal/errors.js";
+import { optionsOf } from "../internal/option-names.js";
 import { inTurns } from "../internal/steps.js";
 import { allOf, opener, Windowed } from "../internal/windowed.js";
 import type { ChatMessageInput } from "../messages/messages.js";
@@ -11,6 +12,13 @@ import { GuardJudge, type JudgeOptions } from "./guard-judge.js";
 import { readGuardOptions } from "./guard-policy.js";
 import type { GuardCategory, GuardContext, GuardOptions, GuardVerdict } from "./guard-types.js";
 import { guardVariant } from "./recognise-guard.js";
+
+const MODERATE_OPTIONS = optionsOf("`guard.moderate`", [
+  "signal",
+  "categories",
+  "cachePrompt",
+  "onUsage",
+]);
 
 export interface ModerateOptions {
   /** Rejects with its reason at once; the engine is free soon after. */
@@ -175,13 +183,12 @@ function cancellable<V>(run: (signal: AbortSignal) => Promise<V>) {
 }
 
 function readModerateOptions(options: ModerateOptions | undefined): JudgeOptions {
-  const known = ["signal", "categories", "cachePrompt", "onUsage"] as const;
   const {
     signal,
     categories,
     cachePrompt = true,
     onUsage,
-  } = readOptions(options, "options", known);
+  } = readOptions(options, "options", MODERATE_OPTIONS);
   nativeReuse(cachePrompt, "options.cachePrompt");
   if (signal !== undefined) abortSignal(signal, "options.signal");
   if (categories !== undefined) boolean(categories, "options.categories");

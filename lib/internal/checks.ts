@@ -1,4 +1,5 @@
-import { CriaError, expected, invalid, show } from "./errors.js";
+import { CriaError, expected, show } from "./errors.js";
+import { unknownOption } from "./option-names.js";
 
 /** The largest count that fits the engine's signed 32-bit sizes. */
 export const MAX_INT32 = 2 ** 31 - 1;
@@ -53,43 +54,6 @@ export function isArray(value: unknown): value is readonly unknown[] {
   } catch {
     return false;
   }
-}
-
-function unknownOption(key: string | symbol, name: string, known: readonly string[]): Error {
-  const near = typeof key === "string" ? nearest(key, known) : undefined;
-  const hint =
-    near === undefined
-      ? `known are ${known.map((k) => `\`${k}\``).join(", ")}`
-      : `did you mean \`${near}\`?`;
-  return invalid(`Unknown option ${show(key)} in \`${name}\`: ${hint}`, { name, option: key });
-}
-
-/** The known name within a third of `key`'s letters in edits, if there is one. */
-export function nearest(key: string, known: readonly string[]): string | undefined {
-  if (key.length > 64) return undefined;
-  let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(key.length / 3)) + 1;
-  for (const name of known) {
-    const distance = editDistance(key.toLowerCase(), name.toLowerCase());
-    if (distance < bestDistance) {
-      best = name;
-      bestDistance = distance;
-    }
-  }
-  return best;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }
 
 /** Made by a literal, `Object.create(null)` or JSON, of any realm; class instances are not. */

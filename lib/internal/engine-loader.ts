@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { oneOf } from "./checks.js";
 import { CriaError, messageOf } from "./errors.js";
-import type { Flavour, NativeAddon } from "./native.js";
+import type { Backend, NativeAddon } from "./native.js";
 
 /** The addon and the file it came from. */
 export interface Engine {
@@ -45,7 +45,7 @@ function isPackage(folder: string): boolean {
 }
 
 /** The order of "auto". The CPU's is `node.napi.node`, the name every tool expects; it is always there. */
-const FLAVOURS: readonly Flavour[] = ["metal", "cuda", "vulkan", "cpu"];
+const BACKENDS: readonly Backend[] = ["metal", "cuda", "vulkan", "cpu"];
 
 /** What the x64 prebuilds are compiled for (AVX2 level); a local build fits its machine. */
 const PREBUILD_X64_FEATURES = ["avx2", "fma", "f16c", "bmi2"];
@@ -54,7 +54,7 @@ let loaded: Engine | undefined;
 
 /**
  * Loads the engine at the first use, so that importing cria never fails. A failure is not remembered:
- * the next use tries again. CRIA_BINARY names the file to load, CRIA_FLAVOUR the flavour.
+ * the next use tries again. CRIA_BINARY names the file to load, CRIA_BACKEND the backend.
  */
 export function engine(): Engine {
   loaded ??= loadEngine(packageRoot(thisFile()), process.env);
@@ -62,19 +62,19 @@ export function engine(): Engine {
 }
 
 export function loadEngine(root: string, env: NodeJS.ProcessEnv): Engine {
-  const wanted = env.CRIA_FLAVOUR || "auto";
-  oneOf(wanted, "CRIA_FLAVOUR (environment variable)", ["auto", ...FLAVOURS]);
+  const wanted = env.CRIA_BACKEND || "auto";
+  oneOf(wanted, "CRIA_BACKEND (environment variable)", ["auto", ...BACKENDS]);
   const require = createRequire(join(root, "package.json"));
   const attempts: Attempt[] = [];
   for (const { path, prebuilt } of candidates(require, { root, env, wanted })) {
     if (prebuilt) refuseOldCpu(path);
     try {
       const addon = require(path) as NativeAddon;
-      const { flavour } = addon.engineInfo();
-      if (wanted === "auto" || wanted === flavour) return { addon, path };
+      const { backend } = addon.engineInfo();
+      if (wanted === "auto" || wanted === backend) return { addon, path };
       attempts.push({
         path,
-        problem: `is of the flavour ${flavour}, CRIA_FLAVOUR asks for ${wanted}`,
+        problem: `is of the backend ${backend}, CRIA_BACKEND asks for ${wanted}`,
       });
     } catch (error) {
       attempts.push({ path, problem: messageOf(error) });
@@ -103,16 +103,16 @@ function candidates(
   if (relative(root, found).split(sep)[0] === "build") {
     return [{ path: unpacked(found), prebuilt: false }];
   }
-  const flavours = wanted === "auto" ? FLAVOURS : [wanted];
-  return flavours
-    .map((flavour) => ({ path: unpacked(prebuild(found, flavour)), prebuilt: true }))
+  const backends = wanted === "auto" ? BACKENDS : [wanted];
+  return backends
+    .map((backend) => ({ path: unpacked(prebuild(found, backend)), prebuilt: true }))
     .filter(({ path }) => existsSync(path));
 }
 
-/** The flavour is the file's first part, the rest (napi, libc, armv) is what node-gyp-build chose. */
-function prebuild(found: string, flavour: string): string {
+/** The backend is the file's first part, the rest (napi, libc, armv) is what node-gyp-build chose. */
+function prebuild(found: string, backend: string): string {
   const rest = basename(found).replace(/^(node|metal|cuda|vulkan)\./, "");
-  return join(dirname(found), `${flavour === "cpu" ? "node" : flavour}.${rest}`);
+  return join(dirname(found), `${backend === "cpu" ? "node" : backend}.${rest}`);
 }
 
 /** Electron packs an app into an archive that no library can be loaded from; natives lie beside it. */

@@ -6,7 +6,7 @@
  */
 import type { CriaErrorCode } from "./errors.js";
 
-export type Flavour = "cpu" | "metal" | "cuda" | "vulkan";
+export type Backend = "cpu" | "metal" | "cuda" | "vulkan";
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 export interface NativeAddon {
@@ -16,7 +16,7 @@ export interface NativeAddon {
   readonly Context: new (
     model: NativeModel,
   ) => NativeContext;
-  engineInfo(): { flavour: Flavour; llamaCpp: string; cpuFeatures: string[] };
+  engineInfo(): { backend: Backend; llamaCpp: string; cpuFeatures: string[] };
   listDevices(): NativeDevice[];
   /** Called on the JS thread of the environment that set it; null removes it. */
   setLogHandler(handler: ((level: LogLevel, message: string) => void) | null): void;
@@ -132,7 +132,7 @@ export interface NativeModelOptions {
   path: string;
   /** -1: all that fit (0 in a build without a GPU), -2: all. */
   gpuLayers: number;
-  /** Names as in listDevices(); empty: every device of the flavour. */
+  /** Names as in listDevices(); empty: every device of the backend. */
   devices: string[];
   splitMode: "none" | "layer" | "tensor";
   /** Empty: by free memory. */
@@ -208,17 +208,17 @@ export interface NativeContextOptions {
   /** Tokens one generation can hold. */
   contextSize: number;
   sequences: number;
-  cacheLayout: "separate" | "shared";
+  kvCache: "per-sequence" | "unified";
   /** KV cells in all; in the separate layout contextSize × sequences. */
-  cacheSize: number;
+  kvCacheSize: number;
   batchSize: number;
   microBatchSize: number;
   /** 0: physical cores. */
   threads: number;
   batchThreads: number;
   flashAttention: "auto" | "on" | "off";
-  cacheTypeKey: NativeCacheType;
-  cacheTypeValue: NativeCacheType;
+  kvCacheTypeKey: NativeCacheType;
+  kvCacheTypeValue: NativeCacheType;
   /** 0: from the model. */
   ropeFrequencyBase: number;
   ropeFrequencyScale: number;

@@ -1,6 +1,6 @@
 import { engine } from "../internal/engine-loader.js";
 import { expected, isError } from "../internal/errors.js";
-import type { Flavour, LogLevel } from "../internal/native.js";
+import type { Backend, LogLevel } from "../internal/native.js";
 import { nativeCall } from "../internal/native-work.js";
 
 /** A device that the loaded engine can compute on. */
@@ -18,7 +18,7 @@ export interface Device {
 /** What was loaded. */
 export interface EngineInfo {
   /** The backend family that the engine was built with. */
-  readonly flavour: Flavour;
+  readonly backend: Backend;
   /** Version of llama.cpp. */
   readonly llamaCpp: string;
   /** Instruction sets that the engine was built with and this CPU has, as llama.cpp names them. */

@@ -4,11 +4,15 @@ import { Children } from "../internal/children.js";
 import { disposedError, expected, invalid } from "../internal/errors.js";
 import type { NativeModel, NativeModelInfo, NativeModelOptions } from "../internal/native.js";
 import { nativeCall, nativeWork } from "../internal/native-work.js";
+import { optionsOf } from "../internal/option-names.js";
 import { ownInts } from "../internal/realm.js";
 import { loadOptionsOf, type ModelLoadOptions } from "./model-options.js";
 import type { PromptVocabulary } from "./prompt.js";
 import { TokenTexts } from "./token-texts.js";
 import { copyTokens, type Tokens, tokenId } from "./tokens.js";
+
+const TOKENIZE_OPTIONS = optionsOf("`model.tokenize`", ["special", "addBos"]);
+const DETOKENIZE_OPTIONS = optionsOf("`model.detokenize`", ["special"]);
 
 /** Ids of the tokens that mean something to cria, null where the model has none. */
 export interface SpecialTokens {
@@ -155,7 +159,7 @@ export class LoadedModel implements AsyncDisposable {
    * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_OUT_OF_MEMORY; the signal's reason
    */
   async tokenizeAsync(text: string, options?: TokenizeAsyncOptions): Promise<Int32Array> {
-    const { signal, ...rest } = readOptions(options, "options", ["special", "addBos", "signal"]);
+    const { signal, ...rest } = readOptions(options, "options", [...TOKENIZE_OPTIONS, "signal"]);
     const { special, addBos } = this.#readTokenize(text, rest);
     if (signal !== undefined) abortSignal(signal, "options.signal");
     const native = this.#inside.native;
@@ -166,10 +170,7 @@ export class LoadedModel implements AsyncDisposable {
   #readTokenize(text: string, options: TokenizeOptions | undefined): Required<TokenizeOptions> {
     this.#assertAlive();
     string(text, "text");
-    const { special = false, addBos = false } = readOptions(options, "options", [
-      "special",
-      "addBos",
-    ]);
+    const { special = false, addBos = false } = readOptions(options, "options", TOKENIZE_OPTIONS);
     return {
       special: boolean(special, "options.special"),
       addBos: boolean(addBos, "options.addBos"),
@@ -180,7 +181,7 @@ export class LoadedModel implements AsyncDisposable {
   detokenize(tokens: Tokens, options?: DetokenizeOptions): string {
     this.#assertAlive();
     const ids = copyTokens(tokens, "tokens", this.vocabularySize);
-    const { special = false } = readOptions(options, "options", ["special"]);
+    const { special = false } = readOptions(options, "options", DETOKENIZE_OPTIONS);
     boolean(special, "options.special");
     return nativeCall(() => this.#inside.native.detokenize(ids, special));
   }

@@ -14,12 +14,13 @@ import {
 } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
 import type { NativeModelOptions } from "../internal/native.js";
+import { optionsOf } from "../internal/option-names.js";
 
 /** What `Model.load` takes. */
 export interface LoadModelOptions {
   /** Layers that go to the GPU. Default "auto": as many as fit, none without a GPU. */
   readonly gpuLayers?: number | "auto" | "all";
-  /** Names from `listDevices()`. Default: every device of the loaded flavour. */
+  /** Names from `listDevices()`. Default: every device of the loaded backend. */
   readonly devices?: readonly string[];
   /** How the model is spread over several GPUs. Default "layer". */
   readonly splitMode?: "none" | "layer" | "tensor";
@@ -64,7 +65,7 @@ export function loadOptionsOf(native: NativeModelOptions): ModelLoadOptions {
   });
 }
 
-const KNOWN: readonly (keyof LoadModelOptions)[] = [
+const LOAD_OPTIONS: readonly (keyof LoadModelOptions)[] = optionsOf("`Model.load`", [
   "gpuLayers",
   "devices",
   "splitMode",
@@ -77,7 +78,7 @@ const KNOWN: readonly (keyof LoadModelOptions)[] = [
   "metadataOverrides",
   "onProgress",
   "signal",
-];
+]);
 
 /** The engine's limits. */
 const DEVICES_MAX = 16;
@@ -92,7 +93,7 @@ export function nativeModelOptions(
   onProgress: LoadModelOptions["onProgress"] | undefined;
   native: NativeModelOptions;
 } {
-  const o = readOptions(given, "options", KNOWN);
+  const o = readOptions(given, "options", LOAD_OPTIONS);
   const { devices = [], splitMode = "layer", tensorSplit = [], mainGpu = 0 } = o;
   const { mmap = true, mlock = false, checkTensors = false, vocabOnly = false } = o;
   const { onProgress, signal } = o;

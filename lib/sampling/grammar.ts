@@ -1,9 +1,13 @@
 import { oneOf, readOptions, string } from "../internal/checks.js";
 import { CriaError, invalid } from "../internal/errors.js";
+import { optionsOf } from "../internal/option-names.js";
 import type { Expression } from "../schema/grammar-rules.js";
 import { WHITE_SPACES, type WhiteSpace } from "../schema/json-layout.js";
 import { heldSchema, sourceOf } from "../schema/schema-grammar.js";
 import { validateGbnf } from "./gbnf/gbnf.js";
+
+const GBNF_OPTIONS = optionsOf("`Grammar.gbnf`", ["root"]);
+const SCHEMA_OPTIONS = optionsOf("`Grammar.jsonSchema`", ["whiteSpace", "additionalProperties"]);
 
 const KEY = Symbol("Grammar");
 
@@ -91,7 +95,7 @@ export class Grammar {
    */
   static gbnf(source: string, options?: GbnfOptions): Grammar {
     string(source, "source");
-    const { root = "root" } = readOptions(options, "options", ["root"]);
+    const { root = "root" } = readOptions(options, "options", GBNF_OPTIONS);
     const tokens = validateGbnf(source, string(root, "options.root"));
     return make(source, root, tokens);
   }
@@ -112,8 +116,7 @@ export class Grammar {
    * @throws {CriaError} ERR_INVALID_ARGUMENT (no JSON), ERR_SCHEMA_UNSUPPORTED with `path` in its details
    */
   static jsonSchema(schema: object, options?: JsonSchemaOptions): Grammar {
-    const known = ["whiteSpace", "additionalProperties"] as const;
-    const o = readOptions(options, "options", known);
+    const o = readOptions(options, "options", SCHEMA_OPTIONS);
     const { whiteSpace = "none", additionalProperties = "allow" } = o;
     oneOf(whiteSpace, "options.whiteSpace", WHITE_SPACES);
     oneOf(additionalProperties, "options.additionalProperties", ["allow", "forbid"]);

@@ -1,5 +1,6 @@
 import { integer, MAX_UINT32, number, readOptions } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
+import { optionsOf } from "../internal/option-names.js";
 import type { Grammar } from "./grammar.js";
 import {
   type AdaptiveP,
@@ -72,7 +73,7 @@ export interface SamplerOptions {
   readonly seed?: number;
 }
 
-export const KNOWN: readonly (keyof SamplerOptions)[] = [
+export const SAMPLER_OPTIONS = optionsOf("`context.generate` and `Sampler`", [
   "temperature",
   "topK",
   "topP",
@@ -88,7 +89,7 @@ export const KNOWN: readonly (keyof SamplerOptions)[] = [
   "logitBias",
   "grammar",
   "seed",
-];
+]) satisfies readonly (keyof SamplerOptions)[];
 
 /** What changes each logit by itself, so that it can go in front of any chain. */
 export const CHAINABLE: readonly (keyof SamplerOptions)[] = [
@@ -102,7 +103,7 @@ export const CHAINABLE: readonly (keyof SamplerOptions)[] = [
 /** An own copy of what was given. */
 export function checkOptions(
   options: SamplerOptions | undefined,
-  known: readonly (keyof SamplerOptions)[],
+  known: readonly (keyof SamplerOptions)[] = SAMPLER_OPTIONS,
 ): SamplerOptions {
   const given = readOptions(options, "options", known);
   const checked: Record<string, unknown> = {};

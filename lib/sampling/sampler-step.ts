@@ -1,13 +1,7 @@
-import {
-  integer,
-  MAX_INT32,
-  nearest,
-  number,
-  readOptions,
-  unreadable,
-} from "../internal/checks.js";
+import { integer, MAX_INT32, number, readOptions, unreadable } from "../internal/checks.js";
 import { expected, invalid } from "../internal/errors.js";
 import type { NativeSamplerStep } from "../internal/native.js";
+import { nearest } from "../internal/option-names.js";
 import { type Grammar, prefixOf, triggersOf } from "./grammar.js";
 import {
   type AdaptiveP,

@@ -6,8 +6,8 @@ import {
   checkOptions,
   checkSeed,
   frontSteps,
-  KNOWN,
   recommendedOptions,
+  SAMPLER_OPTIONS,
   type SamplerOptions,
   stepsOf,
 } from "./sampler-options.js";
@@ -61,7 +61,7 @@ export class Sampler {
       this.steps = options[CHAIN];
       this.seed = options.seed;
     } else {
-      this.#options = checkOptions(options, KNOWN);
+      this.#options = checkOptions(options);
       this.steps = stepsOf(this.#options);
       this.seed = this.#options.seed;
     }
@@ -98,9 +98,9 @@ export class Sampler {
    */
   with(options: SamplerOptions): Sampler {
     if (this.#options !== undefined) {
-      return new Sampler({ ...this.#options, ...readOptions(options, "options", KNOWN) });
+      return new Sampler({ ...this.#options, ...readOptions(options, "options", SAMPLER_OPTIONS) });
     }
-    const all = readOptions(options, "options", KNOWN);
+    const all = readOptions(options, "options", SAMPLER_OPTIONS);
     const refused = Object.keys(all).find((key) => !(CHAINABLE as readonly string[]).includes(key));
     if (refused !== undefined) {
       throw invalid(
@@ -132,9 +132,18 @@ function isChain(options: unknown): options is Chain {
   }
 }
 
-/** The settings that the model's file recommends (`general.sampling.*`), the usual ones for the rest. */
-export function recommendedSampler(metadata: ReadonlyMap<string, string>): Sampler {
-  return new Sampler(recommendedOptions(metadata));
+/**
+ * The settings given, those that the model's file recommends (`general.sampling.*`) where there are none,
+ * and the usual ones for the rest.
+ */
+export function recommendedSampler(
+  metadata: ReadonlyMap<string, string>,
+  given: SamplerOptions = {},
+): Sampler {
+  const { mirostat, ...recommended } = recommendedOptions(metadata);
+  // Each of them selects the token: the file's gives way to what was asked for.
+  const selects = mirostat !== undefined && given.adaptiveP === undefined ? { mirostat } : {};
+  return new Sampler({ ...recommended, ...selects, ...given });
 }
 
 /** The steps as the addon takes them; token ids are checked against the vocabulary here. */

@@ -1,3 +1,4 @@
+import type { Steps } from "../internal/steps.js";
 import { Conjunctions, goalOf } from "./conjunctions.js";
 import { Evaluator } from "./evaluation.js";
 import { Formulas, type JsonObject } from "./formula.js";
@@ -30,14 +31,14 @@ export interface CompiledSchema {
 const MAX_EVALUATIONS = 1_000_000;
 
 /**
- * A grammar of the JSON texts that satisfy a schema, of draft 4 to 2020-12.
+ * A grammar of the JSON texts that satisfy a schema, of draft 4 to 2020-12; a step for each part of it.
  *
  * @throws {SchemaProblem} with the place and the reason
  */
-export function compileSchema(
+export function* compileSteps(
   schema: JsonObject,
   { whiteSpace, closed }: CompileOptions,
-): CompiledSchema {
+): Steps<CompiledSchema> {
   const formulas = new Formulas();
   const texts = new TextLanguages();
   const rules = new GrammarRules();
@@ -49,7 +50,7 @@ export function compileSchema(
   });
   const meaning = new SchemaReader(new SchemaDocument(schema), formulas).root();
   const value = grammar.value(goalOf([meaning], formulas));
-  grammar.finish();
+  yield* grammar.finish();
   const root = { hint: "root", definition: value };
   if (!matchingRules(root).has(root)) throw new SchemaProblem("#", "no value satisfies it");
   return { value, unchecked: grammar.unchecked };

@@ -1,5 +1,6 @@
 import { CriaError, show } from "../internal/errors.js";
-import { type CompiledSchema, type CompileOptions, compileSchema } from "./compile-schema.js";
+import { atOnce, type Steps } from "../internal/steps.js";
+import { type CompiledSchema, type CompileOptions, compileSteps } from "./compile-schema.js";
 import { type Expression, writeGrammar } from "./grammar-rules.js";
 import { readSchema } from "./read-schema.js";
 import { SchemaProblem } from "./schema-problem.js";
@@ -22,6 +23,15 @@ export function compiledSchema(
   name: string,
   options: CompileOptions,
 ): CompiledSchema {
+  return atOnce(compiledSteps(schema, name, options));
+}
+
+/** The same in steps. */
+export function* compiledSteps(
+  schema: unknown,
+  name: string,
+  options: CompileOptions,
+): Steps<CompiledSchema> {
   try {
     const copy = readSchema(schema, name);
     const text = JSON.stringify(copy);
@@ -33,7 +43,7 @@ export function compiledSchema(
     const key = `${options.whiteSpace},${options.closed}`;
     let result = known.compiled.get(key);
     if (result === undefined) {
-      result = compileOr(() => compileSchema(copy, options));
+      result = yield* compileOr(compileSteps(copy, options));
       known.compiled.set(key, result);
     }
     if (result instanceof SchemaProblem) throw result;
@@ -43,9 +53,9 @@ export function compiledSchema(
   }
 }
 
-function compileOr(compile: () => CompiledSchema): CompiledSchema | SchemaProblem {
+function* compileOr(compile: Steps<CompiledSchema>): Steps<CompiledSchema | SchemaProblem> {
   try {
-    return compile();
+    return yield* compile;
   } catch (error) {
     if (error instanceof SchemaProblem) return error;
     throw error;

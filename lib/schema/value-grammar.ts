@@ -1,3 +1,4 @@
+import type { Steps } from "../internal/steps.js";
 import { ArrayGrammar } from "./array-grammar.js";
 import {
   type Conjunction,
@@ -92,8 +93,11 @@ export class ValueGrammar implements Values {
     return value;
   }
 
-  finish(): void {
-    for (const define of this.#waiting) define();
+  *finish(): Steps<void> {
+    for (const define of this.#waiting) {
+      define();
+      yield;
+    }
   }
 
   leave(keyword: string, path: string, reason: string): void {

@@ -14,7 +14,7 @@ import {
   use,
 } from "../schema/grammar-rules.js";
 import { layoutOf } from "../schema/json-layout.js";
-import { compiledSchema, heldSchema } from "../schema/schema-grammar.js";
+import { compiledSchema, compiledSteps, heldSchema } from "../schema/schema-grammar.js";
 import { copyOfSchema } from "./define-tool.js";
 
 /** What an answer may look like. */
@@ -98,15 +98,14 @@ function* callsSteps(tools: readonly ToolDefinition[]): Steps<Grammar> {
 
 const compiledCalls = new WeakMap<ToolDefinition, Expression>();
 
-/** A call of any of the tools. Each schema is compiled once, one in each step. */
+/** A call of any of the tools. Each schema is compiled once, one after the other. */
 function* callSteps(tools: readonly ToolDefinition[]): Steps<Expression> {
   const ways: Expression[] = [];
   for (const tool of tools) {
     let call = compiledCalls.get(tool);
     if (call === undefined) {
-      call = callTo(tool);
+      call = yield* callTo(tool);
       compiledCalls.set(tool, call);
-      yield;
     }
     ways.push(call);
   }
@@ -114,7 +113,7 @@ function* callSteps(tools: readonly ToolDefinition[]): Steps<Expression> {
 }
 
 /** A call with or without the `type` that some models put first. */
-function callTo({ function: { name, parameters } }: ToolDefinition): Expression {
+function* callTo({ function: { name, parameters } }: ToolDefinition): Steps<Expression> {
   const { colon, comma, inside } = layoutOf(ARGUMENTS.whiteSpace, new GrammarRules());
   const type = sequence(text('"type"'), colon, text('"function"'), comma);
   return sequence(
@@ -127,7 +126,7 @@ function callTo({ function: { name, parameters } }: ToolDefinition): Expression 
     comma,
     text('"parameters"'),
     colon,
-    argumentsOf(parameters ?? ANY_ARGUMENTS),
+    yield* argumentsOf(parameters ?? ANY_ARGUMENTS),
     inside,
     text("}"),
   );
@@ -138,9 +137,9 @@ const ANY_ARGUMENTS = { type: "object" };
 const ARGUMENTS: CompileOptions = { whiteSpace: "lines", closed: true };
 
 /** What no grammar can hold is checked before the call is carried out. */
-function argumentsOf(schema: object): Expression {
+function* argumentsOf(schema: object): Steps<Expression> {
   try {
-    return compiledSchema(schema, "parameters", ARGUMENTS).value;
+    return (yield* compiledSteps(schema, "parameters", ARGUMENTS)).value;
   } catch (error) {
     if (!CriaError.is(error) || error.code !== "ERR_SCHEMA_UNSUPPORTED") throw error;
     return compiledSchema(ANY_ARGUMENTS, "parameters", ARGUMENTS).value;

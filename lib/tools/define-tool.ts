@@ -50,7 +50,7 @@ export interface Tool {
 /** All tools that were made here: nothing else counts as a tool, whatever it looks like. */
 const tools = new WeakSet<object>();
 const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
-const KNOWN = ["name", "description", "parameters", "jsonSchema", "execute"] as const;
+const TOOL_OPTIONS = ["name", "description", "parameters", "jsonSchema", "execute"] as const;
 const NOTHING = { type: "object", properties: {} } as const;
 
 /**
@@ -70,7 +70,7 @@ const NOTHING = { type: "object", properties: {} } as const;
  * @throws {CriaError} ERR_INVALID_ARGUMENT
  */
 export function defineTool<const P>(tool: ToolOptions<P>): Tool {
-  return make(readOptions(tool as ToolOptions<unknown>, "tool", KNOWN), "tool");
+  return make(readOptions(tool as ToolOptions<unknown>, "tool", TOOL_OPTIONS), "tool");
 }
 
 /** @param at the caller's name for the options */

@@ -40,11 +40,11 @@ const load: LoadModelOptions = {
   gpuLayers: "auto",
   onProgress: (fraction: number) => void fraction,
 };
-const cacheType: CacheType = "q8_0";
+const kvCacheType: CacheType = "q8_0";
 const options: ContextOptions = {
   contextSize: "auto",
   sequences: 4,
-  cacheType: { key: cacheType },
+  kvCacheType: { key: kvCacheType },
 };
 
 export async function answer(path: string, signal: AbortSignal): Promise<string> {
@@ -150,7 +150,7 @@ export function codeOf(error: unknown): CriaErrorCode | undefined {
 }
 
 export const devices: Device[] = listDevices();
-export const flavour: "cpu" | "metal" | "cuda" | "vulkan" = engineInfo().flavour;
+export const backend: "cpu" | "metal" | "cuda" | "vulkan" = engineInfo().backend;
 export const sampler = new Sampler({
   temperature: 0.7,
   logitBias: new Map([[1, Number.NEGATIVE_INFINITY]]),

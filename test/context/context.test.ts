@@ -278,13 +278,13 @@ describe("usage and timings", () => {
   });
 });
 
-describe.each(["separate", "shared"] as const)("the %s layout", (cacheLayout) => {
+describe.each(["per-sequence", "unified"] as const)("the %s layout", (kvCache) => {
   test("serves more generations than sequences", async () => {
     const many = await model.createContext({
       contextSize: 96,
       sequences: 3,
-      cacheLayout,
-      ...(cacheLayout === "shared" && { cacheSize: 200 }),
+      kvCache,
+      ...(kvCache === "unified" && { kvCacheSize: 200 }),
     });
     const results = await Promise.all(
       Array.from({ length: 9 }, (_, i) =>

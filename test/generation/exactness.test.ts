@@ -21,7 +21,7 @@ import { writeRandomModel } from "../support/random-model.js";
 const TOKENS = 40;
 const sampler = Sampler.greedy();
 /** Nothing is rounded to fewer than 32 bits, with weights of as many. */
-const UNROUNDED = { cacheType: "f32", flashAttention: false } as const;
+const UNROUNDED = { kvCacheType: "f32", flashAttention: false } as const;
 
 /** For what has to be equal. */
 let model: Model;
@@ -158,7 +158,7 @@ describe.each(
         for (const [index, length] of lengths.entries()) {
           expected.push(await score(alone, length, index, false));
         }
-        const context = await model.createContext({ ...batches, cacheLayout: "separate" });
+        const context = await model.createContext({ ...batches, kvCache: "per-sequence" });
         const running = await endlessly(context, cachePrompt);
         for (let round = 0; round < 2; round++) {
           const together = await Promise.all(
@@ -175,7 +175,7 @@ describe.each(
     );
 
     test("an exact prefix saves what is in common, and the answer is the same", async () => {
-      const context = await model.createContext({ ...batches, cacheLayout: "separate" });
+      const context = await model.createContext({ ...batches, kvCache: "per-sequence" });
       const lengths = [700, 600, 650, 130, 700];
       const results = await Promise.all(
         lengths.map((length) =>
@@ -192,7 +192,7 @@ describe.each(
     });
 
     test("separate streams", async () => {
-      const context = await model.createContext({ ...batches, cacheLayout: "separate" });
+      const context = await model.createContext({ ...batches, kvCache: "per-sequence" });
       for (const { prompt, generated } of await beside(context, false)) {
         expect([generated]).toEqual(await decodedTogether([prompt], 12, shape));
       }
@@ -206,11 +206,11 @@ describe.each([64, 512])("another order of sums, micro-batches of %d", (microBat
   const batches = { ...shape, ...UNROUNDED, batchSize: microBatchSize, sequences: 4 };
 
   test.each([
-    ["separate", true],
-    ["shared", false],
-    ["shared", true],
-  ] as const)("%s, prefixes reused: %p", async (cacheLayout, cachePrompt) => {
-    const context = await random.createContext({ ...batches, cacheLayout });
+    ["per-sequence", true],
+    ["unified", false],
+    ["unified", true],
+  ] as const)("%s, prefixes reused: %p", async (kvCache, cachePrompt) => {
+    const context = await random.createContext({ ...batches, kvCache });
     const asked = [700, 130, 65, 64, 63, 333, 600, 650, 700].map((length, index) => ({
       prompt: long(index % 3, length),
       maxTokens: 12,

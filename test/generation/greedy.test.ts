@@ -27,12 +27,12 @@ async function generateAll(context: Context, together: boolean): Promise<number[
 }
 
 describe.each([
-  { cacheType: "f16", flags: [] },
-  { cacheType: "f32", flags: ["--type-k", "f32", "--type-v", "f32"] },
-  { cacheType: "bf16", flags: ["--type-k", "bf16", "--type-v", "bf16"] },
-] as const)("greedy with a cache of $cacheType", ({ cacheType, flags }) => {
+  { kvCacheType: "f16", flags: [] },
+  { kvCacheType: "f32", flags: ["--type-k", "f32", "--type-v", "f32"] },
+  { kvCacheType: "bf16", flags: ["--type-k", "bf16", "--type-v", "bf16"] },
+] as const)("greedy with a cache of $kvCacheType", ({ kvCacheType, flags }) => {
   test("is llama.cpp's plain decode loop, token for token", async () => {
-    const context = await model.createContext({ contextSize: 256, cacheType });
+    const context = await model.createContext({ contextSize: 256, kvCacheType });
     const reference = await referenceGreedy(prompts, [
       ...["--n", String(TOKENS), "--ctx", "256", "--threads", String(threads)],
       ...flags,

@@ -125,12 +125,12 @@ test.each([{ signal: 1 }, { categories: 0 }, { ordered: true }])("%p are no opti
   expect(() => guard.moderateMany([], options as never)).toThrow(code("ERR_INVALID_ARGUMENT"));
 });
 
-describe.each(["separate", "shared"] as const)("in the %s layout", (cacheLayout) => {
+describe.each(["per-sequence", "unified"] as const)("in the %s layout", (kvCache) => {
   test("200 messages evaluate the policy once", async () => {
     const own = await model.createContext({
       contextSize: 400,
       sequences: 8,
-      cacheLayout,
+      kvCache,
     });
     const guard = new LlamaGuard(own, { variant: "llama-guard-3-8b" });
     const messages = Array.from({ length: 200 }, (_, at) => `Tell me ${at} things about llamas.`);

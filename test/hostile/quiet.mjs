@@ -18,11 +18,11 @@ for (const wrong of [
 }
 const model = await Model.load(path, { onProgress: swallow, checkTensors: true, mmap: false });
 await model.createContext({ contextSize: 2 ** 30 }).catch(swallow);
-await model.createContext({ cacheType: "q4_0" }).then((context) => context.dispose(), swallow);
+await model.createContext({ kvCacheType: "q4_0" }).then((context) => context.dispose(), swallow);
 const context = await model.createContext({
   contextSize: 64,
   sequences: 3,
-  cacheLayout: "shared",
+  kvCache: "unified",
 });
 const grammar = Grammar.gbnf('root ::= "a" [0-9]{2} | "b"');
 for (const source of ["root ::=", "root ::= root", "x ::= y", "root ::= [", '"']) {

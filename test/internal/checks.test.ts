@@ -1,7 +1,7 @@
 import { nativeContextOptions } from "../../lib/context/context-options.js";
 import { nativeGenerateOptions } from "../../lib/generation/generate-options.js";
 import { Grammar, Sampler, type SamplerOptions } from "../../lib/index.js";
-import { nearest, readOptions } from "../../lib/internal/checks.js";
+import { readOptions } from "../../lib/internal/checks.js";
 import { CriaError } from "../../lib/internal/errors.js";
 import type { NativeModelInfo } from "../../lib/internal/native.js";
 import { nativeModelOptions } from "../../lib/model/model-options.js";
@@ -20,7 +20,7 @@ const info = {
 const load = (options: unknown) => nativeModelOptions("/m.gguf", options as never);
 const context = (options: unknown) => nativeContextOptions(options as never, info, () => []);
 const generate = (options: unknown) =>
-  nativeGenerateOptions(options as never, 100, () => Sampler.greedy());
+  nativeGenerateOptions(options as never, 100, (given) => new Sampler(given));
 const sampler = (options: unknown) => new Sampler(options as SamplerOptions);
 
 const throwing = new Proxy(
@@ -92,8 +92,14 @@ const table: [string, Read, string, unknown[], unknown[]][] = [
 
   ["context", context, "contextSize", ["auto", 1, 100_000], notIntegers(0, -1, "max", 2 ** 31)],
   ["context", context, "sequences", [1, 256], notIntegers(0, -1, 257)],
-  ["context", context, "cacheLayout", ["auto", "separate", "shared"], ["unified", null, 1]],
-  ["context", context, "cacheSize", [2048], notIntegers(0, -1, 2049)],
+  [
+    "context",
+    context,
+    "kvCache",
+    ["auto", "per-sequence", "unified"],
+    ["shared", "separate", null, 1],
+  ],
+  ["context", context, "kvCacheSize", [2048], notIntegers(0, -1, 2049)],
   ["context", context, "batchSize", [1, 512], notIntegers(0, -1, 2 ** 31)],
   ["context", context, "microBatchSize", [1, 2048, 4096], notIntegers(0, -1, 2 ** 31)],
   ["context", context, "threads", [1, 512], notIntegers(0, -1, 513)],
@@ -102,7 +108,7 @@ const table: [string, Read, string, unknown[], unknown[]][] = [
   [
     "context",
     context,
-    "cacheType",
+    "kvCacheType",
     ["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl", { key: "q4_0" }, {}],
     ["q6_k", "F16", null, 1, ["f16"], { key: "q6_k" }, { value: 1 }, { keys: "f16" }, new Map()],
   ],
@@ -132,8 +138,8 @@ const table: [string, Read, string, unknown[], unknown[]][] = [
     "generate",
     generate,
     "stop",
-    [[], ["\n", "👩‍🚀", "\0"]],
-    ["\n", [""], [1], ["\ud800"], {}, null],
+    [[], ["\n", "👩‍🚀", "\0"], "\n", "end"],
+    ["", [""], 1, [1], "\ud800", ["\ud800"], {}, null],
   ],
   ["generate", generate, "special", [true, false], notBooleans],
   ["context", context, "embeddings", [true, false], notBooleans],
@@ -193,32 +199,36 @@ const table: [string, Read, string, unknown[], unknown[]][] = [
   ["sampler", sampler, "seed", [0, 2 ** 32 - 2], notIntegers(-1, 2 ** 32 - 1)],
 ];
 
-describe.each(table.map(([what, read, option, good, bad]) => ({ what, read, option, good, bad })))(
-  "$what $option",
-  ({ read, option, good, bad }) => {
-    test("takes what it should, undefined as not given", () => {
-      for (const value of good) expect(() => read({ [option]: value })).not.toThrow();
-      expect(comparable(read({ [option]: undefined }))).toEqual(comparable(read({})));
-    });
+/** What a sampler takes, `generate` takes, too, within the same bounds. */
+const flat = table
+  .filter(([what]) => what === "sampler")
+  .map(([, , ...rest]): (typeof table)[number] => ["generate", generate, ...rest]);
 
-    test("refuses the rest and names itself", () => {
-      const outcomes = bad.map((value) => {
-        try {
-          return read({ [option]: value });
-        } catch (error) {
-          return error;
-        }
-      });
-      for (const [index, outcome] of outcomes.entries()) {
-        expect([index, CriaError.is(outcome) && outcome.code]).toEqual([
-          index,
-          "ERR_INVALID_ARGUMENT",
-        ]);
-        expect((outcome as Error).message).toContain(option);
+describe.each(
+  [...table, ...flat].map(([what, read, option, good, bad]) => ({ what, read, option, good, bad })),
+)("$what $option", ({ read, option, good, bad }) => {
+  test("takes what it should, undefined as not given", () => {
+    for (const value of good) expect(() => read({ [option]: value })).not.toThrow();
+    expect(comparable(read({ [option]: undefined }))).toEqual(comparable(read({})));
+  });
+
+  test("refuses the rest and names itself", () => {
+    const outcomes = bad.map((value) => {
+      try {
+        return read({ [option]: value });
+      } catch (error) {
+        return error;
       }
     });
-  },
-);
+    for (const [index, outcome] of outcomes.entries()) {
+      expect([index, CriaError.is(outcome) && outcome.code]).toEqual([
+        index,
+        "ERR_INVALID_ARGUMENT",
+      ]);
+      expect((outcome as Error).message).toContain(option);
+    }
+  });
+});
 
 /** Without the seed, which is drawn anew. */
 function comparable(value: unknown): unknown {
@@ -229,6 +239,7 @@ describe.each([
   ["load", load, "chekTensors", "checkTensors"],
   ["context", context, "contextsize", "contextSize"],
   ["generate", generate, "max_tokens", "maxTokens"],
+  ["generate", generate, "temprature", "temperature"],
   ["sampler", sampler, "temprature", "temperature"],
 ] as [string, Read, string, string][])("%s options", (_, read, misspelt, right) => {
   test("must be a plain object, where there are any", () => {
@@ -270,16 +281,16 @@ describe("context options together", () => {
   test("have the documented defaults", () => {
     expect(native({})).toEqual({
       contextSize: 2048,
-      cacheSize: 2048,
+      kvCacheSize: 2048,
       sequences: 1,
-      cacheLayout: "separate",
+      kvCache: "per-sequence",
       batchSize: 2048,
       microBatchSize: 512,
       threads: 0,
       batchThreads: 0,
       flashAttention: "auto",
-      cacheTypeKey: "f16",
-      cacheTypeValue: "f16",
+      kvCacheTypeKey: "f16",
+      kvCacheTypeValue: "f16",
       ropeFrequencyBase: 0,
       ropeFrequencyScale: 0,
       embeddings: false,
@@ -306,39 +317,39 @@ describe("context options together", () => {
 
   test("follow one another", () => {
     expect(native({ threads: 3 })).toMatchObject({ threads: 3, batchThreads: 3 });
-    expect(native({ contextSize: 100, sequences: 4 })).toMatchObject({ cacheSize: 400 });
+    expect(native({ contextSize: 100, sequences: 4 })).toMatchObject({ kvCacheSize: 400 });
     expect(native({ batchSize: 64 })).toMatchObject({ batchSize: 64, microBatchSize: 64 });
     expect(native({ microBatchSize: 4096 })).toMatchObject({
       batchSize: 4096,
       microBatchSize: 4096,
     });
-    expect(native({ cacheType: { value: "f32" } })).toMatchObject({
-      cacheTypeKey: "f16",
-      cacheTypeValue: "f32",
+    expect(native({ kvCacheType: { value: "f32" } })).toMatchObject({
+      kvCacheTypeKey: "f16",
+      kvCacheTypeValue: "f32",
     });
-    expect(native({ cacheLayout: "shared", sequences: 8, cacheSize: 1000 })).toMatchObject({
+    expect(native({ kvCache: "unified", sequences: 8, kvCacheSize: 1000 })).toMatchObject({
       contextSize: 1000,
-      cacheSize: 1000,
+      kvCacheSize: 1000,
     });
   });
 
   test.each<[object, RegExp]>([
     [{ batchSize: 3, sequences: 4 }, /from 4 to .*`options\.batchSize`, got 3/],
     [{ batchSize: 64, microBatchSize: 65 }, /from 1 to 64 for `options\.microBatchSize`/],
-    [{ contextSize: 10, sequences: 2, cacheSize: 10 }, /contextSize × sequences \(20\), got 10/],
+    [{ contextSize: 10, sequences: 2, kvCacheSize: 10 }, /contextSize × sequences \(20\), got 10/],
     [
-      { contextSize: 10, sequences: 2, cacheSize: 9, cacheLayout: "shared" },
+      { contextSize: 10, sequences: 2, kvCacheSize: 9, kvCache: "unified" },
       /from contextSize \(10\)/,
     ],
-    [{ contextSize: 10, sequences: 2, cacheSize: 21, cacheLayout: "shared" }, /sequences \(20\)/],
+    [{ contextSize: 10, sequences: 2, kvCacheSize: 21, kvCache: "unified" }, /sequences \(20\)/],
     [{ contextSize: 2 ** 30, sequences: 2 }, /contextSize × sequences up to/],
     [{ pooling: "mean" }, /`options\.pooling` needs `embeddings: true`/],
-    [{ embeddings: true, cacheLayout: "shared" }, /`options\.cacheLayout` has no meaning/],
-    [{ embeddings: true, cacheSize: 512 }, /`options\.cacheSize` has no meaning/],
+    [{ embeddings: true, kvCache: "unified" }, /`options\.kvCache` has no meaning/],
+    [{ embeddings: true, kvCacheSize: 512 }, /`options\.kvCacheSize` has no meaning/],
     [{ embeddings: true, sequences: 257 }, /from 1 to 256/],
     [{ embeddings: true, contextSize: 2 ** 24 + 1 }, /`options\.contextSize/],
     [{ embeddings: true, microBatchSize: 2 ** 16 + 1 }, /`options\.microBatchSize`/],
-    [{ cacheType: "q8_0", flashAttention: false }, /q8_0.*needs flash attention/],
+    [{ kvCacheType: "q8_0", flashAttention: false }, /q8_0.*needs flash attention/],
   ])("refuse %j", (options, message) => {
     expect(() => native(options)).toThrow(
       expect.objectContaining({
@@ -359,14 +370,4 @@ test("what a getter throws becomes the cause", () => {
   expect(() => readOptions(options, "options", ["a"])).toThrow(
     expect.objectContaining({ code: "ERR_INVALID_ARGUMENT", cause }),
   );
-});
-
-test.each([
-  ["temprature", "temperature"],
-  ["TopK", "topK"],
-  ["top_p", "topP"],
-  ["xyz", undefined],
-  ["t".repeat(100), undefined],
-])("nearest(%j) is %j", (key, name) => {
-  expect(nearest(key, ["temperature", "topK", "topP"])).toBe(name);
 });

@@ -52,7 +52,7 @@ async function load(format: "esm" | "cjs" = "esm", options: ChildOptions = {}) {
   await writeFile(path, script);
   const { stdout, ...end } = await runNode([path], options);
   expect(end).toEqual({ code: 0, signal: null, stderr: "" });
-  return JSON.parse(stdout) as { path?: string; flavour?: string; code?: string; message: string };
+  return JSON.parse(stdout) as { path?: string; backend?: string; code?: string; message: string };
 }
 
 describe("a __filename of the app's", () => {
@@ -81,7 +81,7 @@ describe("a __filename of the app's", () => {
 describe.each(["esm", "cjs"] as const)("from %s", (format) => {
   test("a local build comes first, then the prebuild", async () => {
     const prebuild = await place("prebuilds", target, `node.${plain}`);
-    expect(await load(format)).toMatchObject({ path: prebuild, flavour: "cpu" });
+    expect(await load(format)).toMatchObject({ path: prebuild, backend: "cpu" });
     const local = await place("build", "Release", "cria.node");
     expect(await load(format)).toMatchObject({ path: local });
   });
@@ -95,14 +95,14 @@ describe.each(["esm", "cjs"] as const)("from %s", (format) => {
   });
 });
 
-test("a flavour that cannot be loaded gives way to the next", async () => {
+test("a backend that cannot be loaded gives way to the next", async () => {
   const cpu = await place("prebuilds", target, `node.${plain}`);
   await writeFile(join(installed, "prebuilds", target, `cuda.${plain}`), "needs a driver");
   await writeFile(join(installed, "prebuilds", target, `vulkan.${plain}`), "needs a driver");
-  expect(await load()).toMatchObject({ path: cpu, flavour: "cpu" });
+  expect(await load()).toMatchObject({ path: cpu, backend: "cpu" });
 });
 
-test("flavours are tried in their order", async () => {
+test("backends are tried in their order", async () => {
   await place("prebuilds", target, `node.${plain}`);
   const vulkan = await place("prebuilds", target, `vulkan.${plain}`);
   expect(await load()).toMatchObject({ path: vulkan });
@@ -110,18 +110,18 @@ test("flavours are tried in their order", async () => {
   expect(await load()).toMatchObject({ path: metal });
 });
 
-test("CRIA_FLAVOUR takes one flavour only", async () => {
+test("CRIA_BACKEND takes one backend only", async () => {
   const cpu = await place("prebuilds", target, `node.${plain}`);
   await place("prebuilds", target, `metal.${plain}`);
-  expect(await load("esm", { env: { CRIA_FLAVOUR: "cpu" } })).toMatchObject({ path: cpu });
-  const cuda = await load("esm", { env: { CRIA_FLAVOUR: "cuda" } });
+  expect(await load("esm", { env: { CRIA_BACKEND: "cpu" } })).toMatchObject({ path: cpu });
+  const cuda = await load("esm", { env: { CRIA_BACKEND: "cuda" } });
   expect(cuda.code).toBe("ERR_ENGINE_NOT_FOUND");
-  const wrong = await load("esm", { env: { CRIA_FLAVOUR: "gpu" } });
+  const wrong = await load("esm", { env: { CRIA_BACKEND: "gpu" } });
   expect(wrong).toMatchObject({ code: "ERR_INVALID_ARGUMENT" });
-  expect(wrong.message).toContain("CRIA_FLAVOUR");
+  expect(wrong.message).toContain("CRIA_BACKEND");
   await place("build", "Release", "cria.node");
-  const local = await load("esm", { env: { CRIA_FLAVOUR: "cuda" } });
-  expect(local.message).toMatch(/is of the flavour cpu, CRIA_FLAVOUR asks for cuda/);
+  const local = await load("esm", { env: { CRIA_BACKEND: "cuda" } });
+  expect(local.message).toMatch(/is of the backend cpu, CRIA_BACKEND asks for cuda/);
 });
 
 test("CRIA_BINARY names the file", async () => {

@@ -20,8 +20,9 @@ beforeAll(async () => {
 afterAll(() => model.dispose());
 
 test("what comes back is of the caller's realm", async () => {
-  const [vector] = await embeddings.embed("a llama");
+  const vector = await embeddings.embed("a llama");
   expect(vector).toBeInstanceOf(Float32Array);
+  expect(await embeddings.embed(["a llama"])).toStrictEqual([vector]);
   for await (const { embedding } of embeddings.embedMany(["a llama"])) {
     expect(embedding).toStrictEqual(vector);
   }

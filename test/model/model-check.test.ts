@@ -509,7 +509,7 @@ describe("a table of learnt positions", () => {
         invalid(/at most 64, as many positions as this model has learnt/, "ERR_INVALID_ARGUMENT"),
       );
     }
-    const context = await model.createContext({ threads: 2, cacheLayout: "shared", sequences: 2 });
+    const context = await model.createContext({ threads: 2, kvCache: "unified", sequences: 2 });
     expect(context.contextSize).toBe(64);
     const long = "t".repeat(60);
     for (const prompt of ["the cat", long]) {

@@ -13,7 +13,7 @@ export interface BatchedReferenceOptions {
   readonly contextSize: number;
   readonly microBatchSize?: number;
   readonly flashAttention?: boolean;
-  readonly cacheType?: "f16" | "f32";
+  readonly kvCacheType?: "f16" | "f32";
   /** A file; default: the demo model. */
   readonly model?: string;
 }
@@ -32,9 +32,9 @@ async function ask<T>(command: string, lines: readonly string[], flags: readonly
 
 function flagsOf(options: BatchedReferenceOptions, count: number): string[] {
   const { contextSize, microBatchSize = 512, flashAttention = true } = options;
-  const { model = MODEL, cacheType = "f16" } = options;
+  const { model = MODEL, kvCacheType = "f16" } = options;
   const numbers = [contextSize, microBatchSize, Number(flashAttention), count];
-  return [model, ...numbers.map(String), cacheType];
+  return [model, ...numbers.map(String), kvCacheType];
 }
 
 /** Greedy tokens of a plain loop that decodes all prompts together, the last token included. */

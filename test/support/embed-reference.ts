@@ -19,12 +19,12 @@ export async function referenceEmbeddings(
   model: string,
   texts: readonly string[],
   pooling: string,
-  cacheType: "f16" | "f32" = "f16",
+  kvCacheType: "f16" | "f32" = "f16",
 ): Promise<Reference[]> {
   const directory = await mkdtemp(join(tmpdir(), "cria-embed-"));
   try {
     const output = join(directory, "vectors");
-    const child = spawn(PROGRAM, [model, output, pooling, cacheType], {
+    const child = spawn(PROGRAM, [model, output, pooling, kvCacheType], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     child.stdin.end(texts.map((one) => `${one}\0`).join(""));

@@ -18,6 +18,7 @@ interface FuzzFiles {
   readonly TYPE: Readonly<
     Record<"uint32" | "int32" | "float32" | "bool" | "string" | "array", number>
   >;
+  readGguf(bytes: Buffer): { pairs: Pair[]; tensors: Tensor[] };
   writeGguf(file: { pairs: readonly Pair[]; tensors: readonly Tensor[] }): Buffer;
   u32(value: number): Buffer;
   u64(value: number): Buffer;

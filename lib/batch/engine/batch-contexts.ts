@@ -93,7 +93,7 @@ export class Contexts {
 
   #embedding(): Promise<Context> {
     const { model, pooling, signal, context } = this.#options;
-    const { cacheLayout: _, cacheSize: __, ...options } = context;
+    const { kvCache: _, kvCacheSize: __, ...options } = context;
     return model.createContext({
       ...options,
       embeddings: true,

@@ -1,13 +1,14 @@
-import { isPlainObject, nearest } from "../../internal/checks.js";
+import { isPlainObject } from "../../internal/checks.js";
 import { CriaError, expected, invalid, messageOf } from "../../internal/errors.js";
+import { nearest } from "../../internal/option-names.js";
 import { unsupported } from "../batch-failures.js";
 
 /** What happens to each field of a request: it is read, ignored, or refused with a reason. */
 export interface KnownFields {
   readonly read: readonly string[];
-  /** RequestFields that change nothing in the result. */
+  /** Fields that change nothing in the result. */
   readonly ignored: readonly string[];
-  /** RequestFields that would change it and cannot be honoured, but for the values that ask for nothing. */
+  /** Fields that would change it and cannot be honoured, but for the values that ask for nothing. */
   readonly refused: Readonly<Record<string, { readonly unless: readonly unknown[]; why: string }>>;
 }
 

@@ -1,9 +1,10 @@
+import { stopStrings } from "../../generation/generate-options.js";
 import { integer, list, MAX_INT32, string } from "../../internal/checks.js";
 import { invalid } from "../../internal/errors.js";
 import type { ToolChoice, ToolDefinitionInput } from "../../messages/tool-types.js";
 import { Grammar } from "../../sampling/grammar.js";
 import type { SamplerOptions } from "../../sampling/sampler.js";
-import { KNOWN as SAMPLER_OPTIONS } from "../../sampling/sampler-options.js";
+import { SAMPLER_OPTIONS } from "../../sampling/sampler-options.js";
 import { messageList } from "./messages-shape.js";
 import { anything, type KnownFields, object, RequestFields } from "./request-fields.js";
 import type { ChatPlan, CompletionPlan, GenerationPlan } from "./request-plans.js";
@@ -40,7 +41,7 @@ export function readSimple(line: Record<string, unknown>): ChatPlan | Completion
     model: undefined,
     sampling: samplingOf(fields),
     maxTokens: fields.get("maxTokens", (value, name) => integer(value, name, 0, MAX_INT32)),
-    stop: fields.get("stop", (value, name) => list(value, name, "an array of strings", string)),
+    stop: fields.get("stop", stopStrings),
     logprobs: fields.get("logprobs", (value, name) => integer(value, name, 0, MAX_LOGPROBS)),
     choices: 1,
     schema: fields.get("schema", object),

@@ -49,8 +49,8 @@ export function modelSettings(
 
 /** The version and the backend, since other kernels round differently. */
 export function engineSettings(): Record<string, unknown> {
-  const { flavour, llamaCpp } = engineInfo();
-  return { engine: `llama.cpp ${llamaCpp}, ${flavour}` };
+  const { backend, llamaCpp } = engineInfo();
+  return { engine: `llama.cpp ${llamaCpp}, ${backend}` };
 }
 
 /** The options that results depend on, with their defaults. */

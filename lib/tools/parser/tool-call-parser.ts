@@ -9,6 +9,7 @@ import {
 import { expected, invalid } from "../../internal/errors.js";
 import { given } from "../../internal/given.js";
 import { isObject } from "../../internal/json-text.js";
+import { optionsOf } from "../../internal/option-names.js";
 import type {
   FinishToolParserOptions,
   ParsedToolCall,
@@ -21,7 +22,13 @@ import { CallableTools, type FoundCall } from "./callable-tools.js";
 import type { Piece } from "./ledger.js";
 import { OutputSplitter } from "./output-splitter.js";
 
-const OPTIONS = ["tools", "builtinTools", "coerce", "createId"] as const;
+const PARSER_OPTIONS = optionsOf("`parseToolCalls` and `ToolCallParser`", [
+  "tools",
+  "builtinTools",
+  "coerce",
+  "createId",
+]);
+const FINISH_OPTIONS = optionsOf("`parser.finish`", ["cutOff"]);
 
 /**
  * Content and tool calls in the output of a model of the Llama 3 family. Never throws on any text,
@@ -84,7 +91,7 @@ export class ToolCallParser {
   #finished = false;
 
   constructor(options?: ParseToolCallsOptions) {
-    const given = readOptions(options, "options", OPTIONS);
+    const given = readOptions(options, "options", PARSER_OPTIONS);
     this.#tools = new CallableTools({
       tools: given.tools === undefined ? [] : list(given.tools, "tools", "an array", readTool),
       builtinTools:
@@ -109,7 +116,7 @@ export class ToolCallParser {
 
   /** The rest, once the output has ended. */
   finish(options?: FinishToolParserOptions): ToolParserEvent[] {
-    const { cutOff = false } = readOptions(options, "options", ["cutOff"]);
+    const { cutOff = false } = readOptions(options, "options", FINISH_OPTIONS);
     boolean(cutOff, "cutOff");
     if (this.#finished) return [];
     this.#finished = true;

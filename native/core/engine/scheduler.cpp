@@ -325,7 +325,7 @@ void Scheduler::make_room() {
     task->fail({code::kContextFull,
                 "The prompt has " + std::to_string(task->length()) +
                     " tokens, more than the cache has cells left. Shorten it, dispose sequences, "
-                    "or create the context with a larger `cacheSize`."},
+                    "or create the context with a larger `kvCacheSize`."},
                outbox_);
   }
 }

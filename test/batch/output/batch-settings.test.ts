@@ -57,8 +57,8 @@ describe("a run that is gone on with", () => {
     ["`options.guardOptions.threshold`", { guardOptions: { threshold: 0.9 } }],
     ["`options.context.contextSize` was 256 and is 128", context({ contextSize: 128 })],
     ["`options.context.rope`", context({ rope: { frequencyBase: 5000 } })],
-    ['`options.context.cacheType` was {"key":"f16"', context({ cacheType: "q8_0" })],
-    ['`options.context.cacheLayout` was "separate"', context({ cacheLayout: "shared" })],
+    ['`options.context.kvCacheType` was {"key":"f16"', context({ kvCacheType: "q8_0" })],
+    ['`options.context.kvCache` was "per-sequence"', context({ kvCache: "unified" })],
     ['`options.context.flashAttention` was "auto"', context({ flashAttention: false })],
     ["`options.context.microBatchSize` was 512 and is 64", context({ microBatchSize: 64 })],
     ["`options.context.batchSize` was 2048 and is 1024", context({ batchSize: 1024 })],
@@ -85,8 +85,8 @@ describe("a run that is gone on with", () => {
         ]),
       }),
     ],
-    ["a default that is written out", context({ cacheType: "f16", flashAttention: "auto" })],
-    ["a cacheType in parts", context({ cacheType: { key: "f16", value: "f16" } })],
+    ["a default that is written out", context({ kvCacheType: "f16", flashAttention: "auto" })],
+    ["a kvCacheType in parts", context({ kvCacheType: { key: "f16", value: "f16" } })],
     ["what changes no result", { sequences: 2, ordered: true, limit: 5 }],
   ])("is gone on with where it differs in %s", async (_, more) => {
     expect(await resume(output, more)).toMatchObject({ done: 1, skipped: 1 });

@@ -1,0 +1,139 @@
+// Every code block of README.md and docs/ does what a reader would see: JavaScript runs, a page's
+// blocks one after the other, with what they take for granted (test/docs/given.mjs); commands of cria's
+// run in a shell; of other commands, npm's scripts are there.
+import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import * as library from "../../lib/index.js";
+import { runNode } from "../support/child.js";
+import { finish } from "../support/cli.js";
+import { fuzzFiles } from "../support/fuzz-files.js";
+import { GUARD_8B } from "../support/guard-templates.js";
+import { MODEL, ROOT } from "../support/paths.js";
+
+const { readGguf, text, writeGguf } = fuzzFiles;
+
+interface Block {
+  readonly language: string;
+  readonly line: number;
+  readonly code: string;
+}
+
+function blocksOf(page: string): Block[] {
+  const found = page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm);
+  return [...found].map(({ 1: language = "", 2: code = "", index }) => ({
+    language,
+    code,
+    line: page.slice(0, index).split("\n").length,
+  }));
+}
+
+/** A folder with what the pages name: models, requests, the examples. */
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cria-docs-"));
+  await mkdir(join(folder, "node_modules"));
+  const links = { "node_modules/cria": ROOT, models: join(ROOT, "models") };
+  for (const [name, target] of Object.entries({ ...links, examples: join(ROOT, "examples") })) {
+    await symlink(target, join(folder, name), "dir");
+  }
+  for (const name of ["model.gguf", "llama-3.1-8b.gguf"]) await symlink(MODEL, join(folder, name));
+  const demo = readGguf(await readFile(MODEL));
+  const isTemplate = ({ key }: { key: string }) => key === "tokenizer.chat_template";
+  const pairs = demo.pairs.map((pair) =>
+    isTemplate(pair) ? { ...pair, value: text(GUARD_8B) } : pair,
+  );
+  const guard = writeGguf({ ...demo, pairs });
+  const lines = [
+    {
+      id: "a",
+      messages: [{ role: "user", content: "What is a baby llama called?" }],
+      maxTokens: 8,
+    },
+    { id: "b", prompt: "Once upon a time", maxTokens: 8 },
+  ].map((line) => JSON.stringify(line));
+  const files = {
+    "guard.gguf": guard,
+    "llama-guard-3-1b.gguf": guard,
+    "requests.jsonl": lines.join("\n"),
+    "conversations.jsonl": '{"id": "a", "text": "How do I pick a lock?"}\n',
+    "reviews.txt.gz": gzipSync("Good.\nBad.\n"),
+    "label.json": '{"enum": ["good", "bad"]}',
+    "package.json": '{"type": "module"}',
+    "given.mjs": await readFile(join(__dirname, "given.mjs")),
+  };
+  for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+/** A block as a function; its imports of the library are asserted and taken out. */
+function asFunction({ code, line }: Block): string {
+  const body = code.replace(/^import \{([^}]*)\} from "cria";$/gm, (_, names: string) => {
+    for (const name of names.split(",")) expect(Object.keys(library)).toContain(name.trim());
+    return "";
+  });
+  expect(body).not.toMatch(/^import /m);
+  const told = `catch (error) { error.message = "line ${line}: " + error.message; throw error; }`;
+  return `async () => { try {\n${body}\n} ${told} }`;
+}
+
+const PAGES = [
+  "README.md",
+  ...readdirSync(join(ROOT, "docs")).flatMap((name) =>
+    name.endsWith(".md") ? `docs/${name}` : [],
+  ),
+];
+
+const blocksIn = async (page: string, language: string) =>
+  blocksOf(await readFile(join(ROOT, page), "utf8")).filter((block) => block.language === language);
+
+test.each(PAGES)("JavaScript in %s runs", async (page) => {
+  const given = await readFile(join(__dirname, "given.mjs"), "utf8");
+  const names = given.matchAll(/^export (?:const|function|async function\*?) (\w+)/gm);
+  const file = join(folder, `${page.replace(/\W/g, "-")}.mjs`);
+  await writeFile(
+    file,
+    `import * as given from "./given.mjs";
+     import * as cria from "cria";
+     const { ${Object.keys(library).join(", ")} } = cria;
+     const { ${[...names].map(([, name]) => name).join(", ")} } = given;
+     for (const block of [${(await blocksIn(page, "js")).map(asFunction).join(",\n")}]) await block();
+     await given.end();`,
+  );
+  const { stdout: _, ...end } = await runNode([file], { cwd: folder, deadline: 240_000 });
+  expect(end).toEqual({ code: 0, signal: null, stderr: "" });
+});
+
+test.each(PAGES)("commands in %s work", async (page) => {
+  const { scripts } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as {
+    scripts: Record<string, string>;
+  };
+  const commands = (await blocksIn(page, "sh")).flatMap(({ code }) =>
+    code.replaceAll("\\\n", " ").split("\n"),
+  );
+  for (const command of commands) {
+    for (const [, script = ""] of command.matchAll(/npm run ([\w:-]+)/g)) {
+      expect(Object.keys(scripts)).toContain(script);
+    }
+    if (!/\bcria (chat|generate|batch|moderate|info|devices)\b/.test(command)) continue;
+    const shell = `cria() { "${process.execPath}" "${ROOT}/dist/cli.cjs" "$@"; }\nset -o pipefail\n`;
+    const script = shell + command.replaceAll("npx cria", "cria");
+    const child = spawn("bash", ["-c", script], { cwd: folder });
+    child.stdin.end();
+    const { code, stderr } = await finish(child);
+    // 3: something was unsafe, which is an answer.
+    expect({
+      command,
+      answered: code === 0 || code === 3,
+      stderr: code === 1 ? stderr : "",
+    }).toEqual({
+      command,
+      answered: true,
+      stderr: "",
+    });
+  }
+});
