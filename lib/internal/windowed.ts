@@ -34,6 +34,10 @@ function iteratorOf<T>(made: Source<T>, name: string): Source<T> {
   throw expected("an iterator", `${name}[Symbol.iterator]()`, made);
 }
 
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as Partial<PromiseLike<T>> | null)?.then === "function";
+}
+
 /** What works on the items: a context. */
 export interface Workplace {
   readonly sequences: number;
@@ -143,7 +147,9 @@ export class Windowed<T, V, R> implements AsyncIterableIterator<R> {
     this.#reading = true;
     while (this.#source !== undefined && this.#mayRead()) {
       try {
-        const step = await this.#source.next();
+        const next = this.#source.next();
+        // Not awaited where it is there already: the window fills in one go, and so does the first batch.
+        const step = isThenable(next) ? await next : next;
         if (this.#source === undefined) break; // left, or failed, meanwhile
         if (typeof step !== "object" || step === null) {
           throw expected("an object", `${this.#parts.name}.next()`, step);

@@ -6,9 +6,9 @@ import { unsupported } from "../batch-failures.js";
 /** What happens to each field of a request: it is read, ignored, or refused with a reason. */
 export interface KnownFields {
   readonly read: readonly string[];
-  /** RequestFields that change nothing in the result. */
+  /** Fields that change nothing in the result. */
   readonly ignored: readonly string[];
-  /** RequestFields that would change it and cannot be honoured, but for the values that ask for nothing. */
+  /** Fields that would change it and cannot be honoured, but for the values that ask for nothing. */
   readonly refused: Readonly<Record<string, { readonly unless: readonly unknown[]; why: string }>>;
 }
 
