@@ -20,9 +20,9 @@
 #include <string>
 #include <vector>
 
-#include "core/logprobs.h"
-#include "core/sampler.h"
-#include "core/vocabulary.h"
+#include "core/model/vocabulary.h"
+#include "core/sampling/logprobs.h"
+#include "core/sampling/sampler.h"
 #include "program.h"
 
 namespace {

@@ -31,10 +31,7 @@ export interface CacheShape {
 /** Bytes that the KV cache takes. */
 export function cacheBytes(shape: CacheShape, cells: number): number {
   const { width, kvCacheTypeKey, kvCacheTypeValue } = shape;
-  return (
-    (width.key * ELEMENT_BYTES[kvCacheTypeKey] + width.value * ELEMENT_BYTES[kvCacheTypeValue]) *
-    cells
-  );
+  return width * (ELEMENT_BYTES[kvCacheTypeKey] + ELEMENT_BYTES[kvCacheTypeValue]) * cells;
 }
 
 /**

@@ -166,8 +166,8 @@ export interface NativeModelInfo {
   addsBos: boolean;
   /** False for an encoder-only or encoder-decoder model: it cannot generate. */
   generates: boolean;
-  /** Elements of key and of value cache that one token takes over all layers. */
-  cacheWidth: { key: number; value: number };
+  /** Elements of the key cache that one token takes over all layers; the value cache has as many. */
+  cacheWidth: number;
 }
 
 export type NativeCacheType =

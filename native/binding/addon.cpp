@@ -20,7 +20,7 @@ Napi::Value engine_info(const Napi::CallbackInfo& info) {
     for (const std::string& feature : backend::cpu_features())
       features.Set(next++, feature);
     Napi::Object object = Napi::Object::New(env);
-    object.Set("backend", CRIA_FLAVOUR);
+    object.Set("backend", CRIA_BACKEND);
     object.Set("llamaCpp", CRIA_LLAMA_CPP_VERSION);
     object.Set("cpuFeatures", features);
     return object;

@@ -70,8 +70,7 @@ struct FlatPrompt {
 int32_t utf16_length(std::string_view text) {
   int32_t length = 0;
   for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte & 0xC0) != 0x80) length += byte >= 0xF0 ? 2 : 1;
+    if (!utf8::continues(c)) length += static_cast<unsigned char>(c) >= 0xF0 ? 2 : 1;
   }
   return length;
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/engine/context.h"
-#include "core/engine/outbox.h"
+#include "core/request/outbox.h"
 
 namespace cria::binding {
 

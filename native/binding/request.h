@@ -5,8 +5,8 @@
 
 #include <memory>
 
-#include "core/engine/command.h"
-#include "core/engine/request.h"
+#include "core/request/command.h"
+#include "core/request/request.h"
 
 namespace cria::binding {
 

@@ -9,16 +9,16 @@ import {
 import type { NativeDevice } from "../../lib/internal/native.js";
 
 const shape: CacheShape = {
-  width: { key: 1024, value: 512 },
+  width: 1024,
   kvCacheTypeKey: "f16",
   kvCacheTypeValue: "q8_0",
 };
-const perCell = 1024 * 2 + (512 * 34) / 32;
+const perCell = 1024 * 2 + (1024 * 34) / 32;
 
 test("cacheBytes counts keys and values in their types", () => {
   expect(cacheBytes(shape, 10)).toBe(perCell * 10);
   expect(cacheBytes({ ...shape, kvCacheTypeKey: "q4_0", kvCacheTypeValue: "f32" }, 1)).toBe(
-    1024 * 0.5625 + 2048,
+    1024 * 0.5625 + 4096,
   );
 });
 

@@ -14,7 +14,7 @@ const info = {
   vocabularySize: 100,
   positionCount: 0,
   fingerprint: "0123456789abcdef",
-  cacheWidth: { key: 64, value: 64 },
+  cacheWidth: 64,
 } as NativeModelInfo;
 
 const load = (options: unknown) => nativeModelOptions("/m.gguf", options as never);

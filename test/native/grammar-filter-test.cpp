@@ -15,10 +15,10 @@
 #include <vector>
 
 #include "core/model/error.h"
+#include "core/model/token_tree.h"
 #include "core/model/utf8.h"
 #include "core/model/vocabulary.h"
 #include "core/sampling/grammar_filter.h"
-#include "core/sampling/token_tree.h"
 #include "harness.h"
 #include "llama.h"
 

@@ -1,6 +1,6 @@
 // The two classes that bring work and news from one thread to another.
 
-#include "core/engine/outbox.h"
+#include "core/request/outbox.h"
 
 #include <algorithm>
 #include <atomic>
@@ -88,7 +88,7 @@ TEST(what_is_taken_does_not_come_again) {
 
 TEST(a_failure_is_the_last_word) {
   Outbox outbox([] {});
-  outbox.fail(3, "ERR_DECODE_FAILED", "why");
+  outbox.fail(3, {"ERR_DECODE_FAILED", "why"});
   const std::vector<News> news = outbox.take();
   CHECK(news[0].last());
   CHECK_EQ(news[0].failure->code, "ERR_DECODE_FAILED");

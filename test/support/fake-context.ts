@@ -150,7 +150,7 @@ export function openFake(
     contextLength: 128,
     vocabularySize: 10,
     addsBos: true,
-    cacheWidth: { key: 1, value: 1 },
+    cacheWidth: 1,
   } as NativeModelInfo;
   return openContext(
     {

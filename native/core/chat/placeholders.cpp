@@ -5,6 +5,7 @@
 #include <random>
 
 #include "core/model/error.h"
+#include "core/model/utf8.h"
 #include "core/model/work_budget.h"
 
 namespace cria {
@@ -24,13 +25,6 @@ std::string random_digits(std::random_device& device, size_t count) {
   while (digits.size() < count)
     digits += kDigits[device() % (sizeof kDigits - 1)];
   return digits;
-}
-
-size_t character_length(const std::string& text, size_t position) {
-  size_t end = position + 1;
-  while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-    ++end;
-  return end - position;
 }
 
 // What JSON would not escape and nobody trims: it may be put back into any text.
@@ -71,7 +65,7 @@ std::string Placeholders::hide(const std::string& text) {
       ++place;
     if (place == end) place = i;
     if (place < copied) continue;  // an earlier one shares the hidden character
-    const size_t length = character_length(text, place);
+    const size_t length = utf8::character_length(text, place);
     result.append(text, copied, place - copied);
     result += number_of(text.substr(place, length));
     copied = place + length;

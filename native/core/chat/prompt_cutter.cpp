@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "core/model/utf8.h"
 #include "core/model/work_budget.h"
 
 namespace cria {
@@ -17,13 +18,6 @@ struct Stretch {
   std::string text;
   const ControlText* control = nullptr;  // the one behind it
 };
-
-size_t character_length(const std::string& text, size_t position) {
-  size_t end = position + 1;
-  while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-    ++end;
-  return end - position;
-}
 
 // Long texts are looked at byte by byte, which allocates nothing: the budget is to be asked.
 void pause(size_t at) {
@@ -138,7 +132,7 @@ class Cutter {
     for (size_t i = 0; i < text.size(); ++i) {
       pause(i);
       if (!forbidden_at(text, i)) continue;
-      const size_t end = i + character_length(text, i);
+      const size_t end = i + utf8::character_length(text, i);
       pieces.push_back(text.substr(begin, end - begin));
       begin = end;
       i = end - 1;

@@ -126,14 +126,12 @@ void run(WorkBudget& budget, const std::function<void()>& work) {
     try {
       const WorkBudget::Use use(&budget);
       work();
-    } catch (const Error&) {
-      if (within()) throw;
-    } catch (const std::bad_alloc&) {
-      if (within()) throw;
-    } catch (const std::exception& error) {
+    } catch (...) {
       if (within()) {
+        const Failure failure = current_failure("");
+        if (!failure.code.empty()) throw;
         throw Error(code::kTemplate,
-                    "The model's chat template failed: " + message_of(error.what()));
+                    "The model's chat template failed: " + message_of(failure.message));
       }
     }
     // Somebody in between may have caught it, and gone on with what was half done.

@@ -14,10 +14,6 @@ namespace {
 // Texts behind the first one that are looked at for one that still fits.
 constexpr size_t kWindow = 512;
 
-// llama_decode's results (include/llama.h).
-constexpr int32_t kDecoded = 0;
-constexpr int32_t kAborted = 2;
-
 // Where positions are rows of a table, there is nothing behind its end.
 int32_t longest_of(const Model& model, int32_t context_size) {
   const int32_t positions = model.position_count();
@@ -85,14 +81,7 @@ bool Embedder::attach(llama_context* context) {
     }
   }
   if (ranks()) check_classifier();
-  const auto most = static_cast<size_t>(llama_n_ubatch(context));
-  tokens_.reserve(most);
-  positions_.reserve(most);
-  outputs_.reserve(most);
-  slot_counts_.assign(most, 1);
-  slots_.resize(most);
-  for (llama_seq_id& slot : slots_)
-    slot_pointers_.push_back(&slot);
+  rows_.reserve(static_cast<int32_t>(llama_n_ubatch(context)));
   return true;
 }
 
@@ -159,7 +148,7 @@ bool Embedder::decoding_in_vain() const {
   int32_t cancelled = 0;
   for (const Share& share : batch_)
     cancelled += share.embedding->cancelled() ? share.count : 0;
-  return cancelled * 2 > static_cast<int32_t>(tokens_.size());
+  return cancelled * 2 > rows_.size();
 }
 
 void Embedder::drop_cancelled() {
@@ -173,9 +162,7 @@ void Embedder::drop_cancelled() {
 
 // The first in any case, a piece of it where it is too long; then those behind it that fit whole.
 void Embedder::fill() {
-  tokens_.clear();
-  positions_.clear();
-  outputs_.clear();
+  rows_.clear();
   wanted_rows_ = 0;
   if (waiting_.empty()) return;
   const auto pack = options_.micro_batch_size;
@@ -184,7 +171,7 @@ void Embedder::fill() {
   const auto texts = static_cast<size_t>(options_.sequences);
   const size_t window = std::min(waiting_.size(), kWindow);
   for (size_t i = 1; i < window && batch_.size() < texts; ++i) {
-    const int32_t room = pack - static_cast<int32_t>(tokens_.size());
+    const int32_t room = pack - rows_.size();
     if (room <= 0) return;
     if (waiting_[i]->length() <= room) add_share(*waiting_[i], waiting_[i]->length());
   }
@@ -192,14 +179,11 @@ void Embedder::fill() {
 
 void Embedder::add_share(Embedding& embedding, int32_t count) {
   const auto slot = static_cast<llama_seq_id>(batch_.size());
-  batch_.push_back({&embedding, slot, count, static_cast<int32_t>(tokens_.size()), wanted_rows_});
+  batch_.push_back({&embedding, slot, count, rows_.size(), wanted_rows_});
   for (int32_t i = 0; i < count; ++i) {
     const int32_t position = embedding.evaluated() + i;
     const bool wanted = !reads_rows_ || embedding.wants(position);
-    slots_[tokens_.size()] = slot;
-    tokens_.push_back(embedding.tokens()[static_cast<size_t>(position)]);
-    positions_.push_back(position);
-    outputs_.push_back(wanted ? 1 : 0);
+    rows_.add(embedding.tokens()[static_cast<size_t>(position)], position, slot, wanted);
     wanted_rows_ += wanted ? 1 : 0;
   }
 }
@@ -218,12 +202,13 @@ int32_t Embedder::decode() {
   const bool goes_on = batch_.front().embedding->evaluated() > 0;
   if (memory != nullptr && !goes_on) llama_memory_clear(memory, false);
   if (reads_rows_) {
-    const int32_t status = reader_.decode(context_, view(), wanted_rows_);
+    const int32_t status = reader_.decode(context_, rows_.view(), wanted_rows_);
     for (size_t i = 1; i < batch_.size(); ++i)
       llama_memory_seq_rm(memory, batch_[i].slot, -1, -1);
     return status;
   }
-  const int32_t status = encodes_ ? llama_encode(context_, view()) : llama_decode(context_, view());
+  const int32_t status =
+      encodes_ ? llama_encode(context_, rows_.view()) : llama_decode(context_, rows_.view());
   if (status == kDecoded) llama_synchronize(context_);
   return status;
 }
@@ -235,8 +220,7 @@ void Embedder::collect() {
     return;
   }
   counters_.batches.fetch_add(1, std::memory_order_relaxed);
-  counters_.decoded_tokens.fetch_add(static_cast<int64_t>(tokens_.size()),
-                                     std::memory_order_relaxed);
+  counters_.decoded_tokens.fetch_add(rows_.size(), std::memory_order_relaxed);
   std::vector<const Embedding*> finished;
   for (const Share& share : batch_) {
     Embedding& embedding = *share.embedding;
@@ -294,20 +278,7 @@ void Embedder::fail_batch(const std::string& reason) {
 }
 
 void Embedder::count() {
-  const auto all = static_cast<int32_t>(waiting_.size());
-  const auto active = static_cast<int32_t>(batch_.size());
-  counters_.active.store(active, std::memory_order_relaxed);
-  counters_.waiting.store(all - active, std::memory_order_relaxed);
-}
-
-llama_batch Embedder::view() {
-  return llama_batch{static_cast<int32_t>(tokens_.size()),
-                     tokens_.data(),
-                     nullptr,
-                     positions_.data(),
-                     slot_counts_.data(),
-                     slot_pointers_.data(),
-                     outputs_.data()};
+  counters_.active.store(static_cast<int32_t>(batch_.size()), std::memory_order_relaxed);
 }
 
 }  // namespace cria

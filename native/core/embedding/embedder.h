@@ -20,10 +20,11 @@
 #include "core/embedding/embedding.h"
 #include "core/embedding/embedding_input.h"
 #include "core/embedding/row_reader.h"
-#include "core/engine/context_options.h"
-#include "core/engine/counters.h"
-#include "core/engine/outbox.h"
 #include "core/model/model.h"
+#include "core/model/token_batch.h"
+#include "core/request/context_options.h"
+#include "core/request/counters.h"
+#include "core/request/outbox.h"
 
 namespace cria {
 
@@ -78,7 +79,6 @@ class Embedder {
   void forget(const std::vector<const Embedding*>& finished);
   void fail_batch(const std::string& reason);
   void count();
-  llama_batch view();
 
   const Model& model_;
   const ContextOptions options_;
@@ -93,14 +93,7 @@ class Embedder {
   // Only the first may be evaluated in part; its cells are in the cache then, and nobody else's.
   std::deque<std::unique_ptr<Embedding>> waiting_;
   std::vector<Share> batch_;
-
-  // As llama_batch has them.
-  std::vector<llama_token> tokens_;
-  std::vector<llama_pos> positions_;
-  std::vector<int32_t> slot_counts_;
-  std::vector<llama_seq_id> slots_;
-  std::vector<llama_seq_id*> slot_pointers_;
-  std::vector<int8_t> outputs_;
+  TokenBatch rows_;
   int32_t wanted_rows_ = 0;
 
   Counters counters_;

@@ -72,10 +72,4 @@ void Embedding::finish(Outbox& outbox) {
   outbox.answer(id(), std::move(answer));
 }
 
-void Embedding::cancel(Outbox& outbox) const {
-  Answer answer;
-  answer.cancelled = true;
-  outbox.answer(id(), std::move(answer));
-}
-
 }  // namespace cria

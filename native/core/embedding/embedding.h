@@ -7,10 +7,10 @@
 #include <memory>
 #include <vector>
 
-#include "core/engine/command.h"
-#include "core/engine/context_options.h"
-#include "core/engine/outbox.h"
 #include "core/model/vocabulary.h"
+#include "core/request/command.h"
+#include "core/request/context_options.h"
+#include "core/request/outbox.h"
 
 namespace cria {
 
@@ -37,7 +37,7 @@ class Embedding {
 
   // Tells the result. Throws where that is none.
   void finish(Outbox& outbox);
-  void cancel(Outbox& outbox) const;
+  void cancel(Outbox& outbox) const { outbox.cancelled(id()); }
 
  private:
   const std::shared_ptr<const Command> command_;

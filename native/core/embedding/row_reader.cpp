@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/model/error.h"
+#include "core/model/token_batch.h"
 
 namespace cria {
 
@@ -63,20 +64,15 @@ void RowReader::evaluate(llama_context* context, const std::vector<int32_t>& len
                          int32_t vocabulary_size, bool encodes) {
   ends_ = false;
   found_ = 0;
-  llama_batch batch = llama_batch_init(std::accumulate(lengths.begin(), lengths.end(), 0), 0, 1);
+  TokenBatch batch;
+  batch.reserve(std::accumulate(lengths.begin(), lengths.end(), 0));
   for (size_t text = 0; text < lengths.size(); ++text) {
-    for (int32_t i = 0; i < lengths[text]; ++i) {
-      const int32_t at = batch.n_tokens++;
-      batch.token[at] = (at * 7 + 1) % vocabulary_size;
-      batch.pos[at] = i;
-      batch.n_seq_id[at] = 1;
-      batch.seq_id[at][0] = static_cast<llama_seq_id>(text);
-      batch.logits[at] = 1;
-    }
+    for (int32_t i = 0; i < lengths[text]; ++i)
+      batch.add((batch.size() * 7 + 1) % vocabulary_size, i, static_cast<llama_seq_id>(text), true);
   }
-  const int32_t status = encodes ? llama_encode(context, batch) : llama_decode(context, batch);
-  llama_batch_free(batch);
-  if (status != 0) {
+  const int32_t status =
+      encodes ? llama_encode(context, batch.view()) : llama_decode(context, batch.view());
+  if (status != kDecoded) {
     throw Error(code::kDecodeFailed,
                 "llama.cpp could not evaluate a text: " + std::to_string(status) + ".");
   }
@@ -91,7 +87,7 @@ int32_t RowReader::decode(llama_context* context, const llama_batch& batch, int3
   try {
     return llama_decode(context, batch);
   } catch (const Ended&) {
-    return 0;
+    return kDecoded;
   }
 }
 

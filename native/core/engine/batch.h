@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/engine/task.h"
+#include "core/model/token_batch.h"
 
 namespace cria {
 
@@ -32,22 +33,14 @@ class Batch {
   // Rows without those.
   int32_t wanted() const { return size() - padding_; }
   bool empty() const { return shares_.empty(); }
-  int32_t size() const { return static_cast<int32_t>(tokens_.size()); }
+  int32_t size() const { return rows_.size(); }
   const std::vector<Share>& shares() const { return shares_; }
 
   // As llama.cpp wants it; valid until the next change.
-  llama_batch view();
+  llama_batch view() { return rows_.view(); }
 
  private:
-  void add_row(llama_seq_id slot, llama_token token, llama_pos position);
-
-  // Arrays as llama_batch has them, reserved once.
-  std::vector<llama_token> tokens_;
-  std::vector<llama_pos> positions_;
-  std::vector<int32_t> slot_counts_;  // all 1
-  std::vector<llama_seq_id> slots_;
-  std::vector<llama_seq_id*> slot_pointers_;  // into slots_
-  std::vector<int8_t> outputs_;
+  TokenBatch rows_;
   std::vector<Share> shares_;
   int32_t padding_ = 0;  // in all
 };

@@ -11,7 +11,7 @@
 #include <optional>
 #include <vector>
 
-#include "core/model/vocabulary.h"
+#include "core/request/request.h"
 
 namespace cria {
 
@@ -20,15 +20,6 @@ inline constexpr Slot kNoSlot = -1;
 
 // Tokens that both begin with.
 int32_t common_prefix(const Tokens& a, const Tokens& b);
-
-// What a task may take over of what others left.
-enum class Reuse {
-  kNone,
-  // As much as leaves the result the same to the last bit: see exact_prefix().
-  kExact,
-  // As much as there is.
-  kAny,
-};
 
 // The rows of one stream that ggml's flash attention takes at once on a CPU. With fewer in a
 // micro-batch it goes another way, which rounds differently: pieces of a prompt smaller than this

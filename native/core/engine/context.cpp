@@ -4,12 +4,14 @@
 #include <new>
 #include <optional>
 #include <sstream>
+#include <type_traits>
 #include <utility>
 
 #include "core/engine/generation.h"
 #include "core/engine/scoring.h"
 #include "core/model/backend.h"
 #include "core/model/cpu.h"
+#include "core/model/hash.h"
 
 namespace cria {
 
@@ -26,6 +28,25 @@ constexpr int32_t kLeastPieceOfMatrices = 16;
 
 // How long threads that have nothing to wait for any more may take to find out.
 constexpr std::chrono::seconds kPatience{1};
+
+// How much text is to be tokenized for a command.
+size_t text_bytes(const Command& command) {
+  return std::visit(
+      [](const auto& what) -> size_t {
+        using What = std::decay_t<decltype(what)>;
+        if constexpr (std::is_same_v<What, command::Score> ||
+                      std::is_same_v<What, command::Evaluate>) {
+          return what.prompt.bytes();
+        } else if constexpr (std::is_same_v<What, command::Embed>) {
+          return what.text.size();
+        } else if constexpr (std::is_same_v<What, command::Rank>) {
+          return what.query.size() + what.document.size();
+        } else {
+          return 0;
+        }
+      },
+      command.what);
+}
 
 }  // namespace
 

@@ -19,17 +19,17 @@
 #include <vector>
 
 #include "core/embedding/embedder.h"
-#include "core/engine/context_options.h"
-#include "core/engine/counters.h"
-#include "core/engine/outbox.h"
 #include "core/engine/preparer.h"
-#include "core/engine/request.h"
 #include "core/engine/scheduler.h"
 #include "core/engine/sequences.h"
 #include "core/model/compute_pool.h"
 #include "core/model/error.h"
 #include "core/model/model.h"
 #include "core/model/token_watch.h"
+#include "core/request/context_options.h"
+#include "core/request/counters.h"
+#include "core/request/outbox.h"
+#include "core/request/request.h"
 
 namespace cria {
 

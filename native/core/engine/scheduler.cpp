@@ -20,11 +20,6 @@ constexpr int32_t kWorthWaiting = 64;
 // Weight of the newest measurement in a running mean.
 constexpr double kNewest = 0.3;
 
-// llama_decode's results (include/llama.h).
-constexpr int32_t kDecoded = 0;
-constexpr int32_t kNoCells = 1;
-constexpr int32_t kAborted = 2;
-
 void update(double& mean, double now) { mean = mean > 0 ? mean + kNewest * (now - mean) : now; }
 
 }  // namespace
@@ -360,7 +355,6 @@ void Scheduler::release(Task& task) {
 
 void Scheduler::count() {
   counters_.active.store(static_cast<int32_t>(running_.size()), std::memory_order_relaxed);
-  counters_.waiting.store(static_cast<int32_t>(waiting_.size()), std::memory_order_relaxed);
   counters_.cached_tokens.store(cache_.cached_tokens(), std::memory_order_relaxed);
 }
 

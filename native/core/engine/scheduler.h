@@ -17,10 +17,10 @@
 
 #include "core/engine/batch.h"
 #include "core/engine/cache.h"
-#include "core/engine/counters.h"
-#include "core/engine/outbox.h"
 #include "core/engine/plan.h"
 #include "core/engine/task.h"
+#include "core/request/counters.h"
+#include "core/request/outbox.h"
 
 namespace cria {
 

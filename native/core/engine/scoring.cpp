@@ -27,10 +27,4 @@ bool Scoring::step(const float* logits, int32_t, Outbox& outbox) {
   return true;
 }
 
-void Scoring::cancel(Outbox& outbox) {
-  Answer answer;
-  answer.cancelled = true;
-  outbox.answer(id(), std::move(answer));
-}
-
 }  // namespace cria

@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "core/engine/command.h"
 #include "core/engine/task.h"
+#include "core/request/command.h"
 
 namespace cria {
 
@@ -15,7 +15,7 @@ class Scoring : public Task {
 
   Reuse reuse() const override { return score().reuse; }
   bool step(const float* logits, int32_t context_size, Outbox& outbox) override;
-  void cancel(Outbox& outbox) override;
+  void cancel(Outbox& outbox) override { outbox.cancelled(id()); }
 
  private:
   const command::Score& score() const { return std::get<command::Score>(command_->what); }

@@ -115,10 +115,4 @@ bool Evaluation::step(const float* logits, int32_t, Outbox& outbox) {
   return true;
 }
 
-void Evaluation::cancel(Outbox& outbox) {
-  Answer answer;
-  answer.cancelled = true;
-  outbox.answer(id(), std::move(answer));
-}
-
 }  // namespace cria

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/engine/cache.h"
-#include "core/engine/command.h"
 #include "core/engine/task.h"
+#include "core/request/command.h"
 #include "core/sampling/sampler.h"
 
 namespace cria {
@@ -76,7 +76,7 @@ class Evaluation : public Task {
   bool owns_slot() const override { return true; }
   Reuse reuse() const override { return Reuse::kNone; }
   bool step(const float* logits, int32_t context_size, Outbox& outbox) override;
-  void cancel(Outbox& outbox) override;
+  void cancel(Outbox& outbox) override { outbox.cancelled(id()); }
 
  private:
   const std::shared_ptr<Sequence> sequence_;

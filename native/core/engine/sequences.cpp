@@ -45,14 +45,10 @@ struct Sequences::Executor {
   Sequences& self;
   PreparedCommand& prepared;
 
-  std::optional<Answer> operator()(const command::Score&) const {
-    throw Error(code::kInternal, "A score is a task.");
-  }
-  std::optional<Answer> operator()(const command::Embed&) const {
-    throw Error(code::kInternal, "An embedder makes embeddings.");
-  }
-  std::optional<Answer> operator()(const command::Rank&) const {
-    throw Error(code::kInternal, "An embedder makes embeddings.");
+  // Scores, embeddings and ranks are tasks: Context::prepare() makes those.
+  template <typename Other>
+  std::optional<Answer> operator()(const Other&) const {
+    throw Error(code::kInternal, "This command is not for a sequence.");
   }
 
   std::optional<Answer> operator()(const command::Create&) const {
@@ -143,9 +139,7 @@ void Sequences::execute(PreparedCommand prepared) {
   const RequestId id = prepared.command->id;
   try {
     if (prepared.command->cancelled.load()) {
-      Answer answer;
-      answer.cancelled = true;
-      outbox_.answer(id, std::move(answer));
+      outbox_.cancelled(id);
     } else {
       std::optional<Answer> answer = std::visit(Executor{*this, prepared}, prepared.command->what);
       if (answer) outbox_.answer(id, *std::move(answer));

@@ -6,12 +6,12 @@
 #include <unordered_map>
 #include <vector>
 
-#include "core/engine/command.h"
-#include "core/engine/outbox.h"
 #include "core/engine/scheduler.h"
 #include "core/engine/sequence.h"
 #include "core/engine/state_file.h"
 #include "core/model/model.h"
+#include "core/request/command.h"
+#include "core/request/outbox.h"
 
 namespace cria {
 

@@ -1,5 +1,7 @@
 #include "core/engine/state_file.h"
 
+#include <ggml.h>
+
 #include <array>
 #include <cstring>
 #include <filesystem>
@@ -9,8 +11,8 @@
 #include <system_error>
 
 #include "core/engine/file_replacement.h"
-#include "core/engine/state_layout.h"
 #include "core/model/error.h"
+#include "core/model/hash.h"
 
 namespace cria {
 
@@ -31,26 +33,8 @@ struct Header {
 constexpr std::array<char, 8> kMagic{'c', 'r', 'i', 'a', '-', 's', 'e', 'q'};
 constexpr uint32_t kVersion = 1;
 
-// FNV-1a over 8 bytes at a time: against accidents, not against attackers.
-uint64_t hash(const void* data, size_t size, uint64_t seed) {
-  constexpr uint64_t kPrime = 0x100000001b3;
-  const auto* bytes = static_cast<const unsigned char*>(data);
-  uint64_t sum = seed;
-  for (; size >= sizeof(uint64_t); size -= sizeof(uint64_t), bytes += sizeof(uint64_t)) {
-    uint64_t word = 0;
-    std::memcpy(&word, bytes, sizeof word);
-    sum = (sum ^ word) * kPrime;
-    sum ^= sum >> 29;
-  }
-  for (; size > 0; --size, ++bytes)
-    sum = (sum ^ *bytes) * kPrime;
-  return sum;
-}
-
-constexpr uint64_t kSeed = 0xcbf29ce484222325;
-
 uint64_t checksum(const StateFile& file) {
-  const uint64_t tokens = hash(file.tokens.data(), file.tokens.size() * sizeof(llama_token), kSeed);
+  const uint64_t tokens = hash(file.tokens.data(), file.tokens.size() * sizeof(llama_token));
   return hash(file.state.data(), file.state.size(), tokens);
 }
 
@@ -58,9 +42,83 @@ uint64_t checksum(const StateFile& file) {
   throw Error(code::kStateInvalid, "The sequence's file " + path + " " + reason);
 }
 
-}  // namespace
+// Reads on from place to place; what is not there is 0, and ends it.
+class Reader {
+ public:
+  explicit Reader(const std::vector<uint8_t>& bytes) : bytes_(bytes) {}
 
-uint64_t hash_of(const std::string& text) { return hash(text.data(), text.size(), kSeed); }
+  bool done() const { return at_ >= bytes_.size(); }
+
+  template <typename T>
+  T number() {
+    T value = 0;
+    if (bytes_.size() - at_ < sizeof value) {
+      at_ = bytes_.size();
+    } else {
+      std::memcpy(&value, bytes_.data() + at_, sizeof value);
+      at_ += sizeof value;
+    }
+    return value;
+  }
+
+  void skip(uint64_t count, uint64_t size) {
+    const uint64_t left = bytes_.size() - at_;
+    const bool fits = size == 0 || count <= left / size;
+    at_ = fits ? at_ + static_cast<size_t>(count * size) : bytes_.size();
+  }
+
+ private:
+  const std::vector<uint8_t>& bytes_;
+  size_t at_ = 0;
+};
+
+constexpr uint32_t kMaxStreams = 256;
+constexpr uint32_t kMaxLayers = 4096;
+constexpr uint64_t kMaxRow = 1 << 24;
+
+bool is_type(int32_t type) { return type >= 0 && type < GGML_TYPE_COUNT; }
+
+// As llama_kv_cache::state_write_data() has it: keys, then values, layer by layer. False where this
+// is something else.
+bool skip_layers(Reader& reader, uint32_t cells) {
+  const auto transposed = reader.number<uint32_t>();
+  const auto layers = reader.number<uint32_t>();
+  if (transposed > 1 || layers == 0 || layers > kMaxLayers) return false;
+  for (uint32_t i = 0; i < 2 * layers; ++i) {
+    const bool rows = i < layers || transposed == 0;
+    if (!is_type(reader.number<int32_t>())) return false;
+    const uint64_t row = rows ? reader.number<uint64_t>()
+                              : uint64_t{reader.number<uint32_t>()} * reader.number<uint32_t>();
+    if (row == 0 || row > kMaxRow) return false;
+    reader.skip(cells, row);
+  }
+  return true;
+}
+
+// llama.cpp makes room for as many cells as a state says it has before it reads the first one: for
+// four billion of them, where a bit is wrong. So a cache in it must not claim more cells than the
+// sequence has tokens. A layout that is not known here (caches of other kinds than keys and values)
+// is left to llama.cpp.
+bool claims_too_many_cells(const std::vector<uint8_t>& state, size_t tokens) {
+  constexpr uint64_t kCell = 12;  // position, number of sequences, sequence
+  Reader reader(state);
+  reader.number<uint32_t>();  // the mark of a state
+  reader.number<int32_t>();   // the sequence it was
+  while (!reader.done()) {    // a cache, and where some layers look back less far, another one
+    const auto streams = reader.number<uint32_t>();
+    if (streams == 0 || streams > kMaxStreams) return false;
+    for (uint32_t i = 0; i < streams && !reader.done(); ++i) {
+      const auto cells = reader.number<uint32_t>();
+      if (cells > tokens) return true;
+      if (cells == 0) continue;
+      reader.skip(cells, kCell);
+      if (!skip_layers(reader, cells)) return false;
+    }
+  }
+  return false;
+}
+
+}  // namespace
 
 void write_state_file(const std::string& path, const StateFile& file) {
   const Header header{

@@ -16,9 +16,6 @@ struct StateFile {
   std::vector<uint8_t> state;
 };
 
-// Changes with every byte of the text.
-uint64_t hash_of(const std::string& text);
-
 // Both block. The file is there whole or, where this throws ERR_STATE_INVALID, as it was before.
 void write_state_file(const std::string& path, const StateFile& file);
 

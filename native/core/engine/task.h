@@ -3,14 +3,15 @@
 // step() has their logits. The context's thread alone, once it is made.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "core/engine/cache.h"
-#include "core/engine/outbox.h"
-#include "core/engine/request.h"
 #include "core/model/vocabulary.h"
+#include "core/request/outbox.h"
+#include "core/request/request.h"
 
 namespace cria {
 
@@ -36,12 +37,22 @@ class Task {
   int32_t pending() const { return length() - evaluated_; }
   bool prefilling() const { return evaluated_ < prompt_length_ || pending() > 1; }
   void move_to(Slot slot) { slot_ = slot; }
-  void rewind(int32_t evaluated);
+  void rewind(int32_t evaluated) {
+    start_ = std::min(start_, evaluated);
+    evaluated_ = evaluated;
+  }
   void advance(int32_t count) { evaluated_ += count; }
 
   // Gets a slot in which `evaluated` of its tokens lie, or loses it and may get another one later.
-  virtual void enter(Slot slot, int32_t evaluated);
-  void leave();
+  virtual void enter(Slot slot, int32_t evaluated) {
+    slot_ = slot;
+    start_ = evaluated;
+    evaluated_ = evaluated;
+  }
+  void leave() {
+    slot_ = kNoSlot;
+    evaluated_ = 0;
+  }
 
   // Whether it brings its slot along, which is then not the scheduler's to give back.
   virtual bool owns_slot() const { return false; }
@@ -54,7 +65,7 @@ class Task {
 
   // The last word, instead of step()'s.
   virtual void cancel(Outbox& outbox) = 0;
-  virtual void fail(Failure failure, Outbox& outbox);
+  virtual void fail(Failure failure, Outbox& outbox) { outbox.fail(id(), std::move(failure)); }
   // There are no cells for its next token, though it is alone. False: that is an error.
   virtual bool end_without_room(Outbox&) { return false; }
 

@@ -57,21 +57,19 @@ struct Recruit {
 };
 
 void work(Recruit& recruit) noexcept {
-  Collapse* collapse = recruit.collapse.get();
-  const backend::PoolThread membership(collapse);
-  if (collapse != nullptr) collapse->enter();
+  Collapse& collapse = *recruit.collapse;
+  const backend::PoolThread membership(&collapse);
+  collapse.enter();
   try {
     recruit.body(recruit.argument);
   } catch (const backend::Collapsed&) {
     // Told already, by this thread or another.
   } catch (const std::bad_alloc&) {
-    if (collapse != nullptr) collapse->fail(code::kOutOfMemory, "Not enough memory.");
+    collapse.fail(code::kOutOfMemory, "Not enough memory.");
   } catch (const std::exception& error) {
-    if (collapse != nullptr) collapse->fail(code::kInternal, error.what());
-  } catch (...) {
-    if (collapse != nullptr) collapse->fail(code::kInternal, "An exception of an unknown kind.");
+    collapse.fail(code::kInternal, error.what());
   }
-  if (collapse != nullptr) collapse->leave();
+  collapse.leave();
 }
 
 void* run(void* data) {

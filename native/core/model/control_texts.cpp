@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "core/model/utf8.h"
+
 namespace cria {
 
 namespace {
@@ -23,8 +25,7 @@ bool is_space(const std::string& text) {
 // A user-defined token of one character cannot be kept apart from its text: there is no other way
 // to tokenize it.
 bool is_one_character(const std::string& text) {
-  return std::count_if(text.begin(), text.end(),
-                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }) <= 1;
+  return text.empty() || utf8::character_length(text, 0) == text.size();
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "core/model/backend.h"
 #include "core/model/error.h"
+#include "core/model/utf8.h"
 
 #ifndef _WIN32
 #include <pthread.h>
@@ -61,10 +62,8 @@ size_t longest_run(std::string_view text) {
   Kind current = kSpace;
   for (size_t i = 0; i < text.size();) {
     const Kind kind = kind_at(text.substr(i));
-    const size_t begin = i++;
-    // A character's other bytes go with its first.
-    while (i < text.size() && (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80)
-      ++i;
+    const size_t begin = i;
+    i += utf8::character_length(text, i);
     const bool joins = kind == current || (current == kBeyond && kind != kSpace) ||
                        (kind == kBeyond && current != kSpace);
     if (!joins) run = kind == kSpace || kind == kBeyond ? 0 : beyond;

@@ -41,7 +41,7 @@ struct Failure {
 };
 
 // In a catch block: what is being handled, whatever it is. `otherwise` is the code of an exception
-// that says nothing of its own. Throws std::bad_alloc where there is no memory for the words.
+// that brings none of its own. Throws std::bad_alloc where there is no memory for the words.
 Failure current_failure(const char* otherwise = code::kInternal);
 
 }  // namespace cria

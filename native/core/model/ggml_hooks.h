@@ -1,7 +1,7 @@
 /* Put in front of ggml-cpu.c (see CMakeLists.txt), which otherwise starts the threads of a pool as
    it likes and lets them wait for each other for ever: where one of them fails an assertion, the
    others would spin at a barrier until the process ends. Two things are asked of us instead: to
-   start a thread, and to pause in a loop that waits. compute_threads.cpp answers both.
+   start a thread, and to pause in a loop that waits. compute_pool.cpp answers both.
 
    Belongs to ggml's target, so that every program that links ggml finds it. */
 #pragma once

@@ -8,7 +8,6 @@
 
 #include "core/model/backend.h"
 #include "core/model/error.h"
-#include "core/model/fingerprint.h"
 #include "core/model/model_check.h"
 #include "core/model/model_files.h"
 
@@ -82,7 +81,7 @@ Model::Facts Model::check(const ModelOptions& options, const std::function<bool(
     throw Error(error.code(),
                 "\"" + options.path + "\" is no model that can be run: " + error.what() + ".");
   }
-  return {metadata.keys(), fingerprint_of(files.paths()),
+  return {metadata.keys(), files.fingerprint(),
           static_cast<int32_t>(position_rows(metadata, files.tensors()))};
 }
 

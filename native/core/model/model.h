@@ -60,7 +60,7 @@ class Model {
   std::string metadata(const std::string& key) const;
   std::vector<std::pair<std::string, std::string>> metadata() const;
 
-  // Of the weights, by samples of every file: see model/fingerprint.h.
+  // Of the weights, by samples of every file: see ModelFiles::fingerprint().
   const std::string& fingerprint() const { return facts_.fingerprint; }
 
   // Tells it from other models, and from the same one with other overrides.

@@ -3,10 +3,13 @@
 #include <ggml.h>
 #include <llama.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <optional>
 #include <unordered_set>
 
 #include "core/model/error.h"
+#include "core/model/hash.h"
 
 namespace cria {
 
@@ -35,6 +38,27 @@ std::optional<int64_t> split_value(const GgufFile& header, const std::string& pa
     if (const auto* number = std::get_if<int64_t>(&value->scalar)) return *number;
   }
   refuse(path, std::string("\"") + key + "\" is not of type " + name_of(type));
+}
+
+constexpr uint64_t kBlock = 4096;
+constexpr uint64_t kBlocks = 512;  // of all files together
+
+// At least two blocks of each: the beginning, which has names and sizes, and the end.
+uint64_t share_of(size_t files) { return std::max<uint64_t>(kBlocks / files, 2); }
+
+void sample(const ByteSource& file, uint64_t blocks, std::string& text) {
+  const uint64_t size = file.size();
+  text += std::to_string(size) + '\0';
+  const auto append = [&](uint64_t offset, uint64_t count) {
+    const size_t before = text.size();
+    text.resize(before + static_cast<size_t>(count));
+    file.read(offset, text.data() + before, static_cast<size_t>(count));
+  };
+  if (size <= blocks * kBlock) return append(0, size);
+  for (uint64_t block = 0; block < blocks; ++block) {
+    append((size - kBlock) / (blocks - 1) * block, kBlock);
+  }
+  append(size - kBlock, kBlock);
 }
 
 }  // namespace
@@ -106,6 +130,15 @@ void ModelFiles::check_tensors() const {
   refuse(paths_.front(), "its parts have " + std::to_string(tensors_.size()) +
                              " tensors together, \"split.tensors.count\" says " +
                              (said ? std::to_string(*said) : "nothing"));
+}
+
+std::string ModelFiles::fingerprint() const {
+  std::string text;
+  for (const std::string& path : paths_)
+    sample(RegularFile(path), share_of(paths_.size()), text);
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash_of(text)));
+  return digits;
 }
 
 }  // namespace cria

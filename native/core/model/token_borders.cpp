@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "core/model/utf8.h"
 #include "core/model/vocabulary.h"
 
 namespace cria {
@@ -25,8 +26,7 @@ uint32_t character_before(std::string_view text, size_t end) {
   size_t begin = end;
   while (begin > 0 && end - begin < 4) {
     --begin;
-    const auto byte = static_cast<unsigned char>(text[begin]);
-    if ((byte & 0xC0) != 0x80) break;
+    if (!utf8::continues(text[begin])) break;
   }
   const auto first = static_cast<unsigned char>(text[begin]);
   const size_t length = end - begin;

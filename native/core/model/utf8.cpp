@@ -50,6 +50,13 @@ Prefix first_of(std::string_view bytes) {
 
 }  // namespace
 
+size_t character_length(std::string_view text, size_t position) {
+  size_t end = position + 1;
+  while (end < text.size() && continues(text[end]))
+    ++end;
+  return end - position;
+}
+
 size_t unfinished_tail(std::string_view bytes) {
   const size_t most = std::min<size_t>(3, bytes.size());
   for (size_t length = most; length > 0; --length) {

@@ -8,6 +8,12 @@
 
 namespace cria::utf8 {
 
+// Whether a byte goes on with a character that another one began.
+inline bool continues(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
+
+// How many bytes the character at `position` has.
+size_t character_length(std::string_view text, size_t position);
+
 // Bytes at the end that begin a character and may be finished by bytes to come: 0 to 3.
 size_t unfinished_tail(std::string_view bytes);
 

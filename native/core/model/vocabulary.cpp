@@ -11,9 +11,9 @@
 #include "core/model/error.h"
 #include "core/model/left_behind.h"
 #include "core/model/token_borders.h"
+#include "core/model/token_tree.h"
 #include "core/model/token_watch.h"
 #include "core/model/utf8.h"
-#include "core/sampling/token_tree.h"
 
 namespace cria {
 
@@ -42,15 +42,13 @@ template <typename Do>
 void blaming_the_text(const Do& work) {
   try {
     work();
-  } catch (const Error&) {
-    throw;
-  } catch (const std::bad_alloc&) {
-    throw;
   } catch (const std::out_of_range&) {
     refuse_text();
-  } catch (const std::exception& error) {
+  } catch (...) {
+    const Failure failure = current_failure("");
+    if (!failure.code.empty()) throw;
     throw Error(code::kInvalidArgument,
-                std::string("This model's vocabulary cannot write the text: ") + error.what());
+                "This model's vocabulary cannot write the text: " + failure.message);
   }
 }
 

@@ -9,9 +9,9 @@
 #include <numeric>
 
 #include "core/model/error.h"
+#include "core/model/token_tree.h"
 #include "core/model/utf8.h"
 #include "core/sampling/grammar_source.h"
-#include "core/sampling/token_tree.h"
 
 namespace cria {
 
@@ -85,13 +85,13 @@ GrammarFilter::GrammarFilter(const GrammarFilter& other)
 
 // With a pattern, lazy: what a match of its group begins with is all that the grammar gets of the
 // token that completes the match.
-GrammarFilter::Handle GrammarFilter::make(const char* pattern) const {
+LlamaSampler GrammarFilter::make(const char* pattern) const {
   const char* source = grammar_.source.c_str();
   const char* root = grammar_.root.c_str();
-  Handle made(pattern == nullptr
-                  ? llama_sampler_init_grammar(vocabulary_.handle(), source, root)
-                  : llama_sampler_init_grammar_lazy_patterns(vocabulary_.handle(), source, root,
-                                                             &pattern, 1, nullptr, 0));
+  LlamaSampler made(pattern == nullptr
+                        ? llama_sampler_init_grammar(vocabulary_.handle(), source, root)
+                        : llama_sampler_init_grammar_lazy_patterns(vocabulary_.handle(), source,
+                                                                   root, &pattern, 1, nullptr, 0));
   if (!made) throw Error(code::kGrammarInvalid, "llama.cpp does not take this grammar.");
   return made;
 }

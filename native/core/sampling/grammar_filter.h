@@ -5,13 +5,13 @@
 #include <llama.h>
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/model/vocabulary.h"
+#include "core/sampling/llama_step.h"
 #include "core/sampling/sampler_step.h"
 #include "core/sampling/trigger.h"
 
@@ -49,10 +49,6 @@ class GrammarFilter {
   void accept_prefix();
   void accept_of_prefix(llama_token token);
   std::pair<llama_token, size_t> longest_at_start(const std::string& text) const;
-  struct Free {
-    void operator()(llama_sampler* sampler) const { llama_sampler_free(sampler); }
-  };
-  using Handle = std::unique_ptr<llama_sampler, Free>;
 
   // A lazy grammar's text, as long as it sleeps.
   struct Sleep {
@@ -62,7 +58,7 @@ class GrammarFilter {
     std::vector<size_t> ends;  // of each token, in `text`
   };
 
-  Handle make(const char* pattern) const;
+  LlamaSampler make(const char* pattern) const;
   void listen(llama_token token);
   void wake(size_t start);
   void take(llama_token token);
@@ -78,7 +74,7 @@ class GrammarFilter {
 
   const Vocabulary& vocabulary_;
   step::Grammar grammar_;
-  Handle sampler_;
+  LlamaSampler sampler_;
   bool awake_ = true;
   std::optional<Sleep> sleep_;
   int remaining_ = 0;  // bytes of a character that the tokens so far left open

@@ -1,13 +1,61 @@
 #include "core/sampling/llama_step.h"
 
+#include <algorithm>
+#include <list>
+#include <mutex>
+#include <string>
+#include <tuple>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "core/model/error.h"
-#include "core/sampling/dry.h"
 
 namespace cria {
 
 namespace {
+
+using DryKey = std::tuple<uint64_t, float, float, int32_t, int32_t, std::vector<std::string>>;
+
+// Samplers that saw no token yet, to be cloned; the last used first.
+struct DryCache {
+  static constexpr size_t kSize = 8;
+
+  std::mutex mutex;
+  std::list<std::pair<DryKey, LlamaSampler>> entries;
+};
+
+LlamaSampler new_dry(const Vocabulary& vocabulary, const step::Dry& step) {
+  std::vector<const char*> breakers;
+  // Tokens without texts have none that breaks; llama.cpp would abort asking for them.
+  const bool texts = llama_vocab_type(vocabulary.handle()) != LLAMA_VOCAB_TYPE_NONE;
+  if (texts) {
+    for (const std::string& breaker : step.breakers)
+      breakers.push_back(breaker.c_str());
+  }
+  return LlamaSampler(llama_sampler_init_dry(vocabulary.handle(), step.multiplier, step.base,
+                                             step.allowed_length, step.last_n, breakers.data(),
+                                             breakers.size()));
+}
+
+// llama.cpp looks for the breakers of DRY in every token of the vocabulary, which takes 36 ms with
+// 128K of them: no generation should have to wait for that twice.
+LlamaSampler make_dry(const Vocabulary& vocabulary, const step::Dry& step) {
+  static DryCache& cache = *new DryCache;  // threads may outlive static objects
+  DryKey key{vocabulary.id(), step.multiplier,     step.base,
+             step.last_n,     step.allowed_length, step.breakers};
+  const std::lock_guard lock(cache.mutex);
+  auto& entries = cache.entries;
+  const auto found =
+      std::find_if(entries.begin(), entries.end(), [&](auto& entry) { return entry.first == key; });
+  if (found != entries.end()) {
+    entries.splice(entries.begin(), entries, found);
+  } else {
+    entries.emplace_front(std::move(key), new_dry(vocabulary, step));
+    if (entries.size() > DryCache::kSize) entries.pop_back();
+  }
+  return LlamaSampler(llama_sampler_clone(entries.front().second.get()));
+}
 
 struct Maker {
   const Vocabulary& vocabulary;

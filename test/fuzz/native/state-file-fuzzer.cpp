@@ -9,6 +9,7 @@
 
 #include "core/engine/state_file.h"
 #include "core/model/error.h"
+#include "core/model/hash.h"
 #include "property.h"
 
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);

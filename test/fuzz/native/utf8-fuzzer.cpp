@@ -2,8 +2,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/model/token_tree.h"
 #include "core/model/utf8.h"
-#include "core/sampling/token_tree.h"
 #include "property.h"
 
 namespace {

@@ -1,4 +1,4 @@
-#include "core/engine/request.h"
+#include "core/request/request.h"
 
 #include "core/model/error.h"
 

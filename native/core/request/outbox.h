@@ -79,9 +79,8 @@ class Outbox {
   void finish(RequestId id, Finish finish);
   void answer(RequestId id, Answer answer);
   void fail(RequestId id, Failure failure);
-  void fail(RequestId id, const char* code, const std::string& message) {
-    fail(id, Failure{code, message});
-  }
+  // The answer to a command that was cancelled.
+  void cancelled(RequestId id);
 
   // Wakes the reader where there is news it was not woken for. Once per step, not per token.
   void flush();

@@ -8,10 +8,9 @@
 #include <variant>
 #include <vector>
 
-#include "core/engine/cache.h"
-#include "core/engine/outbox.h"
 #include "core/model/vocabulary.h"
-#include "core/sampling/sampler.h"
+#include "core/request/outbox.h"
+#include "core/sampling/sampler_step.h"
 
 namespace cria {
 
@@ -26,6 +25,13 @@ struct Prompt {
 
   // Of text.
   size_t bytes() const;
+};
+
+// What a prompt may take over of what others left in the cache.
+enum class Reuse {
+  kNone,
+  kExact,  // as much as leaves the result the same to the last bit: see exact_prefix()
+  kAny,
 };
 
 // What a request and a command have in common.

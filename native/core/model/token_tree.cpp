@@ -1,4 +1,4 @@
-#include "core/sampling/token_tree.h"
+#include "core/model/token_tree.h"
 
 #include <algorithm>
 #include <string>
@@ -16,8 +16,6 @@ struct Piece {
   llama_token token;
 };
 
-bool continues(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
-
 // As llama.cpp reads a character's length from its first byte; 0 where none begins with it.
 int length_from(char byte) {
   const auto first = static_cast<unsigned char>(byte);
@@ -34,7 +32,7 @@ int remaining_bytes(const std::string& bytes, int before) {
   for (const char byte : bytes) {
     if (byte == '\0') break;  // llama.cpp reads no further
     if (remaining > 0) {
-      if (before > 0 && !continues(byte)) return -1;
+      if (before > 0 && !utf8::continues(byte)) return -1;
       if (--remaining == 0) before = 0;
     } else {
       remaining = length_from(byte) - 1;
@@ -58,7 +56,7 @@ TokenTree::TokenTree(const Vocabulary& vocabulary) {
     bytes.resize(std::min(bytes.size(), bytes.find('\0')));
     if (bytes.empty()) continue;
     texts_[static_cast<size_t>(token)] = utf8::begins_text(bytes);
-    if (continues(bytes[0])) {
+    if (utf8::continues(bytes[0])) {
       continuing_.push_back(token);
     } else if (begins_text(token)) {
       pieces.push_back({std::move(bytes), token});

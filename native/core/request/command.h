@@ -6,7 +6,7 @@
 #include <variant>
 #include <vector>
 
-#include "core/engine/request.h"
+#include "core/request/request.h"
 #include "core/sampling/sampler_step.h"
 
 namespace cria {
@@ -69,8 +69,5 @@ struct Command : Order {
                command::Restore, command::Dispose>
       what;
 };
-
-// Of text, that is to be tokenized for it.
-size_t text_bytes(const Command& command);
 
 }  // namespace cria

@@ -8,7 +8,6 @@ namespace cria {
 
 struct Counters {
   std::atomic<int32_t> active{0};
-  std::atomic<int32_t> waiting{0};
   std::atomic<int64_t> cached_tokens{0};
   std::atomic<int64_t> decoded_tokens{0};
   std::atomic<int64_t> batches{0};

@@ -1,4 +1,4 @@
-#include "core/engine/outbox.h"
+#include "core/request/outbox.h"
 
 #include <utility>
 
@@ -40,6 +40,12 @@ void Outbox::finish(RequestId id, Finish finish) {
 void Outbox::answer(RequestId id, Answer answer) {
   std::lock_guard<std::mutex> lock(mutex_);
   of(id).answer = std::move(answer);
+}
+
+void Outbox::cancelled(RequestId id) {
+  Answer answer;
+  answer.cancelled = true;
+  this->answer(id, std::move(answer));
 }
 
 void Outbox::fail(RequestId id, Failure failure) {
