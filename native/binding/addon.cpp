@@ -1,6 +1,7 @@
 // Everything that JS sees of the native side; typed in lib/internal/native.ts.
 #include <napi.h>
 
+#include "binding/arguments.h"
 #include "binding/claims.h"
 #include "binding/context.h"
 #include "binding/environment.h"
@@ -15,14 +16,10 @@ namespace {
 Napi::Value engine_info(const Napi::CallbackInfo& info) {
   return entry(info.Env(), [&] {
     const Napi::Env env = info.Env();
-    Napi::Array features = Napi::Array::New(env);
-    uint32_t next = 0;
-    for (const std::string& feature : backend::cpu_features())
-      features.Set(next++, feature);
     Napi::Object object = Napi::Object::New(env);
     object.Set("backend", CRIA_BACKEND);
     object.Set("llamaCpp", CRIA_LLAMA_CPP_VERSION);
-    object.Set("cpuFeatures", features);
+    object.Set("cpuFeatures", from_texts(env, backend::cpu_features()));
     return object;
   });
 }
@@ -30,18 +27,15 @@ Napi::Value engine_info(const Napi::CallbackInfo& info) {
 Napi::Value list_devices(const Napi::CallbackInfo& info) {
   return entry(info.Env(), [&] {
     const Napi::Env env = info.Env();
-    Napi::Array list = Napi::Array::New(env);
-    uint32_t next = 0;
-    for (const backend::Device& device : backend::devices()) {
+    return from_list(env, backend::devices(), [env](const backend::Device& device) {
       Napi::Object object = Napi::Object::New(env);
       object.Set("name", device.name);
       object.Set("description", device.description);
       object.Set("type", device.type);
       object.Set("memoryTotal", static_cast<double>(device.memory_total));
       object.Set("memoryFree", static_cast<double>(device.memory_free));
-      list.Set(next++, object);
-    }
-    return list;
+      return object;
+    });
   });
 }
 

@@ -73,6 +73,10 @@ Napi::Float32Array from_floats(Napi::Env env, const std::vector<float>& floats) 
   return array;
 }
 
+Napi::Array from_texts(Napi::Env env, const std::vector<std::string>& texts) {
+  return from_list(env, texts, [&](const auto& text) { return Napi::String::New(env, text); });
+}
+
 std::vector<std::string> Fields::texts(const char* name) const {
   const Napi::Array array = to_array(value(name), name);
   std::vector<std::string> texts;

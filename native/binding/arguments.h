@@ -26,6 +26,16 @@ Napi::Object to_object(Napi::Value value, const char* name);
 Napi::Int32Array from_tokens(Napi::Env env, const Tokens& tokens);
 Napi::Float32Array from_floats(Napi::Env env, const std::vector<float>& floats);
 
+template <typename List, typename Make>
+Napi::Array from_list(Napi::Env env, const List& list, const Make& make) {
+  Napi::Array array = Napi::Array::New(env, list.size());
+  uint32_t next = 0;
+  for (const auto& one : list)
+    array.Set(next++, make(one));
+  return array;
+}
+Napi::Array from_texts(Napi::Env env, const std::vector<std::string>& texts);
+
 // The fields of an options object.
 class Fields {
  public:

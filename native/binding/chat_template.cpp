@@ -105,48 +105,36 @@ Napi::Value from_flat(Napi::Env env, const FlatPrompt& flat) {
   return object;
 }
 
-Napi::Array from_texts(Napi::Env env, const std::vector<std::string>& texts) {
-  Napi::Array array = Napi::Array::New(env, texts.size());
-  uint32_t next = 0;
-  for (const std::string& text : texts)
-    array.Set(next++, text);
-  return array;
-}
-
 Napi::Object from_format(Napi::Env env, const AnswerFormat& format) {
-  Napi::Array triggers = Napi::Array::New(env);
-  uint32_t next = 0;
-  for (const GrammarTrigger& trigger : format.triggers) {
+  const auto from_trigger = [env](const GrammarTrigger& trigger) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("type", trigger.type);
     object.Set("value", trigger.value);
-    triggers.Set(next++, object);
-  }
+    return object;
+  };
   Napi::Object object = Napi::Object::New(env);
   object.Set("format", format.name);
   object.Set("parser", format.parser);
   object.Set("generationPrompt", format.generation_prompt);
   object.Set("grammar", format.grammar);
   object.Set("grammarLazy", format.grammar_lazy);
-  object.Set("triggers", triggers);
+  object.Set("triggers", from_list(env, format.triggers, from_trigger));
   object.Set("preservedTokens", from_texts(env, format.preserved_tokens));
   object.Set("additionalStops", from_texts(env, format.additional_stops));
   return object;
 }
 
 Napi::Object from_answer(Napi::Env env, const ParsedAnswer& answer) {
-  Napi::Array calls = Napi::Array::New(env);
-  uint32_t next = 0;
-  for (const ParsedCall& call : answer.calls) {
+  const auto from_call = [env](const ParsedCall& call) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("name", call.name);
     object.Set("arguments", call.arguments);
-    calls.Set(next++, object);
-  }
+    return object;
+  };
   Napi::Object object = Napi::Object::New(env);
   object.Set("content", answer.content);
   object.Set("reasoning", answer.reasoning);
-  object.Set("calls", calls);
+  object.Set("calls", from_list(env, answer.calls, from_call));
   return object;
 }
 

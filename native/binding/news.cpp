@@ -92,10 +92,7 @@ Napi::Object to_js(Napi::Env env, const News& news) {
 }  // namespace
 
 Napi::Array to_js(Napi::Env env, const std::vector<News>& news) {
-  Napi::Array array = Napi::Array::New(env, news.size());
-  for (uint32_t i = 0; i < news.size(); ++i)
-    array.Set(i, to_js(env, news[i]));
-  return array;
+  return from_list(env, news, [env](const News& one) { return to_js(env, one); });
 }
 
 Napi::Object describe(Napi::Env env, const ContextInfo& info) {

@@ -2,22 +2,19 @@ import { CriaError } from "../../internal/errors.js";
 
 const SHOWN_NAME = 40;
 
-/** What is wrong in a grammar, and where: `offset` counts UTF-16 units of its source. */
-export interface GbnfProblem {
-  readonly offset: number;
-  readonly expected: string;
-  readonly got: string;
-  /** What to do, as a sentence without its full stop. */
-  readonly hint?: string | undefined;
-}
-
-export function gbnfError(source: string, problem: GbnfProblem): CriaError {
-  const { line, column } = placeOf(source, problem.offset);
-  const what = `expected ${problem.expected}, got ${problem.got}`;
-  const hint = problem.hint === undefined ? "" : `. ${problem.hint}`;
-  return new CriaError(
+/** `offset` counts UTF-16 units of the source; `hint` says what to do, without a full stop. */
+export function refuse(
+  source: string,
+  offset: number,
+  expected: string,
+  got: string,
+  hint?: string,
+): never {
+  const { line, column } = placeOf(source, offset);
+  const advice = hint === undefined ? "" : `. ${hint}`;
+  throw new CriaError(
     "ERR_GRAMMAR_INVALID",
-    `Grammar invalid at line ${line}, column ${column}: ${what}${hint}`,
+    `Grammar invalid at line ${line}, column ${column}: expected ${expected}, got ${got}${advice}`,
     { details: { line, column } },
   );
 }
@@ -33,7 +30,7 @@ export function placeOf(source: string, offset: number): { line: number; column:
   return { line, column: [...source.slice(lineStart, offset)].length + 1 };
 }
 
-/** The character at `offset` in words, for the "got" of a message. */
+/** The character at `offset`, as the "got" of a message shows it. */
 export function describeAt(source: string, offset: number): string {
   const codePoint = source.codePointAt(offset);
   if (codePoint === undefined) return "the end of the grammar";

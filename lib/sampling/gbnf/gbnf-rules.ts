@@ -5,7 +5,7 @@ export const ALTERNATIVE = -2;
 /** After the last one. */
 export const END = -3;
 
-/** The right side of a rule while it is read. */
+/** The right side of a rule. */
 export interface Definition {
   /** Each the id of a rule, or one of the marks above. */
   items: number[];
@@ -16,9 +16,9 @@ export interface Definition {
 }
 
 /**
- * The rules of a grammar by the ids that llama.cpp gives them: in the order in which it meets their
- * names, and makes rules for groups and repetitions. The definitions stand one after the other in
- * `items`, since there may be a million of them.
+ * The rules of a grammar under the ids that llama.cpp gives them: it numbers names as it meets them,
+ * and makes rules for groups and repetitions. There may be a million, so their definitions stand one
+ * after the other in two arrays.
  */
 export class GbnfRules {
   readonly items: number[] = [];
@@ -51,10 +51,6 @@ export class GbnfRules {
     return id;
   }
 
-  nameToken(text: string): void {
-    if (text !== "") this.tokenTexts.add(text);
-  }
-
   make(owner: string, offset: number): number {
     this.starts.push(-1);
     this.sizes.push(0);
@@ -64,29 +60,11 @@ export class GbnfRules {
   }
 
   /** A second definition replaces the first, but the rules made for that stay. */
-  define(id: number, definition: Definition): void {
-    this.begin(id, definition);
-    this.add(END, this.mentions[id]!);
-  }
-
-  /** What `definition` holds and then rule `rest`, or nothing at all. */
-  defineOptional(
-    id: number,
-    definition: Definition,
-    rest: number | undefined,
-    offset: number,
-  ): void {
-    this.begin(id, definition);
-    if (rest !== undefined) this.add(rest, offset);
-    this.add(ALTERNATIVE, offset);
-    this.add(END, offset);
-    this.sizes[id] = definition.size + (rest === undefined ? 2 : 3);
-  }
-
-  private begin(id: number, { items, offsets, size }: Definition): void {
+  define(id: number, { items, offsets, size }: Definition): void {
     this.starts[id] = this.items.length;
     this.sizes[id] = size;
     for (let i = 0; i < items.length; i++) this.add(items[i]!, offsets[i]!);
+    this.add(END, this.mentions[id]!);
   }
 
   private add(item: number, offset: number): void {

@@ -26,9 +26,8 @@ struct Checkpoint : jinja::statement {
 };
 
 // A statement of the whole template: within it allocations may throw.
-struct Charged : jinja::statement {
-  explicit Charged(jinja::statement_ptr inner) : inner_(std::move(inner)) { pos = inner_->pos; }
-  std::string type() const override { return inner_->type(); }
+struct Charged : Wrapper<jinja::statement> {
+  using Wrapper::Wrapper;
   void visit(jinja::context& context) const override { inner_->visit(context); }
   jinja::value execute_impl(jinja::context& context) const override {
     check_budget();
@@ -39,15 +38,11 @@ struct Charged : jinja::statement {
     jinja::gather_string_parts_recursive(result, written);
     return written;
   }
-
- private:
-  jinja::statement_ptr inner_;
 };
 
 // `{% set object.name = value %}`, one of two ways to make a value hold itself.
-struct CheckedSet : jinja::statement {
-  explicit CheckedSet(jinja::statement_ptr inner) : inner_(std::move(inner)) { pos = inner_->pos; }
-  std::string type() const override { return inner_->type(); }
+struct CheckedSet : Wrapper<jinja::statement> {
+  using Wrapper::Wrapper;
   jinja::value execute_impl(jinja::context& context) const override {
     jinja::value result = inner_->execute(context);
     const auto* set = static_cast<const jinja::set_statement*>(inner_.get());
@@ -55,18 +50,12 @@ struct CheckedSet : jinja::statement {
     ValueCheck()(member->object->execute(context));
     return result;
   }
-
- private:
-  jinja::statement_ptr inner_;
 };
 
 // What a call calls: the functions that need it have their arguments checked or their results
 // marked, under whatever name the template calls them.
-struct CheckedCallee : jinja::expression {
-  explicit CheckedCallee(jinja::statement_ptr inner) : inner_(std::move(inner)) {
-    pos = inner_->pos;
-  }
-  std::string type() const override { return inner_->type(); }
+struct CheckedCallee : Wrapper<jinja::expression> {
+  using Wrapper::Wrapper;
   jinja::value execute_impl(jinja::context& context) const override {
     static const std::set<std::string> kChecked = {
         "append", "join",     "range",   "split",  "rsplit",     "namespace",
@@ -94,9 +83,6 @@ struct CheckedCallee : jinja::expression {
           return result;
         });
   }
-
- private:
-  jinja::statement_ptr inner_;
 };
 
 // Of a filter or a test, which is named and not called.

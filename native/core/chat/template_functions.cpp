@@ -75,6 +75,14 @@ void mark_joined(const jinja::value& pieces, const jinja::value& text) {
 
 namespace {
 
+void add_arguments(const jinja::statement* filter, jinja::context& context,
+                   jinja::func_args& args) {
+  const auto* call = dynamic_cast<const jinja::call_expression*>(filter);
+  if (call == nullptr) return;
+  for (const jinja::statement_ptr& argument : call->args)
+    args.push_back(argument->execute(context));
+}
+
 // `array | join(between, attribute)`, whose texts stay whose they were: the engine's own forgets
 // it.
 struct MarkedJoin : jinja::expression {
@@ -90,10 +98,7 @@ struct MarkedJoin : jinja::expression {
     if (!jinja::is_val<jinja::value_array>(array)) return joined_by_the_engine(context, array);
     jinja::func_args args(context);
     args.push_back(array);
-    if (const auto* call = dynamic_cast<const jinja::call_expression*>(filter_.get())) {
-      for (const jinja::statement_ptr& argument : call->args)
-        args.push_back(argument->execute(context));
-    }
+    add_arguments(filter_.get(), context, args);
     const jinja::value between = args.get_kwarg_or_pos("d", 1);
     const jinja::value attribute = args.get_kwarg_or_pos("attribute", 2);
     auto joined = jinja::mk_val<jinja::value_string>();
@@ -202,14 +207,6 @@ void check_function(const std::string& name, const jinja::func_args& args) {
 
 namespace {
 
-void add_arguments(const jinja::statement* filter, jinja::context& context,
-                   jinja::func_args& args) {
-  const auto* call = dynamic_cast<const jinja::call_expression*>(filter);
-  if (call == nullptr) return;
-  for (const jinja::statement_ptr& argument : call->args)
-    args.push_back(argument->execute(context));
-}
-
 // `text | replace(…)` and the others that are done here in the engine's place.
 struct TextFilter : jinja::expression {
   TextFilter(std::string name, jinja::statement_ptr text, jinja::statement_ptr filter)
@@ -265,12 +262,9 @@ struct TextFilterBlock : jinja::statement {
 };
 
 // What a filter is given, looked at before the engine does.
-struct CheckedInput : jinja::expression {
+struct CheckedInput : Wrapper<jinja::expression> {
   CheckedInput(std::string name, jinja::statement_ptr inner, const jinja::statement* filter)
-      : name_(std::move(name)), inner_(std::move(inner)), filter_(filter) {
-    pos = inner_->pos;
-  }
-  std::string type() const override { return inner_->type(); }
+      : Wrapper(std::move(inner)), name_(std::move(name)), filter_(filter) {}
   jinja::value execute_impl(jinja::context& context) const override {
     jinja::value value = inner_->execute(context);
     jinja::func_args args(context);
@@ -282,7 +276,6 @@ struct CheckedInput : jinja::expression {
 
  private:
   const std::string name_;
-  jinja::statement_ptr inner_;
   const jinja::statement* filter_;  // the filter's own, beside this
 };
 

@@ -20,23 +20,18 @@ constexpr size_t kLongestSearched = size_t{1} << 16;
 
 // What is compared, hashed, counted for its use or put into another value: the engine goes through
 // all of it, and through what it holds twice, twice.
-struct SizedValue : jinja::expression {
-  explicit SizedValue(jinja::statement_ptr inner) : inner_(std::move(inner)) { pos = inner_->pos; }
-  std::string type() const override { return inner_->type(); }
+struct SizedValue : Wrapper<jinja::expression> {
+  using Wrapper::Wrapper;
   jinja::value execute_impl(jinja::context& context) const override {
     jinja::value value = inner_->execute(context);
     if (is_composite(value)) ValueCheck()(value);
     return value;
   }
-
- private:
-  jinja::statement_ptr inner_;
 };
 
 // The divisor of `is divisibleby`: the processor has no answer for these two.
-struct Divisor : jinja::expression {
-  explicit Divisor(jinja::statement_ptr inner) : inner_(std::move(inner)) { pos = inner_->pos; }
-  std::string type() const override { return inner_->type(); }
+struct Divisor : Wrapper<jinja::expression> {
+  using Wrapper::Wrapper;
   jinja::value execute_impl(jinja::context& context) const override {
     jinja::value value = inner_->execute(context);
     if (value->val_int == 0 || value->val_int == -1) {
@@ -44,9 +39,6 @@ struct Divisor : jinja::expression {
     }
     return value;
   }
-
- private:
-  jinja::statement_ptr inner_;
 };
 
 // What `is in` looks through.

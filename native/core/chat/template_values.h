@@ -5,8 +5,22 @@
 #include <jinja/runtime.h>
 
 #include <cstddef>
+#include <string>
+#include <utility>
 
 namespace cria::template_program {
+
+// What stands in a template's tree in the place of another statement, and goes by its name.
+template <typename Base>
+struct Wrapper : Base {
+  explicit Wrapper(jinja::statement_ptr inner) : inner_(std::move(inner)) {
+    this->pos = inner_->pos;
+  }
+  std::string type() const override { return inner_->type(); }
+
+ protected:
+  jinja::statement_ptr inner_;
+};
 
 bool is_composite(const jinja::value& value);
 

@@ -1,79 +1,128 @@
 #include "core/model/deep_stack.h"
 
-#include <algorithm>
-#include <array>
+#include <chrono>
+#include <condition_variable>
 #include <exception>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
 
 #include "core/model/backend.h"
 #include "core/model/error.h"
-#include "core/model/utf8.h"
 
 #ifndef _WIN32
 #include <pthread.h>
-#include <sys/mman.h>
 #endif
 
 namespace cria {
 
 namespace {
 
-enum Kind : unsigned char { kLetter, kDigit, kSign, kBeyond, kSpace };
-
-// Unicode's white space beyond ASCII, in UTF-8.
-bool begins_wide_space(std::string_view text) {
-  static constexpr std::array<std::string_view, 8> kSpaces = {
-      "\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\xA8",
-      "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80"};
-  const std::string_view three = text.substr(0, 3);
-  if (three >= "\xE2\x80\x80" && three <= "\xE2\x80\x8A") return true;
-  return std::any_of(kSpaces.begin(), kSpaces.end(),
-                     [&](std::string_view space) { return text.substr(0, space.size()) == space; });
+[[noreturn]] void no_thread() {
+  throw Error(code::kOutOfMemory, "The system has no memory, or no thread, for a deep stack.");
 }
 
-Kind kind_at(std::string_view text) {
-  const char c = text[0];
-  if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return kLetter;
-  if (c >= '0' && c <= '9') return kDigit;
-  if (c == ' ' || (c >= '\t' && c <= '\r')) return kSpace;
-  if (static_cast<unsigned char>(c) < 0x80) return kSign;
-  return begins_wide_space(text) ? kSpace : kBeyond;
+#ifndef _WIN32
+
+// Detached where nobody is to join it. Throws ERR_OUT_OF_MEMORY, and `body` is not run then.
+pthread_t start_thread(size_t stack, bool detached, std::function<void()> body) {
+  constexpr size_t kPage = 65536;  // a multiple of every page size in use
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, (stack * kStackFactor + kPage - 1) / kPage * kPage);
+  if (detached) pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  auto own = std::make_unique<std::function<void()>>(std::move(body));
+  pthread_t thread{};
+  const int failed = pthread_create(
+      &thread, &attributes,
+      [](void* data) -> void* {
+        const std::unique_ptr<std::function<void()>> own(static_cast<std::function<void()>*>(data));
+        (*own)();
+        return nullptr;
+      },
+      own.get());
+  pthread_attr_destroy(&attributes);
+  if (failed != 0) no_thread();
+  static_cast<void>(own.release());  // the thread's
+  return thread;
 }
 
-struct Call {
-  const std::function<void()>& work;
+#endif
+
+constexpr int kMostAtATime = 4;
+constexpr std::chrono::milliseconds kBetweenQuestions{10};
+
+// All of the process.
+struct Places {
+  std::mutex mutex;
+  std::condition_variable changed;
+  int taken = 0;
+};
+
+// Leaked: work may go on while the process exits.
+Places& places() {
+  static Places* all = new Places();
+  return *all;
+}
+
+void give_place_back() {
+  Places& all = places();
+  std::lock_guard<std::mutex> lock(all.mutex);
+  --all.taken;
+  all.changed.notify_all();
+}
+
+struct Work {
+  std::function<void()> run;
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool done = false;
   std::exception_ptr thrown = nullptr;
 };
 
-void run(Call& call) {
+void carry_out(const std::shared_ptr<Work>& work) {
   try {
     const backend::AbortGuard guard;
-    call.work();
+    work->run();
   } catch (...) {
-    call.thrown = std::current_exception();
+    work->thrown = std::current_exception();
+  }
+  work->run = nullptr;  // what it owns goes with it
+  {
+    std::lock_guard<std::mutex> lock(work->mutex);
+    work->done = true;
+  }
+  work->changed.notify_one();
+  give_place_back();
+}
+
+bool take_place(const std::function<bool()>& goes_on) {
+  Places& all = places();
+  std::unique_lock<std::mutex> lock(all.mutex);
+  while (all.taken >= kMostAtATime) {
+    all.changed.wait_for(lock, kBetweenQuestions);
+    if (!goes_on()) return false;
+  }
+  ++all.taken;
+  return true;
+}
+
+void start(size_t stack, const std::shared_ptr<Work>& work) {
+  try {
+#ifdef _WIN32
+    static_cast<void>(stack);
+    std::thread([work] { carry_out(work); }).detach();
+#else
+    start_thread(stack, /*detached=*/true, [work] { carry_out(work); });
+#endif
+  } catch (...) {
+    give_place_back();
+    no_thread();
   }
 }
 
 }  // namespace
-
-size_t longest_run(std::string_view text) {
-  size_t longest = 0;
-  size_t run = 0;
-  size_t beyond = 0;  // bytes of kBeyond at the end of the run: they may begin the next one, too
-  Kind current = kSpace;
-  for (size_t i = 0; i < text.size();) {
-    const Kind kind = kind_at(text.substr(i));
-    const size_t begin = i;
-    i += utf8::character_length(text, i);
-    const bool joins = kind == current || (current == kBeyond && kind != kSpace) ||
-                       (kind == kBeyond && current != kSpace);
-    if (!joins) run = kind == kSpace || kind == kBeyond ? 0 : beyond;
-    beyond = kind == kBeyond ? beyond + (i - begin) : 0;
-    if (kind != kBeyond || !joins) current = kind;
-    run += i - begin;
-    longest = std::max(longest, run);
-  }
-  return longest;
-}
 
 #ifdef _WIN32
 
@@ -83,42 +132,33 @@ void with_stack(size_t /*bytes*/, const std::function<void()>& work) { work(); }
 #else
 
 void with_stack(size_t bytes, const std::function<void()>& work) {
-  constexpr size_t kPage = 65536;  // a multiple of every page size in use
-  bytes = (bytes * kStackFactor + kPage - 1) / kPage * kPage + kPage;
-  int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-#ifdef MAP_NORESERVE
-  flags |= MAP_NORESERVE;  // most of it is never touched
-#endif
-  void* stack = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
-  const auto fail = [] {
-    throw Error(code::kOutOfMemory, "The system has no memory, or no thread, for a deep stack.");
-  };
-  if (stack == MAP_FAILED) fail();
-  // Stacks grow downwards: what goes beyond the end faults, instead of writing over its neighbour.
-  if (mprotect(stack, kPage, PROT_NONE) != 0) {
-    munmap(stack, bytes);
-    fail();
-  }
-
-  Call call{work};
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setstack(&attributes, static_cast<char*>(stack) + kPage, bytes - kPage);
-  pthread_t thread{};
-  const int failed = pthread_create(
-      &thread, &attributes,
-      [](void* data) -> void* {
-        run(*static_cast<Call*>(data));
-        return nullptr;
-      },
-      &call);
-  pthread_attr_destroy(&attributes);
-  if (failed == 0) pthread_join(thread, nullptr);
-  munmap(stack, bytes);
-  if (failed != 0) fail();
-  if (call.thrown) std::rethrow_exception(call.thrown);
+  std::exception_ptr thrown;
+  const pthread_t thread = start_thread(bytes, /*detached=*/false, [&] {
+    try {
+      const backend::AbortGuard guard;
+      work();
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+  });
+  pthread_join(thread, nullptr);
+  if (thrown) std::rethrow_exception(thrown);
 }
 
 #endif
+
+bool run_or_leave_behind(size_t stack, std::function<void()> work,
+                         const std::function<bool()>& goes_on) {
+  if (!take_place(goes_on)) return false;
+  const auto shared = std::make_shared<Work>();
+  shared->run = std::move(work);
+  start(stack, shared);
+  std::unique_lock<std::mutex> lock(shared->mutex);
+  while (!shared->changed.wait_for(lock, kBetweenQuestions, [&] { return shared->done; })) {
+    if (!goes_on()) return false;
+  }
+  if (shared->thrown) std::rethrow_exception(shared->thrown);
+  return true;
+}
 
 }  // namespace cria

@@ -1,17 +1,12 @@
-// Room for recursion that grows with its input: llama.cpp splits text for many vocabularies with
-// std::regex, which goes about 400 bytes of stack deeper with every character of a match. 30,000
-// exclamation marks are enough to overflow the 8 MB of a thread.
+// Threads with room for recursion that grows with its input: llama.cpp splits text for many
+// vocabularies with std::regex, which takes about 400 bytes of stack for every character of a
+// match. 30,000 exclamation marks are enough to overflow the 8 MB of a thread.
 #pragma once
 
 #include <cstddef>
 #include <functional>
-#include <string_view>
 
 namespace cria {
-
-// The longest stretch, in bytes, that a pre-tokenizer could take for one piece: letters, digits,
-// white space or signs in a row. What is beyond ASCII and no space may be any of the others.
-size_t longest_run(std::string_view text);
 
 // How much more stack the same takes in a build under sanitizers (cmake/sanitizers.cmake).
 #ifdef CRIA_SANITIZED
@@ -20,8 +15,17 @@ inline constexpr size_t kStackFactor = 8;
 inline constexpr size_t kStackFactor = 1;
 #endif
 
-// Runs `work` and waits for it, on a thread with `bytes` of stack; what it throws is thrown here.
-// Throws ERR_OUT_OF_MEMORY where there is no such thread to be had.
+// Runs `work` and waits for it, on a thread with `bytes` of stack (on Windows on the caller's);
+// what it throws is thrown here. Throws ERR_OUT_OF_MEMORY where the system starts no such thread.
 void with_stack(size_t bytes, const std::function<void()>& work);
+
+// For work that cannot be stopped: it can be left behind on its thread, and whoever waits for it
+// goes on. So the work owns all that it uses. A few at a time in the whole process, which does not
+// wait for them when it exits.
+//
+// True: it is done. False: `goes_on`, asked every few milliseconds, said no first, or threw. What
+// `work` throws is thrown here. Throws ERR_OUT_OF_MEMORY where the system starts no such thread.
+bool run_or_leave_behind(size_t stack, std::function<void()> work,
+                         const std::function<bool()>& goes_on);
 
 }  // namespace cria

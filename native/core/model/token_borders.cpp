@@ -2,6 +2,8 @@
 
 #include <llama.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -58,6 +60,28 @@ bool joins_spaces(const Vocabulary& vocabulary) {
   const auto tokens = [&](const char* text) { return vocabulary.tokenize(text, false); };
   return tokens("a  b") == tokens("a b") && tokens("  b") == tokens("b") &&
          tokens("a b").size() == tokens("a").size() + tokens("b").size();
+}
+
+enum Kind : unsigned char { kLetter, kDigit, kSign, kBeyond, kSpace };
+
+// Unicode's white space beyond ASCII, in UTF-8.
+bool begins_wide_space(std::string_view text) {
+  static constexpr std::array<std::string_view, 8> kSpaces = {
+      "\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\xA8",
+      "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80"};
+  const std::string_view three = text.substr(0, 3);
+  if (three >= "\xE2\x80\x80" && three <= "\xE2\x80\x8A") return true;
+  return std::any_of(kSpaces.begin(), kSpaces.end(),
+                     [&](std::string_view space) { return text.substr(0, space.size()) == space; });
+}
+
+Kind kind_at(std::string_view text) {
+  const char c = text[0];
+  if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return kLetter;
+  if (c >= '0' && c <= '9') return kDigit;
+  if (c == ' ' || (c >= '\t' && c <= '\r')) return kSpace;
+  if (static_cast<unsigned char>(c) < 0x80) return kSign;
+  return begins_wide_space(text) ? kSpace : kBeyond;
 }
 
 }  // namespace
@@ -132,6 +156,26 @@ size_t TokenBorders::next(std::string_view text, size_t from) const {
   for (size_t at = from == 0 ? 1 : from; at < text.size(); ++at)
     if (is_border(text, at)) return at;
   return text.size();
+}
+
+size_t longest_run(std::string_view text) {
+  size_t longest = 0;
+  size_t run = 0;
+  size_t beyond = 0;  // bytes of kBeyond at the end of the run: they may begin the next one, too
+  Kind current = kSpace;
+  for (size_t i = 0; i < text.size();) {
+    const Kind kind = kind_at(text.substr(i));
+    const size_t begin = i;
+    i += utf8::character_length(text, i);
+    const bool joins = kind == current || (current == kBeyond && kind != kSpace) ||
+                       (kind == kBeyond && current != kSpace);
+    if (!joins) run = kind == kSpace || kind == kBeyond ? 0 : beyond;
+    beyond = kind == kBeyond ? beyond + (i - begin) : 0;
+    if (kind != kBeyond || !joins) current = kind;
+    run += i - begin;
+    longest = std::max(longest, run);
+  }
+  return longest;
 }
 
 }  // namespace cria

@@ -13,6 +13,10 @@ namespace cria {
 
 class Vocabulary;
 
+// The longest stretch, in bytes, that a pre-tokenizer could take for one piece: letters, digits,
+// white space or signs in a row. What is beyond ASCII and no space may be any of the others.
+size_t longest_run(std::string_view text);
+
 class TokenBorders {
  public:
   explicit TokenBorders(const Vocabulary& vocabulary);

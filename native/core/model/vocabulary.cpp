@@ -9,7 +9,6 @@
 
 #include "core/model/deep_stack.h"
 #include "core/model/error.h"
-#include "core/model/left_behind.h"
 #include "core/model/token_borders.h"
 #include "core/model/token_tree.h"
 #include "core/model/token_watch.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <exception>
 #include <limits>
 #include <new>
@@ -11,7 +12,6 @@
 #include "core/model/error.h"
 #include "core/model/token_tree.h"
 #include "core/model/utf8.h"
-#include "core/sampling/grammar_source.h"
 
 namespace cria {
 
@@ -45,29 +45,54 @@ constexpr size_t kManyLeft = 4096;
 
 bool is_allowed(const llama_token_data& candidate) { return std::isfinite(candidate.logit); }
 
-void check_tokens(const Vocabulary& vocabulary, const step::Grammar& grammar) {
-  if (llama_vocab_type(vocabulary.handle()) == LLAMA_VOCAB_TYPE_NONE) {
-    throw Error(code::kUnsupported, "This model has no vocabulary, which a grammar needs.");
+// The tokens that the grammar names, rising. llama.cpp would say on stderr that it does not know
+// one.
+Tokens named_tokens(const Vocabulary& vocabulary, const step::Grammar& grammar) {
+  Tokens named;
+  for (const std::string& text : grammar.tokens) {
+    const Tokens tokens = vocabulary.tokenize(text, /*special=*/true);
+    if (tokens.size() != 1) {
+      throw Error(code::kGrammarInvalid,
+                  "The grammar names the token " + text + ", which this model does not have.");
+    }
+    named.push_back(tokens.front());
   }
-  // llama.cpp would tell this on stderr.
-  for (const std::string& token : grammar.tokens) {
-    if (vocabulary.tokenize(token, /*special=*/true).size() == 1) continue;
-    throw Error(code::kGrammarInvalid,
-                "The grammar names the token " + token + ", which this model does not have.");
+  // A literal that looks like an id costs one question more, and nothing else.
+  const std::string& source = grammar.source;
+  for (size_t at = source.find("<["); at != std::string::npos; at = source.find("<[", at + 2)) {
+    const auto id = static_cast<llama_token>(std::strtoul(source.c_str() + at + 2, nullptr, 10));
+    if (vocabulary.contains(id)) named.push_back(id);
   }
-  for (const llama_token token : grammar.trigger_tokens)
-    vocabulary.check(token);
+  std::sort(named.begin(), named.end());
+  named.erase(std::unique(named.begin(), named.end()), named.end());
+  return named;
+}
+
+// Whether a negated class may leave out characters beyond ASCII: llama.cpp then refuses the first
+// bytes of these, though other characters begin with them. True too often only costs questions.
+bool may_exclude_beyond_ascii(const std::string& source) {
+  if (source.find("[^") == std::string::npos) return false;
+  for (size_t i = 0; i < source.size(); ++i) {
+    if (static_cast<unsigned char>(source[i]) >= 0x80) return true;
+    if (source[i] != '\\' || i + 2 >= source.size()) continue;
+    const char letter = source[++i];
+    if (letter == 'u' || letter == 'U' || (letter == 'x' && source[i + 1] >= '8')) return true;
+  }
+  return false;
 }
 
 }  // namespace
 
 GrammarFilter::GrammarFilter(const Vocabulary& vocabulary, const step::Grammar& grammar)
     : vocabulary_(vocabulary), grammar_(grammar), awake_(!grammar.lazy) {
-  check_tokens(vocabulary, grammar);
+  if (llama_vocab_type(vocabulary.handle()) == LLAMA_VOCAB_TYPE_NONE) {
+    throw Error(code::kUnsupported, "This model has no vocabulary, which a grammar needs.");
+  }
+  for (const llama_token token : grammar.trigger_tokens)
+    vocabulary.check(token);
+  named_ = named_tokens(vocabulary, grammar);
+  excludes_beyond_ascii_ = may_exclude_beyond_ascii(grammar.source);
   sampler_ = make(nullptr);
-  const GrammarSource source(grammar.source, vocabulary);
-  named_.assign(source.named.begin(), source.named.end());
-  excludes_beyond_ascii_ = source.excludes_beyond_ascii;
   if (!awake_) sleep_ = Sleep{Trigger(grammar.trigger_patterns), {}, {}, {}};
   if (!grammar.prefix.empty()) accept_prefix();
 }
@@ -372,6 +397,53 @@ void GrammarFilter::take(llama_token token) {
   open_ += piece;
   open_.erase(0, open_.size() - utf8::unfinished_tail(open_));
   timer.check();
+}
+
+void GrammarFilter::accept_prefix() {
+  const std::string& prefix = grammar_.prefix;
+  size_t at = 0;
+  for (const llama_token token : vocabulary_.tokenize(prefix, /*special=*/true)) {
+    std::string piece;
+    vocabulary_.append_piece(token, /*special=*/true, piece);
+    if (piece.empty()) continue;
+    // Some tokenizers put a space in front of each text, or into its first token.
+    const bool spaced = piece.front() == ' ' && prefix.compare(at, piece.size(), piece) != 0;
+    if (spaced) piece.erase(0, 1);
+    at += piece.size();
+    if (!spaced) {
+      accept_of_prefix(token);
+      continue;
+    }
+    while (!piece.empty()) {
+      const auto [part, length] = longest_at_start(piece);
+      accept_of_prefix(part);
+      piece.erase(0, length);
+    }
+  }
+}
+
+void GrammarFilter::accept_of_prefix(llama_token token) {
+  if (token < 0 || !allows(token)) {
+    throw Error(code::kGrammarInvalid,
+                "The grammar does not begin with what stands in front of the output: \"" +
+                    grammar_.prefix + "\".");
+  }
+  accept(token);
+}
+
+// Of the tokens that `text` begins with; -1 where there is none.
+std::pair<llama_token, size_t> GrammarFilter::longest_at_start(const std::string& text) const {
+  std::pair<llama_token, size_t> longest{-1, 1};
+  std::string piece;
+  for (llama_token token = 0; token < vocabulary_.size(); ++token) {
+    piece.clear();
+    vocabulary_.append_piece(token, /*special=*/false, piece);
+    const bool begins = !piece.empty() && text.compare(0, piece.size(), piece) == 0;
+    if (begins && (longest.first < 0 || piece.size() > longest.second)) {
+      longest = {token, piece.size()};
+    }
+  }
+  return longest;
 }
 
 }  // namespace cria
