@@ -84,15 +84,16 @@ ContextOptions to_options(Napi::Value value) {
 }  // namespace
 
 Napi::Function ContextHandle::define(Napi::Env env) {
-  return DefineClass(env, "NativeContext",
-                     {
-                         InstanceMethod<&ContextHandle::open>("open"),
-                         InstanceMethod<&ContextHandle::submit>("submit"),
-                         InstanceMethod<&ContextHandle::command>("command"),
-                         InstanceMethod<&ContextHandle::cancel>("cancel"),
-                         InstanceMethod<&ContextHandle::stats>("stats"),
-                         InstanceMethod<&ContextHandle::close>("close"),
-                     });
+  return DefineClass(
+      env, "NativeContext",
+      {
+          InstanceMethod<&ContextHandle::guarded<&ContextHandle::open>>("open"),
+          InstanceMethod<&ContextHandle::guarded<&ContextHandle::submit>>("submit"),
+          InstanceMethod<&ContextHandle::guarded<&ContextHandle::command>>("command"),
+          InstanceMethod<&ContextHandle::guarded<&ContextHandle::cancel>>("cancel"),
+          InstanceMethod<&ContextHandle::guarded<&ContextHandle::stats>>("stats"),
+          InstanceMethod<&ContextHandle::guarded<&ContextHandle::close>>("close"),
+      });
 }
 
 ContextHandle::ContextHandle(const Napi::CallbackInfo& info)
@@ -104,47 +105,39 @@ ContextHandle::ContextHandle(const Napi::CallbackInfo& info)
 ContextHandle::~ContextHandle() { session_->abandon(); }
 
 Napi::Value ContextHandle::open(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    if (!info[1].IsFunction()) {
-      throw Error(code::kInvalidArgument, "Expected a function for `onNews`.");
-    }
-    const auto on_news = info[1].As<Napi::Function>();
-    const Napi::Promise promise =
-        session_->open(info.Env(), model_->model(), to_options(info[0]), on_news);
-    // The session knows the function weakly: it lives as long as this handle.
-    info.This().As<Napi::Object>().DefineProperty(
-        Napi::PropertyDescriptor::Value("onNews", on_news, napi_default));
-    return promise;
-  });
+  if (!info[1].IsFunction()) {
+    throw Error(code::kInvalidArgument, "Expected a function for `onNews`.");
+  }
+  const auto on_news = info[1].As<Napi::Function>();
+  const Napi::Promise promise =
+      session_->open(info.Env(), model_->model(), to_options(info[0]), on_news);
+  // The session knows the function weakly: it lives as long as this handle.
+  info.This().As<Napi::Object>().DefineProperty(
+      Napi::PropertyDescriptor::Value("onNews", on_news, napi_default));
+  return promise;
 }
 
 Napi::Value ContextHandle::submit(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    session_->submit(to_request(info[0]));
-    return info.Env().Undefined();
-  });
+  session_->submit(to_request(info[0]));
+  return info.Env().Undefined();
 }
 
 Napi::Value ContextHandle::command(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    session_->submit(to_command(info[0], info[1]));
-    return info.Env().Undefined();
-  });
+  session_->submit(to_command(info[0], info[1]));
+  return info.Env().Undefined();
 }
 
 Napi::Value ContextHandle::cancel(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    session_->cancel(to_integer(info[0], "id"));
-    return info.Env().Undefined();
-  });
+  session_->cancel(to_integer(info[0], "id"));
+  return info.Env().Undefined();
 }
 
 Napi::Value ContextHandle::stats(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] { return session_->stats(info.Env()); });
+  return session_->stats(info.Env());
 }
 
 Napi::Value ContextHandle::close(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] { return session_->close(info.Env()); });
+  return session_->close(info.Env());
 }
 
 }  // namespace cria::binding

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "binding/environment.h"
+#include "binding/errors.h"
 #include "binding/model.h"
 #include "core/engine/context.h"
 
@@ -73,6 +74,12 @@ class ContextHandle : public Napi::ObjectWrap<ContextHandle> {
   ~ContextHandle() override;
 
  private:
+  using Method = Napi::Value (ContextHandle::*)(const Napi::CallbackInfo&);
+  template <Method method>
+  Napi::Value guarded(const Napi::CallbackInfo& info) {
+    return entry(info.Env(), [&] { return (this->*method)(info); });
+  }
+
   Napi::Value open(const Napi::CallbackInfo& info);
   Napi::Value submit(const Napi::CallbackInfo& info);
   Napi::Value command(const Napi::CallbackInfo& info);

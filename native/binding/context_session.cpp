@@ -19,9 +19,7 @@ ContextSession::ContextSession(Environment& environment)
 // A function for any thread that has `report` called on the JS thread.
 std::function<void()> ContextSession::reporter(Report report) {
   return [weak = weak_from_this(), mailbox = mailbox_, report] {
-    mailbox->post([weak, report](Napi::Env env) {
-      if (const auto self = weak.lock()) (self.get()->*report)(env);
-    });
+    mailbox->post_to(weak, [report](ContextSession& self, Napi::Env env) { (self.*report)(env); });
   };
 }
 
@@ -32,14 +30,11 @@ Napi::Promise ContextSession::open(Napi::Env env, std::shared_ptr<Model> model,
   }
   Context::Events events;
   events.opened = [weak = weak_from_this(), mailbox = mailbox_](const ContextInfo& info) {
-    mailbox->post([weak, info](Napi::Env env) {
-      if (const auto self = weak.lock()) self->opened(env, info);
-    });
+    mailbox->post_to(weak, [info](ContextSession& self, Napi::Env env) { self.opened(env, info); });
   };
   events.failed = [weak = weak_from_this(), mailbox = mailbox_](const Failure& failure) {
-    mailbox->post([weak, failure](Napi::Env env) {
-      if (const auto self = weak.lock()) self->failed(env, failure);
-    });
+    mailbox->post_to(weak,
+                     [failure](ContextSession& self, Napi::Env env) { self.failed(env, failure); });
   };
   events.news = reporter(&ContextSession::deliver);
   events.closed = reporter(&ContextSession::closed);

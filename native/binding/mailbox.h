@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace cria::binding {
@@ -24,6 +25,14 @@ class Mailbox {
 
   // Any thread. False once the environment is closing: the task is dropped.
   bool post(Task task);
+
+  // Likewise, for an object that may be gone by then: `task` gets it if it is not.
+  template <typename Owner, typename Use>
+  bool post_to(const std::weak_ptr<Owner>& owner, Use use) {
+    return post([owner, use = std::move(use)](Napi::Env env) {
+      if (const std::shared_ptr<Owner> self = owner.lock()) use(*self, env);
+    });
+  }
 
   // The JS thread: while something is held, the event loop stays alive. Calls pair up.
   void hold();

@@ -81,22 +81,24 @@ ModelWork::Job tokenize_job(std::shared_ptr<Model> model, std::string text,
 }  // namespace
 
 Napi::Function ModelHandle::define(Napi::Env env) {
-  return DefineClass(env, "NativeModel",
-                     {
-                         InstanceMethod<&ModelHandle::load>("load"),
-                         InstanceMethod<&ModelHandle::tokenize>("tokenize"),
-                         InstanceMethod<&ModelHandle::detokenize>("detokenize"),
-                         InstanceMethod<&ModelHandle::token_id>("tokenId"),
-                         InstanceMethod<&ModelHandle::is_end_of_generation>("isEndOfGeneration"),
-                         InstanceMethod<&ModelHandle::render_template>("renderTemplate"),
-                         InstanceMethod<&ModelHandle::start_render>("startRender"),
-                         InstanceMethod<&ModelHandle::start_format>("startFormat"),
-                         InstanceMethod<&ModelHandle::start_answer>("startAnswer"),
-                         InstanceMethod<&ModelHandle::start_tokenize>("startTokenize"),
-                         InstanceMethod<&ModelHandle::cancel_work>("cancelWork"),
-                         InstanceMethod<&ModelHandle::close_work>("closeWork"),
-                         InstanceMethod<&ModelHandle::close>("close"),
-                     });
+  return DefineClass(
+      env, "NativeModel",
+      {
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::load>>("load"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::tokenize>>("tokenize"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::detokenize>>("detokenize"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::token_id>>("tokenId"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::is_end_of_generation>>(
+              "isEndOfGeneration"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::render_template>>("renderTemplate"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_render>>("startRender"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_format>>("startFormat"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_answer>>("startAnswer"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_tokenize>>("startTokenize"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::cancel_work>>("cancelWork"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::close_work>>("closeWork"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::close>>("close"),
+      });
 }
 
 const std::shared_ptr<ModelSession>& ModelHandle::session_of(Napi::Value value) {
@@ -120,93 +122,71 @@ ModelHandle::~ModelHandle() {
 }
 
 Napi::Value ModelHandle::load(const Napi::CallbackInfo& info) {
-  return entry(info.Env(),
-               [&] { return session_->load(info.Env(), to_options(info[0]), info[1]); });
+  return session_->load(info.Env(), to_options(info[0]), info[1]);
 }
 
 Napi::Value ModelHandle::tokenize(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    const Vocabulary& vocabulary = session_->model()->vocabulary();
-    const std::string text = to_text(info[0], "text");
-    const TokenizeOptions options{to_flag(info[1], "special"), to_flag(info[2], "addBos")};
-    return from_tokens(info.Env(), tokens_of(vocabulary, text, options));
-  });
+  const Vocabulary& vocabulary = session_->model()->vocabulary();
+  const std::string text = to_text(info[0], "text");
+  const TokenizeOptions options{to_flag(info[1], "special"), to_flag(info[2], "addBos")};
+  return from_tokens(info.Env(), tokens_of(vocabulary, text, options));
 }
 
 Napi::Value ModelHandle::detokenize(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    const Vocabulary& vocabulary = session_->model()->vocabulary();
-    const Tokens tokens = to_tokens(info[0], "tokens");
-    return Napi::String::New(info.Env(),
-                             vocabulary.detokenize(tokens, to_flag(info[1], "special")));
-  });
+  const Vocabulary& vocabulary = session_->model()->vocabulary();
+  const Tokens tokens = to_tokens(info[0], "tokens");
+  return Napi::String::New(info.Env(), vocabulary.detokenize(tokens, to_flag(info[1], "special")));
 }
 
 Napi::Value ModelHandle::token_id(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    const Vocabulary& vocabulary = session_->model()->vocabulary();
-    return Napi::Number::New(info.Env(), vocabulary.by_text(to_text(info[0], "text")));
-  });
+  const Vocabulary& vocabulary = session_->model()->vocabulary();
+  return Napi::Number::New(info.Env(), vocabulary.by_text(to_text(info[0], "text")));
 }
 
 Napi::Value ModelHandle::is_end_of_generation(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    const Vocabulary& vocabulary = session_->model()->vocabulary();
-    return Napi::Boolean::New(info.Env(), vocabulary.ends_generation(to_int32(info[0], "token")));
-  });
+  const Vocabulary& vocabulary = session_->model()->vocabulary();
+  return Napi::Boolean::New(info.Env(), vocabulary.ends_generation(to_int32(info[0], "token")));
 }
 
 Napi::Value ModelHandle::render_template(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    const std::shared_ptr<Model> model = session_->model();
-    return binding::render_template(info.Env(), templates_, model->vocabulary(), info[0]);
-  });
+  const std::shared_ptr<Model> model = session_->model();
+  return binding::render_template(info.Env(), templates_, model->vocabulary(), info[0]);
 }
 
 Napi::Value ModelHandle::start_render(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    return work_->start(info.Env(), to_integer(info[0], "id"), WorkLane::kTemplates,
-                        render_job(session_->model(), work_templates_, info[1]));
-  });
+  return work_->start(info.Env(), to_integer(info[0], "id"), WorkLane::kTemplates,
+                      render_job(session_->model(), work_templates_, info[1]));
 }
 
 Napi::Value ModelHandle::start_format(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    return work_->start(info.Env(), to_integer(info[0], "id"), WorkLane::kTemplates,
-                        format_job(session_->model(), work_templates_, info[1]));
-  });
+  return work_->start(info.Env(), to_integer(info[0], "id"), WorkLane::kTemplates,
+                      format_job(session_->model(), work_templates_, info[1]));
 }
 
 Napi::Value ModelHandle::start_answer(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    return work_->start(info.Env(), to_integer(info[0], "id"), WorkLane::kTemplates,
-                        answer_job(info[1], info[2]));
-  });
+  return work_->start(info.Env(), to_integer(info[0], "id"), WorkLane::kTemplates,
+                      answer_job(info[1], info[2]));
 }
 
 Napi::Value ModelHandle::start_tokenize(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    TokenizeOptions options{to_flag(info[2], "special"), to_flag(info[3], "addBos")};
-    std::string text = to_text(info[1], "text");
-    const WorkLane lane = text.size() > kLongText ? WorkLane::kLongTexts : WorkLane::kShortTexts;
-    return work_->start(info.Env(), to_integer(info[0], "id"), lane,
-                        tokenize_job(session_->model(), std::move(text), options));
-  });
+  TokenizeOptions options{to_flag(info[2], "special"), to_flag(info[3], "addBos")};
+  std::string text = to_text(info[1], "text");
+  const WorkLane lane = text.size() > kLongText ? WorkLane::kLongTexts : WorkLane::kShortTexts;
+  return work_->start(info.Env(), to_integer(info[0], "id"), lane,
+                      tokenize_job(session_->model(), std::move(text), options));
 }
 
 Napi::Value ModelHandle::cancel_work(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] {
-    work_->cancel(to_integer(info[0], "id"));
-    return info.Env().Undefined();
-  });
+  work_->cancel(to_integer(info[0], "id"));
+  return info.Env().Undefined();
 }
 
 Napi::Value ModelHandle::close_work(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] { return work_->close(info.Env()); });
+  return work_->close(info.Env());
 }
 
 Napi::Value ModelHandle::close(const Napi::CallbackInfo& info) {
-  return entry(info.Env(), [&] { return session_->close(info.Env()); });
+  return session_->close(info.Env());
 }
 
 }  // namespace cria::binding

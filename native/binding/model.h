@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "binding/environment.h"
+#include "binding/errors.h"
 #include "binding/model_work.h"
 #include "core/chat/chat_template.h"
 #include "core/model/error.h"
@@ -77,6 +78,12 @@ class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
   ~ModelHandle() override;
 
  private:
+  using Method = Napi::Value (ModelHandle::*)(const Napi::CallbackInfo&);
+  template <Method method>
+  Napi::Value guarded(const Napi::CallbackInfo& info) {
+    return entry(info.Env(), [&] { return (this->*method)(info); });
+  }
+
   Napi::Value load(const Napi::CallbackInfo& info);
   Napi::Value tokenize(const Napi::CallbackInfo& info);
   Napi::Value detokenize(const Napi::CallbackInfo& info);

@@ -95,22 +95,18 @@ void ModelSession::run_load(const ModelOptions& options, bool wants_progress) {
     const auto report = [&](float fraction) {
       progress->fraction.store(fraction);
       if (wants_progress && progress->told.exchange(false)) {
-        mailbox->post([weak](Napi::Env env) {
-          if (const auto self = weak.lock()) self->tell_progress(env);
-        });
+        mailbox->post_to(weak, [](ModelSession& self, Napi::Env env) { self.tell_progress(env); });
       }
       return !progress->abort.load();
     };
     const auto fail = [&](const Failure& failure) {
-      mailbox->post([weak, failure](Napi::Env env) {
-        if (const auto self = weak.lock()) self->failed(env, failure);
-      });
+      mailbox->post_to(weak,
+                       [failure](ModelSession& self, Napi::Env env) { self.failed(env, failure); });
     };
     try {
       std::shared_ptr<Model> model = Model::load(options, report);
-      mailbox->post([weak, model](Napi::Env env) {
-        if (const auto self = weak.lock()) self->loaded(env, model);
-      });
+      mailbox->post_to(weak,
+                       [model](ModelSession& self, Napi::Env env) { self.loaded(env, model); });
     } catch (const Error& error) {
       fail({error.code(), error.what()});
     } catch (...) {
@@ -185,9 +181,7 @@ void ModelSession::begin_close() {
   worker_->post([model = std::exchange(model_, nullptr), weak = weak_from_this(),
                  mailbox = mailbox_]() mutable {
     model.reset();
-    mailbox->post([weak](Napi::Env env) {
-      if (const auto self = weak.lock()) self->closed(env);
-    });
+    mailbox->post_to(weak, [](ModelSession& self, Napi::Env env) { self.closed(env); });
   });
 }
 

@@ -33,12 +33,12 @@ Napi::Promise ModelWork::start(Napi::Env env, int64_t id, WorkLane lane, Job job
       if (stop->load()) throw Error(code::kDisposed, "The work was stopped.");
       const backend::AbortGuard guard;
       Result result = job(*stop);
-      mailbox->post([weak, id, result = std::move(result)](Napi::Env env) {
-        if (const auto self = weak.lock()) self->settle(env, id, result);
+      mailbox->post_to(weak, [id, result = std::move(result)](ModelWork& self, Napi::Env env) {
+        self.settle(env, id, result);
       });
     } catch (...) {
-      mailbox->post([weak, id, failure = current_failure()](Napi::Env env) {
-        if (const auto self = weak.lock()) self->fail(env, id, failure);
+      mailbox->post_to(weak, [id, failure = current_failure()](ModelWork& self, Napi::Env env) {
+        self.fail(env, id, failure);
       });
     }
   });
@@ -102,9 +102,7 @@ void ModelWork::begin_close() {
   for (std::optional<Worker>& lane : lanes_) {
     if (!lane) continue;
     lane->post([weak = weak_from_this(), mailbox = mailbox_] {
-      mailbox->post([weak](Napi::Env env) {
-        if (const auto self = weak.lock()) self->lane_closed(env);
-      });
+      mailbox->post_to(weak, [](ModelWork& self, Napi::Env env) { self.lane_closed(env); });
     });
   }
 }

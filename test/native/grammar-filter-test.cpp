@@ -54,6 +54,8 @@ step::Grammar grammar_of(const std::string& source) {
   step::Grammar grammar;
   grammar.source = source;
   grammar.root = "root";
+  const char* const token = "<|start_header_id|>";
+  if (source.find(token) != std::string::npos) grammar.tokens.emplace_back(token);
   return grammar;
 }
 

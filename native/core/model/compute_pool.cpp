@@ -63,11 +63,14 @@ void work(Recruit& recruit) noexcept {
   try {
     recruit.body(recruit.argument);
   } catch (const backend::Collapsed&) {
-    // Told already, by this thread or another.
+    // Told already, by this thread or another. The rest is not left to current_failure(): there may
+    // be no memory for its words.
   } catch (const std::bad_alloc&) {
     collapse.fail(code::kOutOfMemory, "Not enough memory.");
   } catch (const std::exception& error) {
     collapse.fail(code::kInternal, error.what());
+  } catch (...) {
+    collapse.fail(code::kInternal, "An exception of an unknown kind.");
   }
   collapse.leave();
 }

@@ -19,7 +19,6 @@ inline constexpr const char* kDecodeFailed = "ERR_DECODE_FAILED";
 inline constexpr const char* kGrammarInvalid = "ERR_GRAMMAR_INVALID";
 inline constexpr const char* kTemplate = "ERR_TEMPLATE";
 inline constexpr const char* kStateInvalid = "ERR_STATE_INVALID";
-inline constexpr const char* kSchemaUnsupported = "ERR_SCHEMA_UNSUPPORTED";
 inline constexpr const char* kInternal = "ERR_INTERNAL";
 }  // namespace code
 

@@ -47,34 +47,20 @@ uint64_t padded(uint64_t size, uint64_t alignment) {
 
 std::variant<uint64_t, int64_t, double, bool, std::string> widened(GgufType type,
                                                                    const char* bytes) {
-  const auto as = [bytes](auto value) {
-    std::memcpy(&value, bytes, sizeof value);
-    return value;
-  };
-  switch (type) {
-    case GgufType::kUint8:
-      return uint64_t{as(uint8_t{})};
-    case GgufType::kInt8:
-      return int64_t{as(int8_t{})};
-    case GgufType::kUint16:
-      return uint64_t{as(uint16_t{})};
-    case GgufType::kInt16:
-      return int64_t{as(int16_t{})};
-    case GgufType::kUint32:
-      return uint64_t{as(uint32_t{})};
-    case GgufType::kInt32:
-      return int64_t{as(int32_t{})};
-    case GgufType::kFloat32:
-      return double{as(float{})};
-    case GgufType::kUint64:
-      return as(uint64_t{});
-    case GgufType::kInt64:
-      return as(int64_t{});
-    case GgufType::kFloat64:
-      return as(double{});
-    default:
-      return as(uint8_t{}) != 0;
-  }
+  std::variant<uint64_t, int64_t, double, bool, std::string> scalar;
+  with_number_of(type, [&](auto value) {
+    using T = decltype(value);
+    if constexpr (!std::is_same_v<T, bool>) std::memcpy(&value, bytes, sizeof value);
+    if constexpr (std::is_same_v<T, bool>)
+      scalar = bytes[0] != 0;
+    else if constexpr (std::is_floating_point_v<T>)
+      scalar = static_cast<double>(value);
+    else if constexpr (std::is_signed_v<T>)
+      scalar = static_cast<int64_t>(value);
+    else
+      scalar = static_cast<uint64_t>(value);
+  });
+  return scalar;
 }
 
 }  // namespace
@@ -331,15 +317,8 @@ std::vector<double> GgufFile::numbers(const GgufValue& array) const {
   source_.read(array.offset, bytes.data(), bytes.size());
   numbers.reserve(static_cast<size_t>(array.count));
   for (size_t at = 0; at < bytes.size(); at += size) {
-    numbers.push_back(std::visit(
-        [](const auto& value) {
-          using T = std::decay_t<decltype(value)>;
-          if constexpr (std::is_same_v<T, std::string>)
-            return 0.0;
-          else
-            return static_cast<double>(value);
-        },
-        widened(array.element, bytes.data() + at)));
+    const auto value = widened(array.element, bytes.data() + at);
+    numbers.push_back(number_in(value).value_or(0));
   }
   return numbers;
 }

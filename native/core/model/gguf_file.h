@@ -7,7 +7,9 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <type_traits>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -35,6 +37,51 @@ enum class GgufType : uint32_t {
 
 // "u32", as ggml calls them.
 const char* name_of(GgufType type);
+
+// Calls `use` with a zero of the type that holds such a number or flag; not for text and lists.
+template <typename Use>
+void with_number_of(GgufType type, const Use& use) {
+  switch (type) {
+    case GgufType::kUint8:
+      return use(uint8_t{});
+    case GgufType::kInt8:
+      return use(int8_t{});
+    case GgufType::kUint16:
+      return use(uint16_t{});
+    case GgufType::kInt16:
+      return use(int16_t{});
+    case GgufType::kUint32:
+      return use(uint32_t{});
+    case GgufType::kInt32:
+      return use(int32_t{});
+    case GgufType::kFloat32:
+      return use(float{});
+    case GgufType::kBool:
+      return use(bool{});
+    case GgufType::kUint64:
+      return use(uint64_t{});
+    case GgufType::kInt64:
+      return use(int64_t{});
+    case GgufType::kFloat64:
+      return use(double{});
+    case GgufType::kString:
+    case GgufType::kArray:
+      return;
+  }
+}
+
+// The number or flag in a variant that may hold text instead.
+template <typename Variant>
+std::optional<double> number_in(const Variant& scalar) {
+  return std::visit(
+      [](const auto& value) -> std::optional<double> {
+        if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::string>)
+          return std::nullopt;
+        else
+          return static_cast<double>(value);
+      },
+      scalar);
+}
 
 struct GgufValue {
   GgufType type{};

@@ -6,7 +6,6 @@
 #include <sstream>
 #include <string_view>
 
-#include "core/model/error.h"
 #include "core/model/model_check.h"
 
 namespace cria {
@@ -194,12 +193,6 @@ std::string shown(double value) {
   return text.str();
 }
 
-[[noreturn]] void refuse(const std::string& key, const std::string& expected,
-                         const std::string& found) {
-  throw Error(code::kModelInvalid,
-              "expected \"" + key + "\" to be " + expected + ", found " + found);
-}
-
 std::string range_of(const char* kind, const Bounds& bounds) {
   const std::string least = shown(bounds.least);
   if (bounds.least == -kAny) return "a finite number";
@@ -239,7 +232,7 @@ class Check {
     const std::string key = metadata_.key(bounds.name);
     for (const double value : metadata_.numbers(key)) {
       if (value >= bounds.least && value <= bounds.most && value == std::floor(value)) continue;
-      refuse(key, range_of("a whole number", bounds), shown(value));
+      refuse_value(key, range_of("a whole number", bounds), shown(value));
     }
   }
 
@@ -247,7 +240,7 @@ class Check {
     const std::string key = metadata_.key(bounds.name);
     for (const double value : metadata_.numbers(key)) {
       if (value >= bounds.least && value <= bounds.most) continue;
-      refuse(key, range_of("a number", bounds), shown(value));
+      refuse_value(key, range_of("a number", bounds), shown(value));
     }
   }
 
@@ -262,7 +255,7 @@ class Check {
                                                 : value->type;
       if (type != GgufType::kFloat32 && type != GgufType::kFloat64) continue;
       for (const double number : metadata_.numbers(key))
-        if (std::isnan(number)) refuse(key, "a number", "none");
+        if (std::isnan(number)) refuse_value(key, "a number", "none");
     }
   }
 
@@ -271,28 +264,28 @@ class Check {
     for (const char* name : {"rope.scaling.factor", "rope.scale_linear"}) {
       const double value = number(name, 0);
       if (value == 0 || value >= kSmallest) continue;
-      refuse(metadata_.key(name), "0 or at least " + shown(kSmallest), shown(value));
+      refuse_value(metadata_.key(name), "0 or at least " + shown(kSmallest), shown(value));
     }
   }
 
   void check_layers() const {
     if (number("nextn_predict_layers", 0) >= layers_ && layers_ > 0) {
-      refuse(metadata_.key("nextn_predict_layers"), "less than \"block_count\"",
-             shown(number("nextn_predict_layers", 0)));
+      refuse_value(metadata_.key("nextn_predict_layers"), "less than \"block_count\"",
+                   shown(number("nextn_predict_layers", 0)));
     }
     // Its graph has a window in any case, its cache only if this says so.
     if (is({"afmoe"}) && number("attention.sliding_window", 0) < 1) {
-      refuse(metadata_.key("attention.sliding_window"), "at least 1", "0 or nothing");
+      refuse_value(metadata_.key("attention.sliding_window"), "at least 1", "0 or nothing");
     }
     // -1 says nothing.
     const double pooling = number("pooling_type", 0);
     if (pooling > 4 && pooling != std::numeric_limits<uint32_t>::max()) {
-      refuse(metadata_.key("pooling_type"), "a whole number from 0 to 4", shown(pooling));
+      refuse_value(metadata_.key("pooling_type"), "a whole number from 0 to 4", shown(pooling));
     }
     for (const Divisor& divisor : kDivisors) {
       if (divisor.architecture != metadata_.architecture()) continue;
       if (number(divisor.name, 1) >= 1) continue;
-      refuse(metadata_.key(divisor.name), "at least 1", shown(number(divisor.name, 1)));
+      refuse_value(metadata_.key(divisor.name), "at least 1", shown(number(divisor.name, 1)));
     }
   }
 
@@ -310,17 +303,17 @@ class Check {
         std::find(std::begin(kHeadless), std::end(kHeadless),
                   std::string_view(metadata_.architecture())) != std::end(kHeadless);
     if (!headless && of_layer(heads, 0, 0) < 1) {
-      refuse(key, "at least 1", heads.empty() ? "nothing" : shown(heads.front()));
+      refuse_value(key, "at least 1", heads.empty() ? "nothing" : shown(heads.front()));
     }
     const double width = number("embedding_length", 0);
     for (size_t layer = 0; layer < static_cast<size_t>(layers_); ++layer) {
       const double all = of_layer(heads, layer, 0);
       const double kv = of_layer(shared, layer, all);
       if (all > width && number("attention.key_length", 0) == 0) {
-        refuse(key, "at most \"embedding_length\" (" + shown(width) + ")", shown(all));
+        refuse_value(key, "at most \"embedding_length\" (" + shown(width) + ")", shown(all));
       }
       if (all == 0 || kv == 0 || std::fmod(all, kv) == 0) continue;
-      refuse(key_kv, "a divisor of \"attention.head_count\" (" + shown(all) + ")", shown(kv));
+      refuse_value(key_kv, "a divisor of \"attention.head_count\" (" + shown(all) + ")", shown(kv));
     }
   }
 
@@ -331,11 +324,11 @@ class Check {
       const double width = own > 0 ? own : otherwise;
       const double rotated = number(name, -1);
       if (rotated < 0) return;  // the whole head
-      if (rotated == 0) refuse(metadata_.key(name), "at least 2", "0");
-      if (std::fmod(rotated, 2) != 0) refuse(metadata_.key(name), "even", shown(rotated));
+      if (rotated == 0) refuse_value(metadata_.key(name), "at least 2", "0");
+      if (std::fmod(rotated, 2) != 0) refuse_value(metadata_.key(name), "even", shown(rotated));
       if (width > 0 && rotated > width) {
-        refuse(metadata_.key(name), "at most the width of a head (" + shown(width) + ")",
-               shown(rotated));
+        refuse_value(metadata_.key(name), "at most the width of a head (" + shown(width) + ")",
+                     shown(rotated));
       }
     };
     const std::vector<double> heads = metadata_.numbers(metadata_.key("attention.head_count"));
@@ -349,7 +342,8 @@ class Check {
     }
     const std::string key = metadata_.key("rope.dimension_sections");
     const std::vector<double> sections = metadata_.numbers(key);
-    if (sections.size() > 4) refuse(key, "at most 4 numbers", std::to_string(sections.size()));
+    if (sections.size() > 4)
+      refuse_value(key, "at most 4 numbers", std::to_string(sections.size()));
   }
 
   // As llama.cpp asserts it.
@@ -361,20 +355,22 @@ class Check {
       used = std::max(used, value);
     if (is({"hunyuan_vl", "hunyuan-dense"}) && experts <= 1) return;
     if (used > experts || (experts > 0 && used < 1)) {
-      refuse(key, "from 1 to \"expert_count\" (" + shown(experts) + ")", shown(used));
+      refuse_value(key, "from 1 to \"expert_count\" (" + shown(experts) + ")", shown(used));
     }
     const double groups = number("expert_group_count", 0);
     const double used_groups = number("expert_group_used_count", 0);
     if (groups > 0 && groups >= experts) {
-      refuse(metadata_.key("expert_group_count"), "less than \"expert_count\"", shown(groups));
+      refuse_value(metadata_.key("expert_group_count"), "less than \"expert_count\"",
+                   shown(groups));
     }
     if (groups <= 1) return;
     if (std::fmod(experts, groups) != 0) {
-      refuse(metadata_.key("expert_group_count"), "a divisor of \"expert_count\"", shown(groups));
+      refuse_value(metadata_.key("expert_group_count"), "a divisor of \"expert_count\"",
+                   shown(groups));
     }
     if (used_groups < 1 || used_groups >= groups) {
-      refuse(metadata_.key("expert_group_used_count"), "from 1 to less than \"expert_group_count\"",
-             shown(used_groups));
+      refuse_value(metadata_.key("expert_group_used_count"),
+                   "from 1 to less than \"expert_group_count\"", shown(used_groups));
     }
   }
 

@@ -1,5 +1,6 @@
 #include "core/model/metadata_overrides.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -22,33 +23,17 @@ struct Range {
   int64_t max;
 };
 
-template <typename T>
-constexpr Range range_of() {
-  return {std::numeric_limits<T>::min(), std::numeric_limits<T>::max()};
-}
-
 std::optional<Range> whole_numbers(GgufType type) {
-  constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
-  switch (type) {
-    case GgufType::kUint8:
-      return range_of<uint8_t>();
-    case GgufType::kInt8:
-      return range_of<int8_t>();
-    case GgufType::kUint16:
-      return range_of<uint16_t>();
-    case GgufType::kInt16:
-      return range_of<int16_t>();
-    case GgufType::kUint32:
-      return range_of<uint32_t>();
-    case GgufType::kInt32:
-      return range_of<int32_t>();
-    case GgufType::kUint64:
-      return Range{0, kMax};
-    case GgufType::kInt64:
-      return range_of<int64_t>();
-    default:
-      return std::nullopt;
-  }
+  std::optional<Range> range;
+  with_number_of(type, [&](auto zero) {
+    using T = decltype(zero);
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      constexpr uint64_t kMost = std::numeric_limits<int64_t>::max();
+      const auto max = std::min<uint64_t>(std::numeric_limits<T>::max(), kMost);
+      range = Range{static_cast<int64_t>(std::numeric_limits<T>::min()), static_cast<int64_t>(max)};
+    }
+  });
+  return range;
 }
 
 Value in_kind_of(GgufType type, const std::string& key, const Value& value) {
@@ -145,18 +130,11 @@ std::optional<std::string> Metadata::text(const std::string& key) const {
 }
 
 std::optional<double> Metadata::number(const std::string& key) const {
-  const auto widened = [](const auto& value) -> std::optional<double> {
-    using T = std::decay_t<decltype(value)>;
-    if constexpr (std::is_same_v<T, std::string>)
-      return std::nullopt;
-    else
-      return static_cast<double>(value);
-  };
   const auto other = overrides_.find(key);
-  if (other != overrides_.end()) return std::visit(widened, other->second);
+  if (other != overrides_.end()) return number_in(other->second);
   const GgufValue* value = file_.find(key);
   if (value == nullptr || value->is_array()) return std::nullopt;
-  return std::visit(widened, value->scalar);
+  return number_in(value->scalar);
 }
 
 std::vector<double> Metadata::numbers(const std::string& key) const {

@@ -40,7 +40,6 @@ class Metadata {
   const GgufFile& file() const { return file_; }
   // All there are, those that only an override brings at the end.
   const std::vector<std::string>& keys() const { return keys_; }
-  bool is_overridden(const std::string& key) const { return overrides_.count(key) > 0; }
 
  private:
   const GgufFile& file_;

@@ -97,7 +97,6 @@ class Model {
   std::unordered_map<std::string, std::string> overridden_;
   const Vocabulary vocabulary_;
   const bool vocab_only_;
-  const std::string fingerprint_;
   std::string identity_;
   std::mutex creating_;
 };

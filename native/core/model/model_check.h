@@ -4,12 +4,21 @@
 // or the tensor, what was expected and what is there. All are linear in the size of the header.
 #pragma once
 
+#include <string>
 #include <vector>
 
+#include "core/model/error.h"
 #include "core/model/gguf_file.h"
 #include "core/model/metadata_overrides.h"
 
 namespace cria {
+
+// What they throw over a value of the metadata.
+[[noreturn]] inline void refuse_value(const std::string& key, const std::string& expected,
+                                      const std::string& found) {
+  throw Error(code::kModelInvalid,
+              "expected \"" + key + "\" to be " + expected + ", found " + found);
+}
 
 // hyperparameter_check.cpp: numbers that are finite, of the right sign, and in bounds.
 void check_hyperparameters(const Metadata& metadata);

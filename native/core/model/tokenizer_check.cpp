@@ -2,7 +2,6 @@
 #include <cmath>
 #include <unordered_set>
 
-#include "core/model/error.h"
 #include "core/model/model_check.h"
 
 namespace cria {
@@ -13,19 +12,13 @@ constexpr uint64_t kMostTokens = uint64_t{1} << 22;
 // llama.cpp's enum llama_token_type.
 constexpr double kTokenTypes = 6;
 
-[[noreturn]] void refuse(const std::string& key, const std::string& expected,
-                         const std::string& found) {
-  throw Error(code::kModelInvalid,
-              "expected \"" + key + "\" to be " + expected + ", found " + found);
-}
-
 const GgufValue* list_of(const Metadata& metadata, const std::string& key, bool of_text) {
   const GgufValue* value = metadata.file().find(key);
   if (value == nullptr) return nullptr;
   if (!value->is_array() || (value->element == GgufType::kString) != of_text) {
-    refuse(key, of_text ? "a list of texts" : "a list of numbers",
-           value->is_array() ? std::string("a list of ") + name_of(value->element)
-                             : name_of(value->type));
+    refuse_value(key, of_text ? "a list of texts" : "a list of numbers",
+                 value->is_array() ? std::string("a list of ") + name_of(value->element)
+                                   : name_of(value->type));
   }
   return value;
 }
@@ -33,7 +26,8 @@ const GgufValue* list_of(const Metadata& metadata, const std::string& key, bool 
 // llama.cpp keeps tokens by their texts, and asserts that this loses none.
 void check_tokens(const Metadata& metadata, const std::string& key, const GgufValue& tokens) {
   if (tokens.count > kMostTokens) {
-    refuse(key, "at most " + std::to_string(kMostTokens) + " tokens", std::to_string(tokens.count));
+    refuse_value(key, "at most " + std::to_string(kMostTokens) + " tokens",
+                 std::to_string(tokens.count));
   }
   std::unordered_set<std::string> texts;
   texts.reserve(static_cast<size_t>(tokens.count));
@@ -41,8 +35,8 @@ void check_tokens(const Metadata& metadata, const std::string& key, const GgufVa
     // What llama.cpp makes of a token without a text.
     const std::string own = text.empty() ? "[EMPTY_" + std::to_string(texts.size()) + "]" : text;
     if (texts.insert(own).second) return;
-    refuse(key, "a list without doubles",
-           "token " + std::to_string(texts.size()) + " with the text of an earlier one");
+    refuse_value(key, "a list without doubles",
+                 "token " + std::to_string(texts.size()) + " with the text of an earlier one");
   });
 }
 
@@ -83,8 +77,8 @@ void check_rwkv(const Metadata& metadata, const std::string& key, const GgufValu
   });
   for (size_t value = 0; value < begins.size(); ++value) {
     if (!begins[value] || alone[value]) continue;
-    refuse(key, "a list with every byte alone that a token begins with",
-           "none for byte " + std::to_string(value));
+    refuse_value(key, "a list with every byte alone that a token begins with",
+                 "none for byte " + std::to_string(value));
   }
 }
 
@@ -93,13 +87,13 @@ void check_numbers(const Metadata& metadata, const char* key, uint64_t tokens, d
   const GgufValue* list = list_of(metadata, key, false);
   if (list == nullptr) return;
   if (list->count < tokens) {
-    refuse(key, "a list of " + std::to_string(tokens) + ", one for each token",
-           std::to_string(list->count));
+    refuse_value(key, "a list of " + std::to_string(tokens) + ", one for each token",
+                 std::to_string(list->count));
   }
   for (const double value : metadata.file().numbers(*list)) {
     if (value >= least && value <= most) continue;
-    refuse(key, "numbers from " + std::to_string(least) + " to " + std::to_string(most),
-           std::to_string(value));
+    refuse_value(key, "numbers from " + std::to_string(least) + " to " + std::to_string(most),
+                 std::to_string(value));
   }
 }
 

@@ -74,7 +74,7 @@ struct Infill {};
 struct Grammar {
   std::string source;
   std::string root;
-  std::vector<std::string> tokens;  // what the source names as <text>
+  std::vector<std::string> tokens;  // all that the source names as <text>
   // Lazy: everything is allowed until a trigger is met, one of these tokens or a match of one of
   // these patterns (std::regex in its ECMAScript notation) in the output so far; the text that
   // follows the grammar begins with the token, or with the pattern's first group that matched
