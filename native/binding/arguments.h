@@ -1,5 +1,5 @@
-// Reads what lib/internal/native.ts promises. The values were checked in TypeScript; a wrong type
-// here is a mistake of ours, told as ERR_INVALID_ARGUMENT and never a crash.
+// Reads values as declared in lib/internal/native.ts. TypeScript has validated them; a wrong type
+// here is our own mistake, and gives ERR_INVALID_ARGUMENT, never a crash.
 #pragma once
 
 #include <napi.h>
@@ -49,7 +49,7 @@ class Fields {
   int32_t integer(const char* name) const { return to_int32(value(name), name); }
   std::vector<std::string> texts(const char* name) const;
 
-  // The value that stands beside the name given in the object.
+  // The value of the choice that the object names.
   template <typename T, size_t count>
   T choice(const char* name, const std::pair<const char*, T> (&choices)[count]) const {
     const std::string given = text(name);

@@ -13,7 +13,7 @@ namespace cria::binding {
 
 namespace {
 
-// JSON of an array: a text, or the array's elements in any number of pieces, as UTF-8.
+// The JSON text of an array, given as one string, or as its elements in several pieces of UTF-8.
 std::string to_json(Napi::Value value, const char* name) {
   if (value.IsString()) return to_text(value, name);
   const Napi::Array pieces = to_array(value, name);
@@ -58,8 +58,8 @@ ToolUse to_use(const Fields& fields) {
       {{"auto", ToolUse::kAuto}, {"none", ToolUse::kNone}, {"required", ToolUse::kRequired}});
 }
 
-// A prompt as one text and where its segments end in it, in UTF-16: as many JS objects as it may
-// have segments take longer to make than the JS thread may be held.
+// A prompt as one text, with the ends of its segments in UTF-16 units. A JS object for each segment
+// would block the JS thread for too long.
 struct FlatPrompt {
   std::string text;
   std::vector<int32_t> kinds;  // as in lib/internal/native.ts

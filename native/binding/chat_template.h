@@ -1,4 +1,4 @@
-// What NativeModel and the addon do with chat templates, as lib/internal/native.ts has it.
+// What NativeModel does with chat templates, as declared in lib/internal/native.ts.
 #pragma once
 
 #include <napi.h>
@@ -15,13 +15,13 @@ namespace cria::binding {
 Napi::Value render_template(Napi::Env env, ChatTemplates& templates, const Vocabulary& vocabulary,
                             Napi::Value request);
 
-// The same as work, and the rest of what templates are for: what is read of the request is read at
-// once. `templates` is the lane's own.
+// The same as jobs, and the other uses of templates. The request is read at once, on the JS thread.
+// `templates` belong to the lane.
 ModelWork::Job render_job(std::shared_ptr<Model> model, std::shared_ptr<ChatTemplates> templates,
                           Napi::Value request);
 ModelWork::Job format_job(std::shared_ptr<Model> model, std::shared_ptr<ChatTemplates> templates,
                           Napi::Value request);
-// An answer's text and the format that it was asked for in.
+// Parses the text of an answer in a format that format_job() made.
 ModelWork::Job answer_job(Napi::Value text, Napi::Value format);
 
 }  // namespace cria::binding

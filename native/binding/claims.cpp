@@ -14,13 +14,13 @@ namespace {
 
 class Claims {
  public:
-  // Never destroyed: a worker may end while the process is taken apart.
+  // Never destroyed: a worker may end while the process exits.
   static Claims& all() {
     static auto* const claims = new Claims;
     return *claims;
   }
 
-  // False: some thread has it, this one perhaps.
+  // False: a thread has it already, perhaps this one.
   bool claim(Napi::Env env, const std::string& name) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (!taken_.insert(name).second) return false;

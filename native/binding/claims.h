@@ -1,13 +1,13 @@
-// Names that one thread of the process has for itself, such as a file that it writes. What a worker
-// has claimed is free when it ends, however it ends.
+// Names that only one thread of the process may hold, for instance a file that it writes. What a
+// worker has claimed becomes free when it ends, however it ends.
 #pragma once
 
 #include <napi.h>
 
 namespace cria::binding {
 
-// claim(name: string): boolean, release(name: string): void, and `instance`, a text of this copy of
-// the engine's own: copies in one process do not know of each other.
+// claim(name: string): boolean, release(name: string): void, and `instance`, a text that identifies
+// this copy of the engine: several copies in one process do not know each other's claims.
 void define_claims(Napi::Env env, Napi::Object exports);
 
 }  // namespace cria::binding

@@ -12,7 +12,7 @@ namespace {
 constexpr int32_t kMostSequences = 256;
 constexpr int32_t kMostThreads = 512;
 
-// Of embeddings, so that no sum of them is out of range.
+// For embeddings: so that no sum of these is out of range.
 constexpr int32_t kLongestText = 1 << 24;
 constexpr int32_t kMostTogether = 1 << 16;
 
@@ -24,7 +24,7 @@ void expect_range(int64_t value, int64_t low, int64_t high, const char* name) {
 }
 
 ggml_type to_cache_type(const Fields& fields, const char* name) {
-  // Only these: others crash (reference: ggml asserts in its type table).
+  // Only these: ggml crashes or asserts with others.
   return fields.choice<ggml_type>(name, {{"f32", GGML_TYPE_F32},
                                          {"f16", GGML_TYPE_F16},
                                          {"bf16", GGML_TYPE_BF16},
@@ -101,7 +101,8 @@ ContextHandle::ContextHandle(const Napi::CallbackInfo& info)
   entry(info.Env(), [&] { model_ = ModelHandle::session_of(info[0]); });
 }
 
-// The collector's doing, or the end of the environment, which has closed the session by then.
+// Called by the garbage collector, or at the end of the environment, which has closed the session
+// by then.
 ContextHandle::~ContextHandle() { session_->abandon(); }
 
 Napi::Value ContextHandle::open(const Napi::CallbackInfo& info) {

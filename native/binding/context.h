@@ -16,8 +16,8 @@
 
 namespace cria::binding {
 
-// The JS thread's alone. What the context's thread has to say comes as tasks in the mailbox, which
-// know the session weakly; the environment keeps it while that thread runs.
+// The JS thread only. The context's thread reports through tasks in the mailbox, which hold the
+// session weakly; the environment keeps it alive while that thread runs.
 class ContextSession : public Stoppable, public std::enable_shared_from_this<ContextSession> {
  public:
   explicit ContextSession(Environment& environment);
@@ -30,7 +30,7 @@ class ContextSession : public Stoppable, public std::enable_shared_from_this<Con
   Napi::Object stats(Napi::Env env) const;
   Napi::Promise close(Napi::Env env);
 
-  // Closes without anybody waiting: the handle was collected.
+  // Closes without a promise: the handle was collected.
   void abandon();
 
   void stop() override;
@@ -38,7 +38,7 @@ class ContextSession : public Stoppable, public std::enable_shared_from_this<Con
   void release(bool ended) override;
 
  private:
-  // kBroken: the engine failed inside, and the thread has ended; what is asked of it fails.
+  // kBroken: the engine failed inside, and the thread has ended; every request fails.
   enum class State { kEmpty, kOpening, kOpen, kBroken, kClosing, kClosed };
 
   using Report = void (ContextSession::*)(Napi::Env);
@@ -56,11 +56,11 @@ class ContextSession : public Stoppable, public std::enable_shared_from_this<Con
   const std::shared_ptr<Mailbox> mailbox_;
 
   State state_ = State::kEmpty;
-  Failure breakdown_;  // where it is broken
+  Failure breakdown_;  // why, if it is broken
   std::optional<Napi::Promise::Deferred> opening_;
   std::vector<Napi::Promise::Deferred> closing_;
-  // Strong only while an order is pending: what it closes over holds the handle, so that a context
-  // that nobody uses can be collected.
+  // Strong only while an order is pending. The function's closure holds the handle: this way a
+  // context that nobody uses can be collected.
   Napi::FunctionReference on_news_;
   std::unordered_map<RequestId, std::shared_ptr<Order>> pending_;
   std::unique_ptr<Context> context_;

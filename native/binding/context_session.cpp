@@ -16,7 +16,7 @@ constexpr const char* kDisposedMessage = "The context is disposed.";
 ContextSession::ContextSession(Environment& environment)
     : environment_(environment), mailbox_(environment.mailbox()) {}
 
-// A function for any thread that has `report` called on the JS thread.
+// Makes a function that any thread may call to run `report` on the JS thread.
 std::function<void()> ContextSession::reporter(Report report) {
   return [weak = weak_from_this(), mailbox = mailbox_, report] {
     mailbox->post_to(weak, [report](ContextSession& self, Napi::Env env) { (self.*report)(env); });
@@ -38,7 +38,7 @@ Napi::Promise ContextSession::open(Napi::Env env, std::shared_ptr<Model> model,
   };
   events.news = reporter(&ContextSession::deliver);
   events.closed = reporter(&ContextSession::closed);
-  // First, since it throws where there is no thread to be had: all is as before then.
+  // First, since it throws if the system starts no thread: nothing has changed then.
   context_ = std::make_unique<Context>(std::move(model), options, std::move(events));
   state_ = State::kOpening;
   opening_.emplace(Napi::Promise::Deferred::New(env));
@@ -79,7 +79,7 @@ void ContextSession::submit(const std::shared_ptr<Command>& command) {
   context_->submit(command);
 }
 
-// Its last news will come, and the process lives until then.
+// Keeps the process alive until the order's last news.
 void ContextSession::expect(const std::shared_ptr<Order>& order) {
   if (state_ == State::kBroken) throw Error(breakdown_.code.c_str(), breakdown_.message);
   if (state_ != State::kOpen) throw Error(code::kDisposed, kDisposedMessage);
@@ -118,7 +118,7 @@ Napi::Object ContextSession::stats(Napi::Env env) const {
   }
   const Counters nothing;
   const Counters& counters = state_ == State::kOpen ? *context_->counters() : nothing;
-  // What still waits to be tokenized counts as queued.
+  // Requests that are not tokenized yet count as queued.
   const int32_t active = counters.active.load();
   const auto pending = static_cast<int32_t>(pending_.size());
   Napi::Object stats = Napi::Object::New(env);
@@ -155,7 +155,7 @@ void ContextSession::abandon() {
   context_->stop();
 }
 
-// The thread is at its end. What it had not answered is answered here, so that nothing hangs.
+// The thread has ended. What it left unanswered fails here, so that nothing hangs.
 void ContextSession::closed(Napi::Env env) {
   const std::shared_ptr<ContextSession> self =
       shared_from_this();  // until the end of this function

@@ -12,8 +12,8 @@ namespace cria::binding {
 
 namespace {
 
-// For all threads together. One that is still at work then (ggml ends between two operations of a
-// graph, a text is tokenized in pieces) is left behind with what it uses.
+// For all threads together. A thread that still works then (ggml stops between two operations of a
+// graph, the tokenizer between two pieces of a text) is left behind with what it uses.
 constexpr std::chrono::milliseconds kPatience{1500};
 
 // Leaked: the process may exit while environments end on other threads.
@@ -30,8 +30,7 @@ Living& living() {
 }  // namespace
 
 Environment::Environment(Napi::Env env) : mailbox_(std::make_shared<Mailbox>(env)) {
-  // After the mailbox: hooks run in reverse order, and ours must find the thread-safe function
-  // alive.
+  // After the mailbox: hooks run in reverse order, and ours needs the thread-safe function alive.
   env.AddCleanupHook([this] { shut_down(); });
   std::lock_guard<std::mutex> lock(living().mutex);
   living().environments.insert(this);
@@ -44,8 +43,8 @@ Environment::~Environment() {
   living().environments.erase(this);
 }
 
-// process.exit() on the main thread ends no environment and runs no cleanup hooks: threads would
-// compute on while the process is taken apart. Workers are stopped by Node before.
+// process.exit() on the main thread ends no environment and runs no cleanup hooks: threads would go
+// on computing while the process is torn down. Node has stopped workers before.
 void Environment::on_process_exit(void*) {
   std::vector<Environment*> ours;
   {
@@ -73,7 +72,7 @@ void Environment::set_log_handler(Napi::Value handler) {
   if (!handler.IsFunction()) return;
   log_handler_ =
       std::make_shared<Napi::FunctionReference>(Napi::Persistent(handler.As<Napi::Function>()));
-  // Weak: the reference is to be deleted on the JS thread only.
+  // Weak, since the reference may be deleted on the JS thread only.
   std::weak_ptr<Napi::FunctionReference> weak = log_handler_;
   std::shared_ptr<Mailbox> mailbox = mailbox_;
   log_listener_ =
@@ -100,7 +99,7 @@ void Environment::shut_down() {
   stoppables_.clear();
 }
 
-// Without a word to Node-API, and without giving back what the process's end gives back anyway.
+// Calls no Node-API function, and frees nothing that the end of the process frees anyway.
 void Environment::halt() {
   mailbox_->mute();
   const Deadline deadline = stop_all();
@@ -108,7 +107,7 @@ void Environment::halt() {
     stoppable->ends_by(deadline);
 }
 
-// All are asked before one is waited for: until when they are.
+// Asks all to stop before one is waited for. Returns the deadline for them.
 Deadline Environment::stop_all() {
   for (const auto& stoppable : stoppables_)
     stoppable->stop();

@@ -1,5 +1,5 @@
-// What belongs to one JS environment (the main thread, or a worker thread): its mailbox, its log
-// handler, and everything that has a thread and must be stopped before the environment is gone.
+// What belongs to one JS environment (the main thread or a worker thread): its mailbox, its log
+// handler, and everything with a thread, which has to be stopped before the environment is gone.
 #pragma once
 
 #include <napi.h>
@@ -16,15 +16,16 @@ namespace cria::binding {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-// Something with a thread of its own. The JS thread calls these, in this order, when the
-// environment ends; the first two also where the process exits without ending it.
+// Something with a thread of its own. The JS thread calls these functions in this order when the
+// environment ends; the first two also when the process exits without ending it.
 class Stoppable {
  public:
   virtual ~Stoppable() = default;
   virtual void stop() = 0;
-  // Whether the thread has ended by then.
+  // Whether the thread has ended by the deadline.
   virtual bool ends_by(Deadline deadline) = 0;
-  // Gives back what the environment has to do with. A thread that did not end keeps what it uses.
+  // Frees everything that depends on the environment. A thread that has not ended keeps what it
+  // uses.
   virtual void release(bool ended) = 0;
 };
 
@@ -39,7 +40,7 @@ class Environment {
 
   const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
 
-  // Keeps it alive until it is removed, or until the environment ends and it is stopped.
+  // Keeps it alive until it is removed, or stopped at the end of the environment.
   void add(std::shared_ptr<Stoppable> stoppable);
   void remove(const Stoppable* stoppable);
 

@@ -1,5 +1,5 @@
-// From C++ exceptions to JS errors: an Error with the code of cria::Error. lib/internal/errors.ts
-// makes a CriaError of it.
+// Turns C++ exceptions into JS errors with a code, of which lib/internal/errors.ts makes
+// CriaErrors.
 #pragma once
 
 #include <napi.h>
@@ -13,8 +13,8 @@ namespace cria::binding {
 
 Napi::Error to_js(Napi::Env env, const Failure& failure);
 
-// Every entry from JS runs its body through this: nothing but a Napi::Error leaves it, and a failed
-// assertion of ggml is one, too.
+// Every entry from JS runs its body in this: nothing but a Napi::Error leaves it, even after a
+// failed assertion of ggml.
 template <typename Body>
 auto entry(Napi::Env env, Body&& body) -> decltype(body()) {
   const backend::AbortGuard guard;

@@ -20,7 +20,7 @@ bool Mailbox::post(Task task) {
   tasks_.push_back(std::move(task));
   if (woken_) return true;
   woken_ = true;
-  // Anything but ok means that the environment is closing: the function is not to be touched again.
+  // Anything but ok means that the environment is closing: the function must not be used again.
   if (napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking) != napi_ok) {
     closed_ = true;
   }
@@ -63,8 +63,8 @@ void Mailbox::drain(napi_env env, napi_value /*callback*/, void* self, void* /*d
       const Napi::HandleScope scope(env);
       task(env);
     } catch (const Napi::Error&) {
-      // lib/ lets no exception out of what is called here, so this is V8 refusing to run JS in an
-      // environment that is being terminated. There is nobody left to tell.
+      // No function of lib/ that is called here throws. So this is V8 refusing to run JS in an
+      // environment that is being terminated, and nobody is left to report it to.
     }
   }
 }

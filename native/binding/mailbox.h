@@ -1,5 +1,5 @@
-// The way from any thread to the JS thread of one environment: one thread-safe function, woken once
-// for all that is waiting. It lets the process end unless something is held.
+// Brings tasks from any thread to the JS thread of one environment: one thread-safe function,
+// called once for all tasks that wait. It does not keep the process alive unless it is held.
 #pragma once
 
 #include <napi.h>
@@ -14,8 +14,8 @@ namespace cria::binding {
 
 class Mailbox {
  public:
-  // Runs on the JS thread. It may be dropped on any thread, when the environment ends: it must own
-  // nothing that belongs to the environment (references, deferreds are fine: plain pointers).
+  // Runs on the JS thread. When the environment ends it may be destroyed on any thread, so it must
+  // own nothing that belongs to the environment.
   using Task = std::function<void(Napi::Env)>;
 
   explicit Mailbox(Napi::Env env);
@@ -26,7 +26,8 @@ class Mailbox {
   // Any thread. False once the environment is closing: the task is dropped.
   bool post(Task task);
 
-  // Likewise, for an object that may be gone by then: `task` gets it if it is not.
+  // Likewise, with an object that may be gone by then: `use` is called with it only if it still
+  // exists.
   template <typename Owner, typename Use>
   bool post_to(const std::weak_ptr<Owner>& owner, Use use) {
     return post([owner, use = std::move(use)](Napi::Env env) {
@@ -34,14 +35,15 @@ class Mailbox {
     });
   }
 
-  // The JS thread: while something is held, the event loop stays alive. Calls pair up.
+  // The JS thread. While the mailbox is held, the event loop stays alive. One release() for each
+  // hold().
   void hold();
   void release();
 
   // The JS thread, from the environment's cleanup hook; idempotent. Afterwards no task runs.
   void close();
 
-  // Likewise at the exit of the process, where Node-API is not to be called any more.
+  // Likewise at the exit of the process, when Node-API must not be called any more.
   void mute();
 
  private:
@@ -49,7 +51,7 @@ class Mailbox {
 
   const napi_env env_;
   napi_threadsafe_function function_ = nullptr;
-  int held_ = 0;  // the JS thread's alone
+  int held_ = 0;  // the JS thread only
 
   std::mutex mutex_;
   std::vector<Task> tasks_;

@@ -14,7 +14,7 @@ namespace cria::binding {
 
 namespace {
 
-// napi_unwrap takes any wrapped object for the one it is asked for: this tells them apart.
+// napi_unwrap does not check the class of a wrapped object: this tag does.
 constexpr napi_type_tag kModelTag = {0x63726961'6d6f6465, 0x9e3779b97f4a7c15};
 
 MetadataOverride to_override(const std::string& key, Napi::Value value) {
@@ -115,7 +115,8 @@ ModelHandle::ModelHandle(const Napi::CallbackInfo& info)
   info.This().As<Napi::Object>().TypeTag(&kModelTag);
 }
 
-// The collector's doing, or the end of the environment, which has closed the session by then.
+// Called by the garbage collector, or at the end of the environment, which has closed the session
+// by then.
 ModelHandle::~ModelHandle() {
   work_->abandon();
   session_->abandon();

@@ -1,5 +1,5 @@
 // NativeModel of lib/internal/native.ts: the handle that JS holds, and the session behind it, which
-// outlives the handle where work is in flight.
+// outlives the handle while work is in flight.
 #pragma once
 
 #include <napi.h>
@@ -19,8 +19,8 @@
 
 namespace cria::binding {
 
-// The JS thread's alone, save for the two flags that the loading thread reads. Tasks in the mailbox
-// know it weakly; the environment keeps it while its thread runs.
+// The JS thread only, except for what it shares with the loading thread. Tasks in the mailbox hold
+// it weakly; the environment keeps it alive while its thread runs.
 class ModelSession : public Stoppable, public std::enable_shared_from_this<ModelSession> {
  public:
   explicit ModelSession(Environment& environment);
@@ -28,7 +28,7 @@ class ModelSession : public Stoppable, public std::enable_shared_from_this<Model
   Napi::Promise load(Napi::Env env, ModelOptions options, Napi::Value on_progress);
   Napi::Promise close(Napi::Env env);
 
-  // Closes without anybody waiting: the handle was collected.
+  // Closes without a promise: the handle was collected.
   void abandon();
 
   // Throws ERR_DISPOSED before a load and after close().
@@ -41,11 +41,11 @@ class ModelSession : public Stoppable, public std::enable_shared_from_this<Model
  private:
   enum class State { kEmpty, kLoading, kLoaded, kClosing, kClosed };
 
-  // What the loading thread shares with the JS thread; it may outlive the session.
+  // Shared by the loading thread and the JS thread. It may outlive the session.
   struct Progress {
     std::atomic<bool> abort{false};
     std::atomic<float> fraction{0};
-    std::atomic<bool> told{true};  // false: a task that will tell the fraction is on its way
+    std::atomic<bool> told{true};  // false: a task that will report the fraction is on its way
   };
 
   void begin_close();
@@ -61,7 +61,7 @@ class ModelSession : public Stoppable, public std::enable_shared_from_this<Model
 
   State state_ = State::kEmpty;
   std::shared_ptr<Model> model_;
-  int64_t weight_ = 0;  // what V8 was told that the model weighs
+  int64_t weight_ = 0;  // the external memory that V8 was told of
   std::optional<Napi::Promise::Deferred> loading_;
   std::vector<Napi::Promise::Deferred> closing_;
   Napi::FunctionReference on_progress_;
@@ -100,8 +100,8 @@ class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
 
   std::shared_ptr<ModelSession> session_;
   std::shared_ptr<ModelWork> work_;
-  // They know nothing of the model once they are compiled. These are the JS thread's, the others
-  // the work's.
+  // Compiled templates do not refer to the model. These belong to the JS thread, the others to the
+  // lane.
   ChatTemplates templates_;
   std::shared_ptr<ChatTemplates> work_templates_ = std::make_shared<ChatTemplates>();
 };

@@ -76,7 +76,7 @@ Napi::Promise ModelSession::load(Napi::Env env, ModelOptions options, Napi::Valu
   if (state_ != State::kEmpty) {
     throw Error(code::kDisposed, "This handle was loaded or disposed before: make a new one.");
   }
-  worker_ = std::make_unique<Worker>();  // first, since it may throw: all is as before then
+  worker_ = std::make_unique<Worker>();  // first, since it may throw: nothing has changed then
   state_ = State::kLoading;
   loading_.emplace(Napi::Promise::Deferred::New(env));
   const Napi::Promise promise = loading_->Promise();
@@ -123,7 +123,7 @@ void ModelSession::tell_progress(Napi::Env env) {
 }
 
 void ModelSession::loaded(Napi::Env env, std::shared_ptr<Model> model) {
-  // close() came first: the model goes with the task that brought it.
+  // After close() the model is freed together with the task that brought it.
   if (state_ != State::kLoading) return;
   Napi::Value info;
   try {
@@ -173,7 +173,7 @@ void ModelSession::abandon() {
   if (state_ == State::kLoading || state_ == State::kLoaded) begin_close();
 }
 
-// Frees on the worker: to unmap gigabytes takes longer than the JS thread may be held.
+// Frees the model on the worker: unmapping gigabytes would block the JS thread for too long.
 void ModelSession::begin_close() {
   if (state_ == State::kClosing) return;
   state_ = State::kClosing;

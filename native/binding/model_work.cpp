@@ -94,8 +94,8 @@ Napi::Promise ModelWork::close(Napi::Env env) {
 
 void ModelWork::abandon() { begin_close(); }
 
-// A worker drops its jobs when it is stopped, and waits for the one that runs: this one comes
-// behind them, so that the JS thread finds the worker idle.
+// Stopping a worker waits for the job that runs. So a last job is posted behind the others, and
+// when it has run, the JS thread finds the worker idle.
 void ModelWork::begin_close() {
   if (std::exchange(closing_, true)) return;
   stop();

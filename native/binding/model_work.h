@@ -1,6 +1,6 @@
-// What is done with a loaded model off the JS thread besides decoding: its templates, and texts to
-// be tokenized. Each kind has a thread of its own, which starts when it is first needed: nobody
-// waits behind a stranger's template, nor a short text behind a long one.
+// Work with a loaded model off the JS thread, besides decoding: templates, and tokenizing. Each
+// kind has a thread of its own, which starts when it is first needed: nothing waits for an
+// untrusted template, and no short text for a long one.
 #pragma once
 
 #include <napi.h>
@@ -21,24 +21,24 @@ namespace cria::binding {
 
 enum class WorkLane { kTemplates, kShortTexts, kLongTexts };
 
-// The JS thread's alone, as the session of a model; the environment keeps it while it has threads.
+// The JS thread only. The environment keeps it alive while it has threads.
 class ModelWork : public Stoppable, public std::enable_shared_from_this<ModelWork> {
  public:
   using Stop = std::atomic<bool>;
-  // Makes the JS value; on the JS thread.
+  // Makes the JS value, on the JS thread.
   using Result = std::function<Napi::Value(Napi::Env)>;
-  // On the lane's thread. It owns what it needs, and ends soon once it is to stop.
+  // Runs on the lane's thread. It owns what it uses, and ends soon after `stop` was set.
   using Job = std::function<Result(const Stop& stop)>;
 
   explicit ModelWork(Environment& environment);
 
-  // `id`: one that no other work has.
+  // `id`: not that of any other pending work.
   Napi::Promise start(Napi::Env env, int64_t id, WorkLane lane, Job job);
-  // Its promise still settles, when the thread has let go of it.
+  // The promise still settles, once the job has ended.
   void cancel(int64_t id);
 
-  // All of it rejects with ERR_DISPOSED at once; resolves when no thread has anything of the
-  // model's any more.
+  // Rejects all pending work with ERR_DISPOSED at once. Resolves when no thread uses the model any
+  // more.
   Napi::Promise close(Napi::Env env);
   void abandon();
 

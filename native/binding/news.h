@@ -1,4 +1,4 @@
-// What the core tells, as the objects of lib/internal/native.ts.
+// The news of the core as objects of lib/internal/native.ts.
 #pragma once
 
 #include <napi.h>

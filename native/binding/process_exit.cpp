@@ -26,7 +26,7 @@ bool at_process_exit(void (*handler)(void*)) {
 
 namespace cria::binding {
 
-// Windows ends all other threads before a library hears of the exit.
+// Windows ends all other threads before it notifies a library of the exit.
 bool at_process_exit(void (* /*handler*/)(void*)) { return true; }
 
 }  // namespace cria::binding

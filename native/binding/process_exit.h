@@ -1,13 +1,13 @@
-// What of ours happens when the process exits.
+// Decides what runs when the process exits.
 #pragma once
 
 namespace cria::binding {
 
-// Has `handler` called once when the process exits, by exit(), on the thread that does.
+// Has exit() call `handler` once, on the thread that calls exit().
 //
-// It is all that happens then: the destructors of static objects, ggml's and llama.cpp's among
-// them, never run (on Linux exit() would run them while threads of ours may still compute; the
-// system takes the memory back anyway), and the library is never unloaded.
+// Nothing else of this library runs then. The destructors of static objects, those of ggml and
+// llama.cpp included, never run: on Linux exit() would run them while threads of ours may still
+// compute, and the system frees the memory anyway. The library is never unloaded.
 bool at_process_exit(void (*handler)(void*));
 
 }  // namespace cria::binding

@@ -1,9 +1,9 @@
 #include "binding/request.h"
 
+#include <algorithm>
 #include <string>
 
 #include "binding/arguments.h"
-#include "binding/sampler_step.h"
 
 namespace cria::binding {
 
@@ -33,6 +33,85 @@ Reuse to_reuse(const Fields& fields) {
 
 uint32_t to_seed(const Fields& fields) {
   return static_cast<uint32_t>(to_integer(fields.value("seed"), "seed"));
+}
+
+step::LogitBias to_logit_bias(const Fields& fields) {
+  const Tokens tokens = to_tokens(fields.value("tokens"), "tokens");
+  const Napi::Value value = fields.value("biases");
+  const bool floats = value.IsTypedArray() &&
+                      value.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array &&
+                      value.As<Napi::TypedArray>().ElementLength() == tokens.size();
+  if (!floats) {
+    throw Error(code::kInvalidArgument,
+                "Expected a Float32Array as long as `tokens` for `biases`.");
+  }
+  const float* biases = value.As<Napi::Float32Array>().Data();
+  step::LogitBias step;
+  for (size_t i = 0; i < tokens.size(); ++i)
+    step.biases.push_back({tokens[i], biases[i]});
+  return step;
+}
+
+step::Dry to_dry(const Fields& fields) {
+  return {fields.real("multiplier"), fields.real("base"), fields.integer("allowedLength"),
+          fields.integer("lastN"), fields.texts("breakers")};
+}
+
+step::Grammar to_grammar(const Fields& fields) {
+  step::Grammar step;
+  step.source = fields.text("source");
+  step.root = fields.text("root");
+  step.tokens = fields.texts("tokens");
+  step.lazy = !fields.value("lazy").IsUndefined() && fields.flag("lazy");
+  if (step.lazy) {
+    step.trigger_tokens = to_tokens(fields.value("triggerTokens"), "triggerTokens");
+    step.trigger_patterns = fields.texts("triggerPatterns");
+  }
+  if (!fields.value("prefix").IsUndefined()) step.prefix = fields.text("prefix");
+  return step;
+}
+
+SamplerStep to_step(Napi::Value value) {
+  const Fields fields(to_object(value, "sampler"));
+  const auto min_keep = [&] { return static_cast<size_t>(std::max(fields.integer("minKeep"), 0)); };
+  const std::string type = fields.text("type");
+  if (type == "greedy") return step::Greedy{};
+  if (type == "dist") return step::Dist{};
+  if (type == "mirostat") {
+    return step::Mirostat{fields.integer("version"), fields.real("tau"), fields.real("eta"),
+                          fields.integer("candidates")};
+  }
+  if (type == "adaptive-p") return step::AdaptiveP{fields.real("target"), fields.real("decay")};
+  if (type == "temperature") return step::Temperature{fields.real("value")};
+  if (type == "dynamic-temperature") {
+    return step::DynamicTemperature{fields.real("value"), fields.real("range"),
+                                    fields.real("exponent")};
+  }
+  if (type == "top-k") return step::TopK{fields.integer("value")};
+  if (type == "top-p") return step::TopP{fields.real("value"), min_keep()};
+  if (type == "min-p") return step::MinP{fields.real("value"), min_keep()};
+  if (type == "typical-p") return step::TypicalP{fields.real("value"), min_keep()};
+  if (type == "top-n-sigma") return step::TopNSigma{fields.real("value")};
+  if (type == "xtc") {
+    return step::Xtc{fields.real("probability"), fields.real("threshold"), min_keep()};
+  }
+  if (type == "penalties") {
+    return step::Penalties{fields.integer("lastN"), fields.real("repeat"), fields.real("frequency"),
+                           fields.real("presence")};
+  }
+  if (type == "dry") return to_dry(fields);
+  if (type == "logit-bias") return to_logit_bias(fields);
+  if (type == "infill") return step::Infill{};
+  if (type == "grammar") return to_grammar(fields);
+  throw Error(code::kInvalidArgument, "Unknown sampler step \"" + type + "\".");
+}
+
+std::vector<SamplerStep> to_steps(Napi::Value value) {
+  const Napi::Array array = to_array(value, "sampler");
+  std::vector<SamplerStep> steps;
+  for (uint32_t i = 0; i < array.Length(); ++i)
+    steps.push_back(to_step(array.Get(i)));
+  return steps;
 }
 
 decltype(Command::what) to_what(const Fields& fields) {

@@ -1,4 +1,4 @@
-// NativeRequest and NativeCommand of lib/internal/native.ts for the core.
+// Reads NativeRequest and NativeCommand of lib/internal/native.ts, with their sampler steps.
 #pragma once
 
 #include <napi.h>

@@ -212,13 +212,13 @@ describe("a model's files", () => {
     [
       "a key twice",
       "llama, SPM",
-      /key "llama.block_count" is there twice/,
+      /key "llama.block_count" occurs twice/,
       (file) => file.pairs.push({ ...pair(file, "llama.block_count") }),
     ],
     [
       "a tensor twice",
       "llama, SPM",
-      /tensor "output.weight" is there twice/,
+      /tensor "output.weight" occurs twice/,
       (file) => file.tensors.push({ ...tensor(file, "output.weight") }),
     ],
     [

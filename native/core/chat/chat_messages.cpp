@@ -57,8 +57,8 @@ std::string stripped(std::string text, bool left, bool right) {
   return text;
 }
 
-// Templates that take a model's thoughts out of its old answers look for their end, which they
-// would not find where it is a control token's text: they get them taken out.
+// Some templates remove the reasoning from old answers by looking for its end mark. They would not
+// find the mark if it is the text of a control token, so the reasoning is removed for them.
 void set_thoughts_apart(common_json& message, const std::string& source) {
   constexpr std::string_view kBegin = "<think>";
   constexpr std::string_view kEnd = "</think>";
@@ -77,7 +77,7 @@ void set_thoughts_apart(common_json& message, const std::string& source) {
   if (knows) message["reasoning_content"] = stripped(thoughts, true, false);
 }
 
-// What a tool answered, for templates that show it in the turn of the call.
+// A tool's result, for templates that show it in the turn of the call.
 common_json response_of(const common_json& result, const common_json& calls, size_t index) {
   const std::string text = joined(result.at("content"));
   const common_json parsed = common_json::parse_no_throw(text);
@@ -88,8 +88,8 @@ common_json response_of(const common_json& result, const common_json& calls, siz
   return response;
 }
 
-// The first templates of Gemma 4 knew no tool messages: a call, its results and the answer after
-// them are one message there.
+// The first templates of Gemma 4 have no tool messages: a call, its results and the answer after
+// them are one message.
 common_json with_tool_responses(const common_json& messages) {
   common_json grouped = common_json::array();
   for (size_t i = 0; i < messages.size(); ++i) {
@@ -111,7 +111,7 @@ common_json with_tool_responses(const common_json& messages) {
   return grouped;
 }
 
-// Mistral's templates refuse an id that is not like their models' own.
+// Mistral's templates refuse ids of another form than their models' own.
 class CallIds {
  public:
   explicit CallIds(const std::string& source)
@@ -143,7 +143,7 @@ class CallIds {
   std::map<std::string, size_t> known_;
 };
 
-// As JSON text where the template prints it, as an object where it looks into it.
+// As JSON text if the template prints them, as an object if it looks into them.
 common_json arguments_of(const common_json& given, bool as_object, const Rewrite& rewrite) {
   const std::string text = given.is_string() ? given.get<std::string>() : given.dump();
   if (!as_object) return common_json(rewrite(text));
@@ -172,7 +172,7 @@ common_json message_of(common_json given, const common_chat_template& compiled,
   common_json message = common_json::object();
   if (given.value("role", "") == "assistant") set_thoughts_apart(given, compiled.src);
   std::string role = given.value("role", "");
-  // Only the templates with channels know developers.
+  // Only templates with channels have a developer role.
   const bool developers = compiled.src.find("<|channel|>") != std::string::npos;
   if (role == "developer" && !developers) role = "system";
   message["role"] = role;
@@ -203,7 +203,7 @@ common_json message_of(common_json given, const common_chat_template& compiled,
   return message;
 }
 
-// A system message goes in front of the next one where the template would drop it.
+// If the template would drop a system message, its content goes in front of the next message's.
 void merge_system(common_json& messages) {
   if (messages.size() < 2 || messages.front().value("role", "") != "system") return;
   common_json& next = messages.at(1);
@@ -258,7 +258,7 @@ Conversation prepare(const ChatRequest& request, const common_chat_template& com
   for (const common_json& tool : common_json::parse(request.tools))
     conversation.tools.push_back(tool_of(tool, rewrite));
 
-  // What llama.cpp tells every template besides.
+  // The variables that llama.cpp gives every template.
   common_json variables = common_json::object();
   const std::string date = request.date ? rewrite(*request.date) : "";
   variables["datetime"] = request.date ? date : formatted(request.now, "%b %d %Y");

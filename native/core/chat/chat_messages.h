@@ -1,4 +1,4 @@
-// A conversation in OpenAI's shapes, changed to what a template can render. Of the seam.
+// Adapts a conversation in OpenAI's format to what a template can render.
 #pragma once
 
 #include <chat.h>
@@ -13,15 +13,15 @@ namespace cria::chat_messages {
 
 using Rewrite = std::function<std::string(const std::string&)>;
 
-// What a template is rendered with. Every text that came with the request, keys too, goes through
-// `rewrite`; roles do not.
+// What a template is rendered with. Every text of the request, keys included, has gone through
+// `rewrite`; roles have not.
 struct Conversation {
   common_json messages;
   common_json tools;
   common_json variables;
 };
 
-// Throws std::exception where the template needs what the messages do not have.
+// Throws a std::exception if the messages lack something that the template needs.
 Conversation prepare(const ChatRequest& request, const common_chat_template& compiled,
                      const Rewrite& rewrite);
 

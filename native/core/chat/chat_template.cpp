@@ -33,7 +33,7 @@ std::string name_of(const Vocabulary& vocabulary, llama_token token) {
   return bytes;
 }
 
-// Roles are not a user's text: templates make control tokens of them.
+// Roles do not count as a user's text: templates make control tokens of them.
 void unmark_roles(jinja::context& context) {
   for (const jinja::value& message : context.get_val("messages")->as_array()) {
     jinja::value none = jinja::mk_val<jinja::value_undefined>();
@@ -47,7 +47,7 @@ void set_text(jinja::context& context, const char* name, const std::string& text
   context.set_val(name, jinja::mk_val<jinja::value_string>(text));
 }
 
-// What the template sees.
+// The variables that the template sees.
 void fill(jinja::context& context, const common_chat_template& compiled,
           const Conversation& conversation, const ChatRequest& request, const std::string& date) {
   common_json given = conversation.variables;
@@ -84,8 +84,8 @@ std::vector<RenderedPart> execute(jinja::context& context, const jinja::program&
   return parts;
 }
 
-// The converter tells on stderr of each `pattern` that it cannot take: they are left to whoever
-// checks the arguments.
+// llama.cpp's converter writes to stderr about each `pattern` that it does not support. So they are
+// removed: lib/ checks the arguments anyway.
 common_json without_patterns(const common_json& schema) {
   if (schema.is_array()) {
     common_json array = common_json::array();
@@ -125,7 +125,7 @@ common_chat_tool_choice choice_of(ToolUse use) {
   }
 }
 
-// The parser goes deeper with each bracket. No arguments of a tool are nested like this.
+// The parser recurses with each bracket. No arguments of a tool are nested so deeply.
 constexpr size_t kDeepest = 1000;
 
 bool is_too_deep(std::string_view text) {
@@ -138,12 +138,12 @@ bool is_too_deep(std::string_view text) {
   return false;
 }
 
-// An answer's end that could be the beginning of a mark is waited with, though nothing comes any
-// more. A whole mark is left out rightly.
+// llama.cpp's parser holds back the end of an answer if it could be the beginning of a mark, even
+// when nothing follows. This adds it again; a complete mark stays out.
 void add_unfinished(const std::string& text, ParsedAnswer& answer) {
   std::string& end =
       answer.content.empty() && !answer.reasoning.empty() ? answer.reasoning : answer.content;
-  // From the beginning where it can be: a text may end like its own beginning.
+  // From the beginning if possible: a text may end as it begins.
   const size_t at = text.compare(0, end.size(), end) == 0 ? 0 : text.rfind(end);
   if (at == std::string::npos) return;
   const std::string rest = text.substr(at + end.size());
@@ -161,11 +161,11 @@ common_chat_format format_of(const std::string& name) {
 
 }  // namespace
 
-// Its tree is freed where there is a stack for that.
+// Its tree is freed on a stack that is deep enough.
 struct ChatTemplate::Compiled {
   ControlTexts controls;
   std::unique_ptr<common_chat_template> program;
-  std::unique_ptr<autoparser::autoparser> analysis;  // once it is asked for
+  std::unique_ptr<autoparser::autoparser> analysis;  // made when it is first needed
 };
 
 ChatTemplate::ChatTemplate(const Vocabulary& vocabulary, const std::string& source)
@@ -179,7 +179,7 @@ ChatTemplate::~ChatTemplate() {
   try {
     template_program::release([&] { compiled_.reset(); });
   } catch (const std::exception&) {
-    // Out of memory: a flat tree does without a stack of its own.
+    // Out of memory: a flat tree can be freed on any stack.
   }
 }
 
@@ -225,7 +225,7 @@ AnswerFormat ChatTemplate::answer_format(const ChatRequest& request, ToolUse use
     if (!compiled_->analysis) {
       auto analysis = std::make_unique<autoparser::autoparser>();
       analysis->analyze_template(compiled);
-      template_program::check_budget();  // what did not come to its end is not kept
+      template_program::check_budget();  // an incomplete analysis must not be kept
       compiled_->analysis = std::move(analysis);
     }
     made = autoparser::peg_generator::generate_parser(compiled, params, *compiled_->analysis);
@@ -268,7 +268,7 @@ ParsedAnswer parse_answer(const std::string& text, const std::string& format,
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception&) {
-    // Not what the template's models say: content, all of it.
+    // Not in the format of the template's models: all of it is content.
   }
   return answer;
 }

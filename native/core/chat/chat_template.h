@@ -1,5 +1,6 @@
-// A model's own chat template (Jinja), rendered by llama.cpp's engine, and its parser for what such
-// a model answers. Knows the model's vocabulary only while it works: the caller keeps both alive.
+// A model's own chat template (Jinja), rendered by llama.cpp's engine, and llama.cpp's parser for
+// the answers of such a model. Uses the model's vocabulary only during a call: the caller keeps
+// both alive.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +15,10 @@
 
 namespace cria {
 
-// A conversation in OpenAI's shapes, checked in TypeScript.
+// A conversation in OpenAI's format, validated in TypeScript.
 struct ChatRequest {
-  // What it may take in memory: so much for the template, and what its own values take, which are
-  // many times as large as their JSON.
+  // The memory that rendering may take: a constant for the template, and some for the values, which
+  // are many times as large as their JSON.
   size_t memory() const {
     return WorkBudget::kMemory + kMemoryPerByte * (messages.size() + tools.size());
   }
@@ -27,8 +28,8 @@ struct ChatRequest {
   std::string tools;      // JSON: an array, which may be empty
   std::string variables;  // JSON: an object
   bool add_generation_prompt = true;
-  // What the template takes for now, in seconds since 1970; and what it is told as the date where
-  // somebody gave a text.
+  // The current time for the template, in seconds since 1970; and the date that it gets instead, if
+  // one was given as text.
   int64_t now = 0;
   std::optional<std::string> date;
 };
@@ -40,8 +41,8 @@ struct GrammarTrigger {
   std::string value;
 };
 
-// How a model that was trained on the template answers: the grammar of its calls, and what to do
-// with its output.
+// How a model that was trained on the template answers: the grammar of its calls, and how to parse
+// its output.
 struct AnswerFormat {
   std::string name;
   std::string parser;  // llama.cpp's, as JSON
@@ -60,13 +61,14 @@ struct ParsedCall {
 
 struct ParsedAnswer {
   std::string content;
-  std::string reasoning;  // what the model thought before it, without its marks
+  std::string reasoning;  // without its marks
   std::vector<ParsedCall> calls;
 };
 
 class ChatTemplate {
  public:
-  // Within template_program::run(), as its functions; throws what is wrong with it.
+  // To be called within template_program::run(), as its functions are. Throws if the template is
+  // invalid.
   ChatTemplate(const Vocabulary& vocabulary, const std::string& source);
   ~ChatTemplate();
   ChatTemplate(const ChatTemplate&) = delete;
@@ -80,15 +82,15 @@ class ChatTemplate {
   std::unique_ptr<Compiled> compiled_;
 };
 
-// Any text; one that the parser does not take, or not within the budget, is all content. `format`,
-// `generation_prompt` and `parser` are those of an AnswerFormat.
+// Takes any text: one that the parser does not accept, or not within the budget, is all content.
+// `format`, `generation_prompt` and `parser` are those of an AnswerFormat.
 ParsedAnswer parse_answer(const std::string& text, const std::string& format,
                           const std::string& generation_prompt, const std::string& parser,
                           WorkBudget& budget);
 
-// The templates of one model, the last few that were used kept as they were compiled. For one
-// thread at a time. Its functions throw ERR_TEMPLATE with the template's own message, or where the
-// budget, which is for all that one of them does, is spent.
+// The templates of one model; the last few that were used stay compiled. One thread at a time. Its
+// functions throw ERR_TEMPLATE with the template's own message, or when the budget of the call is
+// spent.
 class ChatTemplates {
  public:
   std::vector<PromptSegment> render(const Vocabulary& vocabulary, const std::string& source,
@@ -104,7 +106,7 @@ class ChatTemplates {
     std::string source;
     std::unique_ptr<ChatTemplate> compiled;
   };
-  std::vector<Entry> entries_;  // the last used one last
+  std::vector<Entry> entries_;  // the last used at the end
 };
 
 }  // namespace cria

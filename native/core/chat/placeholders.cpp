@@ -16,7 +16,7 @@ constexpr size_t kHeadDigits = 16;
 constexpr size_t kNumberDigits = 4;
 constexpr size_t kTailDigits = 12;
 constexpr char kFirstDigit = '7';
-// A rest this long gives away that a number was cut.
+// A remainder of this length proves that a number was cut.
 constexpr size_t kTelling = 8;
 
 std::string random_digits(std::random_device& device, size_t count) {
@@ -27,7 +27,7 @@ std::string random_digits(std::random_device& device, size_t count) {
   return digits;
 }
 
-// What JSON would not escape and nobody trims: it may be put back into any text.
+// Characters that JSON does not escape and nobody trims may be put back into any text.
 bool passes_anywhere(char c) {
   return static_cast<unsigned char>(c) < 0x80 && std::isgraph(static_cast<unsigned char>(c)) != 0 &&
          c != '"' && c != '\\';
@@ -58,7 +58,7 @@ std::string Placeholders::hide(const std::string& text) {
     if (budget != nullptr) budget->check();
     const std::vector<const ControlText*> spelled = controls_.at(text, i);
     if (spelled.empty()) continue;
-    // In the shortest, and so in all that begin here.
+    // Within the shortest one, and so within all that begin here.
     const size_t end = i + spelled.back()->text.size();
     size_t place = i;
     while (place < end && !passes_anywhere(text[place]))

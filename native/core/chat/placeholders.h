@@ -1,7 +1,7 @@
-// What stands in for the characters that would make a user's text spell a control token, on its way
-// through a template: long numbers, which templates pass on as they are, whatever they do with text
-// (trim, upper, tojson, escape). Only one character of each spelled token is hidden, so that a
-// template sees and treats the rest as it would otherwise.
+// Replaces, on the way through a template, the characters with which a user's text would spell a
+// control token, by long numbers: templates leave those unchanged whatever they do with text (trim,
+// upper, tojson, escape). Only one character of each spelled token is hidden, so the template still
+// sees the rest.
 #pragma once
 
 #include <string>
@@ -18,17 +18,17 @@ class Placeholders {
 
   std::string hide(const std::string& text);
 
-  // Throws ERR_TEMPLATE where the template has altered one of them.
+  // Throws ERR_TEMPLATE if the template has altered a number.
   std::string restore(std::string_view text) const;
-  // For people: what was altered stays as it is.
+  // For messages: altered numbers stay as they are.
   std::string restore_loosely(std::string_view text) const;
 
  private:
   std::string number_of(const std::string& hidden);
 
   const ControlTexts& controls_;
-  // Unpredictable, so that no text can hold it: the first digit occurs in it only once, which
-  // leaves no two ways to find it.
+  // Random, so that no text can contain it. The first digit occurs only once, so there are no two
+  // ways to find it.
   std::string head_;
   std::string tail_;
   std::vector<std::string> hidden_;  // by number

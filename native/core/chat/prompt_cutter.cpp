@@ -13,13 +13,13 @@ namespace cria {
 
 namespace {
 
-// Between two control tokens, or at an end.
+// The text between two control tokens, or at an end.
 struct Stretch {
   std::string text;
-  const ControlText* control = nullptr;  // the one behind it
+  const ControlText* control = nullptr;  // the one after it
 };
 
-// Long texts are looked at byte by byte, which allocates nothing: the budget is to be asked.
+// Scanning a long text allocates nothing, so the budget has to be checked here.
 void pause(size_t at) {
   if (at % 4096 != 0) return;
   if (WorkBudget* const budget = WorkBudget::current()) budget->check();
@@ -55,7 +55,7 @@ class Cutter {
     std::vector<Stretch> stretches(1);
     size_t part = 0;
     size_t part_end = parts.empty() ? 0 : parts[0].text.size();
-    size_t own_end = 0;  // how far the template's own writing goes on
+    size_t own_end = 0;  // where the template's own writing ends
     size_t copied = 0;
     for (size_t i = 0; i < all.size();) {
       pause(i);
@@ -91,7 +91,7 @@ class Cutter {
     return stretches;
   }
 
-  // Some tokens take the white space beside them along, as llama.cpp's tokenizer has it.
+  // As llama.cpp's tokenizer does it: some tokens swallow the white space beside them.
   static void strip(std::vector<Stretch>& stretches) {
     for (size_t i = 0; i + 1 < stretches.size(); ++i) {
       const ControlText& control = *stretches[i].control;
@@ -118,7 +118,7 @@ class Cutter {
   }
 
   // A user-defined token that the template uses, or may use elsewhere, and that plain text would
-  // become all the same.
+  // become, too.
   bool forbidden_at(const std::string& text, size_t position) const {
     for (const ControlText* control : controls_.at(text, position)) {
       if (control->user_defined && (control->in_source || used_.count(control) != 0)) return true;
@@ -155,8 +155,8 @@ class Cutter {
     return type == LLAMA_VOCAB_TYPE_SPM || type == LLAMA_VOCAB_TYPE_UGM;
   }
 
-  // The tokens of a text that goes on where another one ended: a newline, which merges with
-  // nothing, takes the space that would be put in front.
+  // The tokens of a text that continues another one. The space that the tokenizer puts in front
+  // goes to a newline, which merges with nothing and is removed again.
   Tokens continued(const std::string& text) const {
     const Tokens newline = vocabulary_.tokenize("\n", false);
     Tokens tokens = vocabulary_.tokenize("\n" + text, false);

@@ -1,5 +1,5 @@
-// From what a template has written to the segments of a prompt: control tokens by their texts, and
-// the text between them. Only what the template itself wrote can be a control token.
+// Cuts a template's output into the segments of a prompt: control tokens, and the text between
+// them. Only what the template itself wrote can become a control token.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@
 
 namespace cria {
 
-// `input`: it came with the request, and is not of the template.
+// `input`: the text comes from the request, not from the template.
 struct RenderedPart {
   bool input;
   std::string text;
@@ -22,10 +22,10 @@ struct ControlSegment {
   std::string text;
 };
 
-// A text, a control token, or a text as its tokens where there is no other way to say it.
+// A text, a control token, or the tokens of a text that cannot be given as text.
 using PromptSegment = std::variant<std::string, ControlSegment, Tokens>;
 
-// With the BOS in front where the model wants one and the template wrote none.
+// Begins with a BOS if the model wants one and the template wrote none.
 std::vector<PromptSegment> cut_prompt(const Vocabulary& vocabulary, const ControlTexts& controls,
                                       const Placeholders& placeholders,
                                       const std::vector<RenderedPart>& parts);

@@ -16,7 +16,7 @@ namespace cria::template_program {
 
 namespace {
 
-// Put in front of every body that may run again and again. It writes nothing.
+// Goes in front of every body that may run repeatedly. It writes nothing.
 struct Checkpoint : jinja::statement {
   std::string type() const override { return "Checkpoint"; }
   jinja::value execute_impl(jinja::context& /*unused*/) const override {
@@ -25,7 +25,7 @@ struct Checkpoint : jinja::statement {
   }
 };
 
-// A statement of the whole template: within it allocations may throw.
+// A top-level statement, within which allocations may throw.
 struct Charged : Wrapper<jinja::statement> {
   using Wrapper::Wrapper;
   void visit(jinja::context& context) const override { inner_->visit(context); }
@@ -40,7 +40,7 @@ struct Charged : Wrapper<jinja::statement> {
   }
 };
 
-// `{% set object.name = value %}`, one of two ways to make a value hold itself.
+// `{% set object.name = value %}`, one of two ways to make a value contain itself.
 struct CheckedSet : Wrapper<jinja::statement> {
   using Wrapper::Wrapper;
   jinja::value execute_impl(jinja::context& context) const override {
@@ -52,8 +52,8 @@ struct CheckedSet : Wrapper<jinja::statement> {
   }
 };
 
-// What a call calls: the functions that need it have their arguments checked or their results
-// marked, under whatever name the template calls them.
+// The function in a call. Those that need it get their arguments checked or their results marked,
+// under whatever name the template calls them.
 struct CheckedCallee : Wrapper<jinja::expression> {
   using Wrapper::Wrapper;
   jinja::value execute_impl(jinja::context& context) const override {
@@ -85,7 +85,7 @@ struct CheckedCallee : Wrapper<jinja::expression> {
   }
 };
 
-// Of a filter or a test, which is named and not called.
+// A filter or a test is only named, not called.
 void check_filter(const jinja::statement* filter) {
   if (name_of(filter) == "append") throw std::runtime_error("append is no filter.");
 }
@@ -102,7 +102,7 @@ void check_test(jinja::test_expression& expression) {
   expression.operand = sized(std::move(expression.operand));
 }
 
-// It is hashed.
+// The key of a member is hashed.
 void check_key(jinja::member_expression& expression) {
   const jinja::statement* key = expression.property.get();
   if (!expression.computed || key == nullptr) return;
@@ -126,7 +126,7 @@ class Walker {
   void walk(const jinja::statement* node, bool named = false) {
     if (node == nullptr) return;
     if (named) check_filter(node);
-    // The tree is ours, and not shared yet.
+    // The tree is ours and not shared yet, so it may be changed.
     auto* own = const_cast<jinja::statement*>(node);
     if (auto* array = dynamic_cast<jinja::array_literal*>(own)) {
       walk_elements(array->val);

@@ -1,7 +1,7 @@
-// What is put into the tree of a template, so that it ends and so that a user's text is known as
-// one in what is written. The engine keeps track of that by itself, save where it takes texts apart
-// and joins them. What is left to it: replace and indent of a text that is partly the template's
-// own, where a token could still be put together of pieces of two texts side by side. Of the seam.
+// Puts checks into the tree of a template, so that it terminates, and so that a user's text is
+// still marked as such in the output. The engine tracks that by itself except where it splits and
+// joins texts. Not covered: replace and indent of a text that is partly the template's own, where
+// two neighbouring texts could still form a token.
 #pragma once
 
 #include <jinja/runtime.h>
@@ -10,7 +10,7 @@ namespace cria::template_program {
 
 void add_checks(jinja::program& program);
 
-// What the checks ask, of the run() that is going on: they throw where the template has had enough.
+// For the checks, within a run(): throw if the template has exceeded its limits.
 void check_budget();
 void spend_append();
 

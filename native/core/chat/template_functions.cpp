@@ -83,8 +83,7 @@ void add_arguments(const jinja::statement* filter, jinja::context& context,
     args.push_back(argument->execute(context));
 }
 
-// `array | join(between, attribute)`, whose texts stay whose they were: the engine's own forgets
-// it.
+// `array | join(between, attribute)`. Unlike the engine's own, it keeps the marks of the texts.
 struct MarkedJoin : jinja::expression {
   MarkedJoin(jinja::statement_ptr array, jinja::statement_ptr filter)
       : array_(std::move(array)), filter_(std::move(filter)) {
@@ -114,7 +113,7 @@ struct MarkedJoin : jinja::expression {
   }
 
  private:
-  // What is undefined gives an empty text, all else an error.
+  // An undefined value gives an empty text, everything else an error.
   static jinja::value joined_by_the_engine(jinja::context& context, const jinja::value& value) {
     const jinja::func_builtins& builtins = value->get_builtins();
     const auto join = builtins.find("join");
@@ -127,7 +126,7 @@ struct MarkedJoin : jinja::expression {
   jinja::statement_ptr filter_;
 };
 
-// The library's sort runs out of its array where an order is none: texts with numbers among them.
+// std::sort leaves its array if the order is inconsistent, as between texts and numbers.
 class Sorted {
  public:
   void add(const jinja::value& value) {
@@ -177,7 +176,7 @@ void check_dictsort(const jinja::func_args& args) {
 
 }  // namespace
 
-// What the engine does not look at before it goes on, in functions of lists and of texts.
+// Checks that the engine's functions of lists and texts lack.
 void check_function(const std::string& name, const jinja::func_args& args) {
   if (name == "sort") check_sort(args);
   if (name == "dictsort") check_dictsort(args);
@@ -197,7 +196,7 @@ void check_function(const std::string& name, const jinja::func_args& args) {
       check_search(args.get_pos(1)->val_str.length(), text->val_str.length());
     }
   }
-  // Its use is counted in all that it holds.
+  // The engine counts their use in everything that they contain.
   if (name == "tojson" || name == "string" || name == "select" || name == "reject" ||
       name == "selectattr" || name == "rejectattr") {
     for (const jinja::value& given : args.get_args())
@@ -207,7 +206,7 @@ void check_function(const std::string& name, const jinja::func_args& args) {
 
 namespace {
 
-// `text | replace(…)` and the others that are done here in the engine's place.
+// `text | replace(…)` and the other filters that text_function() implements.
 struct TextFilter : jinja::expression {
   TextFilter(std::string name, jinja::statement_ptr text, jinja::statement_ptr filter)
       : name_(std::move(name)), text_(std::move(text)), filter_(std::move(filter)) {
@@ -237,7 +236,7 @@ struct TextFilter : jinja::expression {
   jinja::statement_ptr filter_;
 };
 
-// `{% filter trim %}…{% endfilter %}` of such a function.
+// `{% filter trim %}…{% endfilter %}` with such a filter.
 struct TextFilterBlock : jinja::statement {
   TextFilterBlock(std::string name, jinja::statements body, jinja::statement_ptr filter)
       : name_(std::move(name)), body_(std::move(body)), filter_(std::move(filter)) {
@@ -261,7 +260,7 @@ struct TextFilterBlock : jinja::statement {
   jinja::statement_ptr filter_;
 };
 
-// What a filter is given, looked at before the engine does.
+// The input of a filter, checked before the engine gets it.
 struct CheckedInput : Wrapper<jinja::expression> {
   CheckedInput(std::string name, jinja::statement_ptr inner, const jinja::statement* filter)
       : Wrapper(std::move(inner)), name_(std::move(name)), filter_(filter) {}
@@ -276,12 +275,11 @@ struct CheckedInput : Wrapper<jinja::expression> {
 
  private:
   const std::string name_;
-  const jinja::statement* filter_;  // the filter's own, beside this
+  const jinja::statement* filter_;  // owned by the expression around this
 };
 
 }  // namespace
 
-// Empty where it has none.
 std::string name_of(const jinja::statement* filter) {
   const auto* call = dynamic_cast<const jinja::call_expression*>(filter);
   const auto* name =
@@ -289,7 +287,6 @@ std::string name_of(const jinja::statement* filter) {
   return name == nullptr ? std::string() : name->val;
 }
 
-// Null: the engine's own will do.
 jinja::statement_ptr checked_block(jinja::filter_statement& block) {
   const std::string name = name_of(block.filter.get());
   if (name == "split" || name == "rsplit") {
@@ -317,7 +314,7 @@ void check_filtered(jinja::filter_expression& expression) {
   } else {
     return;
   }
-  expression.filter = std::make_unique<jinja::identifier>("safe");  // gives back a text as it is
+  expression.filter = std::make_unique<jinja::identifier>("safe");  // returns a text unchanged
   expression.filter->pos = expression.pos;
 }
 

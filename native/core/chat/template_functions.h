@@ -1,5 +1,5 @@
-// What the engine's functions, filters and tests do not look at before they go on, and what they
-// forget of whose a text is. Of the seam.
+// Checks that the engine's functions, filters and tests lack, and marks of a user's text that they
+// lose.
 #pragma once
 
 #include <jinja/runtime.h>
@@ -10,21 +10,21 @@ namespace cria::template_program {
 
 void check_range(const jinja::func_args& args);
 void check_append(const jinja::value& array, const jinja::func_args& args);
-// What a namespace() is made to hold.
+// The arguments of namespace().
 void check_held(const jinja::func_args& args);
 
-// `args`: what the function is of first.
+// `args`: the object of the function comes first.
 void check_function(const std::string& name, const jinja::func_args& args);
 
-// The engine forgets that the pieces of a user's text are a user's, too, and what is joined of
-// them.
+// The engine forgets that the pieces of a user's text are a user's, too, and so is what they are
+// joined to.
 void mark_pieces(const jinja::value& text, const jinja::value& pieces);
 void mark_joined(const jinja::value& pieces, const jinja::value& text);
 
-// Of a filter or a test; empty where it has none.
+// The name of a filter or a test; empty if it has none.
 std::string name_of(const jinja::statement* filter);
 
-// `text | filter`, and the block that a filter is for; null: the engine's own will do.
+// For `text | filter`, and for the block of a filter statement; null: the engine's own is fine.
 void check_filtered(jinja::filter_expression& expression);
 jinja::statement_ptr checked_block(jinja::filter_statement& block);
 

@@ -21,16 +21,16 @@ namespace cria::template_program {
 
 namespace {
 
-// The longest that llama.cpp's tree has is of 17 KB.
+// The longest template among llama.cpp's own has 17 KB.
 constexpr size_t kLongestSource = size_t{1} << 18;
-// Each may be a level of recursion for the parser and what walks its tree.
+// Each may be a level of recursion for the parser and for whatever walks its tree.
 constexpr size_t kMostTokensInABlock = 4000;
 constexpr size_t kDeepestBlocks = 200;
 constexpr size_t kStack = size_t{64} << 20;
 constexpr size_t kStackForMacros = kStack / 8;
 constexpr int kMostAppends = 20000;  // each may nest an array one deeper
 
-// Of a run that is going on.
+// The current run.
 struct Frame {
   const char* stack;
   int appends = kMostAppends;
@@ -44,8 +44,7 @@ void check_size(const std::vector<jinja::token>& tokens) {
   static const std::set<std::string> kClosing = {"endif",  "endfor",    "endmacro",
                                                  "endset", "endfilter", "endcall"};
   size_t in_block = 0;
-  // An elif nests, and ends with its if. A set without an endset is counted and never uncounted:
-  // that is why it is not among the opening ones unless it has no value.
+  // An elif nests, and ends together with its if. A set opens a block only if it has no value.
   std::vector<size_t> elifs;
   size_t depth = 0;
   for (size_t i = 0; i < tokens.size(); ++i) {
@@ -77,8 +76,9 @@ void check_size(const std::vector<jinja::token>& tokens) {
   }
 }
 
-// The engine says where, with a piece of the source, and then what: "\n------------\nWhile
-// executing CallExpression at line 1, column 5 in source:\n…\nError: Jinja Exception: why".
+// The engine reports the place, with a piece of the source, and then the reason:
+// "\n------------\nWhile executing CallExpression at line 1, column 5 in source:\n…\nError: Jinja
+// Exception: why".
 std::string message_of(const std::string& told) {
   std::string message = told;
   std::string place;
@@ -134,7 +134,7 @@ void run(WorkBudget& budget, const std::function<void()>& work) {
                     "The model's chat template failed: " + message_of(failure.message));
       }
     }
-    // Somebody in between may have caught it, and gone on with what was half done.
+    // Code in between may have caught the exception and gone on with half a result.
     if (budget.spent() == WorkBudget::Spent::kStopped) {
       throw Error(code::kDisposed, "The work was stopped.");
     }
@@ -160,7 +160,7 @@ std::unique_ptr<common_chat_template> compile(const std::string& source, const s
   const jinja::lexer_result lexed = lexer.tokenize(source);
   check_budget();
   check_size(lexed.tokens);
-  // Its constructor would execute the template at once: an empty one first.
+  // The constructor executes its template at once, so it gets an empty one.
   auto compiled = std::make_unique<common_chat_template>("", bos, eos);
   compiled->prog = jinja::parse_from_tokens(lexed);
   add_checks(compiled->prog);

@@ -1,9 +1,8 @@
-// A compiled chat template. A model file is a stranger's, and so is its template, which the engine
-// would let recurse and loop for ever: here it runs on a stack of its own (save on Windows, where
-// it has its caller's), within a budget of time and memory, and with the checks of
-// template_checks.h.
+// A compiled chat template. Model files are untrusted, and so are their templates, which the engine
+// would let recurse and loop for ever. Here they run on a deep stack (on Windows on their
+// caller's), within a budget of time and memory, and with the checks of template_checks.h.
 //
-// Sees llama.cpp's common/, as do the other files of the seam; the rest of the core does not.
+// Of the core only core/chat sees llama.cpp's common/.
 #pragma once
 
 #include <chat.h>
@@ -16,11 +15,11 @@
 
 namespace cria::template_program {
 
-// Runs what compiles, executes or reads what is a template's. Whatever goes wrong there is
-// ERR_TEMPLATE, with the template's own message; so is a budget that is spent.
+// Runs work that compiles or executes a template, or parses its model's answers. Whatever fails is
+// ERR_TEMPLATE with the template's own message; so is a spent budget.
 void run(WorkBudget& budget, const std::function<void()>& work);
 
-// Frees a template's tree, where there is a stack for that.
+// Frees a template's tree, on a deep stack.
 void release(const std::function<void()>& work);
 
 // To be called within run().

@@ -13,7 +13,7 @@ namespace cria::template_program {
 
 namespace {
 
-// Of bytes compared in the worst case.
+// Bytes compared, in the worst case.
 constexpr double kLongestSearch = 4e9;
 constexpr size_t kCheckEvery = 4096;
 

@@ -1,6 +1,5 @@
-// The engine's functions of texts whose time would grow with the square of what they are given, and
-// which allocate nothing on the way, so that no budget is asked: done here in one pass each, or
-// refused where that is not possible. Of the seam.
+// The engine's functions of texts that take quadratic time without allocating, so that no budget
+// would stop them: implemented here in one pass, or refused if that is not possible.
 #pragma once
 
 #include <jinja/value.h>
@@ -9,15 +8,14 @@
 
 namespace cria::template_program {
 
-// Whether `name` is a filter or method of texts that text_function() does in the engine's place:
-// replace, strip, lstrip, rstrip, trim.
+// Whether text_function() implements this filter or method: replace, strip, lstrip, rstrip, trim.
 bool is_text_function(const std::string& name);
 
-// `args`: the text first.
+// `args`: the text comes first.
 jinja::value text_function(const std::string& name, const jinja::func_args& args);
 
-// Throws where to look for `needle` in `haystack` could take seconds: the engine's search is the
-// plain one.
+// Throws if searching for `needle` in `haystack` could take seconds: the engine's search is a naive
+// one.
 void check_search(size_t needle, size_t haystack);
 
 }  // namespace cria::template_program

@@ -14,12 +14,12 @@ namespace cria::template_program {
 namespace {
 
 constexpr int kDeepestValue = 1000;
-// A history of 100,000 messages has some.
+// A history of 100,000 messages has fewer.
 constexpr size_t kMostValues = 4000000;
 constexpr size_t kLongestSearched = size_t{1} << 16;
 
-// What is compared, hashed, counted for its use or put into another value: the engine goes through
-// all of it, and through what it holds twice, twice.
+// A value that the engine traverses: it is compared, hashed, counted for its use or put into
+// another one. A part that occurs twice is traversed twice.
 struct SizedValue : Wrapper<jinja::expression> {
   using Wrapper::Wrapper;
   jinja::value execute_impl(jinja::context& context) const override {
@@ -29,7 +29,7 @@ struct SizedValue : Wrapper<jinja::expression> {
   }
 };
 
-// The divisor of `is divisibleby`: the processor has no answer for these two.
+// The divisor of `is divisibleby`: dividing by 0 or -1 may be a fault of the processor.
 struct Divisor : Wrapper<jinja::expression> {
   using Wrapper::Wrapper;
   jinja::value execute_impl(jinja::context& context) const override {
@@ -41,7 +41,7 @@ struct Divisor : Wrapper<jinja::expression> {
   }
 };
 
-// What `is in` looks through.
+// The text that `is in` searches.
 struct Searched : jinja::expression {
   explicit Searched(jinja::statement_ptr inner) : inner_(std::move(inner)) { pos = inner_.pos; }
   std::string type() const override { return inner_.type(); }
@@ -57,7 +57,7 @@ struct Searched : jinja::expression {
   const SizedValue inner_;
 };
 
-// A value in the place of what would give it.
+// An expression that is a known value.
 struct Held : jinja::expression {
   explicit Held(jinja::value value) : value_(std::move(value)) {}
   std::string type() const override { return "Value"; }

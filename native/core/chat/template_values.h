@@ -1,5 +1,5 @@
-// Values of a template that the engine goes through again and again: what holds others many times
-// takes it longer than anybody waits, and what is too deep its stack. Of the seam.
+// Checks of values that the engine traverses. A value that contains others many times over would
+// take it for ever, and one that is nested too deeply would overflow its stack.
 #pragma once
 
 #include <jinja/runtime.h>
@@ -10,7 +10,7 @@
 
 namespace cria::template_program {
 
-// What stands in a template's tree in the place of another statement, and goes by its name.
+// Replaces a statement in a template's tree, and keeps its name.
 template <typename Base>
 struct Wrapper : Base {
   explicit Wrapper(jinja::statement_ptr inner) : inner_(std::move(inner)) {
@@ -24,11 +24,10 @@ struct Wrapper : Base {
 
 bool is_composite(const jinja::value& value);
 
-// A value that holds itself would be printed until the stack ends, and one that holds others many
-// times for longer than anybody waits.
+// Throws for a value that is too deep or too large to be traversed, or contains itself.
 class ValueCheck {
  public:
-  // `inside`: what must not be found there.
+  // `inside`: a value that must not be found in those that are checked.
   explicit ValueCheck(const jinja::value& inside = nullptr) : inside_(inside) {}
 
   void operator()(const jinja::value& value, int depth = 0);
@@ -38,8 +37,8 @@ class ValueCheck {
   size_t values_ = 0;
 };
 
-// What gives the same value, checked: of what is compared, hashed or put into another value; of the
-// divisor of `is divisibleby`; of what `is in` looks through.
+// Expressions with the same value, which they check: values that are compared, hashed or put into
+// another one; the divisor of `is divisibleby`; the text that `is in` searches.
 jinja::statement_ptr sized(jinja::statement_ptr inner);
 jinja::statement_ptr divisor(jinja::statement_ptr inner);
 jinja::statement_ptr searched(jinja::statement_ptr inner);

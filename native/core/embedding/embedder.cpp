@@ -11,16 +11,16 @@ namespace cria {
 
 namespace {
 
-// Texts behind the first one that are looked at for one that still fits.
+// How many waiting texts are looked through for ones that still fit.
 constexpr size_t kWindow = 512;
 
-// Where positions are rows of a table, there is nothing behind its end.
+// If positions are rows of a table, a text must not be longer than the table.
 int32_t longest_of(const Model& model, int32_t context_size) {
   const int32_t positions = model.position_count();
   return positions > 0 ? std::min(context_size, positions) : context_size;
 }
 
-// llama.cpp computes a recurrent model's texts one after the other, in an order of its own.
+// llama.cpp evaluates a recurrent model's texts one after the other, in an order of its own.
 bool can_read_rows(const Model& model, Pooling pooling) {
   const llama_model* handle = model.handle();
   return pooling != LLAMA_POOLING_TYPE_RANK && model.generates() &&
@@ -54,13 +54,13 @@ void Embedder::configure(llama_context_params& params) {
   params.embeddings = true;
   params.kv_unified = true;  // texts of any length in one micro-batch
   params.n_seq_max = texts;
-  // A whole number of tokens for each text: llama.cpp reserves memory for a graph of so many, and
-  // asserts where that is more than a micro-batch.
+  // A whole number of tokens for each text: llama.cpp reserves memory for a graph with that many,
+  // and asserts if it is more than a micro-batch.
   const uint32_t tokens = std::max(reads_rows_ ? pack : std::max(pack, longest), texts);
   params.n_ubatch = (tokens + texts - 1) / texts * texts;
   params.n_batch = params.n_ubatch;
   params.n_ctx = longest + params.n_ubatch;  // a long text, and others beside its last piece
-  // Rows of logits there is room for, though none are computed: one for each that is wanted.
+  // llama.cpp needs room for a row of logits for each output, though none are computed.
   const bool one_each = reads_rows_ && (options_.pooling == LLAMA_POOLING_TYPE_CLS ||
                                         options_.pooling == LLAMA_POOLING_TYPE_LAST);
   const uint32_t few = std::min((texts + 15) / 16 * 16, params.n_ubatch);
@@ -85,7 +85,7 @@ bool Embedder::attach(llama_context* context) {
   return true;
 }
 
-// Without one llama.cpp would take a piece of the hidden state for the score.
+// Without a classifier llama.cpp would return a part of the hidden state as the score.
 void Embedder::check_classifier() {
   const auto outputs = static_cast<int32_t>(llama_model_n_cls_out(model_.handle()));
   const int32_t found = reader_.scores(context_, model_.vocabulary().size(), encodes_);
@@ -160,7 +160,7 @@ void Embedder::drop_cancelled() {
   waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), drop), waiting_.end());
 }
 
-// The first in any case, a piece of it where it is too long; then those behind it that fit whole.
+// Always the first text, or a piece of it if it is too long; then others that fit whole.
 void Embedder::fill() {
   rows_.clear();
   wanted_rows_ = 0;
@@ -192,7 +192,7 @@ void Embedder::evaluate() {
   const int32_t status = decode();
   if (status == kDecoded) {
     collect();
-  } else if (status != kAborted) {  // what was aborted stays where it was
+  } else if (status != kAborted) {  // aborted texts stay where they were
     fail_batch("llama_decode returned " + std::to_string(status) + ".");
   }
 }
@@ -257,7 +257,7 @@ void Embedder::take(const Share& share) {
   }
 }
 
-// Of what llama.cpp gives for a text; the first of a classifier's outputs is the score.
+// The width of llama.cpp's result for a text. The first output of a classifier is the score.
 int32_t Embedder::width() const { return ranks() ? 1 : llama_model_n_embd_out(model_.handle()); }
 
 void Embedder::forget(const std::vector<const Embedding*>& finished) {

@@ -1,12 +1,12 @@
-// What a context does that makes vectors of texts: every step packs as many of those that wait as
-// fit into one micro-batch, evaluates them together, and tells the outbox. One thread: the
-// context's, but for prepare().
+// Embeds and ranks, in the place of a scheduler: every step packs as many waiting texts as fit into
+// one micro-batch, evaluates them together, and tells the outbox. The context's thread only, except
+// prepare().
 //
 //   waiting: [first, maybe in pieces] [whole] [whole] … ──one llama_decode──► outbox
 //
-// There are two ways. A decoder's rows are read before its head (RowReader) and pooled here: a long
-// text may come in pieces. Everything else, encoders above all, has its text in one micro-batch,
-// and llama.cpp pools.
+// There are two ways. A decoder's rows are read before its head (RowReader) and pooled here, so a
+// long text may be evaluated in pieces. All other models, mostly encoders, need a text in one
+// micro-batch, and llama.cpp pools.
 #pragma once
 
 #include <llama.h>
@@ -30,28 +30,28 @@ namespace cria {
 
 class Embedder {
  public:
-  // Throws ERR_UNSUPPORTED where the model makes no vectors.
+  // Throws ERR_UNSUPPORTED if the model makes no embeddings.
   Embedder(const Model& model, const ContextOptions& options, Outbox& outbox);
 
-  // What its context has to be like.
+  // Sets what its llama_context needs.
   void configure(llama_context_params& params);
 
-  // The context that was made so. False: it has to be made anew, the other way. Throws
-  // ERR_UNSUPPORTED where the model does not rank and is to.
+  // Takes the llama_context that was created so, and tries it. False: reading rows does not work
+  // with this model, and the llama_context has to be created again, for the other way. Throws
+  // ERR_UNSUPPORTED if the model should rank and cannot.
   bool attach(llama_context* context);
 
-  // Any thread: the text's tokens. Throws what is wrong with it.
+  // Any thread: tokenizes the text, and throws if it is invalid.
   std::unique_ptr<Embedding> prepare(const std::shared_ptr<const Command>& command) const;
 
   void add(std::unique_ptr<Embedding> embedding);
 
   bool idle() const { return waiting_.empty(); }
 
-  // One llama_decode at most. Ends what was cancelled first. What llama_decode throws leaves it.
+  // Ends cancelled texts, then calls llama_decode at most once, whose exceptions pass through.
   void step();
 
-  // Whether what is being evaluated is, for a good part, no longer wanted. On the thread that
-  // evaluates.
+  // Whether most of what is being evaluated is cancelled. On the thread that evaluates.
   bool decoding_in_vain() const;
 
   // Any thread.
@@ -62,8 +62,8 @@ class Embedder {
     Embedding* embedding;
     llama_seq_id slot;
     int32_t count;  // tokens
-    int32_t begin;  // its first one in the batch
-    int32_t rows;   // those before it that are wanted
+    int32_t begin;  // index of its first token in the batch
+    int32_t rows;   // how many rows before it are wanted
   };
 
   bool ranks() const { return options_.pooling == LLAMA_POOLING_TYPE_RANK; }
@@ -83,14 +83,14 @@ class Embedder {
   const Model& model_;
   const ContextOptions options_;
   Outbox& outbox_;
-  const std::optional<PairFormat> pairs_;  // where it ranks
+  const std::optional<PairFormat> pairs_;  // if it ranks
   const int32_t longest_;                  // tokens of one text
   llama_context* context_ = nullptr;
   bool reads_rows_;
-  RowReader reader_;  // where it reads rows, or ranks
+  RowReader reader_;  // used if it reads rows, or ranks
   bool encodes_ = false;
 
-  // Only the first may be evaluated in part; its cells are in the cache then, and nobody else's.
+  // Only the first one may be evaluated in part. The cache then holds its cells and no others.
   std::deque<std::unique_ptr<Embedding>> waiting_;
   std::vector<Share> batch_;
   TokenBatch rows_;

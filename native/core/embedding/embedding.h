@@ -1,5 +1,5 @@
-// A text on its way to a vector: its tokens, and what is known of the result. It may be evaluated
-// in pieces. The context's thread alone, once it is made.
+// A text to embed or rank: its tokens, and the result as far as it is known. It may be evaluated in
+// pieces. Made on any thread, then used by the context's thread only.
 #pragma once
 
 #include <llama.h>
@@ -26,16 +26,16 @@ class Embedding {
   int32_t evaluated() const { return evaluated_; }
   int32_t pending() const { return length() - evaluated_; }
 
-  // Whether the pooling needs what the model makes of this token.
+  // Whether the pooling needs the row of this token.
   bool wants(int32_t position) const;
 
-  // The next `count` tokens are evaluated; `rows` are those of them that it wants, in order.
+  // The next `count` tokens are evaluated; `rows` are those that the pooling needs, in order.
   void take(const float* rows, int32_t count, int32_t width);
 
-  // All of them are, and llama.cpp has pooled.
+  // All tokens are evaluated, and llama.cpp has pooled.
   void take_pooled(const float* vector, int32_t width);
 
-  // Tells the result. Throws where that is none.
+  // Answers with the result. Throws if that is not finite.
   void finish(Outbox& outbox);
   void cancel(Outbox& outbox) const { outbox.cancelled(id()); }
 

@@ -9,7 +9,7 @@ namespace {
 constexpr std::string_view kQuery = "{query}";
 constexpr std::string_view kDocument = "{document}";
 
-// One pass: a query that spells a place holder is text.
+// In one pass, so that a query that spells a placeholder stays text.
 std::string substitute(std::string_view piece, const std::string& query,
                        const std::string& document) {
   std::string filled;
@@ -28,7 +28,7 @@ std::string substitute(std::string_view piece, const std::string& query,
   return filled;
 }
 
-// Adds tokens one after the other, and leaves out those that the vocabulary does not have.
+// Collects tokens, and leaves out those that the vocabulary does not have.
 class Sentence {
  public:
   explicit Sentence(const Vocabulary& vocabulary) : vocabulary_(vocabulary) {}
@@ -52,7 +52,7 @@ class Sentence {
 Tokens tokenize_framed(const Vocabulary& vocabulary, const std::string& text) {
   const llama_vocab* vocab = vocabulary.handle();
   const enum llama_vocab_type type = llama_vocab_type(vocab);
-  // WordPiece has them whatever the file says, RWKV has none; as llama_tokenize does it.
+  // As llama_tokenize does it: WordPiece always has them, RWKV never.
   const bool word_piece = type == LLAMA_VOCAB_TYPE_WPM;
   const bool bare = type == LLAMA_VOCAB_TYPE_RWKV;
   Sentence sentence(vocabulary);
@@ -95,7 +95,7 @@ void PairFormat::read(const std::string& source) {
   end_text();
 }
 
-// The texts go in before what is around them is tokenized: words may grow together at the border.
+// The texts are filled in before tokenizing: words may merge across their borders.
 Tokens PairFormat::fill(const std::string& query, const std::string& document) const {
   Sentence sentence(vocabulary_);
   for (const Piece& piece : pieces_) {

@@ -1,5 +1,5 @@
-// The tokens that a model wants to see of a text, or of a query and a document, to make a vector or
-// a score of them. Text stays text: nothing in it becomes a control token.
+// The tokens of a text, or of a query and a document, in the form that a model expects. Text stays
+// text: nothing in it becomes a control token.
 #pragma once
 
 #include <string>
@@ -11,10 +11,10 @@
 
 namespace cria {
 
-// Framed as the vocabulary wants it: [CLS] text [SEP], or BOS and EOS where they are asked for.
+// Framed as the vocabulary says: [CLS] text [SEP], or with BOS and EOS.
 Tokens tokenize_framed(const Vocabulary& vocabulary, const std::string& text);
 
-// How a model that ranks wants a pair: by the template in its file, or with separators.
+// How a model that ranks expects a pair: by the template in its file, or with separators.
 class PairFormat {
  public:
   explicit PairFormat(const Model& model);
@@ -22,7 +22,7 @@ class PairFormat {
   Tokens tokenize(const std::string& query, const std::string& document) const;
 
  private:
-  // Of the template: its control tokens, and the text between them with its place holders.
+  // A part of the template: a control token, or text with placeholders.
   using Piece = std::variant<llama_token, std::string>;
 
   void read(const std::string& source);
@@ -30,7 +30,7 @@ class PairFormat {
   Tokens separate(const std::string& query, const std::string& document) const;
 
   const Vocabulary& vocabulary_;
-  std::vector<Piece> pieces_;  // none: there is no template
+  std::vector<Piece> pieces_;  // empty without a template
 };
 
 }  // namespace cria

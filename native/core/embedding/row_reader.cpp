@@ -13,12 +13,12 @@ namespace cria {
 
 namespace {
 
-// What nearly all of llama.cpp's graphs call the last layer's output after its norm.
+// The name that nearly all of llama.cpp's graphs give to the last layer's output after its norm.
 constexpr const char* kTokens = "result_norm";
-// What a classifier says, or, where there is none, what it would be given.
+// The output of a classifier or, without one, what would be its input.
 constexpr const char* kScores = "result_embd_pooled";
 
-// llama_decode is a C function, and that compiler may take it for one that lets nothing through.
+// llama_decode is a C function: this compiler may assume that no exception passes through it.
 #ifdef _MSC_VER
 constexpr bool kThrows = false;
 #else
@@ -35,7 +35,7 @@ void RowReader::configure(llama_context_params& params) {
 }
 
 bool RowReader::works(llama_context* context, int32_t vocabulary_size) {
-  // Of two texts, so that an order of llama.cpp's own would show.
+  // Two texts, so that a different order of llama.cpp's would show.
   const bool two = llama_n_seq_max(context) > 1 && llama_n_ubatch(context) >= 5;
   const std::vector<int32_t> lengths = two ? std::vector<int32_t>{3, 2} : std::vector<int32_t>{1};
   expected_ = two ? 5 : 1;
@@ -59,7 +59,7 @@ int32_t RowReader::scores(llama_context* context, int32_t vocabulary_size, bool 
   return found_ == 1 ? width_ : 0;
 }
 
-// To the end: llama.cpp has its own results afterwards.
+// Evaluates to the end, so that llama.cpp has its own results, too.
 void RowReader::evaluate(llama_context* context, const std::vector<int32_t>& lengths,
                          int32_t vocabulary_size, bool encodes) {
   ends_ = false;

@@ -1,6 +1,6 @@
-// Reads what a decoder makes of its tokens the moment it is there, and ends the evaluation: what
-// would follow is the head, which makes logits of it. With 128K tokens in the vocabulary of a small
-// model that is most of the work, and llama.cpp has no way to leave it out.
+// Reads a decoder's output for its tokens as soon as it is computed, and ends the evaluation before
+// the head turns it into logits. With a vocabulary of 128K the head is most of the work of a small
+// model, and llama.cpp has no way to skip it.
 #pragma once
 
 #include <llama.h>
@@ -14,18 +14,18 @@ class RowReader {
   enum class What { kTokens, kScores };
   explicit RowReader(What what);
 
-  // Has the context call it. It must outlive the context.
+  // Sets the callback of the llama_context, which this must outlive.
   void configure(llama_context_params& params);
 
-  // Evaluates a few tokens and compares: whether this model's rows are read right. The context has
-  // to be one for embeddings of tokens, and is none afterwards.
+  // Evaluates a few tokens in both ways: whether the rows of this model are read correctly. The
+  // llama_context has to compute embeddings of tokens, and no longer does afterwards.
   bool works(llama_context* context, int32_t vocabulary_size);
 
-  // Likewise, with a context that ranks: how many numbers it has for a pair. 0: unknown.
+  // Likewise for one that ranks: how many numbers it has for a pair. 0: unknown.
   int32_t scores(llama_context* context, int32_t vocabulary_size, bool encodes);
 
-  // As llama_decode; 0 also where it was ended early. Then rows() has those of the tokens whose
-  // output is wanted: `expected` of them, or found() is 0.
+  // As llama_decode, with kDecoded if it was ended early. Then rows() has the rows of the tokens
+  // whose output is wanted: `expected` of them, or found() is 0.
   int32_t decode(llama_context* context, const llama_batch& batch, int32_t expected);
 
   const float* rows() const { return rows_.data(); }

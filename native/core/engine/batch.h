@@ -1,4 +1,4 @@
-// What one llama_decode evaluates: some tokens of each of some tasks.
+// What one llama_decode evaluates: the next few tokens of each of several tasks.
 #pragma once
 
 #include <llama.h>
@@ -16,21 +16,21 @@ class Batch {
   struct Share {
     Task* task;
     int32_t count;
-    int32_t padding;  // rows behind them that nobody wants
+    int32_t padding;  // rows after them that only fill a tile
     int32_t output;   // index in the batch of the token whose logits are wanted, -1: none
   };
 
-  // The most tokens it will ever hold.
+  // `capacity`: the most tokens it will ever hold.
   explicit Batch(int32_t capacity);
 
   void clear();
-  // The next `count` tokens of the task, and rows behind them that nobody wants.
+  // Adds the next `count` tokens of the task, and rows of padding after them.
   void add(Task& task, int32_t count, int32_t padding = 0);
 
-  // Takes out of the cache what nobody wants.
+  // Removes the padding from the cache.
   void forget_padding(llama_memory_t memory) const;
 
-  // Rows without those.
+  // Rows without padding.
   int32_t wanted() const { return size() - padding_; }
   bool empty() const { return shares_.empty(); }
   int32_t size() const { return rows_.size(); }

@@ -8,12 +8,12 @@ namespace cria {
 
 namespace {
 
-// Where nothing was measured yet: tokens whose evaluation costs more than a copy, for certain.
+// Before anything was measured: so many tokens certainly take longer to evaluate than to copy.
 constexpr int32_t kSurelyWorthCopying = 64;
 // Below this a copy's fixed cost is not worth it.
 constexpr int32_t kLeastWorthCopying = 8;
-// A smaller share of a prompt than one in so many is evaluated again: a BOS in common would only
-// put the rest out of step with the rows that are computed together (512 tokens in 85 ms, not 81).
+// A prefix of less than one sixteenth of a prompt is evaluated again: reusing only a BOS would put
+// the rest out of step with the rows that are computed together (512 tokens in 85 ms, not 81).
 constexpr int32_t kLeastShare = 16;
 
 }  // namespace
@@ -36,8 +36,8 @@ Cache::Cache(llama_context* context, int32_t slots, const Layout& layout)
       layout_(layout),
       slots_(static_cast<size_t>(slots)) {}
 
-// Its own prefix where most of it stays; otherwise the place that is missed least, with a copy of
-// the best prefix there is.
+// A slot that already holds a prefix, if most of its contents stay useful; otherwise the least
+// useful slot, with a copy of the best prefix there is.
 std::optional<Slot> Cache::take(const Tokens& tokens, Reuse reuse, double ms_per_token) {
   const Match idle = best_match(tokens, reuse, /*idle_only=*/true);
   const Match any = best_match(tokens, reuse, /*idle_only=*/false);
@@ -69,7 +69,7 @@ std::optional<Slot> Cache::take_highest() {
   if (free == slots_.rend()) return std::nullopt;
   const auto slot = static_cast<Slot>(slots_.rend() - free - 1);
   free->in_use = true;
-  // What lies there may be wanted more than what is missed least.
+  // Its contents may be more useful than those of the least useful slot: then they move there.
   const Slot least = least_useful();
   const bool roomier =
       least != kNoSlot && least != slot &&
@@ -118,8 +118,8 @@ bool Cache::copy(Slot from, Slot to) {
   if (layout_.shared) {
     llama_memory_seq_cp(memory_, from, to, -1, -1);
   } else {
-    // llama.cpp's own copy between streams moves all their cells, at the next llama_decode; this
-    // one moves those that hold something, now.
+    // llama.cpp's own copy between streams moves all of their cells, at the next llama_decode. This
+    // one moves only the cells in use, and at once.
     if (!write_state(to, state(from))) return false;
   }
   slots_[index(to)].tokens = slots_[index(from)].tokens;
@@ -132,7 +132,7 @@ bool Cache::swap(Slot a, Slot b) {
   Entry& other = slots_[index(b)];
   const std::vector<uint8_t> state_b = other.tokens.empty() ? std::vector<uint8_t>{} : state(b);
   if (one.tokens.empty()) {
-    // llama.cpp's state of nothing would leave what lies there.
+    // Writing llama.cpp's state of an empty slot would leave the old contents.
     llama_memory_seq_rm(memory_, b, -1, -1);
   } else if (!write_state(b, state(a))) {
     clear(b);
@@ -151,7 +151,7 @@ std::vector<uint8_t> Cache::state(Slot slot) const {
     if (size != state.size()) state.clear();
     return state;
   } catch (const std::bad_alloc&) {
-    return {};  // a copy saves time, and is not worth a failure
+    return {};  // a copy only saves time: not worth a failure
   }
 }
 
@@ -159,7 +159,7 @@ bool Cache::restore(Slot slot, const Tokens& tokens, const std::vector<uint8_t>&
   clear(slot);
   if (tokens.empty()) return true;
   bool written = write_state(slot, state);
-  // A pool may have no cells left but those that nobody uses.
+  // In a unified cache, the cells may all be taken by slots that nobody uses.
   while (!written && layout_.shared && evict())
     written = write_state(slot, state);
   const llama_pos last = written ? llama_memory_seq_pos_max(memory_, slot) : -1;
@@ -208,7 +208,7 @@ int64_t Cache::cached_tokens() const {
   return sum;
 }
 
-// Of equals, the one that has the least besides.
+// Among equals, the slot with the fewest other tokens.
 Cache::Match Cache::best_match(const Tokens& tokens, Reuse reuse, bool idle_only) const {
   Match best;
   for (Slot slot = 0; slot < size(); ++slot) {
@@ -222,7 +222,7 @@ Cache::Match Cache::best_match(const Tokens& tokens, Reuse reuse, bool idle_only
   return best;
 }
 
-// The first that is empty, else what was used least recently.
+// The first empty one, otherwise the least recently used.
 Slot Cache::least_useful() const {
   const auto empty = std::find_if(slots_.begin(), slots_.end(), [](const Entry& entry) {
     return !entry.in_use && entry.tokens.empty();
@@ -230,7 +230,7 @@ Slot Cache::least_useful() const {
   return empty != slots_.end() ? static_cast<Slot>(empty - slots_.begin()) : oldest_idle();
 }
 
-// Of those that hold something.
+// Among the slots that hold something.
 Slot Cache::oldest_idle() const {
   Slot oldest = kNoSlot;
   for (Slot slot = 0; slot < size(); ++slot) {
@@ -256,7 +256,7 @@ void Cache::clear(Slot slot) {
   entry.exact = 0;
 }
 
-// llama.cpp empties the slot first, and leaves it so where it fails.
+// llama.cpp empties the slot first, and leaves it empty if it fails.
 bool Cache::write_state(Slot slot, const std::vector<uint8_t>& state) {
   return !state.empty() &&
          llama_state_seq_set_data(context_, state.data(), state.size(), slot) == state.size();

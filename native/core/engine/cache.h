@@ -1,8 +1,9 @@
-// The slots of llama.cpp's cache: which sequence ids are in use, and which tokens lie in each. What
-// a task leaves behind stays, for prompts that begin the same way, until its slot is needed.
+// The slots of llama.cpp's KV cache: which sequence ids are in use, and which tokens each of them
+// holds. What a task leaves behind stays for prompts with the same beginning (prefix caching) until
+// its slot is needed.
 //
-// In the separate layout every slot has cells of its own, and a shared prefix is copied; in the
-// shared one all draw from one pool, and a prefix costs nothing. The context's thread alone.
+// In a per-sequence cache every slot has cells of its own, and a common prefix is copied; in a
+// unified one all slots draw from one pool, and a prefix costs nothing. The context's thread only.
 #pragma once
 
 #include <llama.h>
@@ -18,17 +19,18 @@ namespace cria {
 using Slot = llama_seq_id;
 inline constexpr Slot kNoSlot = -1;
 
-// Tokens that both begin with.
+// How many tokens both begin with.
 int32_t common_prefix(const Tokens& a, const Tokens& b);
 
-// The rows of one stream that ggml's flash attention takes at once on a CPU. With fewer in a
-// micro-batch it goes another way, which rounds differently: pieces of a prompt smaller than this
-// would make a result depend on who else is generating.
+// ggml's flash attention computes this many rows of one stream at once on a CPU. For fewer rows in
+// a micro-batch it takes another path, which rounds differently: with smaller pieces of a prompt, a
+// result would depend on who else is generating.
 inline constexpr int32_t kTile = 64;
 
-// Of `common` tokens that a prompt of `length` finds evaluated in whole tiles, as many as it may
-// take over so that its own rows are computed the way they would be if it evaluated them all: a
-// tile stays to be evaluated, and a last micro-batch of less than a tile stays whole.
+// How many of the `common` tokens that a prompt of `length` finds in the cache it may reuse and
+// still get bit-exact results: the rows that it computes itself are then computed as if it had
+// evaluated the whole prompt. At least a tile is left to evaluate, and a last micro-batch of less
+// than a tile is evaluated whole.
 int32_t exact_prefix(int32_t common, int32_t length, int32_t micro_batch);
 
 class Cache {
@@ -36,65 +38,67 @@ class Cache {
   struct Layout {
     bool shared;
     int32_t micro_batch;
-    int32_t least_piece;  // that is rounded as a whole prompt is
-    // About what copying a token from slot to slot takes, where that is to be done.
-    double copy_ms_per_token;
+    int32_t least_piece;       // the fewest rows that are rounded as those of a whole prompt are
+    double copy_ms_per_token;  // roughly, from slot to slot; for a per-sequence cache
   };
 
   Cache(llama_context* context, int32_t slots, const Layout& layout);
 
-  // A slot for a new task, with as many of its tokens in there as it may have and as is worth it,
-  // but never the last one: its logits are wanted. `ms_per_token`: what evaluating one would cost,
-  // 0 where unknown.
+  // A slot for a new task. It holds as many of the task's tokens as may be reused and are worth it,
+  // but never the last one, whose logits are wanted. `ms_per_token`: how long evaluating one takes,
+  // 0 if unknown.
   std::optional<Slot> take(const Tokens& tokens, Reuse reuse, double ms_per_token);
 
-  // A slot for somebody who stays: the highest, since those of generations are to be neighbours.
+  // A slot for a sequence that is driven by hand: the highest free one, so that generations get
+  // neighbouring slots.
   std::optional<Slot> take_highest();
 
-  // Ends the use. What lies in the slot stays as long as nobody needs the place.
+  // Ends the use. The slot keeps its tokens until somebody needs it.
   void give_back(Slot slot);
   void give_back_empty(Slot slot);
 
-  // Tokens that are evaluated. They end where llama.cpp was last told.
+  // The evaluated tokens, as far as the cache holds them.
   const Tokens& tokens(Slot slot) const { return slots_[index(slot)].tokens; }
   int32_t length(Slot slot) const { return static_cast<int32_t>(tokens(slot).size()); }
 
   // llama_decode has evaluated these behind the others, in one micro-batch.
   void append(Slot slot, const llama_token* tokens, int32_t count);
 
-  // Forgets all behind the first `length`. A model whose state cannot be cut loses everything:
-  // returns what is left, 0 or `length`. Also for what llama_decode left half done.
+  // Removes everything after the first `length` tokens, what llama_decode left half done included.
+  // A model whose state cannot be cut loses everything. Returns what is left: 0 or `length`.
   int32_t trim(Slot slot, int32_t length);
 
-  // All of one in another, which is in use and empty. False: it could not be done, the other is
-  // empty still.
+  // Copies a slot to another one, which is in use and empty. False: it failed, and the other one is
+  // still empty.
   bool copy(Slot from, Slot to);
 
-  // Exchanges what lies in both, and who uses them. False: as above, and `a` is as it was.
+  // Exchanges the contents of both, and who uses them. False: it failed; `a` is unchanged, `b`
+  // empty.
   bool swap(Slot a, Slot b);
 
-  // llama.cpp's state of what lies in a slot; empty where it gives none.
+  // llama.cpp's state of a slot; empty if it gives none.
   std::vector<uint8_t> state(Slot slot) const;
-  // Of these tokens, or of the first of them: a slot may lack the end of its sequence. False: the
-  // state is none of that, or there are no cells for it. The slot is empty then.
+  // Writes a state of these tokens, or of the first of them: a slot may lack the end of its
+  // sequence. False, with the slot empty: the state does not fit the tokens, or there are no cells
+  // for it.
   bool restore(Slot slot, const Tokens& tokens, const std::vector<uint8_t>& state);
 
   bool has_free() const;
 
-  // How many tokens a copy of a slot with so many must save to be cheaper than evaluating them.
+  // How many tokens a copy of a slot of `length` has to save to be cheaper than evaluating them.
   int32_t worth_copying(int32_t length, double ms_per_token) const;
 
-  // What a prompt of `length` may take over of the first `common` tokens of another's.
+  // How many of the first `common` tokens of another prompt one of `length` may reuse.
   int32_t reusable(int32_t common, int32_t length, Reuse reuse) const;
 
-  // The most that a prompt could take over of any slot.
+  // The most tokens that a prompt could reuse from any slot.
   int32_t longest_prefix(const Tokens& tokens, Reuse reuse) const;
 
-  // Forgets what was used least recently and is in nobody's use. False where nothing is left.
+  // Empties the least recently used slot that is not in use. False if there is none.
   bool evict();
 
-  // llama.cpp's side is in an unknown state: from now on it is left alone, and nothing here means
-  // anything but that slots can be given back.
+  // After a failure inside llama.cpp: its memory is never touched again, and all that still works
+  // here is giving slots back.
   void abandon() { memory_ = nullptr; }
 
   bool in_use(Slot slot) const { return slots_[index(slot)].in_use; }
@@ -105,7 +109,7 @@ class Cache {
  private:
   struct Entry {
     Tokens tokens;
-    int32_t exact = 0;  // of them, the first that are what a prompt alone would have made them
+    int32_t exact = 0;  // how many of them are bit-exact: what the prompt alone would have made
     bool in_use = false;
     uint64_t last_used = 0;
   };

@@ -17,16 +17,17 @@ namespace cria {
 
 namespace {
 
-// Rows of logits that the compute buffer has room for; llama.cpp's default is one for each token of
-// a batch, 262 MB with 128K tokens. One for each sequence would do, but unless it is a multiple of
-// 16 the tensors lie across cache lines: 512 tokens of a prompt took 115 ms, not 93.
+// How many rows of logits the compute buffer has room for. llama.cpp's default is one for each
+// token of a batch, which takes 262 MB with a vocabulary of 128K. One for each sequence would do,
+// but unless the number is a multiple of 16, tensors lie across cache lines: 512 tokens of a prompt
+// took 115 ms instead of 93.
 constexpr uint32_t kRowsOfLogits = 64;
 
-// Without flash attention a row costs the same in any piece, and is rounded alike in all of more
-// than one row: small ones hold up nobody for long.
+// Without flash attention a row costs the same in a piece of any size, and is rounded the same in
+// every piece of more than one row. So pieces may be small, and delay nobody for long.
 constexpr int32_t kLeastPieceOfMatrices = 16;
 
-// How long threads that have nothing to wait for any more may take to find out.
+// How long the pools' threads may take to notice that the graph was given up.
 constexpr std::chrono::seconds kPatience{1};
 
 // How much text is to be tokenized for a command.
@@ -107,7 +108,8 @@ void Context::prepare(const Order& order, const std::function<Prepared()>& make)
   std::optional<Prepared> prepared;
   try {
     const backend::AbortGuard guard;
-    // What was cancelled goes its way with the tokens it has, to be told so where all others are.
+    // A cancelled order goes on with the tokens that it has so far: the context's thread answers
+    // it.
     const TokenWatch watch([&](const TokenWatch::Progress& progress) {
       check_room(progress);
       return !stopping_.load() && !order.cancelled.load();
@@ -127,7 +129,7 @@ void Context::prepare(const Order& order, const std::function<Prepared()>& make)
   changed_.notify_one();
 }
 
-// Not to the end of a text of which it is plain by then that there is no room for it.
+// Stops tokenizing a text as soon as it certainly does not fit.
 void Context::check_room(const TokenWatch::Progress& progress) const {
   if (progress.tokens <= static_cast<size_t>(options_.context_size)) return;
   throw Error(code::kContextFull,
@@ -161,8 +163,8 @@ void Context::save(RequestId id, const std::string& path, StateFile file) {
   outbox_.flush();
 }
 
-// What a saved state needs to be the same: the model, and how the cache holds it. llama.cpp's state
-// of one sequence has an entry for every stream.
+// What has to be the same where a saved state is restored: the model, and how the cache stores it.
+// llama.cpp's state of one sequence has an entry for every stream.
 uint64_t Context::fingerprint() const {
   std::ostringstream text;
   text << model_->identity() << ' ' << options_.cache_type_key << ' ' << options_.cache_type_value
@@ -172,7 +174,7 @@ uint64_t Context::fingerprint() const {
   return hash_of(text.str());
 }
 
-// The rest is the context's thread.
+// Everything below runs on the context's thread.
 
 void Context::run() {
   if (open_and_tell()) loop();
@@ -195,8 +197,8 @@ bool Context::open_and_tell() {
   }
 }
 
-// The pools go first: where something failed, a thread of theirs may still be on its way out of a
-// graph that the context owns.
+// The pools go first: after a failure, one of their threads may still be leaving a graph that the
+// llama_context owns.
 void Context::tear_down() {
   preparer_.stop();  // before what it hands over has nowhere to go
   inbox_.clear();
@@ -239,8 +241,8 @@ void Context::turn(std::vector<Prepared>& arrived) {
   step();
 }
 
-// Nothing is known of the state that a turn left behind. What was thrown may have left the pools'
-// threads in the middle of a graph, where they would wait for this one.
+// The failed turn left everything in an unknown state. The pools' threads may be in the middle of a
+// graph, where they would wait for this one.
 void Context::break_down() {
   breakdown_.emplace();
   collapse_->fail(code::kInternal, "The graph was given up.");
@@ -253,7 +255,7 @@ void Context::break_down() {
         " Dispose it; the model and its other contexts are as they were.";
     breakdown_ = std::move(failure);
   } catch (const std::bad_alloc&) {
-    breakdown_->code = code::kOutOfMemory;  // short: it takes no memory of its own
+    breakdown_->code = code::kOutOfMemory;  // short enough to need no allocation
   }
 }
 
@@ -296,7 +298,7 @@ ContextInfo Context::open() {
 void Context::check_model() const {
   if (model_->vocab_only()) {
     throw Error(code::kUnsupported,
-                "This model was loaded with `vocabOnly`: it can tokenize, not generate.");
+                "This model was loaded with `vocabOnly`: it can only tokenize.");
   }
   if (!model_->generates() && !options_.embeddings) {
     throw Error(code::kUnsupported, "A model of architecture \"" +
@@ -325,7 +327,7 @@ void Context::open_scheduler(const ContextInfo& info) {
       });
 }
 
-// Through a buffer, there and back.
+// The state is written to a buffer and read back.
 double Context::copy_ms_per_token() const {
   constexpr double kBytesPerMs = 2e6;
   const auto width = static_cast<double>(model_->cache_width());
@@ -335,8 +337,9 @@ double Context::copy_ms_per_token() const {
   return width * (bytes(options_.cache_type_key) + bytes(options_.cache_type_value)) / kBytesPerMs;
 }
 
-// Where a tile of ggml's flash attention is faster than fewer rows (on the CPU, with keys and
-// values that it takes), the rows can be taken back, and none of what is wanted made room for them.
+// Padding pays where a tile of ggml's flash attention is faster than fewer rows: on the CPU, with
+// types of keys and values that have tiles. It has to be possible to remove the rows again, and
+// they must not have pushed anything out of the cache.
 bool Context::pads_prompts() const {
   const auto plain = [](ggml_type type) { return type == GGML_TYPE_F16 || type == GGML_TYPE_F32; };
   const bool has_tiles = options_.batch_size >= kTile && options_.micro_batch_size >= kTile &&
@@ -350,7 +353,7 @@ bool Context::pads_prompts() const {
 
 llama_context_params Context::generation_params() const {
   llama_context_params params = llama_context_default_params();
-  // A stream of the separate layout has an equal share of the cells.
+  // In a per-sequence cache every stream has an equal share of the cells.
   params.n_ctx = static_cast<uint32_t>(
       options_.shared_cache ? options_.cache_size : options_.context_size * options_.sequences);
   params.n_seq_max = static_cast<uint32_t>(options_.sequences);

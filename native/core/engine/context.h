@@ -1,6 +1,6 @@
-// A llama_context and the one thread that ever touches it, with the queue in front: what is asked
-// of it is prepared on a second thread (texts tokenized, files read), so that it blocks neither JS
-// nor a running generation.
+// A llama_context, the one thread that ever touches it, and the queue in front of it. Requests are
+// prepared on other threads (texts tokenized, files read), so that they block neither JS nor a
+// running generation.
 #pragma once
 
 #include <ggml-cpu.h>
@@ -46,48 +46,50 @@ class Context {
   struct Events {
     std::function<void(const ContextInfo&)> opened;
     std::function<void(const Failure&)> failed;  // instead of `opened`
-    std::function<void()> news;                  // outbox() has some
-    std::function<void()> closed;  // the thread's last word, after either of the first
+    std::function<void()> news;                  // the outbox has something to take
+    std::function<void()> closed;  // the thread's last call, after `opened` or `failed`
   };
 
-  // Starts the thread, which creates the llama_context. Throws std::system_error where there are no
-  // threads to be had.
+  // Starts the thread, which creates the llama_context. Throws std::system_error if the system
+  // starts no thread.
   Context(std::shared_ptr<Model> model, const ContextOptions& options, Events events);
 
-  // Stops and joins: at most as long as ggml takes for one operation, where there is no GPU.
+  // Stops and joins. On a CPU that takes no longer than one of ggml's operations.
   ~Context();
 
-  // Whether the thread has ended by then. One that has not must be left alone: leak the context.
+  // Whether the thread has ended by the deadline. If it has not, leak the context: the thread uses
+  // it.
   bool ends_by(std::chrono::steady_clock::time_point deadline);
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  // Any thread, after `opened`. What becomes of it is told in the outbox, unless the context is
-  // stopped before.
+  // Any thread, after `opened`. The outcome comes in the outbox, unless the context is stopped
+  // first.
   void submit(const std::shared_ptr<Request>& request);
   void submit(const std::shared_ptr<Command>& command);
 
   // Any thread: an order was marked as cancelled.
   void interrupt();
 
-  // Any thread: ends the thread soon, without waiting. What is pending is dropped without a word.
+  // Any thread: ends the context's thread soon, without waiting for it. What is pending is dropped
+  // without an answer.
   void stop();
 
-  // Once `closed` was told: why the thread ended though nobody had stopped it. An assertion of ggml
-  // failed, or a step threw. What was not answered by then has failed with it.
+  // After `closed`: why the thread ended although nobody had stopped it (an assertion of ggml
+  // failed, or a step threw). Everything unanswered has failed with it.
   const std::optional<Failure>& breakdown() const { return breakdown_; }
 
   Outbox& outbox() { return outbox_; }
   const Model& model() const { return *model_; }
 
-  // Null before `opened` and after `closed`; for the thread that gets those told.
+  // Null before `opened` and after `closed`. For the thread that handles those events.
   const Counters* counters() const {
     if (embedder_) return &embedder_->counters();
     return scheduler_ ? &scheduler_->counters() : nullptr;
   }
 
  private:
-  // What the second thread hands over.
+  // What the preparing threads hand over.
   using Prepared = std::variant<std::unique_ptr<Task>, PreparedCommand, std::unique_ptr<Embedding>>;
 
   struct Free {
@@ -134,11 +136,12 @@ class Context {
   bool ended_ = false;  // with mutex_ held
   std::condition_variable end_;
 
-  // Shared with the pools' threads, which may outlive us.
+  // Shared with the pools' threads, which may outlive the context.
   const std::shared_ptr<Collapse> collapse_ = std::make_shared<Collapse>();
 
-  // In order of creation: sequences use the scheduler, it the context, the context the pools, and
-  // the embedder, which reads along while it computes. There is a scheduler or an embedder.
+  // In order of creation: the sequences use the scheduler, the scheduler uses the llama_context,
+  // and that uses the pools, and calls the embedder while it computes. There is either a scheduler
+  // or an embedder.
   std::unique_ptr<ComputePool> pool_;
   std::unique_ptr<ComputePool> batch_pool_;  // null: the same as pool_
   std::unique_ptr<Embedder> embedder_;

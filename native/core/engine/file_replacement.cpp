@@ -25,7 +25,7 @@ constexpr int kMostLinks = 40;
 
 [[noreturn]] void fail_with(int error) { fail(std::generic_category().message(error)); }
 
-// The last one need not be there.
+// The file at the end of the links need not exist.
 fs::path behind_links(fs::path path) {
   for (int links = 0;; ++links) {
     std::error_code error;
@@ -66,15 +66,15 @@ void sync_folder(const fs::path&) {}
 std::FILE* open_beside(const fs::path& target, const fs::path& partial) {
   struct stat before {};
   const bool replaces = stat(target.c_str(), &before) == 0;
-  // Putting a file in another's place asks nobody: what must not be written is found here.
+  // Renaming needs no permission on the file that it replaces, so that is checked here.
   if (replaces && (before.st_mode & 0222) == 0) fail("it is read-only");
   if (replaces && access(target.c_str(), W_OK) != 0) fail_with(errno);
   const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
   const int descriptor = open(partial.c_str(), flags, replaces ? 0600 : 0666);
   if (descriptor < 0) fail_with(errno);
   if (replaces) {
-    // Another owner's file keeps its owner where the system lets it. The mode comes after: giving a
-    // file away takes bits from it.
+    // Another owner's file keeps its owner where the system allows it. The mode is set afterwards:
+    // changing the owner clears some of its bits.
     if (before.st_uid != geteuid() || before.st_gid != getegid()) {
       [[maybe_unused]] const int given = fchown(descriptor, before.st_uid, before.st_gid);
     }
@@ -94,11 +94,11 @@ std::FILE* open_beside(const fs::path& target, const fs::path& partial) {
 }
 
 void sync(std::FILE* file) {
-  // Some file systems know no fsync: what they can do is done.
+  // Some file systems have no fsync: nothing more can be done there.
   if (fsync(fileno(file)) != 0 && errno != EINVAL && errno != ENOTSUP) fail_with(errno);
 }
 
-// The name is on the disk, too, as far as the system does that.
+// Puts the name on the disk, too, as far as the system can.
 void sync_folder(const fs::path& target) {
   const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
   const int descriptor = open(folder.c_str(), O_RDONLY | O_CLOEXEC);
@@ -115,7 +115,7 @@ FileReplacement::FileReplacement(const std::string& path)
     : target_(behind_links(fs::u8path(path))), partial_(partial_name(target_)) {
   std::error_code error;
   const fs::file_status status = fs::status(target_, error);
-  if (fs::exists(status) && !fs::is_regular_file(status)) fail("it is no regular file");
+  if (fs::exists(status) && !fs::is_regular_file(status)) fail("it is not a regular file");
   file_ = open_beside(target_, partial_);
 }
 

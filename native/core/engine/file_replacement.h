@@ -1,5 +1,5 @@
-// A file that is written beside its place and put there when it is whole: what was there before is
-// there until then, and stays if anything goes wrong.
+// A file that is written under another name and renamed when it is complete: until then, and if
+// anything goes wrong, the old file stays.
 #pragma once
 
 #include <cstddef>
@@ -11,18 +11,18 @@ namespace cria {
 
 class FileReplacement {
  public:
-  // Behind a link the file that it leads to is replaced, and what replaces a file has its mode, and
-  // where that may be its owner. Throws std::runtime_error with the reason, as all of this: what is
-  // there is no regular file, or may not be written.
+  // Links are followed. The new file gets the mode of the old one and, where the system allows it,
+  // its owner. Like all functions here it throws std::runtime_error with the reason, for instance
+  // that the path is not a regular file or may not be written.
   explicit FileReplacement(const std::string& path);
-  // Without commit(): as if nothing had been written.
+  // Without commit(), removes what was written.
   ~FileReplacement();
   FileReplacement(const FileReplacement&) = delete;
   FileReplacement& operator=(const FileReplacement&) = delete;
 
   void write(const void* data, size_t size);
 
-  // Once, and the last call. On the disk when it returns.
+  // Once, as the last call. The file is on the disk when it returns.
   void commit();
 
  private:

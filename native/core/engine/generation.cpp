@@ -54,12 +54,12 @@ bool Generation::step(const float* logits, int32_t context_size, Outbox& outbox)
   return false;
 }
 
-// What it has generated is not lost.
+// What was generated so far is kept.
 bool Generation::end_without_room(Outbox& outbox) {
   return generated_ > 0 && finish(StopReason::kContextFull, outbox);
 }
 
-// Also tells the text that was still held back.
+// Also releases the text that was held back for stop strings.
 bool Generation::finish(StopReason reason, Outbox& outbox) {
   outbox.text(id(), stream_.finish());
   const Clock::time_point now = Clock::now();
@@ -79,7 +79,8 @@ bool Generation::finish(StopReason reason, Outbox& outbox) {
   return true;
 }
 
-// A model may use one token for two ends (instruct files have eos = eot): the narrower counts.
+// A model may use one token for two purposes (instruct files have eos = eot): the narrower one
+// counts.
 StopReason Generation::reason_of(llama_token stop_token) const {
   if (stop_token == vocabulary_.eom()) return StopReason::kEndOfMessage;
   if (stop_token == vocabulary_.eot()) return StopReason::kEndOfTurn;

@@ -1,5 +1,5 @@
-// A task that goes on with the prompt: how its next token is chosen, what of its text may be shown,
-// when it ends.
+// A task that continues its prompt: chooses the next token, decides which of its text may be shown,
+// and when it ends.
 #pragma once
 
 #include <memory>
@@ -15,8 +15,8 @@ namespace cria {
 
 class Generation : public Task {
  public:
-  // Tokenizes the prompt and builds the sampler: work for a thread that nobody waits for. Throws
-  // what is wrong with either.
+  // Tokenizes the prompt and builds the sampler, which takes time: not on the JS thread, nor on the
+  // context's. Throws if either is invalid.
   Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request);
 
   void enter(Slot slot, int32_t evaluated) override;

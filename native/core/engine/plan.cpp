@@ -6,9 +6,9 @@ namespace cria {
 
 namespace {
 
-// Up to where the micro-batch would end in which these tokens lay, if the prompt were alone:
-// borders are the same for a prompt in pieces and for a whole one
-// (and, with an exact prefix, for one that was taken over in part).
+// How many tokens are left to the end of the micro-batch that these tokens would be in if the
+// prompt were alone: a prompt in pieces has the same borders as a whole one (and, with an exact
+// prefix, as one that was reused in part).
 int32_t rest_of_micro_batch(const Task& task, int32_t micro_batch) {
   const int32_t start = task.reuse() == Reuse::kExact ? 0 : task.start();
   const int32_t done = task.evaluated() - start;
@@ -16,13 +16,13 @@ int32_t rest_of_micro_batch(const Task& task, int32_t micro_batch) {
   return std::min(border, task.length()) - task.evaluated();
 }
 
-// A row that is no part of a tile costs, for so many keys, what all else that is done for a row
-// costs; in a tile, for so many. (1B Q4_K_M and 90M Q8_0 with two threads, about.)
+// The attention of one row takes as long as everything else that is done for the row at so many
+// keys; in a tile, at so many. (About right for 1B Q4_K_M and 90M Q8_0 with two threads.)
 constexpr int64_t kKeysOfARow = 300;
 constexpr int64_t kKeysOfARowInATile = 1300;
 
-// Whether the last rows of a prompt are evaluated sooner as a whole tile. Never where they would be
-// what they are without a prefix: a prompt that took nothing over is evaluated as llama.cpp would.
+// Whether the last rows of a prompt are evaluated faster as a whole tile. Never without a reused
+// prefix: such a prompt is evaluated exactly as llama.cpp would.
 bool worth_padding(const Task& task, int32_t rest, const PlanLimits& limits) {
   if (rest >= kTile || task.start() == 0 || task.reuse() != Reuse::kAny) return false;
   if (task.evaluated() + kTile > limits.room_for_padding) return false;
@@ -31,7 +31,7 @@ bool worth_padding(const Task& task, int32_t rest, const PlanLimits& limits) {
          kTile * (kKeysOfARowInATile + keys) * kKeysOfARow;
 }
 
-// A row alone is multiplied otherwise than two together, and rounded otherwise.
+// A single row is multiplied by other code than two together, and rounded differently.
 constexpr int32_t kFewestTogether = 2;
 
 bool may_have(int32_t rest, int32_t count, int32_t least_piece) {
@@ -40,7 +40,7 @@ bool may_have(int32_t rest, int32_t count, int32_t least_piece) {
   return count >= fewest && rest - count >= fewest;
 }
 
-// As many rows as there are, in whole least pieces.
+// As many rows as the limits allow, in multiples of the least piece.
 int32_t piece_of(int32_t rest, const PlanLimits& limits) {
   const int32_t least = limits.least_piece;
   if (rest <= limits.rows || rest < least) return rest;
@@ -57,7 +57,7 @@ class SeparatePlan {
     first_ = static_cast<size_t>(std::find(tasks_.begin(), tasks_.end(), &first) - tasks_.begin());
   }
 
-  // The number of rows with which most are computed together.
+  // Tries each number of rows, and takes the one with which most rows are computed together.
   std::vector<Piece> make() const {
     Group best = group(piece_of(rest(first_), limits_));
     for (size_t i = 0; i < tasks_.size(); ++i) {
@@ -87,7 +87,7 @@ class SeparatePlan {
     return worth_padding(*tasks_[i], rest, limits_) ? kTile : rest;
   }
 
-  // Neighbours of the first that can have as many rows.
+  // The neighbours of the first that can have the same number of rows.
   Group group(int32_t count) const {
     Group group{first_, first_ + 1, count};
     const auto joins = [&](size_t i, size_t neighbour) {

@@ -1,4 +1,4 @@
-// Which pieces of which prompts are evaluated next, and where.
+// Decides which pieces of which prompts are evaluated next, and in which slots.
 #pragma once
 
 #include <cstdint>
@@ -11,29 +11,30 @@ namespace cria {
 struct Piece {
   Task* task;
   int32_t count;
-  int32_t padding = 0;  // rows behind them that make a tile of it
+  int32_t padding = 0;  // rows after them that fill the tile
 };
 
 struct PlanLimits {
   int32_t rows;         // tokens in all
-  int32_t micro_batch;  // what one task may have at once
-  // Separate layout: llama.cpp computes an equal number of rows of neighbouring slots together, and
-  // everything else one after the other.
+  int32_t micro_batch;  // the most for one task at once
+  // A unified cache. In a per-sequence one llama.cpp computes neighbouring slots together if they
+  // have the same number of rows, and everything else one after the other.
   bool shared;
-  // A piece of a prompt, and what it leaves of a micro-batch, has at least so many rows, or the
-  // prompt has less.
+  // The fewest rows of a piece of a prompt, and of what it leaves of a micro-batch; fewer only if
+  // the prompt has no more.
   int32_t least_piece;
-  // Separate layout: what is left of a prompt behind a prefix that was taken over may be padded to
-  // a tile where that is faster, and the task has room for so many tokens. 0: never.
+  // Per-sequence cache: what is left of a prompt after a reused prefix may be padded to a tile if
+  // that is faster and stays within so many tokens. 0: never.
   int32_t room_for_padding = 0;
 };
 
-// `first`, one of `prefilling`, is served in any case; others as far as they fit beside it.
+// `first`, one of `prefilling`, always gets a piece; the others as far as they fit beside it.
 std::vector<Piece> plan_prefill(Task& first, const std::vector<Task*>& prefilling,
                                 const PlanLimits& limits);
 
-// The first of as many neighbouring slots as there are tasks, rising by slot, where most of them
-// are already and nobody else is. kNoSlot: there are none, or they are neighbours.
+// Where tasks, sorted by slot, could be gathered in neighbouring slots: the first slot of the
+// window that already holds most of them and nobody else. kNoSlot: there is no such window, or they
+// are neighbours already.
 Slot window_for(const std::vector<Task*>& tasks, const Cache& cache);
 
 }  // namespace cria

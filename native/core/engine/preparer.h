@@ -1,5 +1,5 @@
-// Where what is asked of a context is made ready, off its own thread: texts are tokenized, state
-// files read and written. Two threads, so that a short text waits for no long one.
+// Prepares requests off the context's own thread: tokenizes texts, reads and writes state files.
+// Two threads, so that a short text never waits for a long one.
 #pragma once
 
 #include <cstddef>
@@ -11,15 +11,15 @@ namespace cria {
 
 class Preparer {
  public:
-  // `bytes`: about how much there is to do. In the order of posting, among the short and among the
-  // long. As Worker's post().
+  // Like Worker's post(). `bytes`: roughly how much work it is. Short jobs run in the order in
+  // which they were posted, and so do long ones.
   bool post(size_t bytes, Worker::Job job) {
     return (bytes > kLong ? long_ : short_).post(std::move(job));
   }
-  // Neither short nor to be stopped, as the writing of a file.
+  // For a job that may take long whatever its size, such as writing a file.
   bool post(Worker::Job job) { return long_.post(std::move(job)); }
 
-  // As Worker's.
+  // Like Worker's.
   void stop() {
     short_.stop();
     long_.stop();

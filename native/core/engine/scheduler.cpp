@@ -11,13 +11,13 @@ namespace cria {
 
 namespace {
 
-// While others wait for their next token, a piece of a prompt should not take longer than this, or
-// than so many of their steps, but is never less than Limits::least_piece.
+// While generations wait for their next token, a piece of a prompt should take no longer than this,
+// or than so many of their steps, but it is never smaller than Limits::least_piece.
 constexpr double kPieceMs = 50;
 constexpr double kPieceSteps = 2;
-// Tokens that somebody else is about to evaluate are worth waiting for from here on.
+// From so many tokens on, it is worth waiting for another task that is about to evaluate them.
 constexpr int32_t kWorthWaiting = 64;
-// Weight of the newest measurement in a running mean.
+// The weight of the newest measurement in a running mean.
 constexpr double kNewest = 0.3;
 
 void update(double& mean, double now) { mean = mean > 0 ? mean + kNewest * (now - mean) : now; }
@@ -53,10 +53,10 @@ void Scheduler::add(std::unique_ptr<Task> task) {
   outbox_.flush();
 }
 
-// In the separate layout the tokens of running generations and pieces of prompts are never decoded
-// together: a stream would be cut where the others end, llama.cpp computes them one after the other
-// anyway, and each sequence gets the batches, and so the results, that it would get alone. In the
-// shared one they are: the weights are read once for both.
+// In a per-sequence cache, tokens of running generations and pieces of prompts are never decoded
+// together. llama.cpp would cut a stream where the others end and compute them one after the other
+// anyway; and this way each sequence gets the batches, and so the results, that it would get alone.
+// In a unified cache they are decoded together: the weights are read once for both.
 void Scheduler::step() {
   drop_cancelled();
   admit();
@@ -78,7 +78,7 @@ void Scheduler::step() {
 bool Scheduler::decoding_in_vain() const {
   const auto& shares = batch_.shares();
   return std::any_of(shares.begin(), shares.end(), [](const Batch::Share& share) {
-    // A single token is nearly free beside its neighbours': not worth their time.
+    // A single token costs nearly nothing beside its neighbours': no reason to repeat theirs.
     return share.count > 1 && share.task->cancelled();
   });
 }
@@ -109,8 +109,8 @@ void Scheduler::admit() {
   }
 }
 
-// With every slot in the hands of sequences, none is given back but by whoever drives them, who may
-// well be waiting for this very answer.
+// If sequences driven by hand hold every slot, only their users can free one, and these may be
+// waiting for this very answer.
 void Scheduler::refuse_waiting() {
   if (waiting_.empty() || cache_.has_free()) return;
   const bool some_ends = std::any_of(running_.begin(), running_.end(),
@@ -125,7 +125,8 @@ void Scheduler::refuse_waiting() {
   waiting_.clear();
 }
 
-// Whether a prompt that is being evaluated will soon have a prefix of this one in the cache.
+// Whether a prompt that is being evaluated will soon put a useful prefix of this one into the
+// cache.
 bool Scheduler::better_wait(const Task& task) const {
   if (task.reuse() == Reuse::kNone) return false;
   int32_t coming = 0;
@@ -140,8 +141,8 @@ bool Scheduler::better_wait(const Task& task) const {
   return coming >= worth && coming - cache_.longest_prefix(task.tokens(), task.reuse()) >= worth;
 }
 
-// In the separate layout llama.cpp decodes neighbouring slots together, and every other one in a
-// pass of its own. When nobody will fill the holes, those beside them move.
+// In a per-sequence cache llama.cpp decodes neighbouring slots together, and every other one in a
+// pass of its own. If no task is waiting to fill the holes, running ones move into them.
 void Scheduler::gather() {
   if (limits_.shared_cache || !waiting_.empty()) return;
   std::vector<Task*> active;
@@ -165,7 +166,7 @@ void Scheduler::gather() {
   }
 }
 
-// The next token of every task that has its prompt behind it.
+// The next token of every task whose prompt is evaluated.
 void Scheduler::add_generating() {
   std::vector<Task*> generating;
   for (const auto& task : running_) {
@@ -192,8 +193,8 @@ void Scheduler::add_prompts() {
     batch_.add(*piece.task, piece.count, piece.padding);
 }
 
-// The oldest and the nearest to its end take turns: a long prompt does not hold up the short ones
-// behind it, and goes on however many of those come.
+// The oldest prompt and the one nearest to its end take turns: a long one does not hold up the
+// short ones behind it, and makes progress however many of those come.
 Task* Scheduler::next_prompt(const std::vector<Task*>& prefilling) {
   const bool oldest = oldest_next_;
   oldest_next_ = !oldest_next_;
@@ -203,8 +204,8 @@ Task* Scheduler::next_prompt(const std::vector<Task*>& prefilling) {
   });
 }
 
-// Alone, a whole micro-batch, so that an abort need not wait for more. While others generate, as
-// much of it as they may be made to wait for.
+// Without running generations a piece is a whole micro-batch, so that an abort waits for no more
+// than that. Otherwise it is as much as the generations may be made to wait for.
 PlanLimits Scheduler::prefill_limits() const {
   const bool others_generate = std::any_of(running_.begin(), running_.end(),
                                            [](const auto& task) { return !task->prefilling(); });
@@ -244,12 +245,13 @@ void Scheduler::decode_batch() {
 int32_t Scheduler::decode() {
   const int32_t status = llama_decode(context_, batch_.view());
   batch_.forget_padding(llama_get_memory(context_));
-  // A GPU may still be at work; what follows needs its results, and its time belongs here.
+  // A GPU may still be computing. Its results are needed next, and its time has to be measured
+  // here.
   if (status == kDecoded) llama_synchronize(context_);
   return status;
 }
 
-// llama.cpp drops the micro-batch that was aborted, not those before it.
+// llama.cpp removes the micro-batch that was aborted, but not those before it.
 void Scheduler::roll_back() {
   for (const Batch::Share& share : batch_.shares()) {
     share.task->rewind(cache_.trim(share.task->slot(), share.task->evaluated()));
@@ -263,7 +265,7 @@ void Scheduler::measure(double decode_ms) {
   if (prompts == 0) {
     update(step_ms_, decode_ms);
   } else if (prompts >= limits_.least_piece) {
-    // Beside others' next tokens, which would have taken their time anyway.
+    // The next tokens of generations in the same batch would have taken their time anyway.
     const bool mixed = prompts < batch_.wanted();
     update(prefill_ms_per_token_, std::max(decode_ms - (mixed ? step_ms_ : 0), 0.0) / prompts);
   }
@@ -284,8 +286,7 @@ void Scheduler::collect() {
   forget_released();
 }
 
-// Samples for one task; true when that was its last. Whatever is wrong with it is its own error and
-// nobody else's.
+// Samples for one task; true if the task has ended. What goes wrong is this task's error alone.
 bool Scheduler::deliver(const Batch::Share& share) {
   Task& task = *share.task;
   try {
@@ -299,8 +300,8 @@ bool Scheduler::deliver(const Batch::Share& share) {
   return true;
 }
 
-// No cells for this batch. What nobody uses goes first; then the youngest goes back to the queue
-// and will evaluate its tokens again. Alone it cannot go on at all.
+// There are no cells for this batch. Unused prefixes are evicted first. Then the youngest task goes
+// back to the queue and will evaluate its tokens again; a task that is alone cannot go on at all.
 void Scheduler::make_room() {
   roll_back();
   if (cache_.evict()) return;
@@ -338,14 +339,14 @@ void Scheduler::fail_batch(int32_t status) {
   forget_released();
 }
 
-// Those that gave their slot back have had their last news.
+// Tasks without a slot have ended.
 void Scheduler::forget_released() {
   running_.erase(std::remove_if(running_.begin(), running_.end(),
                                 [](const auto& task) { return task->slot() == kNoSlot; }),
                  running_.end());
 }
 
-// What it has in the cache stays there for others.
+// The slot's contents stay in the cache for others.
 void Scheduler::release(Task& task) {
   if (task.slot() == kNoSlot) return;
   if (!task.owns_slot()) cache_.give_back(task.slot());

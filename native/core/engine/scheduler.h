@@ -1,10 +1,10 @@
-// Continuous batching: every step decodes the next token of all that generate and a piece of the
-// prompts that are due, samples, and tells the outbox. Tasks join and leave between steps. One
-// thread: the context's.
+// Continuous batching: every step decodes the next token of each running generation and a piece of
+// the prompts that are due, samples, and tells the outbox. Tasks join and leave between steps. The
+// context's thread only.
 //
-//   waiting ──a slot, with the longest prefix that lies in any──► running: prefill in pieces, then
-//      ▲                          │                               a token a step ──done──► outbox
-//      └──── no cells left ───────┘  (shared layout: the youngest gives way, and starts again)
+//   waiting ──a slot, with the longest cached prefix──► running: prefill in pieces, then
+//      ▲                       │                        one token a step ──done──► outbox
+//      └──── no cells left ────┘  (unified cache: the youngest gives way and starts again)
 #pragma once
 
 #include <llama.h>
@@ -24,15 +24,15 @@
 
 namespace cria {
 
-// What the scheduler works within; fixed when the context is made.
+// The scheduler's limits, fixed when the context is created.
 struct Limits {
   int32_t context_size;  // tokens of one task
   int32_t sequences;     // decoded together
-  int32_t batch;         // tokens of one llama_decode at most, at least `sequences`
-  int32_t micro_batch;   // …and as a rule
+  int32_t batch;         // the most tokens of one llama_decode, at least `sequences`
+  int32_t micro_batch;   // the usual number of them
   bool shared_cache;
-  double copy_ms_per_token;     // about what copying it from slot to slot takes
-  bool pads_prompts = false;    // separate layout: the ends of prompts may be padded
+  double copy_ms_per_token;     // roughly, from slot to slot
+  bool pads_prompts = false;    // per-sequence cache: the ends of prompts may be padded
   int32_t least_piece = kTile;  // of a prompt that is evaluated beside generations
 };
 
@@ -42,16 +42,16 @@ class Scheduler {
 
   void add(std::unique_ptr<Task> task);
 
-  // A step would do nothing until something is added. Nobody waits for a slot that nobody will give
-  // back: see refuse_waiting().
+  // A step would do nothing until something is added. No task waits for a slot that will never be
+  // free: see refuse_waiting().
   bool idle() const { return running_.empty() && waiting_.empty(); }
 
-  // Two llama_decodes at most. Ends what was cancelled first. What llama_decode throws leaves it:
-  // nobody can tell what is half done then, and the context is to be given up.
+  // Ends cancelled tasks, then calls llama_decode at most twice. An exception of llama_decode
+  // passes through: what it left half done is unknown, so the context has to be given up.
   void step();
 
-  // Whether what is being decoded is, for a good part, no longer wanted. Called by ggml between
-  // operations, on the thread that decodes.
+  // Whether the batch being decoded is largely cancelled. ggml asks between operations, on the
+  // thread that decodes.
   bool decoding_in_vain() const;
 
   Cache& cache() { return cache_; }
@@ -84,16 +84,18 @@ class Scheduler {
   llama_context* const context_;
   const Limits limits_;
   Outbox& outbox_;
-  Cache cache_;  // before the tasks, some of which give their slot back at their end
+  Cache cache_;  // before the tasks: some of them give their slot back in their destructor
 
   std::deque<std::unique_ptr<Task>> waiting_;
   std::vector<std::unique_ptr<Task>> running_;  // oldest first
-  bool out_of_cells_ = false;                   // until one of running_ ends, nobody may join
-  bool oldest_next_ = true;  // whose turn it is: the oldest prompt's, or the nearest to its end
+  bool out_of_cells_ = false;                   // nobody may join until a running task ends
+  bool oldest_next_ =
+      true;  // the next piece goes to the oldest prompt, not to the nearest to its end
 
   Batch batch_;
-  double step_ms_ = 0;               // of all that generate; measured, 0: not yet
-  double prefill_ms_per_token_ = 0;  // likewise
+  // Measured; 0: not yet.
+  double step_ms_ = 0;  // one token of every running generation
+  double prefill_ms_per_token_ = 0;
   Counters counters_;
 };
 

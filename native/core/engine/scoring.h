@@ -1,4 +1,4 @@
-// A task that wants the probabilities of some tokens after a prompt, and generates nothing.
+// A task that computes how likely each of some tokens is after a prompt. It generates nothing.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@ namespace cria {
 
 class Scoring : public Task {
  public:
-  // Tokenizes the prompt. Throws what is wrong with it. `command` is a command::Score.
+  // Tokenizes the prompt, and throws if it is invalid. `command` is a command::Score.
   Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command);
 
   Reuse reuse() const override { return score().reuse; }

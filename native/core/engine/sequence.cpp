@@ -81,7 +81,7 @@ llama_token Sequence::sample(const command::Sample& sample) {
   }
 }
 
-// A chain knows what it chose; what came into the sequence otherwise it has to be told.
+// A chain knows the token that it chose itself. All others it has to be told.
 void Sequence::catch_up(Chain& chain) const {
   for (; chain.seen < tokens_.size(); ++chain.seen) {
     const llama_token token = tokens_[chain.seen];
@@ -97,7 +97,7 @@ Evaluation::Evaluation(std::shared_ptr<Command> command, std::shared_ptr<Sequenc
       vocabulary_size_(vocabulary_size),
       complete_(std::move(complete)) {
   sequence_->running = std::move(command);
-  // The last token's logits are wanted, so that one at least is evaluated.
+  // The last token's logits are wanted, so at least that one is evaluated.
   Cache& cache = sequence_->cache();
   const Slot slot = sequence_->slot();
   if (cache.length(slot) >= length()) cache.trim(slot, length() - 1);

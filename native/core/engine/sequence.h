@@ -1,5 +1,5 @@
-// A sequence that its user drives by hand: it keeps one slot of the cache as long as it lives. The
-// context's thread alone.
+// A sequence that its user drives by hand. It holds one slot of the cache as long as it lives. The
+// context's thread only.
 #pragma once
 
 #include <functional>
@@ -18,40 +18,40 @@ class Sequence {
  public:
   // `slot` is in use and empty.
   Sequence(const Vocabulary& vocabulary, Cache& cache, Slot slot);
-  // With all that the other has. Throws ERR_OUT_OF_MEMORY where the cells cannot be copied.
+  // A copy of the other one. Throws ERR_OUT_OF_MEMORY if the cells cannot be copied.
   Sequence(const Sequence& other, Slot slot);
   ~Sequence();
   Sequence& operator=(const Sequence&) = delete;
 
   Slot slot() const { return slot_; }
   Cache& cache() const { return cache_; }
-  // What it stands for. The cache may lack the end of it, which is then evaluated when needed.
+  // Its tokens. The cache may lack the last ones, which are evaluated when they are needed.
   const Tokens& tokens() const { return tokens_; }
 
-  // Of the last token; empty: not known.
+  // Those of the last token; empty if unknown.
   const std::vector<float>& logits() const { return logits_; }
 
-  // These are its tokens now, all of them evaluated.
+  // Sets its tokens, all of which have been evaluated.
   void evaluated(const Tokens& tokens, const float* logits, int32_t vocabulary_size);
-  // Forgets what the cache has behind its tokens.
+  // Removes what the cache holds beyond its tokens.
   void undo();
   void trim(int32_t length);
   std::vector<uint8_t> state() const { return cache_.state(slot_); }
-  // Throws ERR_STATE_INVALID, and is as it was.
+  // Throws ERR_STATE_INVALID, and is then unchanged.
   void restore(const Tokens& tokens, const std::vector<uint8_t>& state);
 
-  // By its logits, which it has. The chain is kept for the next call.
+  // Samples from its logits, which must be known. The chain is kept for the next call.
   llama_token sample(const command::Sample& sample);
 
   // The evaluation that runs, if one does.
   std::shared_ptr<Command> running;
 
  private:
-  // A chain that was used here, and what it knows of.
+  // A chain of samplers that was used here, and how much of the sequence it has seen.
   struct Chain {
     Sampler sampler;
-    size_t seen = 0;  // tokens of the sequence, or the one chosen last that is not in there
-    llama_token chosen = LLAMA_TOKEN_NULL;
+    size_t seen = 0;
+    llama_token chosen = LLAMA_TOKEN_NULL;  // its last choice, which may not be in the sequence yet
   };
 
   void catch_up(Chain& chain) const;
@@ -64,7 +64,7 @@ class Sequence {
   std::unordered_map<int32_t, Chain> chains_;
 };
 
-// Evaluates what a sequence has and `more`. Then `complete` makes the command's answer.
+// Evaluates a sequence's tokens and `more`. Then `complete` makes the command's answer.
 class Evaluation : public Task {
  public:
   using Complete = std::function<Answer(Sequence&)>;

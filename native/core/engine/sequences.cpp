@@ -40,7 +40,7 @@ PreparedCommand Sequences::prepare(std::shared_ptr<Command> command) const {
   return prepared;
 }
 
-// One overload for each command; what it returns is the answer, nothing: it comes later.
+// One overload for each command. It returns the answer, or nothing if that comes later.
 struct Sequences::Executor {
   Sequences& self;
   PreparedCommand& prepared;
@@ -128,7 +128,7 @@ struct Sequences::Executor {
   std::optional<Answer> operator()(const command::Dispose& dispose) const {
     const auto found = self.sequences_.find(dispose.sequence);
     if (found == self.sequences_.end()) return Answer{};
-    // An evaluation keeps it until it has ended.
+    // A running evaluation keeps it alive until it has ended.
     if (found->second->running) found->second->running->cancelled.store(true);
     self.sequences_.erase(found);
     return Answer{};

@@ -1,5 +1,5 @@
-// The sequences that are driven by hand, by the numbers that JS knows them by, and what is asked of
-// them. The context's thread alone, unless it says otherwise.
+// The sequences that are driven by hand, under the ids that JS knows them by, and the commands for
+// them. The context's thread only, except prepare().
 #pragma once
 
 #include <memory>
@@ -15,7 +15,7 @@
 
 namespace cria {
 
-// A command with what another thread has prepared for it.
+// A command, and what another thread has prepared for it.
 struct PreparedCommand {
   std::shared_ptr<Command> command;
   Tokens tokens;    // of an Evaluate's prompt
@@ -30,10 +30,10 @@ class Sequences {
   Sequences(const Model& model, Scheduler& scheduler, Outbox& outbox, int32_t context_size,
             uint64_t fingerprint, Write write);
 
-  // Any thread. Throws what is wrong with it.
+  // Any thread. Throws if the command is invalid.
   PreparedCommand prepare(std::shared_ptr<Command> command) const;
 
-  // Tells the outbox, at once or when what it takes is evaluated.
+  // Answers in the outbox: at once, or when the tokens that it needs are evaluated.
   void execute(PreparedCommand command);
 
  private:

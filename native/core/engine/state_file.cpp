@@ -42,7 +42,7 @@ uint64_t checksum(const StateFile& file) {
   throw Error(code::kStateInvalid, "The sequence's file " + path + " " + reason);
 }
 
-// Reads on from place to place; what is not there is 0, and ends it.
+// Reads from front to back. Beyond the end every number is 0.
 class Reader {
  public:
   explicit Reader(const std::vector<uint8_t>& bytes) : bytes_(bytes) {}
@@ -138,8 +138,8 @@ void write_state_file(const std::string& path, const StateFile& file) {
 StateFile read_state_file(const std::string& path, uint64_t fingerprint) {
   std::error_code error;
   const fs::path source = fs::u8path(path);
-  // A pipe would be waited for.
-  if (!fs::is_regular_file(source, error)) fail(path, "is not there, or is no file.");
+  // Opening a pipe would wait for its writer.
+  if (!fs::is_regular_file(source, error)) fail(path, "does not exist, or is not a regular file.");
   const uintmax_t size = fs::file_size(source, error);
   std::ifstream in(source, std::ios::binary);
   if (error || !in) fail(path, "cannot be read.");
@@ -158,7 +158,7 @@ StateFile read_state_file(const std::string& path, uint64_t fingerprint) {
   }
   const uint64_t tokens = uint64_t{header.token_count} * sizeof(llama_token);
   const uint64_t rest = size - sizeof header;
-  if (tokens > rest || header.state_size != rest - tokens) fail(path, "is not whole.");
+  if (tokens > rest || header.state_size != rest - tokens) fail(path, "is incomplete.");
 
   StateFile file;
   file.fingerprint = fingerprint;

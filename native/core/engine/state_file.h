@@ -1,5 +1,5 @@
-// A sequence in a file: its tokens and llama.cpp's state of them, behind a header that tells which
-// model and cache they belong to and whether they are whole.
+// A sequence in a file: its tokens and llama.cpp's state of them, after a header that tells which
+// model and cache they belong to, and whether the file is complete.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ struct StateFile {
   std::vector<uint8_t> state;
 };
 
-// Both block. The file is there whole or, where this throws ERR_STATE_INVALID, as it was before.
+// Both block. If this throws ERR_STATE_INVALID, the file is as it was before: never half written.
 void write_state_file(const std::string& path, const StateFile& file);
 
 // Throws ERR_STATE_INVALID for a file that is damaged, none of ours, or another model's.

@@ -1,6 +1,6 @@
 // What the scheduler evaluates tokens for: a generation, a score, an evaluation of a sequence.
-// Prefill and decode are the same thing here: some tokens are not evaluated yet, and when they are,
-// step() has their logits. The context's thread alone, once it is made.
+// Prefill and decode are the same thing here: some tokens are not evaluated yet, and once they are,
+// step() gets their logits. Made on any thread, then used by the context's thread only.
 #pragma once
 
 #include <algorithm>
@@ -24,15 +24,15 @@ class Task {
   RequestId id() const { return order_->id; }
   bool cancelled() const { return order_->cancelled.load(std::memory_order_relaxed); }
 
-  // All of them, evaluated or not; the first `prompt_length` were given.
+  // All tokens, evaluated or not. The first `prompt_length` are the prompt.
   const Tokens& tokens() const { return tokens_; }
   int32_t length() const { return static_cast<int32_t>(tokens_.size()); }
   int32_t prompt_length() const { return prompt_length_; }
 
-  // Where they are evaluated, and how many are. The scheduler's to write.
+  // Where they are evaluated, and how many are. Only the scheduler changes this.
   Slot slot() const { return slot_; }
   int32_t evaluated() const { return evaluated_; }
-  // Where its evaluation began.
+  // Where its own evaluation began: what is before was reused.
   int32_t start() const { return start_; }
   int32_t pending() const { return length() - evaluated_; }
   bool prefilling() const { return evaluated_ < prompt_length_ || pending() > 1; }
@@ -43,7 +43,7 @@ class Task {
   }
   void advance(int32_t count) { evaluated_ += count; }
 
-  // Gets a slot in which `evaluated` of its tokens lie, or loses it and may get another one later.
+  // Gets a slot that holds `evaluated` of its tokens; or loses it, and may get another one later.
   virtual void enter(Slot slot, int32_t evaluated) {
     slot_ = slot;
     start_ = evaluated;
@@ -54,19 +54,19 @@ class Task {
     evaluated_ = 0;
   }
 
-  // Whether it brings its slot along, which is then not the scheduler's to give back.
+  // Whether it brings its own slot, which the scheduler then must not give back.
   virtual bool owns_slot() const { return false; }
   virtual Reuse reuse() const { return Reuse::kAny; }
   virtual bool reports_progress() const { return false; }
 
-  // All tokens are evaluated, and these are the logits of the last one. True when it is through and
-  // the outbox has been told. `context_size`: tokens it may have in all.
+  // All tokens are evaluated; `logits` are those of the last one. True if the task has ended and
+  // the outbox has been told. `context_size`: the most tokens it may have.
   virtual bool step(const float* logits, int32_t context_size, Outbox& outbox) = 0;
 
-  // The last word, instead of step()'s.
+  // Ends the task in place of step().
   virtual void cancel(Outbox& outbox) = 0;
   virtual void fail(Failure failure, Outbox& outbox) { outbox.fail(id(), std::move(failure)); }
-  // There are no cells for its next token, though it is alone. False: that is an error.
+  // There are no cells for its next token although it is alone. False: that is an error.
   virtual bool end_without_room(Outbox&) { return false; }
 
  protected:

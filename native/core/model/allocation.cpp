@@ -1,7 +1,7 @@
-// This module's operator new and delete: those of the standard library, and what is allocated while
-// a WorkBudget is in use is counted. They are hidden, as all of the module's symbols are: nobody
-// else's allocations come here. Sanitizers have their own, which is to stay: there, only the checks
-// of template_checks.h are left.
+// This module's operator new and delete: like those of the standard library, but while a WorkBudget
+// is in use they count. As all of the module's symbols they are hidden, so they see nobody else's
+// allocations. Sanitizers bring their own, which stay in place: in such builds only the checks of
+// template_checks.h are left.
 #include <cstdlib>
 #include <new>
 

@@ -24,9 +24,9 @@ namespace {
 
 thread_local ErrorCapture* current_capture = nullptr;
 thread_local AbortGuard* current_guard = nullptr;
-thread_local Collapse* joined_pool = nullptr;  // of a pool's own thread
+thread_local Collapse* joined_pool = nullptr;  // set on the threads of pools
 
-// How long a thread that has failed waits for those of its pools, which end at their next barrier.
+// How long a failed thread waits for those of its pools, which end at their next barrier.
 constexpr std::chrono::seconds kPatience{1};
 
 struct Listeners {
@@ -55,8 +55,8 @@ const char* level_name(ggml_log_level level) {
   }
 }
 
-// llama.cpp logs whole lines, or a line in parts: the later ones at level CONT, the last one with
-// the newline. Parts are joined here, on each thread apart.
+// llama.cpp logs whole lines, or a line in parts: the later parts at level CONT, the last one with
+// the newline. They are joined here, for each thread separately.
 void on_log(ggml_log_level level, const char* text, void* /*unused*/) {
   Listeners& all = listeners();
   if (current_capture == nullptr && all.count.load(std::memory_order_relaxed) == 0) return;
@@ -79,13 +79,13 @@ void on_log(ggml_log_level level, const char* text, void* /*unused*/) {
     listener(level_name(line_level), line);
 }
 
-// The process dies: the only time that cria writes to stderr by itself.
+// The process is about to die: the only time that cria itself writes to stderr.
 void say_last_words(const char* what, const char* reason) noexcept {
   std::fprintf(stderr, "cria: %s: %s\n", what, reason);
   std::fflush(stderr);
 }
 
-// ggml's abort() follows if it returns.
+// If this returns, ggml calls abort().
 void on_ggml_abort(const char* message) {
   if (joined_pool != nullptr) {
     joined_pool->fail(code::kInternal, message);
@@ -103,7 +103,7 @@ void on_ggml_abort(const char* message) {
   throw AssertionError(code::kInternal, message);
 }
 
-// Ours, since ggml's starts a debugger.
+// Replaces ggml's, which starts a debugger.
 [[noreturn]] void on_terminate() {
   const char* reason = "std::terminate without an exception";
   try {

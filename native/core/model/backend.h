@@ -1,6 +1,6 @@
-// What this process has one of: ggml's registry of devices, llama.cpp's log, its abort handler.
-// Every environment (main thread, worker threads) starts it; the first one does the work. It is
-// never torn down: other environments may still use it, and it holds nothing that outlives its use.
+// What exists once in the process: ggml's registry of devices, llama.cpp's log, ggml's abort
+// handler. Every environment (main thread, worker threads) calls start(); the first call does the
+// work. It is never torn down, since other environments may still use it.
 #pragma once
 
 #include <cstdint>
@@ -31,14 +31,14 @@ std::vector<std::string> cpu_features();
 // Free bytes of all GPUs together, 0 without one.
 uint64_t gpu_memory_free();
 
-// Called on whichever thread logs: it must copy, must not block and must not throw. `level` is as
-// in lib/internal/native.ts.
+// Called on whichever thread logs: it must copy the message, and must not block or throw. `level`
+// is as in lib/internal/native.ts.
 using LogListener = std::function<void(const char* level, const std::string& message)>;
 
 int add_log_listener(LogListener listener);
 void remove_log_listener(int id);
 
-// Collects what is logged as an error on this thread, while it lives: llama.cpp's functions return
+// Collects the errors that are logged on this thread while it lives: llama.cpp's functions return
 // null and log the reason.
 class ErrorCapture {
  public:
@@ -47,8 +47,8 @@ class ErrorCapture {
   ErrorCapture(const ErrorCapture&) = delete;
   ErrorCapture& operator=(const ErrorCapture&) = delete;
 
-  // The first message, which has the cause, without its function's name; `otherwise` where there
-  // was none.
+  // The first message, which has the cause, without its function's name; `otherwise` if there was
+  // none.
   std::string reason(const std::string& otherwise) const;
 
  private:
@@ -57,19 +57,19 @@ class ErrorCapture {
   ErrorCapture* outer_;
 };
 
-// A failed GGML_ASSERT, with its text, or what else ended the work of a pool's thread. What was
-// being worked on is in an unknown state and is to be given up.
+// A failed GGML_ASSERT, with its text, or whatever else ended the work of a pool's thread. The
+// object that was being worked on is in an unknown state and has to be given up.
 class AssertionError : public Error {
  public:
   using Error::Error;
 };
 
-// Within its life a failed GGML_ASSERT on this thread is an AssertionError instead of the process's
-// death; the innermost guard counts. The last resort: what can be checked before is checked before.
+// While it lives, a failed GGML_ASSERT on this thread throws an AssertionError instead of ending
+// the process; the innermost guard counts. A last resort: whatever can be checked beforehand is.
 class AbortGuard {
  public:
-  // With `collapse`, for a thread that computes along with pools: an assertion on any thread of
-  // theirs is this thread's AssertionError, too, and all of them have left by then.
+  // `collapse`: for a thread that computes along with pools. A failed assertion on any of their
+  // threads is then thrown on this one, after all of them have left.
   explicit AbortGuard(Collapse* collapse = nullptr);
   ~AbortGuard();
   AbortGuard(const AbortGuard&) = delete;
@@ -82,7 +82,7 @@ class AbortGuard {
   AbortGuard* const outer_;
 };
 
-// Within its life this thread computes in a pool: a failed assertion there is told to `collapse`.
+// While it lives, this thread computes in a pool: a failed assertion goes to `collapse`.
 class PoolThread {
  public:
   explicit PoolThread(Collapse* collapse);
@@ -91,10 +91,10 @@ class PoolThread {
   PoolThread& operator=(const PoolThread&) = delete;
 };
 
-// Thrown through a pool thread's frames, to its end.
+// Thrown through a pool thread's frames to end the thread.
 struct Collapsed {};
 
-// Called by a thread that waits for others of its pool: throws where it would wait in vain.
+// Called by a thread that waits for others of its pool. Throws if they will never come.
 void leave_collapsed_pool();
 
 }  // namespace cria::backend

@@ -12,7 +12,7 @@ class ByteSource {
 
   virtual uint64_t size() const = 0;
 
-  // All of [offset, offset + count), or an exception: never less.
+  // Reads all of [offset, offset + count), or throws: never less.
   virtual void read(uint64_t offset, void* to, size_t count) const = 0;
 };
 

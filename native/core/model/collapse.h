@@ -1,6 +1,6 @@
-// What the threads that compute for one context share about their end: once an assertion of ggml
-// has failed on any of them, none goes on. The first reason is kept; nothing here allocates, so
-// that it works where memory has run out.
+// Shared by the threads that compute for one context: once an assertion of ggml has failed on any
+// of them, none goes on. The first reason is kept. Nothing here allocates, so it works without
+// memory.
 #pragma once
 
 #include <array>
@@ -20,15 +20,15 @@ class Collapse {
   const char* code() const noexcept { return code_; }
   std::string reason() const;
 
-  // Whether there was one in this process, which costs nothing to ask.
+  // Whether anything has failed in this process so far. Costs nothing to ask.
   static bool any() noexcept { return any_.load(std::memory_order_acquire); }
 
-  // A thread of a pool begins to work, and has left ggml's code for good.
+  // A pool's thread begins to work; it has left ggml's code for good.
   void enter() noexcept;
   void leave() noexcept;
 
-  // The thread that computes along with the pools: whether all of theirs have left within
-  // `patience`. One that sleeps, since the graph had no work for it, does not leave.
+  // For the thread that computes along with the pools: whether all of their threads have left
+  // within `patience`. One that sleeps because the graph had no work for it does not leave.
   bool wait_for_all(std::chrono::milliseconds patience) noexcept;
 
  private:

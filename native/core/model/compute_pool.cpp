@@ -22,7 +22,7 @@ namespace {
 
 [[noreturn]] void fail_to_start(int32_t threads) {
   throw Error(code::kOutOfMemory, "The system did not start " + std::to_string(threads) +
-                                      " threads: choose fewer (`threads`), or raise the limit of "
+                                      " threads. Choose fewer (`threads`), or raise the limit on "
                                       "processes.");
 }
 
@@ -30,7 +30,8 @@ namespace {
 
 #ifdef _WIN32
 
-// ggml starts its threads itself here: a failed assertion on one of them ends the process.
+// On Windows ggml starts its threads itself, and a failed assertion on one of them ends the
+// process.
 void install_compute_hooks() {}
 
 ComputePool::ComputePool(int32_t threads, const std::shared_ptr<Collapse>& /*collapse*/) {
@@ -44,7 +45,7 @@ ComputePool::ComputePool(int32_t threads, const std::shared_ptr<Collapse>& /*col
 
 namespace {
 
-// A thread that was started for ggml and waits to be given its work.
+// A thread that was started for ggml and waits for its work.
 struct Recruit {
   explicit Recruit(std::shared_ptr<Collapse> shared) : collapse(std::move(shared)) {}
 
@@ -87,7 +88,7 @@ void* run(void* data) {
   return nullptr;
 }
 
-// The threads that the pool being made on this thread is to get.
+// The threads for the pool that is being created on this thread.
 class Recruits {
  public:
   Recruits(int32_t count, const std::shared_ptr<Collapse>& collapse) {
@@ -104,7 +105,7 @@ class Recruits {
   Recruits(const Recruits&) = delete;
   Recruits& operator=(const Recruits&) = delete;
 
-  // False where there is none left.
+  // False if none is left.
   bool assign(pthread_t* thread, cria_thread_body body, void* argument) {
     if (started_.empty()) return false;
     const auto [id, recruit] = started_.back();
@@ -145,15 +146,16 @@ class Recruits {
 
 thread_local Recruits* recruits = nullptr;
 
-// ggml wants a thread: for the pool that is being made, or for one of its own that lasts a graph.
+// ggml wants a thread: for the pool that is being created, or for one of its own that lasts for one
+// graph.
 int create_thread(pthread_t* thread, const pthread_attr_t* attributes, cria_thread_body body,
                   void* argument) {
   if (recruits != nullptr && recruits->assign(thread, body, argument)) return 0;
   return pthread_create(thread, attributes, body, argument);
 }
 
-// Where threads of others want the processor too, the one that is waited for may be among those
-// that do not run: to spin on would keep it from it for a whole slice of time.
+// On a busy machine the thread that this one waits for may itself wait for a processor: spinning on
+// would keep it waiting for a whole time slice.
 void relax() {
   constexpr uint32_t kSpins = 256;  // some microseconds, which is longer than most waits
   thread_local uint32_t spins = 0;
@@ -174,8 +176,8 @@ void install_compute_hooks() {
 
 ComputePool::ComputePool(int32_t threads, const std::shared_ptr<Collapse>& collapse) {
   ggml_threadpool_params params = ggml_threadpool_params_default(threads);
-  // Milliseconds of busy waiting for the next graph: more than the time between two tokens, and
-  // not the half second of the default, which the rest of the app would have to do without.
+  // Milliseconds of busy waiting for the next graph: more than the time between two tokens, but not
+  // the default of half a second, which would take processors away from the rest of the app.
   params.poll = 1;
   try {
     Recruits waiting(threads - 1, collapse);

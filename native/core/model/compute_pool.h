@@ -1,7 +1,7 @@
-// A pool of ggml's that lives as long as its context (otherwise ggml starts threads anew for every
-// graph), on threads of ours: all are started before ggml gets the first, so that there is no pool
-// with half of them, and they end where an assertion of ggml has failed on any thread of the
-// context, instead of waiting for it at a barrier for ever.
+// A threadpool of ggml that lives as long as its context (without one ggml starts threads for every
+// graph). Its threads are ours. All are started before ggml gets the first, so that a pool never
+// has only some of them. And when an assertion of ggml has failed on any thread of the context,
+// they end instead of waiting at a barrier for ever.
 #pragma once
 
 #include <ggml-cpu.h>
@@ -14,25 +14,25 @@ namespace cria {
 
 class ComputePool {
  public:
-  // `threads` with the one that computes graphs with it. Throws ERR_OUT_OF_MEMORY where the system
-  // does not start them; then none is left.
+  // `threads` counts the caller's own, which computes with the pool. Throws ERR_OUT_OF_MEMORY if
+  // the system does not start them all; none is left then.
   ComputePool(int32_t threads, const std::shared_ptr<Collapse>& collapse);
 
-  // Joins: at once, unless a graph is being computed.
+  // Joins the threads: at once, unless a graph is being computed.
   ~ComputePool();
   ComputePool(const ComputePool&) = delete;
   ComputePool& operator=(const ComputePool&) = delete;
 
   ggml_threadpool* handle() const { return pool_; }
 
-  // For a pool whose threads do not come back: nothing is joined or freed any more.
+  // For a pool whose threads will not come back: the destructor then joins and frees nothing.
   void abandon() { pool_ = nullptr; }
 
  private:
   ggml_threadpool* pool_ = nullptr;
 };
 
-// Takes ggml's hooks over. Once, before the first pool.
+// Installs our functions as ggml's hooks. Once, before the first pool.
 void install_compute_hooks();
 
 }  // namespace cria

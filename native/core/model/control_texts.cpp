@@ -22,8 +22,8 @@ bool is_space(const std::string& text) {
                      [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; });
 }
 
-// A user-defined token of one character cannot be kept apart from its text: there is no other way
-// to tokenize it.
+// A user-defined token of one character cannot be told from its text: there is no other way to
+// tokenize it.
 bool is_one_character(const std::string& text) {
   return text.empty() || utf8::character_length(text, 0) == text.size();
 }

@@ -1,6 +1,6 @@
-// The texts that are more than text in the prompts of one template: those of control tokens, and
-// those of user-defined tokens that the template may frame its messages with. A user-defined token
-// that is a word, white space or the like is none of them: for the model it is text.
+// The texts that mean more than text in the prompts of one template: those of control tokens, and
+// those of user-defined tokens that the template may frame its messages with. User-defined tokens
+// that are words, white space and the like are left out: for the model they are text.
 #pragma once
 
 #include <llama.h>
@@ -18,7 +18,7 @@ struct ControlText {
   llama_token token;
   bool user_defined;  // matched in plain text, too
   bool in_source;     // the template's source spells it
-  bool strips_left;   // takes the white space beside it along
+  bool strips_left;   // swallows the white space beside it
   bool strips_right;
 };
 
@@ -26,7 +26,7 @@ class ControlTexts {
  public:
   ControlTexts(const Vocabulary& vocabulary, const std::string& source);
 
-  // Those that `text` spells at `position`, longest first.
+  // Those that `text` spells at `position`, the longest first.
   std::vector<const ControlText*> at(std::string_view text, size_t position) const;
 
  private:

@@ -25,7 +25,7 @@ namespace {
 int32_t count_cores() {
   int32_t cores = 0;
   size_t size = sizeof cores;
-  // Efficiency cores hold the fast ones up: every operation waits for its slowest thread.
+  // Without the efficiency cores: every operation waits for its slowest thread.
   if (sysctlbyname("hw.perflevel0.physicalcpu", &cores, &size, nullptr, 0) == 0) return cores;
   if (sysctlbyname("hw.physicalcpu", &cores, &size, nullptr, 0) == 0) return cores;
   return 0;
@@ -48,7 +48,7 @@ int32_t count_cores() {
 
 #elif defined(__linux__)
 
-// Cores are told apart by the list of hardware threads on them.
+// A core is identified by the list of its hardware threads.
 int32_t count_cores() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);

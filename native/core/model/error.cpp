@@ -19,7 +19,7 @@ Failure current_failure(const char* otherwise) {
                         why == std::errc::not_enough_memory ||
                         why == std::errc::too_many_files_open;
     return {scarce ? code::kOutOfMemory : otherwise,
-            std::string("The system refuses what this takes: ") + error.what() + "."};
+            std::string("The system refused a resource that this needs: ") + error.what() + "."};
   } catch (const std::exception& error) {
     return {otherwise, error.what()};
   } catch (...) {

@@ -1,5 +1,4 @@
-// What can go wrong, as the JS side will see it. No N-API here: binding/errors turns it into a JS
-// error.
+// Errors of the core. binding/errors.h turns them into JS errors.
 #pragma once
 
 #include <stdexcept>
@@ -7,7 +6,7 @@
 
 namespace cria {
 
-// The codes of lib/internal/errors.ts that native code gives; the rest are given in TypeScript.
+// Those codes of lib/internal/errors.ts that native code uses.
 namespace code {
 inline constexpr const char* kInvalidArgument = "ERR_INVALID_ARGUMENT";
 inline constexpr const char* kDisposed = "ERR_DISPOSED";
@@ -33,7 +32,7 @@ class Error : public std::runtime_error {
   const char* code_;
 };
 
-// How something ended badly, where it is told and not thrown.
+// A failure that is passed on as a value, not thrown.
 struct Failure {
   std::string code;
   std::string message;

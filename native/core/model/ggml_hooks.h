@@ -1,7 +1,7 @@
-/* Put in front of ggml-cpu.c (see CMakeLists.txt), which otherwise starts the threads of a pool as
-   it likes and lets them wait for each other for ever: where one of them fails an assertion, the
-   others would spin at a barrier until the process ends. Two things are asked of us instead: to
-   start a thread, and to pause in a loop that waits. compute_pool.cpp answers both.
+/* Included in front of ggml-cpu.c (see CMakeLists.txt). By itself ggml starts the threads of a pool
+   as it likes, and if one of them fails an assertion, the others spin at a barrier until the
+   process ends. With these hooks it calls us to start a thread, and to pause in a loop that waits:
+   compute_pool.cpp implements both.
 
    Belongs to ggml's target, so that every program that links ggml finds it. */
 #pragma once
@@ -16,7 +16,7 @@ extern "C" {
 
 typedef void* (*cria_thread_body)(void* argument);
 
-/* Set before the first thread of a pool is started; until then what ggml does by itself. */
+/* Replaced before the first thread of a pool is started; until then, what ggml does by itself. */
 struct cria_ggml_hooks {
   int (*create_thread)(pthread_t* thread, const pthread_attr_t* attributes, cria_thread_body body,
                        void* argument);

@@ -21,7 +21,7 @@ constexpr uint64_t kKeptText = uint64_t{1} << 16;
 constexpr uint64_t kMost = std::numeric_limits<int64_t>::max();
 // ggml's own limits for a string and for an array.
 constexpr uint64_t kLongestArray = uint64_t{1} << 30;
-// Less than this cannot be: the length of a string, its type, its count.
+// The fewest bytes that one entry takes.
 constexpr uint64_t kLeastPerKey = 8 + 1 + 4 + 1;
 constexpr uint64_t kLeastPerTensor = 8 + 4 + 4 + 8;
 
@@ -67,7 +67,7 @@ std::variant<uint64_t, int64_t, double, bool, std::string> widened(GgufType type
 
 const char* name_of(GgufType type) { return kNames.at(static_cast<size_t>(type)); }
 
-// A window that moves over the bytes: what is read is held against their end first.
+// A window that moves over the bytes. Every read is checked against their end first.
 class GgufFile::Reader {
  public:
   Reader(const ByteSource& source, uint64_t position, const std::function<bool()>& goes_on)
@@ -102,7 +102,7 @@ class GgufFile::Reader {
     position_ += count;
   }
 
-  // Its length, and it is there.
+  // The length of a text that is certainly there.
   uint64_t text_length(uint64_t most, const char* what) {
     const auto length = number<uint64_t>(what);
     if (length > most || length > left()) {
@@ -121,7 +121,7 @@ class GgufFile::Reader {
  private:
   void expect(uint64_t count, const char* what) const {
     if (count <= left()) return;
-    refuse(std::string("the file ends within ") + what);
+    refuse(std::string("the file ends in the middle of ") + what);
   }
 
   void fill() {
@@ -159,12 +159,12 @@ GgufFile::GgufFile(const ByteSource& source, GgufBlock (*block_of)(uint32_t type
   const auto tensors = reader.number<uint64_t>("the number of tensors");
   const auto pairs = reader.number<uint64_t>("the number of keys");
   if (pairs > kMostKeys || pairs * kLeastPerKey > reader.left()) {
-    refuse("it is said to have " + std::to_string(pairs) + " keys of metadata, more than " +
+    refuse("it claims to have " + std::to_string(pairs) + " keys of metadata, more than " +
            (pairs > kMostKeys ? std::to_string(kMostKeys) : "fit into it"));
   }
   read_metadata(reader, pairs);
   if (tensors > kMostTensors || tensors * kLeastPerTensor > reader.left()) {
-    refuse("it is said to have " + std::to_string(tensors) + " tensors, more than " +
+    refuse("it claims to have " + std::to_string(tensors) + " tensors, more than " +
            (tensors > kMostTensors ? std::to_string(kMostTensors) : "fit into it"));
   }
   read_tensors(reader, tensors, block_of);
@@ -186,7 +186,7 @@ void GgufFile::read_metadata(Reader& reader, uint64_t count) {
   for (uint64_t i = 0; i < count; ++i) {
     std::string key = reader.text(kLongestKey, "a key");
     if (key.empty() || key.find('\0') != std::string::npos) {
-      refuse("key " + std::to_string(i) + " is empty, or has a zero in it");
+      refuse("key " + std::to_string(i) + " is empty, or contains a zero byte");
     }
     GgufValue value;
     value.type = type_of(key);
@@ -198,7 +198,7 @@ void GgufFile::read_metadata(Reader& reader, uint64_t count) {
       const uint64_t size = kSizes.at(static_cast<size_t>(value.element));
       const uint64_t least = size == 0 ? sizeof(uint64_t) : size;
       if (value.count > kLongestArray || value.count * least > reader.left()) {
-        refuse("the list " + quoted(key) + " is said to have " + std::to_string(value.count) +
+        refuse("the list " + quoted(key) + " claims to have " + std::to_string(value.count) +
                " elements, more than fit into the file");
       }
       elements += value.count;
@@ -224,7 +224,7 @@ void GgufFile::read_metadata(Reader& reader, uint64_t count) {
       value.scalar = widened(value.type, bytes);
     }
     if (!values_.emplace(key, std::move(value)).second) {
-      refuse("the key " + quoted(key) + " is there twice");
+      refuse("the key " + quoted(key) + " occurs twice");
     }
     keys_.push_back(std::move(key));
   }
@@ -249,9 +249,9 @@ void GgufFile::read_tensors(Reader& reader, uint64_t count, GgufBlock (*block_of
     tensor.name = reader.text(kLongestName, "a tensor's name");
     const std::string name = quoted(tensor.name);
     if (tensor.name.empty() || tensor.name.find('\0') != std::string::npos) {
-      refuse("tensor " + std::to_string(i) + " has no name, or one with a zero in it");
+      refuse("tensor " + std::to_string(i) + " has no name, or one with a zero byte in it");
     }
-    if (!names.insert(tensor.name).second) refuse("the tensor " + name + " is there twice");
+    if (!names.insert(tensor.name).second) refuse("the tensor " + name + " occurs twice");
 
     const auto dimensions = reader.number<uint32_t>("the dimensions of a tensor");
     if (dimensions > kMostDimensions) {
@@ -289,13 +289,13 @@ void GgufFile::read_tensors(Reader& reader, uint64_t count, GgufBlock (*block_of
   }
 }
 
-// One behind the other without a gap, as llama.cpp wants them: so none lies over another.
+// One after the other without a gap, as llama.cpp expects them, so none overlaps another.
 void GgufFile::place_tensors(uint64_t data) {
   const uint64_t step = alignment();
   uint64_t next = 0;
   for (GgufTensor& tensor : tensors_) {
     if (tensor.offset != next) {
-      refuse("the tensor " + quoted(tensor.name) + " is said to begin at " +
+      refuse("the tensor " + quoted(tensor.name) + " claims to begin at " +
              std::to_string(tensor.offset) + ", expected " + std::to_string(next));
     }
     if (data > source_.size() || tensor.size > source_.size() - data ||

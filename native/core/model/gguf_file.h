@@ -1,7 +1,6 @@
 // What a GGUF file says about itself, read by our own code: its metadata and the table of its
-// tensors, every length held against what is left of the file before anything is made of it. One
-// pass, linear in the size of the header. Knows nothing of llama.cpp, nor what a model needs: that
-// is model_check.
+// tensors. Every length is compared with what is left of the file before it is used. One pass,
+// linear in the size of the header. What a model needs of it is the matter of model_check.h.
 #pragma once
 
 #include <array>
@@ -18,7 +17,7 @@
 
 namespace cria {
 
-// As the format numbers them.
+// Numbered as in the format.
 enum class GgufType : uint32_t {
   kUint8,
   kInt8,
@@ -85,10 +84,9 @@ std::optional<double> number_in(const Variant& scalar) {
 
 struct GgufValue {
   GgufType type{};
-  // A number or a flag as it is, widened. Text that is longer than any that a check looks at is
-  // left out.
+  // A number, widened, a flag or a text. Texts longer than any check looks at are left out.
   std::variant<uint64_t, int64_t, double, bool, std::string> scalar;
-  // Of an array: what it has, how many, and where in the file.
+  // Of an array: the type and number of its elements, and where in the file they are.
   GgufType element{};
   uint64_t count = 0;
   uint64_t offset = 0;
@@ -107,7 +105,7 @@ struct GgufTensor {
   bool is_vector() const { return shape[1] * shape[2] * shape[3] == 1; }
 };
 
-// How ggml stores a tensor's type: `elements` values in `bytes`. Nothing of what it does not know.
+// How ggml stores a tensor's type: `elements` values in `bytes`. Both are 0 for an unknown type.
 struct GgufBlock {
   uint64_t elements;
   uint64_t bytes;
@@ -115,14 +113,15 @@ struct GgufBlock {
 
 class GgufFile {
  public:
-  // Far above what any model has. llama.cpp compares every key and every name with all the others,
-  // and reads lists element by element: this much takes it about a second.
+  // Far more than any model has. llama.cpp compares every key and every name with all others, and
+  // reads lists element by element: so much takes it about a second.
   static constexpr uint64_t kMostKeys = 8192;
   static constexpr uint64_t kMostTensors = 8192;
   static constexpr uint64_t kMostElements = uint64_t{1} << 23;  // of all lists together
 
-  // Throws ERR_MODEL_INVALID with what is wrong at which key or tensor, and ERR_DISPOSED once
-  // `goes_on` says no, which it is asked every now and then. The source has to outlive this.
+  // Throws ERR_MODEL_INVALID, which names the key or tensor and what is wrong with it, and
+  // ERR_DISPOSED once `goes_on`, which is asked regularly, returns false. The source has to outlive
+  // this object.
   GgufFile(const ByteSource& source, GgufBlock (*block_of)(uint32_t type),
            const std::function<bool()>& goes_on);
 
@@ -132,7 +131,8 @@ class GgufFile {
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
   const ByteSource& source() const { return source_; }
 
-  // The elements of an array of numbers, widened; those of an array of text, one after the other.
+  // The elements of an array of numbers, widened; calls `use` for each element of an array of
+  // texts.
   std::vector<double> numbers(const GgufValue& array) const;
   void each_text(const GgufValue& array, const std::function<void(const std::string&)>& use) const;
 

@@ -16,7 +16,7 @@ namespace {
 constexpr double kLayers = 512;
 constexpr double kExperts = 1024;
 
-// Far above what any model has, and far below where products of two or three overflow.
+// Far more than any model has, and far below the point where products of two or three overflow.
 constexpr double kWidth = 1 << 20;
 constexpr double kHeads = 1 << 16;
 constexpr double kFeedForward = 1 << 24;
@@ -25,7 +25,7 @@ constexpr double kCount = std::numeric_limits<int32_t>::max();
 constexpr double kLoops = 1024;  // of a graph's building
 
 constexpr double kAny = std::numeric_limits<float>::max();
-// Its inverse is a number, too.
+// Its inverse is finite, too.
 constexpr double kSmallest = 1e-9;
 
 struct Bounds {
@@ -34,8 +34,8 @@ struct Bounds {
   double most;
 };
 
-// Whole numbers, or lists of one for each layer. llama_model_save_to_file writes 0 for all that a
-// model does not have.
+// Whole numbers, or lists with one for each layer. llama_model_save_to_file writes 0 for everything
+// that a model does not have.
 constexpr Bounds kWhole[] = {
     {"block_count", 1, kLayers},
     {"decoder_block_count", 0, kLayers},
@@ -108,7 +108,7 @@ constexpr Bounds kWhole[] = {
     {"selector_top_k", 0, kCount},
 };
 
-// ggml asserts that an epsilon is not negative; the root of a sum with a negative one is none.
+// ggml asserts that an epsilon is not negative, since roots are taken of sums with it.
 constexpr Bounds kReal[] = {
     {"attention.layer_norm_epsilon", 0, kAny},
     {"attention.layer_norm_rms_epsilon", 0, kAny},
@@ -142,7 +142,7 @@ constexpr Bounds kReal[] = {
     {"expert_group_scale", -kAny, kAny},
 };
 
-// What an architecture divides by, or counts from.
+// What an architecture divides by or counts with: must not be 0.
 struct Divisor {
   std::string_view architecture;
   const char* name;
@@ -173,8 +173,8 @@ constexpr Divisor kDivisors[] = {
     {"t5encoder", "attention.relative_buckets_count"},
 };
 
-// Without attention in some or all of their layers (src/llama-arch.cpp: recurrent and hybrid
-// ones); and those that have no layers of the common kind.
+// Architectures without attention in some or all of their layers (recurrent and hybrid ones, see
+// src/llama-arch.cpp), or without layers of the usual kind.
 constexpr std::string_view kHeadless[] = {
     "mamba",       "mamba2",      "rwkv6",      "rwkv6qwen2",     "rwkv7",
     "arwkv7",      "jamba",       "falcon-h1",  "plamo2",         "granitehybrid",
@@ -227,7 +227,7 @@ class Check {
     return std::find(names.begin(), names.end(), metadata_.architecture()) != names.end();
   }
 
-  // llama.cpp reads 32 bits of either sign as those of the other.
+  // llama.cpp reads signed 32-bit numbers as unsigned ones and the other way round.
   void check_whole(const Bounds& bounds) const {
     const std::string key = metadata_.key(bounds.name);
     for (const double value : metadata_.numbers(key)) {
@@ -244,7 +244,7 @@ class Check {
     }
   }
 
-  // Also what has no bounds of its own: a bound that is infinite is one that is none.
+  // NaN passes every comparison with bounds, so it is looked for here, in keys without bounds, too.
   void check_numbers() const {
     const std::string prefix = metadata_.architecture() + ".";
     for (const std::string& key : metadata_.keys()) {
@@ -255,11 +255,11 @@ class Check {
                                                 : value->type;
       if (type != GgufType::kFloat32 && type != GgufType::kFloat64) continue;
       for (const double number : metadata_.numbers(key))
-        if (std::isnan(number)) refuse_value(key, "a number", "none");
+        if (std::isnan(number)) refuse_value(key, "a number", "NaN");
     }
   }
 
-  // 1 / value is what is multiplied by; 0 stands for none.
+  // llama.cpp multiplies by 1 / value; 0 means none.
   void check_scales() const {
     for (const char* name : {"rope.scaling.factor", "rope.scale_linear"}) {
       const double value = number(name, 0);
@@ -273,11 +273,11 @@ class Check {
       refuse_value(metadata_.key("nextn_predict_layers"), "less than \"block_count\"",
                    shown(number("nextn_predict_layers", 0)));
     }
-    // Its graph has a window in any case, its cache only if this says so.
+    // Its graph always has a window, its cache only if this is set.
     if (is({"afmoe"}) && number("attention.sliding_window", 0) < 1) {
       refuse_value(metadata_.key("attention.sliding_window"), "at least 1", "0 or nothing");
     }
-    // -1 says nothing.
+    // -1: unspecified.
     const double pooling = number("pooling_type", 0);
     if (pooling > 4 && pooling != std::numeric_limits<uint32_t>::max()) {
       refuse_value(metadata_.key("pooling_type"), "a whole number from 0 to 4", shown(pooling));
@@ -317,7 +317,7 @@ class Check {
     }
   }
 
-  // As ggml asserts it: pairs of elements, within a head.
+  // ggml asserts that pairs of elements within a head are rotated.
   void check_rope() const {
     const auto check = [this](const char* name, const char* length, double otherwise) {
       const double own = number(length, 0);
@@ -334,7 +334,7 @@ class Check {
     const std::vector<double> heads = metadata_.numbers(metadata_.key("attention.head_count"));
     const double all = of_layer(heads, 0, 0);
     const double width = all > 0 ? std::floor(number("embedding_length", 0) / all) : 0;
-    // Nothing reads it elsewhere. With 0 ggml's loop has no end.
+    // Without heads nothing reads it. With 0 ggml's loop never ends.
     if (all > 0) check("rope.dimension_count", "attention.key_length", width);
     if (all > 0 && number("attention.sliding_window", 0) > 0) {
       check("rope.dimension_count_swa", "attention.key_length_swa",
@@ -346,7 +346,7 @@ class Check {
       refuse_value(key, "at most 4 numbers", std::to_string(sections.size()));
   }
 
-  // As llama.cpp asserts it.
+  // llama.cpp asserts all of this.
   void check_experts() const {
     const double experts = number("expert_count", 0);
     const std::string key = metadata_.key("expert_used_count");

@@ -100,7 +100,7 @@ std::vector<llama_model_kv_override> read_overrides(const std::vector<MetadataOv
   std::vector<llama_model_kv_override> entries;
   if (overrides.empty()) return entries;
   for (const auto& [key, value] : overrides) {
-    // How the files are laid out is no matter of opinion, and llama.cpp would open others.
+    // These describe the layout of the files: with other values llama.cpp would open other files.
     if (key.rfind("split.", 0) == 0 || key == "general.alignment") {
       throw Error(code::kInvalidArgument, "\"" + key + "\" cannot be in `metadataOverrides`.");
     }

@@ -15,7 +15,7 @@ namespace cria {
 
 namespace {
 
-// What a GPU needs beside the weights: compute buffers and the cache of a context.
+// The rest of a GPU's memory is for compute buffers and the cache of a context.
 constexpr double kShareForWeights = 0.8;
 
 std::vector<ggml_backend_dev_t> devices_by_name(const std::vector<std::string>& names) {
@@ -32,8 +32,8 @@ std::vector<ggml_backend_dev_t> devices_by_name(const std::vector<std::string>& 
   return devices;
 }
 
-// llama.cpp takes any negative number for all layers. What fits is estimated from the file's size,
-// as if all layers were equal.
+// For llama.cpp any negative number means all layers. How many fit is estimated from the file's
+// size, as if all layers were equal.
 int32_t gpu_layers_of(const ModelOptions& options) {
   if (options.gpu_layers >= 0) return options.gpu_layers;
   if (options.gpu_layers == ModelOptions::kAllLayers) return -1;
@@ -79,7 +79,7 @@ Model::Facts Model::check(const ModelOptions& options, const std::function<bool(
   } catch (const Error& error) {
     if (error.code() != code::kModelInvalid || error.what()[0] == '"') throw;
     throw Error(error.code(),
-                "\"" + options.path + "\" is no model that can be run: " + error.what() + ".");
+                "\"" + options.path + "\" is not a model that can be run: " + error.what() + ".");
   }
   return {metadata.keys(), files.fingerprint(),
           static_cast<int32_t>(position_rows(metadata, files.tensors()))};
@@ -125,7 +125,7 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
   } catch (const std::bad_alloc&) {
     throw Error(code::kOutOfMemory, "Not enough memory to load \"" + options.path + "\".");
   } catch (const Error& error) {
-    // An assertion of llama.cpp's over what is in the file.
+    // An assertion of llama.cpp about the file's contents.
     if (error.code() != code::kInternal) throw;
     throw Error(code::kModelInvalid,
                 "\"" + options.path + "\" could not be loaded: " + error.what());
@@ -135,9 +135,10 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
     throw Error(code::kDisposed, "The model was disposed while it was loading.");
   }
   if (model == nullptr) {
-    throw Error(code::kModelInvalid, "\"" + options.path + "\" could not be loaded: " +
-                                         errors.reason("it is no model that llama.cpp knows") +
-                                         ". Expected a complete GGUF file of a supported model.");
+    throw Error(code::kModelInvalid,
+                "\"" + options.path + "\" could not be loaded: " +
+                    errors.reason("llama.cpp does not know this kind of model") +
+                    ". Expected a complete GGUF file of a supported model.");
   }
   const std::shared_ptr<Model> loaded(new Model(model, options, std::move(facts)));
   loaded->vocabulary().belong_to(loaded);

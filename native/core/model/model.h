@@ -1,5 +1,5 @@
-// A loaded model. It may be shared by any number of contexts on any threads, and its weights go
-// with the last shared_ptr to it.
+// A loaded model. Any number of contexts on any threads may share it; its weights are freed with
+// the last shared_ptr to it.
 #pragma once
 
 #include <llama.h>
@@ -38,9 +38,9 @@ struct ModelOptions {
 
 class Model {
  public:
-  // Blocks: for a thread of its own. `on_progress` is called on that thread with 0…1; once it
-  // returns false the load ends with ERR_DISPOSED. llama.cpp sees nothing of the files that was not
-  // checked before (model/model_check.h).
+  // Blocks, so it needs a thread of its own. `on_progress` is called on that thread with 0…1; once
+  // it returns false the load ends with ERR_DISPOSED. Everything in the files is checked before
+  // llama.cpp sees it (model_check.h).
   static std::shared_ptr<Model> load(const ModelOptions& options,
                                      const std::function<bool(float)>& on_progress);
 
@@ -52,32 +52,32 @@ class Model {
   const Vocabulary& vocabulary() const { return vocabulary_; }
   bool vocab_only() const { return vocab_only_; }
 
-  // A decoder without an encoder in front: what generate() can drive.
+  // Whether it is a decoder without an encoder, which generate() can drive.
   bool generates() const;
 
-  // A value of the metadata as text, empty where there is none; and all of them, in the file's
-  // order. Overrides included, lists left out.
+  // A value of the metadata as text, empty if there is none; and all of them in the file's order.
+  // With overrides, without lists.
   std::string metadata(const std::string& key) const;
   std::vector<std::pair<std::string, std::string>> metadata() const;
 
   // Of the weights, by samples of every file: see ModelFiles::fingerprint().
   const std::string& fingerprint() const { return facts_.fingerprint; }
 
-  // Tells it from other models, and from the same one with other overrides.
+  // Differs from that of other models, and of the same one with other overrides.
   const std::string& identity() const { return identity_; }
 
-  // A whole number that the file gives for its architecture ("context_length"), 0 where it does
-  // not. There also without weights, where llama.cpp's getters know nothing.
+  // A whole number that the file has for its architecture, as "context_length"; 0 if it has none.
+  // Works without weights, too, where llama.cpp's getters do not.
   int64_t hyperparameter(const std::string& name) const;
 
-  // Rows of the table of learnt positions, 0 where there is none: what a context may hold at most.
+  // Rows of the table of learnt positions, which limit a context; 0 if there is none.
   int32_t position_count() const { return facts_.position_count; }
 
-  // Elements of key or value cache for one token over all layers. An upper bound where layers
-  // differ.
+  // Elements of the key cache, and of the value cache, for one token over all layers. An upper
+  // bound if layers differ.
   uint64_t cache_width() const;
 
-  // To be held while a context on this model is created: that writes to the model.
+  // Held while a context on this model is created, which writes to the model.
   std::mutex& creating() { return creating_; }
 
  private:

@@ -1,7 +1,7 @@
-// What has to hold in a model's files, so that llama.cpp neither crashes nor hangs over them: it
-// checks much, but divides by hyperparameters, asserts on threads that nobody guards, and
-// multiplies by whatever type a tensor has. Each of the three throws ERR_MODEL_INVALID with the key
-// or the tensor, what was expected and what is there. All are linear in the size of the header.
+// What has to be true of a model's files so that llama.cpp neither crashes nor hangs: it checks
+// much, but divides by hyperparameters, asserts on unguarded threads, and multiplies by whatever
+// type a tensor has. Each of the three checks throws ERR_MODEL_INVALID with the key or the tensor,
+// what was expected and what was found. All are linear in the size of the header.
 #pragma once
 
 #include <string>
@@ -13,24 +13,25 @@
 
 namespace cria {
 
-// What they throw over a value of the metadata.
+// Throws for a value of the metadata.
 [[noreturn]] inline void refuse_value(const std::string& key, const std::string& expected,
                                       const std::string& found) {
   throw Error(code::kModelInvalid,
               "expected \"" + key + "\" to be " + expected + ", found " + found);
 }
 
-// hyperparameter_check.cpp: numbers that are finite, of the right sign, and in bounds.
+// hyperparameter_check.cpp: numbers are finite, of the right sign, and in bounds.
 void check_hyperparameters(const Metadata& metadata);
 
-// tokenizer_check.cpp: lists of equal lengths, no token twice.
+// tokenizer_check.cpp: lists have equal lengths, and no token occurs twice.
 void check_tokenizer(const Metadata& metadata);
 
-// tensor_check.cpp: all that the graph takes for granted, in types that the CPU can compute with.
+// tensor_check.cpp: every tensor that the graph needs is there, in a type that the CPU can compute
+// with.
 void check_tensors(const Metadata& metadata, const std::vector<GgufTensor>& tensors);
 
-// Rows of the table of learnt positions, 0 where the model has none: a position behind its end is
-// read from somewhere else.
+// Rows of the table of learnt positions, 0 if the model has none. A position beyond its end would
+// be read from other memory.
 int64_t position_rows(const Metadata& metadata, const std::vector<GgufTensor>& tensors);
 
 }  // namespace cria

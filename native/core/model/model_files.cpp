@@ -23,10 +23,10 @@ GgufBlock block_of(uint32_t type) {
 
 [[noreturn]] void refuse(const std::string& path, const std::string& what) {
   throw Error(code::kModelInvalid,
-              "\"" + path + "\" is no complete GGUF file of a model: " + what + ".");
+              "\"" + path + "\" is not a complete GGUF file of a model: " + what + ".");
 }
 
-// In the one type that llama.cpp reads it in.
+// llama.cpp reads it in this type only.
 std::optional<int64_t> split_value(const GgufFile& header, const std::string& path, const char* key,
                                    GgufType type) {
   const GgufValue* value = header.find(key);
@@ -41,9 +41,9 @@ std::optional<int64_t> split_value(const GgufFile& header, const std::string& pa
 }
 
 constexpr uint64_t kBlock = 4096;
-constexpr uint64_t kBlocks = 512;  // of all files together
+constexpr uint64_t kBlocks = 512;  // for all files together
 
-// At least two blocks of each: the beginning, which has names and sizes, and the end.
+// At least two blocks of each file: the beginning, which has names and sizes, and the end.
 uint64_t share_of(size_t files) { return std::max<uint64_t>(kBlocks / files, 2); }
 
 void sample(const ByteSource& file, uint64_t blocks, std::string& text) {

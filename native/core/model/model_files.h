@@ -1,5 +1,5 @@
-// The files of a model, one or the parts of a split one, with what their headers say. None of them
-// is opened by llama.cpp before it was read here: that one would wait for a FIFO for ever.
+// The files of a model, one or the parts of a split one, and what their headers say. llama.cpp
+// opens none of them before it was read here: it would wait for a FIFO for ever.
 #pragma once
 
 #include <functional>
@@ -14,14 +14,14 @@ namespace cria {
 
 class ModelFiles {
  public:
-  // Throws ERR_MODEL_INVALID for a file that is none, and for parts that do not belong together;
-  // ERR_DISPOSED once `goes_on` says no.
+  // Throws ERR_MODEL_INVALID for a file that is not a model, and for parts that do not belong
+  // together; ERR_DISPOSED once `goes_on` returns false.
   ModelFiles(const std::string& path, const std::function<bool()>& goes_on);
 
   const std::vector<std::string>& paths() const { return paths_; }
-  // The first one's: it has the metadata of all.
+  // The header of the first part, which has the metadata of all.
   const GgufFile& header() const { return *header_; }
-  // Of all parts.
+  // The tensors of all parts.
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
 
   // Tells the weights of one model from those of another without reading all of them: 16

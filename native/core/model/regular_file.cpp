@@ -48,7 +48,7 @@ void close_descriptor(int descriptor) { _close(descriptor); }
 
 #else
 
-// Without O_NONBLOCK to open a FIFO is to wait for its writer. A regular file does not care.
+// Without O_NONBLOCK opening a FIFO waits for its writer. Regular files ignore it.
 int open_to_read(const std::string& path) {
   int descriptor = -1;
   do {

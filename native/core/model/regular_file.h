@@ -1,5 +1,5 @@
-// A file that is opened for reading only if it is a regular one: a FIFO or a device could keep a
-// thread waiting that nobody can wake. Links are followed.
+// A file for reading, which has to be a regular one: on a FIFO or a device a thread could wait for
+// ever. Links are followed.
 #pragma once
 
 #include <string>
@@ -10,8 +10,8 @@ namespace cria {
 
 class RegularFile : public ByteSource {
  public:
-  // Throws ERR_MODEL_INVALID for what is not there, no regular file, or may not be read. Looks at
-  // what it opened, not at the path: that may have become another file since somebody looked.
+  // Throws ERR_MODEL_INVALID for a file that does not exist, is not regular, or may not be read.
+  // Checks the opened file, not the path, which may have become another file in between.
   explicit RegularFile(const std::string& path);
   ~RegularFile() override;
   RegularFile(const RegularFile&) = delete;

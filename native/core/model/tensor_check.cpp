@@ -12,10 +12,10 @@ namespace cria {
 
 namespace {
 
-// Weights that are added, multiplied element by element, or taken by an operation that reads
-// floats whatever their type says (the table of operations in src/llama-arch.cpp), under names that
-// neither end in "norm" nor lack ".weight". Those that are no vectors are left out where some
-// converter could write 16 bits and the graph widens them.
+// Weights that are added, multiplied element by element, or used by an operation that reads floats
+// whatever their type (the table of operations in src/llama-arch.cpp), with names that contain no
+// "norm" and end in ".weight". Matrices are left out if a converter may write 16 bits and the graph
+// widens them.
 constexpr std::string_view kAlwaysFloat[] = {
     "token_types", "rope_freqs",     "rope_factors_long", "rope_factors_short", "attn_sinks",
     "ssm_conv1d",  "ssm_conv1d_q",   "ssm_conv1d_k",      "ssm_conv1d_v",       "ssm_a",
@@ -33,7 +33,7 @@ constexpr std::string_view kFloatVectors[] = {
     "attn_conv_base",     "ffn_conv_base",
 };
 
-// Not weights: tables of ids.
+// Tables of ids, not weights.
 struct Whole {
   std::string_view name;
   ggml_type type;
@@ -42,11 +42,11 @@ constexpr Whole kWhole[] = {
     {"d2t", GGML_TYPE_I64},
     {"ffn_gate_tid2eid", GGML_TYPE_I32},
 };
-// llama.cpp has no use for it, and lets it be.
+// llama.cpp ignores it.
 constexpr std::string_view kUnused = "masked_embd_ordering";
 
-// What llama.cpp loads a model without, and its graph takes for granted: in the same layer as
-// `beside`, or at all.
+// Tensors that llama.cpp loads a model without, although its graph needs them in every layer that
+// has `beside`.
 struct Needed {
   std::string_view architecture;
   std::string_view name;
@@ -128,7 +128,7 @@ void check_needed(const Metadata& metadata, const std::vector<GgufTensor>& tenso
       if (names.count(name) == 0) refuse_missing(name);
     }
   }
-  // Experts have their two halves apart or in one.
+  // The two halves of experts are two tensors or one.
   constexpr std::string_view kDown = "ffn_down_exps.weight";
   for (const GgufTensor& tensor : tensors) {
     if (!ends_with(tensor.name, kDown)) continue;
@@ -161,7 +161,7 @@ void check_tensors(const Metadata& metadata, const std::vector<GgufTensor>& tens
         refuse(tensor, std::string("type ") + ggml_type_name(whole->type));
       }
     } else if (wants_floats(tensor, parts)) {
-      if (type != GGML_TYPE_F32) refuse(tensor, "type f32, as it is no matrix of weights");
+      if (type != GGML_TYPE_F32) refuse(tensor, "type f32, as it is not a matrix of weights");
     } else if (!can_be_multiplied(type)) {
       refuse(tensor, "a type that weights are multiplied in");
     }
@@ -169,7 +169,7 @@ void check_tensors(const Metadata& metadata, const std::vector<GgufTensor>& tens
 }
 
 int64_t position_rows(const Metadata& metadata, const std::vector<GgufTensor>& tensors) {
-  // Elsewhere no graph reads it.
+  // In other architectures no graph reads it.
   for (const char* architecture : {"bert", "gpt2", "starcoder", "mpt"}) {
     if (metadata.architecture() != architecture) continue;
     for (const GgufTensor& tensor : tensors)

@@ -1,5 +1,5 @@
-// From the bytes of tokens to text that may be shown: whole UTF-8 characters only, and nothing that
-// is, or may yet become, a stop string.
+// Turns the bytes of tokens into text that may be shown: whole UTF-8 characters only, and nothing
+// that is or may become a stop string.
 #pragma once
 
 #include <optional>
@@ -14,16 +14,15 @@ class TextStream {
   // Stop strings are valid, non-empty UTF-8.
   explicit TextStream(std::vector<std::string> stops);
 
-  // Takes the bytes of the next token and returns what is now certain. Bytes that can be no UTF-8
-  // come out as U+FFFD. After a stop string was met there is nothing more: what stood before it
-  // was returned, it and what followed are dropped.
+  // Takes the bytes of the next token and returns the text that is now certain. Bytes that are not
+  // UTF-8 become U+FFFD. Once a stop string was met, it and everything after it are dropped.
   std::string push(std::string_view bytes);
 
-  // The end of the text: what was held back, an unfinished character as U+FFFD.
+  // The end of the text: returns what was held back, an unfinished character as U+FFFD.
   std::string finish();
 
-  // The stop string that was met: of all that occur, the one that ends first (the longest of
-  // those that end together).
+  // The stop string that was met: the one that ends first, or the longest of those that end
+  // together.
   const std::optional<std::string>& stopped_by() const { return stopped_by_; }
 
  private:
@@ -37,7 +36,7 @@ class TextStream {
 
   const std::vector<std::string> stops_;
   size_t longest_stop_ = 0;
-  std::string pending_;  // valid UTF-8, save perhaps for its last, unfinished character
+  std::string pending_;  // held back
   std::optional<std::string> stopped_by_;
 };
 

@@ -18,12 +18,12 @@ bool is_letter(unsigned char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && 
 bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
 bool is_space(unsigned char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-// Signs that begin a word of their own behind letters and digits in every vocabulary.
+// Signs that begin a new word after letters and digits in every vocabulary.
 bool is_separator(unsigned char c) {
   return std::string_view(",.\";/+=").find(static_cast<char>(c)) != std::string_view::npos;
 }
 
-// The character that ends before `end`, of valid UTF-8; 0: none is known.
+// The character that ends at `end`; 0 if the UTF-8 there is not valid.
 uint32_t character_before(std::string_view text, size_t end) {
   size_t begin = end;
   while (begin > 0 && end - begin < 4) {
@@ -47,15 +47,15 @@ bool is_wide_space(uint32_t code) {
          (code >= 0x1C && code <= 0x1F);
 }
 
-// Only of the scripts with the longest texts.
+// Only of the scripts whose texts are longest.
 bool is_wide_letter(uint32_t code) {
   return (code >= 0x410 && code <= 0x44F) || (code >= 0x3041 && code <= 0x3096) ||
          (code >= 0x30A1 && code <= 0x30FA) || (code >= 0x4E00 && code <= 0x9FA5) ||
          (code >= 0xAC00 && code <= 0xD7A3);
 }
 
-// Whether a piece that begins with spaces is read as the same piece behind a word; the file says so
-// in flags that cannot be asked for.
+// Whether a piece that begins with spaces has the same tokens as after a word. The file has flags
+// for that, but llama.cpp has no getter for them.
 bool joins_spaces(const Vocabulary& vocabulary) {
   const auto tokens = [&](const char* text) { return vocabulary.tokenize(text, false); };
   return tokens("a  b") == tokens("a b") && tokens("  b") == tokens("b") &&
@@ -101,7 +101,7 @@ TokenBorders::TokenBorders(const Vocabulary& vocabulary) {
       return;
   }
   const bool unigram = llama_vocab_type(vocab) == LLAMA_VOCAB_TYPE_UGM;
-  // What is between these is read in another way.
+  // What stands between these tags is tokenized in another way.
   const bool modes = vocabulary.by_text("<dna>") != LLAMA_TOKEN_NULL;
   if (modes || (unigram && !joins_spaces(vocabulary))) {
     kind_ = Kind::kNone;
@@ -123,7 +123,7 @@ TokenBorders::TokenBorders(const Vocabulary& vocabulary) {
   }
   for (const auto& [text, token] : vocabulary.named()) {
     add(text);
-    // Behind these, white space is taken away, or a space put in.
+    // After these tokens white space is removed, or a space added.
     const bool strips = (llama_vocab_get_attr(vocab, token) & LLAMA_TOKEN_ATTR_RSTRIP) != 0;
     if (text.empty() || (!strips && !behind_newline_)) continue;
     for (size_t after = 0; after < 256; ++after)
@@ -161,7 +161,7 @@ size_t TokenBorders::next(std::string_view text, size_t from) const {
 size_t longest_run(std::string_view text) {
   size_t longest = 0;
   size_t run = 0;
-  size_t beyond = 0;  // bytes of kBeyond at the end of the run: they may begin the next one, too
+  size_t beyond = 0;  // bytes of kBeyond at the end of the run, which may also begin the next one
   Kind current = kSpace;
   for (size_t i = 0; i < text.size();) {
     const Kind kind = kind_at(text.substr(i));

@@ -1,8 +1,8 @@
-// Where a text may be cut so that its pieces have, one after the other, the tokens of the whole. A
-// border is where no token of the vocabulary goes across, and where the text's way of being split
-// into words first (a regular expression for most vocabularies) neither sees the other side nor
-// could have begun another word. So nothing is cut behind white space (`\s+(?!\S)`), and digits
-// stay together (some count them from the end).
+// Where a text may be cut so that the tokens of its pieces, one after the other, are those of the
+// whole. No token of the vocabulary reaches across a border, and the pre-tokenizer, which splits
+// text into words first (by a regular expression in most vocabularies), neither looks across it nor
+// could have joined what lies on both sides. So nothing is cut after white space (`\s+(?!\S)`), and
+// digits stay together (some vocabularies count them from the end).
 #pragma once
 
 #include <bitset>
@@ -13,19 +13,20 @@ namespace cria {
 
 class Vocabulary;
 
-// The longest stretch, in bytes, that a pre-tokenizer could take for one piece: letters, digits,
-// white space or signs in a row. What is beyond ASCII and no space may be any of the others.
+// The length in bytes of the longest stretch that a pre-tokenizer could take for one piece:
+// letters, digits, white space or signs in a row. A character beyond ASCII that is no space may
+// count as any of the others.
 size_t longest_run(std::string_view text);
 
 class TokenBorders {
  public:
   explicit TokenBorders(const Vocabulary& vocabulary);
 
-  // The first border from `from` on, or the text's length.
+  // The first border at or after `from`, or the text's length.
   size_t next(std::string_view text, size_t from) const;
 
-  // Whether the tokens of a piece that goes on where another ended are those of "\n" and the piece,
-  // without those of "\n": these vocabularies put a space in front of a text.
+  // Whether a later piece has to be tokenized after a "\n", whose tokens are then removed: these
+  // vocabularies put a space in front of every text.
   bool behind_newline() const { return behind_newline_; }
 
  private:

@@ -16,7 +16,7 @@ struct Piece {
   llama_token token;
 };
 
-// As llama.cpp reads a character's length from its first byte; 0 where none begins with it.
+// A character's length by its first byte, as llama.cpp reads it; 0 if no character begins with it.
 int length_from(char byte) {
   const auto first = static_cast<unsigned char>(byte);
   if (first < 0x80) return 1;
@@ -65,7 +65,7 @@ TokenTree::TokenTree(const Vocabulary& vocabulary) {
   std::stable_sort(pieces.begin(), pieces.end(),
                    [](const Piece& a, const Piece& b) { return a.bytes < b.bytes; });
 
-  // In this order a token comes after all that it goes on from.
+  // Sorted, a token comes after all of its ancestors.
   struct Draft {
     const std::string* bytes;
     Range tokens;
@@ -92,7 +92,7 @@ TokenTree::TokenTree(const Vocabulary& vocabulary) {
     drafts.push_back({&piece.bytes, {place, place + 1}, {}});
   }
 
-  // Level by level, so that what goes on from a token stands together.
+  // Level by level, so that a node's children are neighbours.
   std::vector<uint32_t> order = roots;
   roots_ = {0, static_cast<uint32_t>(roots.size())};
   nodes_.reserve(drafts.size());

@@ -1,6 +1,6 @@
-// The tokens of a vocabulary by the bytes they begin with: below each token those that go on from
-// it, nearest first. What a grammar refuses it refuses with anything behind it, so whole branches
-// need not be asked about.
+// The tokens of a vocabulary as a tree: below each token are those whose bytes begin with its
+// bytes. If a grammar refuses a token, it refuses everything below it, so whole branches need not
+// be tried.
 #pragma once
 
 #include <llama.h>
@@ -18,8 +18,8 @@ class TokenTree {
  public:
   explicit TokenTree(const Vocabulary& vocabulary);
 
-  // Tokens with the very same bytes are one node. `begin` and `end` are places in tokens() and, for
-  // what goes on from it, in nodes().
+  // Tokens with the same bytes share a node. `begin` and `end` are indexes of tokens() and, for the
+  // children, of nodes().
   struct Range {
     uint32_t begin = 0;
     uint32_t end = 0;
@@ -27,7 +27,7 @@ class TokenTree {
   struct Node {
     Range tokens;
     Range children;
-    uint32_t below;  // how many nodes go on from it, near and far
+    uint32_t below;  // the number of its descendants
     bool whole;      // its bytes end where a character ends
   };
 
@@ -39,13 +39,13 @@ class TokenTree {
   static constexpr uint32_t kNowhere = UINT32_MAX;
   const std::vector<uint32_t>& places() const { return places_; }
 
-  // Not in the tree: those that end a generation, and those that begin within a character. Tokens
-  // without bytes are nowhere, since no grammar allows them, nor are those that no text begins
-  // with.
+  // Not in the tree: tokens that end a generation, and those that begin in the middle of a
+  // character. Tokens without bytes are nowhere, since no grammar allows them, and neither are
+  // those with which no valid text can begin.
   const std::vector<llama_token>& ending() const { return ending_; }
   const std::vector<llama_token>& continuing() const { return continuing_; }
 
-  // Whether what is whole so far can go on with this token: no bytes of it are ill-formed.
+  // Whether this token may follow a complete character: none of its bytes are ill-formed.
   bool begins_text(llama_token token) const { return texts_[static_cast<size_t>(token)]; }
 
  private:
@@ -58,8 +58,8 @@ class TokenTree {
   std::vector<bool> texts_;
 };
 
-// How many bytes of a character are still to come after these, if so many were before; -1 where
-// llama.cpp's grammars take them for no text at all.
+// How many bytes of a character are missing after these, if `before` were missing in front of them;
+// -1 if llama.cpp's grammars do not accept them as text at all.
 int remaining_bytes(const std::string& bytes, int before);
 
 }  // namespace cria

@@ -1,5 +1,5 @@
-// Who is asked, while a long text is tokenized on this thread, whether to go on: llama.cpp's
-// tokenizer knows no way to be stopped, so a text goes to it in pieces.
+// Decides, while a long text is tokenized on this thread, whether to go on. llama.cpp's tokenizer
+// cannot be stopped, so it gets a long text in pieces, and this is asked in between.
 #pragma once
 
 #include <cstddef>
@@ -9,13 +9,13 @@ namespace cria {
 
 class TokenWatch {
  public:
-  // How far a text is.
+  // How far the tokenizer is.
   struct Progress {
     size_t tokens;
     size_t bytes;
     size_t length;
   };
-  // False: what the text has so far is enough, and need not be right. May throw.
+  // False: the tokens so far are enough, and need not be right. May throw.
   using GoesOn = std::function<bool(const Progress& progress)>;
 
   explicit TokenWatch(GoesOn goes_on);
@@ -23,7 +23,7 @@ class TokenWatch {
   TokenWatch(const TokenWatch&) = delete;
   TokenWatch& operator=(const TokenWatch&) = delete;
 
-  // Of this thread's watch, and of its WorkBudget; true where there is neither.
+  // Asks this thread's watch and its WorkBudget; true if there is neither.
   static bool goes_on(const Progress& progress);
 
  private:

@@ -23,7 +23,7 @@ const GgufValue* list_of(const Metadata& metadata, const std::string& key, bool 
   return value;
 }
 
-// llama.cpp keeps tokens by their texts, and asserts that this loses none.
+// llama.cpp has a map of tokens by their texts, and asserts that it loses none.
 void check_tokens(const Metadata& metadata, const std::string& key, const GgufValue& tokens) {
   if (tokens.count > kMostTokens) {
     refuse_value(key, "at most " + std::to_string(kMostTokens) + " tokens",
@@ -32,16 +32,16 @@ void check_tokens(const Metadata& metadata, const std::string& key, const GgufVa
   std::unordered_set<std::string> texts;
   texts.reserve(static_cast<size_t>(tokens.count));
   metadata.file().each_text(tokens, [&](const std::string& text) {
-    // What llama.cpp makes of a token without a text.
+    // The text that llama.cpp gives a token without one.
     const std::string own = text.empty() ? "[EMPTY_" + std::to_string(texts.size()) + "]" : text;
     if (texts.insert(own).second) return;
-    refuse_value(key, "a list without doubles",
+    refuse_value(key, "a list without duplicates",
                  "token " + std::to_string(texts.size()) + " with the text of an earlier one");
   });
 }
 
-// The first byte of what a token of RWKV's stands for, in its escapes, and whether that is all.
-// Nothing: -1.
+// The first byte of an RWKV token, with its escapes resolved, and whether the token has no other
+// byte. -1 if it has none.
 struct FirstByte {
   int value = -1;
   bool alone = false;
@@ -64,8 +64,8 @@ FirstByte first_byte(const std::string& text) {
   return {((digit(2) << 4) + digit(3)) & 0xff, text.size() == 4};
 }
 
-// From where a longer token begins, but none ends, llama.cpp goes back to the text's beginning, for
-// ever.
+// At a byte that begins longer tokens but is no token alone, llama.cpp goes back to the beginning
+// of the text, for ever.
 void check_rwkv(const Metadata& metadata, const std::string& key, const GgufValue& tokens) {
   std::array<bool, 256> begins{};
   std::array<bool, 256> alone{};
@@ -77,7 +77,7 @@ void check_rwkv(const Metadata& metadata, const std::string& key, const GgufValu
   });
   for (size_t value = 0; value < begins.size(); ++value) {
     if (!begins[value] || alone[value]) continue;
-    refuse_value(key, "a list with every byte alone that a token begins with",
+    refuse_value(key, "a list that has a token for every single byte that a token begins with",
                  "none for byte " + std::to_string(value));
   }
 }

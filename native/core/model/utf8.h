@@ -8,19 +8,19 @@
 
 namespace cria::utf8 {
 
-// Whether a byte goes on with a character that another one began.
+// Whether a byte continues a character.
 inline bool continues(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
 
-// How many bytes the character at `position` has.
+// The length in bytes of the character at `position`.
 size_t character_length(std::string_view text, size_t position);
 
-// Bytes at the end that begin a character and may be finished by bytes to come: 0 to 3.
+// The length, 0 to 3, of a character at the end that further bytes may complete.
 size_t unfinished_tail(std::string_view bytes);
 
-// Whether a text can begin with these bytes: nothing ill-formed is among them.
+// Whether a text can begin with these bytes: none of them are ill-formed.
 bool begins_text(std::string_view bytes);
 
-// A copy in which each maximal ill-formed part is U+FFFD, as the WHATWG decoder does it.
+// A copy with U+FFFD for each maximal ill-formed part, as the WHATWG decoder does it.
 std::string repair(std::string_view bytes);
 
 }  // namespace cria::utf8

@@ -18,25 +18,25 @@ namespace cria {
 
 namespace {
 
-// Tokens that a prompt names and text alone should not make.
+// Tokens that a prompt names, and that plain text should not produce.
 constexpr int kNamed =
     LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_USER_DEFINED | LLAMA_TOKEN_ATTR_UNKNOWN;
 
-// Limits of what is said in deep_stack.h. The smallest stack that may be ours is that of a thread
-// on macOS, 512 KiB.
+// See deep_stack.h. The smallest stack that this may run on is that of a thread on macOS, 512 KiB.
 constexpr size_t kRunOnAnyStack = 512;
 constexpr size_t kLongestRun = size_t{1} << 20;
 constexpr size_t kStackBase = size_t{1} << 20;
 constexpr size_t kStackPerByte = 1024;
 
 [[noreturn]] void refuse_text() {
-  throw Error(code::kInvalidArgument,
-              "This model's vocabulary cannot write the text: it has no token for one of its "
-              "characters, nor for the bytes of it. Expected text in the model's own alphabet.");
+  throw Error(
+      code::kInvalidArgument,
+      "This model's vocabulary cannot write the text: it has no token for one of its "
+      "characters, nor for that character's bytes. Expected text in the model's own alphabet.");
 }
 
-// llama.cpp looks some texts up that a vocabulary need not have, the bytes of a character above
-// all, and throws where it has none: the text's fault, and nobody else's.
+// llama.cpp looks up texts that a vocabulary need not have, mostly the single bytes of a character,
+// and throws if it has none. That is an error of the text.
 template <typename Do>
 void blaming_the_text(const Do& work) {
   try {
@@ -51,8 +51,8 @@ void blaming_the_text(const Do& work) {
   }
 }
 
-// Longer texts go to the tokenizer in pieces of about so much, each of some 10 ms; what cannot be
-// cut is longer.
+// Longer texts are tokenized in pieces of about this size, which take some 10 ms each. A piece is
+// longer if it cannot be cut.
 constexpr size_t kPiece = size_t{1} << 14;
 constexpr size_t kLongestPiece = size_t{1} << 16;
 
@@ -81,7 +81,7 @@ Tokens tokens_of(const llama_vocab* vocab, std::string_view text, bool special) 
   }
   if (count < 0) throw Error(code::kInvalidArgument, "The text is too long to be tokenized.");
   tokens.resize(static_cast<size_t>(count));
-  // WordPiece and RWKV put the unknown token there, which may be none.
+  // WordPiece and RWKV use the unknown token, which need not exist.
   const llama_token size = llama_vocab_n_tokens(vocab);
   for (const llama_token token : tokens)
     if (token < 0 || token >= size) refuse_text();
@@ -104,7 +104,7 @@ Vocabulary::Vocabulary(const llama_vocab* vocab)
       }
     }
   }
-  // llama.cpp has no getter for it: it is known by its name alone.
+  // llama.cpp has no getter for it, so it is found by its name.
   eom_ = by_text("<|eom_id|>");
 }
 
@@ -112,7 +112,8 @@ Tokens Vocabulary::tokenize(std::string_view text, bool special) const {
   if (llama_vocab_type(vocab_) == LLAMA_VOCAB_TYPE_NONE) {
     throw Error(code::kUnsupported, "This model has no vocabulary: give tokens instead of text.");
   }
-  // A token is at least a byte, save for the space that some vocabularies put in front.
+  // So that the number of tokens fits: each has at least one byte of the text, except for a space
+  // that some vocabularies put in front.
   if (text.size() > std::numeric_limits<int32_t>::max() / 2) {
     throw Error(code::kInvalidArgument, "Expected text of at most 1 GiB.");
   }
@@ -143,7 +144,7 @@ Tokens Vocabulary::tokenize(std::string_view text, bool special) const {
       const auto work = [owner, result, vocab = vocab_, own = std::move(piece), special] {
         *result = tokens_of(vocab, own, special);
       };
-      // The thread that is waited for has a stack; that of the run is one more thread's.
+      // If the piece has a long run, tokens_of() starts another thread with a deeper stack.
       if (!run_or_leave_behind(kStackBase, work, goes_on)) break;
       more = std::move(*result);
     }
@@ -166,13 +167,13 @@ std::string Vocabulary::detokenize(const Tokens& tokens, bool special) const {
       type == LLAMA_VOCAB_TYPE_SPM || type == LLAMA_VOCAB_TYPE_UGM || type == LLAMA_VOCAB_TYPE_WPM;
   std::string bytes;
   if (!prefixed) {
-    // The pieces as they would stream: llama_detokenize takes spaces out in front of punctuation.
+    // As the pieces would stream: llama_detokenize removes spaces in front of punctuation.
     for (const llama_token token : tokens)
       append_piece(token, special, bytes);
     return utf8::repair(bytes);
   }
 
-  // These put a space in front of a text, which llama_detokenize takes away again.
+  // These put a space in front of every text, which llama_detokenize removes again.
   for (const llama_token token : tokens)
     check(token);
   const auto count = static_cast<int32_t>(tokens.size());

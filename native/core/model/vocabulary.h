@@ -1,5 +1,5 @@
-// The tokenizer of a loaded model. Every function may be called from any thread, at any time while
-// the model lives; ids are checked, since llama.cpp throws or crashes on those out of range.
+// The tokenizer of a loaded model. Any thread may call any function while the model lives. Ids are
+// checked, since llama.cpp throws or crashes if they are out of range.
 #pragma once
 
 #include <llama.h>
@@ -25,7 +25,7 @@ class Vocabulary {
   explicit Vocabulary(const llama_vocab* vocab);
 
   const llama_vocab* handle() const { return vocab_; }
-  // Of no other vocabulary in this process, not even of one that is gone.
+  // Unique in this process, even among vocabularies that no longer exist.
   uint64_t id() const { return id_; }
   int32_t size() const { return size_; }
   bool contains(llama_token token) const { return token >= 0 && token < size_; }
@@ -38,23 +38,23 @@ class Vocabulary {
   llama_token eot() const { return llama_vocab_eot(vocab_); }
   llama_token eom() const { return eom_; }
 
-  // `special`: text that spells a control token becomes that token. A long text goes piece by piece
-  // and asks the thread's TokenWatch in between; where that says no, what comes is not the text's
-  // tokens, and never none.
+  // `special`: text that spells a control token becomes that token. A long text is tokenized piece
+  // by piece, and the thread's TokenWatch is asked in between: if it says no, the result is
+  // incomplete, but never empty.
   Tokens tokenize(std::string_view text, bool special) const;
 
-  // Who is to live as long as a text is tokenized that nobody waits for any more. Without one,
-  // whoever tokenizes a text waits for it.
+  // The owner is kept alive while a text is tokenized that nobody waits for any more. Without one,
+  // tokenize() waits for every text.
   void belong_to(std::weak_ptr<const void> owner) const { owner_ = std::move(owner); }
 
-  // The text of tokens in a row, made valid UTF-8. `special`: control tokens by their names,
-  // otherwise they are nothing.
+  // The text of a sequence of tokens, made valid UTF-8. `special`: control tokens are written by
+  // name, not left out.
   std::string detokenize(const Tokens& tokens, bool special) const;
 
   // Appends the bytes of one token; they need not be whole characters.
   void append_piece(llama_token token, bool special, std::string& bytes) const;
 
-  // The control or user-defined token with this very text, or LLAMA_TOKEN_NULL.
+  // The control or user-defined token with exactly this text, or LLAMA_TOKEN_NULL.
   llama_token by_text(const std::string& text) const;
 
   // All control, user-defined and unknown tokens by their texts.
@@ -62,7 +62,7 @@ class Vocabulary {
 
   bool ends_generation(llama_token token) const;
 
-  // Made at the first call, which takes some 100 ms with 128K tokens.
+  // Made on the first call, which takes some 100 ms with 128K tokens.
   const TokenTree& tree() const;
 
  private:

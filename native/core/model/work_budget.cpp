@@ -16,13 +16,13 @@ namespace cria {
 
 namespace {
 
-// Allocations between two looks at the clock; large ones look by themselves.
+// The clock is read once in so many allocations, and at every large one.
 constexpr uint32_t kLookEvery = 32;
 constexpr size_t kLarge = size_t{1} << 16;
 
 thread_local WorkBudget* in_use = nullptr;
 
-// What this thread has had of a processor.
+// The processor time of this thread.
 std::chrono::nanoseconds thread_time() {
 #ifdef _WIN32
   FILETIME created;

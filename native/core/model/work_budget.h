@@ -1,7 +1,7 @@
-// What one piece of a stranger's work may take: time, memory, and an end when it is told to. While
-// one is in use on a thread, every allocation there is counted (allocation.cpp); where Throwing is,
-// too, it throws once the budget is spent: so a loop ends in library code, where nobody looks at a
-// clock.
+// Limits the time and memory of one piece of untrusted work, such as a model's template, and lets
+// it be stopped. While a budget is in use on a thread, every allocation there is counted
+// (allocation.cpp). While a Throwing lives, too, allocations throw once the budget is spent: that
+// ends loops in library code, which never looks at a clock.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@
 
 namespace cria {
 
-// Thrown by an allocation, where std::bad_alloc is what may come.
+// Thrown by allocations, which may throw nothing but a std::bad_alloc.
 class BudgetSpent : public std::bad_alloc {
  public:
   const char* what() const noexcept override { return "The budget is spent."; }
@@ -23,25 +23,25 @@ class WorkBudget {
  public:
   enum class Spent { kNothing, kTime, kMemory, kStopped };
 
-  // Of a processor, so that a busy machine does not end what is honest.
+  // Processor time, so that honest work does not fail on a busy machine.
   static constexpr std::chrono::milliseconds kTime{2000};
   static constexpr size_t kMemory = size_t{64} << 20;
 
-  // `stop`: ends it when it is set by any thread; null: nobody does.
+  // `stop`: any thread may set it to end the work. May be null.
   explicit WorkBudget(const std::atomic<bool>* stop = nullptr, size_t memory = kMemory,
                       std::chrono::milliseconds time = kTime);
   WorkBudget(const WorkBudget&) = delete;
   WorkBudget& operator=(const WorkBudget&) = delete;
 
-  // Why it ended, for good: whoever caught what was thrown is told again.
+  // Why the work had to end. It stays so, even if somebody caught the exception.
   Spent spent() const { return spent_; }
-  // In words, as "It took more than 2 seconds".
+  // The same as a sentence, as "It took more than 2 seconds".
   std::string reason() const;
 
   // Throws BudgetSpent once it is spent.
   void check();
 
-  // Makes it this thread's, and the one before it afterwards.
+  // Makes a budget this thread's current one, until it is destroyed.
   class Use {
    public:
     explicit Use(WorkBudget* budget);
@@ -54,8 +54,8 @@ class WorkBudget {
     WorkBudget* const outer_;
   };
 
-  // Lets this thread's allocations throw. Only around code whose destructors allocate nothing:
-  // those of nlohmann's JSON do.
+  // Lets this thread's allocations throw. Only for code whose destructors do not allocate, as those
+  // of nlohmann's JSON do.
   class Throwing {
    public:
     Throwing();
@@ -68,11 +68,10 @@ class WorkBudget {
     const bool outer_;
   };
 
-  // Of this thread; null: none.
+  // This thread's budget, or null.
   static WorkBudget* current();
 
-  // What operator new and delete tell. A block that was there before the budget counts for nothing
-  // when it goes.
+  // Called by operator new and delete. Freeing a block that is older than the budget earns nothing.
   void about_to_allocate(size_t size);
   void allocated(size_t size) { used_ += size; }
   void freed(size_t size) { used_ -= size < used_ ? size : used_; }
@@ -84,10 +83,10 @@ class WorkBudget {
   const std::atomic<bool>* const stop_;
   const size_t memory_;
   const std::chrono::milliseconds time_;
-  std::chrono::nanoseconds began_{0};  // by this thread's clock, of the use that goes on
+  std::chrono::nanoseconds began_{0};  // the current Use, by this thread's clock
   std::chrono::nanoseconds spent_before_{0};
   size_t used_ = 0;
-  // Once it is spent, in all: what went wrong is still to be put into words.
+  // May still be allocated once the budget is spent, to put into words what went wrong.
   size_t reserve_ = size_t{1} << 20;
   uint32_t until_look_ = 0;
   bool throws_ = false;

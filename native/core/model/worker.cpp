@@ -46,7 +46,7 @@ bool Worker::stop_by(std::chrono::steady_clock::time_point deadline) {
   }
   const bool in_time = state_->ended;
   state_->left_behind = !in_time;
-  std::thread thread = std::move(thread_);  // of those who stop it, one has it
+  std::thread thread = std::move(thread_);  // several may stop it, but only one gets the thread
   lock.unlock();
   if (!thread.joinable()) return in_time;
   if (in_time) {
@@ -70,7 +70,7 @@ void Worker::run(State& state) {
     try {
       job();
     } catch (...) {
-      // Jobs tell of their failures themselves; this one could not even do that.
+      // Jobs report their own failures; this one could not even do that.
     }
   }
   std::lock_guard<std::mutex> lock(state.mutex);

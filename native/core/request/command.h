@@ -1,4 +1,5 @@
-// What is asked of a context besides generations, as lib/internal/native.ts has it, checked there.
+// What is asked of a context besides generations, as declared in lib/internal/native.ts and
+// validated there.
 #pragma once
 
 #include <memory>
@@ -19,12 +20,12 @@ struct Score {
   Tokens candidates;
   Reuse reuse = Reuse::kAny;
 };
-// Of a text.
+// The embedding of a text.
 struct Embed {
   std::string text;
   bool normalize = true;
 };
-// How well a document answers a query.
+// The score of a document for a query.
 struct Rank {
   std::string query;
   std::string document;
@@ -42,7 +43,7 @@ struct Logits {
 };
 struct Sample {
   SequenceId sequence;
-  int32_t sampler;  // stands for these steps and this seed
+  int32_t sampler;  // the id of a chain with these steps and this seed
   std::vector<SamplerStep> steps;
   uint32_t seed;
 };

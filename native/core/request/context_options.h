@@ -1,4 +1,4 @@
-// What a context is made with, as lib/internal/native.ts has it, checked there.
+// What a context is created with, as declared in lib/internal/native.ts and validated there.
 #pragma once
 
 #include <llama.h>
@@ -7,7 +7,7 @@
 
 namespace cria {
 
-// A function of llama.h has the enumeration's name.
+// llama.h has a function of the same name as the enumeration.
 using Pooling = enum llama_pooling_type;
 
 struct ContextOptions {
@@ -24,7 +24,7 @@ struct ContextOptions {
   ggml_type cache_type_value = GGML_TYPE_F16;
   float rope_frequency_base = 0;  // 0: from the model
   float rope_frequency_scale = 0;
-  bool embeddings = false;  // it makes vectors of texts, and nothing else
+  bool embeddings = false;  // the context embeds or ranks, and does nothing else
   Pooling pooling = LLAMA_POOLING_TYPE_MEAN;
 };
 

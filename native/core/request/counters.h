@@ -1,4 +1,4 @@
-// What a context counts while it works; any thread may read it.
+// What a context counts while it works. Any thread may read it.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// What happened to requests and has not yet been told to JS. The context's thread writes, the JS
-// thread takes: a slow reader gets bigger news, not more of them.
+// What happened to requests and is not yet known to JS. The context's threads write, the JS thread
+// takes: a slow reader gets bigger chunks, not a longer queue.
 #pragma once
 
 #include <llama.h>
@@ -43,7 +43,7 @@ struct Finish {
   double generation_ms = 0;
 };
 
-// How a command ended: the fields that lib/internal/native.ts names for it.
+// How a command ended: the fields that lib/internal/native.ts declares for it.
 struct Answer {
   bool cancelled = false;
   int32_t sequence = -1;
@@ -57,8 +57,8 @@ struct News {
   RequestId id = 0;
   std::string text;
   std::vector<llama_token> tokens;
-  std::vector<TokenLogprob> logprobs;  // as many for each of `tokens`, the chosen one first
-  int32_t evaluated = -1;              // -1: no progress to tell
+  std::vector<TokenLogprob> logprobs;  // equally many for each of `tokens`, the chosen one first
+  int32_t evaluated = -1;              // -1: no progress to report
   int32_t total = 0;
   std::optional<Finish> finish;
   std::optional<Answer> answer;
@@ -69,7 +69,7 @@ struct News {
 
 class Outbox {
  public:
-  // `wake` is called on the writing thread, once for all that is written until the next take().
+  // `wake` is called on the writing thread, once for everything written before the next take().
   explicit Outbox(std::function<void()> wake) : wake_(std::move(wake)) {}
 
   void piece(RequestId id, llama_token token, std::string_view text,
@@ -82,10 +82,10 @@ class Outbox {
   // The answer to a command that was cancelled.
   void cancelled(RequestId id);
 
-  // Wakes the reader where there is news it was not woken for. Once per step, not per token.
+  // Wakes the reader if there is news that it was not woken for. Once per step, not per token.
   void flush();
 
-  // The JS thread. At most one entry for each request, oldest request first.
+  // The JS thread. At most one entry for each request, the oldest request first.
   std::vector<News> take();
 
  private:

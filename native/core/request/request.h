@@ -1,4 +1,4 @@
-// What one generation asks for, as lib/internal/native.ts has it, checked there.
+// What one generation asks for, as declared in lib/internal/native.ts and validated there.
 #pragma once
 
 #include <atomic>
@@ -16,21 +16,21 @@ namespace cria {
 
 using Clock = std::chrono::steady_clock;
 
-// What a prompt is made of: text, or ids as they are.
+// A part of a prompt: text, or token ids.
 using Segment = std::variant<std::string, Tokens>;
 
 struct Prompt {
   std::vector<Segment> segments;
   bool add_bos = false;
 
-  // Of text.
+  // How much text there is to tokenize.
   size_t bytes() const;
 };
 
-// What a prompt may take over of what others left in the cache.
+// How much of a prompt may come from the cache.
 enum class Reuse {
   kNone,
-  kExact,  // as much as leaves the result the same to the last bit: see exact_prefix()
+  kExact,  // as much as leaves the result bit-exact: see exact_prefix()
   kAny,
 };
 
@@ -49,12 +49,12 @@ struct Request : Order {
   std::vector<std::string> stops;
   bool special = false;
   bool progress = false;
-  int32_t logprobs = -1;  // likeliest tokens to tell with each, -1: nothing
+  int32_t logprobs = -1;  // how many of the likeliest tokens to report with each, -1: nothing
   Reuse reuse = Reuse::kAny;
   Clock::time_point submitted = Clock::now();
 };
 
-// Its ids. Throws what is wrong with it.
+// The prompt's token ids. Throws if it is invalid.
 Tokens tokenize(const Vocabulary& vocabulary, const Prompt& prompt);
 
 }  // namespace cria

@@ -17,9 +17,8 @@ namespace cria {
 
 namespace {
 
-// A grammar with ever more ways to read the same text takes ever longer for each token, twice as
-// long as for the one before at worst. llama.cpp cannot be interrupted, so that is found
-// afterwards.
+// If there are ever more ways to read the text so far, every token takes longer, at worst twice as
+// long as the one before. llama.cpp cannot be interrupted, so this is only noticed afterwards.
 constexpr auto kLongestStep = std::chrono::seconds(5);
 
 class StepTimer {
@@ -36,11 +35,11 @@ class StepTimer {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-// llama.cpp copies what it is asked about for each character that it looks at: so many candidates
-// at a time stay in the CPU's caches.
+// llama.cpp copies the candidates for every character that it looks at. So many at a time stay in
+// the CPU's caches.
 constexpr size_t kPiece = 4096;
 
-// So many nodes are worth the other way to walk.
+// From so many nodes on, walk_from_ends() is faster.
 constexpr size_t kManyLeft = 4096;
 
 bool is_allowed(const llama_token_data& candidate) { return std::isfinite(candidate.logit); }
@@ -108,8 +107,8 @@ GrammarFilter::GrammarFilter(const GrammarFilter& other)
       open_(other.open_),
       excludes_beyond_ascii_(other.excludes_beyond_ascii_) {}
 
-// With a pattern, lazy: what a match of its group begins with is all that the grammar gets of the
-// token that completes the match.
+// With a pattern the sampler is lazy: of the token that completes a match, the grammar then gets
+// only the part that belongs to the pattern's group.
 LlamaSampler GrammarFilter::make(const char* pattern) const {
   const char* source = grammar_.source.c_str();
   const char* root = grammar_.root.c_str();
@@ -117,7 +116,7 @@ LlamaSampler GrammarFilter::make(const char* pattern) const {
                         ? llama_sampler_init_grammar(vocabulary_.handle(), source, root)
                         : llama_sampler_init_grammar_lazy_patterns(vocabulary_.handle(), source,
                                                                    root, &pattern, 1, nullptr, 0));
-  if (!made) throw Error(code::kGrammarInvalid, "llama.cpp does not take this grammar.");
+  if (!made) throw Error(code::kGrammarInvalid, "llama.cpp does not accept this grammar.");
   return made;
 }
 
@@ -141,8 +140,9 @@ void GrammarFilter::filter(llama_token_data_array& candidates) {
   timer.check();
 }
 
-// llama.cpp takes bytes for characters that are none: above U+10FFFF, surrogates, overlong forms.
-// Each byte of these would become a character of its own in the output, which no grammar counted.
+// llama.cpp accepts bytes that are not characters: above U+10FFFF, surrogates, overlong forms. In
+// the output each of their bytes would become a character of its own, which the grammar did not
+// count.
 bool GrammarFilter::is_text(llama_token token) {
   const TokenTree& tree = vocabulary_.tree();
   if (remaining_ <= 0 && tree.begins_text(token)) return true;
@@ -165,7 +165,7 @@ const Tokens& GrammarFilter::allowed() {
   const TokenTree& tree = vocabulary_.tree();
   ask(tree.ending());
   ask(named_);
-  // Within a character only what goes on with it may come.
+  // In the middle of a character only tokens that continue it may come.
   if (remaining_ > 0) {
     ask(tree.continuing());
   } else {
@@ -205,8 +205,8 @@ bool GrammarFilter::is_named(llama_token token) const {
   return std::binary_search(named_.begin(), named_.end(), token);
 }
 
-// Asks about a node by a token of it that the grammar does not name: what it says of a token named
-// it says of no other.
+// Adds a token of the node to the question, one that the grammar does not name: the answer for a
+// named token would not hold for the others.
 bool GrammarFilter::put_question(uint32_t place) {
   const TokenTree& tree = vocabulary_.tree();
   const TokenTree::Range tokens = tree.nodes()[place].tokens;
@@ -235,7 +235,7 @@ void GrammarFilter::keep(uint32_t place) {
   }
 }
 
-// Level by level, down from what is allowed.
+// Level by level: below an allowed node all children are tried.
 void GrammarFilter::walk() {
   const std::vector<TokenTree::Node>& nodes = vocabulary_.tree().nodes();
   const auto descend = [&](uint32_t place) {
@@ -280,13 +280,13 @@ void GrammarFilter::walk() {
   }
 }
 
-// Where most is allowed: what something allowed goes on from is allowed, and need not be asked
-// about. Finds all that is allowed among the nodes in `below_` and those that go on from them.
+// Finds everything that is allowed among the nodes in `below_` and their descendants, if that is
+// most of them: the ancestors of an allowed node are allowed, and need not be asked about.
 void GrammarFilter::walk_from_ends() {
   const TokenTree& tree = vocabulary_.tree();
   const std::vector<TokenTree::Node>& nodes = tree.nodes();
   constexpr uint8_t kOpen = 1;
-  constexpr uint8_t kReached = 2;  // something allowed is there, or goes on from there
+  constexpr uint8_t kReached = 2;  // it, or a descendant, is allowed
   constexpr uint8_t kDone = 4;
   marks_.assign(nodes.size(), 0);
   for (size_t i = 0; i < below_.size(); ++i) {
@@ -295,7 +295,7 @@ void GrammarFilter::walk_from_ends() {
     for (uint32_t child = children.begin; child < children.end; ++child)
       below_.push_back(child);
   }
-  // In the order of their ids, in which llama.cpp has their texts in memory.
+  // In the order of ids, which is the order of the texts in llama.cpp's memory.
   const auto ask_where = [&](const auto& wanted) {
     asked_.clear();
     for (llama_token token = 0; token < vocabulary_.size(); ++token) {
@@ -352,7 +352,7 @@ void GrammarFilter::listen(llama_token token) {
     wake(*start);
 }
 
-// The grammar gets the tokens from `start` on, of the first one perhaps only its end.
+// The grammar gets the tokens from `start` on, of the first one perhaps only the last bytes.
 void GrammarFilter::wake(size_t start) {
   const Sleep sleep = std::move(*sleep_);
   sleep_.reset();
@@ -381,7 +381,7 @@ void GrammarFilter::take(llama_token token) {
                                            vocabulary_.detokenize({token}, true) + "\", here.");
   };
   if (vocabulary_.ends_generation(token)) {
-    if (!allows(token)) refuse();  // llama.cpp would end the process
+    if (!allows(token)) refuse();  // llama.cpp would abort the process
     return;
   }
   try {
@@ -406,7 +406,7 @@ void GrammarFilter::accept_prefix() {
     std::string piece;
     vocabulary_.append_piece(token, /*special=*/true, piece);
     if (piece.empty()) continue;
-    // Some tokenizers put a space in front of each text, or into its first token.
+    // Some tokenizers put a space in front of every text, or into its first token.
     const bool spaced = piece.front() == ' ' && prefix.compare(at, piece.size(), piece) != 0;
     if (spaced) piece.erase(0, 1);
     at += piece.size();
@@ -425,13 +425,13 @@ void GrammarFilter::accept_prefix() {
 void GrammarFilter::accept_of_prefix(llama_token token) {
   if (token < 0 || !allows(token)) {
     throw Error(code::kGrammarInvalid,
-                "The grammar does not begin with what stands in front of the output: \"" +
+                "The grammar does not begin with the text in front of the output: \"" +
                     grammar_.prefix + "\".");
   }
   accept(token);
 }
 
-// Of the tokens that `text` begins with; -1 where there is none.
+// The longest token that `text` begins with, and its length; -1 if there is none.
 std::pair<llama_token, size_t> GrammarFilter::longest_at_start(const std::string& text) const {
   std::pair<llama_token, size_t> longest{-1, 1};
   std::string piece;

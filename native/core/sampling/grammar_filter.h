@@ -1,5 +1,5 @@
-// Which tokens a grammar allows next: llama.cpp's grammar, asked about as few candidates as can be,
-// since each of 128K costs it a walk through its rules.
+// Constrained decoding: which tokens a grammar allows next. The grammar is llama.cpp's, and is
+// asked about as few candidates as possible, since each costs it a walk through the rules.
 #pragma once
 
 #include <llama.h>
@@ -19,30 +19,32 @@ namespace cria {
 
 class TokenTree;
 
-// The state of one generation; one thread at a time.
+// Belongs to one generation; one thread at a time.
 class GrammarFilter {
  public:
-  // Throws ERR_GRAMMAR_INVALID where llama.cpp does not take the grammar, or the model lacks a
-  // token that it names.
+  // Throws ERR_GRAMMAR_INVALID if llama.cpp does not accept the grammar, or the model lacks a token
+  // that it names. Grammars come validated from lib/sampling/gbnf: llama.cpp would not survive some
+  // others.
   GrammarFilter(const Vocabulary& vocabulary, const step::Grammar& grammar);
   GrammarFilter(const GrammarFilter& other);
 
-  // False for a lazy grammar as long as no trigger was met: everything is allowed, and asking costs
+  // False for a lazy grammar until it is triggered: everything is allowed, and asking costs
   // nothing.
   bool awake() const { return awake_; }
 
   // Whether this token may come next.
   bool allows(llama_token token);
 
-  // Takes away what may not come next: its logit becomes minus infinity.
+  // Sets the logits of tokens that may not come next to minus infinity.
   void filter(llama_token_data_array& candidates);
 
-  // All tokens that may come next, rising. Cheap where they are few; where nearly all may, it costs
-  // little less than filter() over all of them.
+  // All tokens that may come next, rising. Cheap if they are few; if nearly all may come, little
+  // cheaper than filter() over the whole vocabulary.
   const Tokens& allowed();
 
-  // Goes on; the token must be allowed. Throws ERR_GRAMMAR_INVALID where the text that woke a lazy
-  // grammar does not follow it, or where the grammar has become too ambiguous to go on with.
+  // Goes on with a token, which must be allowed. Throws ERR_GRAMMAR_INVALID if the text that
+  // triggered a lazy grammar does not follow it, or if the grammar has become too ambiguous to go
+  // on with.
   void accept(llama_token token);
 
  private:
@@ -50,7 +52,7 @@ class GrammarFilter {
   void accept_of_prefix(llama_token token);
   std::pair<llama_token, size_t> longest_at_start(const std::string& text) const;
 
-  // A lazy grammar's text, as long as it sleeps.
+  // What was generated while a lazy grammar sleeps.
   struct Sleep {
     Trigger trigger;
     std::string text;
@@ -77,15 +79,15 @@ class GrammarFilter {
   LlamaSampler sampler_;
   bool awake_ = true;
   std::optional<Sleep> sleep_;
-  int remaining_ = 0;  // bytes of a character that the tokens so far left open
-  Tokens named_;       // that the grammar names by text or id, rising
-  std::string open_;   // the bytes of that character that are there
+  int remaining_ = 0;  // the missing bytes of a character that the last tokens began
+  std::string open_;   // the bytes of that character so far
+  Tokens named_;       // the tokens that the grammar names by text or id, rising
   bool excludes_beyond_ascii_ = false;
 
   // Reused.
   Tokens allowed_;
   std::vector<llama_token_data> asked_;
-  std::vector<uint32_t> level_;  // nodes, each asked about by one of its tokens
+  std::vector<uint32_t> level_;  // nodes, each represented in asked_ by one of its tokens
   std::vector<uint32_t> below_;  // nodes
   std::vector<uint8_t> marks_;   // by node, or by token
   std::string bytes_;

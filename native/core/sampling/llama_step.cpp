@@ -17,7 +17,7 @@ namespace {
 
 using DryKey = std::tuple<uint64_t, float, float, int32_t, int32_t, std::vector<std::string>>;
 
-// Samplers that saw no token yet, to be cloned; the last used first.
+// Fresh samplers to clone, the last used first.
 struct DryCache {
   static constexpr size_t kSize = 8;
 
@@ -27,7 +27,7 @@ struct DryCache {
 
 LlamaSampler new_dry(const Vocabulary& vocabulary, const step::Dry& step) {
   std::vector<const char*> breakers;
-  // Tokens without texts have none that breaks; llama.cpp would abort asking for them.
+  // Without texts no token contains a breaker, and llama.cpp would abort when it looks for one.
   const bool texts = llama_vocab_type(vocabulary.handle()) != LLAMA_VOCAB_TYPE_NONE;
   if (texts) {
     for (const std::string& breaker : step.breakers)
@@ -38,8 +38,8 @@ LlamaSampler new_dry(const Vocabulary& vocabulary, const step::Dry& step) {
                                              breakers.size()));
 }
 
-// llama.cpp looks for the breakers of DRY in every token of the vocabulary, which takes 36 ms with
-// 128K of them: no generation should have to wait for that twice.
+// llama.cpp looks for the breakers in every token of the vocabulary, which takes 36 ms with 128K
+// tokens. So the result is kept, and cloned for each generation.
 LlamaSampler make_dry(const Vocabulary& vocabulary, const step::Dry& step) {
   static DryCache& cache = *new DryCache;  // threads may outlive static objects
   DryKey key{vocabulary.id(), step.multiplier,     step.base,
@@ -104,7 +104,8 @@ struct Maker {
                                          s.biases.data());
   }
   llama_sampler* operator()(const step::Infill&) const {
-    // llama.cpp would abort: where it compares texts, and where it wants to end the text.
+    // llama.cpp compares texts of tokens and may choose one that ends the text: it aborts without
+    // them.
     const bool texts = llama_vocab_type(vocabulary.handle()) != LLAMA_VOCAB_TYPE_NONE;
     const bool ends = vocabulary.eot() != LLAMA_TOKEN_NULL || vocabulary.eos() != LLAMA_TOKEN_NULL;
     if (!texts || !ends) {

@@ -1,4 +1,4 @@
-// One step of a sampler as llama.cpp's own.
+// One step of a sampler as a sampler of llama.cpp.
 #pragma once
 
 #include <llama.h>
@@ -16,8 +16,8 @@ struct FreeLlamaSampler {
 };
 using LlamaSampler = std::unique_ptr<llama_sampler, FreeLlamaSampler>;
 
-// Nothing for a grammar, which GrammarFilter is for. Throws ERR_INVALID_ARGUMENT for a token that
-// the vocabulary does not have and ERR_UNSUPPORTED for a step that this model has no use for.
+// Null for a grammar, which is GrammarFilter's. Throws ERR_INVALID_ARGUMENT for a token that is not
+// in the vocabulary, and ERR_UNSUPPORTED for a step that does not work with this model. Any thread.
 LlamaSampler make_llama_step(const Vocabulary& vocabulary, const SamplerStep& step, uint32_t seed);
 
 }  // namespace cria

@@ -12,9 +12,9 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// Independent lanes are what compilers turn into vector instructions; a single running maximum they
-// may not reorder. A group is one lane through the rows of one chunk, so that its maximum falls out
-// of the pass with no reduction.
+// Compilers turn independent lanes into vector instructions; a single running maximum they may not
+// reorder. A group is one lane through the rows of one chunk, so the pass yields its maximum
+// without a reduction.
 constexpr int32_t kLanes = 32;
 constexpr int32_t kRows = 64;
 constexpr int32_t kChunk = kLanes * kRows;
@@ -59,7 +59,7 @@ void LogitScan::read(const float* logits, int32_t count) {
 
   max_ = maxima_.empty() ? -kInfinity : *std::max_element(maxima_.begin(), maxima_.end());
   usable_ = max_ > -kInfinity && max_ < kInfinity;
-  // Anything that is no number makes a sum none. So may very large numbers, hence the second look.
+  // A NaN makes a sum NaN. So may very large numbers, hence the second look.
   const bool suspect =
       std::any_of(sums.begin(), sums.end(), [](float sum) { return std::isnan(sum); });
   if (suspect && std::any_of(logits, logits + count, [](float x) { return std::isnan(x); })) {
@@ -68,13 +68,13 @@ void LogitScan::read(const float* logits, int32_t count) {
 }
 
 llama_token LogitScan::argmax() const {
-  // The groups of a chunk are interleaved: the first of equals may be in any of them.
+  // The groups of a chunk are interleaved: the first among equals may be in any of them.
   const auto group = std::find(maxima_.begin(), maxima_.end(), max_) - maxima_.begin();
   const float* start = logits_ + group / kLanes * kChunk;
   return static_cast<llama_token>(std::find(start, logits_ + count_, max_) - logits_);
 }
 
-// At least `count` logits are not below it: each of so many groups has one.
+// A threshold that at least `count` logits reach: each of so many groups has one.
 float LogitScan::threshold_of(int32_t count) const {
   if (count == 1) return max_;
   if (static_cast<size_t>(count) > maxima_.size()) return -kInfinity;

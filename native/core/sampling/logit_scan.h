@@ -1,5 +1,5 @@
-// The likeliest tokens of a row of logits. One pass over all of them leaves the maxima of small
-// groups, and from those any number of the largest logits are found by looking at few groups again.
+// Finds the likeliest tokens of a row of logits. One pass over the row leaves the maxima of small
+// groups; after that, only a few groups have to be read again for any number of the largest logits.
 #pragma once
 
 #include <llama.h>
@@ -12,19 +12,19 @@ namespace cria {
 // One thread at a time; its buffers are reused from row to row.
 class LogitScan {
  public:
-  // `logits` has to stay where it is until the next read().
+  // `logits` has to stay valid until the next read().
   void read(const float* logits, int32_t count);
 
-  // Every logit is a number below infinity, and one at least is above minus infinity: otherwise
+  // Every logit is a number below infinity, and at least one is above minus infinity. Otherwise
   // there is nothing to choose from, and the functions below must not be called.
   bool usable() const { return usable_; }
 
   float max() const { return max_; }
 
-  // The first of equals.
+  // The first one among equals.
   llama_token argmax() const;
 
-  // The `count` largest, or all if they are fewer: falling, of equals the lower id first.
+  // The `count` largest, or all if there are fewer: falling, among equals the lower id first.
   void largest(int32_t count, std::vector<llama_token_data>& result) const;
 
  private:

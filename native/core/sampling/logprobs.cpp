@@ -14,8 +14,8 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// So many terms are summed in float, lane by lane, then in double: float alone would lose three
-// digits over 128K. Small enough for the buffers to stay in the first cache.
+// So many terms are added up as floats, lane by lane, then as doubles: floats alone would lose
+// three digits over 128K terms. Small enough for the buffers to stay in the first-level cache.
 constexpr int32_t kBlock = 512;
 constexpr int32_t kLanes = 32;  // as in logit_scan.cpp
 
@@ -25,12 +25,13 @@ struct Buffers {
   std::array<float, kBlock> scale;
 };
 
-// The sum of exp(logit - max), each to 2e-7 of it, or nearly 0 below -87. exp(x) is 2^k * exp(r)
-// with k whole and |r| at most ln(2) / 2, where a polynomial of degree 6 will do.
+// The sum of exp(logit - max), each term with an error of at most 2e-7 of it, or nearly 0 below
+// -87. exp(x) is 2^k * exp(r) with a whole k and |r| at most ln(2) / 2, where a polynomial of
+// degree 6 suffices.
 double sum_exp_of_block(const float* logits, float max, Buffers& buffers) {
   float* rest = buffers.rest.data();
   int32_t* power = buffers.power.data();
-  // A loop of its own: together with the next, compilers branch on it and give up on vectors.
+  // A separate loop: in one with the next, compilers branch here and do not vectorize.
   for (int32_t i = 0; i < kBlock; ++i)
     rest[i] = std::max(logits[i] - max, -87.0F);
   for (int32_t i = 0; i < kBlock; ++i) {

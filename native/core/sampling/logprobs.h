@@ -13,13 +13,12 @@ struct TokenLogprob {
   float logprob;
 };
 
-// log(sum(exp(logits))) over all, to about 1e-7 of a double-precision one. No number where a logit
-// is none or infinite; minus infinity where all are.
+// log(sum(exp(logits))), to about 1e-7 of one in double precision. NaN if a logit is NaN or
+// infinite; minus infinity if all are.
 double log_sum_exp(const float* logits, int32_t count);
 
-// Appends to `result` 1 + n entries: the chosen token first, then the n likeliest, falling, of
-// equals the lower id first. Those that there are none for, since `count` is less or the logits are
-// not finite, are no numbers.
+// Appends 1 + n entries to `result`: the chosen token, then the n likeliest, falling, among equals
+// the lower id first. Missing ones, because `count` is less or the logits are not finite, are NaN.
 void top_logprobs(const float* logits, int32_t count, llama_token chosen, int32_t n,
                   std::vector<TokenLogprob>& result);
 

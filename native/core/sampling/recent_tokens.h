@@ -1,4 +1,4 @@
-// The last tokens of a text, as sets: what the steps that look back can change the logits of.
+// The set of the last tokens of a text: those whose logits the steps that look back can change.
 #pragma once
 
 #include <llama.h>
@@ -12,7 +12,7 @@ namespace cria {
 
 class RecentTokens {
  public:
-  // `window`: how many tokens count.
+  // `window`: how many of the last tokens count.
   void widen(size_t window) { window_ = std::max(window_, window); }
   size_t window() const { return window_; }
 
@@ -27,7 +27,7 @@ class RecentTokens {
     ++counts_[token];
   }
 
-  // Each different token once, as the first of a pair.
+  // Each token once, with how often it occurs.
   const std::unordered_map<llama_token, int>& different() const { return counts_; }
 
  private:

@@ -17,16 +17,16 @@ using Cut = SamplerFront::Cut;
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
-// Candidates that a grammar is asked about at once, at first and at most; beyond, the tokens that
-// it allows are fewer than those that would have to be asked about.
+// How many candidates a grammar is asked about at once, at first and at most. Beyond that it is
+// cheaper to list all tokens that it allows.
 constexpr int32_t kFirstAsked = 64;
 constexpr int32_t kMostAsked = 1024;
 
-// The infill step compares every candidate with every other.
+// The infill step compares each candidate with all others.
 constexpr int32_t kMostInfill = 1000;
 
-// No token at all, and not LLAMA_TOKEN_NULL, at which llama.cpp's adaptive-p step would abort.
-constexpr llama_token kNobodys = -2;
+// Not a token, but not LLAMA_TOKEN_NULL either: on that llama.cpp's adaptive-p step would abort.
+constexpr llama_token kNoToken = -2;
 
 [[noreturn]] void throw_nothing_left() {
   throw Error(
@@ -40,7 +40,7 @@ bool is_any(const SamplerStep& step) {
   return (std::holds_alternative<Steps>(step) || ...);
 }
 
-// The logit that min-p goes down to, computed as llama.cpp does.
+// The lowest logit that min-p keeps, computed as llama.cpp does.
 float least_likely(const std::vector<llama_token_data>& candidates, float min_p) {
   float max = kMinusInfinity;
   for (const llama_token_data& candidate : candidates)
@@ -106,9 +106,9 @@ Sampler::Sampler(const Sampler& other)
       llama_token_data candidates[] = {{0, 0.0F, 0.0F}, {1, 0.0F, 0.0F}};
       llama_token_data_array array{candidates, size, -1, false};
       llama_sampler_apply(adaptive, &array);
-      llama_sampler_accept(adaptive, kNobodys);
+      llama_sampler_accept(adaptive, kNoToken);
     };
-    llama_sampler_accept(adaptive, kNobodys);
+    llama_sampler_accept(adaptive, kNoToken);
     for (uint64_t i = 0; i < draws_.of_one; ++i)
       draw(1);
     for (uint64_t i = 0; i < draws_.of_many; ++i)
@@ -133,7 +133,7 @@ void Sampler::accept(llama_token token) {
 llama_token Sampler::sample(const float* logits) {
   const llama_token token = choose(logits);
   if (grammar_) {
-    // The infill step may put the end in the place of all that was allowed.
+    // The infill step may replace everything that was allowed by the end of the text.
     if (infills_ && !grammar_->allows(token)) throw_nothing_left();
     grammar_->accept(token);
   }
@@ -163,15 +163,15 @@ llama_token Sampler::choose(const float* logits) {
   return run({candidates_.data(), count, -1, false}, 0);
 }
 
-// Leaves in candidates_ what the step after the front keeps of all, as it would leave them. False
-// where that cannot be told from few candidates.
+// Leaves in candidates_ exactly what the step after the front would keep of the whole vocabulary.
+// False if that cannot be known from few candidates.
 bool Sampler::shortlist(const float* logits) {
   if (front_.cut() == Cut::kNone || !front_.changed(recent_, changed_)) return false;
   int32_t count = front_.limit() + 1 + static_cast<int32_t>(changed_.size());
   if (front_.grammar() || front_.cut() == Cut::kMinP) count = std::max(count, kFirstAsked);
   while (true) {
     const bool complete = list(logits, count);
-    // What is not listed is not above it.
+    // No unlisted candidate is above it.
     const float border = complete ? kMinusInfinity : front_.pass(candidates_[count - 1].logit);
     apply_front();
     if (front_.grammar()) {
@@ -191,15 +191,15 @@ bool Sampler::shortlist(const float* logits) {
   return keep();
 }
 
-// Whether the step after the front keeps nothing that is at or below the border.
+// Whether everything that the step after the front keeps is above the border.
 bool Sampler::holds_all_kept(float border) const {
   if (front_.cut() == Cut::kMinP) return least_likely(candidates_, front_.min_p()) > border;
   return std::count_if(candidates_.begin(), candidates_.end(),
                        [border](const auto& c) { return c.logit > border; }) >= front_.limit();
 }
 
-// The `count` likeliest of the model, and all whose logits the front may change. True if that is
-// the whole vocabulary.
+// Lists the model's `count` likeliest tokens, and all whose logits the front may change. True if
+// that is the whole vocabulary.
 bool Sampler::list(const float* logits, int32_t count) {
   scan_.largest(count, candidates_);
   const llama_token_data last = candidates_.back();
@@ -210,8 +210,8 @@ bool Sampler::list(const float* logits, int32_t count) {
   return static_cast<int32_t>(candidates_.size()) == vocabulary_.size();
 }
 
-// All that the grammar allows, and, since some steps go by the number of candidates, as many others
-// as the step after the front would keep of those that it forbids.
+// Lists everything that the grammar allows. Since some steps depend on the number of candidates, it
+// is filled up with forbidden ones to as many as the step after the front would keep.
 void Sampler::list_allowed(const float* logits) {
   candidates_.clear();
   const Tokens& allowed = grammar_->allowed();
@@ -239,7 +239,7 @@ void Sampler::apply_front() {
   if (!numbers) throw_nothing_left();
 }
 
-// What the step after the front keeps of candidates_, which are sure to hold it.
+// Applies the step after the front to candidates_, which certainly hold all that it keeps.
 bool Sampler::keep() {
   const bool some = std::any_of(candidates_.begin(), candidates_.end(),
                                 [](const auto& c) { return c.logit > kMinusInfinity; });
@@ -247,7 +247,7 @@ bool Sampler::keep() {
   return front_.cut() == Cut::kMinP ? keep_min_p() : keep_top_k();
 }
 
-// False where it is llama.cpp's sort that decides, between equals.
+// False if llama.cpp's sort decides between equals.
 bool Sampler::keep_top_k() {
   const auto limit = std::min(candidates_.size(), static_cast<size_t>(front_.limit()));
   const auto sorted = candidates_.begin() + std::min(candidates_.size(), limit + 1);
@@ -263,7 +263,7 @@ bool Sampler::keep_top_k() {
   return true;
 }
 
-// False where too few are left for llama.cpp's quick way.
+// False if too few are left: then llama.cpp sorts.
 bool Sampler::keep_min_p() {
   const float least = least_likely(candidates_, front_.min_p());
   const auto end = std::remove_if(candidates_.begin(), candidates_.end(),
@@ -312,7 +312,8 @@ void Sampler::filter(llama_token_data_array& array) {
   const bool some = std::any_of(array.data, array.data + array.size,
                                 [](const auto& c) { return c.logit > kMinusInfinity; });
   if (!some) throw_nothing_left();
-  // Steps take the first of sorted ones for the likeliest: llama.cpp would compute with infinity.
+  // In a sorted array steps take the first candidate for the likeliest: llama.cpp would compute
+  // with infinity.
   if (!(array.data[0].logit > kMinusInfinity)) array.sorted = false;
 }
 

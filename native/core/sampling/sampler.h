@@ -1,5 +1,6 @@
-// From logits to a token: the steps of lib/sampling/sampler.ts, each llama.cpp's own, applied to as
-// few candidates as give the very token that all of them would.
+// From logits to a token. The steps of lib/sampling/sampler.ts are llama.cpp's own; they are
+// applied to as few candidates as possible, but choose exactly the token that they would choose
+// from all.
 #pragma once
 
 #include <llama.h>
@@ -19,26 +20,26 @@
 
 namespace cria {
 
-// The state of one generation; one thread at a time.
+// Belongs to one generation; one thread at a time.
 class Sampler {
  public:
-  // Steps that select no token are followed by a greedy one. Throws ERR_GRAMMAR_INVALID where
-  // llama.cpp does not take a grammar, ERR_INVALID_ARGUMENT and ERR_UNSUPPORTED for steps that it
-  // would abort or hang on.
+  // If the last step selects no token, a greedy one follows. Throws ERR_GRAMMAR_INVALID for a
+  // grammar that llama.cpp does not accept, ERR_INVALID_ARGUMENT and ERR_UNSUPPORTED for steps on
+  // which it would abort or hang.
   Sampler(const Vocabulary& vocabulary, const std::vector<SamplerStep>& steps, uint32_t seed);
 
-  // Goes on from the same state, on its own.
+  // Goes on from the same state, independently.
   Sampler(const Sampler& other);
   Sampler& operator=(const Sampler&) = delete;
 
-  // What stands before the generation, for the steps that look back.
+  // The text before the generation, for the steps that look back.
   void accept_prompt(const Tokens& prompt);
 
-  // A token that others chose, for the steps that look back; never for the grammar.
+  // A token that somebody else chose, for the steps that look back, not for the grammar.
   void accept(llama_token token);
 
-  // Chooses a token and remembers it. `logits` has one for each token of the vocabulary. Throws
-  // ERR_DECODE_FAILED where there is nothing to choose from.
+  // Chooses a token and remembers it. `logits`: one for each token of the vocabulary. Throws
+  // ERR_DECODE_FAILED if there is nothing to choose from.
   llama_token sample(const float* logits);
 
  private:
@@ -47,7 +48,7 @@ class Sampler {
     Kind kind;
     LlamaSampler step;  // none for the grammar
   };
-  // What an adaptive-p step has drawn from: llama.cpp's clone of it begins to draw anew.
+  // How often an adaptive-p step has drawn a random number: llama.cpp's clone of it starts over.
   struct Draws {
     uint64_t of_one = 0;
     uint64_t of_many = 0;
@@ -70,7 +71,7 @@ class Sampler {
   const SamplerFront front_;
   std::vector<Link> links_;
   std::optional<GrammarFilter> grammar_;
-  size_t looks_back_ = 0;  // on how many tokens at most
+  size_t looks_back_ = 0;  // at how many tokens at most
   bool infills_ = false;
   RecentTokens recent_;
   Draws draws_;

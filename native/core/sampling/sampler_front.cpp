@@ -7,8 +7,8 @@ namespace cria {
 
 namespace {
 
-// More candidates are not few: llama.cpp's own way with all of them costs no more then. It looks
-// for each bias in each candidate, therefore fewer of those.
+// With more candidates, llama.cpp's own way with all of them is no slower. It looks for each bias
+// in each candidate, so of those there may be fewer.
 constexpr int32_t kMostKept = 1024;
 constexpr size_t kMostBiased = 64;
 constexpr size_t kMostChanged = 1024;

@@ -1,6 +1,6 @@
-// What stands in front of a chain's first step that cuts candidates. Where that step keeps the
-// likeliest, and those in front change few logits, or all of them without changing their order, few
-// candidates are sure to hold all that it keeps, and nothing has to be done with the other 128K.
+// The steps in front of a chain's first one that drops candidates. If that step keeps the
+// likeliest, and those in front change few logits, or all without changing their order, then a few
+// candidates certainly include all that it keeps, and the rest of the vocabulary can be ignored.
 #pragma once
 
 #include <llama.h>
@@ -23,27 +23,27 @@ class SamplerFront {
   size_t length() const { return length_; }
 
   enum class Cut {
-    kNone,    // of a kind for which few candidates will not do
-    kGreedy,  // keeps the first of the likeliest
-    kTopK,    // keeps limit(); of equals, those that llama.cpp's sort takes
+    kNone,    // a step that needs all candidates
+    kGreedy,  // keeps the likeliest, the first one among equals
+    kTopK,    // keeps limit(); among equals, those that llama.cpp's sort prefers
     kMinP,    // keeps what is at least min_p() times as likely as the likeliest, in the given order
   };
   Cut cut() const { return cut_; }
   int32_t limit() const { return limit_; }
   float min_p() const { return min_p_; }
-  size_t min_keep() const { return min_keep_; }  // llama.cpp sorts where fewer are kept
+  size_t min_keep() const { return min_keep_; }  // llama.cpp sorts if fewer are kept
 
   // One of the steps is a grammar.
   bool grammar() const { return grammar_; }
 
-  // How many of the last tokens its steps look back on.
+  // How many of the last tokens its steps look back at.
   size_t window() const { return window_; }
 
-  // The tokens whose logits the steps change one by one, each once, rising. False where they are
-  // not few.
+  // The tokens whose logits the steps change individually, each once, rising. False if these are
+  // too many.
   bool changed(const RecentTokens& recent, Tokens& tokens) const;
 
-  // What the steps make of all other logits.
+  // What the steps turn any other logit into.
   float pass(float logit) const;
 
  private:

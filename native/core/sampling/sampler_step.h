@@ -1,4 +1,4 @@
-// One step of a sampler, as lib/internal/native.ts has it, checked there.
+// One step of a sampler, as declared in lib/internal/native.ts and validated there.
 #pragma once
 
 #include <llama.h>
@@ -75,20 +75,21 @@ struct Grammar {
   std::string source;
   std::string root;
   std::vector<std::string> tokens;  // all that the source names as <text>
-  // Lazy: everything is allowed until a trigger is met, one of these tokens or a match of one of
-  // these patterns (std::regex in its ECMAScript notation) in the output so far; the text that
-  // follows the grammar begins with the token, or with the pattern's first group that matched
-  // something (with the match, where none did), be that within a token.
-  // Tokens and plain text, with at most one group, as in <tool>(\{) with its signs escaped, cost
-  // nothing. Any other pattern is searched for anew after each token: in time linear in the output
-  // (of which 16 KiB are looked at) where it is anchored with ^ and its repetitions are of classes
-  // that do not overlap with what follows, as ^\s*(\{). One that repeats a repetition, or begins
-  // with one unanchored, takes far longer: past a bound the generation fails with
-  // ERR_DECODE_FAILED. Nothing need follow the group.
+  // Lazy: everything is allowed until a trigger occurs in the output, one of these tokens or a
+  // match of one of these patterns (std::regex in its ECMAScript notation). The text that follows
+  // the grammar begins with the token, or with the pattern's first group that matched something
+  // (with the match, if none did), even in the middle of a token.
+  //
+  // Tokens cost nothing, nor does plain text with at most one group, as <tool>(\{) with its signs
+  // escaped. Any other pattern is searched for after each token. That takes time linear in the
+  // output (of which the last 16 KiB count) if the pattern is anchored with ^ and repeats only
+  // classes that do not overlap with what follows, as ^\s*(\{). A pattern that repeats a
+  // repetition, or begins with one unanchored, takes far longer: past a bound the generation fails
+  // with ERR_DECODE_FAILED. Nothing need follow the group.
   bool lazy = false;
   std::vector<llama_token> trigger_tokens;
   std::vector<std::string> trigger_patterns;
-  // What stands in front of the output, and the grammar begins with; not for a lazy one.
+  // The text in front of the output with which the grammar begins; not for a lazy one.
   std::string prefix;
 };
 }  // namespace step

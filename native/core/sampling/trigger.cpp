@@ -14,11 +14,12 @@ namespace cria {
 
 namespace {
 
-// Characters looked at in one search: about a second's worth. A linear search of the whole window
-// takes some ten thousand, one that begins anew at each of its characters needs more than this.
+// How many characters one search may look at: about a second's worth. A linear search of the whole
+// window takes some ten thousand; one that starts again at each character needs more than this.
 constexpr int64_t kMaxSteps = 20'000'000;
 
-// What a search on the stack at hand may cover; the smallest is that of a thread on macOS, 512 KiB.
+// The longest text to search on the caller's stack; the smallest is that of a thread on macOS, 512
+// KiB.
 constexpr size_t kOnAnyStack = 512 / kStackFactor;
 constexpr size_t kStackMargin = size_t{1} << 20;
 
@@ -27,7 +28,7 @@ size_t limit_for(size_t length) { return stack_for(length) * kStackFactor; }
 
 struct TooLong {};
 
-// What a search has left: looks at characters, and addresses down to which its stack may grow.
+// How many characters a search may still look at, and the lowest address that its stack may reach.
 struct Budget {
   int64_t steps;
   uintptr_t lowest;
@@ -42,7 +43,7 @@ uintptr_t here() {
 #endif
 }
 
-// std::regex cannot be interrupted, but for an exception from its iterators.
+// std::regex can be interrupted only by an exception from its iterators.
 class Counted {
  public:
   using iterator_category = std::bidirectional_iterator_tag;
@@ -159,8 +160,8 @@ std::optional<size_t> Trigger::find(const std::string& text, size_t searched) co
       throw Error(
           code::kDecodeFailed,
           "The trigger " + pattern.source +
-              " of a lazy grammar takes too long: anchor it, and leave out what need not be "
-              "told apart, such as .* at its ends.");
+              " of a lazy grammar takes too long: anchor it, and leave out what it does not need, "
+              "such as .* at its ends.");
     } catch (const std::regex_error& error) {
       throw Error(code::kDecodeFailed,
                   "The trigger " + pattern.source + " of a lazy grammar failed: " + error.what());

@@ -1,5 +1,5 @@
-// What wakes a lazy grammar: patterns looked for in the text generated so far. std::regex recurses
-// with the length of a match and may take time cubic in it or worse; both are bounded here.
+// The patterns that trigger a lazy grammar, searched for in the text generated so far. std::regex
+// recurses with the length of a match and may take cubic time or worse; both are bounded here.
 #pragma once
 
 #include <cstddef>
@@ -12,29 +12,29 @@ namespace cria {
 
 class Trigger {
  public:
-  // Throws ERR_INVALID_ARGUMENT for what is no regular expression.
+  // Throws ERR_INVALID_ARGUMENT for an invalid regular expression.
   explicit Trigger(const std::vector<std::string>& patterns);
 
-  // Where in `text` what follows the grammar begins: the first group of the first pattern found
-  // that matched something, or the match. In its first `searched` bytes alone nothing was found
-  // before. Throws ERR_DECODE_FAILED for a pattern that takes too long.
+  // Where in `text` the part begins that follows the grammar: at the first group that matched
+  // something of the first pattern that was found, or at the match. The first `searched` bytes were
+  // searched before, without success. Throws ERR_DECODE_FAILED for a pattern that takes too long.
   std::optional<size_t> find(const std::string& text, size_t searched = 0) const;
 
-  // Only so much of the end of the text is looked at, except for plain text.
+  // Only the last so many bytes of the text are searched, except for plain text.
   static constexpr size_t kWindow = 16384;
 
  private:
   // Plain text, with at most one group.
   struct Literal {
     std::string text;
-    size_t group = 0;  // where what the group holds begins in it
+    size_t group = 0;  // where in `text` the group begins
   };
   struct Pattern {
     std::string source;
     std::regex regex;
     std::optional<Literal> literal;
-    bool whole;     // ^…$: tried as a match of the whole text first, as llama.cpp does
-    bool anchored;  // matches at the beginning of the text only
+    bool whole;     // ^…$: first tried as a match of the whole text, as llama.cpp does
+    bool anchored;  // matches only at the beginning of the text
   };
 
   static std::optional<Literal> literal_of(const std::string& pattern);
