@@ -158,6 +158,7 @@ const REFUSED: readonly (readonly [string, number, number, string])[] = [
   [". ::= root", 1, 1, "the name of a rule"],
   ['root ::= "a" b\nb ::= c\nc ::= d . | .\nd ::= b', 4, 7, '"b" → "c" → "d" → "b"'],
   ["root ::= .\nspare ::= spare", 2, 11, '"spare" → "spare"'],
+  ['root ::= "a" x\nx ::= (ws x)?\nws ::= [ ]*', 2, 11, '"x" → "x"'],
   ['root ::= n root "z" | .\nn ::= m\nm ::= "y" |', 1, 12, "expand it for ever"],
   ['root ::= "a" b\nb ::= n n b? "z"\nn ::= m\nm ::= .?', 2, 12, "expand it for ever"],
   ['root ::= a\na ::= n a\nn ::= m\nm ::= ""', 1, 10, 'rule "a" to match something'],
