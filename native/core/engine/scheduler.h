@@ -89,8 +89,7 @@ class Scheduler {
   std::deque<std::unique_ptr<Task>> waiting_;
   std::vector<std::unique_ptr<Task>> running_;  // oldest first
   bool out_of_cells_ = false;                   // nobody may join until a running task ends
-  bool oldest_next_ =
-      true;  // the next piece goes to the oldest prompt, not to the nearest to its end
+  bool oldest_next_ = true;                     // whose turn it is: see next_prompt()
 
   Batch batch_;
   // Measured; 0: not yet.
