@@ -103,8 +103,8 @@ GrammarFilter::GrammarFilter(const GrammarFilter& other)
       awake_(other.awake_),
       sleep_(other.sleep_),
       remaining_(other.remaining_),
-      named_(other.named_),
       open_(other.open_),
+      named_(other.named_),
       excludes_beyond_ascii_(other.excludes_beyond_ascii_) {}
 
 // With a pattern the sampler is lazy: of the token that completes a match, the grammar then gets
