@@ -61,7 +61,7 @@ test("a size that cannot be had is refused with the figures", () => {
   expect(() => checkCacheFits(1_000_000, shape, 1e9)).toThrow(
     expect.objectContaining({
       code: "ERR_OUT_OF_MEMORY",
-      message: expect.stringMatching(/1000000 cells takes 2\.6 GB, and 1\.0 GB are free/),
+      message: expect.stringMatching(/1000000 cells takes 3\.1 GB, and 1\.0 GB are free/),
       details: { cells: 1_000_000, requiredBytes: perCell * 1_000_000, availableBytes: 1e9 },
     }),
   );
