@@ -107,9 +107,7 @@ export function whole(minimum: number, maximum = MAX_INT32) {
   return (text: string): number => {
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= minimum && value <= maximum) return value;
-    const range =
-      maximum === MAX_INT32 ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`;
-    throw new InvalidArgumentError(`Expected a whole number ${range}.`);
+    throw new InvalidArgumentError(`Expected a whole number from ${minimum} to ${maximum}.`);
   };
 }
 

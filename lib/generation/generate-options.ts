@@ -83,7 +83,8 @@ export function samplerOf(options: GenerateOptions, recommended: Recommended): S
   const { sampler } = options;
   const flat = flatOptions(options);
   if (sampler === undefined) return recommended(flat);
-  if (!isSampler(sampler)) throw expected("a Sampler", "options.sampler", sampler);
+  if (!isSampler(sampler))
+    throw expected("a Sampler, made by `new Sampler({ … })`,", "options.sampler", sampler);
   if (flat === undefined) return sampler;
   const [name] = Object.keys(flat) as [string];
   throw invalid(

@@ -63,6 +63,8 @@ const FOREIGN: Readonly<Record<string, string>> = {
   repeatpenalty: "penalties.repeat",
   repetitionpenalty: "penalties.repeat",
   responseformat: "responseSchema",
+  responseschema: "schema",
+  schema: "responseSchema",
   stopsequences: "stop",
   stopstrings: "stop",
   systemmessage: "system",

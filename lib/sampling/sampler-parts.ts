@@ -207,5 +207,6 @@ function biasOf(token: unknown, bias: unknown, name: string): [number, number] {
 
 export function grammarOf(value: unknown, name: string): Grammar {
   if (isGrammar(value)) return value;
-  throw expected("a Grammar", name, value);
+  const made = "Grammar.jsonSchema(), Grammar.gbnf() or Grammar.json()";
+  throw expected(`a Grammar, made by ${made},`, name, value);
 }
