@@ -1,6 +1,7 @@
 import { oneOf, readOptions, string } from "../internal/checks.js";
 import { CriaError, invalid } from "../internal/errors.js";
 import { optionsOf } from "../internal/option-names.js";
+import { atOnce, type Steps } from "../internal/steps.js";
 import type { Expression } from "../schema/grammar-rules.js";
 import { WHITE_SPACES, type WhiteSpace } from "../schema/json-layout.js";
 import { heldSchema, sourceOf } from "../schema/schema-grammar.js";
@@ -135,16 +136,21 @@ const grammars = new WeakMap<Expression, Grammar>();
 
 /** What was made of schemas, each grammar once; `name` is what they are known by. */
 export function grammarOf(value: Expression, name: string): Grammar {
-  let grammar = grammars.get(value);
-  if (grammar === undefined) {
-    grammar = makeOf(value, name);
-    grammars.set(value, grammar);
-  }
+  return atOnce(grammarSteps(value, name));
+}
+
+/** The same in steps: a large one takes some milliseconds to write, and as many to check. */
+export function* grammarSteps(value: Expression, name: string): Steps<Grammar> {
+  const known = grammars.get(value);
+  if (known !== undefined) return known;
+  const source = sourceOf(value, name);
+  yield;
+  const grammar = ofSource(source, name);
+  grammars.set(value, grammar);
   return grammar;
 }
 
-function makeOf(value: Expression, name: string): Grammar {
-  const source = sourceOf(value, name);
+function ofSource(source: string, name: string): Grammar {
   try {
     return make(source, "root", validateGbnf(source, "root"));
   } catch (cause) {

@@ -1,7 +1,7 @@
 import { CriaError } from "../internal/errors.js";
 import { inTurns, type Steps } from "../internal/steps.js";
 import type { ToolChoice, ToolDefinition } from "../messages/tool-types.js";
-import { type Grammar, grammarOf, lazyGrammar } from "../sampling/grammar.js";
+import { type Grammar, grammarOf, grammarSteps, lazyGrammar } from "../sampling/grammar.js";
 import type { CompileOptions } from "../schema/compile-schema.js";
 import {
   choice as choose,
@@ -59,7 +59,7 @@ export function answerGrammar({ tools, ...rules }: AnswerRules): Promise<Grammar
   const key = JSON.stringify(rules);
   const before = known.get(key);
   if (before !== undefined) return before;
-  const grammar = inTurns(grammarSteps({ tools, ...rules }));
+  const grammar = inTurns(answerSteps({ tools, ...rules }));
   if (known.size < MOST_RULES) {
     known.set(key, grammar);
     grammar.catch(() => known.delete(key));
@@ -67,7 +67,7 @@ export function answerGrammar({ tools, ...rules }: AnswerRules): Promise<Grammar
   return grammar;
 }
 
-function* grammarSteps(rules: AnswerRules): Steps<Grammar | undefined> {
+function* answerSteps(rules: AnswerRules): Steps<Grammar | undefined> {
   const { choice, constrainTools, responseSchema } = rules;
   const tools = chosen(rules.tools, choice);
   const forced = choice === "required" || typeof choice === "object";
@@ -75,7 +75,7 @@ function* grammarSteps(rules: AnswerRules): Steps<Grammar | undefined> {
   if (responseSchema !== undefined) {
     const answer = heldSchema(responseSchema, "responseSchema", ANSWERS).value;
     const all = tools.length === 0 ? answer : choose(answer, yield* callSteps(tools));
-    return grammarOf(all, "responseSchema");
+    return yield* grammarSteps(all, "responseSchema");
   }
   if (tools.length === 0 || !constrainTools) return undefined;
   return lazyGrammar(yield* callsSteps(tools), { tokens: [], patterns: OPENINGS });
@@ -93,7 +93,7 @@ function* callsSteps(tools: readonly ToolDefinition[]): Steps<Grammar> {
   const calls: Rule = { hint: "calls", definition: undefined };
   const between = choose(sequence(text(";"), choose(text(" "), EMPTY)), text("\n"));
   calls.definition = sequence(use(call), choose(sequence(between, use(calls)), EMPTY));
-  return grammarOf(use(calls), "tools");
+  return yield* grammarSteps(use(calls), "tools");
 }
 
 const compiledCalls = new WeakMap<ToolDefinition, Expression>();
