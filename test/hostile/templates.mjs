@@ -47,7 +47,10 @@ const FAILING = {
   "the other one": "{{ (-9223372036854775807 - 1) is divisibleby(-1) }}",
   "the same in a list": "{{ [1] | select('divisibleby', 0) | list }}",
   "an order that is none": "{{ [9, 10, '10', '9', none, 1.5] | sort }}",
-  // Memory.
+};
+/** Sanitizers have allocators of their own, which count no text that grows: its memory is not bounded there. */
+const sanitized = process.env.CRIA_TEST_PATIENCE !== undefined;
+const GROWING = {
   "a text times a number": "{{ 'x' * 20000000 }}",
   "a text times any number": "{{ 'x' * 9000000000000000000 }}",
   "a text that grows": grows("n.a ~ n.a"),
@@ -166,7 +169,7 @@ function expectEqual(name, got, expected) {
   if (got !== expected) throw new Error(`${name}: ${got}`);
 }
 
-for (const [name, template] of Object.entries(FAILING)) {
+for (const [name, template] of Object.entries({ ...FAILING, ...(!sanitized && GROWING) })) {
   expectEqual(name, await outcome(template), "ERR_TEMPLATE");
 }
 for (const [name, template] of Object.entries(WRITTEN)) {
@@ -178,11 +181,11 @@ for (const [name, template] of Object.entries(SLOW)) {
   if (turns < 100) throw new Error(`${name}: the event loop had ${turns} turns meanwhile`);
 }
 const grown = process.memoryUsage.rss() - before;
-if (grown > MOST_MEMORY) throw new Error(`Memory grew by ${grown} bytes`);
+if (grown > MOST_MEMORY && !sanitized) throw new Error(`Memory grew by ${grown} bytes`);
 
 // The same at once, for those who want it.
 try {
-  model.renderTemplate(requestOf(FAILING["a text times a number"]));
+  model.renderTemplate(requestOf(FAILING["a range without an end"]));
   throw new Error("It was written");
 } catch (error) {
   expectEqual("at once", error.code, "ERR_TEMPLATE");

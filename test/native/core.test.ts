@@ -20,9 +20,14 @@ async function run(name: string, args: readonly string[]) {
 
 /** What takes minutes under sanitizers and goes the ways that the others go, too. */
 const short = process.env.CRIA_TEST_SHORT !== undefined;
-const FILTER_TESTS = ["tree", "copy", "death", "lazy"];
-const SOAKS = ["separate_streams_with_prefixes_copied", "a_shared_cache_with_shared_prefixes"];
-const EMBEDDINGS = ["mean", "pieces", "cancelled", "closed"];
+const SHORT: Readonly<Record<string, readonly string[]>> = {
+  "grammar-filter-test": ["tree", "copy", "death", "lazy"],
+  // Not who comes first, but what becomes of those who wait, give way and are aborted.
+  "scheduler-test": ["prefix", "equal", "give_way", "abort", "held", "too_long"],
+  "sequences-test": ["fork", "disposed", "saved", "refused", "makes_room"],
+  "embedder-test": ["pieces", "cancelled", "closed"],
+  "soak-test": ["a_shared_cache_with_shared_prefixes"],
+};
 
 // The programs of this folder, which test native/core without Node.
 test.each([
@@ -30,12 +35,7 @@ test.each([
   ["outbox-test"],
   ["logit-scan-test"],
   ["sampler-test", MODEL],
-  [
-    "grammar-filter-test",
-    MODEL,
-    join(llamaCppDir(), "models", "ggml-vocab-llama-bpe.gguf"),
-    ...(short ? FILTER_TESTS : []),
-  ],
+  ["grammar-filter-test", MODEL, join(llamaCppDir(), "models", "ggml-vocab-llama-bpe.gguf")],
   ["plan-test"],
   ["cache-test", MODEL],
   ["scheduler-test", MODEL],
@@ -43,13 +43,13 @@ test.each([
   ["sequences-test", MODEL],
   ["context-test", MODEL],
   ["breakdown-test", MODEL],
-  ["embedder-test", MODEL, ...(short ? EMBEDDINGS : [])],
-  ["soak-test", MODEL, ...(short ? SOAKS : [])],
+  ["embedder-test", MODEL],
+  ["soak-test", MODEL],
   ["token-borders-test", ...VOCABULARIES.map(vocabularyFile)],
 ])(
   "%s",
   async (name, ...args) => {
-    const { code, stdout, stderr } = await run(name, args);
+    const { code, stdout, stderr } = await run(name, [...args, ...((short && SHORT[name]) || [])]);
     expect(stdout).toMatch(/^\d+ passed, 0 failed\s*$/);
     expect(stderr).toBe("");
     expect(code).toBe(0);
