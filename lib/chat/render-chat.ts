@@ -9,7 +9,7 @@ import {
   readOptions,
 } from "../internal/checks.js";
 import { CriaError, expected } from "../internal/errors.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import { atOnce, inTurns } from "../internal/steps.js";
 import {
   type ChatMessageInput,
@@ -71,7 +71,7 @@ export interface RenderChatAsyncOptions extends RenderChatOptions {
   readonly signal?: AbortSignal;
 }
 
-const RENDER_OPTIONS: readonly (keyof RenderChatOptions)[] = optionsOf("`renderChat`", [
+const RENDER_OPTIONS: readonly (keyof RenderChatOptions)[] = optionNames("renderChat", [
   ...(["format", "model", "tools", "builtinTools", "toolsInUserMessage"] as const),
   ...(["addGenerationPrompt", "date", "templateVariables"] as const),
 ]);

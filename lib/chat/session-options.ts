@@ -18,7 +18,7 @@ import {
 } from "../internal/checks.js";
 import { CriaError, invalid } from "../internal/errors.js";
 import { jsonText } from "../internal/json-text.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import {
   type ChatMessageInput,
   guarded,
@@ -80,25 +80,18 @@ export interface ChatSessionOptions extends ChatTurnOptions {
 
 const PLAIN = ["maxTokens", "signal", "cachePrompt", "onProgress"] as const;
 const GENERATE = [...PLAIN, "sampler", "stop", ...SAMPLER_OPTIONS] as const;
-const RENDER = optionsOf("`ChatSession` and `session.send`", [
-  "format",
-  "builtinTools",
-  "toolsInUserMessage",
-  "date",
-  "templateVariables",
-]);
-const CHAT = optionsOf("`ChatSession` and `session.send`", [
-  "tools",
-  "toolChoice",
-  "maxToolRounds",
-  "constrainTools",
-  "responseSchema",
-  "guard",
-]);
+const RENDER = optionNames(
+  ["ChatSession", "session.send"],
+  ["format", "builtinTools", "toolsInUserMessage", "date", "templateVariables"],
+);
+const CHAT = optionNames(
+  ["ChatSession", "session.send"],
+  ["tools", "toolChoice", "maxToolRounds", "constrainTools", "responseSchema", "guard"],
+);
 const TURN: readonly (keyof ChatTurnOptions)[] = [...GENERATE, ...RENDER, ...CHAT];
 const SESSION: readonly (keyof ChatSessionOptions)[] = [
   ...TURN,
-  ...optionsOf("`ChatSession`", ["system", "messages"]),
+  ...optionNames("ChatSession", ["system", "messages"]),
 ];
 const CHOICES = ["auto", "none", "required"] as const;
 

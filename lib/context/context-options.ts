@@ -16,7 +16,7 @@ import type {
   NativeDevice,
   NativeModelInfo,
 } from "../internal/native.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import {
   autoContextSize,
   availableMemory,
@@ -80,7 +80,7 @@ export interface ContextOptions {
   readonly signal?: AbortSignal;
 }
 
-const CONTEXT_OPTIONS: readonly (keyof ContextOptions)[] = optionsOf("`model.createContext`", [
+const CONTEXT_OPTIONS: readonly (keyof ContextOptions)[] = optionNames("model.createContext", [
   "contextSize",
   "sequences",
   "kvCache",

@@ -14,7 +14,7 @@ import {
   queueFull,
 } from "../internal/errors.js";
 import type { NativeAnswer, NativeCommand, NativeSamplerStep } from "../internal/native.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import { ownFloats, ownInts } from "../internal/realm.js";
 import { answered, type Command, type Requests } from "../internal/requests.js";
 import { nativePrompt, type PromptInput, type PromptVocabulary } from "../model/prompt.js";
@@ -26,7 +26,7 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal;
 }
 
-const EVALUATE_OPTIONS = optionsOf("`sequence.evaluate`", ["signal"]);
+const EVALUATE_OPTIONS = optionNames("sequence.evaluate", ["signal"]);
 
 const KEY = Symbol("Sequence");
 
@@ -239,7 +239,7 @@ export class Sequence implements AsyncDisposable {
 
   /**
    * Replaces what is evaluated by what a `save` wrote, of the same model in a context of the same
-   * `sequences` (in the separate layout), `kvCache`, `kvCacheType`, `flashAttention` and `rope`;
+   * `sequences` (with a per-sequence KV cache), `kvCache`, `kvCacheType`, `flashAttention` and `rope`;
    * nothing is evaluated. Where it is refused, the sequence is as it was.
    *
    * @example

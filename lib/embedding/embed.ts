@@ -2,7 +2,7 @@ import { abortReason, untilAborted } from "../internal/abort.js";
 import { abortSignal, boolean, list, readOptions, string } from "../internal/checks.js";
 import { CriaError, type Origin } from "../internal/errors.js";
 import type { NativeAnswer, NativeCommand, NativePooling } from "../internal/native.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import { ownFloats } from "../internal/realm.js";
 import { answered, type Command, type Requests } from "../internal/requests.js";
 import { opener, Windowed, type Workplace } from "../internal/windowed.js";
@@ -33,8 +33,8 @@ export type EmbedResult = {
   | { readonly embedding?: undefined; readonly tokens?: undefined; readonly error: unknown }
 );
 
-const EMBED_OPTIONS = optionsOf("`context.embed`", ["normalize", "signal"]);
-const RANK_OPTIONS = optionsOf("`context.rank`", ["signal"]);
+const EMBED_OPTIONS = optionNames("context.embed", ["normalize", "signal"]);
+const RANK_OPTIONS = optionNames("context.rank", ["signal"]);
 
 /** The context that embeds. */
 interface EmbeddingContext extends Workplace {

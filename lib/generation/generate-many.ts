@@ -1,5 +1,5 @@
 import { boolean, readOptions } from "../internal/checks.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import { opener, Windowed, type Workplace, windowWidth } from "../internal/windowed.js";
 import type { PromptInput } from "../model/prompt.js";
 import type { Sampler } from "../sampling/sampler.js";
@@ -40,7 +40,7 @@ export type GenerateManyOptions = GenerateOptions & {
 
 const MANY_OPTIONS = [
   ...GENERATE_OPTIONS,
-  ...optionsOf("`context.generateMany`", ["ordered"]),
+  ...optionNames("context.generateMany", ["ordered"]),
 ] as const;
 
 /** The context that generates. */

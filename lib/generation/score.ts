@@ -1,13 +1,13 @@
 import { abortSignal, readOptions } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
 import type { NativeCommand } from "../internal/native.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import { nativePrompt, type PromptVocabulary } from "../model/prompt.js";
 import { copyTokens } from "../model/tokens.js";
 import { nativeReuse } from "./generate-options.js";
 import type { CachePrompt } from "./generation.js";
 
-const SCORE_OPTIONS = optionsOf("`context.score`", ["signal", "cachePrompt"]);
+const SCORE_OPTIONS = optionNames("context.score", ["signal", "cachePrompt"]);
 
 /** What `Context.score` takes besides the prompt and the candidates. */
 export interface ScoreOptions {

@@ -1,7 +1,7 @@
 import type { Context } from "../context/context.js";
 import { abortSignal, boolean, readOptions } from "../internal/checks.js";
 import { disposedError, expected } from "../internal/errors.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import { inTurns } from "../internal/steps.js";
 import { type Outcome, opener, Windowed, windowWidth } from "../internal/windowed.js";
 import type { ChatMessageInput } from "../messages/messages.js";
@@ -12,7 +12,7 @@ import type { GuardCategory, GuardOptions, GuardVerdict } from "./guard-types.js
 import { Judge, type JudgeOptions } from "./judge.js";
 import { guardVariant } from "./recognise-guard.js";
 
-const MODERATE_OPTIONS = optionsOf("`guard.moderate`", ["signal", "categories"]);
+const MODERATE_OPTIONS = optionNames("guard.moderate", ["signal", "categories"]);
 
 export interface ModerateOptions {
   /** Rejects with its reason at once; the engine is free soon after. */

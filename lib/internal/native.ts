@@ -209,7 +209,7 @@ export interface NativeContextOptions {
   contextSize: number;
   sequences: number;
   kvCache: "per-sequence" | "unified";
-  /** KV cells in all; in the separate layout contextSize × sequences. */
+  /** KV cells in all; per sequence, contextSize × sequences. */
   kvCacheSize: number;
   batchSize: number;
   microBatchSize: number;

@@ -4,15 +4,15 @@ import { Children } from "../internal/children.js";
 import { disposedError, expected, fromNative, invalid } from "../internal/errors.js";
 import type { NativeModel, NativeModelInfo, NativeModelOptions } from "../internal/native.js";
 import { nativeWork } from "../internal/native-work.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import { ownInts } from "../internal/realm.js";
 import { loadOptionsOf, type ModelLoadOptions } from "./model-options.js";
 import type { PromptVocabulary } from "./prompt.js";
 import { TokenTexts } from "./token-texts.js";
 import { copyTokens, type Tokens, tokenId } from "./tokens.js";
 
-const TOKENIZE_OPTIONS = optionsOf("`model.tokenize`", ["special", "addBos"]);
-const DETOKENIZE_OPTIONS = optionsOf("`model.detokenize`", ["special"]);
+const TOKENIZE_OPTIONS = optionNames("model.tokenize", ["special", "addBos"]);
+const DETOKENIZE_OPTIONS = optionNames("model.detokenize", ["special"]);
 
 /** Ids of the tokens that mean something to cria, null where the model has none. */
 export interface SpecialTokens {

@@ -14,7 +14,7 @@ import {
 } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
 import type { NativeModelOptions } from "../internal/native.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 
 /** What `Model.load` takes. */
 export interface LoadModelOptions {
@@ -65,7 +65,7 @@ export function loadOptionsOf(native: NativeModelOptions): ModelLoadOptions {
   });
 }
 
-const LOAD_OPTIONS: readonly (keyof LoadModelOptions)[] = optionsOf("`Model.load`", [
+const LOAD_OPTIONS: readonly (keyof LoadModelOptions)[] = optionNames("Model.load", [
   "gpuLayers",
   "devices",
   "splitMode",

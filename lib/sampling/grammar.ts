@@ -1,13 +1,13 @@
 import { oneOf, readOptions, string } from "../internal/checks.js";
 import { CriaError, invalid } from "../internal/errors.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import type { Expression } from "../schema/grammar-rules.js";
 import { WHITE_SPACES, type WhiteSpace } from "../schema/layout.js";
 import { heldSchema, sourceOf } from "../schema/schema-grammar.js";
 import { validateGbnf } from "./gbnf/gbnf.js";
 
-const GBNF_OPTIONS = optionsOf("`Grammar.gbnf`", ["root"]);
-const SCHEMA_OPTIONS = optionsOf("`Grammar.jsonSchema`", ["whiteSpace", "additionalProperties"]);
+const GBNF_OPTIONS = optionNames("Grammar.gbnf", ["root"]);
+const SCHEMA_OPTIONS = optionNames("Grammar.jsonSchema", ["whiteSpace", "additionalProperties"]);
 
 const KEY = Symbol("Grammar");
 

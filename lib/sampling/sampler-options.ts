@@ -1,6 +1,6 @@
 import { integer, MAX_UINT32, number, readOptions } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import type { Grammar } from "./grammar.js";
 import {
   type AdaptiveP,
@@ -73,23 +73,26 @@ export interface SamplerOptions {
   readonly seed?: number;
 }
 
-export const SAMPLER_OPTIONS = optionsOf("`context.generate` and `Sampler`", [
-  "temperature",
-  "topK",
-  "topP",
-  "minP",
-  "typicalP",
-  "topNSigma",
-  "dynamicTemperature",
-  "xtc",
-  "mirostat",
-  "adaptiveP",
-  "penalties",
-  "dry",
-  "logitBias",
-  "grammar",
-  "seed",
-]) satisfies readonly (keyof SamplerOptions)[];
+export const SAMPLER_OPTIONS = optionNames(
+  ["context.generate", "Sampler"],
+  [
+    "temperature",
+    "topK",
+    "topP",
+    "minP",
+    "typicalP",
+    "topNSigma",
+    "dynamicTemperature",
+    "xtc",
+    "mirostat",
+    "adaptiveP",
+    "penalties",
+    "dry",
+    "logitBias",
+    "grammar",
+    "seed",
+  ],
+) satisfies readonly (keyof SamplerOptions)[];
 
 /** What changes each logit by itself, so that it can go in front of any chain. */
 export const CHAINABLE: readonly (keyof SamplerOptions)[] = [

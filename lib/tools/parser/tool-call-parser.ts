@@ -8,7 +8,7 @@ import {
 } from "../../internal/checks.js";
 import { expected, invalid } from "../../internal/errors.js";
 import { isObject } from "../../internal/json-text.js";
-import { optionsOf } from "../../internal/option-names.js";
+import { optionNames } from "../../internal/option-names.js";
 import type {
   FinishToolParserOptions,
   ParsedToolCall,
@@ -21,13 +21,11 @@ import { type FoundCall, ToolSet } from "./callable-tools.js";
 import type { Piece } from "./ledger.js";
 import { Splitter } from "./splitter.js";
 
-const PARSER_OPTIONS = optionsOf("`parseToolCalls` and `ToolCallParser`", [
-  "tools",
-  "builtinTools",
-  "coerce",
-  "createId",
-]);
-const FINISH_OPTIONS = optionsOf("`parser.finish`", ["cutOff"]);
+const PARSER_OPTIONS = optionNames(
+  ["parseToolCalls", "ToolCallParser"],
+  ["tools", "builtinTools", "coerce", "createId"],
+);
+const FINISH_OPTIONS = optionNames("parser.finish", ["cutOff"]);
 
 /**
  * Content and tool calls in the output of a model of the Llama 3 family. Never throws on any text,
