@@ -39,7 +39,11 @@ export class ChatSession {
   /** Turns that have not ended. */
   #waiting = 0;
 
-  /** @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED */
+  /**
+   * A session that generates in this context. Any number of sessions may share one.
+   *
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED, ERR_SCHEMA_UNSUPPORTED
+   */
   constructor(context: Context, options?: ChatSessionOptions) {
     if (!isContext(context)) throw expected("a Context", "context", context);
     const { messages, turn } = readSessionOptions(options);
@@ -61,7 +65,7 @@ export class ChatSession {
    *
    * @param input the user's text, or messages: results of tools that the caller carried out, several
    * messages at once
-   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED, ERR_QUEUE_FULL
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED, ERR_SCHEMA_UNSUPPORTED, ERR_QUEUE_FULL
    */
   send(
     input: string | ChatMessageInput | readonly ChatMessageInput[],

@@ -37,7 +37,11 @@ import type { GivenHistory } from "./session-history.js";
 import type { ToolDefinitionInput } from "./tool-definitions.js";
 import { knownTool, toolSetOf } from "./tool-sets.js";
 
-/** What one turn of a session may have of its own. */
+/**
+ * What one turn of a session may have of its own. Its options go before the session's, one by one: its
+ * `temperature` changes that setting of the session's `sampler` or sampling options and leaves the others;
+ * its `sampler` replaces them all.
+ */
 export interface ChatTurnOptions
   extends Omit<GenerateOptions, "special" | "logprobs">,
     Omit<RenderChatOptions, "tools" | "model" | "addGenerationPrompt"> {
@@ -54,7 +58,7 @@ export interface ChatTurnOptions
   readonly constrainTools?: boolean;
   /**
    * A JSON Schema that the answer follows, with the properties that it names. What no grammar can hold is
-   * refused (ERR_SCHEMA_UNSUPPORTED, with the path).
+   * refused (ERR_SCHEMA_UNSUPPORTED, with the path). Default: none.
    */
   readonly responseSchema?: object;
   /**
@@ -66,14 +70,14 @@ export interface ChatTurnOptions
   readonly guard?: Moderator | ChatGuard;
 }
 
-/** What a session takes. */
+/** What a session takes; all but `system` and `messages` holds for each of its turns. */
 export interface ChatSessionOptions extends ChatTurnOptions {
-  /** The system message. */
+  /** The system message. Default: none. */
   readonly system?: string;
   /**
    * A conversation to go on with. Of one of more than 1,000 messages the list is copied at once, and
    * what is in it is read with the first turn, which fails where it cannot be read; do not change the
-   * messages until then.
+   * messages until then. Default: none.
    */
   readonly messages?: readonly ChatMessageInput[];
 }

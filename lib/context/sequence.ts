@@ -22,7 +22,10 @@ import { isSampler, nativeSteps, type Sampler } from "../sampling/sampler.js";
 
 /** What `Sequence.evaluate` takes besides the prompt. */
 export interface EvaluateOptions {
-  /** Rejects with its reason at once, and leaves the sequence as it was; the engine is free soon after. */
+  /**
+   * Aborts the call, which rejects with its reason at once and leaves the sequence as it was; the engine is
+   * free soon after. Default: none.
+   */
   readonly signal?: AbortSignal;
 }
 

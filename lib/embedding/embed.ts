@@ -12,15 +12,15 @@ export type Pooling = NativePooling;
 
 /** What `Context.embed` and `Context.embedMany` take besides the texts. */
 export interface EmbedOptions {
-  /** Vectors of length 1 (L2). Default true. */
+  /** Scales vectors to length 1 (L2). Default true. */
   readonly normalize?: boolean;
-  /** Rejects with its reason at once; the engine is free soon after. */
+  /** Aborts the call, which rejects with its reason at once; the engine is free soon after. Default: none. */
   readonly signal?: AbortSignal;
 }
 
 /** What `Context.rank` takes besides the texts. */
 export interface RankOptions {
-  /** Rejects with its reason at once; the engine is free soon after. */
+  /** Aborts the call, which rejects with its reason at once; the engine is free soon after. Default: none. */
   readonly signal?: AbortSignal;
 }
 
@@ -29,8 +29,19 @@ export type EmbedResult = {
   /** The text's place in the iterable, from 0. */
   readonly index: number;
 } & (
-  | { readonly embedding: Float32Array; readonly tokens: number; readonly error?: undefined }
-  | { readonly embedding?: undefined; readonly tokens?: undefined; readonly error: unknown }
+  | {
+      /** The text's vector. */
+      readonly embedding: Float32Array;
+      /** How many tokens the text has. */
+      readonly tokens: number;
+      readonly error?: undefined;
+    }
+  | {
+      readonly embedding?: undefined;
+      readonly tokens?: undefined;
+      /** ERR_INVALID_ARGUMENT, or what `embed` rejects with for this text. */
+      readonly error: unknown;
+    }
 );
 
 const EMBED_OPTIONS = optionNames("context.embed", ["normalize", "signal"]);

@@ -11,9 +11,9 @@ const SCORE_OPTIONS = optionNames("context.score", ["signal", "cachePrompt"]);
 
 /** What `Context.score` takes besides the prompt and the candidates. */
 export interface ScoreOptions {
-  /** Rejects with its reason at once; the engine is free soon after. */
+  /** Aborts the call, which rejects with its reason at once; the engine is free soon after. Default: none. */
   readonly signal?: AbortSignal;
-  /** As in `GenerateOptions`. */
+  /** Prefix caching, as in `GenerateOptions`. Default true. */
   readonly cachePrompt?: CachePrompt;
 }
 

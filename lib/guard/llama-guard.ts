@@ -14,8 +14,9 @@ import { guardVariant } from "./recognise-guard.js";
 
 const MODERATE_OPTIONS = optionNames("guard.moderate", ["signal", "categories"]);
 
+/** What `LlamaGuard.moderate` and `moderateMany` take besides the conversation. */
 export interface ModerateOptions {
-  /** Rejects with its reason at once; the engine is free soon after. */
+  /** Aborts the call, which rejects with its reason at once; the engine is free soon after. Default: none. */
   readonly signal?: AbortSignal;
   /**
    * Whether the model is asked what is violated, which takes a few tokens. Default: where the score
@@ -32,8 +33,16 @@ export type GuardResult = {
   /** The conversation's place in the iterable, from 0. */
   readonly index: number;
 } & (
-  | { readonly verdict: GuardVerdict; readonly error?: undefined }
-  | { readonly verdict?: undefined; readonly error: unknown }
+  | {
+      /** What was found about the last message. */
+      readonly verdict: GuardVerdict;
+      readonly error?: undefined;
+    }
+  | {
+      readonly verdict?: undefined;
+      /** What `moderate` rejects with for this conversation. */
+      readonly error: unknown;
+    }
 );
 
 /**
@@ -56,6 +65,8 @@ export class LlamaGuard {
   readonly #categories: readonly GuardCategory[];
 
   /**
+   * A guard that judges in this context.
+   *
    * @param context of a Llama Guard 3. Others are refused at once, unless a `variant` is given
    * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_UNSUPPORTED, with what the model is in the message;
    * ERR_DISPOSED

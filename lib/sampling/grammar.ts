@@ -11,11 +11,13 @@ const SCHEMA_OPTIONS = optionNames("Grammar.jsonSchema", ["whiteSpace", "additio
 
 const KEY = Symbol("Grammar");
 
+/** What `Grammar.gbnf` takes besides the grammar. */
 export interface GbnfOptions {
   /** The rule that the whole output follows. Default "root". */
   readonly root?: string;
 }
 
+/** What `Grammar.jsonSchema` takes besides the schema. */
 export interface JsonSchemaOptions {
   /**
    * What may stand between the parts of the JSON text: nothing ("none"), a space behind each comma and
@@ -157,7 +159,10 @@ function makeOf(value: Expression, name: string): Grammar {
   }
 }
 
-/** The same grammar, asleep until one of the triggers is met; patterns: see native/core/sampling/sampler_step.h. */
+/**
+ * The same grammar, asleep until one of the triggers is met; patterns: see
+ * native/core/sampling/sampler_step.h.
+ */
 export function lazyGrammar(grammar: Grammar, { tokens, patterns }: GrammarTriggers): Grammar {
   const triggers = {
     tokens: Object.freeze([...tokens]),

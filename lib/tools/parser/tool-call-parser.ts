@@ -59,6 +59,7 @@ const FINISH_OPTIONS = optionNames("parser.finish", ["cutOff"]);
  *
  * @example
  * const { content, toolCalls } = parseToolCalls(text, { tools });
+ * @throws {CriaError} ERR_INVALID_ARGUMENT for the arguments, never for what the text says
  */
 export function parseToolCalls(text: string, options?: ParseToolCallsOptions): ParsedToolCalls {
   const parser = new ToolCallParser(options);
@@ -87,6 +88,11 @@ export class ToolCallParser {
   #calls = 0;
   #finished = false;
 
+  /**
+   * A parser of one output.
+   *
+   * @throws {CriaError} ERR_INVALID_ARGUMENT
+   */
   constructor(options?: ParseToolCallsOptions) {
     const given = readOptions(options, "options", PARSER_OPTIONS);
     this.#tools = new ToolSet({
@@ -104,14 +110,22 @@ export class ToolCallParser {
         : callback(given.createId, "createId");
   }
 
-  /** What has become certain with this piece of the output. */
+  /**
+   * What has become certain with this piece of the output.
+   *
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, also behind `finish`
+   */
   push(text: string): ToolParserEvent[] {
     if (typeof text !== "string") throw expected("a string", "text", text);
     if (this.#finished) throw invalid("This parser has finished; each output needs one of its own");
     return this.#events(this.#splitter.push(text));
   }
 
-  /** The rest, once the output has ended. */
+  /**
+   * The rest, once the output has ended.
+   *
+   * @throws {CriaError} ERR_INVALID_ARGUMENT
+   */
   finish(options?: FinishToolParserOptions): ToolParserEvent[] {
     const { cutOff = false } = readOptions(options, "options", FINISH_OPTIONS);
     boolean(cutOff, "cutOff");
