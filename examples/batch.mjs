@@ -1,7 +1,7 @@
 // Many requests from a source of any length: node examples/batch.mjs [MODEL.gguf]
 
 import { fileURLToPath } from "node:url";
-import { Model, Sampler } from "cria";
+import { Model } from "cria";
 
 const demoModel = fileURLToPath(new URL("../models/cria-demo.gguf", import.meta.url));
 const model = await Model.load(process.argv[2] ?? demoModel);
@@ -18,7 +18,7 @@ async function* requests() {
 
 // As they finish; with `ordered: true` they come in the order of the requests.
 for await (const { request, result, error } of context.generateMany(requests(), {
-  sampler: Sampler.greedy(),
+  temperature: 0,
 })) {
   console.log(`${request.name}: ${error ? error.message : JSON.stringify(result.text)}`);
 }

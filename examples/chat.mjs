@@ -2,12 +2,12 @@
 // The session keeps the history and evaluates of each turn only what is new.
 
 import { fileURLToPath } from "node:url";
-import { ChatSession, Model, Sampler } from "cria";
+import { ChatSession, Model } from "cria";
 
 const demoModel = fileURLToPath(new URL("../models/cria-demo.gguf", import.meta.url));
 const model = await Model.load(process.argv[2] ?? demoModel);
 const context = await model.createContext();
-const session = new ChatSession(context, { sampler: Sampler.greedy() });
+const session = new ChatSession(context, { temperature: 0 });
 
 async function ask(question) {
   console.log(`> ${question}`);

@@ -1,7 +1,7 @@
 // `npm run demo`: what cria does, on the small model that comes with the repository. Needs no network.
 
 import { fileURLToPath } from "node:url";
-import { ChatSession, defineTool, Model, renderChatAsync, Sampler } from "cria";
+import { ChatSession, defineTool, Model, renderChatAsync } from "cria";
 
 const modelPath = fileURLToPath(new URL("../models/cria-demo.gguf", import.meta.url));
 const styled = (code) => (text) =>
@@ -34,11 +34,10 @@ async function talk(session, input) {
 const model = await Model.load(modelPath);
 // One thread does for a model this small; the default is one for each physical core.
 const context = await model.createContext({ sequences: 4, threads: 1 });
-const greedy = Sampler.greedy();
 console.log(`${model.metadata.get("general.name")}: ${model.description}`);
 
 heading("A conversation: each turn evaluates only what is new");
-const conversation = new ChatSession(context, { sampler: greedy });
+const conversation = new ChatSession(context, { temperature: 0 });
 await talk(conversation, "What is a baby llama called?");
 await talk(conversation, "My llama is called Luna.");
 await talk(conversation, "What is my llama called?");
@@ -55,7 +54,7 @@ const weather = defineTool({
   execute: () => ({ temperature: 21, condition: "sunny" }),
 });
 await talk(
-  new ChatSession(context, { tools: [weather], sampler: greedy }),
+  new ChatSession(context, { tools: [weather], temperature: 0 }),
   "What is the weather in Lisbon?",
 );
 
@@ -63,7 +62,8 @@ heading("A text, continued");
 const opening = "Once upon a time";
 process.stdout.write(opening);
 const story = context.generate(opening, {
-  sampler: new Sampler({ temperature: 0.8, seed: 11 }),
+  temperature: 0.8,
+  seed: 11,
   maxTokens: 200,
 });
 for await (const { text } of story) process.stdout.write(text);
@@ -81,7 +81,7 @@ const started = performance.now();
 const results = await Promise.all(
   questions.map(async (content) => {
     const prompt = await renderChatAsync([{ role: "user", content }], { model });
-    return context.generate(prompt, { sampler: greedy }).result();
+    return context.generateText(prompt, { temperature: 0 });
   }),
 );
 const elapsed = performance.now() - started;

@@ -2,7 +2,7 @@
 // The demo model plays both parts. It only knows the wrongs of its training: load a real guard for real work.
 
 import { fileURLToPath } from "node:url";
-import { ChatSession, Grammar, LlamaGuard, Model, Sampler } from "cria";
+import { ChatSession, Grammar, LlamaGuard, Model } from "cria";
 
 const demoModel = fileURLToPath(new URL("../models/cria-demo.gguf", import.meta.url));
 const [, , modelPath = demoModel, guardPath = demoModel] = process.argv;
@@ -20,7 +20,7 @@ console.log(`safe: ${verdict.safe}, P(unsafe) ${verdict.score.toFixed(3)}`);
 for (const { code, name } of verdict.categories) console.log(`  ${code}: ${name}`);
 
 async function ask(question, options) {
-  const session = new ChatSession(context, { guard, sampler: Sampler.greedy(), ...options });
+  const session = new ChatSession(context, { guard, temperature: 0, ...options });
   console.log(`\n> ${question}`);
   const turn = session.send(question);
   for await (const event of turn) {
@@ -38,11 +38,8 @@ await ask("What do llamas eat?");
 await ask("How can I steal cars?");
 
 // So small a model says nothing bad by itself: a grammar puts the words into its mouth.
-const words = Grammar.gbnf('root ::= "Cars have keys. Sure, here is how to steal cars."');
+const grammar = Grammar.gbnf('root ::= "Cars have keys. Sure, here is how to steal cars."');
 const guardOfAnswers = { output: guard };
-await ask("How can I steal cars?", {
-  guard: guardOfAnswers,
-  sampler: Sampler.greedy().with({ grammar: words }),
-});
+await ask("How can I steal cars?", { guard: guardOfAnswers, grammar });
 
 await Promise.all([model.dispose(), guardModel.dispose()]);

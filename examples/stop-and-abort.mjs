@@ -9,7 +9,7 @@ const context = await model.createContext();
 const prompt = "Once upon a time";
 
 // A stop string is never part of the text.
-const sentence = await context.generate(prompt, { stop: ["."], maxTokens: 200 }).result();
+const sentence = await context.generateText(prompt, { stop: ".", maxTokens: 200 });
 console.log(`stop string: ${sentence.stopReason}, ${JSON.stringify(sentence.text)}`);
 
 // Leaving the loop cancels. What was generated is kept.
@@ -23,8 +23,8 @@ cancelled.cancel();
 console.log(`cancel(): ${(await cancelled.result()).stopReason}`);
 
 // An AbortSignal rejects with its reason, also while the prompt is still being read.
-const aborted = context.generate(prompt, { signal: AbortSignal.timeout(1) });
-await aborted.result().then(
+const aborted = context.generateText(prompt, { signal: AbortSignal.timeout(1) });
+await aborted.then(
   (result) => console.log(`signal: too late, it had ended (${result.stopReason})`),
   (error) => console.log(`signal: ${error.name}`),
 );

@@ -1,7 +1,7 @@
 // Streams a completion: node examples/stream.mjs [MODEL.gguf] [PROMPT]
 
 import { fileURLToPath } from "node:url";
-import { Model, Sampler } from "cria";
+import { Model } from "cria";
 
 const demoModel = fileURLToPath(new URL("../models/cria-demo.gguf", import.meta.url));
 const [path = demoModel, prompt = "High in the mountains lived"] = process.argv.slice(2);
@@ -13,9 +13,10 @@ const model = await Model.load(path, {
 });
 const context = await model.createContext();
 const generation = context.generate(prompt, {
-  sampler: new Sampler({ temperature: 0.7, seed: 3 }),
+  temperature: 0.7,
+  seed: 3,
   maxTokens: 120,
-  stop: ["\n\n"],
+  stop: "\n\n",
 });
 
 process.stdout.write(prompt);

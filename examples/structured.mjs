@@ -2,12 +2,12 @@
 // A JSON Schema decides which tokens may come, so the answer parses whatever the model knows.
 
 import { fileURLToPath } from "node:url";
-import { ChatSession, Model, Sampler } from "cria";
+import { ChatSession, Model } from "cria";
 
 const demoModel = fileURLToPath(new URL("../models/cria-demo.gguf", import.meta.url));
 const model = await Model.load(process.argv[2] ?? demoModel);
 const context = await model.createContext();
-const session = new ChatSession(context, { sampler: Sampler.greedy() });
+const session = new ChatSession(context, { temperature: 0 });
 
 const responseSchema = {
   type: "object",

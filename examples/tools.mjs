@@ -1,7 +1,7 @@
 // The model calls tools and answers with what they return: node examples/tools.mjs [MODEL.gguf]
 
 import { fileURLToPath } from "node:url";
-import { ChatSession, Model, Sampler } from "cria";
+import { ChatSession, Model } from "cria";
 import { tools } from "./toolbox.mjs";
 
 const demoModel = fileURLToPath(new URL("../models/cria-demo.gguf", import.meta.url));
@@ -10,7 +10,7 @@ const context = await model.createContext();
 
 for (const question of ["What is the weather in Lisbon?", "Where is Luna?"]) {
   console.log(`> ${question}`);
-  const session = new ChatSession(context, { tools, sampler: Sampler.greedy() });
+  const session = new ChatSession(context, { tools, temperature: 0 });
   for await (const event of session.send(question)) {
     switch (event.type) {
       case "text":

@@ -45,7 +45,7 @@ function sharedPrefix({ name, kvCache, wanted }) {
   const count = (quick) => (quick ? 16 : 64);
   return {
     name,
-    title: `64 requests, ${shared.toLocaleString("en")} tokens in common, ${kvCache} layout`,
+    title: `64 requests, ${shared.toLocaleString("en")} tokens in common, ${kvCache} KV cache`,
     model: "90m",
     reference: "llama-server",
     unit: "tok/s",
@@ -81,7 +81,7 @@ function sharedEvaluated(kvCache) {
   const [count, shared, own] = [32, 2000, 8];
   return {
     name: `evaluated-${kvCache}`,
-    title: `evaluated of ${count} prompts, ${shared.toLocaleString("en")} tokens in common, ${kvCache} layout`,
+    title: `evaluated of ${count} prompts, ${shared.toLocaleString("en")} tokens in common, ${kvCache} KV cache`,
     model: "90m",
     unit: "tokens",
     wanted: { b: { atMost: shared + count * own } },

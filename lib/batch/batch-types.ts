@@ -41,15 +41,18 @@ export interface RunBatchOptions {
   readonly seed?: number;
   /** For lines that do not say otherwise: how many tokens to generate at most. Default: the context's. */
   readonly maxTokens?: number;
-  /** The same of the sampler, on top of what the model's file recommends. */
+  /**
+   * The same of sampling options. They change what the model's file recommends and leave the rest. Default:
+   * none.
+   */
   readonly sampling?: Omit<SamplerOptions, "seed">;
-  /** The same of texts that end an answer. */
+  /** The same of a text, or texts, that end an answer. Default: none. */
   readonly stop?: string | readonly string[];
-  /** A system message for chats that have none; a `prompt` becomes what the user says then. */
+  /** A system message for chats that have none; a `prompt` becomes what the user says then. Default: none. */
   readonly system?: string;
-  /** A JSON Schema for answers of lines that have none. */
+  /** A JSON Schema for answers of lines that have none. Default: none. */
   readonly schema?: object;
-  /** What the model may call in chats that bring no tools; a `prompt` becomes a chat then. */
+  /** What the model may call in chats that bring no tools; a `prompt` becomes a chat then. Default: none. */
   readonly tools?: readonly ToolDefinitionInput[];
   /**
    * "Today Date", where a chat format has one. Default "26 Jul 2024", as in Llama's own templates: the
@@ -58,21 +61,27 @@ export interface RunBatchOptions {
   readonly date?: Date | string;
   /** Generations at a time, 1…256. Default: measured, see `onMeasured`. */
   readonly sequences?: number;
-  /** For the contexts that are opened on the model. */
+  /** Options of the contexts that are opened on the model. Default: `createContext`'s. */
   readonly context?: Omit<ContextOptions, "sequences" | "embeddings" | "pooling" | "signal">;
   /** Of embeddings: "mean", "cls" or "last". Default: what the model's file says, else "mean". */
   readonly pooling?: Extract<Pooling, "mean" | "cls" | "last">;
   /** Judges the lines of `/v1/moderations`. Default: the model itself. */
   readonly guard?: Model;
-  /** How it judges. A model that is not recognised as a guard needs a `variant`. */
+  /** How it judges. A model that is not recognised as a guard needs a `variant`. Default: `{}`. */
   readonly guardOptions?: GuardOptions;
-  /** Told at the beginning, where `sequences` is not given. */
+  /** Called once, when `sequences` has been measured. Default: none. */
   readonly onMeasured?: (measured: SequencesMeasured) => void;
-  /** Told whenever a result is written, at most ten times a second, and at the end. */
+  /** Called when results are written, at most ten times a second, and at the end. Default: none. */
   readonly onProgress?: (progress: BatchProgress) => void;
-  /** Aborted, no line is begun any more; what runs is finished and written, and the run resolves. */
+  /**
+   * Aborted, no line is begun any more; what runs is finished and written, and the run resolves. Default:
+   * none.
+   */
   readonly finish?: AbortSignal;
-  /** Stops at once: what runs is lost, what is written stays. Rejects with the signal's reason. */
+  /**
+   * Aborts the run at once: what runs is lost, what is written stays. It rejects with the signal's reason.
+   * Default: none.
+   */
   readonly signal?: AbortSignal;
 }
 
@@ -84,6 +93,7 @@ export type RunOptions = Omit<
 
 /** What a short measurement found. */
 export interface SequencesMeasured {
+  /** How many generations run at a time. */
   readonly sequences: number;
   /** Tokens per second by generations at a time, as far as it went. */
   readonly rates: ReadonlyMap<number, number>;
@@ -97,12 +107,13 @@ export interface BatchProgress {
   readonly skipped: number;
   /** Of `done`, those with an error. */
   readonly errors: number;
-  /** Of this run. */
+  /** Tokens of prompts, in this run. */
   readonly promptTokens: number;
   /** Of `promptTokens`, those that were not evaluated again. */
   readonly cachedTokens: number;
-  /** Of this run. */
+  /** Tokens generated, in this run. */
   readonly completionTokens: number;
+  /** Since the run began. */
   readonly milliseconds: number;
   /** How much of the run is done, about, 0…1; undefined where the end of the input is not known. */
   readonly fraction: number | undefined;
@@ -118,6 +129,7 @@ export interface BatchSummary extends Omit<BatchProgress, "fraction"> {
 export interface BatchLineError {
   /** A `CriaErrorCode`. */
   readonly code: string;
+  /** What was expected, what came, and what to do. */
   readonly message: string;
   /** The line of the input, from 1. */
   readonly line: number;
@@ -133,10 +145,16 @@ export type BatchOutputLine = {
   | {
       readonly response: {
         readonly status_code: 200;
+        /** "req_" and the hash in `id`. */
         readonly request_id: string;
+        /** A `BatchChatCompletion`, `BatchCompletion`, `BatchEmbeddings` or `BatchModeration`. */
         readonly body: object;
       };
       readonly error: null;
     }
-  | { readonly response: null; readonly error: BatchLineError }
+  | {
+      readonly response: null;
+      /** Why there is no answer. */
+      readonly error: BatchLineError;
+    }
 );

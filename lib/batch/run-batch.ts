@@ -21,7 +21,7 @@ import {
 } from "../internal/checks.js";
 import { expected, invalid } from "../internal/errors.js";
 import { jsonCopy } from "../internal/json-text.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import type { ToolDefinitionInput } from "../messages/tool-types.js";
 import type { Model } from "../model/model.js";
 import { recommendedSampler } from "../sampling/sampler.js";
@@ -50,7 +50,7 @@ const RUN: readonly (keyof RunOptions)[] = [
   ...(["maxTokens", "sampling", "stop", "system", "schema", "tools"] as const),
   ...(["onProgress", "finish", "signal", "engine"] as const),
 ];
-const BATCH: readonly (keyof RunBatchOptions)[] = optionsOf("`runBatch`", [
+const BATCH: readonly (keyof RunBatchOptions)[] = optionNames("runBatch", [
   ...RUN.filter((key): key is Exclude<keyof RunOptions, "engine"> => key !== "engine"),
   ...(["date", "sequences", "context", "pooling", "guard", "guardOptions", "onMeasured"] as const),
 ]);

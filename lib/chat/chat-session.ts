@@ -34,7 +34,11 @@ export class ChatSession {
   readonly #history: SessionHistory;
   readonly #turns = new TurnQueue("The session");
 
-  /** @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED */
+  /**
+   * A session that generates in this context. Any number of sessions may share one.
+   *
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED, ERR_SCHEMA_UNSUPPORTED
+   */
   constructor(context: Context, options?: ChatSessionOptions) {
     if (!hasMembers(context, { generate: "function", model: "object" })) {
       throw expected("a Context", "context", context);
@@ -58,7 +62,7 @@ export class ChatSession {
    *
    * @param input the user's text, or messages: results of tools that the caller carried out, several
    * messages at once
-   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED, ERR_QUEUE_FULL
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED, ERR_SCHEMA_UNSUPPORTED, ERR_QUEUE_FULL
    */
   send(
     input: string | ChatMessageInput | readonly ChatMessageInput[],

@@ -9,16 +9,20 @@ type TextEvent = Extract<ToolParserEvent, { readonly type: "text" }>;
 
 /** What happens in a turn, in order. */
 export type ChatEvent =
-  /** A piece of the answer. */
+  /** A chunk of the answer. */
   | TextEvent
   /** The model calls a tool. */
   | { readonly type: "tool-call"; readonly call: ParsedToolCall }
   /** It was carried out, or not: `error` is what the model is told instead of a result. */
   | {
       readonly type: "tool-result";
+      /** Id of the call. */
       readonly callId: string;
+      /** The tool's name. */
       readonly name: string;
+      /** What `execute` returned; undefined beside an `error`. */
       readonly result: unknown;
+      /** What went wrong, as the model is told it. */
       readonly error?: string;
     }
   /**
@@ -57,8 +61,14 @@ export interface ChatTurnResult {
  * `result()`, or both. Errors reach whichever side is used, and are never an unhandled rejection.
  */
 export interface ChatTurn extends AsyncIterable<ChatEvent> {
+  /**
+   * Resolves with all of the turn when it has ended. May be called any number of times.
+   *
+   * @throws {CriaError} what the generations reject with; ERR_TEMPLATE, ERR_CONTEXT_FULL (the last messages
+   * alone do not fit), ERR_GUARD_UNREADABLE; the signal's reason; what a guard of the caller's threw
+   */
   result(): Promise<ChatTurnResult>;
-  /** Ends it with stopReason "cancelled"; the history keeps what was shown. */
+  /** Ends it with stopReason "cancelled"; the history keeps what was shown. Never throws. */
   cancel(): void;
 }
 

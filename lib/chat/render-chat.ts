@@ -10,7 +10,7 @@ import {
   readOptions,
 } from "../internal/checks.js";
 import { CriaError, expected } from "../internal/errors.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import { atOnce, inTurns } from "../internal/steps.js";
 import { type ChatMessageInput, messageSteps, readMessages } from "../messages/messages.js";
 import type { RenderableMessage } from "../messages/pairing.js";
@@ -35,6 +35,7 @@ import {
 } from "./formats/template-format.js";
 import { readTools } from "./tool-definitions.js";
 
+/** What `renderChat` takes besides the messages. */
 export interface RenderChatOptions {
   /**
    * How the conversation is written. `"template"` is the model's own Jinja template, and `"auto"` the
@@ -42,7 +43,7 @@ export interface RenderChatOptions {
    * `"auto"`, and `"llama-3.1"` without a model.
    */
   readonly format?: ChatFormatName | "template" | "auto";
-  /** The model that the prompt is for. */
+  /** The model that the prompt is for. Default: none, for the format "llama-3.1". */
   readonly model?: LoadedModel;
   /** Functions that the model may call. An empty list is no tools. Default none. */
   readonly tools?: readonly ToolDefinitionInput[];
@@ -57,17 +58,20 @@ export interface RenderChatOptions {
   readonly addGenerationPrompt?: boolean;
   /** "Today Date": a `Date` in the form "26 Jul 2024", local time; a string as it is. Default today. */
   readonly date?: Date | string;
-  /** More variables for the model's own template. The other formats have none and ignore them. */
+  /**
+   * More variables for the model's own template. The other formats have none and ignore them. Default:
+   * none.
+   */
   readonly templateVariables?: Readonly<Record<string, unknown>>;
 }
 
-/** What `renderChatAsync` takes. */
+/** What `renderChatAsync` takes besides the messages. */
 export interface RenderChatAsyncOptions extends RenderChatOptions {
-  /** Takes effect within 100 ms; the promise rejects with its reason. */
+  /** Aborts the call, which rejects with its reason within 100 ms. Default: none. */
   readonly signal?: AbortSignal;
 }
 
-const RENDER_OPTIONS: readonly (keyof RenderChatOptions)[] = optionsOf("`renderChat`", [
+const RENDER_OPTIONS: readonly (keyof RenderChatOptions)[] = optionNames("renderChat", [
   ...(["format", "model", "tools", "builtinTools", "toolsInUserMessage"] as const),
   ...(["addGenerationPrompt", "date", "templateVariables"] as const),
 ]);
@@ -84,7 +88,7 @@ const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
  *
  * @example
  * const prompt = await renderChatAsync([{ role: "user", content: "Hello" }], { model });
- * const { text } = await context.generate(prompt).result();
+ * const { text } = await context.generateText(prompt);
  *
  * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_UNSUPPORTED for what the format or the model cannot
  * be told (images, tools in Llama 3.0), naming the field; ERR_TEMPLATE for what the model's own

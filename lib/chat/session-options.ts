@@ -19,7 +19,7 @@ import {
 } from "../internal/checks.js";
 import { CriaError, invalid } from "../internal/errors.js";
 import { jsonText } from "../internal/json-text.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import { type ChatMessageInput, messageSteps, readMessages } from "../messages/messages.js";
 import type { ToolChoice, ToolDefinitionInput } from "../messages/tool-types.js";
 import type { LoadedModel } from "../model/loaded-model.js";
@@ -32,7 +32,11 @@ import { type ChatRenderer, chatRenderer, type RenderChatOptions } from "./rende
 import type { GivenHistory } from "./session-history.js";
 import { knownTool, toolSetOf } from "./tool-sets.js";
 
-/** What one turn of a session may have of its own. */
+/**
+ * What one turn of a session may have of its own. Its options go before the session's, one by one: its
+ * `temperature` changes that setting of the session's `sampler` or sampling options and leaves the others;
+ * its `sampler` replaces them all.
+ */
 export interface ChatTurnOptions
   extends Omit<GenerateOptions, "special" | "logprobs">,
     Omit<RenderChatOptions, "tools" | "model" | "addGenerationPrompt"> {
@@ -49,7 +53,7 @@ export interface ChatTurnOptions
   readonly constrainTools?: boolean;
   /**
    * A JSON Schema that the answer follows, with the properties that it names. What no grammar can hold is
-   * refused (ERR_SCHEMA_UNSUPPORTED, with the path).
+   * refused (ERR_SCHEMA_UNSUPPORTED, with the path). Default: none.
    */
   readonly responseSchema?: object;
   /**
@@ -61,39 +65,32 @@ export interface ChatTurnOptions
   readonly guard?: Moderator | ChatGuard;
 }
 
-/** What a session takes. */
+/** What a session takes; all but `system` and `messages` holds for each of its turns. */
 export interface ChatSessionOptions extends ChatTurnOptions {
-  /** The system message. */
+  /** The system message. Default: none. */
   readonly system?: string;
   /**
    * A conversation to go on with. Of one of more than 1,000 messages the list is copied at once, and
    * what is in it is read with the first turn, which fails where it cannot be read; do not change the
-   * messages until then.
+   * messages until then. Default: none.
    */
   readonly messages?: readonly ChatMessageInput[];
 }
 
 const PLAIN = ["maxTokens", "signal", "cachePrompt", "onProgress"] as const;
 const GENERATE = [...PLAIN, "sampler", "stop", ...SAMPLER_OPTIONS] as const;
-const RENDER = optionsOf("`ChatSession` and `session.send`", [
-  "format",
-  "builtinTools",
-  "toolsInUserMessage",
-  "date",
-  "templateVariables",
-]);
-const CHAT = optionsOf("`ChatSession` and `session.send`", [
-  "tools",
-  "toolChoice",
-  "maxToolRounds",
-  "constrainTools",
-  "responseSchema",
-  "guard",
-]);
+const RENDER = optionNames(
+  ["ChatSession", "session.send"],
+  ["format", "builtinTools", "toolsInUserMessage", "date", "templateVariables"],
+);
+const CHAT = optionNames(
+  ["ChatSession", "session.send"],
+  ["tools", "toolChoice", "maxToolRounds", "constrainTools", "responseSchema", "guard"],
+);
 const TURN: readonly (keyof ChatTurnOptions)[] = [...GENERATE, ...RENDER, ...CHAT];
 const SESSION: readonly (keyof ChatSessionOptions)[] = [
   ...TURN,
-  ...optionsOf("`ChatSession`", ["system", "messages"]),
+  ...optionNames("ChatSession", ["system", "messages"]),
 ];
 const CHOICES = ["auto", "none", "required"] as const;
 

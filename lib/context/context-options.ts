@@ -16,7 +16,7 @@ import type {
   NativeDevice,
   NativeModelInfo,
 } from "../internal/native.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import {
   autoContextSize,
   availableMemory,
@@ -42,27 +42,37 @@ export interface ContextOptions {
    */
   readonly sequences?: number;
   /**
-   * "per-sequence": one KV cache per sequence, and results do not depend on what runs beside them.
-   * "unified": one for all, where a common prefix is read once for all who have it; better for long
-   * ones. Default "auto": separate, which is faster where contexts differ (docs/performance.md).
+   * "per-sequence": each sequence has a KV cache of its own, and results do not depend on what runs beside
+   * them. "unified": one KV cache for all, where a common prefix is read once for all who have it; faster
+   * where they share a long one. Default "auto": per sequence, which is faster where prompts differ
+   * (docs/performance.md).
    */
   readonly kvCache?: "auto" | "per-sequence" | "unified";
   /**
-   * KV cells in all. Default contextSize × sequences; in the shared layout fewer are possible, down to
-   * one contextSize.
+   * Cells of the KV cache, one for each token that it can hold. Default contextSize × sequences. A unified KV
+   * cache may have fewer, down to `contextSize`.
    */
   readonly kvCacheSize?: number;
-  /** Tokens that go to the engine in one call, at least `sequences`. Default 2,048. */
+  /**
+   * Tokens that go to the engine in one call, `sequences`…2^31 - 1. Default 2,048, or `microBatchSize` if
+   * that is more.
+   */
   readonly batchSize?: number;
-  /** Tokens that are computed together, at most batchSize. Default 512. */
+  /**
+   * Tokens that are computed together (llama.cpp's ubatch), 1…`batchSize`. Default 512, or `batchSize` if
+   * that is less.
+   */
   readonly microBatchSize?: number;
-  /** For generating, 1…512. Default: the number of physical cores. */
+  /** Threads that generate, 1…512. Default: the number of physical cores. */
   readonly threads?: number;
-  /** For prompts, 1…512. Default: `threads`. */
+  /** Threads that evaluate prompts, 1…512. Default: `threads`. */
   readonly batchThreads?: number;
-  /** Default "auto": where the device has it. */
+  /** Whether attention is computed by the flash kernel. Default "auto": where the device has one. */
   readonly flashAttention?: boolean | "auto";
-  /** Default "f16". Quantized values need flash attention. */
+  /**
+   * How elements of the KV cache are stored, keys and values alike or apart. Default "f16". Quantized
+   * values need flash attention.
+   */
   readonly kvCacheType?: CacheType | { readonly key?: CacheType; readonly value?: CacheType };
   /**
    * Makes it a context for `embed`, `embedMany` and `rank`, which cannot generate; also of a model that
@@ -76,11 +86,11 @@ export interface ContextOptions {
   readonly pooling?: Pooling;
   /** Rotary position embedding. Default: what the model's file says. */
   readonly rope?: { readonly frequencyBase?: number; readonly frequencyScale?: number };
-  /** Aborts the creation, which then rejects with its reason. */
+  /** Aborts the creation, which rejects with its reason. Default: none. */
   readonly signal?: AbortSignal;
 }
 
-const CONTEXT_OPTIONS: readonly (keyof ContextOptions)[] = optionsOf("`model.createContext`", [
+const CONTEXT_OPTIONS: readonly (keyof ContextOptions)[] = optionNames("model.createContext", [
   "contextSize",
   "sequences",
   "kvCache",

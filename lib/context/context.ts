@@ -79,6 +79,7 @@ let makeContext: (parts: Parts) => Context;
  * does not.
  */
 export class Context implements AsyncDisposable {
+  /** The model that it was made of, without `load` and `createContext`. */
   readonly model: LoadedModel;
   /** Tokens that one generation can hold, prompt and output together; for embeddings, one text. */
   readonly contextSize: number;
@@ -308,7 +309,11 @@ export class Context implements AsyncDisposable {
     });
   }
 
-  /** @throws {CriaError} ERR_DISPOSED */
+  /**
+   * Its counters, at the time of reading.
+   *
+   * @throws {CriaError} ERR_DISPOSED
+   */
   get stats(): ContextStats {
     if (this.disposed) throw disposedError("The context");
     return { ...this.#requests.native.stats() };
@@ -319,7 +324,10 @@ export class Context implements AsyncDisposable {
     return this.#closing !== undefined;
   }
 
-  /** Idempotent. What is pending rejects with ERR_DISPOSED; resolves when the memory is given back. */
+  /**
+   * Ends the context: what is pending rejects with ERR_DISPOSED. Resolves when the memory is given back. May
+   * be called any number of times; never rejects.
+   */
   dispose(): Promise<void> {
     this.#closing ??= this.#requests.close();
     return this.#closing;

@@ -12,7 +12,7 @@ import {
   originAt,
 } from "../internal/errors.js";
 import type { NativeAnswer, NativeCommand, NativeSamplerStep } from "../internal/native.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import { ownFloats, ownInts } from "../internal/realm.js";
 import { answered, type Command, type Requests } from "../internal/requests.js";
 import { TurnQueue } from "../internal/turn-queue.js";
@@ -21,11 +21,14 @@ import { isSampler, nativeSteps, type Sampler } from "../sampling/sampler.js";
 
 /** What `Sequence.evaluate` takes besides the prompt. */
 export interface EvaluateOptions {
-  /** Rejects with its reason at once, and leaves the sequence as it was; the engine is free soon after. */
+  /**
+   * Aborts the call, which rejects with its reason at once and leaves the sequence as it was; the engine is
+   * free soon after. Default: none.
+   */
   readonly signal?: AbortSignal;
 }
 
-const EVALUATE_OPTIONS = optionsOf("`sequence.evaluate`", ["signal"]);
+const EVALUATE_OPTIONS = optionNames("sequence.evaluate", ["signal"]);
 
 const KEY = Symbol("Sequence");
 
@@ -236,7 +239,7 @@ export class Sequence implements AsyncDisposable {
 
   /**
    * Replaces what is evaluated by what a `save` wrote, of the same model in a context of the same
-   * `sequences` (in the separate layout), `kvCache`, `kvCacheType`, `flashAttention` and `rope`;
+   * `sequences` (with a per-sequence KV cache), `kvCache`, `kvCacheType`, `flashAttention` and `rope`;
    * nothing is evaluated. Where it is refused, the sequence is as it was.
    *
    * @example

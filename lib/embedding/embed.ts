@@ -1,7 +1,7 @@
 import { abortSignal, boolean, list, readOptions, string } from "../internal/checks.js";
 import { CriaError, type Origin } from "../internal/errors.js";
 import type { NativeAnswer, NativeCommand, NativePooling } from "../internal/native.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import { ownFloats } from "../internal/realm.js";
 import { answered, type Command, type Requests } from "../internal/requests.js";
 import { allOf, opener, type Task, Windowed, type Workplace } from "../internal/windowed.js";
@@ -11,15 +11,15 @@ export type Pooling = NativePooling;
 
 /** What `Context.embed` and `Context.embedMany` take besides the texts. */
 export interface EmbedOptions {
-  /** Vectors of length 1 (L2). Default true. */
+  /** Scales vectors to length 1 (L2). Default true. */
   readonly normalize?: boolean;
-  /** Rejects with its reason at once; the engine is free soon after. */
+  /** Aborts the call, which rejects with its reason at once; the engine is free soon after. Default: none. */
   readonly signal?: AbortSignal;
 }
 
 /** What `Context.rank` takes besides the texts. */
 export interface RankOptions {
-  /** Rejects with its reason at once; the engine is free soon after. */
+  /** Aborts the call, which rejects with its reason at once; the engine is free soon after. Default: none. */
   readonly signal?: AbortSignal;
 }
 
@@ -28,12 +28,23 @@ export type EmbedResult = {
   /** The text's place in the iterable, from 0. */
   readonly index: number;
 } & (
-  | { readonly embedding: Float32Array; readonly tokens: number; readonly error?: undefined }
-  | { readonly embedding?: undefined; readonly tokens?: undefined; readonly error: unknown }
+  | {
+      /** The text's vector. */
+      readonly embedding: Float32Array;
+      /** How many tokens the text has. */
+      readonly tokens: number;
+      readonly error?: undefined;
+    }
+  | {
+      readonly embedding?: undefined;
+      readonly tokens?: undefined;
+      /** ERR_INVALID_ARGUMENT, or what `embed` rejects with for this text. */
+      readonly error: unknown;
+    }
 );
 
-const EMBED_OPTIONS = optionsOf("`context.embed`", ["normalize", "signal"]);
-const RANK_OPTIONS = optionsOf("`context.rank`", ["signal"]);
+const EMBED_OPTIONS = optionNames("context.embed", ["normalize", "signal"]);
+const RANK_OPTIONS = optionNames("context.rank", ["signal"]);
 
 /** The context that embeds. */
 interface EmbeddingContext extends Workplace {

@@ -1,5 +1,5 @@
 import { boolean, readOptions } from "../internal/checks.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import { opener, Windowed, type Workplace, windowWidth } from "../internal/windowed.js";
 import type { PromptInput } from "../model/prompt.js";
 import type { Sampler } from "../sampling/sampler.js";
@@ -18,7 +18,10 @@ import type { GenerateOptions, Generation, GenerationResult } from "./generation
  * others; its `sampler` replaces them all. Its `signal` ends itself only. It may carry data of your own,
  * which come back in the result's `request`.
  */
-export type BatchRequest = { readonly prompt: PromptInput } & GenerateOptions;
+export type BatchRequest = {
+  /** What the generation starts from. */
+  readonly prompt: PromptInput;
+} & GenerateOptions;
 
 /** What became of a request: its result or its error. */
 export type BatchResult<T> = {
@@ -27,9 +30,16 @@ export type BatchResult<T> = {
   /** The request itself, the same object. */
   readonly request: T;
 } & (
-  | { readonly result: GenerationResult; readonly error?: undefined }
-  /** An invalid request's ERR_INVALID_ARGUMENT, or what its generation rejected with. */
-  | { readonly result?: undefined; readonly error: unknown }
+  | {
+      /** The whole output. */
+      readonly result: GenerationResult;
+      readonly error?: undefined;
+    }
+  | {
+      readonly result?: undefined;
+      /** An invalid request's ERR_INVALID_ARGUMENT, or what its generation rejected with. */
+      readonly error: unknown;
+    }
 );
 
 /** What `Context.generateMany` takes besides the requests. */
@@ -40,7 +50,7 @@ export type GenerateManyOptions = GenerateOptions & {
 
 const MANY_OPTIONS = [
   ...GENERATE_OPTIONS,
-  ...optionsOf("`context.generateMany`", ["ordered"]),
+  ...optionNames("context.generateMany", ["ordered"]),
 ] as const;
 
 /** The context that generates. */

@@ -14,13 +14,13 @@ import {
 } from "../internal/checks.js";
 import { expected, invalid, show } from "../internal/errors.js";
 import type { NativeRequest, NativeReuse } from "../internal/native.js";
-import { misspeltOption, optionsOf } from "../internal/option-names.js";
+import { misspeltOption, optionNames } from "../internal/option-names.js";
 import { isSampler, nativeSteps, type Sampler, type SamplerOptions } from "../sampling/sampler.js";
 import { SAMPLER_OPTIONS } from "../sampling/sampler-options.js";
 import type { CachePrompt, GenerateOptions } from "./generation.js";
 
 export const GENERATE_OPTIONS: readonly (keyof GenerateOptions)[] = [
-  ...optionsOf("`context.generate`", [
+  ...optionNames("context.generate", [
     "sampler",
     "maxTokens",
     "stop",

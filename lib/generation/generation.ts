@@ -24,30 +24,39 @@ export interface GenerateOptions extends SamplerOptions {
   readonly maxTokens?: number;
   /** A text, or texts, that end the generation; they are never part of the output. Default: none. */
   readonly stop?: string | readonly string[];
-  /** Control tokens that the model generates as text in the output. Default false: they leave no text. */
+  /**
+   * Shows control tokens that the model generates as text in the output. Default false: they leave no
+   * text.
+   */
   readonly special?: boolean;
-  /** The generation rejects with its reason at once; the engine is free soon after, also in a prefill. */
+  /**
+   * Aborts the generation, which rejects with the signal's reason at once; the engine is free soon after,
+   * also while it evaluates the prompt. Default: none.
+   */
   readonly signal?: AbortSignal;
   /**
-   * Tell the log-probability of each token, and of so many of the likeliest in its place, 0…20: those
-   * of the model itself, before any sampler. Default: none.
+   * Tells the log-probability of each token, and of so many of the likeliest in its place, 0…20. They are
+   * the model's own, before any sampler. Default: none.
    */
   readonly logprobs?: number;
   /**
-   * Take over what is cached of the longest common prefix of other prompts. Default true; false
-   * evaluates the whole prompt anew, which in a near tie may choose another token; "exact" takes
-   * over only what leaves every logit as it would be then, to the last bit. That leaves 64 tokens
-   * to evaluate at least, and holds in the separate layout (in the shared one it is `true`).
+   * Prefix caching: whether the longest cached prefix of the prompt is reused. Default true. false evaluates
+   * the whole prompt anew, which may choose another token where two are nearly equal. "exact" reuses only
+   * what leaves every logit the same to the last bit; at least 64 tokens of the prompt are evaluated then.
+   * It needs a per-sequence KV cache; with a unified one it is the same as `true`.
    */
   readonly cachePrompt?: CachePrompt;
-  /** How much of the prompt is evaluated. What it throws fails the generation. */
+  /**
+   * Called while the prompt is evaluated, with the tokens that are done and those there are. What it throws
+   * fails the generation. Default: none.
+   */
   readonly onProgress?: (evaluated: number, total: number) => void;
 }
 
-/** Whether a prompt may take over what is cached of others. */
+/** Whether a prompt may reuse a cached prefix, or only where that changes nothing ("exact"). */
 export type CachePrompt = boolean | "exact";
 
-/** A piece of the output: the longer the reader takes, the bigger. */
+/** A chunk of the output: the longer the reader takes, the bigger. */
 export interface GenerationChunk {
   /** Whole characters; empty only in the last chunk, where the last tokens have no text. */
   readonly text: string;
@@ -59,6 +68,7 @@ export interface GenerationChunk {
 
 /** How many tokens a generation took. */
 export interface GenerationUsage {
+  /** Tokens of the prompt, a BOS included. */
   readonly promptTokens: number;
   /** Those of the prompt that were not evaluated again. */
   readonly cachedTokens: number;
@@ -80,6 +90,7 @@ export interface GenerationTimings {
 
 /** All of a finished generation. */
 export interface GenerationResult {
+  /** The output, without the stop token and the stop string. */
   readonly text: string;
   /** Without the stop token; those that spell a stop string are among them. */
   readonly tokens: Int32Array;
@@ -97,7 +108,9 @@ export interface GenerationResult {
   readonly stopToken: number | null;
   /** The stop string that ended it, or null. */
   readonly stopString: string | null;
+  /** How many tokens it took. */
   readonly usage: GenerationUsage;
+  /** Where its time went. */
   readonly timings: GenerationTimings;
 }
 
@@ -106,16 +119,22 @@ export interface GenerationResult {
  * `result()`, or both, in any order. Errors reach whichever side is used (both if both are), and are
  * never an unhandled rejection.
  *
- * Errors: ERR_DISPOSED (the context was disposed), ERR_CONTEXT_FULL (the prompt is longer than the
- * context, or sequences hold every place), ERR_QUEUE_FULL, ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY; the signal's reason; what `onProgress` threw.
+ * Errors: ERR_DISPOSED (the context was disposed), ERR_CONTEXT_FULL (the prompt is longer than the context, or
+ * sequences hold every place), ERR_QUEUE_FULL, ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY, ERR_GRAMMAR_INVALID (the
+ * grammar takes too long, or the model lacks a token of it); the signal's reason; what `onProgress` threw.
  *
  * @example
  * for await (const { text } of context.generate("Once upon a time")) process.stdout.write(text);
  */
 export interface Generation extends AsyncIterable<GenerationChunk>, AsyncDisposable {
-  /** The whole output when it is there. Idempotent. */
+  /**
+   * Resolves with the whole output when the generation has ended. May be called any number of times.
+   *
+   * @throws {CriaError} ERR_DISPOSED, ERR_CONTEXT_FULL, ERR_QUEUE_FULL, ERR_DECODE_FAILED,
+   * ERR_OUT_OF_MEMORY, ERR_GRAMMAR_INVALID; the signal's reason; what `onProgress` threw
+   */
   result(): Promise<GenerationResult>;
-  /** Ends it with stopReason "cancelled"; what was generated is kept. */
+  /** Ends it with stopReason "cancelled"; what was generated is kept. Never throws. */
   cancel(): void;
 }
 

@@ -3,6 +3,7 @@ import { append } from "../model/tokens.js";
 
 /** A token and how likely the model itself held it, before any sampler. */
 export interface TokenLogprob {
+  /** The token's id. */
   readonly token: number;
   /**
    * The token alone, control tokens included. A token that is only part of a character has U+FFFD in

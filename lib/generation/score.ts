@@ -1,20 +1,20 @@
 import { abortSignal, callback, readOptions } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
 import type { NativeAnswer, NativeCommand } from "../internal/native.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import { answered } from "../internal/requests.js";
 import { nativePrompt, type PromptVocabulary } from "../model/prompt.js";
 import { copyTokens } from "../model/tokens.js";
 import { nativeReuse } from "./generate-options.js";
 import type { CachePrompt, GenerationUsage } from "./generation.js";
 
-const SCORE_OPTIONS = optionsOf("`context.score`", ["signal", "cachePrompt", "onUsage"]);
+const SCORE_OPTIONS = optionNames("context.score", ["signal", "cachePrompt", "onUsage"]);
 
 /** What `Context.score` takes besides the prompt and the candidates. */
 export interface ScoreOptions {
-  /** Rejects with its reason at once; the engine is free soon after. */
+  /** Aborts the call, which rejects with its reason at once; the engine is free soon after. Default: none. */
   readonly signal?: AbortSignal;
-  /** As in `GenerateOptions`. */
+  /** Prefix caching, as in `GenerateOptions`. Default true. */
   readonly cachePrompt?: CachePrompt;
   /** Told how many tokens it took, just before the promise resolves. What it throws rejects that. */
   readonly onUsage?: (usage: GenerationUsage) => void;

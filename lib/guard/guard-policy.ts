@@ -1,6 +1,6 @@
 import { list, number, oneOf, readOptions } from "../internal/checks.js";
 import { expected, invalid, show } from "../internal/errors.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import {
   type GuardCategory,
   type GuardOptions,
@@ -21,7 +21,7 @@ const VARIANTS: Readonly<Record<GuardVariant, readonly GuardCategory[]>> = {
   "llama-guard-3-8b": LLAMA_GUARD_3_CATEGORIES,
   "llama-guard-3-1b": LLAMA_GUARD_3_CATEGORIES.slice(0, 13),
 };
-const GUARD_OPTIONS = optionsOf("`LlamaGuard`", ["variant", "categories", "exclude", "threshold"]);
+const GUARD_OPTIONS = optionNames("LlamaGuard", ["variant", "categories", "exclude", "threshold"]);
 const NAMES = Object.keys(VARIANTS) as GuardVariant[];
 const CODE = /^[A-Z]{1,4}[1-9][0-9]{0,2}$/;
 

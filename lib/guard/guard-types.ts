@@ -30,7 +30,7 @@ export interface GuardOptions {
   readonly categories?: readonly GuardCategory[];
   /**
    * Codes of categories that are not to be judged; each is one of `categories` or of Meta's. The
-   * others keep their codes.
+   * others keep their codes. Default: none.
    */
   readonly exclude?: readonly string[];
   /** A message is unsafe where P(unsafe) is at least so much, 0…1. Default 0.5. */
@@ -39,6 +39,7 @@ export interface GuardOptions {
 
 /** What was found about the last message of a conversation. */
 export interface GuardVerdict {
+  /** Whether P(unsafe) is below the threshold and no unknown code was named. */
   readonly safe: boolean;
   /** P(unsafe), 0…1: a softmax over the model's two first words. */
   readonly score: number;

@@ -2,7 +2,7 @@ import { nativeReuse } from "../generation/generate-options.js";
 import type { CachePrompt, GenerationUsage } from "../generation/generation.js";
 import { abortSignal, boolean, callback, hasMembers, readOptions } from "../internal/checks.js";
 import { disposedError, expected } from "../internal/errors.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import { inTurns } from "../internal/steps.js";
 import { allOf, opener, Windowed } from "../internal/windowed.js";
 import type { ChatMessageInput } from "../messages/messages.js";
@@ -13,15 +13,16 @@ import { readGuardOptions } from "./guard-policy.js";
 import type { GuardCategory, GuardContext, GuardOptions, GuardVerdict } from "./guard-types.js";
 import { guardVariant } from "./recognise-guard.js";
 
-const MODERATE_OPTIONS = optionsOf("`guard.moderate`", [
+const MODERATE_OPTIONS = optionNames("guard.moderate", [
   "signal",
   "categories",
   "cachePrompt",
   "onUsage",
 ]);
 
+/** What `LlamaGuard.moderate` and `moderateMany` take besides the conversation. */
 export interface ModerateOptions {
-  /** Rejects with its reason at once; the engine is free soon after. */
+  /** Aborts the call, which rejects with its reason at once; the engine is free soon after. Default: none. */
   readonly signal?: AbortSignal;
   /**
    * Whether the model is asked what is violated, which takes a few tokens. Default: where the score
@@ -45,8 +46,16 @@ export type GuardResult = {
   /** The conversation's place in the iterable, from 0. */
   readonly index: number;
 } & (
-  | { readonly verdict: GuardVerdict; readonly error?: undefined }
-  | { readonly verdict?: undefined; readonly error: unknown }
+  | {
+      /** What was found about the last message. */
+      readonly verdict: GuardVerdict;
+      readonly error?: undefined;
+    }
+  | {
+      readonly verdict?: undefined;
+      /** What `moderate` rejects with for this conversation. */
+      readonly error: unknown;
+    }
 );
 
 /**
@@ -69,6 +78,8 @@ export class LlamaGuard {
   readonly #categories: readonly GuardCategory[];
 
   /**
+   * A guard that judges in this context.
+   *
    * @param context of a Llama Guard 3. Others are refused at once, unless a `variant` is given
    * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_UNSUPPORTED, with what the model is in the message;
    * ERR_DISPOSED

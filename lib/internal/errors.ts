@@ -33,6 +33,7 @@ export type CriaErrorCode =
  * }
  */
 export class CriaError extends Error {
+  /** "CriaError". */
   override readonly name = "CriaError";
   /** What went wrong, by its stable name. */
   readonly code: CriaErrorCode;
@@ -41,6 +42,7 @@ export class CriaError extends Error {
   /** What `is` looks for: no proxy has it, and none is asked. */
   readonly #brand = true;
 
+  /** For cria itself, and for stand-ins that fail as it does. */
   constructor(
     code: CriaErrorCode,
     message: string,

@@ -6,7 +6,9 @@
  */
 import type { CriaErrorCode } from "./errors.js";
 
+/** What an engine was built to compute with, beside the CPU. */
 export type Backend = "cpu" | "metal" | "cuda" | "vulkan";
+/** How much a log line matters; the least first. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 export interface NativeAddon {
@@ -209,7 +211,7 @@ export interface NativeContextOptions {
   contextSize: number;
   sequences: number;
   kvCache: "per-sequence" | "unified";
-  /** KV cells in all; in the separate layout contextSize × sequences. */
+  /** KV cells in all; per sequence, contextSize × sequences. */
   kvCacheSize: number;
   batchSize: number;
   microBatchSize: number;
@@ -386,13 +388,21 @@ export interface NativeNews {
   error?: { code: CriaErrorCode; message: string };
 }
 
+/** Why a generation ended. */
 export type StopReason =
+  /** The model generated its end-of-text token. */
   | "end-of-text"
+  /** It generated its end-of-turn token (`<|eot_id|>`). */
   | "end-of-turn"
+  /** It generated its end-of-message token (`<|eom_id|>`): a tool is to run, the turn goes on. */
   | "end-of-message"
+  /** The output reached one of the `stop` strings. */
   | "stop-string"
+  /** It has `maxTokens` tokens. */
   | "max-tokens"
+  /** Prompt and output fill `contextSize`. */
   | "context-full"
+  /** `cancel()` was called, or the reader left the loop. */
   | "cancelled";
 
 export interface NativeResult {

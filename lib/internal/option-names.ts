@@ -1,29 +1,29 @@
 import { invalid, show } from "./errors.js";
 
 interface OptionList {
-  /** Who takes the options, as a message says it. */
-  readonly owner: string;
+  /** Who takes the options, as a user calls it. */
+  readonly owners: readonly string[];
   readonly names: readonly string[];
 }
 
-/** Every list that was made by `optionsOf`: what tells where an option belongs. */
+/** Every list that was made by `optionNames`: what tells where an option belongs. */
 const LISTS: OptionList[] = [];
 
-/** More owners than this tell nobody where an option belongs, as with `signal`. */
-const OWNERS_MAX = 4;
+/** More lists than this tell nobody where an option belongs, as with `signal`. */
+const LISTS_MAX = 4;
 
 /** No name is longer than this, and the distance takes the square of its length. */
 const NAME_MAX = 64;
 
 /**
- * The names of the options that `owner` takes. A list is made once, where its options are read, and is
- * known to all others: one that is given an option of `owner` by mistake says where it belongs.
+ * The names of the options that `owners` take. A list is made once, where its options are read, and is
+ * known to all others: one that is given one of them by mistake says where it belongs.
  */
-export function optionsOf<const Name extends string>(
-  owner: string,
+export function optionNames<const Name extends string>(
+  owners: string | readonly string[],
   names: readonly Name[],
 ): readonly Name[] {
-  LISTS.push({ owner, names });
+  LISTS.push({ owners: [owners].flat(), names });
   return names;
 }
 
@@ -111,12 +111,20 @@ function place(
   find: (names: readonly string[]) => string | undefined,
 ): string | undefined {
   const lists = LISTS.filter(({ names }) => find(names) !== undefined);
-  if (lists.length === 0 || lists.length > OWNERS_MAX) return undefined;
+  if (lists.length === 0 || lists.length > LISTS_MAX) return undefined;
   const meant = find((lists[0] as OptionList).names) as string;
-  const owners = [...new Set(lists.map(({ owner }) => owner))].sort().join(" and ");
+  const owners = listed(
+    [...new Set(lists.flatMap((list) => list.owners))].sort((a, b) => a.localeCompare(b, "en")),
+  );
   return meant === key
     ? `it is an option of ${owners}`
     : `did you mean \`${meant}\`, an option of ${owners}?`;
+}
+
+/** As a sentence has them: a, b and c. */
+function listed(owners: readonly string[]): string {
+  const quoted = owners.map((owner) => `\`${owner}\``);
+  return [...quoted.slice(0, -2), quoted.slice(-2).join(" and ")].join(", ");
 }
 
 /** The known name that differs from `key` in its writing only, or that another library calls so. */

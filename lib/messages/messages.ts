@@ -13,22 +13,32 @@ import type { ToolCall } from "./tool-types.js";
 /** A piece of a message; of OpenAI's kinds of parts only text can be honoured. */
 export interface TextPart {
   readonly type: "text";
+  /** The text, as it stands in the prompt. */
   readonly text: string;
 }
 
 /** OpenAI's shapes of chat messages, as they are returned. What is accepted is wider. */
 export type ChatMessage =
+  /** What the model is told about its task. */
   | { readonly role: "system" | "developer"; readonly content: string | readonly TextPart[] }
+  /** What the user says. */
   | { readonly role: "user"; readonly content: string | readonly TextPart[] }
+  /** What the model says. */
   | {
       readonly role: "assistant";
+      /** Its text; null or left out where it only calls tools. */
       readonly content?: string | readonly TextPart[] | null;
+      /** The tools that it calls. */
       readonly tool_calls?: readonly ToolCall[];
     }
+  /** What a tool answers. */
   | {
       readonly role: "tool";
+      /** The result, as a text. */
       readonly content: string | readonly TextPart[];
+      /** Id of the call that it answers. */
       readonly tool_call_id?: string;
+      /** The tool's name. */
       readonly name?: string;
     };
 
@@ -42,8 +52,10 @@ type ContentInput = string | readonly (TextPart | OtherPart)[];
 
 /** A call as it is accepted: without an id, and with arguments as an object or as JSON text. */
 export interface ToolCallInput {
+  /** By which its result names it. Default: made up. */
   readonly id?: string | undefined;
   readonly type?: "function" | undefined;
+  /** The function's name, and its arguments as an object or as JSON text. */
   readonly function: { readonly name: string; readonly arguments: string | object };
 }
 
@@ -61,14 +73,18 @@ interface CustomToolCall {
 export type ChatMessageInput =
   | {
       readonly role: "system" | "developer" | "user";
+      /** A text, or parts of one. */
       readonly content: ContentInput;
       readonly name?: string | undefined;
     }
   | {
       readonly role: "assistant";
+      /** A text, or parts of one; null or left out where it only calls tools. */
       readonly content?: ContentInput | null | undefined;
+      /** The tools that it called. */
       readonly tool_calls?: readonly (ToolCallInput | CustomToolCall)[] | null | undefined;
       readonly name?: string | undefined;
+      /** Anything but null is ERR_UNSUPPORTED, as with the next two. */
       readonly refusal?: string | null | undefined;
       readonly audio?: object | null | undefined;
       readonly function_call?: object | null | undefined;
@@ -77,9 +93,12 @@ export type ChatMessageInput =
       readonly role: "tool";
       /** A text, text parts, or any object or array: the result itself. */
       readonly content: string | object;
+      /** Id of the call that it answers. */
       readonly tool_call_id?: string | undefined;
+      /** The tool's name. */
       readonly name?: string | undefined;
     }
+  /** OpenAI's former shape: ERR_UNSUPPORTED. */
   | { readonly role: "function"; readonly content: string | null; readonly name: string };
 
 const ROLES = ["system", "developer", "user", "assistant", "tool"] as const;

@@ -7,7 +7,9 @@
 export interface ToolDefinition {
   readonly type: "function";
   readonly function: {
+    /** By which the model calls it. */
     readonly name: string;
+    /** What it does and when to use it. */
     readonly description?: string;
     /** A JSON Schema of the arguments object. */
     readonly parameters?: object;
@@ -29,9 +31,13 @@ export type ToolDefinitionInput =
   | {
       readonly type: "function";
       readonly function: {
+        /** By which the model calls it. */
         readonly name: string;
+        /** What it does and when to use it. */
         readonly description?: string | null | undefined;
+        /** A JSON Schema of the arguments object. */
         readonly parameters?: object | null | undefined;
+        /** Accepted for OpenAI's sake; `constrainTools` decides. */
         readonly strict?: boolean | null | undefined;
       };
     }
@@ -39,9 +45,11 @@ export type ToolDefinitionInput =
 
 /** A call as it goes into a history. */
 export interface ToolCall {
+  /** By which its result names it. */
   readonly id: string;
   readonly type: "function";
   readonly function: {
+    /** The tool's name. */
     readonly name: string;
     /** JSON text. */
     readonly arguments: string;
@@ -55,13 +63,18 @@ export function toolCallOf({ id, type, function: called }: ToolCall): ToolCall {
 
 /** Whether a model may, must or must not call, or which function. */
 export type ToolChoice =
+  /** It may. */
   | "auto"
+  /** It must not, and is told of no tools. */
   | "none"
+  /** It must call one. */
   | "required"
+  /** It must call this one. */
   | { readonly type: "function"; readonly function: { readonly name: string } };
 
 /** A call that was found in a model's output. */
 export interface ParsedToolCall extends ToolCall {
+  /** How the model wrote it. */
   readonly format: "json" | "builtin" | "function-tag" | "pythonic" | "code" | "template";
   /** Whether a tool of this name was given; true where none were. */
   readonly known: boolean;
@@ -71,16 +84,19 @@ export interface ParsedToolCall extends ToolCall {
   readonly source?: string;
 }
 
+/** What `parseToolCalls` found. */
 export interface ParsedToolCalls {
   /** The output without its calls. */
   readonly content: string;
+  /** The calls, in their order. */
   readonly toolCalls: readonly ParsedToolCall[];
 }
 
+/** What `parseToolCalls` and `ToolCallParser` take. */
 export interface ParseToolCallsOptions {
   /**
    * What the model was told of. Names decide about bare Python calls, about calls whose arguments
-   * cannot be read, and about `known`; schemas about positional arguments and `coerce`.
+   * cannot be read, and about `known`; schemas about positional arguments and `coerce`. Default: none.
    */
   readonly tools?: readonly ToolDefinitionInput[];
   /** Built-in tools that count as known beside `tools`; default none. */
@@ -94,11 +110,14 @@ export interface ParseToolCallsOptions {
   readonly createId?: (index: number) => string;
 }
 
-/** A piece of the output, in order. */
+/** A part of the output, in order. */
 export type ToolParserEvent =
+  /** Text that is part of no call. */
   | { readonly type: "text"; readonly text: string }
+  /** A call. */
   | { readonly type: "tool-call"; readonly call: ParsedToolCall };
 
+/** What `ToolCallParser.finish` takes. */
 export interface FinishToolParserOptions {
   /**
    * Whether the output stopped before its end, at `maxTokens` for instance. Code, which nothing tells

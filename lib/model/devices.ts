@@ -7,11 +7,13 @@ import { nativeCall } from "../internal/native-work.js";
 export interface Device {
   /** What `LoadModelOptions.devices` takes. */
   readonly name: string;
+  /** In words, as its driver says it. */
   readonly description: string;
+  /** What kind of device it is; an integrated GPU shares the memory of the CPU. */
   readonly type: "cpu" | "gpu" | "integrated-gpu" | "accelerator";
-  /** In bytes. */
+  /** All of its memory, in bytes. */
   readonly memoryTotal: number;
-  /** In bytes, at the time of the call. */
+  /** Memory that is free, in bytes, at the time of the call. */
   readonly memoryFree: number;
 }
 

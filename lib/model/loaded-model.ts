@@ -4,15 +4,15 @@ import { Children } from "../internal/children.js";
 import { disposedError, expected, invalid } from "../internal/errors.js";
 import type { NativeModel, NativeModelInfo, NativeModelOptions } from "../internal/native.js";
 import { nativeCall, nativeWork } from "../internal/native-work.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import { ownInts } from "../internal/realm.js";
 import { loadOptionsOf, type ModelLoadOptions } from "./model-options.js";
 import type { PromptVocabulary } from "./prompt.js";
 import { TokenTexts } from "./token-texts.js";
 import { copyTokens, type Tokens, tokenId } from "./tokens.js";
 
-const TOKENIZE_OPTIONS = optionsOf("`model.tokenize`", ["special", "addBos"]);
-const DETOKENIZE_OPTIONS = optionsOf("`model.detokenize`", ["special"]);
+const TOKENIZE_OPTIONS = optionNames("model.tokenize", ["special", "addBos"]);
+const DETOKENIZE_OPTIONS = optionNames("model.detokenize", ["special"]);
 
 /** Ids of the tokens that mean something to cria, null where the model has none. */
 export interface SpecialTokens {
@@ -26,6 +26,7 @@ export interface SpecialTokens {
   readonly eom: number | null;
 }
 
+/** What `tokenize` takes besides the text. */
 export interface TokenizeOptions {
   /** Whether text that spells a control token becomes it. Default false. */
   readonly special?: boolean;
@@ -33,11 +34,13 @@ export interface TokenizeOptions {
   readonly addBos?: boolean;
 }
 
+/** What `tokenizeAsync` takes besides the text. */
 export interface TokenizeAsyncOptions extends TokenizeOptions {
-  /** Takes effect at once; the promise rejects with its reason. */
+  /** Aborts the call, which rejects with its reason at once. Default: none. */
   readonly signal?: AbortSignal;
 }
 
+/** What `detokenize` takes besides the tokens. */
 export interface DetokenizeOptions {
   /** Control tokens as text. Default false: they leave none. */
   readonly special?: boolean;
@@ -77,13 +80,17 @@ export class LoadedModel implements AsyncDisposable {
   readonly description: string;
   /** The family, as "llama". */
   readonly architecture: string;
+  /** Weights, all tensors together. */
   readonly parameterCount: number;
-  /** Of all tensors. */
+  /** Bytes of all tensors together. */
   readonly sizeInBytes: number;
-  /** Tokens that the model was trained on. */
+  /** Tokens of the longest text that it was trained on; 0 where the file does not say. */
   readonly contextLength: number;
+  /** Numbers in a token's hidden state, and in a text's vector. */
   readonly embeddingLength: number;
+  /** Layers of the network. */
   readonly layerCount: number;
+  /** Token ids are 0…vocabularySize - 1. */
   readonly vocabularySize: number;
   /**
    * Tells these weights from others, whatever the file is called: 16 hexadecimal digits, made of the
@@ -96,6 +103,7 @@ export class LoadedModel implements AsyncDisposable {
   readonly metadata: ReadonlyMap<string, string>;
   /** The file's own chat template (Jinja), or null. */
   readonly chatTemplate: string | null;
+  /** Ids of its special tokens. */
   readonly specialTokens: SpecialTokens;
   readonly #inside: ModelInside;
   #closing: Promise<void> | undefined;
@@ -177,7 +185,11 @@ export class LoadedModel implements AsyncDisposable {
     };
   }
 
-  /** @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED */
+  /**
+   * The text of tokens. Bytes that are no text become U+FFFD.
+   *
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED
+   */
   detokenize(tokens: Tokens, options?: DetokenizeOptions): string {
     this.#assertAlive();
     const ids = copyTokens(tokens, "tokens", this.vocabularySize);
@@ -213,7 +225,10 @@ export class LoadedModel implements AsyncDisposable {
     return this.#closing !== undefined;
   }
 
-  /** Idempotent. Closes its contexts first; resolves when the memory is given back. */
+  /**
+   * Closes its contexts, then itself. Resolves when the memory is given back. May be called any number of
+   * times; never rejects.
+   */
   dispose(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

@@ -14,11 +14,14 @@ import {
 } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
 import type { NativeModelOptions } from "../internal/native.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 
 /** What `Model.load` takes. */
 export interface LoadModelOptions {
-  /** Layers that go to the GPU. Default "auto": as many as fit, none without a GPU. */
+  /**
+   * Layers that go to the GPU: a number, "all", or "auto", as many as fit. Default "auto"; none without a
+   * GPU.
+   */
   readonly gpuLayers?: number | "auto" | "all";
   /** Names from `listDevices()`. Default: every device of the loaded backend. */
   readonly devices?: readonly string[];
@@ -28,19 +31,22 @@ export interface LoadModelOptions {
   readonly tensorSplit?: readonly number[];
   /** Index of the GPU that takes all with splitMode "none". Default 0. */
   readonly mainGpu?: number;
-  /** Map the file instead of reading it. Default true. */
+  /** Maps the file instead of reading it. Default true. */
   readonly mmap?: boolean;
-  /** Keep the weights from being swapped out. Default false. */
+  /** Keeps the weights from being swapped out. Default false. */
   readonly mlock?: boolean;
-  /** Look for invalid values in the tensors, which takes longer. Default false. */
+  /** Looks for invalid values in the tensors, which takes longer. Default false. */
   readonly checkTensors?: boolean;
-  /** Load the tokenizer and the metadata only. Default false. */
+  /** Loads the tokenizer and the metadata only. Default false. */
   readonly vocabOnly?: boolean;
-  /** Values that replace single ones of the file's metadata, of the kind that the file has. */
+  /** Values that replace single ones of the file's metadata, of the kind that the file has. Default: none. */
   readonly metadataOverrides?: Readonly<Record<string, string | number | boolean>>;
-  /** Called during the load with what is done, 0…1; ends with 1. What it throws fails the load. */
+  /**
+   * Called during the load with the share that is done, 0…1; ends with 1. What it throws fails the load.
+   * Default: none.
+   */
   readonly onProgress?: (fraction: number) => void;
-  /** Aborts the load, which then rejects with its reason. */
+  /** Aborts the load, which rejects with its reason. Default: none. */
   readonly signal?: AbortSignal;
 }
 
@@ -65,7 +71,7 @@ export function loadOptionsOf(native: NativeModelOptions): ModelLoadOptions {
   });
 }
 
-const LOAD_OPTIONS: readonly (keyof LoadModelOptions)[] = optionsOf("`Model.load`", [
+const LOAD_OPTIONS: readonly (keyof LoadModelOptions)[] = optionNames("Model.load", [
   "gpuLayers",
   "devices",
   "splitMode",

@@ -9,8 +9,11 @@ import { copyTokens, type Tokens } from "./tokens.js";
  * border is a token border.
  */
 export type PromptSegment =
+  /** Text: nothing in it can become a control token. */
   | { readonly text: string }
+  /** One control token, by its exact text (`<|eot_id|>`). */
   | { readonly control: string }
+  /** Token ids, as they are. */
   | { readonly tokens: Tokens };
 
 /** A prompt in pieces. Nothing is added to it: a BOS, where one is wanted, is a control segment. */

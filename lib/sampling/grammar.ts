@@ -1,22 +1,24 @@
 import { oneOf, readOptions, string } from "../internal/checks.js";
 import { CriaError, invalid } from "../internal/errors.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import { atOnce, type Steps } from "../internal/steps.js";
 import type { Expression } from "../schema/grammar-rules.js";
 import { WHITE_SPACES, type WhiteSpace } from "../schema/json-layout.js";
 import { heldSchema, sourceOf } from "../schema/schema-grammar.js";
 import { validateGbnf } from "./gbnf/gbnf.js";
 
-const GBNF_OPTIONS = optionsOf("`Grammar.gbnf`", ["root"]);
-const SCHEMA_OPTIONS = optionsOf("`Grammar.jsonSchema`", ["whiteSpace", "additionalProperties"]);
+const GBNF_OPTIONS = optionNames("Grammar.gbnf", ["root"]);
+const SCHEMA_OPTIONS = optionNames("Grammar.jsonSchema", ["whiteSpace", "additionalProperties"]);
 
 const KEY = Symbol("Grammar");
 
+/** What `Grammar.gbnf` takes besides the grammar. */
 export interface GbnfOptions {
   /** The rule that the whole output follows. Default "root". */
   readonly root?: string;
 }
 
+/** What `Grammar.jsonSchema` takes besides the schema. */
 export interface JsonSchemaOptions {
   /**
    * What may stand between the parts of the JSON text: nothing ("none"), a space behind each comma and
@@ -163,7 +165,10 @@ function ofSource(source: string, name: string): Grammar {
   }
 }
 
-/** The same grammar, asleep until one of the triggers is met; patterns: see native/core/sampling/sampler_step.h. */
+/**
+ * The same grammar, asleep until one of the triggers is met; patterns: see
+ * native/core/sampling/sampler_step.h.
+ */
 export function lazyGrammar(grammar: Grammar, { tokens, patterns }: GrammarTriggers): Grammar {
   const triggers = {
     tokens: Object.freeze([...tokens]),

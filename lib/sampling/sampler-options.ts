@@ -1,6 +1,6 @@
 import { integer, MAX_UINT32, number, readOptions } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
-import { optionsOf } from "../internal/option-names.js";
+import { optionNames } from "../internal/option-names.js";
 import type { Grammar } from "./grammar.js";
 import {
   type AdaptiveP,
@@ -50,46 +50,52 @@ export interface SamplerOptions {
    * 0…100; 0: off. Default 0.
    */
   readonly topNSigma?: number;
-  /** Default: none, the temperature is fixed. */
+  /** A temperature that follows how sure the model is. Default: none, the temperature is fixed. */
   readonly dynamicTemperature?: DynamicTemperature;
-  /** Default: none. */
+  /** Leaves out the likeliest tokens from time to time. Default: none. */
   readonly xtc?: Xtc;
   /**
-   * In place of penalties, dry, every cut, xtc and dynamicTemperature, as in llama.cpp; not together
-   * with adaptiveP. Default: none.
+   * Keeps the surprise of the text at a level. As in llama.cpp it stands in place of penalties, dry, every cut,
+   * xtc and dynamicTemperature. Not together with adaptiveP. Default: none.
    */
   readonly mirostat?: Mirostat;
-  /** In place of the plain draw at the end; not together with mirostat. Default: none. */
+  /**
+   * Prefers tokens near a probability, in place of the plain draw. Not together with mirostat. Default:
+   * none.
+   */
   readonly adaptiveP?: AdaptiveP;
-  /** Default: none. */
+  /** Makes tokens that were there before less likely. Default: none. */
   readonly penalties?: Penalties;
-  /** Default: none. */
+  /** Makes tokens that would go on with a repetition less likely. Default: none. */
   readonly dry?: Dry;
   /** Token id → value added to its logit, -1,000,000…1,000,000; -Infinity forbids it. Default: none. */
   readonly logitBias?: LogitBias;
-  /** Default: none. */
+  /** Constrained decoding: the output follows this grammar. Default: none. */
   readonly grammar?: Grammar;
   /** 0…2^32 - 2: the same seed and prompt give the same text. Default: a new one per generation. */
   readonly seed?: number;
 }
 
-export const SAMPLER_OPTIONS = optionsOf("`context.generate` and `Sampler`", [
-  "temperature",
-  "topK",
-  "topP",
-  "minP",
-  "typicalP",
-  "topNSigma",
-  "dynamicTemperature",
-  "xtc",
-  "mirostat",
-  "adaptiveP",
-  "penalties",
-  "dry",
-  "logitBias",
-  "grammar",
-  "seed",
-]) satisfies readonly (keyof SamplerOptions)[];
+export const SAMPLER_OPTIONS = optionNames(
+  ["context.generate", "Sampler"],
+  [
+    "temperature",
+    "topK",
+    "topP",
+    "minP",
+    "typicalP",
+    "topNSigma",
+    "dynamicTemperature",
+    "xtc",
+    "mirostat",
+    "adaptiveP",
+    "penalties",
+    "dry",
+    "logitBias",
+    "grammar",
+    "seed",
+  ],
+) satisfies readonly (keyof SamplerOptions)[];
 
 /** What changes each logit by itself, so that it can go in front of any chain. */
 export const CHAINABLE: readonly (keyof SamplerOptions)[] = [

@@ -19,7 +19,9 @@ export type LogitBias = ReadonlyMap<number, number> | Readonly<Record<number, nu
 
 /** A temperature that follows how sure the model is. */
 export interface DynamicTemperature {
-  /** From `temperature` less this where one token is certain, to more by this where all are alike. 0…1,000. */
+  /**
+   * From `temperature` less this where one token is certain, to more by this where all are alike. 0…1,000.
+   */
   readonly range: number;
   /** How the entropy of the tokens maps to that range: above 1, cool for longer. 0…100, default 1. */
   readonly exponent?: number;
@@ -35,6 +37,7 @@ export interface Xtc {
 
 /** Keeps the surprise of the text at a level, in place of fixed cuts. */
 export interface Mirostat {
+  /** Mirostat 1.0 or 2.0. */
   readonly version: 1 | 2;
   /** The level: mean surprise per token, in bits. 0…100, default 5. */
   readonly tau?: number;

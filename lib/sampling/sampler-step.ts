@@ -45,22 +45,34 @@ export type SamplerStep =
   | ({ readonly type: "mirostat"; readonly candidates?: number } & Mirostat)
   /** Draws, too. */
   | ({ readonly type: "adaptive-p" } & AdaptiveP)
+  /** `SamplerOptions.temperature`. */
   | { readonly type: "temperature"; readonly value: number }
+  /** `SamplerOptions.dynamicTemperature` around the temperature `value`. */
   | ({ readonly type: "dynamic-temperature"; readonly value: number } & DynamicTemperature)
+  /** `SamplerOptions.topK`. */
   | { readonly type: "top-k"; readonly value: number }
+  /** `SamplerOptions.topP`. */
   | ({ readonly type: "top-p"; readonly value: number } & MinKeep)
+  /** `SamplerOptions.minP`. */
   | ({ readonly type: "min-p"; readonly value: number } & MinKeep)
+  /** `SamplerOptions.typicalP`. */
   | ({ readonly type: "typical-p"; readonly value: number } & MinKeep)
+  /** `SamplerOptions.topNSigma`. */
   | { readonly type: "top-n-sigma"; readonly value: number }
+  /** `SamplerOptions.xtc`. */
   | ({ readonly type: "xtc" } & Xtc & MinKeep)
+  /** `SamplerOptions.penalties`. */
   | ({ readonly type: "penalties" } & Penalties)
+  /** `SamplerOptions.dry`. */
   | ({ readonly type: "dry" } & Dry)
+  /** `SamplerOptions.logitBias`. */
   | { readonly type: "logit-bias"; readonly biases: LogitBias }
   /**
    * For filling in the middle: joins tokens that begin alike, and ends the text rather than going on
    * with something unlikely. Needs a `top-k` of 1…1,000 before it.
    */
   | { readonly type: "infill" }
+  /** `SamplerOptions.grammar`; one in a chain at most. */
   | { readonly type: "grammar"; readonly grammar: Grammar };
 
 /** The types that select a token; a chain ends with one of them. */

@@ -54,7 +54,12 @@ export class Sampler {
       typeof value === "object" && value !== null && #options in value;
   }
 
-  /** @throws {CriaError} ERR_INVALID_ARGUMENT */
+  /**
+   * A sampler of these settings; those that are left out have `SamplerOptions`' defaults, whatever a model's
+   * file recommends.
+   *
+   * @throws {CriaError} ERR_INVALID_ARGUMENT
+   */
   constructor(options?: SamplerOptions) {
     if (isChain(options)) {
       this.#options = undefined;

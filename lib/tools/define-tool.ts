@@ -24,13 +24,16 @@ export interface ToolContext {
 export interface ToolOptions<P> {
   /** Letters, digits, `_`, `-` and `.`, 1…64. */
   readonly name: string;
-  /** What it does and when to use it, for the model. */
+  /** What it does and when to use it, for the model. Default: none. */
   readonly description?: string;
   /** A JSON Schema of the arguments object, or a Standard Schema. Default: no arguments. */
   readonly parameters?: P;
-  /** The JSON Schema of a Standard Schema that cannot give its own. */
+  /** The JSON Schema of a Standard Schema that cannot give its own. Default: its own. */
   readonly jsonSchema?: object;
-  /** Left out: the turn ends where the model calls it, and the caller answers. */
+  /**
+   * Carries out a call; what it returns, or resolves with, is the result. Default: none, the turn ends where the
+   * model calls it, and the caller answers.
+   */
   readonly execute?: (args: InferArguments<P>, context: ToolContext) => unknown;
 }
 

@@ -2,6 +2,7 @@
 
 /** Anything of https://standardschema.dev: Zod, Valibot, ArkType… */
 export interface StandardSchema<Output = unknown> {
+  /** The members of the standard. */
   readonly "~standard": {
     readonly version: 1;
     readonly vendor: string;

@@ -1,9 +1,12 @@
 import {
   ChatSession,
   type ChatSessionOptions,
+  type ChatTurnOptions,
   defineTool,
+  type GenerateOptions,
   Grammar,
   Sampler,
+  type SamplerOptions,
 } from "../../lib/index.js";
 import { scripted } from "../support/scripted-context.js";
 
@@ -57,6 +60,14 @@ const WRONG: [string, unknown, RegExp][] = [
   ["a schema that is none", { responseSchema: true }, /`options\.responseSchema`/],
   ["a schema with a cycle", { responseSchema: cyclic() }, /`options\.responseSchema`/],
   ["a sampler that is none", { sampler: {} }, /a Sampler/],
+  ["a temperature", { temperature: -1 }, /`options\.temperature`/],
+  ["a grammar that is none", { grammar: 'root ::= "x"' }, /a Grammar for `options\.grammar`/],
+  [
+    "a sampler and a setting of one",
+    { sampler: Sampler.greedy(), topK: 5 },
+    /`options\.topK` cannot be given together with `options\.sampler`/,
+  ],
+  ["an option of the context", { contextSize: 5 }, /an option of `model\.createContext`/],
   ["a number of tokens", { maxTokens: 1.5 }, /`options\.maxTokens`/],
   ["stop strings that are none", { stop: [5] }, /`options\.stop\[0\]`/],
   ["a signal that is none", { signal: {} }, /AbortSignal for `options\.signal`/],
@@ -142,6 +153,58 @@ test("a sampler with a grammar of its own goes with nothing that needs one", () 
     make({ sampler: own, tools: [tool], constrainTools: false })();
     make({ sampler: own, tools: [tool], toolChoice: "none" })();
   }
+});
+
+test("a grammar beside what needs one is told by its own name", () => {
+  const grammar = Grammar.gbnf('root ::= "x"');
+  const message = /^`options\.grammar` is one, and the calls of the `tools` need one/;
+  expect(() => new ChatSession(context, { grammar, tools: [tool] })).toThrow(refused(message));
+  const session = new ChatSession(context, { tools: [tool] });
+  expect(() => session.send("x", { grammar })).toThrow(refused(message));
+});
+
+describe("sampling options", () => {
+  /** What the generation of a turn is asked for. */
+  async function asked(session: ChatSessionOptions, turn: ChatTurnOptions) {
+    const { context, asked } = scripted(["yes"]);
+    await new ChatSession(context, session).send("x", turn).result();
+    return asked[0]?.options as GenerateOptions;
+  }
+  const stepsOf = (options: SamplerOptions) => new Sampler(options).steps;
+
+  test.each<[string, ChatSessionOptions, ChatTurnOptions, SamplerOptions]>([
+    ["the session's", { temperature: 0, topK: 3 }, {}, { temperature: 0, topK: 3 }],
+    ["the turn's", {}, { topP: 0.5 }, { topP: 0.5 }],
+    ["both, the turn's first", { topK: 3, seed: 1 }, { topK: 4 }, { topK: 4 }],
+    [
+      "the turn's on the session's sampler",
+      { sampler: new Sampler({ topK: 3 }) },
+      { minP: 0 },
+      { topK: 3, minP: 0 },
+    ],
+    ["the turn's sampler alone", { topK: 3 }, { sampler: new Sampler({ minP: 0 }) }, { minP: 0 }],
+  ])("are %s", async (_, session, turn, options) => {
+    const { sampler } = await asked(session, turn);
+    expect(sampler?.steps).toEqual(stepsOf(options));
+  });
+
+  test("are as they were when the session began", async () => {
+    const penalties = { repeat: 1.2 };
+    const { context, asked } = scripted(["yes"]);
+    const session = new ChatSession(context, { penalties });
+    penalties.repeat = 2;
+    await session.send("x").result();
+    expect(asked[0]?.options.sampler?.steps).toEqual(stepsOf({ penalties: { repeat: 1.2 } }));
+  });
+
+  test("leave the sampler to the context where there are none", async () => {
+    expect(await asked({}, {})).not.toHaveProperty("sampler");
+  });
+
+  test("a stop string may be one", async () => {
+    expect((await asked({ stop: "end" }, {})).stop).toEqual(expect.arrayContaining(["end"]));
+    expect((await asked({ stop: ["a"] }, { stop: "end" })).stop).not.toContain("a");
+  });
 });
 
 test.each<[string, object, string]>([

@@ -1,5 +1,6 @@
 // A user's program, as strict as TypeScript can be; compiled for ESM and for CommonJS.
 import {
+  type Backend,
   type BatchRequest,
   type BatchResult,
   type CacheType,
@@ -44,8 +45,31 @@ const kvCacheType: CacheType = "q8_0";
 const options: ContextOptions = {
   contextSize: "auto",
   sequences: 4,
+  kvCache: "unified",
+  kvCacheSize: 8192,
   kvCacheType: { key: kvCacheType },
 };
+
+/** The shortcuts: sampling options beside the others, one stop string, one text, the whole result. */
+export async function everyDay(context: Context, embedder: Context): Promise<string> {
+  const generate: GenerateOptions = {
+    temperature: 0.2,
+    topK: 20,
+    penalties: { repeat: 1.1 },
+    grammar: Grammar.json(),
+    seed: 1,
+    stop: "\n",
+  };
+  const result: GenerationResult = await context.generateText("x", generate);
+  const vector: Float32Array = await embedder.embed("a llama");
+  const vectors: Float32Array[] = await embedder.embed(["a llama", "an alpaca"] as const);
+  for await (const { result } of context.generateMany([{ prompt: "x", topP: 0.5 }], { minP: 0 })) {
+    if (result !== undefined) return result.text;
+  }
+  const session = new ChatSession(context, { temperature: 0, stop: "\n" });
+  await session.send("x", { topK: 1 }).result();
+  return `${result.text} ${vector.length} ${vectors[0]?.length}`;
+}
 
 export async function answer(path: string, signal: AbortSignal): Promise<string> {
   await using model = await Model.load(path, { ...load, signal });
@@ -150,7 +174,13 @@ export function codeOf(error: unknown): CriaErrorCode | undefined {
 }
 
 export const devices: Device[] = listDevices();
-export const backend: "cpu" | "metal" | "cuda" | "vulkan" = engineInfo().backend;
+export const backend: Backend = engineInfo().backend;
+export const backends: Record<"cpu" | "metal" | "cuda" | "vulkan", Backend> = {
+  cpu: "cpu",
+  metal: "metal",
+  cuda: "cuda",
+  vulkan: "vulkan",
+};
 export const sampler = new Sampler({
   temperature: 0.7,
   logitBias: new Map([[1, Number.NEGATIVE_INFINITY]]),
@@ -159,6 +189,8 @@ export const sampler = new Sampler({
 setLogHandler((level, message) => void `${level} ${message}`);
 setLogHandler(null);
 
+// @ts-expect-error: what llama.cpp calls "unified"
+export const shared: ContextOptions = { kvCache: "shared" };
 // @ts-expect-error: a misspelt option
 new Sampler({ temprature: 1 });
 // @ts-expect-error: it has no public constructor
@@ -168,6 +200,12 @@ export function wrong(context: Context): void {
   context.generateMany([{ maxTokens: 1 }]);
   // @ts-expect-error: candidates are token ids
   void context.score("x", ["yes"]);
+  // @ts-expect-error: one text gives one vector
+  void context.embed("x").then(([first]: Float32Array[]) => first);
+  // @ts-expect-error: a grammar is made by Grammar.gbnf
+  context.generate("x", { grammar: 'root ::= "x"' });
+  // @ts-expect-error: a context's model makes no contexts
+  void context.model.createContext();
 }
 // @ts-expect-error: no such step
 Sampler.chain([{ type: "top-q", value: 1 }]);

@@ -278,7 +278,7 @@ describe("usage and timings", () => {
   });
 });
 
-describe.each(["per-sequence", "unified"] as const)("the %s layout", (kvCache) => {
+describe.each(["per-sequence", "unified"] as const)("a %s KV cache", (kvCache) => {
   test("serves more generations than sequences", async () => {
     const many = await model.createContext({
       contextSize: 96,

@@ -79,6 +79,7 @@ const GENERATE = {
   maxTokens: is(0, 1, 3),
   stop: mostly(
     () => ["a", "llama"],
+    () => "llama",
     () => [],
   ),
   special: is(true, false),
@@ -87,6 +88,7 @@ const GENERATE = {
   cachePrompt: is(true, false),
   onProgress: [ignore],
 };
+const FLAT = { ...GENERATE, ...SAMPLER };
 const STEPS = [
   { type: "top-k", value: 5 },
   { type: "temperature", value: 0.5 },
@@ -339,6 +341,7 @@ await fuzz([
     (steps, o) => Sampler.chain(steps, o),
   ),
   target("generate", 10, [prompt, options(GENERATE)], (p, o) => context.generate(p, o).result()),
+  target("generate-text", 8, [prompt, options(FLAT)], (p, o) => context.generateText(p, o)),
   target("generate-chunks", 3, [prompt, options(GENERATE)], async (p, o) => {
     for await (const _chunk of context.generate(p, o)) break;
   }),

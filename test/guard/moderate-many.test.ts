@@ -125,7 +125,7 @@ test.each([{ signal: 1 }, { categories: 0 }, { ordered: true }])("%p are no opti
   expect(() => guard.moderateMany([], options as never)).toThrow(code("ERR_INVALID_ARGUMENT"));
 });
 
-describe.each(["per-sequence", "unified"] as const)("in the %s layout", (kvCache) => {
+describe.each(["per-sequence", "unified"] as const)("with a %s KV cache", (kvCache) => {
   test("200 messages evaluate the policy once", async () => {
     const own = await model.createContext({
       contextSize: 400,

@@ -11,7 +11,7 @@ import {
 import {
   misspeltOption,
   nearest,
-  optionsOf,
+  optionNames,
   unknownOption,
 } from "../../lib/internal/option-names.js";
 import { MODEL } from "../support/paths.js";
@@ -97,7 +97,7 @@ describe("an option that belongs elsewhere", () => {
 });
 
 test("an option that too many take, and what is like none, gets the list of what is known", () => {
-  const known = optionsOf("`test`", ["first", "second"]);
+  const known = optionNames("test", ["first", "second"]);
   for (const key of [
     "signal",
     "zzz",

@@ -366,6 +366,21 @@ describe("recommended", () => {
     );
   });
 
+  test("gives way to what is asked for, setting by setting", () => {
+    const metadata = new Map([
+      ["general.sampling.temp", "0.6"],
+      ["general.sampling.top_k", "20"],
+      ["general.sampling.mirostat", "1"],
+    ]);
+    expect(recommendedSampler(metadata, { temperature: 0.2 }).steps).toEqual(
+      new Sampler({ temperature: 0.2, topK: 20, mirostat: { version: 1 } }).steps,
+    );
+    // Each of them selects the token.
+    expect(recommendedSampler(metadata, { adaptiveP: { target: 0.5 } }).steps).toEqual(
+      new Sampler({ temperature: 0.6, topK: 20, adaptiveP: { target: 0.5 } }).steps,
+    );
+  });
+
   test("passes over values that make no sense", () => {
     const metadata = new Map([
       ["general.sampling.temp", "nan"],

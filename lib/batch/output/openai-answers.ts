@@ -17,7 +17,7 @@ export interface ChatTokenLogprob {
   bytes: number[] | null;
 }
 
-/** The body of an answer of /v1/chat/completions. */
+/** OpenAI's answer to `/v1/chat/completions`, in its fields. */
 export interface BatchChatCompletion {
   id: string;
   object: "chat.completion";
@@ -45,7 +45,7 @@ export interface BatchChatCompletion {
   usage: Usage;
 }
 
-/** The body of an answer of /v1/completions. */
+/** OpenAI's answer to `/v1/completions`, in its fields. */
 export interface BatchCompletion {
   id: string;
   object: "text_completion";
@@ -65,7 +65,10 @@ export interface BatchCompletion {
   usage: Usage;
 }
 
-/** The body of an answer of /v1/embeddings, for "float". For "base64" an embedding is a string. */
+/**
+ * OpenAI's answer to `/v1/embeddings`, in its fields, with `encoding_format` "float". With "base64" an
+ * embedding is a string.
+ */
 export interface BatchEmbeddings {
   object: "list";
   data: { object: "embedding"; index: number; embedding: number[] }[];
@@ -88,7 +91,10 @@ type Category =
   | "violence"
   | "violence/graphic";
 
-/** The body of an answer of /v1/moderations. It has Llama Guard's codes beside OpenAI's categories. */
+/**
+ * OpenAI's answer to `/v1/moderations`, in its fields. Llama Guard's codes stand beside OpenAI's
+ * categories.
+ */
 export interface BatchModeration {
   id: string;
   model: string;

@@ -10,6 +10,7 @@ import { isBlank } from "./sentences.js";
 
 /** Judges the last message of a conversation. A `LlamaGuard` is one, and so is what acts like it. */
 export interface Moderator {
+  /** As `LlamaGuard.moderate`. What it rejects with fails the turn. */
   moderate(
     conversation: readonly ChatMessage[],
     options?: { readonly signal?: AbortSignal },

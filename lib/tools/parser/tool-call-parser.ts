@@ -9,7 +9,7 @@ import {
 import { expected, invalid } from "../../internal/errors.js";
 import { given } from "../../internal/given.js";
 import { isObject } from "../../internal/json-text.js";
-import { optionsOf } from "../../internal/option-names.js";
+import { optionNames } from "../../internal/option-names.js";
 import type {
   FinishToolParserOptions,
   ParsedToolCall,
@@ -22,13 +22,11 @@ import { CallableTools, type FoundCall } from "./callable-tools.js";
 import type { Piece } from "./ledger.js";
 import { OutputSplitter } from "./output-splitter.js";
 
-const PARSER_OPTIONS = optionsOf("`parseToolCalls` and `ToolCallParser`", [
-  "tools",
-  "builtinTools",
-  "coerce",
-  "createId",
-]);
-const FINISH_OPTIONS = optionsOf("`parser.finish`", ["cutOff"]);
+const PARSER_OPTIONS = optionNames(
+  ["parseToolCalls", "ToolCallParser"],
+  ["tools", "builtinTools", "coerce", "createId"],
+);
+const FINISH_OPTIONS = optionNames("parser.finish", ["cutOff"]);
 
 /**
  * Content and tool calls in the output of a model of the Llama 3 family. Never throws on any text,
@@ -62,6 +60,7 @@ const FINISH_OPTIONS = optionsOf("`parser.finish`", ["cutOff"]);
  *
  * @example
  * const { content, toolCalls } = parseToolCalls(text, { tools });
+ * @throws {CriaError} ERR_INVALID_ARGUMENT for the arguments, never for what the text says
  */
 export function parseToolCalls(text: string, options?: ParseToolCallsOptions): ParsedToolCalls {
   const parser = new ToolCallParser(options);
@@ -90,6 +89,11 @@ export class ToolCallParser {
   #calls = 0;
   #finished = false;
 
+  /**
+   * A parser of one output.
+   *
+   * @throws {CriaError} ERR_INVALID_ARGUMENT
+   */
   constructor(options?: ParseToolCallsOptions) {
     const given = readOptions(options, "options", PARSER_OPTIONS);
     this.#tools = new CallableTools({
@@ -107,14 +111,22 @@ export class ToolCallParser {
         : callback(given.createId, "createId");
   }
 
-  /** What has become certain with this piece of the output. */
+  /**
+   * What has become certain with this piece of the output.
+   *
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, also behind `finish`
+   */
   push(text: string): ToolParserEvent[] {
     if (typeof text !== "string") throw expected("a string", "text", text);
     if (this.#finished) throw invalid("This parser has finished; each output needs one of its own");
     return this.#events(this.#splitter.push(text));
   }
 
-  /** The rest, once the output has ended. */
+  /**
+   * The rest, once the output has ended.
+   *
+   * @throws {CriaError} ERR_INVALID_ARGUMENT
+   */
   finish(options?: FinishToolParserOptions): ToolParserEvent[] {
     const { cutOff = false } = readOptions(options, "options", FINISH_OPTIONS);
     boolean(cutOff, "cutOff");
