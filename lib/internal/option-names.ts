@@ -110,7 +110,8 @@ function place(
   key: string,
   find: (names: readonly string[]) => string | undefined,
 ): string | undefined {
-  const lists = LISTS.filter(({ names }) => find(names) !== undefined);
+  const exact = LISTS.filter(({ names }) => names.includes(key));
+  const lists = exact.length > 0 ? exact : LISTS.filter(({ names }) => find(names) !== undefined);
   if (lists.length === 0 || lists.length > LISTS_MAX) return undefined;
   const meant = find((lists[0] as OptionList).names) as string;
   const owners = listed(
@@ -129,6 +130,8 @@ function listed(owners: readonly string[]): string {
 
 /** The known name that differs from `key` in its writing only, or that another library calls so. */
 function spelling(key: string, known: readonly string[]): string | undefined {
+  const own = known.find((name) => plain(name) === plain(key));
+  if (own !== undefined) return own;
   const meant = Object.hasOwn(FOREIGN, plain(key)) ? (FOREIGN[plain(key)] as string) : key;
   const [head = meant, ...rest] = meant.split(".");
   const same = known.find((name) => plain(name) === plain(head));

@@ -260,7 +260,7 @@ describe("back-pressure", () => {
       clearInterval(pump);
     }
     const gc = exposeGc();
-    for (let i = 0; i < 50 && collected < 2900; i++) {
+    for (let i = 0; i < 1000 && collected < 2900; i++) {
       gc();
       await settled();
     }

@@ -162,7 +162,7 @@ async function openFile(
     if (stats.size > 0 && !resume) {
       if (!overwrite) {
         throw refused(
-          `The output ${path} exists: give \`resume\` (\`--resume\`) to go on with it, \`overwrite\` (\`--overwrite\`) to replace it`,
+          `The output ${path} exists: \`resume\` goes on with it, \`overwrite\` replaces it`,
         );
       }
       await file.truncate(0);
