@@ -94,13 +94,16 @@ const WRITTEN = {
   "blocks that may be": many("{% for i in [1] %}", 190) + many("{% endfor %}", 190),
   "a long sum": `{{ 1${many("+1", 1900)} }}`,
   "many sets": many("{% set a = 1 %}", 3000),
+  "numbers in order":
+    "{{ ([3, 1.5, 2] | sort) == [1.5, 2, 3] }}{{ ['b', 'a'] | sort | join(',') }}",
+};
+/** Within the time that there is, but not under sanitizers. */
+const LONG_WRITTEN = {
   "a replace that shrinks": "{{ ('ab' * 200000) | replace('ab', 'a') }}",
   "a replace in a block": "{% filter replace('x', 'yy') %}{{ 'x' * 200000 }}{% endfilter %}",
   "blanks to strip": "{{ (' ' * 200000) | trim }}{% set a = ' ' * 200000 %}{{ a.lstrip(a) }}",
   "a block of blanks": "{% filter trim %}{{ ' ' * 200000 }}{% endfilter %}",
   "many pieces of its own": "{{ 'a' * 200000 }}",
-  "numbers in order":
-    "{{ ([3, 1.5, 2] | sort) == [1.5, 2, 3] }}{{ ['b', 'a'] | sort | join(',') }}",
 };
 
 const model = new addon.Model();
@@ -172,7 +175,7 @@ function expectEqual(name, got, expected) {
 for (const [name, template] of Object.entries({ ...FAILING, ...(!sanitized && GROWING) })) {
   expectEqual(name, await outcome(template), "ERR_TEMPLATE");
 }
-for (const [name, template] of Object.entries(WRITTEN)) {
+for (const [name, template] of Object.entries({ ...WRITTEN, ...(!sanitized && LONG_WRITTEN) })) {
   expectEqual(name, await outcome(template), "written");
 }
 for (const [name, template] of Object.entries(SLOW)) {
