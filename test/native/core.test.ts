@@ -22,11 +22,10 @@ async function run(name: string, args: readonly string[]) {
 const short = process.env.CRIA_TEST_SHORT !== undefined;
 const SHORT: Readonly<Record<string, readonly string[]>> = {
   "grammar-filter-test": ["tree", "copy", "death", "lazy"],
-  // Not who comes first, but what becomes of those who wait, give way and are aborted.
-  "scheduler-test": ["prefix", "equal", "give_way", "abort", "held", "too_long"],
+  // Not who comes first, but what becomes of those who wait and give way.
+  "scheduler-test": ["prefix", "equal", "give_way", "held", "too_long"],
   "sequences-test": ["fork", "disposed", "saved", "refused", "makes_room"],
   "embedder-test": ["pieces", "cancelled", "closed"],
-  "soak-test": ["a_shared_cache_with_shared_prefixes"],
 };
 
 // The programs of this folder, which test native/core without Node.
@@ -44,8 +43,11 @@ test.each([
   ["context-test", MODEL],
   ["breakdown-test", MODEL],
   ["embedder-test", MODEL],
-  ["soak-test", MODEL],
-  ["token-borders-test", ...VOCABULARIES.map(vocabularyFile)],
+  ...(short ? [] : [["soak-test", MODEL]]),
+  [
+    "token-borders-test",
+    ...(short ? ["llama-bpe", "llama-spm"] : VOCABULARIES).map(vocabularyFile),
+  ],
 ])(
   "%s",
   async (name, ...args) => {
