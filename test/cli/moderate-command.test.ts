@@ -193,7 +193,7 @@ describe("wrong usage", () => {
     [moderate("a", "--variant", "llama-guard-4"), "Allowed choices are llama-guard-3-8b"],
     [moderate("a", "--threshold", "2"), "Expected a number from 0 to 1"],
     [moderate("a", "--exclude", "S99"), '"S99" [ERR_INVALID_ARGUMENT]'],
-    [moderate("a", "--sequences", "0"), "Expected a whole number of at least 1"],
+    [moderate("a", "--sequences", "0"), "Expected a whole number from 1 to 2147483647"],
   ])("%j", async (args, message) => {
     const { code, stdout, stderr } = await cria(args);
     expect(stderr).toContain(message);
