@@ -61,7 +61,11 @@ const WRONG: [string, unknown, RegExp][] = [
   ["a schema with a cycle", { responseSchema: cyclic() }, /`options\.responseSchema`/],
   ["a sampler that is none", { sampler: {} }, /a Sampler/],
   ["a temperature", { temperature: -1 }, /`options\.temperature`/],
-  ["a grammar that is none", { grammar: 'root ::= "x"' }, /a Grammar, made by .*, for `options\.grammar`/],
+  [
+    "a grammar that is none",
+    { grammar: 'root ::= "x"' },
+    /a Grammar, made by .*, for `options\.grammar`/,
+  ],
   [
     "a sampler and a setting of one",
     { sampler: Sampler.greedy(), topK: 5 },
