@@ -1,6 +1,6 @@
 // Runs tests under sanitizers: the programs of test/native, the addon in the children of test/lifetime
 // and test/hostile, which have the sanitizer's runtime preloaded, and, with both address and undefined,
-// the short part of the native fuzzers. `--short` leaves out what takes longest, as CI does.
+// the short part of the native fuzzers. `--short` leaves out what takes longest.
 //
 //   node scripts/sanitize.mjs address | undefined | address,undefined | thread [--short]
 //     [suites, and options of jest's]
