@@ -3,7 +3,7 @@ import { readTurnOptions } from "../chat/session-options.js";
 import type { ContextOptions } from "../context/context-options.js";
 import { stopStrings } from "../generation/generate-options.js";
 import { readGuardOptions } from "../guard/guard-policy.js";
-import { abortReason } from "../internal/abort.js";
+import { throwIfAborted } from "../internal/abort.js";
 import {
   abortSignal,
   boolean,
@@ -168,7 +168,7 @@ async function carryOut(
   settings: Settings,
 ): Promise<BatchSummary> {
   const { input, resume, overwrite, signal } = run;
-  if (signal?.aborted) throw abortReason(signal);
+  throwIfAborted(signal);
   const ids = new IdTable();
   const source = await openInput(input);
   try {

@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { abortReason } from "../internal/abort.js";
+import { throwIfAborted } from "../internal/abort.js";
 import {
   abortSignal,
   boolean,
@@ -103,7 +103,7 @@ export async function renderChatAsync(
     "signal",
   ] as const);
   if (signal !== undefined) abortSignal(signal, "options.signal");
-  if (signal?.aborted) throw abortReason(signal);
+  throwIfAborted(signal);
   const renderer = chatRenderer(rest);
   return renderer.render(await inTurns(messageSteps(messages, "messages"), signal), signal);
 }

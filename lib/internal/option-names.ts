@@ -130,11 +130,11 @@ function listed(owners: readonly string[]): string {
 
 /** The known name that differs from `key` in its writing only, or that another library calls so. */
 function spelling(key: string, known: readonly string[]): string | undefined {
-  const own = known.find((name) => plain(name) === plain(key));
-  if (own !== undefined) return own;
-  const meant = Object.hasOwn(FOREIGN, plain(key)) ? (FOREIGN[plain(key)] as string) : key;
-  const [head = meant, ...rest] = meant.split(".");
-  const same = known.find((name) => plain(name) === plain(head));
+  const spelt = (name: string) => known.find((one) => plain(one) === plain(name));
+  const own = spelt(key);
+  if (own !== undefined || !Object.hasOwn(FOREIGN, plain(key))) return own;
+  const [head = "", ...rest] = (FOREIGN[plain(key)] as string).split(".");
+  const same = spelt(head);
   return same && [same, ...rest].join(".");
 }
 

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { abortReason } from "./abort.js";
+import { throwIfAborted } from "./abort.js";
 
 /** Work that can be interrupted wherever it yields. */
 export type Steps<T> = Generator<undefined, T, undefined>;
@@ -28,6 +28,6 @@ export async function inTurns<T>(steps: Steps<T>, signal?: AbortSignal): Promise
       if (step.done) return step.value;
     } while (performance.now() < end);
     await setImmediate();
-    if (signal?.aborted) throw abortReason(signal);
+    throwIfAborted(signal);
   }
 }

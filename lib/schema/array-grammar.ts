@@ -9,7 +9,7 @@ import {
   text,
   use,
 } from "./grammar-rules.js";
-import type { Values } from "./value-grammars.js";
+import type { Values } from "./values-interface.js";
 
 /** All orders of so many different values are written out. */
 const MAX_DISTINCT = 6;

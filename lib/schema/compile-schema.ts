@@ -9,7 +9,7 @@ import { SchemaReader } from "./schema-keywords.js";
 import { SchemaProblem } from "./schema-problem.js";
 import { TextLanguages } from "./text-languages.js";
 import { ValueGrammar } from "./value-grammar.js";
-import type { Unchecked } from "./value-grammars.js";
+import type { Unchecked } from "./values-interface.js";
 
 export interface CompileOptions {
   /** What may stand between the parts of the JSON text. */

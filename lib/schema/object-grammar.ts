@@ -27,7 +27,7 @@ import {
   unite,
 } from "./language/dfa.js";
 import { MAX_STATES } from "./language/regex.js";
-import type { Values } from "./value-grammars.js";
+import type { Values } from "./values-interface.js";
 
 /** Required names without a schema of their own may come in any order, up to so many. */
 const MAX_ANY_ORDER = 4;

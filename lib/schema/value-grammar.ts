@@ -28,7 +28,7 @@ import { ObjectGrammar } from "./object-grammar.js";
 import { SchemaProblem } from "./schema-problem.js";
 import { TextGrammar } from "./text-grammar.js";
 import type { TextLanguages } from "./text-languages.js";
-import type { Unchecked, Values } from "./value-grammars.js";
+import type { Unchecked, Values } from "./values-interface.js";
 
 /** What a `ValueGrammar` is given; the rest of `Values` it is itself. */
 export type ValueGrammarParts = Pick<

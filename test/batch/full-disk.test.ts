@@ -1,9 +1,8 @@
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { inputFile, linesOf, outputFile, temporaryFolder } from "../support/batch.js";
 import { cria, DEMO_MODEL, finish } from "../support/cli.js";
-import { ROOT } from "../support/paths.js";
+import { CLI } from "../support/paths.js";
 
 const folder = temporaryFolder();
 const args = (file: string, output: string) => [
@@ -14,8 +13,7 @@ const args = (file: string, output: string) => [
 // A limit on the size of files stands for a disk that is full: a write is cut short, then refused.
 const limited = (blocks: number, more: string[]) => {
   const command = `trap "" XFSZ; ulimit -f ${blocks}; exec "$0" "$@"`;
-  const cli = join(ROOT, "dist", "cli.cjs");
-  return finish(spawn("bash", ["-c", command, process.execPath, cli, ...more]));
+  return finish(spawn("bash", ["-c", command, process.execPath, CLI, ...more]));
 };
 const endings = process.platform === "win32" ? [] : ["jsonl", "jsonl.gz"];
 

@@ -12,7 +12,7 @@ import { runNode } from "../support/child.js";
 import { finish } from "../support/cli.js";
 import { fuzzFiles } from "../support/fuzz-files.js";
 import { GUARD_8B } from "../support/guard-templates.js";
-import { MODEL, ROOT } from "../support/paths.js";
+import { CLI, MODEL, ROOT } from "../support/paths.js";
 
 const { readGguf, text, writeGguf } = fuzzFiles;
 
@@ -120,7 +120,7 @@ test.each(PAGES)("commands in %s work", async (page) => {
       expect(Object.keys(scripts)).toContain(script);
     }
     if (!/\bcria (chat|generate|batch|moderate|info|devices)\b/.test(command)) continue;
-    const shell = `cria() { "${process.execPath}" "${ROOT}/dist/cli.cjs" "$@"; }\nset -o pipefail\n`;
+    const shell = `cria() { "${process.execPath}" "${CLI}" "$@"; }\nset -o pipefail\n`;
     const script = shell + command.replaceAll("npx cria", "cria");
     const child = spawn("bash", ["-c", script], { cwd: folder });
     child.stdin.end();

@@ -20,7 +20,6 @@ const parameters = { type: "object", properties: { city: { type: "string" } }, r
 export const tools = [{ type: "function", function: { name: "get_weather", parameters } }];
 export const weather = tools[0];
 export const session = new ChatSession(context, { tools });
-export const schema = { type: "object", properties: { a: { type: "boolean" } }, required: ["a"] };
 export const creative = new Sampler({ temperature: 1.1 });
 export const yes = 1;
 export const no = 2;
@@ -29,9 +28,6 @@ export function hash(value) {
   return value.length;
 }
 export async function save() {}
-export async function* readRequests() {
-  yield { prompt, maxTokens: 4 };
-}
 
 export async function end() {
   await Promise.all([model.dispose(), guardModel.dispose()]);

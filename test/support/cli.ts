@@ -2,9 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-
-const ROOT = join(__dirname, "..", "..");
-const CLI = join(ROOT, "dist", "cli.cjs");
+import { CLI, ROOT } from "./paths.js";
 
 export const DEMO_MODEL = join(ROOT, "models", "cria-demo.gguf");
 

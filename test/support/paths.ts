@@ -4,6 +4,8 @@ export const ROOT = join(__dirname, "..", "..");
 /** CRIA_TEST_MODEL runs the tests on another model of the Llama 3.1 format. */
 export const MODEL = process.env.CRIA_TEST_MODEL || join(ROOT, "models", "cria-demo.gguf");
 export const DIST = join(ROOT, "dist");
+/** The built command line. */
+export const CLI = join(DIST, "cli.cjs");
 
 const suffix = process.platform === "win32" ? ".exe" : "";
 
