@@ -1,7 +1,7 @@
 import { list, readOptions, string, unreadable } from "../internal/checks.js";
 import { expected, invalid, show } from "../internal/errors.js";
 import type { NativeSegment } from "../internal/native.js";
-import { copyTokens, type Tokens } from "./tokens.js";
+import { copyTokens, joinTokens, type Tokens } from "./tokens.js";
 
 /**
  * Text is tokenized without specials, so nothing in it can become a control token; a control segment
@@ -107,9 +107,9 @@ function isSegments(prompt: unknown): prompt is readonly unknown[] {
 /** Neighbouring ids become one segment, empty ones are left out. */
 function nativeSegments(prompt: readonly unknown[], vocabulary: PromptVocabulary): NativeSegment[] {
   const segments: NativeSegment[] = [];
-  let ids: number[] = [];
+  let ids: Int32Array[] = [];
   const flush = () => {
-    if (ids.length > 0) segments.push(Int32Array.from(ids));
+    if (ids.length > 0) segments.push(joinTokens(ids));
     ids = [];
   };
   for (const segment of list(prompt, "prompt", "an array of segments", readNamed)) {
@@ -118,14 +118,10 @@ function nativeSegments(prompt: readonly unknown[], vocabulary: PromptVocabulary
       flush();
       segments.push(segment.text);
     } else if (segment.control !== undefined) {
-      ids.push(controlId(segment.control, segment.name, vocabulary));
+      ids.push(Int32Array.of(controlId(segment.control, segment.name, vocabulary)));
     } else {
-      const tokens = copyTokens(
-        segment.tokens,
-        `${segment.name}.tokens`,
-        vocabulary.vocabularySize,
-      );
-      for (const id of tokens) ids.push(id);
+      const name = `${segment.name}.tokens`;
+      ids.push(copyTokens(segment.tokens, name, vocabulary.vocabularySize));
     }
   }
   flush();

@@ -18,10 +18,10 @@ export function copyTokens(value: unknown, name: string, vocabularySize: number)
       return ids;
     }
     if (Array.isArray(value)) {
-      // Each is checked before the next is read: an array may claim any length. Of a million in
-      // milliseconds, which `Int32Array.from` would not do.
+      // An array may claim any length, so the copy grows with what has been checked. The first step is
+      // a million ids, whose memory the system gives only as it is written.
       const { length } = value;
-      let ids = new Int32Array(Math.min(length, 1024));
+      let ids = new Int32Array(Math.min(length, 1 << 20));
       for (let i = 0; i < length; i++) {
         const id = check(value[i], i);
         if (i === ids.length) ids = append(ids, i, new Int32Array(Math.min(i, length - i)));
@@ -71,6 +71,18 @@ export class TokenBuffer {
   from(start: number): Int32Array {
     return this.#ids.slice(start, this.#length);
   }
+}
+
+/** One array of all; the array itself where it is the only one. */
+export function joinTokens(parts: readonly Int32Array[]): Int32Array {
+  if (parts.length === 1) return parts[0] as Int32Array;
+  const joined = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let length = 0;
+  for (const part of parts) {
+    joined.set(part, length);
+    length += part.length;
+  }
+  return joined;
 }
 
 /** Puts `more` behind the first `length` elements, in a larger array where there is no room. */
