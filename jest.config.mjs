@@ -14,7 +14,7 @@ const common = {
     ...(process.platform === "win32" ? unixOnly : []),
     ...(sanitized ? [] : sanitizedOnly),
   ],
-  modulePathIgnorePatterns: ["<rootDir>/(\\.build|\\.llama\\.cpp|build|dist|prebuilds)/"],
+  modulePathIgnorePatterns: ["<rootDir>/(\\.build|\\.llama\\.cpp|build|dist|packages|prebuilds)/"],
   // Sources name each other as Node will see them, "./model.js".
   moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },
   transform: {

@@ -57,6 +57,7 @@ export {
   LlamaGuard,
   type ModerateOptions,
 } from "./guard/llama-guard.js";
+export type { SkippedEngine } from "./internal/engine-files.js";
 export { CriaError, type CriaErrorCode } from "./internal/errors.js";
 export type { Backend, LogLevel, StopReason } from "./internal/native.js";
 export type {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// `npm run prebuild [-- --cuda|--vulkan]`: prebuilds/<platform>-<arch>/node.napi.node, or with the
-// backend's name in place of "node". The names are those that node-gyp-build and @electron/rebuild
-// look for. prebuildify calls this file, too, in place of node-gyp.
+// `npm run prebuild [-- --cuda|--vulkan]`: prebuilds/<platform>-<arch>/node.napi.node, or the same in
+// packages/cria-cuda or cria-vulkan. The name is what node-gyp-build and @electron/rebuild look for.
+// prebuildify calls this file, too, in place of node-gyp.
 
 import { spawnSync } from "node:child_process";
 import { mkdir } from "node:fs/promises";
@@ -22,12 +22,12 @@ async function prebuild(backend) {
   await promisify(prebuildify)({
     napi: true,
     strip: true,
-    name: backend ? `${backend}.napi` : "node.napi",
+    name: "node.napi",
     tagArmv: process.arch === "arm64",
     tagLibc: isMusl() && "musl",
     nodeGyp: windows ? `"${process.execPath}" "${script}"` : script,
     cwd: stage,
-    out: root,
+    out: backend ? path.join(root, "packages", `cria-${backend}`) : root,
   });
 }
 

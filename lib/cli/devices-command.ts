@@ -1,4 +1,6 @@
 import type { Command } from "commander";
+import { adviceOn } from "../internal/engine-failure.js";
+import type { SkippedEngine } from "../internal/engine-files.js";
 import { engineInfo, listDevices } from "../model/devices.js";
 import { addCommonFlags, type CommonFlags } from "./flags.js";
 import { Terminal } from "./terminal/terminal.js";
@@ -24,11 +26,19 @@ async function devices(flags: DevicesFlags): Promise<void> {
   const lines = [
     `engine  ${engine.backend}, llama.cpp ${engine.llamaCpp}`,
     `        ${engine.path}`,
-    `        ${engine.cpuFeatures.join(" ")}`,
+    `        ${engine.cpuLevel}: ${engine.cpuFeatures.join(" ")}`,
+    ...engine.skipped.flatMap(notUsed),
     ...found.map(
       ({ name, type, description, memoryFree, memoryTotal }) =>
         `${name}  ${type}, ${description}, ${bytes(memoryFree)} of ${bytes(memoryTotal)} free`,
     ),
   ];
   await terminal.write(`${lines.join("\n")}\n`);
+}
+
+/** Why an engine, most often a GPU's, was passed over, and what to do about it. */
+function notUsed(engine: SkippedEngine): string[] {
+  const advice = adviceOn(engine);
+  const lines = [`skipped ${engine.path}`, `        ${engine.problem}`];
+  return advice === undefined ? lines : [...lines, `        ${advice}`];
 }

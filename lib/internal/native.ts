@@ -18,7 +18,7 @@ export interface NativeAddon {
   readonly Context: new (
     model: NativeModel,
   ) => NativeContext;
-  engineInfo(): { backend: Backend; llamaCpp: string; cpuFeatures: string[] };
+  engineInfo(): { backend: Backend; llamaCpp: string; cpuLevel: string; cpuFeatures: string[] };
   listDevices(): NativeDevice[];
   /** Called on the JS thread of the environment that set it; null removes it. */
   setLogHandler(handler: ((level: LogLevel, message: string) => void) | null): void;

@@ -1,3 +1,4 @@
+import type { SkippedEngine } from "../internal/engine-files.js";
 import { engine } from "../internal/engine-loader.js";
 import { expected, isError } from "../internal/errors.js";
 import type { Backend, LogLevel } from "../internal/native.js";
@@ -23,10 +24,18 @@ export interface EngineInfo {
   readonly backend: Backend;
   /** Version of llama.cpp. */
   readonly llamaCpp: string;
+  /**
+   * The set of instructions that is used. Prebuilt engines have several and take the highest that this CPU
+   * has: `sse42`, `avx2`, `avx512vnni`, `avx512bf16` on x64, `armv8`, `dotprod`, `i8mm` on arm64;
+   * CRIA_CPU_LEVEL (environment) names a lower one. One that was built on this machine has `native`.
+   */
+  readonly cpuLevel: string;
   /** Instruction sets that the engine was built with and this CPU has, as llama.cpp names them. */
   readonly cpuFeatures: readonly string[];
   /** The native file that was loaded. */
   readonly path: string;
+  /** Engines that were tried before it, and why they were not taken: a GPU's without its driver. */
+  readonly skipped: readonly SkippedEngine[];
 }
 
 /**
@@ -45,9 +54,14 @@ export function listDevices(): Device[] {
  * @throws {CriaError} ERR_ENGINE_NOT_FOUND, ERR_UNSUPPORTED_CPU
  */
 export function engineInfo(): EngineInfo {
-  const { addon, path } = engine();
+  const { addon, path, skipped } = engine();
   const info = nativeCall(() => addon.engineInfo());
-  return { ...info, cpuFeatures: Array.from(info.cpuFeatures), path };
+  return {
+    ...info,
+    cpuFeatures: Array.from(info.cpuFeatures),
+    path,
+    skipped: skipped.map((engine) => ({ ...engine })),
+  };
 }
 
 /**

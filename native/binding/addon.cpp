@@ -8,6 +8,7 @@
 #include "binding/errors.h"
 #include "binding/model.h"
 #include "core/model/backend.h"
+#include "core/model/cpu_level.h"
 
 namespace cria::binding {
 
@@ -19,6 +20,7 @@ Napi::Value engine_info(const Napi::CallbackInfo& info) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("backend", CRIA_BACKEND);
     object.Set("llamaCpp", CRIA_LLAMA_CPP_VERSION);
+    object.Set("cpuLevel", cpu_level().name);
     object.Set("cpuFeatures", from_texts(env, backend::cpu_features()));
     return object;
   });

@@ -1,9 +1,21 @@
 import { existsSync } from "node:fs";
-import { copyFile, cp, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  copyFile,
+  cp,
+  mkdir,
+  mkdtemp,
+  readFile,
+  realpath,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { engineInfo } from "../../lib/index.js";
-import { loadEngine, missingCpuFeatures, packageRoot } from "../../lib/internal/engine-loader.js";
+import { adviceOn } from "../../lib/internal/engine-failure.js";
+import { packageRoot } from "../../lib/internal/engine-files.js";
+import { loadEngine } from "../../lib/internal/engine-loader.js";
 import { type ChildOptions, runNode } from "../support/child.js";
 import { DIST, ROOT } from "../support/paths.js";
 
@@ -95,19 +107,112 @@ describe.each(["esm", "cjs"] as const)("from %s", (format) => {
   });
 });
 
-test("a backend that cannot be loaded gives way to the next", async () => {
+test("backends are tried in their order; what cannot be loaded, or has no GPU, gives way", async () => {
   const cpu = await place("prebuilds", target, `node.${plain}`);
-  await writeFile(join(installed, "prebuilds", target, `cuda.${plain}`), "needs a driver");
-  await writeFile(join(installed, "prebuilds", target, `vulkan.${plain}`), "needs a driver");
-  expect(await load()).toMatchObject({ path: cpu, backend: "cpu" });
+  const metal = await place("prebuilds", target, `metal.${plain}`);
+  const vulkan = join(installed, "prebuilds", target, `vulkan.${plain}`);
+  await writeFile(vulkan, "needs a driver");
+  const { path, skipped } = loadEngine(installed, {});
+  expect(path).toBe(cpu);
+  expect(skipped).toEqual([
+    { path: metal, problem: "found no GPU that cpu can use" },
+    { path: vulkan, problem: expect.stringMatching(/invalid|header|too short/i) },
+  ]);
 });
 
-test("backends are tried in their order", async () => {
-  await place("prebuilds", target, `node.${plain}`);
-  const vulkan = await place("prebuilds", target, `vulkan.${plain}`);
-  expect(await load()).toMatchObject({ path: vulkan });
-  const metal = await place("prebuilds", target, `metal.${plain}`);
-  expect(await load()).toMatchObject({ path: metal });
+describe("a package of a backend", () => {
+  async function backendPackage(version: string): Promise<string> {
+    const folder = join(directory, "node_modules", "cria-vulkan");
+    await mkdir(folder, { recursive: true });
+    await writeFile(
+      join(folder, "package.json"),
+      JSON.stringify({
+        name: "cria-vulkan",
+        version,
+        exports: { "./package.json": "./package.json" },
+      }),
+    );
+    return folder;
+  }
+
+  async function ownVersion(): Promise<string> {
+    return JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")).version;
+  }
+
+  test("is tried before the CPU's engine", async () => {
+    const cpu = await place("prebuilds", target, `node.${plain}`);
+    const folder = await backendPackage(await ownVersion());
+    const file = join(folder, "prebuilds", target, `node.${plain}`);
+    await mkdir(join(file, ".."), { recursive: true });
+    await copyFile(binary, file);
+    const { path, skipped } = loadEngine(installed, {});
+    expect(path).toBe(cpu);
+    expect(skipped).toEqual([{ path: file, problem: "found no GPU that cpu can use" }]);
+  });
+
+  test("of another version is not loaded; the right one is named", async () => {
+    await place("prebuilds", target, `node.${plain}`);
+    const folder = await backendPackage("0.0.1");
+    const { skipped } = loadEngine(installed, {});
+    const version = await ownVersion();
+    const problem = `is of version 0.0.1, cria of ${version}: npm install cria-vulkan@${version}`;
+    expect(skipped).toEqual([{ path: folder, problem }]);
+  });
+
+  test("without an engine for this system is named", async () => {
+    const folder = await backendPackage(await ownVersion());
+    await place("build", "Release", "cria.node");
+    expect(() => loadEngine(installed, { CRIA_BACKEND: "vulkan" })).toThrow(
+      expect.objectContaining({
+        code: "ERR_ENGINE_NOT_FOUND",
+        message: expect.stringContaining(`${folder}: has no engine for ${target}`),
+      }),
+    );
+  });
+});
+
+describe("what the system says is explained", () => {
+  test.each([
+    ["libcuda.so.1: cannot open shared object file", /NVIDIA's driver/],
+    ["libcublas.so.12: cannot open shared object file", /CUDA's libraries/],
+    ["libvulkan.so.1: cannot open shared object file", /Vulkan's loader/],
+    ["/lib/libm.so.6: version `GLIBC_2.35' not found", /older than the prebuilds/],
+    ["libc.musl-x86_64.so.1: cannot open shared object file", /another C library/],
+    ["cria.node: invalid ELF header", /another system or processor/],
+    ["cria.node is not a valid Win32 application.", /another system or processor/],
+  ])("%s", (problem, advice) => {
+    expect(adviceOn({ path: "cria.node", problem })).toMatch(advice);
+  });
+
+  test("what nobody foresaw stands for itself", () => {
+    expect(adviceOn({ path: "cria.node", problem: "out of luck" })).toBeUndefined();
+  });
+});
+
+describe("without an engine", () => {
+  const messageOf = (root: string) => {
+    try {
+      loadEngine(root, {});
+    } catch (error) {
+      return (error as Error).message;
+    }
+    throw new Error("An engine was found.");
+  };
+
+  test("in a bundle, it says to leave the package out", () => {
+    expect(messageOf(join(directory, "app", "out"))).toMatch(/was bundled.*external/s);
+  });
+
+  test("in an asar archive, it says how to unpack", async () => {
+    const inside = join(directory, "app.asar", "node_modules", "cria");
+    await install(inside);
+    expect(messageOf(inside)).toMatch(/asarUnpack.*auto-unpack-natives/s);
+  });
+
+  test("with prebuilds of others, it names them", async () => {
+    await place("prebuilds", "amiga-m68k", "node.napi.node");
+    expect(messageOf(installed)).toContain("The package has prebuilds for amiga-m68k.");
+  });
 });
 
 test("CRIA_BACKEND takes one backend only", async () => {
@@ -165,11 +270,11 @@ test("a failure is not remembered", async () => {
   expect(existsSync(loadEngine(installed, {}).path)).toBe(true);
 });
 
-test("a CPU that is too old for the prebuild is told from its flags", () => {
-  const cpuinfo = (flags: string) =>
-    `processor\t: 0\nmodel name\t: x\nflags\t\t: fpu ${flags} sse2\nbugs\t:\n`;
-  expect(missingCpuFeatures(cpuinfo("avx avx2 bmi2 f16c fma"))).toEqual([]);
-  expect(missingCpuFeatures(cpuinfo("avx f16c"))).toEqual(["avx2", "fma", "bmi2"]);
-  expect(missingCpuFeatures(cpuinfo("avx512_fma avx2x"))).toEqual(["avx2", "fma", "f16c", "bmi2"]);
-  expect(missingCpuFeatures("Features\t: neon\n")).toEqual([]);
+describe("CRIA_CPU_LEVEL", () => {
+  test("that does not exist is refused, not passed over", async () => {
+    await place("build", "Release", "cria.node");
+    const { code, message } = await load("esm", { env: { CRIA_CPU_LEVEL: "avx4096" } });
+    expect(code).toBe("ERR_INVALID_ARGUMENT");
+    expect(message).toMatch(/one of .*native.* for CRIA_CPU_LEVEL .*got avx4096/);
+  });
 });

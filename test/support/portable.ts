@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { lowerCpuLevel } from "./cpu-level.js";
 import { ROOT } from "./paths.js";
 
 // A file of tests after this one runs on what `npm run build:portable` made: the engine and the programs.
@@ -10,3 +11,6 @@ if (!existsSync(engine)) {
 }
 process.env.CRIA_BINARY = engine;
 process.env.CRIA_TEST_PROGRAMS = join(build, "bin");
+
+const level = lowerCpuLevel();
+if (level !== undefined) process.env.CRIA_CPU_LEVEL = level;

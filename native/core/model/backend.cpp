@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "core/model/compute_pool.h"
+#include "core/model/cpu_level.h"
 #include "core/model/error.h"
 
 namespace cria::backend {
@@ -140,6 +141,7 @@ void capture_error(const std::string& message) {
 }
 
 void start() {
+  cpu_level();  // may throw, which neither ggml's registry nor std::call_once would let through
   static std::once_flag started;
   std::call_once(started, [] {
     std::set_terminate(on_terminate);

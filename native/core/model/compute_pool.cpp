@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/model/backend.h"
+#include "core/model/cpu_level.h"
 #include "core/model/error.h"
 #include "core/model/ggml_hooks.h"
 
@@ -37,7 +38,7 @@ void install_compute_hooks() {}
 ComputePool::ComputePool(int32_t threads, const std::shared_ptr<Collapse>& /*collapse*/) {
   ggml_threadpool_params params = ggml_threadpool_params_default(threads);
   params.poll = 1;
-  pool_ = ggml_threadpool_new(&params);
+  pool_ = cpu_level().threadpool_new(&params);
   if (pool_ == nullptr) fail_to_start(threads);
 }
 
@@ -183,7 +184,7 @@ ComputePool::ComputePool(int32_t threads, const std::shared_ptr<Collapse>& colla
     Recruits waiting(threads - 1, collapse);
     recruits = &waiting;
     const std::shared_ptr<void> reset(nullptr, [](void*) { recruits = nullptr; });
-    pool_ = ggml_threadpool_new(&params);
+    pool_ = cpu_level().threadpool_new(&params);
   } catch (const std::bad_alloc&) {
     fail_to_start(threads);
   }
@@ -193,7 +194,7 @@ ComputePool::ComputePool(int32_t threads, const std::shared_ptr<Collapse>& colla
 #endif
 
 ComputePool::~ComputePool() {
-  if (pool_ != nullptr) ggml_threadpool_free(pool_);
+  if (pool_ != nullptr) cpu_level().threadpool_free(pool_);
 }
 
 }  // namespace cria

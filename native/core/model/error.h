@@ -13,6 +13,7 @@ inline constexpr const char* kDisposed = "ERR_DISPOSED";
 inline constexpr const char* kModelInvalid = "ERR_MODEL_INVALID";
 inline constexpr const char* kOutOfMemory = "ERR_OUT_OF_MEMORY";
 inline constexpr const char* kUnsupported = "ERR_UNSUPPORTED";
+inline constexpr const char* kUnsupportedCpu = "ERR_UNSUPPORTED_CPU";
 inline constexpr const char* kContextFull = "ERR_CONTEXT_FULL";
 inline constexpr const char* kDecodeFailed = "ERR_DECODE_FAILED";
 inline constexpr const char* kGrammarInvalid = "ERR_GRAMMAR_INVALID";

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "core/model/cpu_level.h"
 #include "core/model/error.h"
 #include "core/model/model_check.h"
 
@@ -107,7 +108,7 @@ bool wants_floats(const GgufTensor& tensor, const Parts& parts) {
 
 bool can_be_multiplied(ggml_type type) {
   if (type == GGML_TYPE_F32) return true;
-  return ggml_get_type_traits_cpu(type)->vec_dot != nullptr &&
+  return cpu_level().type_traits(type)->vec_dot != nullptr &&
          ggml_get_type_traits(type)->to_float != nullptr;
 }
 

@@ -6,35 +6,19 @@
 #include <functional>
 #include <limits>
 
+#include "core/model/cpu_level.h"
+
 namespace cria {
 
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// Compilers turn independent lanes into vector instructions; a single running maximum they may not
-// reorder. A group is one lane through the rows of one chunk, so the pass yields its maximum
-// without a reduction.
-constexpr int32_t kLanes = 32;
+// A group is one lane through the rows of one chunk, so that the pass yields its maximum without a
+// reduction.
+constexpr int32_t kLanes = kLogitLanes;
 constexpr int32_t kRows = 64;
 constexpr int32_t kChunk = kLanes * kRows;
-
-using Lanes = std::array<float, kLanes>;
-
-void read_chunk(const float* logits, int32_t rows, float* maxima, Lanes& sums) {
-  Lanes best;
-  best.fill(-kInfinity);
-  Lanes sum = sums;
-  for (int32_t row = 0; row < rows; ++row, logits += kLanes) {
-    for (int32_t lane = 0; lane < kLanes; ++lane) {
-      const float logit = logits[lane];
-      best[lane] = logit > best[lane] ? logit : best[lane];
-      sum[lane] += logit;
-    }
-  }
-  std::copy(best.begin(), best.end(), maxima);
-  sums = sum;
-}
 
 }  // namespace
 
@@ -43,12 +27,13 @@ void LogitScan::read(const float* logits, int32_t count) {
   count_ = count;
   const int32_t chunks = (count + kChunk - 1) / kChunk;
   maxima_.resize(static_cast<size_t>(chunks) * kLanes);
-  Lanes sums{};
+  std::array<float, kLanes> sums{};
+  const auto read_rows = cpu_level().logits->read_rows;
   for (int32_t chunk = 0; chunk < chunks; ++chunk) {
     const int32_t start = chunk * kChunk;
     const int32_t rows = std::min(kRows, (count - start) / kLanes);
     float* maxima = maxima_.data() + static_cast<size_t>(chunk) * kLanes;
-    read_chunk(logits + start, rows, maxima, sums);
+    read_rows(logits + start, rows, maxima, sums.data());
     if (rows == kRows) continue;
     for (int32_t i = start + rows * kLanes; i < count; ++i) {
       float& best = maxima[i % kLanes];

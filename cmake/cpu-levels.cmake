@@ -1,0 +1,96 @@
+# One engine for all CPUs of an architecture: ggml's CPU backend is compiled once for each level of
+# instructions, and native/core/model/cpu_level.cpp picks one when the process starts.
+#
+# Each level is a static library in which every symbol that it defines gets the level's name in
+# front: no level can take a function from another, inlined templates of the standard library
+# included, which linkers share by their names.
+
+set(CRIA_LEVEL_FILES
+  "${CMAKE_CURRENT_SOURCE_DIR}/native/core/model/cpu_level_entry.cpp"
+  "${CMAKE_CURRENT_SOURCE_DIR}/native/core/model/logit_kernels.cpp")
+
+# Sets `result` to the levels of the target's architecture, the highest first, or to nothing where
+# no such build is possible; the options of each are in options_NAME.
+macro(cria_cpu_levels result)
+  set(${result} "")
+  if(CMAKE_OBJCOPY AND CMAKE_NM AND NOT MSVC AND NOT APPLE)
+    if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+      set(${result} avx512bf16 avx512vnni avx2 sse42)
+      set(options_sse42 -msse4.2)
+      set(options_avx2 ${options_sse42} -mavx -mavx2 -mfma -mf16c -mbmi2)
+      set(options_avx512vnni ${options_avx2} -mavx512f -mavx512cd -mavx512vl -mavx512dq -mavx512bw
+        -mavx512vnni)
+      set(options_avx512bf16 ${options_avx512vnni} -mavx512vbmi -mavx512bf16)
+    elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+      # Without +fp16, with which ggml adds up in 16 bits.
+      set(${result} i8mm dotprod armv8)
+      set(options_armv8 -march=armv8-a)
+      set(options_dotprod -march=armv8.2-a+dotprod)
+      set(options_i8mm -march=armv8.2-a+dotprod+i8mm)
+    endif()
+  endif()
+endmacro()
+
+# Moves ggml-cpu's sources into a library for each level. ggml-cpu itself keeps `hooks`, which the
+# levels share.
+function(cria_split_into_levels levels hooks)
+  get_target_property(directory ggml-cpu SOURCE_DIR)
+  get_target_property(sources ggml-cpu SOURCES)
+  get_target_property(definitions ggml-cpu COMPILE_DEFINITIONS)
+  get_target_property(includes ggml-cpu INCLUDE_DIRECTORIES)
+  get_target_property(options ggml-cpu COMPILE_OPTIONS)
+  get_directory_property(directory_definitions DIRECTORY "${directory}" COMPILE_DEFINITIONS)
+  foreach(list definitions includes options)
+    if(NOT ${list})
+      set(${list} "")
+    endif()
+  endforeach()
+  set(files "")
+  foreach(source IN LISTS sources)
+    if(NOT source MATCHES "\\.(c|cpp)$")
+      continue()
+    endif()
+    get_filename_component(file "${source}" ABSOLUTE BASE_DIR "${directory}")
+    # Set for ggml's directory, so not seen in this one.
+    get_source_file_property(file_options "${file}" TARGET_DIRECTORY ggml-cpu COMPILE_OPTIONS)
+    if(file_options)
+      set_source_files_properties("${file}" PROPERTIES COMPILE_OPTIONS "${file_options}")
+    endif()
+    list(APPEND files "${file}")
+  endforeach()
+  set_property(TARGET ggml-cpu PROPERTY SOURCES "${hooks}")
+
+  foreach(level IN LISTS levels)
+    add_library(cria-level-${level} STATIC EXCLUDE_FROM_ALL ${files} ${CRIA_LEVEL_FILES})
+    target_include_directories(cria-level-${level} PRIVATE ${includes} native)
+    target_compile_definitions(cria-level-${level} PRIVATE ${definitions}
+      ${directory_definitions} CRIA_CPU_LEVEL="${level}")
+    target_compile_options(cria-level-${level} PRIVATE ${options} ${options_${level}})
+    target_link_libraries(cria-level-${level} PRIVATE ggml-base)
+
+    set(archive "${CMAKE_CURRENT_BINARY_DIR}/levels/libcria-level-${level}.a")
+    add_custom_command(OUTPUT "${archive}"
+      COMMAND "${CMAKE_COMMAND}" "-DNM=${CMAKE_NM}" "-DOBJCOPY=${CMAKE_OBJCOPY}"
+        "-DFROM=$<TARGET_FILE:cria-level-${level}>" "-DTO=${archive}" "-DPREFIX=${level}_"
+        -P "${CMAKE_CURRENT_SOURCE_DIR}/cmake/prefix-symbols.cmake"
+      DEPENDS cria-level-${level} "${CMAKE_CURRENT_SOURCE_DIR}/cmake/prefix-symbols.cmake"
+      VERBATIM)
+    add_custom_target(cria-level-${level}-archive DEPENDS "${archive}")
+    add_library(cria-level-${level}-renamed STATIC IMPORTED)
+    set_target_properties(cria-level-${level}-renamed PROPERTIES IMPORTED_LOCATION "${archive}")
+    target_link_libraries(cria-level-${level}-renamed INTERFACE ggml-base)
+    add_dependencies(cria-levels cria-level-${level}-archive)
+    target_link_libraries(cria-levels PRIVATE cria-level-${level}-renamed)
+  endforeach()
+
+  set(uses "")
+  foreach(level IN LISTS levels)
+    string(APPEND uses " use(${level})")
+  endforeach()
+  file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/levels/cpu_levels.h.new"
+    "#define CRIA_CPU_LEVELS(use)${uses}\n")
+  configure_file("${CMAKE_CURRENT_BINARY_DIR}/levels/cpu_levels.h.new"
+    "${CMAKE_CURRENT_BINARY_DIR}/levels/cpu_levels.h" COPYONLY)
+  set_source_files_properties(native/core/model/cpu_level.cpp PROPERTIES COMPILE_OPTIONS
+    "-include;${CMAKE_CURRENT_BINARY_DIR}/levels/cpu_levels.h")
+endfunction()

@@ -1,0 +1,146 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import type { Backend } from "./native.js";
+
+/** A native file that may be loaded. */
+export interface EngineFile {
+  readonly path: string;
+  /** A backend of it that has to find its device, or gives way to the next: those of prebuilds. */
+  readonly optional: boolean;
+}
+
+/** A native file, or the package that should have one, and why it was not loaded. */
+export interface SkippedEngine {
+  /** The file, or the package's folder. */
+  readonly path: string;
+  /** What was wrong, in the system's own words where they are its. */
+  readonly problem: string;
+}
+
+/** The order of "auto". The CPU's is `node.napi.node`, the name every tool expects; it is always there. */
+export const BACKENDS: readonly Backend[] = ["metal", "cuda", "vulkan", "cpu"];
+
+/** Backends that are published as packages of their own, `cria-cuda` and `cria-vulkan`. */
+const PACKAGED: ReadonlySet<Backend> = new Set(["cuda", "vulkan"]);
+
+/**
+ * The package's folder, whatever file of it this code runs in. A bundle has it in a file of its own, and
+ * the package beside it.
+ */
+export function packageRoot(file: string): string {
+  const own = resolve(dirname(file), "..");
+  if (isPackage(own)) return own;
+  for (const from of [file, inWorkingDirectory()]) {
+    const found = resolvedFrom(from, "cria/package.json");
+    if (found !== undefined) return dirname(found);
+  }
+  return own;
+}
+
+export function isPackage(folder: string): boolean {
+  return manifestOf(folder)?.name === "cria";
+}
+
+/**
+ * What may be loaded, best first: a build on this machine, then the prebuilds, GPUs before the CPU. What is
+ * there but does not fit goes to `skipped`.
+ */
+export function engineFiles(
+  root: string,
+  env: NodeJS.ProcessEnv,
+  { wanted, skipped }: { wanted: Backend | "auto"; skipped: SkippedEngine[] },
+): EngineFile[] {
+  if (env.CRIA_BINARY) return [{ path: resolve(env.CRIA_BINARY), optional: false }];
+  const files: EngineFile[] = [];
+  const found = resolvedByNodeGyp(root, root);
+  const built = found !== undefined && relative(root, found).split(sep)[0] === "build";
+  if (built) files.push({ path: unpacked(found), optional: false });
+  for (const backend of wanted === "auto" ? BACKENDS : [wanted]) {
+    if (PACKAGED.has(backend)) {
+      const path = packaged(root, backend, skipped);
+      if (path !== undefined) files.push({ path: unpacked(path), optional: true });
+    }
+    if (found === undefined || built) continue;
+    const path = unpacked(prebuild(found, backend));
+    if (existsSync(path)) files.push({ path, optional: backend !== "cpu" });
+  }
+  return files;
+}
+
+/** The platforms that the package has prebuilds for, as `linux-x64`. */
+export function prebuiltPlatforms(root: string): string[] {
+  try {
+    return readdirSync(join(root, "prebuilds")).sort();
+  } catch {
+    return [];
+  }
+}
+
+/** The backend is the file's first part, the rest (napi, libc, armv) is what node-gyp-build chose. */
+function prebuild(found: string, backend: Backend): string {
+  const rest = basename(found).replace(/^(node|metal|cuda|vulkan)\./, "");
+  return join(dirname(found), `${backend === "cpu" ? "node" : backend}.${rest}`);
+}
+
+/** The engine of the package `cria-cuda` or `cria-vulkan`, which must be of this version. */
+function packaged(root: string, backend: Backend, skipped: SkippedEngine[]): string | undefined {
+  const name = `cria-${backend}`;
+  const from = [join(root, "package.json"), inWorkingDirectory()];
+  const manifest = from
+    .map((file) => resolvedFrom(file, `${name}/package.json`))
+    .find((path) => path !== undefined);
+  if (manifest === undefined) return undefined;
+  const folder = dirname(manifest);
+  const own = manifestOf(root)?.version;
+  const version = manifestOf(folder)?.version;
+  if (own !== version) {
+    const problem = `is of version ${version}, cria of ${own}: npm install ${name}@${own}`;
+    skipped.push({ path: folder, problem });
+    return undefined;
+  }
+  const path = resolvedByNodeGyp(root, folder);
+  if (path === undefined) {
+    const problem = `has no engine for ${process.platform}-${process.arch}`;
+    skipped.push({ path: folder, problem });
+  }
+  return path;
+}
+
+/** Where node-gyp-build, which the package at `root` depends on, finds the engine of `folder`. */
+function resolvedByNodeGyp(root: string, folder: string): string | undefined {
+  try {
+    const nodeGypBuild = createRequire(join(root, "package.json"))("node-gyp-build") as {
+      resolve(directory: string): string;
+    };
+    return nodeGypBuild.resolve(folder);
+  } catch {
+    return undefined; // it throws where there is neither a build nor a prebuild
+  }
+}
+
+/** Electron packs an app into an archive that no library can be loaded from; natives lie beside it. */
+function unpacked(path: string): string {
+  const outside = path.replace(/\.asar(?=[\\/])/, ".asar.unpacked");
+  return existsSync(outside) ? outside : path;
+}
+
+function resolvedFrom(file: string, request: string): string | undefined {
+  try {
+    return createRequire(file).resolve(request);
+  } catch {
+    return undefined;
+  }
+}
+
+function inWorkingDirectory(): string {
+  return join(process.cwd(), "app.js");
+}
+
+function manifestOf(folder: string): { name?: string; version?: string } | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  } catch {
+    return undefined;
+  }
+}

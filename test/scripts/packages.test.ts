@@ -1,0 +1,33 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "../support/paths.js";
+
+interface Manifest {
+  name: string;
+  version: string;
+  peerDependencies: Record<string, string>;
+  peerDependenciesMeta: Record<string, { optional: boolean }>;
+}
+
+const manifestIn = (folder: string): Manifest =>
+  JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+
+const cria = manifestIn(ROOT);
+const folders = readdirSync(join(ROOT, "packages"));
+
+test("cria knows every package of a backend, as an optional one", () => {
+  expect(folders.length).toBeGreaterThan(0);
+  expect(Object.keys(cria.peerDependencies).sort()).toEqual([...folders].sort());
+  for (const name of folders) expect(cria.peerDependenciesMeta[name]).toEqual({ optional: true });
+});
+
+test.each(folders)("%s has cria's version, asks for it, and says what it is", (name) => {
+  const folder = join(ROOT, "packages", name);
+  expect(manifestIn(folder)).toMatchObject({
+    name,
+    version: cria.version,
+    peerDependencies: { cria: cria.version },
+  });
+  expect(cria.peerDependencies[name]).toBe(cria.version);
+  expect(existsSync(join(folder, "README.md"))).toBe(true);
+});
