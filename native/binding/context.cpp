@@ -42,9 +42,9 @@ ContextOptions to_options(Napi::Value value) {
   ContextOptions options;
   options.context_size = fields.integer("contextSize");
   options.sequences = fields.integer("sequences");
-  options.shared_cache =
+  options.unified_kv_cache =
       fields.choice<bool>("kvCache", {{"per-sequence", false}, {"unified", true}});
-  options.cache_size = fields.integer("kvCacheSize");
+  options.kv_cache_size = fields.integer("kvCacheSize");
   options.batch_size = fields.integer("batchSize");
   options.micro_batch_size = fields.integer("microBatchSize");
   options.threads = fields.integer("threads");
@@ -53,8 +53,8 @@ ContextOptions to_options(Napi::Value value) {
       "flashAttention", {{"auto", LLAMA_FLASH_ATTN_TYPE_AUTO},
                          {"on", LLAMA_FLASH_ATTN_TYPE_ENABLED},
                          {"off", LLAMA_FLASH_ATTN_TYPE_DISABLED}});
-  options.cache_type_key = to_cache_type(fields, "kvCacheTypeKey");
-  options.cache_type_value = to_cache_type(fields, "kvCacheTypeValue");
+  options.kv_cache_type_key = to_cache_type(fields, "kvCacheTypeKey");
+  options.kv_cache_type_value = to_cache_type(fields, "kvCacheTypeValue");
   options.rope_frequency_base = fields.real("ropeFrequencyBase");
   options.rope_frequency_scale = fields.real("ropeFrequencyScale");
   options.embeddings = fields.flag("embeddings");
@@ -73,7 +73,7 @@ ContextOptions to_options(Napi::Value value) {
     expect_range(int64_t{options.context_size} * options.sequences, 1, kMost,
                  "contextSize × sequences");
   }
-  expect_range(options.cache_size, 1, kMost, "kvCacheSize");
+  expect_range(options.kv_cache_size, 1, kMost, "kvCacheSize");
   expect_range(options.batch_size, 1, kMost, "batchSize");
   expect_range(options.micro_batch_size, 1, kMost, "microBatchSize");
   expect_range(options.threads, 0, kMostThreads, "threads");

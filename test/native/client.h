@@ -52,7 +52,7 @@ inline ContextOptions small(int32_t sequences, int32_t context_size = 256) {
   ContextOptions options;
   options.context_size = context_size;
   options.sequences = sequences;
-  options.cache_size = context_size * sequences;
+  options.kv_cache_size = context_size * sequences;
   options.batch_size = 512;
   options.micro_batch_size = 512;
   return options;

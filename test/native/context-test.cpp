@@ -65,10 +65,10 @@ TEST(many_at_once_say_what_each_says_alone) {
   }
 }
 
-TEST(a_shared_cache_that_is_too_small_for_all_serves_all) {
+TEST(a_unified_kv_cache_that_is_too_small_for_all_serves_all) {
   ContextOptions options = small(4);
-  options.shared_cache = true;
-  options.cache_size = 256;
+  options.unified_kv_cache = true;
+  options.kv_cache_size = 256;
   Client client(options);
   client.open();
   std::vector<RequestId> ids;

@@ -86,7 +86,7 @@ struct Shape {
   int32_t sequences = 4;
   int32_t context_size = 256;
   bool shared = false;
-  int32_t cells = 0;  // of a shared cache; 0: enough for all
+  int32_t cells = 0;  // of a unified KV cache; 0: enough for all
   int32_t micro_batch = 512;
   bool rounds = true;  // as in use: a cache of F16, flash attention
 };

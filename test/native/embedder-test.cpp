@@ -27,7 +27,7 @@ ContextOptions embedding(enum llama_pooling_type pooling, int32_t micro_batch = 
   options.pooling = pooling;
   options.micro_batch_size = micro_batch;
   options.flash_attention = LLAMA_FLASH_ATTN_TYPE_DISABLED;
-  options.cache_type_key = options.cache_type_value = GGML_TYPE_F32;
+  options.kv_cache_type_key = options.kv_cache_type_value = GGML_TYPE_F32;
   return options;
 }
 

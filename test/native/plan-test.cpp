@@ -235,7 +235,7 @@ TEST(the_count_is_that_with_which_most_goes_at_once) {
   CHECK_EQ(plan(make({{0, 200}, {1, 128}, {2, 192}}), 0, separate(512)), "0:128 1:128 2:128");
 }
 
-TEST(a_shared_cache_takes_what_fits_beside_the_first) {
+TEST(a_unified_kv_cache_takes_what_fits_beside_the_first) {
   const Prompts prompts = make({{0, 100}, {5, 100}, {3, 100}, {9, 400}});
   CHECK_EQ(plan(prompts, 2, shared(250)), "0:100 3:100 5:50");
   CHECK_EQ(plan(prompts, 3, shared(512)), "0:100 5:12 9:400");
@@ -253,7 +253,7 @@ TEST(any_prompts_in_separate_streams) {
   }
 }
 
-TEST(any_prompts_in_a_shared_cache) {
+TEST(any_prompts_in_a_unified_kv_cache) {
   std::mt19937 random(2);
   for (int round = 0; round < 1500; ++round) {
     const int32_t micro_batch = 1 + static_cast<int32_t>(random() % 512);

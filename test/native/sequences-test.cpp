@@ -41,7 +41,7 @@ Tokens go_on(Client& client, SequenceId sequence, int count) {
 // To be used with demo::Unrounded.
 void unround(ContextOptions& options) {
   options.flash_attention = LLAMA_FLASH_ATTN_TYPE_DISABLED;
-  options.cache_type_key = options.cache_type_value = GGML_TYPE_F32;
+  options.kv_cache_type_key = options.kv_cache_type_value = GGML_TYPE_F32;
 }
 
 // As in use, in streams of their own, where what is evaluated in the same pieces is the same to the
@@ -52,11 +52,11 @@ void for_each_layout(ContextOptions options, const std::function<void(ContextOpt
   const demo::Unrounded model;
   unround(options);
   body(options);
-  options.shared_cache = true;
+  options.unified_kv_cache = true;
   body(options);
 }
 
-bool rounds(const ContextOptions& options) { return options.cache_type_key != GGML_TYPE_F32; }
+bool rounds(const ContextOptions& options) { return options.kv_cache_type_key != GGML_TYPE_F32; }
 
 // These are the tokens that greedy choice gives.
 void check_greedy(const ContextOptions& options, const Tokens& prompt, const Tokens& chosen,
@@ -268,10 +268,10 @@ TEST(another_models_file_or_caches_is_refused_and_changes_nothing) {
   };
   check(small(2), with_override("llama.rope.freq_base", 10'000));
   ContextOptions options = small(2);
-  options.cache_type_key = GGML_TYPE_Q8_0;
+  options.kv_cache_type_key = GGML_TYPE_Q8_0;
   check(options, demo::model());
   options = small(2);
-  options.cache_type_value = GGML_TYPE_F32;
+  options.kv_cache_type_value = GGML_TYPE_F32;
   check(options, demo::model());
   options = small(2);
   options.rope_frequency_base = 10'000;
@@ -279,7 +279,7 @@ TEST(another_models_file_or_caches_is_refused_and_changes_nothing) {
   // llama.cpp's state knows how many streams there were.
   check(small(3), demo::model());
   options = small(2);
-  options.shared_cache = true;
+  options.unified_kv_cache = true;
   check(options, demo::model());
 }
 
@@ -288,8 +288,8 @@ TEST(what_nobody_uses_makes_room_for_what_is_restored) {
   const demo::Unrounded model;
   ContextOptions options = small(3);
   unround(options);
-  options.shared_cache = true;
-  options.cache_size = 256;
+  options.unified_kv_cache = true;
+  options.kv_cache_size = 256;
   Client client(options);
   client.open();
   std::mt19937 random(6);

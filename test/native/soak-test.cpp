@@ -31,7 +31,8 @@ class Soak {
   Soak(const ContextOptions& options, Reuse reuse, uint32_t seed)
       : random_(seed),
         reuse_(reuse),
-        roomy_(!options.shared_cache || options.cache_size >= kContextSize * options.sequences),
+        roomy_(!options.unified_kv_cache ||
+               options.kv_cache_size >= kContextSize * options.sequences),
         shape_(shape(options)),
         tolerance_(shape_.rounds ? 0 : demo::kNearTie),
         client_(options) {
@@ -57,7 +58,7 @@ class Soak {
 
  private:
   static demo::Shape shape(const ContextOptions& options) {
-    const bool rounds = options.cache_type_key != GGML_TYPE_F32;
+    const bool rounds = options.kv_cache_type_key != GGML_TYPE_F32;
     return {1, kContextSize, false, 0, kMicroBatch, rounds};
   }
 
@@ -256,14 +257,14 @@ ContextOptions options(bool shared) {
   ContextOptions options = demo::small(5, kContextSize);
   options.micro_batch_size = kMicroBatch;
   options.batch_size = kMicroBatch;
-  options.shared_cache = shared;
+  options.unified_kv_cache = shared;
   return options;
 }
 
 ContextOptions unrounded(bool shared) {
   ContextOptions same = options(shared);
   same.flash_attention = LLAMA_FLASH_ATTN_TYPE_DISABLED;
-  same.cache_type_key = same.cache_type_value = GGML_TYPE_F32;
+  same.kv_cache_type_key = same.kv_cache_type_value = GGML_TYPE_F32;
   return same;
 }
 
@@ -278,20 +279,20 @@ TEST(separate_streams_with_prefixes_copied) {
 
 TEST(separate_streams_with_exact_prefixes) { Soak(options(false), Reuse::kExact, 6).run(); }
 
-TEST(a_shared_cache_each_for_itself) {
+TEST(a_unified_kv_cache_each_for_itself) {
   const demo::Unrounded model;
   Soak(unrounded(true), Reuse::kNone, 3).run();
 }
 
-TEST(a_shared_cache_with_shared_prefixes) {
+TEST(a_unified_kv_cache_with_shared_prefixes) {
   const demo::Unrounded model;
   Soak(unrounded(true), Reuse::kAny, 4).run();
 }
 
-TEST(a_shared_cache_that_is_too_small) {
+TEST(a_unified_kv_cache_that_is_too_small) {
   const demo::Unrounded model;
   ContextOptions scarce = unrounded(true);
-  scarce.cache_size = 512;
+  scarce.kv_cache_size = 512;
   Soak(scarce, Reuse::kAny, 5).run();
 }
 

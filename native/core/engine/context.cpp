@@ -167,10 +167,11 @@ void Context::save(RequestId id, const std::string& path, StateFile file) {
 // llama.cpp's state of one sequence has an entry for every stream.
 uint64_t Context::fingerprint() const {
   std::ostringstream text;
-  text << model_->identity() << ' ' << options_.cache_type_key << ' ' << options_.cache_type_value
-       << ' ' << options_.flash_attention << ' ' << options_.rope_frequency_base << ' '
-       << options_.rope_frequency_scale << ' '
-       << (options_.shared_cache ? 1 : options_.sequences);  // streams, which llama.cpp compares
+  text << model_->identity() << ' ' << options_.kv_cache_type_key << ' '
+       << options_.kv_cache_type_value << ' ' << options_.flash_attention << ' '
+       << options_.rope_frequency_base << ' ' << options_.rope_frequency_scale << ' '
+       << (options_.unified_kv_cache ? 1
+                                     : options_.sequences);  // streams, which llama.cpp compares
   return hash_of(text.str());
 }
 
@@ -314,7 +315,7 @@ void Context::open_scheduler(const ContextInfo& info) {
       options_.sequences,
       info.batch_size,
       info.micro_batch_size,
-      options_.shared_cache,
+      options_.unified_kv_cache,
       copy_ms_per_token(),
       pads_prompts(),
       options_.flash_attention == LLAMA_FLASH_ATTN_TYPE_DISABLED ? kLeastPieceOfMatrices : kTile};
@@ -334,7 +335,8 @@ double Context::copy_ms_per_token() const {
   const auto bytes = [](ggml_type type) {
     return static_cast<double>(ggml_type_size(type)) / static_cast<double>(ggml_blck_size(type));
   };
-  return width * (bytes(options_.cache_type_key) + bytes(options_.cache_type_value)) / kBytesPerMs;
+  return width * (bytes(options_.kv_cache_type_key) + bytes(options_.kv_cache_type_value)) /
+         kBytesPerMs;
 }
 
 // Padding pays where a tile of ggml's flash attention is faster than fewer rows: on the CPU, with
@@ -344,25 +346,26 @@ bool Context::pads_prompts() const {
   const auto plain = [](ggml_type type) { return type == GGML_TYPE_F16 || type == GGML_TYPE_F32; };
   const bool has_tiles = options_.batch_size >= kTile && options_.micro_batch_size >= kTile &&
                          options_.flash_attention != LLAMA_FLASH_ATTN_TYPE_DISABLED &&
-                         options_.cache_type_key == options_.cache_type_value &&
-                         plain(options_.cache_type_key) && backend::gpu_memory_free() == 0;
+                         options_.kv_cache_type_key == options_.kv_cache_type_value &&
+                         plain(options_.kv_cache_type_key) && backend::gpu_memory_free() == 0;
   const llama_model* model = model_->handle();
-  return has_tiles && !options_.shared_cache && llama_model_n_swa(model) == 0 &&
+  return has_tiles && !options_.unified_kv_cache && llama_model_n_swa(model) == 0 &&
          !llama_model_is_recurrent(model) && !llama_model_is_hybrid(model);
 }
 
 llama_context_params Context::generation_params() const {
   llama_context_params params = llama_context_default_params();
   // In a per-sequence cache every stream has an equal share of the cells.
-  params.n_ctx = static_cast<uint32_t>(
-      options_.shared_cache ? options_.cache_size : options_.context_size * options_.sequences);
+  params.n_ctx =
+      static_cast<uint32_t>(options_.unified_kv_cache ? options_.kv_cache_size
+                                                      : options_.context_size * options_.sequences);
   params.n_seq_max = static_cast<uint32_t>(options_.sequences);
   // A batch holds at least one token of every sequence, a micro-batch is no larger than it.
   params.n_batch = std::max(static_cast<uint32_t>(options_.batch_size), params.n_seq_max);
   params.n_ubatch = std::min(static_cast<uint32_t>(options_.micro_batch_size), params.n_batch);
   const uint32_t rows = std::max(params.n_seq_max, kRowsOfLogits);
   params.n_outputs_max = std::min((rows + 15) / 16 * 16, params.n_batch);
-  params.kv_unified = options_.shared_cache;
+  params.kv_unified = options_.unified_kv_cache;
   return params;
 }
 
@@ -370,8 +373,8 @@ void Context::create_context() {
   llama_context_params params = embedder_ ? llama_context_default_params() : generation_params();
   if (embedder_) embedder_->configure(params);
   params.flash_attn_type = options_.flash_attention;
-  params.type_k = options_.cache_type_key;
-  params.type_v = options_.cache_type_value;
+  params.type_k = options_.kv_cache_type_key;
+  params.type_v = options_.kv_cache_type_value;
   params.rope_freq_base = options_.rope_frequency_base;
   params.rope_freq_scale = options_.rope_frequency_scale;
   params.abort_callback = should_abort;

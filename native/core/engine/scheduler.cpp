@@ -28,9 +28,9 @@ Scheduler::Scheduler(llama_context* context, const Limits& limits, Outbox& outbo
     : context_(context),
       limits_(limits),
       outbox_(outbox),
-      cache_(
-          context, limits.sequences,
-          {limits.shared_cache, limits.micro_batch, limits.least_piece, limits.copy_ms_per_token}),
+      cache_(context, limits.sequences,
+             {limits.unified_kv_cache, limits.micro_batch, limits.least_piece,
+              limits.copy_ms_per_token}),
       batch_(limits.batch) {}
 
 void Scheduler::add(std::unique_ptr<Task> task) {
@@ -64,7 +64,7 @@ void Scheduler::step() {
   gather();
   batch_.clear();
   add_generating();
-  if (!limits_.shared_cache && !batch_.empty()) {
+  if (!limits_.unified_kv_cache && !batch_.empty()) {
     decode_batch();
     batch_.clear();
   }
@@ -144,7 +144,7 @@ bool Scheduler::better_wait(const Task& task) const {
 // In a per-sequence cache llama.cpp decodes neighbouring slots together, and every other one in a
 // pass of its own. If no task is waiting to fill the holes, running ones move into them.
 void Scheduler::gather() {
-  if (limits_.shared_cache || !waiting_.empty()) return;
+  if (limits_.unified_kv_cache || !waiting_.empty()) return;
   std::vector<Task*> active;
   for (const auto& task : running_) {
     if (!task->owns_slot()) active.push_back(task.get());
@@ -209,14 +209,14 @@ Task* Scheduler::next_prompt(const std::vector<Task*>& prefilling) {
 PlanLimits Scheduler::prefill_limits() const {
   const bool others_generate = std::any_of(running_.begin(), running_.end(),
                                            [](const auto& task) { return !task->prefilling(); });
-  PlanLimits limits{limits_.micro_batch, limits_.micro_batch, limits_.shared_cache,
-                    limits_.shared_cache ? 1 : limits_.least_piece,
+  PlanLimits limits{limits_.micro_batch, limits_.micro_batch, limits_.unified_kv_cache,
+                    limits_.unified_kv_cache ? 1 : limits_.least_piece,
                     limits_.pads_prompts ? limits_.context_size : 0};
   if (!others_generate) return limits;
   const double per_token = prefill_ms_per_token_;
   const double ms = std::max(kPieceMs, kPieceSteps * step_ms_);
   const double affordable = per_token > 0 ? ms / per_token : kTile;
-  const int32_t beside = limits_.shared_cache ? batch_.size() : 0;
+  const int32_t beside = limits_.unified_kv_cache ? batch_.size() : 0;
   const auto rows = static_cast<int32_t>(std::min<double>(affordable, limits_.micro_batch));
   const int32_t wanted = std::max(rows, limits_.least_piece - beside);
   limits.rows = std::max(std::min(wanted, limits_.micro_batch - beside), 1);

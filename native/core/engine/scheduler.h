@@ -30,7 +30,7 @@ struct Limits {
   int32_t sequences;     // decoded together
   int32_t batch;         // the most tokens of one llama_decode, at least `sequences`
   int32_t micro_batch;   // the usual number of them
-  bool shared_cache;
+  bool unified_kv_cache;
   double copy_ms_per_token;     // roughly, from slot to slot
   bool pads_prompts = false;    // per-sequence cache: the ends of prompts may be padded
   int32_t least_piece = kTile;  // of a prompt that is evaluated beside generations
