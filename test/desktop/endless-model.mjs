@@ -1,5 +1,5 @@
-// The demo model with the rows of its end tokens zeroed and room for a long text: what it writes never ends by
-// itself, so that there is something to stop.
+// The demo model with room for a long text and the rows of some tokens zeroed, so that it never chooses them: those
+// that end a text, and those that could begin a tool call. What it writes goes on until somebody stops it.
 
 import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -9,8 +9,9 @@ const { readGguf, u32, writeGguf } = createRequire(import.meta.url)("../fuzz/ggu
 
 export async function writeEndlessModel(from, to) {
   const model = await Model.load(from, { vocabOnly: true });
-  const ends = Array.from({ length: model.vocabularySize }, (_, id) => id).filter((id) =>
-    model.isEndOfGeneration(id),
+  const never = Array.from({ length: model.vocabularySize }, (_, id) => id).filter(
+    (id) =>
+      model.isEndOfGeneration(id) || /[[{("<|]/.test(model.detokenize([id], { special: true })),
   );
   await model.dispose();
   const { pairs, tensors } = readGguf(await readFile(from));
@@ -18,6 +19,6 @@ export async function writeEndlessModel(from, to) {
   const longer = pairs.map((pair) => (wanted(pair) ? { ...pair, value: u32(65_536) } : pair));
   const { data, shape } = tensors.find(({ name }) => name === "token_embd.weight");
   const width = (Number(shape[0]) / 32) * 34; // Q8_0: blocks of 32 with a scale
-  for (const id of ends) data.fill(0, id * width, (id + 1) * width);
+  for (const id of never) data.fill(0, id * width, (id + 1) * width);
   await writeFile(to, writeGguf({ pairs: longer, tensors }));
 }
