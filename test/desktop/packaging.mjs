@@ -34,10 +34,10 @@ async function makeTarball(folder) {
   const { filename } = Object.values(JSON.parse(stdout))[0];
   await run("tar", ["xzf", filename], { cwd: folder });
   const unpacked = join(folder, "package");
-  const prebuilt = join(unpacked, "prebuilds", platform, engineName);
-  if (!existsSync(prebuilt)) {
-    await mkdir(join(unpacked, "prebuilds", platform), { recursive: true });
-    await cp(join(root, "build", "Release", "cria.node"), prebuilt);
+  const prebuilds = join(unpacked, "prebuilds", platform);
+  if (!existsSync(prebuilds)) {
+    await mkdir(prebuilds, { recursive: true });
+    await cp(join(root, "build", "Release", "cria.node"), join(prebuilds, engineName));
   }
   const packed = await npm(["pack", "--ignore-scripts", "--json"], unpacked);
   return join(unpacked, Object.values(JSON.parse(packed.stdout))[0].filename);
@@ -97,17 +97,14 @@ try {
   for (const [packager, rule] of Object.entries(RULES)) {
     const resources = join(folder, packager, "resources with spaces");
     const archive = await pack(app, resources, rule);
-    const expected = join("node_modules", "cria", "prebuilds", platform, engineName);
-    assert.deepEqual(
-      filesIn(`${archive}.unpacked`),
-      [expected],
-      "only engines lie beside the archive",
-    );
+    const beside = filesIn(`${archive}.unpacked`);
+    assert.ok(beside.length > 0);
+    for (const name of beside) assert.match(name, /\.node$/, "only engines lie beside the archive");
     assert.ok(
       listPackage(archive).includes(join("/", "node_modules", "cria", "dist", "index.cjs")),
     );
     const { text, engine, file } = JSON.parse((await inArchive(resources)).stdout);
-    assert.equal(engine, join(`${archive}.unpacked`, expected));
+    assert.ok(beside.includes(relative(`${archive}.unpacked`, engine)), engine);
     assert.equal(file, join(resources, "models", "cria-demo.gguf"));
     assert.ok(text.length > 0);
     console.log(`ok    ${packager}, unpack ${rule}: ${JSON.stringify(text)}`);
@@ -132,15 +129,18 @@ try {
     tools,
   );
   const cria = join(app, "node_modules", "cria");
-  const engine = join(cria, "prebuilds", platform, engineName);
-  const before = await hashOf(engine);
+  const hashes = async () =>
+    Promise.all(
+      filesIn(join(cria, "prebuilds")).map((name) => hashOf(join(cria, "prebuilds", name))),
+    );
+  const before = await hashes();
   const cli = join(tools, "node_modules", "@electron", "rebuild", "lib", "cli.js");
   const args = [cli, "--version", "39.2.0", "--module-dir", app, "--only", "cria", "--force"];
   const env = { ...process.env, DEBUG: "electron-rebuild" };
   const { stdout, stderr } = await run(process.execPath, args, { env, maxBuffer: 1 << 26 });
   assert.match(stdout + stderr, /Rebuild Complete/);
   assert.match(stderr, /assuming is prebuildify powered: cria/);
-  assert.equal(await hashOf(engine), before);
+  assert.deepEqual(await hashes(), before);
   // It leaves a mark there, and would leave a `.node` of its own if it had built one.
   const built = filesIn(join(cria, "build")).filter((name) => !name.endsWith(".forge-meta"));
   assert.deepEqual(built, []);
