@@ -64,7 +64,7 @@ export class RemoteChatSession {
   /**
    * The next turn, as `ChatSession.send`. Turns of one session run one after the other.
    *
-   * @throws {CriaError} ERR_INVALID_ARGUMENT for options that cannot be read; all else rejects the turn
+   * @throws {CriaError} ERR_INVALID_ARGUMENT for what cannot cross a port; all else rejects the turn
    */
   send(
     input: string | ChatMessageInput | readonly ChatMessageInput[],
@@ -73,54 +73,49 @@ export class RemoteChatSession {
     const { here, there } = split(options);
     const { signal, onProgress, tools = [] } = { ...this.#here, ...here };
     const connection = this.#connection;
-    const conduct = async (turn: RunningTurn): Promise<ChatTurnResult> => {
-      turn.throwIfAborted();
-      const { promise, resolve, reject } = deferred<ChatTurnResult>();
-      const receiver: CallReceiver = {
-        news: (told) => {
-          const { progress } = told as Partial<ProgressNews>;
-          if (progress === undefined) return turn.tell(told as Parameters<typeof turn.tell>[0]);
-          if (turn.stop.aborted) return;
-          try {
-            onProgress?.(...(progress as [number, number]));
-          } catch (error) {
-            thrown ??= { error };
-            connection.cancel(id);
-          }
-        },
-        execute: (request) => {
-          void carryOutHere(request, tools, { connection, signal: turn.stop });
-        },
-        result: (value) => {
-          const { result, history } = value as { result: ChatTurnResult; history: HistoryChange };
-          change(this.#history, history);
-          resolve(result);
-        },
-        fail: (error, value) => {
-          if (value !== undefined) change(this.#history, value);
-          reject(error);
-        },
-      };
-      let thrown: { readonly error: unknown } | undefined;
-      const id = connection.start(
-        "send",
-        this.#id,
-        [input, there, onProgress !== undefined],
-        receiver,
-      );
-      const stop = () => connection.cancel(id);
-      if (turn.stop.aborted) stop();
-      const unwatch = watchSignal(turn.stop, stop);
-      try {
-        const result = await promise;
-        turn.throwIfAborted();
-        if (thrown !== undefined) throw thrown.error;
-        return result;
-      } finally {
-        unwatch();
-      }
+    const { promise, resolve, reject } = deferred<ChatTurnResult>();
+    let thrown: { readonly error: unknown } | undefined;
+    let turn!: RunningTurn;
+    const receiver: CallReceiver = {
+      news: (told) => {
+        const { progress } = told as Partial<ProgressNews>;
+        if (progress === undefined) return turn.tell(told as Parameters<typeof turn.tell>[0]);
+        if (turn.stop.aborted) return;
+        try {
+          onProgress?.(...(progress as [number, number]));
+        } catch (error) {
+          thrown ??= { error };
+          connection.cancel(id);
+        }
+      },
+      execute: (request) => {
+        void carryOutHere(request, tools, { connection, signal: turn.stop });
+      },
+      result: (value) => {
+        const { result, history } = value as { result: ChatTurnResult; history: HistoryChange };
+        change(this.#history, history);
+        resolve(result);
+      },
+      fail: (error, value) => {
+        if (value !== undefined) change(this.#history, value);
+        reject(error);
+      },
     };
-    return new RunningTurn(conduct, Promise.resolve(), signal);
+    // At once, so that turns reach the server in the order of these calls.
+    const args = [input, there, onProgress !== undefined];
+    const id = signal?.aborted ? 0 : connection.start("send", this.#id, args, receiver);
+    promise.catch(() => {}); // the turn tells it
+    const conduct = async (): Promise<ChatTurnResult> => {
+      if (id === 0) turn.throwIfAborted();
+      const result = await promise;
+      turn.throwIfAborted();
+      if (thrown !== undefined) throw thrown.error;
+      return result;
+    };
+    turn = new RunningTurn(conduct, Promise.resolve(), signal);
+    const unwatch = watchSignal(turn.stop, () => connection.cancel(id));
+    promise.then(unwatch, unwatch);
+    return turn;
   }
 }
 

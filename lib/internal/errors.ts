@@ -110,7 +110,8 @@ export function fromNative(error: unknown, origin?: Origin): CriaError {
  */
 export function isError(value: unknown): value is Error {
   try {
-    return Object.prototype.toString.call(value) === "[object Error]" || value instanceof Error;
+    const tag = Object.prototype.toString.call(value);
+    return tag === "[object Error]" || tag === "[object DOMException]" || value instanceof Error;
   } catch {
     return false; // a hostile proxy
   }

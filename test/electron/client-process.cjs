@@ -9,7 +9,7 @@ async function main(way) {
   await new Promise((resolve) => child.once("message", resolve));
   const { port1, port2 } = new MessageChannel();
   child.on("message", (message) => port1.postMessage(message));
-  port1.on("message", (message) => child.connected && child.send(message));
+  port1.on("message", (message) => child.connected && child.send(message, () => {}));
   child.on("exit", () => port1.close());
   const { Model } = connect(port2);
   const model = await Model.load("held");

@@ -14,7 +14,8 @@ async function main() {
   }
   const { port1, port2 } = new MessageChannel();
   const served = serve(port1, { models });
-  port2.on("message", (message) => process.send(message));
+  // The pipe may be gone before this process hears of it.
+  port2.on("message", (message) => process.send(message, () => {}));
   process.on("message", (message) => port2.postMessage(message));
   process.once("disconnect", async () => {
     port2.close();

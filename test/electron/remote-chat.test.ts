@@ -216,10 +216,7 @@ test("options that are wrong reject every turn", async () => {
   await expect(other.send(7 as never).result()).rejects.toMatchObject({
     code: "ERR_INVALID_ARGUMENT",
   });
-  expect(() => other.send("Hi", { templateVariables: { f: () => {} } })).not.toThrow();
-  await expect(
-    other.send("Hi", { templateVariables: { f: () => {} } }).result(),
-  ).rejects.toMatchObject({ code: "ERR_INVALID_ARGUMENT" });
+  expect(() => other.send("Hi", { templateVariables: { f: () => {} } })).toThrow(/plain data/);
 });
 
 describe("a guard", () => {
@@ -257,8 +254,8 @@ describe("a guard", () => {
     const moderate = async () => ({ safe: true });
     const session = new ChatSession(context, GREEDY);
     for (const guard of [{ moderate }, { input: { context: 1e6 } }, { input: 5 }]) {
-      const turn = session.send("Hi", { guard: guard as never });
-      await expect(turn.result()).rejects.toMatchObject({
+      const turn = async () => session.send("Hi", { guard: guard as never }).result();
+      await expect(turn()).rejects.toMatchObject({
         code: expect.stringMatching(/^ERR_(INVALID_ARGUMENT|DISPOSED)$/),
       });
     }
