@@ -16,32 +16,51 @@ const commonJs: NonNullable<Options["plugins"]>[number] = {
   },
 };
 
+/** What is imported, by the names of the files in dist. */
+const entry = {
+  index: "lib/index.ts",
+  electron: "lib/electron/electron-client.ts",
+  "electron-server": "lib/electron/electron-server.ts",
+};
+
 /**
- * The ESM face of the one copy that there is, in CommonJS: whichever way the package is loaded, its
+ * The ESM faces of the one copy that there is, in CommonJS: whichever way the package is loaded, its
  * classes and its state are the same.
  */
-async function writeFace(): Promise<void> {
-  const names = Object.keys(createRequire(import.meta.url)("./dist/index.cjs")).sort();
-  const exported = names.map((name) => `  ${name},\n`).join("");
-  await writeFile(
-    "dist/index.js",
-    `import cria from "./index.cjs";\n\nexport const {\n${exported}} = cria;\n`,
-  );
+async function writeFaces(): Promise<void> {
+  for (const file of Object.keys(entry)) {
+    const names = Object.keys(createRequire(import.meta.url)(`./dist/${file}.cjs`)).sort();
+    const exported = names.map((name) => `  ${name},\n`).join("");
+    await writeFile(
+      `dist/${file}.js`,
+      `import cria from "./${file}.cjs";\n\nexport const {\n${exported}} = cria;\n`,
+    );
+  }
 }
 
 // Side by side in one folder: only the first removes old files, and only its own.
 export default defineConfig([
   {
     ...common,
-    entry: { index: "lib/index.ts", cli: "lib/cli/main.ts" },
+    entry: { ...entry, cli: "lib/cli/main.ts" },
     format: "esm",
     splitting: true,
     outExtension: () => ({ js: ".cjs" }),
     keepNames: true, // else classes show as _Model in stacks
     plugins: [commonJs],
     clean: ["!**/*.d.ts", "!**/*.d.cts"],
-    onSuccess: writeFace,
+    onSuccess: writeFaces,
   },
-  { ...common, entry: { index: "lib/index.ts" }, format: "esm", dts: { only: true } },
-  { ...common, entry: { index: "lib/index.ts" }, format: "cjs", dts: { only: true } },
+  // For pages, which have no CommonJS and nothing of Node: a copy of its own, in one file.
+  {
+    ...common,
+    entry: { "electron-page": "lib/electron/electron-client.ts" },
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    keepNames: true,
+    splitting: false,
+  },
+  { ...common, entry, format: "esm", dts: { only: true } },
+  { ...common, entry, format: "cjs", dts: { only: true } },
 ]);

@@ -138,6 +138,9 @@ export interface Generation extends AsyncIterable<GenerationChunk>, AsyncDisposa
   cancel(): void;
 }
 
+/** Keeps a generation's log-probabilities until somebody reads them. */
+export type Logprobs = Pick<LogprobBuffer, "push" | "slice">;
+
 /** What a generation needs to run. */
 export interface GenerationParts {
   readonly id: number;
@@ -145,7 +148,7 @@ export interface GenerationParts {
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((evaluated: number, total: number) => void) | undefined;
   /** Undefined where none were asked for. */
-  readonly logprobs: LogprobBuffer | undefined;
+  readonly logprobs: Logprobs | undefined;
   readonly origin: Origin;
 }
 
@@ -162,7 +165,7 @@ export class RunningGeneration implements Generation, Receiver {
   readonly #result = deferred<GenerationResult>();
   #over = false;
   readonly #tokens = new TokenBuffer();
-  readonly #logprobs: LogprobBuffer | undefined;
+  readonly #logprobs: Logprobs | undefined;
   #text = "";
   #unreadText = "";
   #readTokens = 0;
@@ -282,7 +285,7 @@ function resultOf(
   native: NativeResult,
   text: string,
   tokens: Int32Array,
-  buffer: LogprobBuffer | undefined,
+  buffer: Logprobs | undefined,
 ): GenerationResult {
   const { promptTokens, cachedTokens, completionTokens } = native;
   const { queuedMs, promptMs, generationMs } = native;
@@ -304,7 +307,7 @@ function resultOf(
 }
 
 /** Thousands of tokens have 21 objects each: they are made for those who look at them only. */
-function withLogprobs(result: GenerationResult, buffer: LogprobBuffer): GenerationResult {
+function withLogprobs(result: GenerationResult, buffer: Logprobs): GenerationResult {
   let logprobs: TokenLogprobs[] | undefined;
   return Object.defineProperty(result, "logprobs", {
     enumerable: true,

@@ -1,5 +1,3 @@
-import { types } from "node:util";
-
 /** Stable names of everything that can go wrong; branch on these, never on messages. */
 export type CriaErrorCode =
   | "ERR_INVALID_ARGUMENT"
@@ -19,6 +17,7 @@ export type CriaErrorCode =
   | "ERR_TOOL"
   | "ERR_GUARD_UNREADABLE"
   | "ERR_STATE_INVALID"
+  | "ERR_CONNECTION_CLOSED"
   | "ERR_INTERNAL";
 
 /**
@@ -105,9 +104,17 @@ export function fromNative(error: unknown, origin?: Origin): CriaError {
   return made;
 }
 
-/** Of any realm, as under Jest, where `instanceof` knows only its own. */
+/**
+ * Of any realm, as under Jest, where `instanceof` knows only its own. Pages have this file, too, and no
+ * `node:util`.
+ */
 export function isError(value: unknown): value is Error {
-  return types.isNativeError(value) || value instanceof Error;
+  try {
+    const tag = Object.prototype.toString.call(value);
+    return tag === "[object Error]" || tag === "[object DOMException]" || value instanceof Error;
+  } catch {
+    return false; // a hostile proxy
+  }
 }
 
 /** What whatever was thrown says, in a sentence. */

@@ -9,3 +9,13 @@ export function ownInts(array: Int32Array): Int32Array {
 export function ownFloats(array: Float32Array): Float32Array {
   return array instanceof Float32Array ? array : new Float32Array(array);
 }
+
+const tagOf = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Int32Array.prototype),
+  Symbol.toStringTag,
+)?.get as (this: unknown) => string | undefined;
+
+/** As `util.types` has it, which pages lack: of any realm, and nothing can pretend to be one. */
+export function isInt32Array(value: unknown): value is Int32Array {
+  return tagOf.call(value) === "Int32Array";
+}

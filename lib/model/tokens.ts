@@ -1,6 +1,6 @@
-import { types } from "node:util";
 import { unreadable } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
+import { isInt32Array } from "../internal/realm.js";
 
 /** Token ids. Results are typed arrays; arguments may be plain ones, too. */
 export type Tokens = Int32Array | readonly number[];
@@ -12,7 +12,7 @@ export function copyTokens(value: unknown, name: string, vocabularySize: number)
     throw wrongToken(id, `${name}[${index}]`, vocabularySize);
   };
   try {
-    if (types.isInt32Array(value)) {
+    if (isInt32Array(value)) {
       const ids = new Int32Array(value); // throws where it is detached
       for (let i = 0; i < ids.length; i++) check(ids[i], i);
       return ids;

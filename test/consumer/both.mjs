@@ -1,9 +1,15 @@
 // import and require give the same classes: what one made works in the other, and `instanceof` knows it.
 import { createRequire } from "node:module";
 import * as esm from "cria";
+import * as electron from "cria/electron";
+import { serve } from "cria/electron/server";
 
-const cjs = createRequire(import.meta.url)("cria");
+const require = createRequire(import.meta.url);
+const cjs = require("cria");
 if (cjs.Model !== esm.Model) throw new Error("there are two copies");
+if (electron.CriaError !== esm.CriaError) throw new Error("there are two copies of CriaError");
+if (require("cria/electron").connect !== electron.connect) throw new Error("two of cria/electron");
+if (require("cria/electron/server").serve !== serve) throw new Error("two of its server");
 
 const model = await esm.Model.load(process.env.CRIA_TEST_MODEL);
 const context = await model.createContext();

@@ -1,3 +1,4 @@
+import type { MessagePort } from "node:worker_threads";
 // A user's program, as strict as TypeScript can be; compiled for ESM and for CommonJS.
 import {
   type Backend,
@@ -36,6 +37,13 @@ import {
   type TokenLogprobs,
   type Tool,
 } from "cria";
+import {
+  connect,
+  LlamaGuard as RemoteGuard,
+  ChatSession as RemoteSession,
+  defineTool as remoteTool,
+} from "cria/electron";
+import { serve } from "cria/electron/server";
 
 const load: LoadModelOptions = {
   gpuLayers: "auto",
@@ -323,3 +331,22 @@ export async function talk(context: Context, more: ChatSessionOptions): Promise<
   }
   return chat.messages.map(({ role }) => role).join(" ");
 }
+
+// The other side of a port: pages, and what serves them.
+export async function remote(port: MessagePort): Promise<string> {
+  const { Model: RemoteModel, closed } = connect(port);
+  const model = await RemoteModel.load("assistant");
+  const context = await model.createContext({ sequences: 2 });
+  const weather = remoteTool({
+    name: "get_weather",
+    parameters: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
+    execute: ({ city }) => city.length,
+  });
+  const guard = new RemoteGuard(context, { threshold: 0.5 });
+  const session = new RemoteSession(context, { tools: [weather], guard, grammar: { gbnf: "" } });
+  const { message } = await session.send("Hello", { signal: AbortSignal.timeout(1) }).result();
+  const error: CriaError = await closed;
+  return `${message.role} ${error.code} ${(await context.stats()).cachedTokens}`;
+}
+export const served = (port: MessagePort) =>
+  serve(port, { models: (name) => (name === "assistant" ? "model.gguf" : undefined) }).closed;

@@ -7,6 +7,8 @@ import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import * as electronClient from "../../lib/electron/electron-client.js";
+import * as electronServer from "../../lib/electron/electron-server.js";
 import * as library from "../../lib/index.js";
 import { runNode } from "../support/child.js";
 import { finish } from "../support/cli.js";
@@ -70,11 +72,21 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** A block as a function; its imports of the library are asserted and taken out. */
+/** What a page may import. */
+const MODULES: Readonly<Record<string, object>> = {
+  cria: library,
+  "cria/electron": electronClient,
+  "cria/electron/server": electronServer,
+};
+
+/** A block as a function; its imports of the library are asserted and made inside it. */
 function asFunction({ code, line }: Block): string {
-  const body = code.replace(/^import \{([^}]*)\} from "cria";$/gm, (_, names: string) => {
-    for (const name of names.split(",")) expect(Object.keys(library)).toContain(name.trim());
-    return "";
+  const from = /^import \{([^}]*)\} from "(cria[^"]*)";$/gm;
+  const body = code.replace(from, (_, names: string, module: string) => {
+    for (const name of names.split(",")) {
+      expect(Object.keys(MODULES[module] ?? {})).toContain(name.trim());
+    }
+    return module === "cria" ? "" : `const {${names}} = await import("${module}");`;
   });
   expect(body).not.toMatch(/^import /m);
   const told = `catch (error) { error.message = "line ${line}: " + error.message; throw error; }`;

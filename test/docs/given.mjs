@@ -1,4 +1,5 @@
 // What the pages' code blocks take for granted, by the names that they use.
+import { MessageChannel } from "node:worker_threads";
 import { ChatSession, LlamaGuard, Model, Sampler } from "cria";
 
 export const model = await Model.load("model.gguf");
@@ -29,6 +30,14 @@ export function hash(value) {
 }
 export async function save() {}
 
+/** As an Electron utility process has it, with a page at the other end. */
+const channel = new MessageChannel();
+process.parentPort = { on: (_, listener) => listener({ ports: [channel.port1] }) };
+export const port = channel.port2;
+export const answer = { textContent: "" };
+export const stop = { onclick: undefined };
+
 export async function end() {
+  port.close();
   await Promise.all([model.dispose(), guardModel.dispose()]);
 }

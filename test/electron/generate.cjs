@@ -1,15 +1,17 @@
 const path = require("node:path");
-const { Model, Sampler } = require("cria");
+const { Model } = require("cria");
 
-const model = path.join(__dirname, "..", "..", "models", "cria-demo.gguf");
+exports.MODEL = path.join(__dirname, "..", "..", "models", "cria-demo.gguf");
+exports.PROMPT = "A llama";
+exports.CONTEXT = { contextSize: 256 };
+exports.OPTIONS = { maxTokens: 16, temperature: 0 };
 
 /** A few greedy tokens; everything is closed again when it returns. */
 exports.generate = async () => {
-  const loaded = await Model.load(model);
+  const loaded = await Model.load(exports.MODEL);
   try {
-    const context = await loaded.createContext({ contextSize: 256 });
-    const options = { maxTokens: 16, sampler: Sampler.greedy() };
-    const { text } = await context.generate("A llama", options).result();
+    const context = await loaded.createContext(exports.CONTEXT);
+    const { text } = await context.generateText(exports.PROMPT, exports.OPTIONS);
     return text;
   } finally {
     await loaded.dispose();

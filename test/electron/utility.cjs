@@ -1,9 +1,6 @@
-const { generate } = require("./generate.cjs");
+const { serve } = require("cria/electron/server");
+const { MODEL } = require("./generate.cjs");
 
-generate().then(
-  (text) => process.parentPort.postMessage(text),
-  (error) => {
-    console.error(error);
-    process.exit(1);
-  },
-);
+process.parentPort.on("message", ({ ports: [port] }) => {
+  serve(port, { models: { demo: MODEL } });
+});

@@ -1,0 +1,69 @@
+import { callback, hasMembers, isPlainObject, string } from "../internal/checks.js";
+import { CriaError, expected, show } from "../internal/errors.js";
+import { Model } from "../model/model.js";
+import type { LoadModelOptions } from "../model/model-options.js";
+
+/** A path that is loaded for the client alone, or a model of the server's, shared by its clients. */
+export type ServedModel = string | Model;
+
+/**
+ * What a client's `Model.load(name)` may name: models by their names, or a function that decides. Nothing else is
+ * loaded. A model that the server loaded itself is shared, takes no options, and stays when the client goes.
+ */
+export type ServedModels =
+  | Readonly<Record<string, ServedModel>>
+  | ((
+      name: string,
+      options: LoadModelOptions,
+    ) => ServedModel | undefined | Promise<ServedModel | undefined>);
+
+export type FindModel = (name: string, options: LoadModelOptions) => Promise<ServedModel>;
+
+/** @throws {CriaError} ERR_INVALID_ARGUMENT */
+export function readServedModels(models: ServedModels | undefined): FindModel {
+  if (isPlainObject(models)) {
+    const named = new Map(Object.entries(models));
+    for (const [name, model] of named) checkModel(model, `options.models[${show(name)}]`);
+    return async (name) => found(name, named.get(name));
+  }
+  if (typeof models !== "function") {
+    throw expected("an object of models by their names, or a function,", "options.models", models);
+  }
+  callback(models, "options.models");
+  return async (name, options) => found(name, await models(name, options));
+}
+
+function found(name: string, model: ServedModel | undefined): ServedModel {
+  if (model !== undefined) return checkModel(model, "models(name)");
+  throw new CriaError(
+    "ERR_MODEL_NOT_FOUND",
+    `This server offers no model ${show(name)}: ask for one of those that its \`models\` name`,
+    { details: { name } },
+  );
+}
+
+function checkModel(model: unknown, name: string): ServedModel {
+  if (typeof model === "string") return string(model, name);
+  if (hasMembers(model, { createContext: "function", tokenizeAsync: "function" })) {
+    return model as Model;
+  }
+  throw expected("a file's path or a Model", name, model);
+}
+
+/** For this client alone, or the server's. */
+export async function loadServed(
+  found: ServedModel,
+  options: LoadModelOptions,
+  here: Pick<LoadModelOptions, "signal" | "onProgress">,
+): Promise<{ readonly model: Model; readonly shared: boolean }> {
+  if (typeof found === "string") {
+    return { model: await Model.load(found, { ...options, ...here }), shared: false };
+  }
+  const [option] = Object.keys(options);
+  if (option === undefined) return { model: found, shared: true };
+  throw new CriaError(
+    "ERR_INVALID_ARGUMENT",
+    `The server has loaded this model already, so \`${option}\` comes too late: leave the options out`,
+    { details: { option } },
+  );
+}
