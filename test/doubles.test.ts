@@ -9,7 +9,7 @@ import {
   Sampler,
   type Sequence,
 } from "../lib/index.js";
-import { question } from "./support/demo.js";
+import { endTokens, forbidden, question } from "./support/demo.js";
 import { FakeNativeContext, openFake, settled } from "./support/fake-context.js";
 import { FakeSequences, openSequence } from "./support/fake-sequences.js";
 import { MODEL } from "./support/paths.js";
@@ -20,14 +20,21 @@ const PIECES = ["A llama ", "is an ", "animal. ", "It lives ", "in Peru."];
 
 let model: Model;
 let demo: Context;
+let withoutEnd: Sampler;
 
 beforeAll(async () => {
   model = await Model.load(MODEL);
-  demo = await model.createContext({ contextSize: 256, sequences: 4 });
+  demo = await model.createContext({ contextSize: 4096, sequences: 4 });
+  withoutEnd = Sampler.greedy().with({ logitBias: forbidden(endTokens(model)) });
 });
 afterAll(() => model.dispose());
 
 const greedy: GenerateOptions = { sampler: Sampler.greedy(), maxTokens: 24 };
+
+/** For what has to be stopped: the model, which answers in ten tokens, goes on for thousands. */
+function endless(context: Context): GenerateOptions {
+  return context === demo ? { sampler: withoutEnd } : greedy;
+}
 
 async function chunksOf(chunks: AsyncIterable<GenerationChunk>): Promise<GenerationChunk[]> {
   const all: GenerationChunk[] = [];
@@ -91,7 +98,8 @@ describe.each<[string, () => Context]>([
   });
 
   test("cancelled, it keeps what it has", async () => {
-    const generation = contextOf().generate(PROMPT, greedy);
+    const context = contextOf();
+    const generation = context.generate(PROMPT, endless(context));
     const iterator = generation[Symbol.asyncIterator]();
     const { value } = await iterator.next();
     generation.cancel();
@@ -103,7 +111,8 @@ describe.each<[string, () => Context]>([
   });
 
   test("leaving the loop cancels it", async () => {
-    const generation = contextOf().generate(PROMPT, greedy);
+    const context = contextOf();
+    const generation = context.generate(PROMPT, endless(context));
     for await (const { text } of generation) {
       expect(text).not.toBe("");
       break;
@@ -113,11 +122,13 @@ describe.each<[string, () => Context]>([
 
   test("an abort rejects both sides with its reason, before it began and while it runs", async () => {
     const reason = new Error("enough");
-    const before = contextOf().generate(PROMPT, { ...greedy, signal: AbortSignal.abort(reason) });
+    const context = contextOf();
+    const options = endless(context);
+    const before = context.generate(PROMPT, { ...options, signal: AbortSignal.abort(reason) });
     expect(await failureOf(() => before.result())).toBe(reason);
     expect(await failureOf(() => chunksOf(before))).toBe(reason);
     const controller = new AbortController();
-    const running = contextOf().generate(PROMPT, { ...greedy, signal: controller.signal });
+    const running = contextOf().generate(PROMPT, { ...options, signal: controller.signal });
     const iterator = running[Symbol.asyncIterator]();
     await iterator.next();
     controller.abort(reason);

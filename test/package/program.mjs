@@ -1,7 +1,7 @@
 // What every case runs: the engine loads, the demo model that comes with the package answers.
 
 /** The line that the program prints. */
-export const answer = "cria:  mountains lived near";
+export const answer = "cria:  mountains lived near a";
 
 const body = `
 const main = async () => {
