@@ -3,9 +3,10 @@
 // matrix multiplication dies of SIGILL or SIGSEGV. This one tells the compiler the truth.
 #pragma once
 
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 14
+
 #include <immintrin.h>
 
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 14
 #undef _tile_loadconfig
 #define _tile_loadconfig(config) \
   __asm__ volatile("ldtilecfg %X0" : : "m"(*reinterpret_cast<const char(*)[64]>(config)))

@@ -13,7 +13,8 @@ set(CRIA_LEVEL_FILES
 # no such build is possible; the options of each are in options_NAME.
 macro(cria_cpu_levels result)
   set(${result} "")
-  if(CMAKE_OBJCOPY AND CMAKE_NM AND NOT MSVC AND NOT APPLE)
+  # On Windows linkers know inlined functions by their sections' names, which objcopy leaves alone.
+  if(CMAKE_OBJCOPY AND CMAKE_NM AND NOT WIN32 AND NOT APPLE)
     if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
       set(${result} avx512bf16 avx512vnni avx2 sse42)
       set(options_sse42 -msse4.2)

@@ -14,4 +14,7 @@ static FARPROC WINAPI FindHost(unsigned int event, DelayLoadInfo* info) {
   return reinterpret_cast<FARPROC>(host);
 }
 
-extern "C" const PfnDliHook __pfnDliNotifyHook2 = FindHost;
+#ifndef __MINGW32__  // whose header declares it without const
+const
+#endif
+    PfnDliHook __pfnDliNotifyHook2 = FindHost;

@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { buildLock, ensureLlamaCpp, sourceDirectory } from "./fetch-llama-cpp.mjs";
 import { withLock } from "./lock.mjs";
+import { targets } from "./targets.mjs";
 import { checkToolchain, hasNinja } from "./toolchain.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -22,6 +23,8 @@ const usage = `Usage: node scripts/build.mjs [options] [-- CMake arguments]
   --cuda, --vulkan, --metal  this backend (CRIA_CUDA=1, CRIA_VULKAN=1, CRIA_METAL=1);
                              on macOS the default is metal, elsewhere cpu (CRIA_METAL=0: cpu)
   --portable                 instructions that prebuilds may use, not this machine's (CRIA_NATIVE=off)
+  --target NAME              for another machine than this: linux-arm64 or win32-x64, at the
+                             prebuilds' level, in .build/NAME; the .node goes to prebuilds/
   --tests                    the programs of test/native too
   --sanitize NAMES           address, undefined, address,undefined or thread, in a folder of
                              its own, .build/address and so on, where the .node stays in bin/
@@ -45,6 +48,7 @@ function readOptions() {
       vulkan: { type: "boolean" },
       metal: { type: "boolean" },
       portable: { type: "boolean" },
+      target: { type: "string" },
       tests: { type: "boolean" },
       sanitize: { type: "string" },
       fuzzers: { type: "boolean" },
@@ -81,7 +85,24 @@ function readOptions() {
     out: path.resolve(root, values.out ?? path.join("build", "Release", "cria.node")),
     cmakeArguments: positionals,
   };
+  if (values.target) return crossed(options, values);
   return values.sanitize ? sanitized(options, values.sanitize) : options;
+}
+
+/** In a folder of its own: CMake keeps one toolchain per folder. */
+function crossed(options, { target, out }) {
+  if (!Object.hasOwn(targets, target)) {
+    throw new Error(`--target is ${Object.keys(targets).join(" or ")}, not ${target}.`);
+  }
+  const toolchain = path.join(root, "cmake", "toolchains", `${target}.cmake`);
+  return {
+    ...options,
+    target,
+    native: false,
+    directory: path.join(root, ".build", target),
+    out: path.resolve(root, out ?? targets[target].engine),
+    cmakeArguments: [`-DCMAKE_TOOLCHAIN_FILE=${toolchain}`, ...options.cmakeArguments],
+  };
 }
 
 /** At the prebuilds' level of instructions, so that a report on one machine is one on all. */
@@ -158,7 +179,7 @@ async function configure(options, source) {
   const before = await readFile(stamp, "utf8").catch(() => null);
   if (before === state) return;
 
-  await checkToolchain({ git: false });
+  await checkToolchain({ git: false, target: options.target });
   // CMake remembers compilers and folders of its first run, the wrong ones, too.
   await rm(path.join(directory, "CMakeCache.txt"), { force: true });
   await rm(path.join(directory, "CMakeFiles"), { recursive: true, force: true });

@@ -1,23 +1,26 @@
 // Checks what a .node exports, imports and needs: `node scripts/check-binary.mjs [FILE …]`, by
-// default this machine's build and the prebuilds. Prints one line per file. Linux and macOS.
+// default this machine's build and the prebuilds that it can read: on Linux those of Linux and
+// Windows for any processor, on macOS those of macOS and Windows. Prints one line per file.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { readPe } from "./pe-file.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const macos = process.platform === "darwin";
 
 const exported = ["napi_register_module_v1", "node_api_module_get_api_version_v1"];
 
 /** Electron's memory cage does not know memory that V8 did not allocate. */
 const forbidden = /^napi_create_external_(array)?buffer$/;
 
+/** What every system has; and what a backend may need besides. */
 const libraries = {
-  cpu: macos
-    ? /^\/(System\/Library\/Frameworks|usr\/lib)\//
-    : /^(lib(c|m)\.so\.6|libdl\.so\.2|libpthread\.so\.0|ld-linux.*|libc\.musl.*)$/,
+  elf: /^(lib(c|m)\.so\.6|libdl\.so\.2|libpthread\.so\.0|ld-linux.*|libc\.musl.*)$/,
+  macho: /^\/(System\/Library\/Frameworks|usr\/lib)\//,
+  // NODE.EXE with a delay: cmake/delay-load.cpp.
+  pe: /^(kernel32|advapi32|ws2_32|crypt32|bcrypt|shell32|ole32|user32|msvcrt)\.dll$|^node\.exe$/i,
   cuda: /^lib(cuda|cudart|cublas|cublasLt)\.so\./,
   vulkan: /^libvulkan\.so\.1$/,
 };
@@ -27,62 +30,99 @@ function lines(command, args) {
   return output.split("\n").filter((line) => line !== "");
 }
 
-/** Names in the dynamic symbol table; macOS writes an underscore before each. */
-function symbols(file, kind) {
-  const flags = macos ? { defined: "-gU", undefined: "-u" } : { defined: "-D", undefined: "-D" };
-  return lines("nm", [flags[kind], file])
+/** Of any processor. glibc is the version that it needs at least: what decides where a prebuild runs. */
+function readElf(file) {
+  const symbols = lines("readelf", ["--dyn-syms", "--wide", file])
     .map((line) => line.trim().split(/\s+/))
-    .filter(
-      (fields) =>
-        macos || (fields.at(-2) === "U" || fields.at(-2) === "w") === (kind === "undefined"),
-    )
-    .map((fields) =>
-      fields
-        .at(-1)
-        .replace(/@.*/, "")
-        .replace(macos ? /^_/ : /^$/, ""),
-    );
-}
-
-function needed(file) {
-  if (macos)
-    return lines("otool", ["-L", file])
-      .slice(1)
-      .map((line) => line.trim().split(" ")[0]);
-  return lines("readelf", ["-d", file])
-    .filter((line) => line.includes("(NEEDED)"))
-    .map((line) => /\[(.*)\]/.exec(line)[1]);
-}
-
-/** The C library that it needs at least: what decides where a prebuild runs. */
-function oldestGlibc(file) {
-  const versions = lines("nm", ["-D", file])
-    .map((line) => /@GLIBC_(\d+)\.(\d+)/.exec(line))
+    .filter(([number, , , , binding]) => /^\d+:$/.test(number) && binding !== "LOCAL")
+    .map(([, , , , , , section, name]) => ({ name, defined: section !== "UND" }));
+  const versions = symbols
+    .map(({ name }) => /@GLIBC_(\d+)\.(\d+)/.exec(name))
     .filter(Boolean)
     .map(([, major, minor]) => Number(major) * 1000 + Number(minor));
   const highest = Math.max(0, ...versions);
-  return highest === 0 ? null : `${Math.floor(highest / 1000)}.${highest % 1000}`;
+  const names = (defined) =>
+    symbols.filter((symbol) => symbol.defined === defined).map(({ name }) => name.split("@")[0]);
+  return {
+    exports: names(true),
+    imports: names(false),
+    needed: lines("readelf", ["-d", file])
+      .filter((line) => line.includes("(NEEDED)"))
+      .map((line) => /\[(.*)\]/.exec(line)[1]),
+    glibc: highest === 0 ? null : `${Math.floor(highest / 1000)}.${highest % 1000}`,
+  };
 }
 
-function check(file) {
+/** There each symbol has an underscore before its name. */
+function readMachO(file) {
+  const names = (flag) =>
+    lines("nm", [flag, file]).map((line) => line.trim().split(/\s+/).at(-1).replace(/^_/, ""));
+  return {
+    exports: names("-gU"),
+    imports: names("-u"),
+    needed: lines("otool", ["-L", file])
+      .slice(1)
+      .map((line) => line.trim().split(" ")[0]),
+  };
+}
+
+function readWindows(file) {
+  const { exports, imports } = readPe(file);
+  return {
+    exports,
+    imports: imports.flatMap(({ names }) => names),
+    needed: imports.map(({ library }) => library),
+  };
+}
+
+const formats = {
+  elf: { magic: /^\x7fELF/, read: readElf, systems: ["linux"] },
+  macho: { magic: /^\xcf\xfa\xed\xfe/, read: readMachO, systems: ["darwin"] },
+  pe: { magic: /^MZ/, read: readWindows, systems: ["linux", "darwin", "win32"] },
+};
+
+function formatOf(file) {
+  const start = Buffer.alloc(4);
+  const descriptor = openSync(file, "r");
+  readSync(descriptor, start);
+  closeSync(descriptor);
+  const text = start.toString("latin1");
+  return Object.keys(formats).find((format) => formats[format].magic.test(text));
+}
+
+function check(file, format) {
+  const { exports, imports, needed, glibc } = formats[format].read(file);
   const problems = [];
-  const defined = symbols(file, "defined").sort();
-  if (defined.join() !== exported.join()) {
-    const others = defined.filter((name) => !exported.includes(name));
-    const missing = exported.filter((name) => !defined.includes(name));
-    if (missing.length) problems.push(`does not export ${missing.join(", ")}`);
-    if (others.length)
-      problems.push(`exports ${others.length} more: ${others.slice(0, 5).join(", ")}`);
+  const missing = exported.filter((name) => !exports.includes(name));
+  if (missing.length) problems.push(`does not export ${missing.join(", ")}`);
+  const others = exports.filter((name) => !exported.includes(name)).sort();
+  if (others.length) {
+    problems.push(`exports ${others.length} more: ${others.slice(0, 5).join(", ")}`);
   }
-  const external = symbols(file, "undefined").filter((name) => forbidden.test(name));
+  const external = imports.filter((name) => forbidden.test(name));
   if (external.length) problems.push(`imports ${external.join(", ")}`);
   const backend = /^(cuda|vulkan)\./.exec(path.basename(file))?.[1];
-  const libs = needed(file);
-  const foreign = libs.filter(
-    (name) => !libraries.cpu.test(name) && !libraries[backend]?.test(name),
+  const foreign = needed.filter(
+    (name) => !libraries[format].test(name) && !libraries[backend]?.test(name),
   );
   if (foreign.length) problems.push(`needs ${foreign.join(", ")}`);
-  return { problems, libs };
+  return { problems, needed, glibc };
+}
+
+function report(file) {
+  const format = formatOf(file);
+  const name = path.relative(process.cwd(), file);
+  if (!formats[format]?.systems.includes(process.platform)) {
+    console.log(`${name}: FAULTY`);
+    console.log(`  ${format ? `${format} is not read on this system` : "no library at all"}`);
+    return false;
+  }
+  const { problems, needed, glibc } = check(file, format);
+  const size = `${(statSync(file).size / 1e6).toFixed(1)} MB`;
+  const facts = [size, `needs ${needed.join(" ")}`, glibc && `glibc ${glibc}`].filter(Boolean);
+  console.log(`${name}: ${problems.length ? "FAULTY" : "ok"}, ${facts.join(", ")}`);
+  for (const problem of problems) console.log(`  ${problem}`);
+  return problems.length === 0;
 }
 
 function defaultFiles() {
@@ -90,9 +130,8 @@ function defaultFiles() {
   const built = existsSync(prebuilds)
     ? readdirSync(prebuilds, { recursive: true }).map((name) => path.join(prebuilds, name))
     : [];
-  // Only those of this system: its tools read no other format.
   const readable = built.filter(
-    (file) => file.endsWith(".node") && file.includes(`${path.sep}${process.platform}-`),
+    (file) => file.endsWith(".node") && formats[formatOf(file)]?.systems.includes(process.platform),
   );
   return [path.join(root, "build", "Release", "cria.node"), ...readable].filter(existsSync);
 }
@@ -103,14 +142,4 @@ if (files.length === 0) {
   console.error("There is no .node to check: run `npm run build:native` first.");
   process.exitCode = 1;
 }
-for (const file of files) {
-  const { problems, libs } = check(file);
-  const size = `${(statSync(file).size / 1e6).toFixed(1)} MB`;
-  const glibc = macos ? null : oldestGlibc(file);
-  const facts = [size, `needs ${libs.join(" ")}`, glibc && `glibc ${glibc}`].filter(Boolean);
-  console.log(
-    `${path.relative(process.cwd(), file)}: ${problems.length ? "FAULTY" : "ok"}, ${facts.join(", ")}`,
-  );
-  for (const problem of problems) console.log(`  ${problem}`);
-  if (problems.length) process.exitCode = 1;
-}
+for (const file of files) if (!report(file)) process.exitCode = 1;

@@ -50,7 +50,7 @@ async function fromCarrier(pin, directory, registry) {
 }
 
 /** pacote alone knows nothing of .npmrc; under `npm ci` the answer stands in the environment. */
-async function configuredRegistry() {
+export async function configuredRegistry() {
   if (process.env.npm_config_registry) return process.env.npm_config_registry;
   const npm = process.platform === "win32" ? "npm.cmd" : "npm";
   const shell = process.platform === "win32";

@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
+import { targets } from "./targets.mjs";
 
 const run = promisify(execFile);
 const oldestCMake = [3, 19];
@@ -66,10 +67,22 @@ int main() {
 }
 `;
 
-/** Compiles something, because a compiler without its C++ library is a common half of one. */
 async function checkCompiler() {
   if (process.platform === "win32") return null; // CMake finds Visual Studio, we would not
   const names = process.env.CXX ? [process.env.CXX] : ["c++", "g++", "clang++"];
+  if (await compiles(names)) return null;
+  return missing("compiler", `A C++17 compiler is missing (tried ${names.join(", ")}).`);
+}
+
+async function checkCrossCompiler(target) {
+  const { compiler, debianPackage } = targets[target];
+  if (await compiles([compiler])) return null;
+  const what = `The compiler for ${target} is missing (tried ${compiler}).`;
+  return `${what}\n      Debian, Ubuntu: sudo apt-get install ${debianPackage}`;
+}
+
+/** Compiles something, because a compiler without its C++ library is a common half of one. */
+async function compiles(names) {
   const directory = await mkdtemp(path.join(tmpdir(), "cria-probe-"));
   try {
     const source = path.join(directory, "probe.cpp");
@@ -78,13 +91,12 @@ async function checkCompiler() {
       const [command, ...flags] = name.trim().split(/\s+/);
       const object = path.join(directory, "probe.o");
       const args = [...flags, "-std=c++17", "-c", source, "-o", object];
-      if ((await answer(command, args)) !== null) return null;
+      if ((await answer(command, args)) !== null) return true;
     }
+    return false;
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-  const tried = names.join(", ");
-  return missing("compiler", `A C++17 compiler is missing (tried ${tried}).`);
 }
 
 async function checkMake() {
@@ -93,9 +105,10 @@ async function checkMake() {
   return found ? null : missing("compiler", "Neither make nor ninja is there.");
 }
 
-/** Throws one message that names everything missing. */
-export async function checkToolchain({ git }) {
-  const checks = [git ? checkGit() : null, checkCMake(), checkCompiler(), checkMake()];
+/** Throws one message that names everything missing. `target`: a name of scripts/targets.mjs. */
+export async function checkToolchain({ git, target }) {
+  const compiler = target ? checkCrossCompiler(target) : checkCompiler();
+  const checks = [git ? checkGit() : null, checkCMake(), compiler, checkMake()];
   const problems = (await Promise.all(checks)).filter(Boolean);
   if (problems.length === 0) return;
   throw new Error(

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { MODEL, ROOT } from "./paths.js";
+import { MODEL, NODE, ROOT } from "./paths.js";
 
 /** What a child that may die left behind: its end, and all that it wrote. */
 export interface End {
@@ -41,7 +41,7 @@ export async function runNode(
   args: readonly string[],
   { execArgv = [], env = {}, cwd, deadline = 280_000 }: ChildOptions = {},
 ): Promise<End> {
-  const child = spawn(process.execPath, [...execArgv, ...args], {
+  const child = spawn(NODE, [...execArgv, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       ...process.env,

@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { CLI, ROOT } from "./paths.js";
+import { CLI, NODE, ROOT } from "./paths.js";
 
 export const DEMO_MODEL = join(ROOT, "models", "cria-demo.gguf");
 
@@ -14,7 +14,7 @@ export interface Outcome {
 }
 
 export function start(args: string[], env: NodeJS.ProcessEnv = {}): ChildProcessWithoutNullStreams {
-  return spawn(process.execPath, [CLI, ...args], { env: { ...process.env, ...env } });
+  return spawn(NODE, [CLI, ...args], { env: { ...process.env, ...env } });
 }
 
 /** Waits for the end, with everything that was written. */

@@ -3,7 +3,7 @@ import { arch, platform } from "node:os";
 
 /** Of a portable build; the highest first, as in cmake/cpu-levels.cmake. None: it has only one. */
 export const CPU_LEVELS: readonly string[] =
-  platform() === "darwin" || (platform() === "win32" && arch() !== "x64")
+  platform() !== "linux"
     ? []
     : arch() === "x64"
       ? ["avx512bf16", "avx512vnni", "avx2", "sse42"]

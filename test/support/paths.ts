@@ -7,6 +7,9 @@ export const DIST = join(ROOT, "dist");
 /** The built command line. */
 export const CLI = join(DIST, "cli.cjs");
 
+/** What children run in; CRIA_TEST_NODE names another Node (npm run test:platforms). */
+export const NODE = process.env.CRIA_TEST_NODE || process.execPath;
+
 const suffix = process.platform === "win32" ? ".exe" : "";
 
 /** A program of test/native; CRIA_TEST_PROGRAMS names the folder of another build's. */

@@ -1,6 +1,11 @@
 #include "core/model/compute_pool.h"
 
-#ifndef _WIN32
+#ifdef _WIN32
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#include <windows.h>
+#else
 #include <sched.h>
 #endif
 
@@ -26,25 +31,6 @@ namespace {
                                       " threads. Choose fewer (`threads`), or raise the limit on "
                                       "processes.");
 }
-
-}  // namespace
-
-#ifdef _WIN32
-
-// On Windows ggml starts its threads itself, and a failed assertion on one of them ends the
-// process.
-void install_compute_hooks() {}
-
-ComputePool::ComputePool(int32_t threads, const std::shared_ptr<Collapse>& /*collapse*/) {
-  ggml_threadpool_params params = ggml_threadpool_params_default(threads);
-  params.poll = 1;
-  pool_ = cpu_level().threadpool_new(&params);
-  if (pool_ == nullptr) fail_to_start(threads);
-}
-
-#else
-
-namespace {
 
 // A thread that was started for ggml and waits for its work.
 struct Recruit {
@@ -77,16 +63,40 @@ void work(Recruit& recruit) noexcept {
   collapse.leave();
 }
 
-void* run(void* data) {
+// What a thread's function returns, and nobody reads.
+#ifdef _WIN32
+using ThreadResult = unsigned long;
+#else
+using ThreadResult = void*;
+#endif
+
+ThreadResult run(void* data) {
   const std::shared_ptr<Recruit> recruit = std::move(
       *std::unique_ptr<std::shared_ptr<Recruit>>(static_cast<std::shared_ptr<Recruit>*>(data)));
   {
     std::unique_lock<std::mutex> lock(recruit->mutex);
     recruit->changed.wait(lock, [&] { return recruit->dismissed || recruit->body != nullptr; });
-    if (recruit->dismissed) return nullptr;
+    if (recruit->dismissed) return {};
   }
   work(*recruit);
-  return nullptr;
+  return {};
+}
+
+void join(cria_thread thread) {
+#ifdef _WIN32
+  WaitForSingleObject(thread, INFINITE);
+  CloseHandle(thread);
+#else
+  pthread_join(thread, nullptr);
+#endif
+}
+
+void yield_processor() {
+#ifdef _WIN32
+  SwitchToThread();
+#else
+  sched_yield();
+#endif
 }
 
 // The threads for the pool that is being created on this thread.
@@ -107,7 +117,7 @@ class Recruits {
   Recruits& operator=(const Recruits&) = delete;
 
   // False if none is left.
-  bool assign(pthread_t* thread, cria_thread_body body, void* argument) {
+  bool assign(cria_thread* thread, cria_thread_body body, void* argument) {
     if (started_.empty()) return false;
     const auto [id, recruit] = started_.back();
     started_.pop_back();
@@ -124,8 +134,8 @@ class Recruits {
     auto recruit = std::make_shared<Recruit>(collapse);
     auto own = std::make_unique<std::shared_ptr<Recruit>>(recruit);
     started_.reserve(started_.size() + 1);
-    pthread_t thread{};
-    if (pthread_create(&thread, nullptr, run, own.get()) != 0) throw std::bad_alloc();
+    cria_thread thread{};
+    if (cria_create_thread(&thread, run, own.get()) != 0) throw std::bad_alloc();
     static_cast<void>(own.release());
     started_.emplace_back(thread, std::move(recruit));
   }
@@ -137,22 +147,21 @@ class Recruits {
         recruit->dismissed = true;
       }
       recruit->changed.notify_one();
-      pthread_join(thread, nullptr);
+      join(thread);
     }
     started_.clear();
   }
 
-  std::vector<std::pair<pthread_t, std::shared_ptr<Recruit>>> started_;
+  std::vector<std::pair<cria_thread, std::shared_ptr<Recruit>>> started_;
 };
 
 thread_local Recruits* recruits = nullptr;
 
 // ggml wants a thread: for the pool that is being created, or for one of its own that lasts for one
 // graph.
-int create_thread(pthread_t* thread, const pthread_attr_t* attributes, cria_thread_body body,
-                  void* argument) {
+int create_thread(cria_thread* thread, cria_thread_body body, void* argument) {
   if (recruits != nullptr && recruits->assign(thread, body, argument)) return 0;
-  return pthread_create(thread, attributes, body, argument);
+  return cria_create_thread(thread, body, argument);
 }
 
 // On a busy machine the thread that this one waits for may itself wait for a processor: spinning on
@@ -161,7 +170,7 @@ void relax() {
   constexpr uint32_t kSpins = 256;  // some microseconds, which is longer than most waits
   thread_local uint32_t spins = 0;
   if (++spins % kSpins == 0) {
-    sched_yield();
+    yield_processor();
   } else {
     cria_cpu_relax();
   }
@@ -190,8 +199,6 @@ ComputePool::ComputePool(int32_t threads, const std::shared_ptr<Collapse>& colla
   }
   if (pool_ == nullptr) fail_to_start(threads);
 }
-
-#endif
 
 ComputePool::~ComputePool() {
   if (pool_ != nullptr) cpu_level().threadpool_free(pool_);

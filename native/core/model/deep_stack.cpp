@@ -3,15 +3,21 @@
 #include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <limits>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 #include "core/model/backend.h"
 #include "core/model/error.h"
 
-#ifndef _WIN32
+#ifdef _WIN32
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#include <process.h>
+#include <windows.h>
+#else
 #include <pthread.h>
 #endif
 
@@ -23,32 +29,73 @@ namespace {
   throw Error(code::kOutOfMemory, "The system has no memory, or no thread, for a deep stack.");
 }
 
-#ifndef _WIN32
+#ifdef _WIN32
 
-// Detached where nobody is to join it. Throws ERR_OUT_OF_MEMORY, and `body` is not run then.
-pthread_t start_thread(size_t stack, bool detached, std::function<void()> body) {
-  constexpr size_t kPage = 65536;  // a multiple of every page size in use
+using Thread = HANDLE;
+using ThreadResult = unsigned;
+#define CRIA_THREAD_CALL __stdcall
+
+#else
+
+using Thread = pthread_t;
+using ThreadResult = void*;
+#define CRIA_THREAD_CALL
+
+#endif
+
+using Body = std::function<void()>;
+
+ThreadResult CRIA_THREAD_CALL run(void* data) {
+  const std::unique_ptr<Body> body(static_cast<Body*>(data));
+  (*body)();
+  return {};
+}
+
+#ifdef _WIN32
+
+// Of the stack's size only address space is taken at first. Without the flag the size would be
+// what is committed, and of the rest there would be as much as node.exe says.
+bool create_thread(size_t stack, Body* body, Thread* thread) {
+  if (stack > std::numeric_limits<unsigned>::max()) return false;
+  const uintptr_t handle = _beginthreadex(nullptr, static_cast<unsigned>(stack), run, body,
+                                          STACK_SIZE_PARAM_IS_A_RESERVATION, nullptr);
+  *thread = reinterpret_cast<HANDLE>(handle);
+  return handle != 0;
+}
+
+void join(Thread thread) {
+  WaitForSingleObject(thread, INFINITE);
+  CloseHandle(thread);
+}
+
+void detach(Thread thread) { CloseHandle(thread); }
+
+#else
+
+bool create_thread(size_t stack, Body* body, Thread* thread) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, (stack * kStackFactor + kPage - 1) / kPage * kPage);
-  if (detached) pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  auto own = std::make_unique<std::function<void()>>(std::move(body));
-  pthread_t thread{};
-  const int failed = pthread_create(
-      &thread, &attributes,
-      [](void* data) -> void* {
-        const std::unique_ptr<std::function<void()>> own(static_cast<std::function<void()>*>(data));
-        (*own)();
-        return nullptr;
-      },
-      own.get());
+  pthread_attr_setstacksize(&attributes, stack);
+  const int failed = pthread_create(thread, &attributes, run, body);
   pthread_attr_destroy(&attributes);
-  if (failed != 0) no_thread();
+  return failed == 0;
+}
+
+void join(Thread thread) { pthread_join(thread, nullptr); }
+void detach(Thread thread) { pthread_detach(thread); }
+
+#endif
+
+// To be joined or detached. Throws ERR_OUT_OF_MEMORY, and `body` is not run then.
+Thread start_thread(size_t stack, Body body) {
+  constexpr size_t kPage = 65536;  // a multiple of every page size in use
+  auto own = std::make_unique<Body>(std::move(body));
+  Thread thread{};
+  const size_t size = (stack * kStackFactor + kPage - 1) / kPage * kPage;
+  if (!create_thread(size, own.get(), &thread)) no_thread();
   static_cast<void>(own.release());  // the thread's
   return thread;
 }
-
-#endif
 
 constexpr int kMostAtATime = 4;
 constexpr std::chrono::milliseconds kBetweenQuestions{10};
@@ -110,12 +157,7 @@ bool take_place(const std::function<bool()>& goes_on) {
 
 void start(size_t stack, const std::shared_ptr<Work>& work) {
   try {
-#ifdef _WIN32
-    static_cast<void>(stack);
-    std::thread([work] { carry_out(work); }).detach();
-#else
-    start_thread(stack, /*detached=*/true, [work] { carry_out(work); });
-#endif
+    detach(start_thread(stack, [work] { carry_out(work); }));
   } catch (...) {
     give_place_back();
     no_thread();
@@ -124,16 +166,9 @@ void start(size_t stack, const std::shared_ptr<Work>& work) {
 
 }  // namespace
 
-#ifdef _WIN32
-
-// The standard library of MSVC counts its recursion and throws before it overflows.
-void with_stack(size_t /*bytes*/, const std::function<void()>& work) { work(); }
-
-#else
-
 void with_stack(size_t bytes, const std::function<void()>& work) {
   std::exception_ptr thrown;
-  const pthread_t thread = start_thread(bytes, /*detached=*/false, [&] {
+  const Thread thread = start_thread(bytes, [&] {
     try {
       const backend::AbortGuard guard;
       work();
@@ -141,11 +176,9 @@ void with_stack(size_t bytes, const std::function<void()>& work) {
       thrown = std::current_exception();
     }
   });
-  pthread_join(thread, nullptr);
+  join(thread);
   if (thrown) std::rethrow_exception(thrown);
 }
-
-#endif
 
 bool run_or_leave_behind(size_t stack, std::function<void()> work,
                          const std::function<bool()>& goes_on) {

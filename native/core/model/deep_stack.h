@@ -27,8 +27,8 @@ inline uintptr_t stack_position() {
 #endif
 }
 
-// Runs `work` and waits for it, on a thread with `bytes` of stack (on Windows on the caller's);
-// what it throws is thrown here. Throws ERR_OUT_OF_MEMORY where the system starts no such thread.
+// Runs `work` and waits for it, on a thread with `bytes` of stack; what it throws is thrown here.
+// Throws ERR_OUT_OF_MEMORY where the system starts no such thread.
 void with_stack(size_t bytes, const std::function<void()>& work);
 
 // For work that cannot be stopped: it can be left behind on its thread, and whoever waits for it

@@ -6,25 +6,34 @@
    Belongs to ggml's target, so that every program that links ggml finds it. */
 #pragma once
 
-#ifndef _WIN32
+#ifdef _WIN32
+
+typedef void* cria_thread; /* a HANDLE, which whoever joins the thread closes */
+typedef unsigned long (*cria_thread_body)(void* argument);
+
+#else
 
 #include <pthread.h>
+
+typedef pthread_t cria_thread;
+typedef void* (*cria_thread_body)(void* argument);
+
+#endif
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-typedef void* (*cria_thread_body)(void* argument);
-
 /* Replaced before the first thread of a pool is started; until then, what ggml does by itself. */
 struct cria_ggml_hooks {
-  int (*create_thread)(pthread_t* thread, const pthread_attr_t* attributes, cria_thread_body body,
-                       void* argument);
+  /* 0, or an error's number. */
+  int (*create_thread)(cria_thread* thread, cria_thread_body body, void* argument);
   void (*relax)(void);
 };
 
 extern struct cria_ggml_hooks cria_ggml_hooks;
 
+int cria_create_thread(cria_thread* thread, cria_thread_body body, void* argument);
 void cria_cpu_relax(void);
 
 #ifdef __cplusplus
@@ -33,14 +42,34 @@ void cria_cpu_relax(void);
 
 #ifdef CRIA_HOOK_GGML
 
+#ifdef _WIN32
+
+/* There ggml has a pthread_create of its own, which calls CreateThread. windows.h comes before the
+   macro, and with the definitions that ggml gives it. */
+#define WIN32_LEAN_AND_MEAN
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#include <windows.h>
+
+static HANDLE cria_thread_of_hook(LPTHREAD_START_ROUTINE body, void* argument) {
+  HANDLE thread = NULL;
+  const int failed = cria_ggml_hooks.create_thread(&thread, (cria_thread_body)body, argument);
+  return failed == 0 ? thread : NULL;
+}
+
+#define CreateThread(security, stack, body, argument, flags, id) cria_thread_of_hook(body, argument)
+
+#else
+
 #define pthread_create(thread, attributes, body, argument) \
-  cria_ggml_hooks.create_thread(thread, attributes, body, argument)
+  cria_ggml_hooks.create_thread(thread, body, argument)
+
+#endif
 
 /* Its definition, `…relax(void)`, gets another name; its calls, `…relax()`, come to us. */
 #define ggml_thread_cpu_relax(parameters) cria_relax_##parameters
 #define cria_relax_void ggml_thread_cpu_relax_of_ggml(void)
 #define cria_relax_ cria_ggml_hooks.relax()
-
-#endif
 
 #endif

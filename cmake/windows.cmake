@@ -1,0 +1,20 @@
+# What Windows needs beside the sources, included by CMakeLists.txt: for MSVC and for mingw-w64.
+
+if(NOT WIN32)
+  return()
+endif()
+
+# At the process's exit nothing of the library runs (native/binding/process_exit.h).
+if(MSVC)
+  target_link_options(cria PRIVATE /ENTRY:cria_entry_point)
+  # By default MSVC takes it that no extern "C" function throws. ggml's failed assertions are thrown
+  # through such (core/model/backend.h).
+  foreach(target cria-core cria-chat cria)
+    target_compile_options(${target} PRIVATE /EHc-)
+  endforeach()
+  return()
+endif()
+
+target_link_options(cria PRIVATE LINKER:--entry=cria_entry_point LINKER:--gc-sections)
+set(static_runtime -static -static-libstdc++ -static-libgcc) # node.exe's folder has none of them
+target_link_options(cria PRIVATE ${static_runtime})

