@@ -28,6 +28,24 @@ const OPTIONS: Partial<Record<CriaErrorCode, string>> = {
   ERR_OUT_OF_MEMORY: "--context-size and --gpu-layers",
 };
 
+/** Options that messages name as the API has them, and the flags that set them. */
+const FLAGS: Readonly<Record<string, string>> = {
+  contextSize: "--context-size",
+  gpuLayers: "--gpu-layers",
+  maxTokens: "--max-tokens",
+  overwrite: "--overwrite",
+  resume: "--resume",
+  sequences: "--sequences",
+  threads: "--threads",
+  variant: "--guard-variant (of moderate --variant)",
+};
+
+function withFlags(message: string): string {
+  return message.replaceAll(/`(?:options\.)?(\w+)`/g, (quoted, name) =>
+    Object.hasOwn(FLAGS, name) ? (FLAGS[name] as string) : quoted,
+  );
+}
+
 /** Tells the user what went wrong and gives the exit code. CRIA_DEBUG=1 adds where it happened. */
 export function reportFailure(error: unknown): number {
   if (error instanceof Interrupted) return EXIT.interrupted;
@@ -48,5 +66,5 @@ export function reportFailure(error: unknown): number {
 export function describe(error: unknown): string {
   if (!CriaError.is(error)) return `cria: ${messageOf(error)}`;
   const options = OPTIONS[error.code];
-  return `cria: ${error.message} [${error.code}]${options ? ` (see ${options})` : ""}`;
+  return `cria: ${withFlags(error.message)} [${error.code}]${options ? ` (see ${options})` : ""}`;
 }

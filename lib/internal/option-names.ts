@@ -84,7 +84,10 @@ export function unknownOption(
   name: string,
   known: readonly string[],
 ): ReturnType<typeof invalid> {
-  const hint = typeof key === "string" && key.length <= NAME_MAX ? hintFor(key, known) : undefined;
+  const hint =
+    typeof key === "string" && key.length <= NAME_MAX
+      ? (mistakenFor(key, name) ?? hintFor(key, known))
+      : undefined;
   return invalid(
     `Unknown option ${show(key)} in \`${name}\`: ` +
       (hint ?? `known are ${known.map((one) => `\`${one}\``).join(", ")}`),
@@ -92,7 +95,25 @@ export function unknownOption(
   );
 }
 
-/** What stands behind "Unknown option …: ", or undefined where nothing is known that is like it. */
+/** Things of another kind that are often given, and by which of their fields they are known. */
+const MISTAKEN: readonly { inside: RegExp; fields: readonly string[]; hint: string }[] = [
+  {
+    inside: /^prompt\[\d+\]$/,
+    fields: ["role", "content"],
+    hint: "a prompt is made of segments; messages are for a `ChatSession`, or for `renderChatAsync`, which makes a prompt of them",
+  },
+  {
+    inside: /\btools\[\d+\]$/,
+    fields: ["name", "description", "parameters", "execute"],
+    hint: "make the tool with `defineTool({ name, description, parameters, execute })`",
+  },
+];
+
+function mistakenFor(key: string, name: string): string | undefined {
+  return MISTAKEN.find(({ inside, fields }) => inside.test(name) && fields.includes(key))?.hint;
+}
+
+/** What comes after "Unknown option …: ", or undefined where nothing is known that is like it. */
 function hintFor(key: string, known: readonly string[]): string | undefined {
   const own = spelling(key, known);
   if (own !== undefined) return `did you mean \`${own}\`?`;

@@ -125,7 +125,7 @@ export class LoadedModel implements AsyncDisposable {
     };
     this.loadOptions = loadOptionsOf(parts.options);
     this.path = parts.path;
-    this.description = info.description;
+    this.description = described(info);
     this.architecture = info.architecture;
     this.parameterCount = info.parameterCount;
     this.sizeInBytes = info.sizeInBytes;
@@ -278,4 +278,13 @@ function pairs(flat: readonly string[]): ReadonlyMap<string, string> {
 
 function orNull(id: number): number | null {
   return id < 0 ? null : id;
+}
+
+/** llama.cpp calls the size of what it does not know by name "?B". */
+function described({ description, parameterCount }: NativeModelInfo): string {
+  const size =
+    parameterCount >= 1e9
+      ? `${(parameterCount / 1e9).toFixed(1)}B`
+      : `${(parameterCount / 1e6).toFixed(1)}M`;
+  return description.replace("?B", size);
 }

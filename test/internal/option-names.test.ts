@@ -126,3 +126,18 @@ test.each([
   const known = ["prompt", "maxTokens", "temperature", "topP", "topK", "seed", "stop"];
   expect(misspeltOption(key, known)).toBe(option);
 });
+
+describe("what is often given in place of something else is told what it is for", () => {
+  test.each([
+    ["role", "prompt[0]", /ChatSession.*renderChatAsync/],
+    ["content", "prompt[3]", /ChatSession.*renderChatAsync/],
+    ["execute", "options.tools[0]", /defineTool\(/],
+    ["parameters", "tools[12]", /defineTool\(/],
+  ])("%s in %s", (key, name, words) => {
+    expect(unknownOption(key, name, ["text"]).message).toMatch(words);
+  });
+
+  test("elsewhere the same names are options like others", () => {
+    expect(unknownOption("role", "options", ["text"]).message).not.toMatch(/ChatSession/);
+  });
+});

@@ -25,7 +25,7 @@ describe("a loaded model", () => {
   test("knows what is in the file", async () => {
     expect(model.path).toBe(MODEL);
     expect(model.architecture).toBe("llama");
-    expect(model.description).toMatch(/llama/);
+    expect(model.description).toMatch(/^llama [\d.]+[MB] /);
     expect(model.parameterCount).toBeGreaterThan(100_000);
     const { size } = await stat(MODEL);
     expect(model.sizeInBytes).toBeGreaterThan(size * 0.9);
