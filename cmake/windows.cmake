@@ -16,5 +16,7 @@ if(MSVC)
 endif()
 
 target_link_options(cria PRIVATE LINKER:--entry=cria_entry_point LINKER:--gc-sections)
-set(static_runtime -static -static-libstdc++ -static-libgcc) # node.exe's folder has none of them
+# The compiler's runtime is in no folder that Windows looks for libraries in.
+set(static_runtime -static -static-libstdc++ -static-libgcc)
 target_link_options(cria PRIVATE ${static_runtime})
+add_link_options(${static_runtime}) # the programs that follow

@@ -3,13 +3,6 @@
 //
 //   cria-breakdown-test MODEL [tests…]
 
-#include <dirent.h>
-#include <dlfcn.h>
-#include <pthread.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <new>
 #include <thread>
@@ -20,18 +13,17 @@
 #include "core/model/deep_stack.h"
 #include "core/model/ggml_hooks.h"
 #include "core/model/worker.h"
+#include "process_seams.h"
 
 using cria::RequestId;
 using demo::Client;
 using demo::ContextOptions;
 using demo::endless;
 using demo::small;
+using seams::starts_left;
+using seams::threads_now;
 
 namespace {
-
-// ── Threads that do not start ──
-
-std::atomic<int> starts_left{1 << 30};
 
 // ── Failures, lit where a thread waits for the others of its pool ──
 
@@ -63,16 +55,6 @@ void light(Client& client, Where place, What kind, int waits) {
   what = kind;
   waits_left = waits;
   where = place;
-}
-
-int threads_now() {
-  int count = 0;
-  DIR* tasks = opendir("/proc/self/task");
-  CHECK(tasks != nullptr);
-  while (const dirent* task = readdir(tasks))
-    count += task->d_name[0] != '.';
-  closedir(tasks);
-  return count;
 }
 
 // A thread that was joined is listed for another moment.
@@ -117,15 +99,6 @@ void expect_breakdown(const ContextOptions& options, Where place, What kind, int
 }
 
 }  // namespace
-
-// Instead of libc's, for all of this program.
-extern "C" __attribute__((visibility("default"))) int pthread_create(
-    pthread_t* thread, const pthread_attr_t* attributes, void* (*body)(void*), void* argument) {
-  using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
-  static const auto create = reinterpret_cast<Create>(dlsym(RTLD_NEXT, "pthread_create"));
-  if (--starts_left < 0) return EAGAIN;
-  return create(thread, attributes, body, argument);
-}
 
 TEST(an_assertion_on_a_thread_of_the_pool_ends_the_context_alone) {
   for (const int waits : {1, 2, 50, 3000})
@@ -227,22 +200,15 @@ TEST(a_deep_stack_that_does_not_start_says_so) {
   CHECK_EQ(code, "ERR_OUT_OF_MEMORY");
 }
 
-TEST(what_goes_beyond_a_deep_stack_faults) {
-  const pid_t child = fork();
-  if (child == 0) {
-    for (const int fault : {SIGSEGV, SIGBUS})
-      signal(fault, SIG_DFL);  // a sanitizer would report it
-    cria::with_stack(1 << 20, [] {
-      const uintptr_t top = cria::stack_position();
-      for (size_t depth = 4096; depth < cria::kStackFactor * 2 << 20; depth += 4096)
-        *reinterpret_cast<volatile char*>(top - depth) = 1;
-    });
-    _exit(0);
-  }
-  int status = 0;
-  CHECK_EQ(waitpid(child, &status, 0), child);
-  CHECK(WIFSIGNALED(status));
+static void go_beyond_a_deep_stack() {
+  cria::with_stack(1 << 20, [] {
+    const uintptr_t top = cria::stack_position();
+    for (size_t depth = 4096; depth < cria::kStackFactor * 2 << 20; depth += 4096)
+      *reinterpret_cast<volatile char*>(top - depth) = 1;
+  });
 }
+
+TEST(what_goes_beyond_a_deep_stack_faults) { CHECK(seams::dies(go_beyond_a_deep_stack)); }
 
 TEST(a_worker_is_left_behind_in_the_middle_of_a_job) {
   struct Shared {
@@ -271,4 +237,7 @@ TEST(a_worker_is_left_behind_in_the_middle_of_a_job) {
     std::this_thread::yield();
 }
 
-int main(int argc, char** argv) { return demo::run(argc, argv); }
+int main(int argc, char** argv) {
+  if (seams::died(argc, argv, go_beyond_a_deep_stack)) return 0;
+  return demo::run(argc, argv);
+}

@@ -11,6 +11,7 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "core/model/compute_pool.h"
@@ -30,10 +31,18 @@ thread_local Collapse* joined_pool = nullptr;  // set on the threads of pools
 // How long a failed thread waits for those of its pools, which end at their next barrier.
 constexpr std::chrono::seconds kPatience{1};
 
+struct Line {
+  ggml_log_level level = GGML_LOG_LEVEL_INFO;
+  std::string text;
+};
+
 struct Listeners {
   std::mutex mutex;
   std::map<int, LogListener> by_id;
   int next_id = 1;
+  // Not thread_local: with mingw-w64 an object of a thread that has a destructor deadlocks when two
+  // threads end at once. One waits for the loader while it has locked all of winpthreads.
+  std::map<std::thread::id, Line> begun;
   std::atomic<int> count{0};  // readable without the lock: most messages have no reader
 };
 
@@ -62,22 +71,26 @@ void on_log(ggml_log_level level, const char* text, void* /*unused*/) {
   Listeners& all = listeners();
   if (current_capture == nullptr && all.count.load(std::memory_order_relaxed) == 0) return;
 
-  thread_local std::string line;
-  thread_local ggml_log_level line_level = GGML_LOG_LEVEL_INFO;
+  const std::lock_guard<std::mutex> lock(all.mutex);
+  Line line;
+  auto begun = all.begun.extract(std::this_thread::get_id());
   if (level != GGML_LOG_LEVEL_CONT) {
-    line.clear();
-    line_level = level;
+    line.level = level;
+  } else if (!begun.empty()) {
+    line = std::move(begun.mapped());
   }
-  line += text;
-  if (line.empty() || line.back() != '\n') return;
-  while (!line.empty() && line.back() == '\n')
-    line.pop_back();
-  if (line.empty()) return;
+  line.text += text;
+  if (line.text.empty() || line.text.back() != '\n') {
+    all.begun.emplace(std::this_thread::get_id(), std::move(line));
+    return;
+  }
+  while (!line.text.empty() && line.text.back() == '\n')
+    line.text.pop_back();
+  if (line.text.empty()) return;
 
-  if (line_level == GGML_LOG_LEVEL_ERROR) capture_error(line);
-  std::lock_guard<std::mutex> lock(all.mutex);
+  if (line.level == GGML_LOG_LEVEL_ERROR) capture_error(line.text);
   for (const auto& [id, listener] : all.by_id)
-    listener(level_name(line_level), line);
+    listener(level_name(line.level), line.text);
 }
 
 // The process is about to die: the only time that cria itself writes to stderr.

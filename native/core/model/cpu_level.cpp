@@ -32,7 +32,7 @@ namespace {
 // One function per level: whether this CPU has all that the level is compiled for. The compilers'
 // own functions also ask whether the system saves the registers.
 
-#if defined(_M_X64)
+#if defined(_MSC_VER) && defined(_M_X64)  // mingw-w64 defines the second one, too
 
 // The rest of the level came with the same processors.
 [[maybe_unused]] bool has_avx2() { return IsProcessorFeaturePresent(40) != 0; }
