@@ -1,6 +1,6 @@
 // The ways by which a package gets into a project, and by which a project is run or bundled.
 
-import { answer, bundled, commonjs, esm } from "./program.mjs";
+import { answer, bundled, commonjs, esm, generation } from "./program.mjs";
 
 const model = "node_modules/cria/models/cria-demo.gguf";
 
@@ -103,10 +103,7 @@ function bundlers(tarball) {
       "app/page.js",
       `import { Model } from "cria";
        export default async function Page() {
-         const model = await Model.load(${JSON.stringify(project.path(model))});
-         const context = await model.createContext({ contextSize: 128 });
-         const { text } = await context.generateText("A llama", { temperature: 0, maxTokens: 4 });
-         await model.dispose();
+         ${generation(JSON.stringify(project.path(model)))}
          return <p>{"cria: " + text}</p>;
        }`,
     );
@@ -131,11 +128,8 @@ function bundlers(tarball) {
 function runners(tarball) {
   const suite = (head, file) => `${head}
     test("a llama", async () => {
-      const model = await Model.load(${JSON.stringify(file)});
-      const context = await model.createContext({ contextSize: 128 });
-      const { text } = await context.generateText("A llama", { temperature: 0, maxTokens: 4 });
+      ${generation(JSON.stringify(file))}
       expect("cria: " + text).toBe(${JSON.stringify(answer)});
-      await model.dispose();
     });`;
   const jest = async (project) => {
     const file = project.path(model);

@@ -3,13 +3,17 @@
 /** The line that the program prints. */
 export const answer = "cria:  mountains lived near a";
 
-const body = `
-const main = async () => {
-  const model = await Model.load(path);
+/** Statements that leave the answer in `text`. `path`: an expression. */
+export const generation = (path) => `
+  const model = await Model.load(${path});
   const context = await model.createContext({ contextSize: 128 });
   const { text } = await context.generateText("A llama", { temperature: 0, maxTokens: 4 });
-  console.log("cria: " + text);
   await model.dispose();
+`;
+
+const body = `
+const main = async () => {${generation("path")}
+  console.log("cria: " + text);
 };
 `;
 
