@@ -31,11 +31,7 @@ const PACKAGED: ReadonlySet<Backend> = new Set(["cuda", "vulkan"]);
 export function packageRoot(file: string): string {
   const own = resolve(dirname(file), "..");
   if (isPackage(own)) return own;
-  for (const from of [file, inWorkingDirectory()]) {
-    const found = resolvedFrom(from, "cria/package.json");
-    if (found !== undefined) return dirname(found);
-  }
-  return own;
+  return packageSeenFrom(file, "cria") ?? own;
 }
 
 export function isPackage(folder: string): boolean {
@@ -86,12 +82,8 @@ function prebuild(found: string, backend: Backend): string {
 /** The engine of the package `cria-cuda` or `cria-vulkan`, which must be of this version. */
 function packaged(root: string, backend: Backend, skipped: SkippedEngine[]): string | undefined {
   const name = `cria-${backend}`;
-  const from = [join(root, "package.json"), inWorkingDirectory()];
-  const manifest = from
-    .map((file) => resolvedFrom(file, `${name}/package.json`))
-    .find((path) => path !== undefined);
-  if (manifest === undefined) return undefined;
-  const folder = dirname(manifest);
+  const folder = packageSeenFrom(join(root, "package.json"), name);
+  if (folder === undefined) return undefined;
   const own = manifestOf(root)?.version;
   const version = manifestOf(folder)?.version;
   if (own !== version) {
@@ -125,16 +117,16 @@ function unpacked(path: string): string {
   return existsSync(outside) ? outside : path;
 }
 
-function resolvedFrom(file: string, request: string): string | undefined {
-  try {
-    return createRequire(file).resolve(request);
-  } catch {
-    return undefined;
+/** The folder of an installed package, as this file sees it, or a program in the working directory. */
+function packageSeenFrom(file: string, name: string): string | undefined {
+  for (const from of [file, join(process.cwd(), "app.js")]) {
+    try {
+      return dirname(createRequire(from).resolve(`${name}/package.json`));
+    } catch {
+      // Not from there.
+    }
   }
-}
-
-function inWorkingDirectory(): string {
-  return join(process.cwd(), "app.js");
+  return undefined;
 }
 
 function manifestOf(folder: string): { name?: string; version?: string } | undefined {
