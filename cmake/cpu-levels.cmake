@@ -84,14 +84,10 @@ function(cria_split_into_levels levels hooks)
     target_link_libraries(cria-levels PRIVATE cria-level-${level}-renamed)
   endforeach()
 
-  set(uses "")
-  foreach(level IN LISTS levels)
-    string(APPEND uses " use(${level})")
-  endforeach()
-  file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/levels/cpu_levels.h.new"
-    "#define CRIA_CPU_LEVELS(use)${uses}\n")
-  configure_file("${CMAKE_CURRENT_BINARY_DIR}/levels/cpu_levels.h.new"
-    "${CMAKE_CURRENT_BINARY_DIR}/levels/cpu_levels.h" COPYONLY)
+  list(TRANSFORM levels REPLACE "(.+)" "use(\\1)")
+  list(JOIN levels " " uses)
+  file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/levels/cpu_levels.h"
+    CONTENT "#define CRIA_CPU_LEVELS(use) ${uses}\n" @ONLY)
   set_source_files_properties(native/core/model/cpu_level.cpp PROPERTIES COMPILE_OPTIONS
     "-include;${CMAKE_CURRENT_BINARY_DIR}/levels/cpu_levels.h")
 endfunction()
