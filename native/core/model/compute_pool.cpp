@@ -82,15 +82,6 @@ ThreadResult run(void* data) {
   return {};
 }
 
-void join(cria_thread thread) {
-#ifdef _WIN32
-  WaitForSingleObject(thread, INFINITE);
-  CloseHandle(thread);
-#else
-  pthread_join(thread, nullptr);
-#endif
-}
-
 void yield_processor() {
 #ifdef _WIN32
   SwitchToThread();
@@ -147,7 +138,7 @@ class Recruits {
         recruit->dismissed = true;
       }
       recruit->changed.notify_one();
-      join(thread);
+      cria_join_thread(thread);
     }
     started_.clear();
   }

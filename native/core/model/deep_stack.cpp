@@ -10,6 +10,7 @@
 
 #include "core/model/backend.h"
 #include "core/model/error.h"
+#include "core/model/ggml_hooks.h"
 
 #ifdef _WIN32
 #ifndef NOMINMAX
@@ -31,13 +32,11 @@ namespace {
 
 #ifdef _WIN32
 
-using Thread = HANDLE;
 using ThreadResult = unsigned;
 #define CRIA_THREAD_CALL __stdcall
 
 #else
 
-using Thread = pthread_t;
 using ThreadResult = void*;
 #define CRIA_THREAD_CALL
 
@@ -55,7 +54,7 @@ ThreadResult CRIA_THREAD_CALL run(void* data) {
 
 // Of the stack's size only address space is taken at first. Without the flag the size would be
 // what is committed, and of the rest there would be as much as node.exe says.
-bool create_thread(size_t stack, Body* body, Thread* thread) {
+bool create_thread(size_t stack, Body* body, cria_thread* thread) {
   if (stack > std::numeric_limits<unsigned>::max()) return false;
   const uintptr_t handle = _beginthreadex(nullptr, static_cast<unsigned>(stack), run, body,
                                           STACK_SIZE_PARAM_IS_A_RESERVATION, nullptr);
@@ -63,16 +62,11 @@ bool create_thread(size_t stack, Body* body, Thread* thread) {
   return handle != 0;
 }
 
-void join(Thread thread) {
-  WaitForSingleObject(thread, INFINITE);
-  CloseHandle(thread);
-}
-
-void detach(Thread thread) { CloseHandle(thread); }
+void detach(cria_thread thread) { CloseHandle(thread); }
 
 #else
 
-bool create_thread(size_t stack, Body* body, Thread* thread) {
+bool create_thread(size_t stack, Body* body, cria_thread* thread) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, stack);
@@ -81,16 +75,15 @@ bool create_thread(size_t stack, Body* body, Thread* thread) {
   return failed == 0;
 }
 
-void join(Thread thread) { pthread_join(thread, nullptr); }
-void detach(Thread thread) { pthread_detach(thread); }
+void detach(cria_thread thread) { pthread_detach(thread); }
 
 #endif
 
 // To be joined or detached. Throws ERR_OUT_OF_MEMORY, and `body` is not run then.
-Thread start_thread(size_t stack, Body body) {
+cria_thread start_thread(size_t stack, Body body) {
   constexpr size_t kPage = 65536;  // a multiple of every page size in use
   auto own = std::make_unique<Body>(std::move(body));
-  Thread thread{};
+  cria_thread thread{};
   const size_t size = (stack * kStackFactor + kPage - 1) / kPage * kPage;
   if (!create_thread(size, own.get(), &thread)) no_thread();
   static_cast<void>(own.release());  // the thread's
@@ -168,7 +161,7 @@ void start(size_t stack, const std::shared_ptr<Work>& work) {
 
 void with_stack(size_t bytes, const std::function<void()>& work) {
   std::exception_ptr thrown;
-  const Thread thread = start_thread(bytes, [&] {
+  const cria_thread thread = start_thread(bytes, [&] {
     try {
       const backend::AbortGuard guard;
       work();
@@ -176,7 +169,7 @@ void with_stack(size_t bytes, const std::function<void()>& work) {
       thrown = std::current_exception();
     }
   });
-  join(thread);
+  cria_join_thread(thread);
   if (thrown) std::rethrow_exception(thrown);
 }
 

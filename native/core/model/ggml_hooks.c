@@ -1,10 +1,12 @@
 #include "ggml_hooks.h"
 
 #ifdef _WIN32
+#define WIN32_LEAN_AND_MEAN
 #include <errno.h>
 #include <process.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <windows.h>
 #endif
 
 #if defined(__x86_64__) || defined(_M_X64)
@@ -38,11 +40,18 @@ int cria_create_thread(cria_thread* thread, cria_thread_body body, void* argumen
   return EAGAIN;
 }
 
+void cria_join_thread(cria_thread thread) {
+  WaitForSingleObject(thread, INFINITE);
+  CloseHandle(thread);
+}
+
 #else
 
 int cria_create_thread(cria_thread* thread, cria_thread_body body, void* argument) {
   return pthread_create(thread, NULL, body, argument);
 }
+
+void cria_join_thread(cria_thread thread) { pthread_join(thread, NULL); }
 
 #endif
 

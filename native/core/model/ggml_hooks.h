@@ -34,6 +34,7 @@ struct cria_ggml_hooks {
 extern struct cria_ggml_hooks cria_ggml_hooks;
 
 int cria_create_thread(cria_thread* thread, cria_thread_body body, void* argument);
+void cria_join_thread(cria_thread thread);
 void cria_cpu_relax(void);
 
 #ifdef __cplusplus
