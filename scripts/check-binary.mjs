@@ -101,7 +101,7 @@ function check(file, format) {
   }
   const external = imports.filter((name) => forbidden.test(name));
   if (external.length) problems.push(`imports ${external.join(", ")}`);
-  const backend = /^(cuda|vulkan)\./.exec(path.basename(file))?.[1];
+  const backend = /[\\/]packages[\\/]cria-(cuda|vulkan)[\\/]/.exec(path.resolve(file))?.[1];
   const foreign = needed.filter(
     (name) => !libraries[format].test(name) && !libraries[backend]?.test(name),
   );
