@@ -67,6 +67,11 @@ export const elsewhere = {
     ["Windows x64 with MSVC, Windows itself", "workflow", "workflow; it has not run yet"],
     ["macOS arm64, Metal", "workflow", "workflow; it has not run yet"],
     ["CUDA, Vulkan (`node scripts/build.mjs --cuda`); musl", "never", "never"],
-    ["Electron", "", "workflow; it has not run yet. [What was checked instead](docs/electron.md)"],
+    [
+      "Electron",
+      "",
+      "workflow; it has not run yet. The [desktop app](examples/desktop)'s page in Chromium, its archives and " +
+        "@electron/rebuild [were](docs/electron.md)",
+    ],
   ],
 };
