@@ -8,9 +8,10 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-async function runNode(program, work, flags = []) {
+async function runNode(program, work, flags = [], env = {}) {
   const args = [...flags, path(program), JSON.stringify(work)];
-  const { stdout } = await run(process.execPath, args, { maxBuffer: 1 << 24 });
+  const options = { maxBuffer: 1 << 24, env: { ...process.env, ...env } };
+  const { stdout } = await run(process.execPath, args, options);
   return lastJson(stdout);
 }
 
@@ -24,8 +25,8 @@ function lastJson(output) {
   throw new Error(`No figures came: ${output.slice(-500)}`);
 }
 
-/** What bench/cria.mjs measured, in a Node with these flags. */
-export const cria = (work, flags) => runNode("cria.mjs", work, flags);
+/** What bench/cria.mjs measured, in a Node with these flags and these variables besides its own. */
+export const cria = (work, flags, env) => runNode("cria.mjs", work, flags, env);
 
 /** What bench/peers/NAME.mjs measured. */
 export function peer(name, work) {

@@ -9,6 +9,7 @@
 
 import { batchFiles } from "./batch.mjs";
 import { costs } from "./cost.mjs";
+import { cpuLevels } from "./cpu-level.mjs";
 import { embeddings } from "./embedding.mjs";
 import { batches, decodes, prefills } from "./generation.mjs";
 import { latencies } from "./latency.mjs";
@@ -21,6 +22,7 @@ export const measurements = [
   ...decodes,
   ...prefills,
   ...batches,
+  ...cpuLevels,
   ...serving,
   ...batchFiles,
   ...embeddings,
