@@ -78,6 +78,7 @@ export function generateMany<T extends BatchRequest>(
   const { signal, stop, ...rest } = options;
   // Requests begin later, and the caller may have changed his lists and objects by then.
   const defaults: GenerateOptions = {
+    maxPause: Number.POSITIVE_INFINITY,
     ...withoutFlatOptions(rest),
     ...(stop !== undefined && { stop: typeof stop === "string" ? stop : [...stop] }),
     ...(flatOptions(rest) !== undefined && { sampler }),

@@ -28,6 +28,7 @@ export const GENERATE_OPTIONS: readonly (keyof GenerateOptions)[] = [
     "signal",
     "logprobs",
     "cachePrompt",
+    "maxPause",
     "onProgress",
   ]),
   ...SAMPLER_OPTIONS,
@@ -35,6 +36,9 @@ export const GENERATE_OPTIONS: readonly (keyof GenerateOptions)[] = [
 
 /** The most that `logprobs` may ask for. */
 const LOGPROBS_MAX = 20;
+
+/** Milliseconds: nobody who reads notices. */
+const DEFAULT_PAUSE = 50;
 
 /** The part of a request that the options make. */
 export type RequestOptions = Omit<NativeRequest, "id" | "segments" | "addBos">;
@@ -55,10 +59,11 @@ export function nativeGenerateOptions(
 } {
   const o = readOptions(given, "options", GENERATE_OPTIONS);
   const { maxTokens, stop = [], special = false } = o;
-  const { signal, logprobs, cachePrompt = true, onProgress } = o;
+  const { signal, logprobs, cachePrompt = true, maxPause = DEFAULT_PAUSE, onProgress } = o;
   const sampler = samplerOf(o, recommended);
   if (maxTokens !== undefined) integer(maxTokens, "options.maxTokens", 0, MAX_INT32);
   if (logprobs !== undefined) integer(logprobs, "options.logprobs", 0, LOGPROBS_MAX);
+  pause(maxPause);
   if (signal !== undefined) abortSignal(signal, "options.signal");
   if (onProgress !== undefined) callback(onProgress, "options.onProgress");
   return {
@@ -74,8 +79,14 @@ export function nativeGenerateOptions(
       progress: onProgress !== undefined,
       logprobs: logprobs ?? -1,
       reuse: nativeReuse(cachePrompt, "options.cachePrompt"),
+      maxPause,
     },
   };
+}
+
+function pause(value: unknown): void {
+  if (typeof value === "number" && value >= 0) return;
+  throw expected("a number of milliseconds from 0, or Infinity,", "options.maxPause", value);
 }
 
 /** The `sampler` of the options, or one that their sampling options make. */

@@ -42,10 +42,17 @@ export interface GenerateOptions extends SamplerOptions {
   /**
    * Prefix caching: whether the longest cached prefix of the prompt is reused. Default true. false evaluates
    * the whole prompt anew, which may choose another token where two are nearly equal. "exact" reuses only
-   * what leaves every logit the same to the last bit; at least 64 tokens of the prompt are evaluated then.
+   * what leaves every logit the same to the last bit: at least 64 tokens of the prompt are evaluated then, or
+   * its last messages, if they are shorter.
    * It needs a per-sequence KV cache; with a unified one it is the same as `true`.
    */
   readonly cachePrompt?: CachePrompt;
+  /**
+   * Milliseconds for which the prompts of others in the context may hold this generation up between two of
+   * its tokens, as far as a piece of 64 tokens takes no longer. Default 50. Infinity: prompts go first and
+   * together, which is fastest for all; `generateMany` and `runBatch` do so.
+   */
+  readonly maxPause?: number;
   /**
    * Called while the prompt is evaluated, with the tokens that are done and those there are. What it throws
    * fails the generation. Default: none.

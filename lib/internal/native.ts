@@ -268,6 +268,8 @@ export interface NativeRequest {
   /** Likeliest tokens to tell with each token, 0…20; -1: no log-probabilities at all. */
   logprobs: number;
   reuse: NativeReuse;
+  /** Milliseconds; may be Infinity. */
+  maxPause: number;
 }
 
 /** What may be taken over of the prompts that are cached. */

@@ -153,6 +153,7 @@ std::shared_ptr<Request> to_request(Napi::Value value) {
   request->progress = fields.flag("progress");
   request->logprobs = fields.integer("logprobs");
   request->reuse = to_reuse(fields);
+  request->max_pause = fields.number("maxPause");
   return request;
 }
 

@@ -191,6 +191,37 @@ describe.each(
       await context.dispose();
     });
 
+    test("a short question behind a long message costs its own tokens, and no logit changes", async () => {
+      const candidates = Array.from({ length: model.vocabularySize }, (_, token) => token);
+      const end = model.tokenId("<|eot_id|>") as number;
+      const system = [...long(0, 220)].filter((token) => !model.isEndOfGeneration(token));
+      const asked = [16, 20, 31, 45, 63].map((length, index) =>
+        Int32Array.from([...system.slice(0, 191), end, ...long(index, length)]),
+      );
+      const alone = await model.createContext({ ...batches, sequences: 1 });
+      const expected: Float32Array[] = [];
+      for (const prompt of asked)
+        expected.push(await alone.score(prompt, candidates, { cachePrompt: false }));
+      const context = await model.createContext({ ...batches, kvCache: "per-sequence" });
+      const cached: number[] = [];
+      for (let round = 0; round < 2; round++) {
+        const together = await Promise.all(
+          asked.map((prompt) =>
+            context.score(prompt, candidates, {
+              cachePrompt: "exact",
+              onUsage: ({ cachedTokens }) => cached.push(cachedTokens),
+            }),
+          ),
+        );
+        for (const [index, values] of together.entries()) {
+          const { buffer } = expected[index] as Float32Array;
+          expect(Buffer.from(values.buffer).equals(Buffer.from(buffer))).toBe(true);
+        }
+      }
+      expect(cached.slice(-asked.length)).toEqual(asked.map(() => 192));
+      await Promise.all([alone.dispose(), context.dispose()]);
+    });
+
     test("separate streams", async () => {
       const context = await model.createContext({ ...batches, kvCache: "per-sequence" });
       for (const { prompt, generated } of await beside(context, false)) {

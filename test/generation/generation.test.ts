@@ -52,8 +52,18 @@ describe("request", () => {
         progress: true,
         logprobs: -1,
         reuse: "any",
+        maxPause: 50,
       },
     ]);
+  });
+
+  test("says how long others' prompts may hold it up", () => {
+    context.generate("x", { maxPause: Number.POSITIVE_INFINITY });
+    expect(native.requests[0]?.maxPause).toBe(Number.POSITIVE_INFINITY);
+    for (const maxPause of [-1, Number.NaN, "50"]) {
+      const generate = () => context.generate("x", { maxPause: maxPause as number });
+      expect(generate).toThrow("Expected a number of milliseconds from 0, or Infinity,");
+    }
   });
 
   test("has new ids, and new seeds where none is given", () => {

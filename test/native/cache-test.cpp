@@ -34,9 +34,16 @@ struct Rig {
               {shape.shared, shape.micro_batch, cria::kTile, kCopyMs}) {}
 
   Slot take(const Tokens& tokens, Reuse reuse = Reuse::kAny) {
-    const std::optional<Slot> slot = cache.take(tokens, reuse, kEvaluationMs);
+    const std::optional<Slot> slot = cache.take({tokens, reuse}, kEvaluationMs);
     CHECK(slot.has_value());
     return *slot;
+  }
+
+  bool has_slot(const Tokens& tokens) {
+    return cache.take({tokens, Reuse::kAny}, kEvaluationMs).has_value();
+  }
+  int32_t longest_prefix(const Tokens& tokens, Reuse reuse) const {
+    return cache.longest_prefix({tokens, reuse});
   }
 
   // Evaluates the rest of these tokens behind those that lie there.
@@ -124,7 +131,7 @@ TEST(the_first_that_is_empty_then_the_least_recently_used) {
     CHECK_EQ(rig.cache.length(3), 19);
     CHECK_EQ(rig.take(texts[1]), 1);
     CHECK(!rig.cache.has_free());
-    CHECK(!rig.cache.take(texts[0], Reuse::kAny, kEvaluationMs).has_value());
+    CHECK(!rig.has_slot(texts[0]));
     CHECK(!rig.cache.take_highest().has_value());
   });
 }
@@ -175,7 +182,7 @@ TEST(what_somebody_uses_is_copied_and_says_the_same) {
     // The original goes on as if nothing had been taken from it.
     const Tokens other = joined(texts[0], first(texts[2], 20));
     check_logits(rig.fill(busy, other), alone(other, {100, 120}, shape), shape);
-    CHECK_EQ(rig.cache.longest_prefix(longer, Reuse::kAny), 119);
+    CHECK_EQ(rig.longest_prefix(longer, Reuse::kAny), 119);
   });
 }
 
@@ -206,8 +213,44 @@ TEST(an_exact_prefix_leaves_a_tile_and_whole_micro_batches) {
            {600, 2000, 600},
            {1023, 1024, 960},
        }) {
-    CHECK_EQ(cria::exact_prefix(common, length, 512), expected);
+    const cria::Borders borders{length, 0, 512};
+    CHECK_EQ(borders.exact_prefix(common), expected);
   }
+}
+
+TEST(behind_a_cut_an_exact_prefix_costs_only_what_comes_then) {
+  const cria::Borders borders{330, 300, 512};
+  CHECK_EQ(borders.exact_prefix(329), 300);
+  CHECK_EQ(borders.exact_prefix(300), 300);
+  CHECK_EQ(borders.exact_prefix(299), 236);
+  const cria::Borders longer{1130, 1100, 512};
+  CHECK_EQ(longer.exact_prefix(1100), 1100);
+  CHECK_EQ(longer.exact_prefix(1099), 1036);
+  CHECK_EQ(longer.exact_prefix(1030), 1030);
+  CHECK_EQ(longer.exact_prefix(512), 512);
+}
+
+TEST(a_short_end_begins_behind_a_message) {
+  const cria::Vocabulary& vocabulary = demo::model()->vocabulary();
+  const auto cut = [&](std::vector<size_t> ends, size_t length, int32_t micro_batch = 512) {
+    Tokens tokens(length, 100);
+    for (const size_t end : ends)
+      tokens[end - 1] = vocabulary.eot();
+    return cria::short_end(tokens, vocabulary, micro_batch);
+  };
+  CHECK_EQ(cut({200}, 230), 200);
+  CHECK_EQ(cut({}, 230), 0);
+  CHECK_EQ(cut({200}, 263), 200);
+  CHECK_EQ(cut({200}, 264), 0);  // a tile comes behind it
+  CHECK_EQ(cut({200}, 215), 0);  // nearly nothing does
+  CHECK_EQ(cut({200, 210, 220}, 240), 200);
+  CHECK_EQ(cut({150, 210}, 240), 210);
+  CHECK_EQ(cut({127}, 150), 0);  // too little is before it
+  CHECK_EQ(cut({128}, 150), 128);
+  CHECK_EQ(cut({530}, 560), 0);  // less than a tile of its micro-batch is
+  CHECK_EQ(cut({512}, 560), 512);
+  CHECK_EQ(cut({200}, 230, 128), 200);
+  CHECK_EQ(cut({150}, 170, 128), 0);
 }
 
 TEST(only_what_was_evaluated_in_tiles_is_taken_over_exactly) {
@@ -218,17 +261,17 @@ TEST(only_what_was_evaluated_in_tiles_is_taken_over_exactly) {
   rig.fill(slot, prompt);
   rig.fill(slot, first(texts[0], 151));  // generated, one by one
   rig.fill(slot, first(texts[0], 152));
-  CHECK_EQ(rig.cache.longest_prefix(joined(texts[0], texts[1]), Reuse::kAny), 152);
-  CHECK_EQ(rig.cache.longest_prefix(joined(texts[0], texts[1]), Reuse::kExact), 150);
+  CHECK_EQ(rig.longest_prefix(joined(texts[0], texts[1]), Reuse::kAny), 152);
+  CHECK_EQ(rig.longest_prefix(joined(texts[0], texts[1]), Reuse::kExact), 150);
   rig.cache.give_back(slot);
 
   const Tokens other = joined(first(texts[0], 120), first(texts[1], 100));
   CHECK_EQ(rig.take(other, Reuse::kExact), slot);
   CHECK_EQ(rig.cache.length(slot), 120);
   rig.fill(slot, other);
-  CHECK_EQ(rig.cache.longest_prefix(joined(other, texts[2]), Reuse::kExact), 220);
+  CHECK_EQ(rig.longest_prefix(joined(other, texts[2]), Reuse::kExact), 220);
   rig.cache.trim(slot, 100);
-  CHECK_EQ(rig.cache.longest_prefix(other, Reuse::kExact), 100);
+  CHECK_EQ(rig.longest_prefix(other, Reuse::kExact), 100);
 }
 
 TEST(nothing_is_reused_where_nothing_may_be) {

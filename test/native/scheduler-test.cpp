@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <functional>
+#include <limits>
 #include <map>
 
 #include "demo.h"
@@ -29,6 +30,7 @@ struct Record {
   bool ended = false;
   bool cancelled = false;
   std::string failure;
+  double max_pause = 50;
   std::shared_ptr<cria::Order> order = std::make_shared<cria::Order>();
 };
 
@@ -47,6 +49,7 @@ class Probe : public cria::Task {
     record_.had.push_back(evaluated);
   }
   cria::Reuse reuse() const override { return reuses_ ? cria::Reuse::kAny : cria::Reuse::kNone; }
+  double max_pause() const override { return record_.max_pause; }
   bool step(const float* logits, int32_t context_size, cria::Outbox&) override {
     add(demo::likeliest(logits));
     record_.generated.push_back(tokens().back());
@@ -241,6 +244,35 @@ TEST(a_short_prompt_passes_a_long_one) {
     rig.check(slow, 2);
     rig.check(quick, 20);
   });
+}
+
+TEST(whoever_is_patient_lets_all_prompts_go_first) {
+  constexpr double kForEver = std::numeric_limits<double>::infinity();
+  {
+    Rig rig({4, 2048, false, 0, 64});
+    std::mt19937 random(8);
+    for (const size_t length : {90, 600, 300})
+      rig.add(demo::random_text(random, length), 20, false).max_pause = kForEver;
+    rig.finish();
+    // From the second token on they go in step.
+    for (const Record& record : rig.records) {
+      CHECK_EQ(record.steps[1], rig.records[0].steps[1]);
+      rig.check(record, 20);
+    }
+  }
+  // One who is not stops them all.
+  Rig rig({3, 2048, false, 0, 64});
+  std::mt19937 random(9);
+  Record& reader = rig.add(demo::random_text(random, 90), 40, false);
+  while (reader.steps.empty())
+    rig.step();
+  for (int i = 0; i < 2; ++i) {
+    Record& record = rig.add(demo::random_text(random, 600), 5, false);
+    record.max_pause = kForEver;
+  }
+  rig.finish();
+  for (size_t i = 1; i < reader.steps.size(); ++i)
+    CHECK_EQ(reader.steps[i], reader.steps[i - 1] + 1);
 }
 
 TEST(a_long_prompt_gets_through_a_stream_of_short_ones) {

@@ -148,6 +148,7 @@ export class LineGenerator {
     const common = {
       stop: plan.stop ?? stop ?? [],
       cachePrompt: "exact" as const,
+      maxPause: Number.POSITIVE_INFINITY,
       ...given({ maxTokens: plan.maxTokens ?? maxTokens, logprobs: plan.logprobs }),
     };
     return Array.from({ length: plan.choices }, (_, index) => ({

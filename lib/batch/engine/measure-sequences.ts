@@ -52,6 +52,7 @@ async function rateOf(
     sampler: Sampler.greedy(),
     maxTokens: TOKENS,
     cachePrompt: false,
+    maxPause: Number.POSITIVE_INFINITY,
     ...(signal && { signal }),
   };
   const generations = Array.from({ length: count }, (_, index) => {

@@ -24,12 +24,6 @@ int32_t common_prefix(const Tokens& a, const Tokens& b) {
                               a.begin());
 }
 
-int32_t exact_prefix(int32_t common, int32_t length, int32_t micro_batch) {
-  const int32_t begin = common / micro_batch * micro_batch;
-  const int32_t end = std::min(begin + micro_batch, length);
-  return std::max(begin, std::min(common, end - kTile));
-}
-
 Cache::Cache(llama_context* context, int32_t slots, const Layout& layout)
     : context_(context),
       memory_(llama_get_memory(context)),
@@ -38,9 +32,9 @@ Cache::Cache(llama_context* context, int32_t slots, const Layout& layout)
 
 // A slot that already holds a prefix, if most of its contents stay useful; otherwise the least
 // useful slot, with a copy of the best prefix there is.
-std::optional<Slot> Cache::take(const Tokens& tokens, Reuse reuse, double ms_per_token) {
-  const Match idle = best_match(tokens, reuse, /*idle_only=*/true);
-  const Match any = best_match(tokens, reuse, /*idle_only=*/false);
+std::optional<Slot> Cache::take(const Lookup& wanted, double ms_per_token) {
+  const Match idle = best_match(wanted, /*idle_only=*/true);
+  const Match any = best_match(wanted, /*idle_only=*/false);
   const int32_t dear = any.slot == kNoSlot ? 1 : worth_copying(length(any.slot), ms_per_token);
 
   const bool keeps_most = idle.slot != kNoSlot && idle.length > 0 &&
@@ -51,9 +45,9 @@ std::optional<Slot> Cache::take(const Tokens& tokens, Reuse reuse, double ms_per
   Entry& entry = slots_[index(slot)];
   entry.in_use = true;
   const auto worth = [&](int32_t prefix) {
-    return static_cast<int64_t>(prefix) * kLeastShare >= static_cast<int64_t>(tokens.size());
+    return static_cast<int64_t>(prefix) * kLeastShare >= static_cast<int64_t>(wanted.tokens.size());
   };
-  const int32_t own = reusable(entry, tokens, reuse);
+  const int32_t own = reusable(entry, wanted);
   if (any.slot != slot && any.length - own >= dear && worth(any.length)) {
     clear(slot);
     if (copy(any.slot, slot)) trim(slot, any.length);
@@ -178,20 +172,21 @@ bool Cache::has_free() const {
   return std::any_of(slots_.begin(), slots_.end(), [](const Entry& e) { return !e.in_use; });
 }
 
-int32_t Cache::reusable(int32_t common, int32_t length, Reuse reuse) const {
+int32_t Cache::reusable(int32_t common, const Lookup& wanted) const {
+  const auto length = static_cast<int32_t>(wanted.tokens.size());
   const int32_t most = std::min(common, length - 1);
-  if (reuse == Reuse::kExact) return exact_prefix(most, length, layout_.micro_batch);
-  return reuse == Reuse::kAny ? most : 0;
+  if (wanted.reuse != Reuse::kExact) return wanted.reuse == Reuse::kAny ? most : 0;
+  return Borders{length, wanted.cut, layout_.micro_batch}.exact_prefix(most);
 }
 
-int32_t Cache::reusable(const Entry& entry, const Tokens& tokens, Reuse reuse) const {
-  const int32_t common = common_prefix(entry.tokens, tokens);
-  const int32_t usable = reuse == Reuse::kExact ? std::min(common, entry.exact) : common;
-  return reusable(usable, static_cast<int32_t>(tokens.size()), reuse);
+int32_t Cache::reusable(const Entry& entry, const Lookup& wanted) const {
+  const int32_t common = common_prefix(entry.tokens, wanted.tokens);
+  const bool exact = wanted.reuse == Reuse::kExact;
+  return reusable(exact ? std::min(common, entry.exact) : common, wanted);
 }
 
-int32_t Cache::longest_prefix(const Tokens& tokens, Reuse reuse) const {
-  return best_match(tokens, reuse, /*idle_only=*/false).length;
+int32_t Cache::longest_prefix(const Lookup& wanted) const {
+  return best_match(wanted, /*idle_only=*/false).length;
 }
 
 bool Cache::evict() {
@@ -209,12 +204,12 @@ int64_t Cache::cached_tokens() const {
 }
 
 // Among equals, the slot with the fewest other tokens.
-Cache::Match Cache::best_match(const Tokens& tokens, Reuse reuse, bool idle_only) const {
+Cache::Match Cache::best_match(const Lookup& wanted, bool idle_only) const {
   Match best;
   for (Slot slot = 0; slot < size(); ++slot) {
     const Entry& entry = slots_[index(slot)];
     if (idle_only && entry.in_use) continue;
-    const int32_t length = reusable(entry, tokens, reuse);
+    const int32_t length = reusable(entry, wanted);
     const bool equal = best.slot != kNoSlot && length == best.length;
     const bool smaller = equal && entry.tokens.size() < slots_[index(best.slot)].tokens.size();
     if (best.slot == kNoSlot || length > best.length || smaller) best = {slot, length};

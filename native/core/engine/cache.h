@@ -12,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/engine/borders.h"
 #include "core/request/request.h"
 
 namespace cria {
@@ -22,16 +23,12 @@ inline constexpr Slot kNoSlot = -1;
 // How many tokens both begin with.
 int32_t common_prefix(const Tokens& a, const Tokens& b);
 
-// ggml's flash attention computes this many rows of one stream at once on a CPU. For fewer rows in
-// a micro-batch it takes another path, which rounds differently: with smaller pieces of a prompt, a
-// result would depend on who else is generating.
-inline constexpr int32_t kTile = 64;
-
-// How many of the `common` tokens that a prompt of `length` finds in the cache it may reuse and
-// still get bit-exact results: the rows that it computes itself are then computed as if it had
-// evaluated the whole prompt. At least a tile is left to evaluate, and a last micro-batch of less
-// than a tile is evaluated whole.
-int32_t exact_prefix(int32_t common, int32_t length, int32_t micro_batch);
+// A prompt that looks for its beginning in the cache.
+struct Lookup {
+  const Tokens& tokens;
+  Reuse reuse;
+  int32_t cut = 0;  // see Borders
+};
 
 class Cache {
  public:
@@ -47,7 +44,7 @@ class Cache {
   // A slot for a new task. It holds as many of the task's tokens as may be reused and are worth it,
   // but never the last one, whose logits are wanted. `ms_per_token`: how long evaluating one takes,
   // 0 if unknown.
-  std::optional<Slot> take(const Tokens& tokens, Reuse reuse, double ms_per_token);
+  std::optional<Slot> take(const Lookup& wanted, double ms_per_token);
 
   // A slot for a sequence that is driven by hand: the highest free one, so that generations get
   // neighbouring slots.
@@ -88,11 +85,11 @@ class Cache {
   // How many tokens a copy of a slot of `length` has to save to be cheaper than evaluating them.
   int32_t worth_copying(int32_t length, double ms_per_token) const;
 
-  // How many of the first `common` tokens of another prompt one of `length` may reuse.
-  int32_t reusable(int32_t common, int32_t length, Reuse reuse) const;
+  // How many of the first `common` tokens of another prompt this one may reuse.
+  int32_t reusable(int32_t common, const Lookup& wanted) const;
 
-  // The most tokens that a prompt could reuse from any slot.
-  int32_t longest_prefix(const Tokens& tokens, Reuse reuse) const;
+  // The most tokens that it could reuse from any slot.
+  int32_t longest_prefix(const Lookup& wanted) const;
 
   // Empties the least recently used slot that is not in use. False if there is none.
   bool evict();
@@ -119,8 +116,8 @@ class Cache {
   };
 
   static size_t index(Slot slot) { return static_cast<size_t>(slot); }
-  int32_t reusable(const Entry& entry, const Tokens& tokens, Reuse reuse) const;
-  Match best_match(const Tokens& tokens, Reuse reuse, bool idle_only) const;
+  int32_t reusable(const Entry& entry, const Lookup& wanted) const;
+  Match best_match(const Lookup& wanted, bool idle_only) const;
   Slot least_useful() const;
   Slot oldest_idle() const;
   void clear(Slot slot);

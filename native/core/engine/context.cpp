@@ -75,7 +75,7 @@ void Context::submit(const std::shared_ptr<Request>& request) {
         throw Error(code::kUnsupported,
                     "This context was created with `embeddings`: it cannot generate.");
       }
-      return std::make_unique<Generation>(model_->vocabulary(), request);
+      return std::make_unique<Generation>(model_->vocabulary(), request, micro_batch_size_);
     });
   });
 }
@@ -148,7 +148,7 @@ Context::Prepared Context::prepare(const std::shared_ptr<Command>& command) {
                 "This context generates: create one with `embeddings: true` to embed or rank.");
   }
   if (std::holds_alternative<command::Score>(what)) {
-    return std::make_unique<Scoring>(model_->vocabulary(), command);
+    return std::make_unique<Scoring>(model_->vocabulary(), command, micro_batch_size_);
   }
   return sequences_->prepare(command);
 }
@@ -292,6 +292,7 @@ ContextInfo Context::open() {
   }
   info.batch_size = static_cast<int32_t>(llama_n_batch(context_.get()));
   info.micro_batch_size = static_cast<int32_t>(llama_n_ubatch(context_.get()));
+  micro_batch_size_ = info.micro_batch_size;
   if (!embedder_) open_scheduler(info);
   return info;
 }

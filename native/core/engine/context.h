@@ -125,6 +125,8 @@ class Context {
   const Events events_;
   Outbox outbox_;
 
+  int32_t micro_batch_size_ = 0;  // before `opened`
+
   std::atomic<bool> stopping_{false};
   std::atomic<bool> interrupted_{false};
 

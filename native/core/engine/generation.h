@@ -17,11 +17,13 @@ class Generation : public Task {
  public:
   // Tokenizes the prompt and builds the sampler, which takes time: not on the JS thread, nor on the
   // context's. Throws if either is invalid.
-  Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request);
+  Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request,
+             int32_t micro_batch);
 
   void enter(Slot slot, int32_t evaluated) override;
   Reuse reuse() const override { return request_->reuse; }
   bool reports_progress() const override { return request_->progress; }
+  double max_pause() const override { return request_->max_pause; }
   bool step(const float* logits, int32_t context_size, Outbox& outbox) override;
   void cancel(Outbox& outbox) override { finish(StopReason::kCancelled, outbox); }
   bool end_without_room(Outbox& outbox) override;

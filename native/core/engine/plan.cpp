@@ -7,13 +7,12 @@ namespace cria {
 namespace {
 
 // How many tokens are left to the end of the micro-batch that these tokens would be in if the
-// prompt were alone: a prompt in pieces has the same borders as a whole one (and, with an exact
-// prefix, as one that was reused in part).
+// prompt were alone: a prompt in pieces has the same borders as a whole one. Where a prefix was
+// reused that need not leave the result bit-exact, micro-batches begin behind it.
 int32_t rest_of_micro_batch(const Task& task, int32_t micro_batch) {
-  const int32_t start = task.reuse() == Reuse::kExact ? 0 : task.start();
-  const int32_t done = task.evaluated() - start;
-  const int32_t border = start + (done / micro_batch + 1) * micro_batch;
-  return std::min(border, task.length()) - task.evaluated();
+  const bool exact = task.reuse() == Reuse::kExact || task.start() == 0;
+  const Borders borders{task.length(), exact ? task.cut() : task.start(), micro_batch};
+  return borders.around(task.evaluated()).end - task.evaluated();
 }
 
 // The attention of one row takes as long as everything else that is done for the row at so many

@@ -1,7 +1,9 @@
 #include "core/engine/scheduler.h"
 
 #include <algorithm>
+#include <cmath>
 #include <exception>
+#include <limits>
 #include <utility>
 
 #include "core/model/backend.h"
@@ -11,9 +13,8 @@ namespace cria {
 
 namespace {
 
-// While generations wait for their next token, a piece of a prompt should take no longer than this,
-// or than so many of their steps, but it is never smaller than Limits::least_piece.
-constexpr double kPieceMs = 50;
+// While generations wait for their next token, a piece of a prompt should take no longer than they
+// allow, or than so many of their steps, but it is never smaller than Limits::least_piece.
 constexpr double kPieceSteps = 2;
 // From so many tokens on, it is worth waiting for another task that is about to evaluate them.
 constexpr int32_t kWorthWaiting = 64;
@@ -63,7 +64,7 @@ void Scheduler::step() {
   refuse_waiting();
   gather();
   batch_.clear();
-  add_generating();
+  if (!prompts_go_first()) add_generating();
   if (!limits_.unified_kv_cache && !batch_.empty()) {
     decode_batch();
     batch_.clear();
@@ -102,7 +103,7 @@ void Scheduler::admit() {
       ++next;
       continue;
     }
-    const Slot slot = *cache_.take(task.tokens(), task.reuse(), prefill_ms_per_token_);
+    const Slot slot = *cache_.take(task.lookup(), prefill_ms_per_token_);
     task.enter(slot, cache_.length(slot));
     running_.push_back(std::move(*next));
     next = waiting_.erase(next);
@@ -133,12 +134,12 @@ bool Scheduler::better_wait(const Task& task) const {
   for (const auto& other : running_) {
     if (!other->prefilling()) continue;
     const int32_t common =
-        cache_.reusable(common_prefix(other->tokens(), task.tokens()), task.length(), task.reuse());
+        cache_.reusable(common_prefix(other->tokens(), task.tokens()), task.lookup());
     if (common > other->evaluated()) coming = std::max(coming, common);
   }
   const int32_t dear = cache_.worth_copying(coming, prefill_ms_per_token_);
   const int32_t worth = std::max(kWorthWaiting, dear);
-  return coming >= worth && coming - cache_.longest_prefix(task.tokens(), task.reuse()) >= worth;
+  return coming >= worth && coming - cache_.longest_prefix(task.lookup()) >= worth;
 }
 
 // In a per-sequence cache llama.cpp decodes neighbouring slots together, and every other one in a
@@ -164,6 +165,23 @@ void Scheduler::gather() {
     if (!cache_.swap(task->slot(), hole)) return;
     task->move_to(hole);
   }
+}
+
+// Where nobody minds, prompts are evaluated together before the next token of those who generate:
+// these then go on in step with the new ones, and what begins together ends together. In a unified
+// cache both are in the same batch anyway.
+bool Scheduler::prompts_go_first() const {
+  const bool any = std::any_of(running_.begin(), running_.end(),
+                               [](const auto& task) { return task->prefilling(); });
+  return any && !limits_.unified_kv_cache && std::isinf(max_pause());
+}
+
+// Infinity if nobody generates.
+double Scheduler::max_pause() const {
+  double least = std::numeric_limits<double>::infinity();
+  for (const auto& task : running_)
+    if (!task->prefilling()) least = std::min(least, task->max_pause());
+  return least;
 }
 
 // The next token of every task whose prompt is evaluated.
@@ -204,19 +222,20 @@ Task* Scheduler::next_prompt(const std::vector<Task*>& prefilling) {
   });
 }
 
-// Without running generations a piece is a whole micro-batch, so that an abort waits for no more
-// than that. Otherwise it is as much as the generations may be made to wait for.
+// Without running generations, or with patient ones, a piece is a whole micro-batch, so that an
+// abort waits for no more than that. Otherwise it is as much as the generations may be made to wait
+// for.
 PlanLimits Scheduler::prefill_limits() const {
-  const bool others_generate = std::any_of(running_.begin(), running_.end(),
-                                           [](const auto& task) { return !task->prefilling(); });
+  const double pause = max_pause();
   PlanLimits limits{limits_.micro_batch, limits_.micro_batch, limits_.unified_kv_cache,
                     limits_.unified_kv_cache ? 1 : limits_.least_piece,
                     limits_.pads_prompts ? limits_.context_size : 0};
-  if (!others_generate) return limits;
-  const double per_token = prefill_ms_per_token_;
-  const double ms = std::max(kPieceMs, kPieceSteps * step_ms_);
-  const double affordable = per_token > 0 ? ms / per_token : kTile;
   const int32_t beside = limits_.unified_kv_cache ? batch_.size() : 0;
+  limits.rows = std::max(limits_.micro_batch - beside, 1);
+  if (std::isinf(pause)) return limits;
+  const double per_token = prefill_ms_per_token_;
+  const double ms = std::max(pause, kPieceSteps * step_ms_);
+  const double affordable = per_token > 0 ? ms / per_token : kTile;
   const auto rows = static_cast<int32_t>(std::min<double>(affordable, limits_.micro_batch));
   const int32_t wanted = std::max(rows, limits_.least_piece - beside);
   limits.rows = std::max(std::min(wanted, limits_.micro_batch - beside), 1);

@@ -65,6 +65,8 @@ class Scheduler {
   void refuse_waiting();
   bool better_wait(const Task& task) const;
   void gather();
+  bool prompts_go_first() const;
+  double max_pause() const;
   void add_generating();
   void add_prompts();
   PlanLimits prefill_limits() const;

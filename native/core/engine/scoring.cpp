@@ -8,8 +8,10 @@
 
 namespace cria {
 
-Scoring::Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command)
-    : Task(command, tokenize(vocabulary, std::get<command::Score>(command->what).prompt)),
+Scoring::Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command,
+                 int32_t micro_batch)
+    : Task(command, tokenize(vocabulary, std::get<command::Score>(command->what).prompt),
+           vocabulary, micro_batch),
       vocabulary_size_(vocabulary.size()),
       command_(command) {
   for (const llama_token candidate : score().candidates)

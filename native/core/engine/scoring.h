@@ -11,7 +11,8 @@ namespace cria {
 class Scoring : public Task {
  public:
   // Tokenizes the prompt, and throws if it is invalid. `command` is a command::Score.
-  Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command);
+  Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command,
+          int32_t micro_batch);
 
   Reuse reuse() const override { return score().reuse; }
   bool step(const float* logits, int32_t context_size, Outbox& outbox) override;

@@ -28,6 +28,8 @@ class Task {
   const Tokens& tokens() const { return tokens_; }
   int32_t length() const { return static_cast<int32_t>(tokens_.size()); }
   int32_t prompt_length() const { return prompt_length_; }
+  // Where the short end of its prompt begins: see short_end().
+  int32_t cut() const { return cut_; }
 
   // Where they are evaluated, and how many are. Only the scheduler changes this.
   Slot slot() const { return slot_; }
@@ -57,7 +59,11 @@ class Task {
   // Whether it brings its own slot, which the scheduler then must not give back.
   virtual bool owns_slot() const { return false; }
   virtual Reuse reuse() const { return Reuse::kAny; }
+  Lookup lookup() const { return {tokens_, reuse(), cut_}; }
   virtual bool reports_progress() const { return false; }
+  // How many milliseconds others' prompts may hold it up between two of its tokens. Infinity: they
+  // go first, which is fastest for all together.
+  virtual double max_pause() const { return 50; }
 
   // All tokens are evaluated; `logits` are those of the last one. True if the task has ended and
   // the outbox has been told. `context_size`: the most tokens it may have.
@@ -70,10 +76,16 @@ class Task {
   virtual bool end_without_room(Outbox&) { return false; }
 
  protected:
+  // One that is cut at no message.
   Task(std::shared_ptr<const Order> order, Tokens tokens)
       : order_(std::move(order)),
         tokens_(std::move(tokens)),
         prompt_length_(static_cast<int32_t>(tokens_.size())) {}
+  Task(std::shared_ptr<const Order> order, Tokens tokens, const Vocabulary& vocabulary,
+       int32_t micro_batch)
+      : Task(std::move(order), std::move(tokens)) {
+    cut_ = short_end(tokens_, vocabulary, micro_batch);
+  }
 
   void add(llama_token token) { tokens_.push_back(token); }
 
@@ -81,6 +93,7 @@ class Task {
   const std::shared_ptr<const Order> order_;
   Tokens tokens_;
   const int32_t prompt_length_;
+  int32_t cut_ = 0;
   Slot slot_ = kNoSlot;
   int32_t start_ = 0;
   int32_t evaluated_ = 0;

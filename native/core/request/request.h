@@ -30,7 +30,7 @@ struct Prompt {
 // How much of a prompt may come from the cache.
 enum class Reuse {
   kNone,
-  kExact,  // as much as leaves the result bit-exact: see exact_prefix()
+  kExact,  // as much as leaves the result bit-exact: see Borders
   kAny,
 };
 
@@ -51,6 +51,7 @@ struct Request : Order {
   bool progress = false;
   int32_t logprobs = -1;  // how many of the likeliest tokens to report with each, -1: nothing
   Reuse reuse = Reuse::kAny;
+  double max_pause = 50;  // ms: see Task::max_pause()
   Clock::time_point submitted = Clock::now();
 };
 

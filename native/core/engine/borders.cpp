@@ -1,0 +1,40 @@
+#include "core/engine/borders.h"
+
+#include <algorithm>
+
+namespace cria {
+
+namespace {
+
+// Where nothing is cached, the cut costs about as much as a generated token: not for a short
+// prompt, nor for the few tokens with which a template opens the answer.
+constexpr int32_t kLeastBefore = 128;
+constexpr int32_t kLeastBehind = 16;
+
+}  // namespace
+
+int32_t short_end(const Tokens& tokens, const Vocabulary& vocabulary, int32_t micro_batch) {
+  const auto length = static_cast<int32_t>(tokens.size());
+  for (int32_t cut = std::max(kLeastBefore, length - kTile + 1); cut <= length - kLeastBehind;
+       ++cut) {
+    // What is before is in tiles for everybody who shares it.
+    const int32_t rest = cut % micro_batch;
+    const bool in_tiles = rest == 0 || rest >= kTile;
+    if (in_tiles && vocabulary.ends_generation(tokens[static_cast<size_t>(cut - 1)])) return cut;
+  }
+  return 0;
+}
+
+Borders::Span Borders::around(int32_t position) const {
+  const bool before = position < cut;
+  const int32_t from = before ? 0 : cut;
+  const int32_t begin = from + (position - from) / micro_batch * micro_batch;
+  return {begin, std::min(begin + micro_batch, before ? cut : length)};
+}
+
+int32_t Borders::exact_prefix(int32_t common) const {
+  const Span span = around(common);
+  return std::max(span.begin, std::min(common, span.end - kTile));
+}
+
+}  // namespace cria
