@@ -9,7 +9,7 @@ import { root, work } from "./work.mjs";
 
 const model = path.join(root, "models", "cria-demo.gguf");
 /** Emulated processors take their time; what hangs is ended all the same. */
-const deadline = 1_800_000;
+const deadline = 5_400_000;
 
 /** Runs to the end; all that it writes goes to `log`. Answers the exit code, or the signal's name. */
 async function run(command, args, { log, env = {} }) {
@@ -88,10 +88,13 @@ async function jest(platform, name, { files, env }) {
   return { passed: told.numPassedTests, failed };
 }
 
+/** What is there for hangs gives an emulator its time. */
+const patienceOf = ({ emulator }) => (emulator ? { CRIA_TEST_PATIENCE: "10" } : {});
+
 const inNode =
   (name, files) =>
   (platform, { node }) =>
-    jest(platform, name, { files, env: { CRIA_TEST_NODE: node } });
+    jest(platform, name, { files, env: { CRIA_TEST_NODE: node, ...patienceOf(platform) } });
 
 /** By the names that platforms.mjs gives. */
 export const runs = {
@@ -104,6 +107,6 @@ export const runs = {
   native: (platform, { programs }) =>
     jest(platform, "native", {
       files: ["test/native/core.test.ts"],
-      env: { CRIA_TEST_PROGRAMS: programs },
+      env: { CRIA_TEST_PROGRAMS: programs, ...patienceOf(platform) },
     }),
 };
