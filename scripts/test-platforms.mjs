@@ -19,7 +19,7 @@ import { targets } from "./targets.mjs";
 
 const usage = `npm run test:platforms -- [options]
   --only NAME     this platform; may be given several times
-  --run NAME      of each platform only this run: basics, renamed, exits, lifetime, hostile, cli, native
+  --run NAME      of each platform only this run: basics, renamed, exits, levels, lifetime, hostile, cli, native
   --list          the platforms' names, and what is run on each
   --readme        runs nothing: puts what was run into README.md
 Results go to .build/platforms/results.json, beside those of platforms that were run before.`;
@@ -42,11 +42,13 @@ function readOptions() {
 }
 
 /** Why it cannot be run here, or null. */
-function obstacle({ target, needs = [] }) {
+function obstacle({ target, engine, needs = [] }) {
   if (process.platform !== "linux" || process.arch !== "x64") {
     return "other platforms' programs are run on Linux x64 alone";
   }
   const missing = missingPackages(needs);
+  if (engine && !existsSync(path.join(root, engine)))
+    return "its engine is not there: npm run build:portable";
   if (target) {
     const { compiler, debianPackage } = targets[target];
     const { error } = spawnSync(compiler, ["--version"]);
@@ -70,11 +72,10 @@ function buildFor(target) {
 }
 
 /** The engine's file, and its place in the package. */
-function engineOf({ target }) {
+function engineOf({ target, engine = "build/Release/cria.node" }) {
   if (target)
     return { file: path.join(root, targets[target].engine), place: targets[target].engine };
-  const file = path.join(root, "build", "Release", "cria.node");
-  return { file, place: "prebuilds/linux-x64/node.napi.node" };
+  return { file: path.join(root, engine), place: "prebuilds/linux-x64/node.napi.node" };
 }
 
 /** Apps rename node.exe, and Electron has a name of its own: where the engine looks for Node all the same. */
@@ -97,7 +98,7 @@ async function runPlatform(platform, only) {
     renamed: wanted.includes("renamed")
       ? await renamedLauncher(platform, { executable, engine: engine.file })
       : undefined,
-    program: await stagePackage({ [engine.place]: engine.file }),
+    staged: await stagePackage({ [engine.place]: engine.file }),
     place: engine.place,
     programs: wanted.includes("native")
       ? await programLaunchers(platform, path.join(root, ".build", platform.target, "bin"))

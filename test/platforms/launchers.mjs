@@ -7,6 +7,7 @@ import { root, work } from "./work.mjs";
 const wine = path.join(root, "test", "platforms", "wine.mjs");
 const emulators = {
   qemu: ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"],
+  qemuX64: ["qemu-x86_64-static"],
   wine: [process.execPath, wine],
 };
 

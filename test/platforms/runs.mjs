@@ -36,12 +36,12 @@ const basics = (platform, tools) => checkBasics(platform, "basics", tools);
 const renamed = (platform, tools) =>
   checkBasics(platform, "renamed", { ...tools, node: tools.renamed });
 
-async function checkBasics(platform, name, { node, program, place }) {
+async function checkBasics(platform, name, { node, staged, place }) {
   const report = path.join(work, platform.name, `${name}.json`);
   await rm(report, { force: true });
   const log = logOf(platform, name);
   // The package finds its engine by itself here.
-  const end = await run(node, [program, report], { log, env: { CRIA_BINARY: "" } });
+  const end = await run(node, [staged.basics, report], { log, env: { CRIA_BINARY: "" } });
   const told = await readFile(report, "utf8").then(JSON.parse, () => null);
   if (told === null)
     return { passed: 0, failed: [`ended with ${end} and without a report: ${log}`] };
@@ -50,6 +50,27 @@ async function checkBasics(platform, name, { node, program, place }) {
   if (end !== 0) failed.push(`ended with ${end}`);
   if (told.place !== place) failed.push(`loaded ${told.place}, not ${place}`);
   return { runtime, passed, failed };
+}
+
+/** The engine takes the level, or refuses with the code, that platforms.mjs names for each processor. */
+async function levels(platform, { node, staged }) {
+  const failed = [];
+  let passed = 0;
+  for (const [cpu, expected] of Object.entries(platform.cpus)) {
+    const report = path.join(work, platform.name, `level-${cpu}.json`);
+    await rm(report, { force: true });
+    const log = logOf(platform, `level-${cpu}`);
+    // qemu takes its processor from the environment, too.
+    const end = await run(node, [staged.level, report], {
+      log,
+      env: { CRIA_BINARY: "", QEMU_CPU: cpu },
+    });
+    const told = await readFile(report, "utf8").then(JSON.parse, () => ({}));
+    if (end === 0 && (told.level ?? told.code) === expected) passed += 1;
+    else
+      failed.push(`${cpu}: ${JSON.stringify(told)} and not ${expected}, ended with ${end}: ${log}`);
+  }
+  return { passed, failed };
 }
 
 /** process.exit() in the middle of the work, where jest's suite of that is not run. */
@@ -101,6 +122,7 @@ export const runs = {
   basics,
   renamed,
   exits,
+  levels,
   lifetime: inNode("lifetime", ["test/lifetime"]),
   hostile: inNode("hostile", ["test/hostile"]),
   cli: inNode("cli", ["test/cli"]),

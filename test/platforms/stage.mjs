@@ -1,4 +1,4 @@
-// The package as npm would install it, in an empty project with basics.mjs as its only file.
+// The package as npm would install it, in an empty project with the programs that are run there.
 
 import { cp, mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -6,7 +6,7 @@ import { root, work } from "./work.mjs";
 
 const project = path.join(work, "project");
 
-/** `engines`: files by their place in the package. Answers the program's path. */
+/** `engines`: files by their place in the package. Answers the programs' paths. */
 export async function stagePackage(engines) {
   const modules = path.join(project, "node_modules");
   const installed = path.join(modules, "cria");
@@ -25,7 +25,10 @@ export async function stagePackage(engines) {
     const folder = path.join(root, "node_modules", name);
     await cp(folder, path.join(modules, name), { recursive: true });
   }
-  const program = path.join(project, "basics.mjs");
-  await cp(path.join(root, "test", "platforms", "basics.mjs"), program);
-  return program;
+  const programs = {};
+  for (const name of ["basics", "level"]) {
+    programs[name] = path.join(project, `${name}.mjs`);
+    await cp(path.join(root, "test", "platforms", `${name}.mjs`), programs[name]);
+  }
+  return programs;
 }

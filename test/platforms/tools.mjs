@@ -13,6 +13,7 @@ export const winePrefix = path.join(work, "wine-prefix");
 const tools = {
   wine: { debianPackage: "wine64", files: [wineProgram] },
   qemu: { debianPackage: "qemu-user-static", files: ["/usr/bin/qemu-aarch64-static"] },
+  qemuX64: { debianPackage: "qemu-user-static", files: ["/usr/bin/qemu-x86_64-static"] },
   // Its C library, which qemu looks for in /usr/aarch64-linux-gnu.
   arm64Libraries: { debianPackage: "libc6-arm64-cross", files: ["/usr/aarch64-linux-gnu/lib"] },
 };
