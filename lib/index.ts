@@ -30,6 +30,7 @@ export { Context, type ContextStats } from "./context/context.js";
 export type { CacheType, ContextOptions } from "./context/context-options.js";
 export { type EvaluateOptions, Sequence } from "./context/sequence.js";
 export type { EmbedOptions, EmbedResult, Pooling, RankOptions } from "./embedding/embed.js";
+export type { Choice, ChooseOptions } from "./generation/choose.js";
 export type { BatchRequest, BatchResult, GenerateManyOptions } from "./generation/generate-many.js";
 export type {
   CachePrompt,

@@ -7,6 +7,7 @@ import {
   type RankOptions,
   rank,
 } from "../embedding/embed.js";
+import { type Choice, type ChooseOptions, choose } from "../generation/choose.js";
 import {
   type BatchRequest,
   type BatchResult,
@@ -28,6 +29,8 @@ import { engine } from "../internal/engine-loader.js";
 import { CriaError, disposedError, fromNative, invalid, originAt } from "../internal/errors.js";
 import type {
   NativeAddon,
+  NativeAnswer,
+  NativeCommand,
   NativeContext,
   NativeContextInfo,
   NativeContextOptions,
@@ -203,11 +206,51 @@ export class Context implements AsyncDisposable {
       options,
       this.#vocabulary,
     );
-    throwIfAborted(signal);
-    const running = this.#requests.command(command, originAt(this.score));
-    const answer = await untilAborted(running.answer, signal, () => running.cancel());
+    const answer = await this.#command(command, signal, originAt(this.score));
     onUsage?.(scoreUsage(answer));
     return ownFloats(answered(answer.values));
+  }
+
+  /**
+   * How likely each of several texts is behind the prompt: classification without generating. Whole texts
+   * count, not their first tokens; the prompt is evaluated once, and each text only where it differs from the
+   * others. The choices come back in their order; none needs to be likely by itself.
+   *
+   * @example
+   * const labels = await context.choose("Is a llama an animal or a plant? It is", [" an animal", " a plant"]);
+   * const best = labels.reduce((a, b) => (b.probability > a.probability ? b : a));
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_CONTEXT_FULL (prompt and text are longer than the
+   * context, or sequences hold every place), ERR_QUEUE_FULL, ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY; the
+   * signal's reason
+   */
+  async choose(
+    prompt: PromptInput,
+    choices: readonly string[],
+    options?: ChooseOptions,
+  ): Promise<Choice[]> {
+    this.#assertGenerates();
+    const { model } = this;
+    const origin = originAt(this.choose);
+    const ends = Object.values(model.specialTokens).filter((id) => id !== null);
+    const context = {
+      sequences: this.sequences,
+      vocabulary: this.#vocabulary,
+      endTokens: [...new Set(ends)].filter((id) => model.isEndOfGeneration(id)),
+      tokenize: (text: string, signal: AbortSignal) => model.tokenizeAsync(text, { signal }),
+      score: (command: NativeCommand, signal: AbortSignal) =>
+        this.#command(command, signal, origin),
+    };
+    return choose(context, prompt, choices, options);
+  }
+
+  async #command(
+    command: NativeCommand,
+    signal: AbortSignal | undefined,
+    origin: ReturnType<typeof originAt>,
+  ): Promise<NativeAnswer> {
+    throwIfAborted(signal);
+    const running = this.#requests.command(command, origin);
+    return untilAborted(running.answer, signal, () => running.cancel());
   }
 
   /**

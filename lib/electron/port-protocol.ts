@@ -32,6 +32,7 @@ export const METHODS = [
   "tokenize",
   "generate",
   "score",
+  "choose",
   "embed",
   "rank",
   "stats",

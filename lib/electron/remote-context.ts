@@ -1,5 +1,6 @@
 import type { ContextStats } from "../context/context.js";
 import type { EmbedOptions, Pooling, RankOptions } from "../embedding/embed.js";
+import type { Choice, ChooseOptions } from "../generation/choose.js";
 import {
   type Generation,
   type GenerationResult,
@@ -149,6 +150,21 @@ export class RemoteContext implements AsyncDisposable {
   }
 
   /**
+   * How likely each of several texts is behind the prompt, as `Context.choose`.
+   *
+   * @throws {CriaError} as `Context.choose`; ERR_CONNECTION_CLOSED
+   */
+  async choose(
+    prompt: PromptInput,
+    choices: readonly string[],
+    options?: ChooseOptions,
+  ): Promise<Choice[]> {
+    const { here, there } = splitOptions(options, ["signal", "onUsage"]);
+    const args = [prompt, choices, there, here.onUsage !== undefined];
+    return this.#request("choose", args, { signal: here.signal, onNews: here.onUsage });
+  }
+
+  /**
    * A text's vector, in a context made with `embeddings: true`, as `Context.embed`.
    *
    * @throws {CriaError} as for many texts
@@ -192,7 +208,7 @@ export class RemoteContext implements AsyncDisposable {
   }
 
   async #request<T>(
-    method: "score" | "embed" | "rank" | "stats",
+    method: "score" | "choose" | "embed" | "rank" | "stats",
     args: readonly unknown[],
     options: Parameters<Connection["request"]>[3] = {},
   ): Promise<T> {

@@ -82,6 +82,17 @@ export const CALLS: Readonly<Record<Method, Carry>> = {
       );
   },
 
+  async choose(call, objects) {
+    const [prompt, choices, given, told] = call.args;
+    return objects
+      .context(call.target)
+      .choose(
+        prompt as Parameters<Context["choose"]>[0],
+        choices as Parameters<Context["choose"]>[1],
+        { ...plainOptions(given), signal: call.signal, ...usageOf(told, call) },
+      );
+  },
+
   async embed(call, objects) {
     const [input, given] = call.args;
     const options = { ...plainOptions(given), signal: call.signal };

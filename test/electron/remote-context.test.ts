@@ -227,6 +227,20 @@ test("scores as a local context does, and tells the usage", async () => {
   expect(usages[0]).toEqual(usages[1]);
 });
 
+test("chooses as a local context does, and tells the usage of each evaluation", async () => {
+  const texts = [" the mountains", " the sea"];
+  const usages: unknown[] = [];
+  const options = { cachePrompt: false, onUsage: (usage: unknown) => usages.push(usage) };
+  const choices = await context.choose("A llama lives in", texts, options);
+  const expected = await localContext.choose("A llama lives in", texts, { cachePrompt: false });
+  for (const [index, { text, probability, logprob, tokens }] of choices.entries()) {
+    expect({ text, tokens }).toEqual({ text: texts[index], tokens: expected[index]?.tokens });
+    expect(probability).toBeCloseTo(expected[index]?.probability as number, 1);
+    expect(logprob).toBeCloseTo(expected[index]?.logprob as number, 1);
+  }
+  expect(usages.length).toBeGreaterThan(1);
+});
+
 test("embeds as a local context does; ranks where a context can", async () => {
   const made = { embeddings: true, contextSize: 128, threads: 1 };
   const [there, here] = [await model.createContext(made), await local.createContext(made)];

@@ -46,6 +46,7 @@ interface Promised {
     Omit<local.GenerateOptions, "grammar" | "sampler">
   >;
   readonly score: Same<remote.RemoteContext["score"], local.Context["score"]>;
+  readonly choose: Same<remote.RemoteContext["choose"], local.Context["choose"]>;
   readonly embed: Same<remote.RemoteContext["embed"], local.Context["embed"]>;
   readonly rank: Same<remote.RemoteContext["rank"], local.Context["rank"]>;
   readonly stats: Same<Awaited<ReturnType<remote.RemoteContext["stats"]>>, local.ContextStats>;
