@@ -17,8 +17,11 @@ const rooms = [
   "internal",
 ];
 
-/** `Model` makes contexts, which know their model as a `LoadedModel`: it stands above both rooms. */
-const ABOVE = "^lib/model/model\\.ts$";
+/**
+ * `Model` makes contexts, which know their model as a `LoadedModel`: it stands above both rooms, as does what
+ * estimates one with the other.
+ */
+const ABOVE = "^lib/model/(model|estimate-memory)\\.ts$";
 
 const upwards = rooms.slice(1).map((room, i) => ({
   name: `from-${room}-upwards`,

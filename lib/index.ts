@@ -28,6 +28,7 @@ export {
 export type { ChatSessionOptions, ChatTurnOptions } from "./chat/session-options.js";
 export { Context, type ContextStats } from "./context/context.js";
 export type { CacheType, ContextOptions } from "./context/context-options.js";
+export type { DeviceMemory, MemoryEstimate } from "./context/memory-estimate.js";
 export { type EvaluateOptions, Sequence } from "./context/sequence.js";
 export type { EmbedOptions, EmbedResult, Pooling, RankOptions } from "./embedding/embed.js";
 export type { Choice, ChooseOptions } from "./generation/choose.js";
@@ -85,6 +86,7 @@ export {
   listDevices,
   setLogHandler,
 } from "./model/devices.js";
+export { estimateMemory } from "./model/estimate-memory.js";
 export type {
   DetokenizeOptions,
   LoadedModel,

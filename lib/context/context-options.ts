@@ -13,16 +13,9 @@ import { expected, invalid } from "../internal/errors.js";
 import type {
   NativeCacheType,
   NativeContextOptions,
-  NativeDevice,
   NativeModelInfo,
 } from "../internal/native.js";
 import { optionNames } from "../internal/option-names.js";
-import {
-  autoContextSize,
-  availableMemory,
-  type CacheShape,
-  checkCacheFits,
-} from "./memory-estimate.js";
 
 /** How an element of the KV cache is stored. */
 export type CacheType = NativeCacheType;
@@ -90,7 +83,7 @@ export interface ContextOptions {
   readonly signal?: AbortSignal;
 }
 
-const CONTEXT_OPTIONS: readonly (keyof ContextOptions)[] = optionNames("model.createContext", [
+export const CONTEXT_OPTIONS: readonly (keyof ContextOptions)[] = optionNames("model.createContext", [
   "contextSize",
   "sequences",
   "kvCache",
@@ -129,6 +122,8 @@ const MICRO_BATCH = 512;
 
 /** Texts that share a batch of embeddings. */
 const TEXTS = 64;
+/** The default context is no longer than this, however long the training was. */
+const AUTO_CONTEXT_MAX = 8192;
 /** An encoder, or a classifier, has its text in one micro-batch, which takes memory. */
 const AUTO_TEXT_MAX = 2048;
 
@@ -136,12 +131,18 @@ const AUTO_TEXT_MAX = 2048;
 const TEXT_MAX = 2 ** 24;
 const TOGETHER_MAX = 2 ** 16;
 
-/** Checked and complete, as the addon takes it. */
+export interface CheckedContextOptions {
+  /** Complete, as the addon takes it. */
+  readonly native: NativeContextOptions;
+  /** Whether `contextSize` may be less, where that much does not fit. */
+  readonly shrinks: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
 export function nativeContextOptions(
   given: ContextOptions | undefined,
   info: NativeModelInfo,
-  devices: () => readonly NativeDevice[],
-): { native: NativeContextOptions; signal: AbortSignal | undefined } {
+): CheckedContextOptions {
   const o = readOptions(given, "options", CONTEXT_OPTIONS);
   const { kvCache = "auto", embeddings = false } = o;
   boolean(embeddings, "options.embeddings");
@@ -155,12 +156,12 @@ export function nativeContextOptions(
   const rest = { ...batch, ...readThreads(o), ...readRope(o.rope), ...types };
   const signal = o.signal === undefined ? undefined : abortSignal(o.signal, "options.signal");
   const pooling = readPooling(o, info);
-  const shape = { width: info.cacheWidth, ...types };
-  const size = embeddings
-    ? readTextSize(o, { shape, info, pooling, beside: batch.microBatchSize, devices })
-    : readSize(o, { sequences, layout, shape, info, devices });
+  const { shrinks, ...size } = embeddings
+    ? readTextSize(o, info, pooling)
+    : readSize(o, { sequences, layout, info });
   return {
     signal,
+    shrinks,
     native: { ...size, ...rest, sequences, kvCache: layout, embeddings, pooling },
   };
 }
@@ -199,18 +200,8 @@ function readPooling({ embeddings, pooling }: ContextOptions, info: NativeModelI
   return (own > 0 && POOLINGS[own]) || "mean";
 }
 
-interface TextFacts {
-  readonly shape: CacheShape;
-  readonly info: NativeModelInfo;
-  readonly pooling: Pooling;
-  /** Tokens of other texts that are evaluated together with a long one. */
-  readonly beside: number;
-  readonly devices: () => readonly NativeDevice[];
-}
-
 /** The cache holds one long text at a time, whatever else there is. */
-function readTextSize(o: ContextOptions, facts: TextFacts) {
-  const { shape, info, pooling, beside, devices } = facts;
+function readTextSize(o: ContextOptions, info: NativeModelInfo, pooling: Pooling) {
   for (const name of ["kvCache", "kvCacheSize"] as const) {
     const value = o[name];
     if (value === undefined || value === "auto") continue;
@@ -218,15 +209,18 @@ function readTextSize(o: ContextOptions, facts: TextFacts) {
   }
   const { contextSize: given = "auto" } = o;
   const { contextLength: trained, generates } = info;
-  const available = availableMemory(devices());
   if (given !== "auto") readContextSize(given, TEXT_MAX, info);
-  const auto = () =>
-    generates && pooling !== "rank"
-      ? autoContextSize(trained, 1, shape, available)
-      : Math.min(trained > 0 ? trained : MICRO_BATCH, AUTO_TEXT_MAX);
-  const contextSize = given === "auto" ? auto() : given;
-  if (generates) checkCacheFits(contextSize + beside, shape, available);
-  return { contextSize, kvCacheSize: contextSize };
+  const inPieces = generates && pooling !== "rank";
+  const auto = inPieces
+    ? autoContextSize(trained)
+    : Math.min(trained > 0 ? trained : MICRO_BATCH, AUTO_TEXT_MAX);
+  const contextSize = given === "auto" ? auto : given;
+  return { contextSize, kvCacheSize: contextSize, shrinks: given === "auto" && inPieces };
+}
+
+/** contextSize "auto", where it fits. */
+function autoContextSize(trained: number): number {
+  return Math.min(trained > 0 ? trained : AUTO_CONTEXT_MAX, AUTO_CONTEXT_MAX);
 }
 
 /** Where positions are rows of a table, there is nothing behind its end. */
@@ -243,18 +237,15 @@ function readContextSize(given: number, most: number, { positionCount }: NativeM
 interface SizeFacts {
   readonly sequences: number;
   readonly layout: "per-sequence" | "unified";
-  readonly shape: CacheShape;
   readonly info: NativeModelInfo;
-  readonly devices: () => readonly NativeDevice[];
 }
 
 function readSize(o: ContextOptions, facts: SizeFacts) {
-  const { sequences, layout, shape, info } = facts;
+  const { sequences, layout, info } = facts;
   const { contextLength: trained } = info;
   const { contextSize: given = "auto", kvCacheSize: pool } = o;
   if (given !== "auto") readContextSize(given, MAX_INT32, info);
   if (pool !== undefined) integer(pool, "options.kvCacheSize", 1, MAX_INT32);
-  const available = availableMemory(facts.devices());
   const contextSize = given === "auto" ? autoSize() : given;
   const all = contextSize * sequences;
   const kvCacheSize = pool ?? all;
@@ -275,14 +266,13 @@ function readSize(o: ContextOptions, facts: SizeFacts) {
     const range = `from contextSize (${contextSize}) to contextSize × sequences (${all}) cells`;
     throw expected(range, "options.kvCacheSize", kvCacheSize);
   }
-  checkCacheFits(kvCacheSize, shape, available);
-  return { contextSize, kvCacheSize };
+  return { contextSize, kvCacheSize, shrinks: given === "auto" && pool === undefined };
 
   /** A pool that was given in cells bounds it, too. */
   function autoSize(): number {
-    if (pool === undefined) return autoContextSize(trained, sequences, shape, available);
+    if (pool === undefined) return autoContextSize(trained);
     const share = layout === "unified" ? pool : Math.max(1, Math.floor(pool / sequences));
-    return Math.min(autoContextSize(trained, 1, shape, available), share);
+    return Math.min(autoContextSize(trained), share);
   }
 }
 

@@ -28,15 +28,15 @@ import { asyncDispose } from "../internal/async-dispose.js";
 import { engine } from "../internal/engine-loader.js";
 import { CriaError, disposedError, fromNative, invalid, originAt } from "../internal/errors.js";
 import type {
-  NativeAddon,
   NativeAnswer,
   NativeCommand,
   NativeContext,
   NativeContextInfo,
   NativeContextOptions,
+  NativeMemory,
   NativeModelInfo,
 } from "../internal/native.js";
-import { nativeCall } from "../internal/native-work.js";
+import { nativeCall, nativeWork } from "../internal/native-work.js";
 import { ownFloats } from "../internal/realm.js";
 import { answered, deliverTo, type Pending, Requests } from "../internal/requests.js";
 import { insideOf, type LoadedModel } from "../model/loaded-model.js";
@@ -45,6 +45,7 @@ import type { TokenTexts } from "../model/token-texts.js";
 import type { Tokens } from "../model/tokens.js";
 import { recommendedSampler, type Sampler } from "../sampling/sampler.js";
 import { type ContextOptions, nativeContextOptions } from "./context-options.js";
+import { checkFits, sizeContext } from "./memory-estimate.js";
 import { createSequence, type Sequence } from "./sequence.js";
 
 /** A context's counters, at the time of reading. */
@@ -384,9 +385,12 @@ export class Context implements AsyncDisposable {
 /** What a context is made of. */
 interface ContextOwner {
   readonly model: LoadedModel;
-  readonly addon: NativeAddon;
   /** Not opened yet. */
   readonly native: NativeContext;
+  readonly measure: (
+    options: NativeContextOptions,
+    signal: AbortSignal | undefined,
+  ) => Promise<NativeMemory>;
   readonly info: NativeModelInfo;
   readonly vocabulary: PromptVocabulary;
   readonly texts: TokenTexts;
@@ -410,7 +414,9 @@ export async function createContext(
   }
   const { addon } = engine();
   const native = nativeCall(() => new addon.Context(weights));
-  const owner: ContextOwner = { model, addon, native, info, vocabulary, texts };
+  const measure: ContextOwner["measure"] = (context, signal) =>
+    nativeWork(weights, (id) => weights.startMeasure(id, context), signal);
+  const owner: ContextOwner = { model, native, measure, info, vocabulary, texts };
   const context = await contexts.open(native, () => openContext(owner, given));
   if (!model.disposed) return context;
   await context.dispose();
@@ -418,11 +424,15 @@ export async function createContext(
 }
 
 export async function openContext(
-  { model, addon, native, info, vocabulary, texts }: ContextOwner,
+  { model, native, measure, info, vocabulary, texts }: ContextOwner,
   given: ContextOptions | undefined,
 ): Promise<Context> {
-  const { native: options, signal } = nativeContextOptions(given, info, () => addon.listDevices());
+  const checked = nativeContextOptions(given, info);
+  const { signal } = checked;
+  const sized = await sizeContext(checked, "loaded", (options) => measure(options, signal));
+  checkFits(sized);
   throwIfAborted(signal);
+  const { native: options } = sized;
   const unwatch = signal && watchSignal(signal, () => void native.close());
   const pending: Pending = new Map();
   try {

@@ -1,81 +1,151 @@
 import { freemem, totalmem } from "node:os";
 import { CriaError } from "../internal/errors.js";
-import type { NativeCacheType, NativeDevice, NativeModelInfo } from "../internal/native.js";
+import type {
+  NativeContextOptions,
+  NativeDevice,
+  NativeDeviceMemory,
+  NativeMemory,
+} from "../internal/native.js";
+import type { CheckedContextOptions } from "./context-options.js";
 
-/** Bytes of one element of the KV cache, scales of quantized blocks included. */
-const ELEMENT_BYTES: Readonly<Record<NativeCacheType, number>> = {
-  f32: 4,
-  f16: 2,
-  bf16: 2,
-  q8_0: 34 / 32,
-  q5_1: 24 / 32,
-  q5_0: 22 / 32,
-  q4_1: 20 / 32,
-  q4_0: 18 / 32,
-  iq4_nl: 18 / 32,
-};
+/** What a model and a context take of one device's memory, in bytes. */
+export interface DeviceMemory {
+  /** As `listDevices()` has it. */
+  readonly name: string;
+  /** What kind of device it is. */
+  readonly type: NativeDevice["type"];
+  /** The weights that lie there. The CPU's may be a mapped file, which the system can drop and read again. */
+  readonly model: number;
+  /** The KV cache of the layers that lie there, and the states of recurrent ones. */
+  readonly kvCache: number;
+  /** What a micro-batch is computed in. The CPU's has the outputs, too. */
+  readonly compute: number;
+  /** What is free now, so before the model is loaded. */
+  readonly memoryFree: number;
+}
 
-/** The default context is no longer than this, however long the training was. */
-const AUTO_CONTEXT_MAX = 8192;
+/** What `estimateMemory` tells, in bytes. */
+export interface MemoryEstimate {
+  /** Weights, on all devices together. */
+  readonly model: number;
+  /** KV cache, on all devices together. */
+  readonly kvCache: number;
+  /** What a micro-batch is computed in, on all devices together. */
+  readonly compute: number;
+  /** What `contextSize` is, or what "auto" comes to. */
+  readonly contextSize: number;
+  /** What `gpuLayers` is, or what "auto" comes to: a number, or "all", the output layer included. */
+  readonly gpuLayers: number | "all";
+  /** The CPU first, then the devices that the model is spread over. */
+  readonly perDevice: readonly DeviceMemory[];
+}
+
+/** Where the weights are: loaded, still in a file that will be mapped, or about to be read from it. */
+export type Weights = "loaded" | "mapped" | "read";
+
+/** What contexts with these options would take. */
+export type Measure = (options: NativeContextOptions) => Promise<NativeMemory>;
+
+export interface SizedContext {
+  readonly native: NativeContextOptions;
+  /** What it takes. */
+  readonly memory: NativeMemory;
+}
+
 /** The engine rounds up to this many cells. */
 const CELL_STEP = 256;
-/** What "auto" leaves to compute buffers, the process and others. */
+/** What "auto" leaves to the process and others. */
 const AUTO_SHARE = 0.8;
 
-export interface CacheShape {
-  readonly width: NativeModelInfo["cacheWidth"];
-  readonly kvCacheTypeKey: NativeCacheType;
-  readonly kvCacheTypeValue: NativeCacheType;
+/** contextSize "auto" is as much as was asked for or, where that does not fit, as much as fits. */
+export async function sizeContext(
+  { native: whole, shrinks }: CheckedContextOptions,
+  weights: Weights,
+  measure: Measure,
+): Promise<SizedContext> {
+  const sized = async (contextSize: number): Promise<SizedContext> => {
+    const native = resized(whole, contextSize);
+    return { native, memory: await measure(native) };
+  };
+  const fits = ({ memory }: SizedContext) => lacking(memory, weights, AUTO_SHARE) === undefined;
+  const wanted = await sized(whole.contextSize);
+  if (!shrinks || whole.contextSize <= CELL_STEP || fits(wanted)) return wanted;
+  let best = await sized(CELL_STEP);
+  let tooMany = Math.ceil(whole.contextSize / CELL_STEP);
+  for (let steps = 1; fits(best) && tooMany - steps > 1; ) {
+    const middle = Math.floor((steps + tooMany) / 2);
+    const tried = await sized(middle * CELL_STEP);
+    if (fits(tried)) {
+      best = tried;
+      steps = middle;
+    } else {
+      tooMany = middle;
+    }
+  }
+  return best;
 }
 
-/** Bytes that the KV cache takes. */
-export function cacheBytes(shape: CacheShape, cells: number): number {
-  const { width, kvCacheTypeKey, kvCacheTypeValue } = shape;
-  return width * (ELEMENT_BYTES[kvCacheTypeKey] + ELEMENT_BYTES[kvCacheTypeValue]) * cells;
-}
-
-/**
- * Bytes that a cache could take at most: never too low, since what is refused for it cannot be had.
- * Where the model may lie on other devices, their free memory counts, too.
- */
-export function availableMemory(devices: readonly NativeDevice[]): number {
-  // Elsewhere "free" leaves out what the system would give back, so all of the machine's counts.
-  const system = process.platform === "linux" ? freemem() : totalmem();
-  const limit = process.constrainedMemory?.() ?? 0;
-  const own = limit > 0 ? Math.min(system, limit) : system;
-  return devices
-    .filter(({ type }) => type !== "cpu")
-    .reduce((sum, { memoryFree }) => sum + memoryFree, own);
-}
-
-/** contextSize "auto": the trained length, what fits, or 8192, whichever is least. */
-export function autoContextSize(
-  trained: number,
-  sequences: number,
-  shape: CacheShape,
-  available: number,
-): number {
-  const wanted = Math.min(trained > 0 ? trained : AUTO_CONTEXT_MAX, AUTO_CONTEXT_MAX);
-  const perToken = cacheBytes(shape, sequences);
-  if (perToken === 0 || perToken * wanted <= available * AUTO_SHARE) return wanted;
-  const fitting = Math.floor((available * AUTO_SHARE) / perToken / CELL_STEP) * CELL_STEP;
-  if (fitting > 0) return fitting;
-  throw outOfMemory(Math.min(wanted, CELL_STEP) * sequences, shape, available);
+function resized(native: NativeContextOptions, contextSize: number): NativeContextOptions {
+  if (contextSize === native.contextSize) return native;
+  const kvCacheSize = native.embeddings ? contextSize : contextSize * native.sequences;
+  return { ...native, contextSize, kvCacheSize };
 }
 
 /** Refuses what can never be had before the engine tries, which may end the process. */
-export function checkCacheFits(cells: number, shape: CacheShape, available: number): void {
-  if (cacheBytes(shape, cells) > available) throw outOfMemory(cells, shape, available);
+export function checkFits({ native, memory }: SizedContext): void {
+  const device = lacking(memory, "loaded", 1);
+  if (device === undefined) return;
+  const { kvCacheSize: cells } = native;
+  const requiredBytes = needed(device, "loaded");
+  const availableBytes = available(device);
+  const layers = device.type === "cpu" ? "" : ", or load the model with fewer `gpuLayers`";
+  throw new CriaError(
+    "ERR_OUT_OF_MEMORY",
+    `A context of ${cells} cells takes ${show(requiredBytes)} on ${device.name} ` +
+      `(${show(device.kvCache)} of KV cache), and ${show(availableBytes)} are free. Lower ` +
+      `\`contextSize\`, \`sequences\` or \`microBatchSize\`, or take a smaller \`kvCacheType\` ` +
+      `(q8_0 halves it)${layers}`,
+    { details: { cells, device: device.name, requiredBytes, availableBytes } },
+  );
 }
 
-function outOfMemory(cells: number, shape: CacheShape, available: number): CriaError {
-  const required = Math.ceil(cacheBytes(shape, cells));
-  return new CriaError(
-    "ERR_OUT_OF_MEMORY",
-    `A KV cache of ${cells} cells takes ${show(required)}, and ${show(available)} are free. ` +
-      "Lower `contextSize` or `sequences`, or take a smaller `kvCacheType` (q8_0 halves it)",
-    { details: { cells, requiredBytes: required, availableBytes: available } },
-  );
+export function memoryEstimate({ native, memory }: SizedContext): MemoryEstimate {
+  const sum = (key: "model" | "kvCache" | "compute") =>
+    memory.devices.reduce((bytes, device) => bytes + device[key], 0);
+  return {
+    ...{ model: sum("model"), kvCache: sum("kvCache"), compute: sum("compute") },
+    contextSize: native.contextSize,
+    gpuLayers: memory.gpuLayers < 0 ? "all" : memory.gpuLayers,
+    perDevice: memory.devices.map((device) => ({ ...device, memoryFree: available(device) })),
+  };
+}
+
+/** The first device that has too little room for its part, which no other can take over. */
+function lacking(
+  { devices }: NativeMemory,
+  weights: Weights,
+  share: number,
+): NativeDeviceMemory | undefined {
+  return devices.find((device) => needed(device, weights) > available(device) * share);
+}
+
+function needed(device: NativeDeviceMemory, weights: Weights): number {
+  const context = device.kvCache + device.compute;
+  // What a mapped file takes is free for others.
+  if (weights === "loaded" || (weights === "mapped" && device.type === "cpu")) return context;
+  return context + device.model;
+}
+
+function available(device: NativeDeviceMemory): number {
+  return device.type === "cpu" ? systemMemory() : device.memoryFree;
+}
+
+/** Bytes that the process could get at most: never too low, since what is refused for it cannot be had. */
+function systemMemory(): number {
+  // Elsewhere "free" leaves out what the system would give back, so all of the machine's counts.
+  const system = process.platform === "linux" ? freemem() : totalmem();
+  const limit = process.constrainedMemory?.() ?? 0;
+  return limit > 0 ? Math.min(system, limit) : system;
 }
 
 function show(bytes: number): string {

@@ -63,6 +63,8 @@ export interface NativeModel {
   /** Any text; what the format's parser does not take is all content. */
   startAnswer(id: number, text: string, format: NativeAnswerParser): Promise<NativeParsedAnswer>;
   startTokenize(id: number, text: string, special: boolean, addBos: boolean): Promise<Int32Array>;
+  /** What the model and a context with these options would take; also of a model without weights. */
+  startMeasure(id: number, options: NativeContextOptions): Promise<NativeMemory>;
   /** It still settles, soon, with whatever it has. */
   cancelWork(id: number): void;
   /** Idempotent; resolves when no thread has anything of the model's any more. */
@@ -168,8 +170,23 @@ export interface NativeModelInfo {
   addsBos: boolean;
   /** False for an encoder-only or encoder-decoder model: it cannot generate. */
   generates: boolean;
-  /** Elements of the key cache that one token takes over all layers; the value cache has as many. */
-  cacheWidth: number;
+}
+
+/** What is laid out on each device, in bytes; the CPU comes first. */
+export interface NativeMemory {
+  /** As it is loaded, or would be; -2: all. */
+  gpuLayers: number;
+  devices: NativeDeviceMemory[];
+}
+
+export interface NativeDeviceMemory {
+  name: string;
+  type: NativeDevice["type"];
+  model: number;
+  kvCache: number;
+  compute: number;
+  /** At the time of the call. */
+  memoryFree: number;
 }
 
 export type NativeCacheType =

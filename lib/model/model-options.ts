@@ -19,17 +19,24 @@ import { optionNames } from "../internal/option-names.js";
 /** What `Model.load` takes. */
 export interface LoadModelOptions {
   /**
-   * Layers that go to the GPU: a number, "all", or "auto", as many as fit. Default "auto"; none without a
-   * GPU.
+   * Layers that go to the GPU, the output layer included: a number, "all", or "auto", as many as fit together
+   * with a context of default options, which is measured; 1 GiB, or a tenth of a smaller device, stays free.
+   * Default "auto"; none without a GPU. With splitMode "tensor", "auto" is all.
    */
   readonly gpuLayers?: number | "auto" | "all";
-  /** Names from `listDevices()`. Default: every device of the loaded backend. */
+  /**
+   * Names from `listDevices()`, each once: the GPUs that the model is spread over. The CPU computes what is left
+   * over, and all where no GPU is named. Default: every GPU, integrated ones only where there is no other.
+   */
   readonly devices?: readonly string[];
-  /** How the model is spread over several GPUs. Default "layer". */
+  /**
+   * How the model is spread over several GPUs: "layer", some layers on each; "tensor", a part of each layer on
+   * each, which needs a GPU; "none", all on one. Default "layer".
+   */
   readonly splitMode?: "none" | "layer" | "tensor";
-  /** Each device's share, in any unit. Default: by free memory. */
+  /** Each device's share, in any unit and the order of `devices`; 0 for those left out. Default: by free memory. */
   readonly tensorSplit?: readonly number[];
-  /** Index of the GPU that takes all with splitMode "none". Default 0. */
+  /** Index in `devices` of the GPU that takes all with splitMode "none". Default 0. */
   readonly mainGpu?: number;
   /** Maps the file instead of reading it. Default true. */
   readonly mmap?: boolean;
@@ -71,7 +78,7 @@ export function loadOptionsOf(native: NativeModelOptions): ModelLoadOptions {
   });
 }
 
-const LOAD_OPTIONS: readonly (keyof LoadModelOptions)[] = optionNames("Model.load", [
+export const LOAD_OPTIONS: readonly (keyof LoadModelOptions)[] = optionNames("Model.load", [
   "gpuLayers",
   "devices",
   "splitMode",

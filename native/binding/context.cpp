@@ -36,7 +36,9 @@ ggml_type to_cache_type(const Fields& fields, const char* name) {
                                          {"iq4_nl", GGML_TYPE_IQ4_NL}});
 }
 
-ContextOptions to_options(Napi::Value value) {
+}  // namespace
+
+ContextOptions to_context_options(Napi::Value value) {
   constexpr int64_t kMost = INT32_MAX;
   const Fields fields(to_object(value, "options"));
   ContextOptions options;
@@ -81,8 +83,6 @@ ContextOptions to_options(Napi::Value value) {
   return options;
 }
 
-}  // namespace
-
 Napi::Function ContextHandle::define(Napi::Env env) {
   return DefineClass(
       env, "NativeContext",
@@ -111,7 +111,7 @@ Napi::Value ContextHandle::open(const Napi::CallbackInfo& info) {
   }
   const auto on_news = info[1].As<Napi::Function>();
   const Napi::Promise promise =
-      session_->open(info.Env(), model_->model(), to_options(info[0]), on_news);
+      session_->open(info.Env(), model_->model(), to_context_options(info[0]), on_news);
   // The session knows the function weakly: it lives as long as this handle.
   info.This().As<Napi::Object>().DefineProperty(
       Napi::PropertyDescriptor::Value("onNews", on_news, napi_default));

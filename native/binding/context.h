@@ -16,6 +16,10 @@
 
 namespace cria::binding {
 
+// NativeContextOptions of lib/internal/native.ts. Throws ERR_INVALID_ARGUMENT for what would end
+// the process.
+ContextOptions to_context_options(Napi::Value value);
+
 // The JS thread only. The context's thread reports through tasks in the mailbox, which hold the
 // session weakly; the environment keeps it alive while that thread runs.
 class ContextSession : public Stoppable, public std::enable_shared_from_this<ContextSession> {

@@ -7,7 +7,11 @@
 
 #include "binding/arguments.h"
 #include "binding/chat_template.h"
+#include "binding/context.h"
 #include "binding/errors.h"
+#include "core/engine/context_params.h"
+#include "core/model/backend.h"
+#include "core/model/model_params.h"
 #include "core/model/token_watch.h"
 
 namespace cria::binding {
@@ -78,6 +82,35 @@ ModelWork::Job tokenize_job(std::shared_ptr<Model> model, std::string text,
   };
 }
 
+// NativeMemory of lib/internal/native.ts.
+Napi::Object from_memory(Napi::Env env, const MemoryBreakdown& memory, int32_t gpu_layers) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("gpuLayers", gpu_layers);
+  result.Set("devices", from_list(env, memory, [env](const DeviceMemory& one) {
+               Napi::Object device = Napi::Object::New(env);
+               device.Set("name", ggml_backend_dev_name(one.device));
+               device.Set("type", backend::type_name(one.device));
+               device.Set("model", static_cast<double>(one.model));
+               device.Set("kvCache", static_cast<double>(one.cache));
+               device.Set("compute", static_cast<double>(one.compute));
+               device.Set("memoryFree", static_cast<double>(free_memory(one.device)));
+               return device;
+             }));
+  return result;
+}
+
+ModelWork::Job measure_job(std::shared_ptr<Model> model, const ContextOptions& options) {
+  return [model = std::move(model), options](const ModelWork::Stop& stop) {
+    const auto goes_on = [&] { return !stop.load(); };
+    const auto memory =
+        std::make_shared<const MemoryBreakdown>(measure_context(*model, options, goes_on));
+    const int32_t gpu_layers = model->outline(goes_on).options().gpu_layers;
+    return [memory, gpu_layers](Napi::Env env) -> Napi::Value {
+      return from_memory(env, *memory, gpu_layers);
+    };
+  };
+}
+
 }  // namespace
 
 Napi::Function ModelHandle::define(Napi::Env env) {
@@ -95,6 +128,7 @@ Napi::Function ModelHandle::define(Napi::Env env) {
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_format>>("startFormat"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_answer>>("startAnswer"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_tokenize>>("startTokenize"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_measure>>("startMeasure"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::cancel_work>>("cancelWork"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::close_work>>("closeWork"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::close>>("close"),
@@ -175,6 +209,11 @@ Napi::Value ModelHandle::start_tokenize(const Napi::CallbackInfo& info) {
   const WorkLane lane = text.size() > kLongText ? WorkLane::kLongTexts : WorkLane::kShortTexts;
   return work_->start(info.Env(), to_integer(info[0], "id"), lane,
                       tokenize_job(session_->model(), std::move(text), options));
+}
+
+Napi::Value ModelHandle::start_measure(const Napi::CallbackInfo& info) {
+  return work_->start(info.Env(), to_integer(info[0], "id"), WorkLane::kMeasuring,
+                      measure_job(session_->model(), to_context_options(info[1])));
 }
 
 Napi::Value ModelHandle::cancel_work(const Napi::CallbackInfo& info) {

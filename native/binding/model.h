@@ -94,6 +94,7 @@ class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
   Napi::Value start_format(const Napi::CallbackInfo& info);
   Napi::Value start_answer(const Napi::CallbackInfo& info);
   Napi::Value start_tokenize(const Napi::CallbackInfo& info);
+  Napi::Value start_measure(const Napi::CallbackInfo& info);
   Napi::Value cancel_work(const Napi::CallbackInfo& info);
   Napi::Value close_work(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);

@@ -58,7 +58,6 @@ Napi::Object describe(Napi::Env env, const Model& model) {
   info.Set("specialTokens", special_tokens_of(env, vocabulary));
   info.Set("addsBos", llama_vocab_get_add_bos(vocabulary.handle()));
   info.Set("generates", model.generates());
-  info.Set("cacheWidth", static_cast<double>(model.cache_width()));
   return info;
 }
 

@@ -37,7 +37,7 @@ const endless = () =>
 
 const tokens = (value: unknown) => copyTokens(value, "tokens", 10);
 const context = (options: unknown) =>
-  nativeContextOptions(options as never, { contextLength: 64 } as NativeModelInfo, () => []);
+  nativeContextOptions(options as never, { contextLength: 64 } as NativeModelInfo);
 const message = (content: unknown) => renderChat([{ role: "user", content } as never]);
 const text = (value: unknown) => value;
 const throwingTrap = new Proxy({}, { getOwnPropertyDescriptor: thrown, ownKeys: thrown });

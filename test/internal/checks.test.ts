@@ -14,11 +14,10 @@ const info = {
   vocabularySize: 100,
   positionCount: 0,
   fingerprint: "0123456789abcdef",
-  cacheWidth: 64,
 } as NativeModelInfo;
 
 const load = (options: unknown) => nativeModelOptions("/m.gguf", options as never);
-const context = (options: unknown) => nativeContextOptions(options as never, info, () => []);
+const context = (options: unknown) => nativeContextOptions(options as never, info);
 const generate = (options: unknown) =>
   nativeGenerateOptions(options as never, 100, (given) => new Sampler(given));
 const sampler = (options: unknown) => new Sampler(options as SamplerOptions);
@@ -307,11 +306,11 @@ describe("context options together", () => {
       microBatchSize: 8,
     });
     const silent = { ...info, metadata: ["general.name", "llama.pooling_type"] };
-    expect(nativeContextOptions({ embeddings: true }, silent, () => []).native.pooling).toBe(
+    expect(nativeContextOptions({ embeddings: true }, silent).native.pooling).toBe(
       "mean",
     );
     const encoder = { ...info, generates: false, contextLength: 8192 };
-    const { native: long } = nativeContextOptions({ embeddings: true }, encoder, () => []);
+    const { native: long } = nativeContextOptions({ embeddings: true }, encoder);
     expect(long.contextSize).toBe(2048);
   });
 

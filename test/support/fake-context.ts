@@ -1,7 +1,6 @@
 import { type Context, openContext } from "../../lib/context/context.js";
 import type { ContextOptions } from "../../lib/context/context-options.js";
 import type {
-  NativeAddon,
   NativeAnswer,
   NativeCommand,
   NativeContext,
@@ -150,13 +149,12 @@ export function openFake(
     contextLength: 128,
     vocabularySize: 10,
     addsBos: true,
-    cacheWidth: 1,
   } as NativeModelInfo;
   return openContext(
     {
       model: { metadata: new Map() } as unknown as LoadedModel,
-      addon: { listDevices: () => [] } as unknown as NativeAddon,
       native,
+      measure: async () => ({ gpuLayers: 0, devices: [] }),
       info,
       vocabulary: {
         vocabularySize: 10,

@@ -4,6 +4,7 @@
 #include <exception>
 #include <utility>
 
+#include "core/embedding/embedding_params.h"
 #include "core/model/backend.h"
 #include "core/model/error.h"
 
@@ -14,20 +15,6 @@ namespace {
 // How many waiting texts are looked through for ones that still fit.
 constexpr size_t kWindow = 512;
 
-// If positions are rows of a table, a text must not be longer than the table.
-int32_t longest_of(const Model& model, int32_t context_size) {
-  const int32_t positions = model.position_count();
-  return positions > 0 ? std::min(context_size, positions) : context_size;
-}
-
-// llama.cpp evaluates a recurrent model's texts one after the other, in an order of its own.
-bool can_read_rows(const Model& model, Pooling pooling) {
-  const llama_model* handle = model.handle();
-  return pooling != LLAMA_POOLING_TYPE_RANK && model.generates() &&
-         !llama_model_is_recurrent(handle) && !llama_model_is_hybrid(handle) &&
-         llama_model_n_embd_out(handle) == llama_model_n_embd(handle);
-}
-
 }  // namespace
 
 Embedder::Embedder(const Model& model, const ContextOptions& options, Outbox& outbox)
@@ -36,37 +23,16 @@ Embedder::Embedder(const Model& model, const ContextOptions& options, Outbox& ou
       outbox_(outbox),
       pairs_(options.pooling == LLAMA_POOLING_TYPE_RANK ? std::optional<PairFormat>(model)
                                                         : std::nullopt),
-      longest_(longest_of(model, options.context_size)),
-      reads_rows_(can_read_rows(model, options.pooling)),
+      longest_(longest_text(model, options)),
+      reads_rows_(can_read_rows(model, model.handle(), options.pooling)),
       reader_(pairs_ ? RowReader::What::kScores : RowReader::What::kTokens) {
-  if (llama_model_has_encoder(model.handle()) && llama_model_has_decoder(model.handle())) {
-    throw Error(code::kUnsupported, "A model of architecture \"" +
-                                        model.metadata("general.architecture") +
-                                        "\" makes no embeddings: expected an encoder or a decoder, "
-                                        "not both.");
-  }
+  check_embeds(model);
 }
 
-void Embedder::configure(llama_context_params& params) {
-  const auto pack = static_cast<uint32_t>(options_.micro_batch_size);
-  const auto longest = static_cast<uint32_t>(longest_);
-  const auto texts = static_cast<uint32_t>(options_.sequences);
-  params.embeddings = true;
-  params.kv_unified = true;  // texts of any length in one micro-batch
-  params.n_seq_max = texts;
-  // A whole number of tokens for each text: llama.cpp reserves memory for a graph with that many,
-  // and asserts if it is more than a micro-batch.
-  const uint32_t tokens = std::max(reads_rows_ ? pack : std::max(pack, longest), texts);
-  params.n_ubatch = (tokens + texts - 1) / texts * texts;
-  params.n_batch = params.n_ubatch;
-  params.n_ctx = longest + params.n_ubatch;  // a long text, and others beside its last piece
-  // llama.cpp needs room for a row of logits for each output, though none are computed.
-  const bool one_each = reads_rows_ && (options_.pooling == LLAMA_POOLING_TYPE_CLS ||
-                                        options_.pooling == LLAMA_POOLING_TYPE_LAST);
-  const uint32_t few = std::min((texts + 15) / 16 * 16, params.n_ubatch);
-  params.n_outputs_max = one_each ? few : params.n_ubatch;
-  params.pooling_type = reads_rows_ ? LLAMA_POOLING_TYPE_NONE : options_.pooling;
+llama_context_params Embedder::params() {
+  llama_context_params params = embedding_params(model_, options_, reads_rows_);
   if (reads_rows_ || ranks()) reader_.configure(params);
+  return params;
 }
 
 bool Embedder::attach(llama_context* context) {

@@ -33,8 +33,8 @@ class Embedder {
   // Throws ERR_UNSUPPORTED if the model makes no embeddings.
   Embedder(const Model& model, const ContextOptions& options, Outbox& outbox);
 
-  // Sets what its llama_context needs.
-  void configure(llama_context_params& params);
+  // What its llama_context needs.
+  llama_context_params params();
 
   // Takes the llama_context that was created so, and tries it. False: reading rows does not work
   // with this model, and the llama_context has to be created again, for the other way. Throws

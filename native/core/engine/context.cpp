@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/engine/context_params.h"
 #include "core/engine/generation.h"
 #include "core/engine/scoring.h"
 #include "core/model/backend.h"
@@ -16,12 +17,6 @@
 namespace cria {
 
 namespace {
-
-// How many rows of logits the compute buffer has room for. llama.cpp's default is one for each
-// token of a batch, which takes 262 MB with a vocabulary of 128K. One for each sequence would do,
-// but unless the number is a multiple of 16, tensors lie across cache lines: 512 tokens of a prompt
-// took 115 ms instead of 93.
-constexpr uint32_t kRowsOfLogits = 64;
 
 // Without flash attention a row costs the same in a piece of any size, and is rounded the same in
 // every piece of more than one row. So pieces may be small, and delay nobody for long.
@@ -281,7 +276,11 @@ void Context::step() {
 }
 
 ContextInfo Context::open() {
-  check_model();
+  if (model_->vocab_only()) {
+    throw Error(code::kUnsupported,
+                "This model was loaded with `vocabOnly`: it can only tokenize.");
+  }
+  check_ability(*model_, options_);
   if (options_.embeddings) embedder_ = std::make_unique<Embedder>(*model_, options_, outbox_);
   ContextInfo info{};
   for (bool made = false; !made;) {
@@ -293,21 +292,9 @@ ContextInfo Context::open() {
   info.batch_size = static_cast<int32_t>(llama_n_batch(context_.get()));
   info.micro_batch_size = static_cast<int32_t>(llama_n_ubatch(context_.get()));
   micro_batch_size_ = info.micro_batch_size;
+  info.memory = memory_of(context_.get());
   if (!embedder_) open_scheduler(info);
   return info;
-}
-
-void Context::check_model() const {
-  if (model_->vocab_only()) {
-    throw Error(code::kUnsupported,
-                "This model was loaded with `vocabOnly`: it can only tokenize.");
-  }
-  if (!model_->generates() && !options_.embeddings) {
-    throw Error(code::kUnsupported, "A model of architecture \"" +
-                                        model_->metadata("general.architecture") +
-                                        "\" does not generate text: expected a decoder, or a "
-                                        "context with `embeddings: true`.");
-  }
 }
 
 void Context::open_scheduler(const ContextInfo& info) {
@@ -317,8 +304,8 @@ void Context::open_scheduler(const ContextInfo& info) {
       info.batch_size,
       info.micro_batch_size,
       options_.unified_kv_cache,
-      copy_ms_per_token(),
-      pads_prompts(),
+      copy_ms_per_token(info.memory),
+      pads_prompts(info.memory),
       options_.flash_attention == LLAMA_FLASH_ATTN_TYPE_DISABLED ? kLeastPieceOfMatrices : kTile};
   scheduler_ = std::make_unique<Scheduler>(context_.get(), limits, outbox_);
   sequences_ = std::make_unique<Sequences>(
@@ -330,67 +317,35 @@ void Context::open_scheduler(const ContextInfo& info) {
 }
 
 // The state is written to a buffer and read back.
-double Context::copy_ms_per_token() const {
+double Context::copy_ms_per_token(const MemoryBreakdown& memory) const {
   constexpr double kBytesPerMs = 2e6;
-  const auto width = static_cast<double>(model_->cache_width());
-  const auto bytes = [](ggml_type type) {
-    return static_cast<double>(ggml_type_size(type)) / static_cast<double>(ggml_blck_size(type));
-  };
-  return width * (bytes(options_.kv_cache_type_key) + bytes(options_.kv_cache_type_value)) /
-         kBytesPerMs;
+  return static_cast<double>(cache_bytes(memory)) / llama_n_ctx(context_.get()) / kBytesPerMs;
 }
 
-// Padding pays where a tile of ggml's flash attention is faster than fewer rows: on the CPU, with
-// types of keys and values that have tiles. It has to be possible to remove the rows again, and
-// they must not have pushed anything out of the cache.
-bool Context::pads_prompts() const {
+// Padding pays where a tile of ggml's flash attention is faster than fewer rows: on the CPU, which
+// has the cache of all layers if none is on a GPU, with types of keys and values that have tiles.
+// It has to be possible to remove the rows again, and they must not have pushed anything out of the
+// cache.
+bool Context::pads_prompts(const MemoryBreakdown& memory) const {
   const auto plain = [](ggml_type type) { return type == GGML_TYPE_F16 || type == GGML_TYPE_F32; };
   const bool has_tiles = options_.batch_size >= kTile && options_.micro_batch_size >= kTile &&
                          options_.flash_attention != LLAMA_FLASH_ATTN_TYPE_DISABLED &&
                          options_.kv_cache_type_key == options_.kv_cache_type_value &&
-                         plain(options_.kv_cache_type_key) && backend::gpu_memory_free() == 0;
+                         plain(options_.kv_cache_type_key) &&
+                         cache_bytes(memory) == memory.front().cache;
   const llama_model* model = model_->handle();
   return has_tiles && !options_.unified_kv_cache && llama_model_n_swa(model) == 0 &&
          !llama_model_is_recurrent(model) && !llama_model_is_hybrid(model);
 }
 
-llama_context_params Context::generation_params() const {
-  llama_context_params params = llama_context_default_params();
-  // In a per-sequence cache every stream has an equal share of the cells.
-  params.n_ctx =
-      static_cast<uint32_t>(options_.unified_kv_cache ? options_.kv_cache_size
-                                                      : options_.context_size * options_.sequences);
-  params.n_seq_max = static_cast<uint32_t>(options_.sequences);
-  // A batch holds at least one token of every sequence, a micro-batch is no larger than it.
-  params.n_batch = std::max(static_cast<uint32_t>(options_.batch_size), params.n_seq_max);
-  params.n_ubatch = std::min(static_cast<uint32_t>(options_.micro_batch_size), params.n_batch);
-  const uint32_t rows = std::max(params.n_seq_max, kRowsOfLogits);
-  params.n_outputs_max = std::min((rows + 15) / 16 * 16, params.n_batch);
-  params.kv_unified = options_.unified_kv_cache;
-  return params;
-}
-
 void Context::create_context() {
-  llama_context_params params = embedder_ ? llama_context_default_params() : generation_params();
-  if (embedder_) embedder_->configure(params);
-  params.flash_attn_type = options_.flash_attention;
-  params.type_k = options_.kv_cache_type_key;
-  params.type_v = options_.kv_cache_type_value;
-  params.rope_freq_base = options_.rope_frequency_base;
-  params.rope_freq_scale = options_.rope_frequency_scale;
+  llama_context_params params = embedder_ ? embedder_->params() : generation_params(options_);
+  add_common_params(options_, params);
   params.abort_callback = should_abort;
   params.abort_callback_data = this;
-
-  const backend::ErrorCapture errors;
   {
     std::lock_guard<std::mutex> lock(model_->creating());
-    context_.reset(llama_init_from_model(model_->handle(), params));
-  }
-  if (!context_) {
-    const std::string reason = errors.reason("it is likely that memory ran out.");
-    const bool memory = reason.find("alloc") != std::string::npos || errors.reason("").empty();
-    throw Error(memory ? code::kOutOfMemory : code::kUnsupported,
-                "The context could not be created: " + reason);
+    context_ = create_llama_context(model_->handle(), params);
   }
   if (!embedder_ && llama_get_memory(context_.get()) == nullptr) {
     throw Error(code::kUnsupported, "This model keeps no cache: it cannot generate text.");

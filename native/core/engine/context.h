@@ -24,6 +24,7 @@
 #include "core/engine/sequences.h"
 #include "core/model/compute_pool.h"
 #include "core/model/error.h"
+#include "core/model/memory_breakdown.h"
 #include "core/model/model.h"
 #include "core/model/token_watch.h"
 #include "core/request/context_options.h"
@@ -38,6 +39,7 @@ struct ContextInfo {
   int32_t batch_threads;
   int32_t batch_size;
   int32_t micro_batch_size;
+  MemoryBreakdown memory;
 };
 
 class Context {
@@ -92,17 +94,11 @@ class Context {
   // What the preparing threads hand over.
   using Prepared = std::variant<std::unique_ptr<Task>, PreparedCommand, std::unique_ptr<Embedding>>;
 
-  struct Free {
-    void operator()(llama_context* context) const { llama_free(context); }
-  };
-
   void run();
   bool open_and_tell();
   void tear_down();
   ContextInfo open();
-  void check_model() const;
   void create_context();
-  llama_context_params generation_params() const;
   void attach_threads(ContextInfo& info);
   void open_scheduler(const ContextInfo& info);
   void loop();
@@ -116,8 +112,8 @@ class Context {
   void check_room(const TokenWatch::Progress& progress) const;
   void save(RequestId id, const std::string& path, StateFile file);
   uint64_t fingerprint() const;
-  double copy_ms_per_token() const;
-  bool pads_prompts() const;
+  double copy_ms_per_token(const MemoryBreakdown& memory) const;
+  bool pads_prompts(const MemoryBreakdown& memory) const;
   static bool should_abort(void* self);
 
   const std::shared_ptr<Model> model_;
@@ -147,7 +143,7 @@ class Context {
   std::unique_ptr<ComputePool> pool_;
   std::unique_ptr<ComputePool> batch_pool_;  // null: the same as pool_
   std::unique_ptr<Embedder> embedder_;
-  std::unique_ptr<llama_context, Free> context_;
+  LlamaContext context_;
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<Sequences> sequences_;  // whose slots are the scheduler's
 

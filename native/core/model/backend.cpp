@@ -26,6 +26,7 @@ namespace {
 
 thread_local ErrorCapture* current_capture = nullptr;
 thread_local AbortGuard* current_guard = nullptr;
+thread_local bool silent = false;
 thread_local Collapse* joined_pool = nullptr;  // set on the threads of pools
 
 // How long a failed thread waits for those of its pools, which end at their next barrier.
@@ -69,7 +70,8 @@ const char* level_name(ggml_log_level level) {
 // the newline. They are joined here, for each thread separately.
 void on_log(ggml_log_level level, const char* text, void* /*unused*/) {
   Listeners& all = listeners();
-  if (current_capture == nullptr && all.count.load(std::memory_order_relaxed) == 0) return;
+  const bool heard = !silent && all.count.load(std::memory_order_relaxed) > 0;
+  if (current_capture == nullptr && !heard) return;
 
   const std::lock_guard<std::mutex> lock(all.mutex);
   Line line;
@@ -89,6 +91,7 @@ void on_log(ggml_log_level level, const char* text, void* /*unused*/) {
   if (line.text.empty()) return;
 
   if (line.level == GGML_LOG_LEVEL_ERROR) capture_error(line.text);
+  if (silent) return;
   for (const auto& [id, listener] : all.by_id)
     listener(level_name(line.level), line.text);
 }
@@ -132,19 +135,6 @@ void on_ggml_abort(const char* message) {
   std::abort();
 }
 
-const char* type_name(enum ggml_backend_dev_type type) {
-  switch (type) {
-    case GGML_BACKEND_DEVICE_TYPE_CPU:
-      return "cpu";
-    case GGML_BACKEND_DEVICE_TYPE_GPU:
-      return "gpu";
-    case GGML_BACKEND_DEVICE_TYPE_IGPU:
-      return "integrated-gpu";
-    default:
-      return "accelerator";
-  }
-}
-
 }  // namespace
 
 void capture_error(const std::string& message) {
@@ -165,29 +155,29 @@ void start() {
   });
 }
 
+const char* type_name(ggml_backend_dev_t device) {
+  switch (ggml_backend_dev_type(device)) {
+    case GGML_BACKEND_DEVICE_TYPE_CPU:
+      return "cpu";
+    case GGML_BACKEND_DEVICE_TYPE_GPU:
+      return "gpu";
+    case GGML_BACKEND_DEVICE_TYPE_IGPU:
+      return "integrated-gpu";
+    default:
+      return "accelerator";
+  }
+}
+
 std::vector<Device> devices() {
   std::vector<Device> found;
   for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
     ggml_backend_dev_props props{};
-    ggml_backend_dev_get_props(ggml_backend_dev_get(i), &props);
-    found.push_back({props.name, props.description, type_name(props.type), props.memory_total,
-                     props.memory_free});
+    ggml_backend_dev_t device = ggml_backend_dev_get(i);
+    ggml_backend_dev_get_props(device, &props);
+    found.push_back(
+        {props.name, props.description, type_name(device), props.memory_total, props.memory_free});
   }
   return found;
-}
-
-uint64_t gpu_memory_free() {
-  uint64_t bytes = 0;
-  for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
-    ggml_backend_dev_t device = ggml_backend_dev_get(i);
-    const enum ggml_backend_dev_type type = ggml_backend_dev_type(device);
-    if (type != GGML_BACKEND_DEVICE_TYPE_GPU && type != GGML_BACKEND_DEVICE_TYPE_IGPU) continue;
-    size_t free = 0;
-    size_t total = 0;
-    ggml_backend_dev_memory(device, &free, &total);
-    bytes += free;
-  }
-  return bytes;
 }
 
 std::vector<std::string> cpu_features() {
@@ -232,6 +222,10 @@ std::string ErrorCapture::reason(const std::string& otherwise) const {
   const bool function = colon != std::string::npos && first_.find(' ') > colon;
   return function ? first_.substr(colon + 2) : first_;
 }
+
+Silence::Silence() : outer_(silent) { silent = true; }
+
+Silence::~Silence() { silent = outer_; }
 
 AbortGuard::AbortGuard(Collapse* collapse) : collapse_(collapse), outer_(current_guard) {
   current_guard = this;

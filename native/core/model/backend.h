@@ -3,6 +3,8 @@
 // work. It is never torn down, since other environments may still use it.
 #pragma once
 
+#include <ggml-backend.h>
+
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -23,13 +25,13 @@ struct Device {
   uint64_t memory_free;
 };
 
+// As listDevices() calls it.
+const char* type_name(ggml_backend_dev_t device);
+
 std::vector<Device> devices();
 
 // The instruction sets that the CPU backend was compiled for, as ggml names them.
 std::vector<std::string> cpu_features();
-
-// Free bytes of all GPUs together, 0 without one.
-uint64_t gpu_memory_free();
 
 // Called on whichever thread logs: it must copy the message, and must not block or throw. `level`
 // is as in lib/internal/native.ts.
@@ -55,6 +57,18 @@ class ErrorCapture {
   friend void capture_error(const std::string& message);
   std::string first_;
   ErrorCapture* outer_;
+};
+
+// While it lives, what is logged on this thread is told to no listener, only to an ErrorCapture.
+class Silence {
+ public:
+  Silence();
+  ~Silence();
+  Silence(const Silence&) = delete;
+  Silence& operator=(const Silence&) = delete;
+
+ private:
+  const bool outer_;
 };
 
 // A failed GGML_ASSERT, with its text, or whatever else ended the work of a pool's thread. The

@@ -1,7 +1,5 @@
 #include "core/model/model.h"
 
-#include <ggml-backend.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <new>
@@ -10,45 +8,11 @@
 #include "core/model/error.h"
 #include "core/model/model_check.h"
 #include "core/model/model_files.h"
+#include "core/model/model_params.h"
 
 namespace cria {
 
 namespace {
-
-// The rest of a GPU's memory is for compute buffers and the cache of a context.
-constexpr double kShareForWeights = 0.8;
-
-std::vector<ggml_backend_dev_t> devices_by_name(const std::vector<std::string>& names) {
-  std::vector<ggml_backend_dev_t> devices;
-  for (const std::string& name : names) {
-    ggml_backend_dev_t device = ggml_backend_dev_by_name(name.c_str());
-    if (device == nullptr) {
-      throw Error(code::kInvalidArgument,
-                  "Expected `devices` to hold names from listDevices(), got \"" + name + "\".");
-    }
-    devices.push_back(device);
-  }
-  devices.push_back(nullptr);  // llama.cpp's end of list
-  return devices;
-}
-
-// For llama.cpp any negative number means all layers. How many fit is estimated from the file's
-// size, as if all layers were equal.
-int32_t gpu_layers_of(const ModelOptions& options) {
-  if (options.gpu_layers >= 0) return options.gpu_layers;
-  if (options.gpu_layers == ModelOptions::kAllLayers) return -1;
-  const auto room = static_cast<double>(backend::gpu_memory_free()) * kShareForWeights;
-  if (room == 0) return 0;
-
-  llama_model_params params = llama_model_default_params();
-  params.no_alloc = true;
-  llama_model* outline = llama_model_load_from_file(options.path.c_str(), params);
-  if (outline == nullptr) return -1;  // the load itself will say why
-  const auto size = static_cast<double>(llama_model_size(outline));
-  const int32_t layers = llama_model_n_layer(outline) + 1;  // and the output layer
-  llama_model_free(outline);
-  return size <= room ? -1 : static_cast<int32_t>(layers * room / size);
-}
 
 // As llama.cpp shows a value.
 std::string shown(const decltype(MetadataOverride::second)& value) {
@@ -58,17 +22,26 @@ std::string shown(const decltype(MetadataOverride::second)& value) {
   return std::to_string(std::get<double>(value));
 }
 
-llama_load_mode load_mode_of(const ModelOptions& options) {
-  if (options.mmap) return options.mlock ? LLAMA_LOAD_MODE_MMAP_MLOCK : LLAMA_LOAD_MODE_MMAP;
-  return options.mlock ? LLAMA_LOAD_MODE_MLOCK : LLAMA_LOAD_MODE_NONE;
+// What llama.cpp throws while it reads a file that was checked before.
+template <typename Read>
+auto blaming_the_file(const std::string& path, const Read& read) {
+  try {
+    return read();
+  } catch (const std::bad_alloc&) {
+    throw Error(code::kOutOfMemory, "Not enough memory to load \"" + path + "\".");
+  } catch (const Error& error) {
+    // An assertion of llama.cpp about the file's contents.
+    if (error.code() != code::kInternal) throw;
+    throw Error(code::kModelInvalid, "\"" + path + "\" could not be loaded: " + error.what());
+  }
 }
 
 }  // namespace
 
-Model::Facts Model::check(const ModelOptions& options, const std::function<bool()>& goes_on,
-                          std::vector<llama_model_kv_override>& overrides) {
+Model::Facts Model::check(const ModelOptions& options, const std::function<bool()>& goes_on) {
   const ModelFiles files(options.path, goes_on);
-  overrides = read_overrides(options.metadata_overrides, files.header());
+  std::vector<llama_model_kv_override> overrides =
+      read_overrides(options.metadata_overrides, files.header());
   const Metadata metadata(files.header(), options.metadata_overrides);
   try {
     check_tokenizer(metadata);
@@ -81,8 +54,31 @@ Model::Facts Model::check(const ModelOptions& options, const std::function<bool(
     throw Error(error.code(),
                 "\"" + options.path + "\" is not a model that can be run: " + error.what() + ".");
   }
-  return {metadata.keys(), files.fingerprint(),
+  const GgufValue* tokens = files.header().find("tokenizer.ggml.tokens");
+  return {std::move(overrides),
+          metadata.keys(),
+          files.fingerprint(),
+          metadata.architecture(),
+          tokens == nullptr ? 0 : tokens->count,
           static_cast<int32_t>(position_rows(metadata, files.tensors()))};
+}
+
+std::unique_ptr<const ModelOutline> Model::make_outline(const ModelOptions& options,
+                                                        const Facts& facts,
+                                                        const std::function<bool()>& goes_on) {
+  return blaming_the_file(options.path, [&] {
+    return std::make_unique<const ModelOutline>(options, facts.overrides, facts.vocabulary_size,
+                                                facts.architecture, goes_on);
+  });
+}
+
+const ModelOutline& Model::outline(const std::function<bool()>& goes_on) const {
+  const std::lock_guard<std::mutex> lock(outlining_);
+  if (outline_) return *outline_;
+  ModelOptions whole = options_;
+  whole.vocab_only = false;
+  outline_ = make_outline(whole, check(whole, goes_on), goes_on);
+  return *outline_;
 }
 
 std::shared_ptr<Model> Model::load(const ModelOptions& options,
@@ -90,28 +86,18 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
   const backend::AbortGuard guard;
   const backend::ErrorCapture errors;
 
-  std::vector<ggml_backend_dev_t> devices = devices_by_name(options.devices);
-  std::vector<llama_model_kv_override> overrides;
-  Facts facts = check(
-      options, [&] { return on_progress(0); }, overrides);
-  std::vector<float> split = options.tensor_split;
-  split.resize(llama_max_devices(), 0.0F);
+  const auto goes_on = [&] { return on_progress(0); };
+  Facts facts = check(options, goes_on);
+  std::unique_ptr<const ModelOutline> outline;
+  if (!options.vocab_only) outline = make_outline(options, facts, goes_on);
 
   struct Progress {
     const std::function<bool(float)>& report;
     bool aborted = false;
   } progress{on_progress};
 
-  llama_model_params params = llama_model_default_params();
-  params.n_gpu_layers = gpu_layers_of(options);
-  if (!options.devices.empty()) params.devices = devices.data();
-  params.split_mode = options.split_mode;
-  if (!options.tensor_split.empty()) params.tensor_split = split.data();
-  params.main_gpu = options.main_gpu;
-  params.load_mode = load_mode_of(options);
-  params.check_tensors = options.check_tensors;
-  params.vocab_only = options.vocab_only;
-  if (!overrides.empty()) params.kv_overrides = overrides.data();
+  ModelParams model_params(outline ? outline->options() : options, facts.overrides);
+  llama_model_params& params = model_params.params();
   params.progress_callback_user_data = &progress;
   params.progress_callback = [](float fraction, void* data) {
     auto* self = static_cast<Progress*>(data);
@@ -119,17 +105,8 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
     return !self->aborted;
   };
 
-  llama_model* model = nullptr;
-  try {
-    model = llama_model_load_from_file(options.path.c_str(), params);
-  } catch (const std::bad_alloc&) {
-    throw Error(code::kOutOfMemory, "Not enough memory to load \"" + options.path + "\".");
-  } catch (const Error& error) {
-    // An assertion of llama.cpp about the file's contents.
-    if (error.code() != code::kInternal) throw;
-    throw Error(code::kModelInvalid,
-                "\"" + options.path + "\" could not be loaded: " + error.what());
-  }
+  llama_model* model = blaming_the_file(
+      options.path, [&] { return llama_model_load_from_file(options.path.c_str(), params); });
   if (progress.aborted) {
     if (model != nullptr) llama_model_free(model);
     throw Error(code::kDisposed, "The model was disposed while it was loading.");
@@ -140,16 +117,20 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
                     errors.reason("llama.cpp does not know this kind of model") +
                     ". Expected a complete GGUF file of a supported model.");
   }
-  const std::shared_ptr<Model> loaded(new Model(model, options, std::move(facts)));
+  const ModelOptions decided = outline ? outline->options() : options;
+  const std::shared_ptr<Model> loaded(
+      new Model(model, decided, std::move(facts), std::move(outline)));
   loaded->vocabulary().belong_to(loaded);
   return loaded;
 }
 
-Model::Model(llama_model* model, const ModelOptions& options, Facts facts)
+Model::Model(llama_model* model, const ModelOptions& options, Facts facts,
+             std::unique_ptr<const ModelOutline> outline)
     : model_(model),
+      options_(options),
       facts_(std::move(facts)),
+      outline_(std::move(outline)),
       vocabulary_(llama_model_get_vocab(model)),
-      vocab_only_(options.vocab_only),
       identity_(facts_.fingerprint) {
   for (const auto& [key, value] : options.metadata_overrides) {
     identity_ += key + '\0' + shown(value) + '\0';
@@ -183,13 +164,6 @@ std::vector<std::pair<std::string, std::string>> Model::metadata() const {
     if (!is_list || overridden_.count(key) > 0) entries.emplace_back(key, metadata(key));
   }
   return entries;
-}
-
-uint64_t Model::cache_width() const {
-  if (vocab_only_) return 0;  // there are no layers, and to ask for their heads is an assertion
-  const int32_t heads = std::max(llama_model_n_head(model_), 1);
-  const auto head_width = static_cast<uint64_t>(llama_model_n_embd(model_)) / heads;
-  return head_width * llama_model_n_head_kv(model_) * llama_model_n_layer(model_);
 }
 
 int64_t Model::hyperparameter(const std::string& name) const {

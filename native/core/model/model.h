@@ -13,28 +13,11 @@
 #include <utility>
 #include <vector>
 
-#include "core/model/metadata_overrides.h"
+#include "core/model/model_options.h"
+#include "core/model/model_outline.h"
 #include "core/model/vocabulary.h"
 
 namespace cria {
-
-struct ModelOptions {
-  // Values of gpu_layers besides a number of layers.
-  static constexpr int32_t kFittingLayers = -1;
-  static constexpr int32_t kAllLayers = -2;
-
-  std::string path;
-  int32_t gpu_layers = kFittingLayers;
-  std::vector<std::string> devices;  // empty: all
-  llama_split_mode split_mode = LLAMA_SPLIT_MODE_LAYER;
-  std::vector<float> tensor_split;  // empty: by free memory
-  int32_t main_gpu = 0;
-  bool mmap = true;
-  bool mlock = false;
-  bool check_tensors = false;
-  bool vocab_only = false;
-  std::vector<MetadataOverride> metadata_overrides;
-};
 
 class Model {
  public:
@@ -50,7 +33,7 @@ class Model {
 
   llama_model* handle() const { return model_; }
   const Vocabulary& vocabulary() const { return vocabulary_; }
-  bool vocab_only() const { return vocab_only_; }
+  bool vocab_only() const { return options_.vocab_only; }
 
   // Whether it is a decoder without an encoder, which generate() can drive.
   bool generates() const;
@@ -73,9 +56,10 @@ class Model {
   // Rows of the table of learnt positions, which limit a context; 0 if there is none.
   int32_t position_count() const { return facts_.position_count; }
 
-  // Elements of the key cache, and of the value cache, for one token over all layers. An upper
-  // bound if layers differ.
-  uint64_t cache_width() const;
+  // On which is measured what it and its contexts take. Without weights it is made by the first
+  // call, which reads the files again and checks what a load with weights does; it throws as load()
+  // does.
+  const ModelOutline& outline(const std::function<bool()>& goes_on) const;
 
   // Held while a context on this model is created, which writes to the model.
   std::mutex& creating() { return creating_; }
@@ -83,20 +67,28 @@ class Model {
  private:
   // What was read from the files before llama.cpp loaded them.
   struct Facts {
+    std::vector<llama_model_kv_override> overrides;  // in llama.cpp's form
     std::vector<std::string> keys;
     std::string fingerprint;
+    std::string architecture;
+    uint64_t vocabulary_size;  // 0 if the file lists no tokens
     int32_t position_count;
   };
-  static Facts check(const ModelOptions& options, const std::function<bool()>& goes_on,
-                     std::vector<llama_model_kv_override>& overrides);
+  static Facts check(const ModelOptions& options, const std::function<bool()>& goes_on);
+  static std::unique_ptr<const ModelOutline> make_outline(const ModelOptions& options,
+                                                          const Facts& facts,
+                                                          const std::function<bool()>& goes_on);
 
-  Model(llama_model* model, const ModelOptions& options, Facts facts);
+  Model(llama_model* model, const ModelOptions& options, Facts facts,
+        std::unique_ptr<const ModelOutline> outline);
 
   llama_model* model_;
+  const ModelOptions options_;
   const Facts facts_;
+  mutable std::mutex outlining_;
+  mutable std::unique_ptr<const ModelOutline> outline_;
   std::unordered_map<std::string, std::string> overridden_;
   const Vocabulary vocabulary_;
-  const bool vocab_only_;
   std::string identity_;
   std::mutex creating_;
 };

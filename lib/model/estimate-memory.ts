@@ -1,0 +1,53 @@
+import {
+  CONTEXT_OPTIONS,
+  type ContextOptions,
+  nativeContextOptions,
+} from "../context/context-options.js";
+import { type MemoryEstimate, memoryEstimate, sizeContext } from "../context/memory-estimate.js";
+import { readOptions } from "../internal/checks.js";
+import { invalid } from "../internal/errors.js";
+import { nativeWork } from "../internal/native-work.js";
+import { insideOf } from "./loaded-model.js";
+import { Model } from "./model.js";
+import { LOAD_OPTIONS, type LoadModelOptions } from "./model-options.js";
+
+const OPTIONS = [...new Set([...LOAD_OPTIONS, ...CONTEXT_OPTIONS])];
+
+/**
+ * What a model and one context on it would take, on each device, as llama.cpp lays them out. The file's header is
+ * read, no weights. Whether it fits is not asked: compare with `memoryFree`.
+ *
+ * @example
+ * const { perDevice } = await estimateMemory("models/cria-demo.gguf", { contextSize: 4096, sequences: 8 });
+ * @param path as `Model.load` takes it
+ * @param options what `Model.load` and `createContext` would be given
+ * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_OUT_OF_MEMORY,
+ * ERR_UNSUPPORTED, ERR_ENGINE_NOT_FOUND, ERR_UNSUPPORTED_CPU; the signal's reason; what `onProgress` threw
+ */
+export async function estimateMemory(
+  path: string,
+  options?: ContextOptions & LoadModelOptions,
+): Promise<MemoryEstimate> {
+  const all = readOptions<ContextOptions & LoadModelOptions>(options, "options", OPTIONS);
+  if (all.vocabOnly !== undefined && all.vocabOnly !== false) {
+    throw invalid("`options.vocabOnly` has no meaning here: a model without weights has no contexts");
+  }
+  const { signal } = all;
+  const model = await Model.load(path, { ...picked(all, LOAD_OPTIONS), vocabOnly: true });
+  try {
+    const { native, info, options: load } = insideOf(model);
+    const checked = nativeContextOptions(picked(all, CONTEXT_OPTIONS), info);
+    const sized = await sizeContext(checked, load.mmap ? "mapped" : "read", (context) =>
+      nativeWork(native, (id) => native.startMeasure(id, context), signal),
+    );
+    return memoryEstimate(sized);
+  } finally {
+    await model.dispose();
+  }
+}
+
+function picked<T extends object, K extends keyof T>(values: T, keys: readonly K[]): Pick<T, K> {
+  const chosen: Partial<T> = {};
+  for (const key of keys) if (key in values) chosen[key] = values[key];
+  return chosen as Pick<T, K>;
+}
