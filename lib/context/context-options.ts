@@ -10,11 +10,7 @@ import {
   readOptions,
 } from "../internal/checks.js";
 import { expected, invalid } from "../internal/errors.js";
-import type {
-  NativeCacheType,
-  NativeContextOptions,
-  NativeModelInfo,
-} from "../internal/native.js";
+import type { NativeCacheType, NativeContextOptions, NativeModelInfo } from "../internal/native.js";
 import { optionNames } from "../internal/option-names.js";
 
 /** How an element of the KV cache is stored. */
@@ -83,22 +79,25 @@ export interface ContextOptions {
   readonly signal?: AbortSignal;
 }
 
-export const CONTEXT_OPTIONS: readonly (keyof ContextOptions)[] = optionNames("model.createContext", [
-  "contextSize",
-  "sequences",
-  "kvCache",
-  "kvCacheSize",
-  "batchSize",
-  "microBatchSize",
-  "threads",
-  "batchThreads",
-  "flashAttention",
-  "kvCacheType",
-  "embeddings",
-  "pooling",
-  "rope",
-  "signal",
-]);
+export const CONTEXT_OPTIONS: readonly (keyof ContextOptions)[] = optionNames(
+  "model.createContext",
+  [
+    "contextSize",
+    "sequences",
+    "kvCache",
+    "kvCacheSize",
+    "batchSize",
+    "microBatchSize",
+    "threads",
+    "batchThreads",
+    "flashAttention",
+    "kvCacheType",
+    "embeddings",
+    "pooling",
+    "rope",
+    "signal",
+  ],
+);
 
 const CACHE_TYPES: readonly CacheType[] = [
   "f32",

@@ -30,7 +30,9 @@ export async function estimateMemory(
 ): Promise<MemoryEstimate> {
   const all = readOptions<ContextOptions & LoadModelOptions>(options, "options", OPTIONS);
   if (all.vocabOnly !== undefined && all.vocabOnly !== false) {
-    throw invalid("`options.vocabOnly` has no meaning here: a model without weights has no contexts");
+    throw invalid(
+      "`options.vocabOnly` has no meaning here: a model without weights has no contexts",
+    );
   }
   const { signal } = all;
   const model = await Model.load(path, { ...picked(all, LOAD_OPTIONS), vocabOnly: true });

@@ -34,7 +34,8 @@ export interface LoadModelOptions {
    * each, which needs a GPU; "none", all on one. Default "layer".
    */
   readonly splitMode?: "none" | "layer" | "tensor";
-  /** Each device's share, in any unit and the order of `devices`; 0 for those left out. Default: by free memory. */
+  /** Each device's share, in any unit and the order of `devices`; 0 for those left out. Default: by
+   * free memory; with splitMode "tensor", equal. */
   readonly tensorSplit?: readonly number[];
   /** Index in `devices` of the GPU that takes all with splitMode "none". Default 0. */
   readonly mainGpu?: number;
@@ -118,10 +119,7 @@ export function nativeModelOptions(
     native: {
       path,
       gpuLayers: readGpuLayers(o.gpuLayers),
-      devices: limited(
-        list(devices, "options.devices", "an array of device names", string),
-        "devices",
-      ),
+      devices: readDevices(devices),
       splitMode: oneOf(splitMode, "options.splitMode", ["none", "layer", "tensor"]),
       tensorSplit: limited(
         list(tensorSplit, "options.tensorSplit", "an array of numbers", share),
@@ -145,6 +143,16 @@ function readGpuLayers(value: LoadModelOptions["gpuLayers"]): number {
   if (value === undefined || value === "auto") return -1;
   if (value === "all") return -2;
   return integer(value, 'options.gpuLayers (or "auto", "all")', 0, MAX_INT32);
+}
+
+/** A device that is there twice would be given two parts, and llama.cpp knows one of it. */
+function readDevices(value: LoadModelOptions["devices"]): string[] {
+  const names = limited(
+    list(value, "options.devices", "an array of device names", string),
+    "devices",
+  );
+  if (new Set(names).size === names.length) return names;
+  throw expected("each device once", "options.devices", names);
 }
 
 function limited<T>(values: T[], option: string): T[] {

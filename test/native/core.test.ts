@@ -43,6 +43,7 @@ test.each([
   ["context-test", MODEL],
   ["breakdown-test", MODEL],
   ["embedder-test", MODEL],
+  ["memory-test", MODEL],
   ...(short ? [] : [["soak-test", MODEL]]),
   [
     "token-borders-test",

@@ -57,12 +57,27 @@ inline std::shared_ptr<cria::Model> load(const std::string& path) {
   return cria::Model::load(options, [](float) { return true; });
 }
 
-// The same weights in 32 bits, in the place of model() while it lives: for what is computed in
+// The file of the same weights in 32 bits, which is mapped as long as a model of it lives.
+inline std::string unrounded_path() {
+  static const TemporaryFile file;
+  static const bool written = [] {
+    llama_model_quantize_params params = llama_model_quantize_default_params();
+    params.ftype = LLAMA_FTYPE_ALL_F32;
+    params.allow_requantize = true;
+    params.nthread = 1;
+    CHECK_EQ(llama_model_quantize(path().c_str(), file.path().c_str(), &params), 0U);
+    return true;
+  }();
+  static_cast<void>(written);
+  return file.path();
+}
+
+// The model of those weights, in the place of model() while it lives: for what is computed in
 // another order than what it is compared with.
 class Unrounded {
  public:
   Unrounded() : rounded_(model()) {
-    static const std::shared_ptr<cria::Model> same = make();
+    static const std::shared_ptr<cria::Model> same = load(unrounded_path());
     model() = same;
   }
   ~Unrounded() { model() = rounded_; }
@@ -70,15 +85,6 @@ class Unrounded {
   Unrounded& operator=(const Unrounded&) = delete;
 
  private:
-  static std::shared_ptr<cria::Model> make() {
-    static const TemporaryFile file;  // mapped as long as the model lives
-    llama_model_quantize_params params = llama_model_quantize_default_params();
-    params.ftype = LLAMA_FTYPE_ALL_F32;
-    params.allow_requantize = true;
-    params.nthread = 1;
-    CHECK_EQ(llama_model_quantize(path().c_str(), file.path().c_str(), &params), 0U);
-    return load(file.path());
-  }
   const std::shared_ptr<cria::Model> rounded_;
 };
 

@@ -75,6 +75,19 @@ test("only core/chat includes llama.cpp's common/, and only binding/ includes No
   expect(within((header) => /^(napi|node_api|node|v8|uv)\.h$/.test(header))).toEqual(["binding"]);
 });
 
+test("of llama.cpp's own sources one file includes one header, the memory breakdown's", () => {
+  const source = join(llamaCppDir(), "src");
+  const internal = new Set(readdirSync(source).filter((file) => file.endsWith(".h")));
+  const included = (name: string) => [...sources.get(name)!.matchAll(/^#include [<"]([^">]+)/gm)];
+  const including = files.flatMap((name) =>
+    included(name)
+      .map(([, header]) => header!.split("/").at(-1)!)
+      .filter((header) => internal.has(header))
+      .map((header) => `${name}: ${header}`),
+  );
+  expect(including).toEqual(["core/model/memory_breakdown.cpp: llama-ext.h"]);
+});
+
 describe("llama.h", () => {
   const header = readFileSync(join(llamaCppDir(), "include", "llama.h"), "utf8");
   const plain = header.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");

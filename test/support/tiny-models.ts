@@ -16,7 +16,7 @@ const SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 const WORD_START = "\u2581";
 
 /** WordPiece as llama.cpp has it: a mark where a word begins, none inside of it. */
-const VOCABULARY = [
+export const VOCABULARY = [
   ...SPECIALS,
   ...WORDS.map((word) => WORD_START + word),
   ...LETTERS.map((letter) => WORD_START + letter),
@@ -37,7 +37,7 @@ export interface BertOptions {
 }
 
 /** Tensors of random numbers around a middle. */
-function weights() {
+export function weights() {
   const random = new Random(7);
   const tensors: GgufTensor[] = [];
   const add = (name: string, shape: readonly number[], middle = 0, spread = 1) => {
@@ -170,7 +170,7 @@ function shape(architecture: string): Record<string, GgufValue> {
   };
 }
 
-function tokenizer(): Record<string, GgufValue> {
+export function tokenizer(): Record<string, GgufValue> {
   const id = (token: string) => VOCABULARY.indexOf(token);
   return {
     "tokenizer.ggml.model": "bert",

@@ -112,10 +112,7 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
     throw Error(code::kDisposed, "The model was disposed while it was loading.");
   }
   if (model == nullptr) {
-    throw Error(code::kModelInvalid,
-                "\"" + options.path + "\" could not be loaded: " +
-                    errors.reason("llama.cpp does not know this kind of model") +
-                    ". Expected a complete GGUF file of a supported model.");
+    refuse_model(options.path, errors.reason("llama.cpp does not know this kind of model"));
   }
   const ModelOptions decided = outline ? outline->options() : options;
   const std::shared_ptr<Model> loaded(

@@ -46,6 +46,11 @@ std::vector<llama_model_kv_override> without_vocabulary(
   return overrides;
 }
 
+// It has no other way to tell.
+bool tells_of_memory(const std::string& reason) {
+  return reason.find("alloc") != std::string::npos;
+}
+
 }  // namespace
 
 LlamaContext create_llama_context(llama_model* model, const llama_context_params& params) {
@@ -53,9 +58,18 @@ LlamaContext create_llama_context(llama_model* model, const llama_context_params
   LlamaContext context(llama_init_from_model(model, params));
   if (context) return context;
   const std::string reason = errors.reason("it is likely that memory ran out.");
-  const bool memory = reason.find("alloc") != std::string::npos || errors.reason("").empty();
-  throw Error(memory ? code::kOutOfMemory : code::kUnsupported,
+  throw Error(errors.reason("").empty() || tells_of_memory(reason) ? code::kOutOfMemory
+                                                                   : code::kUnsupported,
               "The context could not be created: " + reason);
+}
+
+void refuse_model(const std::string& path, const std::string& reason) {
+  if (tells_of_memory(reason)) {
+    throw Error(code::kOutOfMemory, "Not enough memory to load \"" + path + "\": " + reason +
+                                        ". Load it with fewer `gpuLayers`, or take a smaller one.");
+  }
+  throw Error(code::kModelInvalid, "\"" + path + "\" could not be loaded: " + reason +
+                                       ". Expected a complete GGUF file of a supported model.");
 }
 
 ModelOutline::ModelOutline(const ModelOptions& options,
@@ -153,6 +167,28 @@ MemoryBreakdown ModelOutline::measure(const llama_context_params& params, uint64
       static_cast<uint64_t>(llama_vocab_n_tokens(llama_model_get_vocab(model_.get())));
   const auto width = static_cast<uint64_t>(llama_model_n_embd_out(model_.get()));
   memory.front().compute += rows * (vocabulary + (params.embeddings ? width : 0)) * sizeof(float);
+  return by_device(std::move(memory));
+}
+
+// In split mode "tensor" all devices are one to llama.cpp, with whole tensors. Each has its share
+// of them, but for small ones, which each has whole, and computes in as much as one would.
+MemoryBreakdown ModelOutline::by_device(MemoryBreakdown memory) const {
+  if (options_.split_mode != LLAMA_SPLIT_MODE_TENSOR || memory.size() != 2) return memory;
+  const DeviceMemory all = memory.back();
+  memory.pop_back();
+  const std::vector<ggml_backend_dev_t> devices = devices_for(options_);
+  std::vector<float> shares = options_.tensor_split;
+  shares.resize(devices.size(), 0.0F);
+  double sum = 0;
+  for (const float share : shares)
+    sum += share;
+  for (size_t i = 0; i < devices.size(); ++i) {
+    const double share = sum > 0 ? shares[i] / sum : 1.0 / static_cast<double>(devices.size());
+    const auto part = [&](uint64_t bytes) {
+      return static_cast<uint64_t>(share * static_cast<double>(bytes));
+    };
+    memory.push_back({devices[i], part(all.model), part(all.cache), all.compute});
+  }
   return memory;
 }
 

@@ -34,6 +34,10 @@ struct FreeContext {
 using LlamaContext = std::unique_ptr<llama_context, FreeContext>;
 LlamaContext create_llama_context(llama_model* model, const llama_context_params& params);
 
+// Throws ERR_OUT_OF_MEMORY or ERR_MODEL_INVALID: llama.cpp has loaded no model, and logged this
+// reason.
+[[noreturn]] void refuse_model(const std::string& path, const std::string& reason);
+
 class ModelOutline {
  public:
   // The files were checked before. `overrides` as llama.cpp takes them; `vocabulary_size` is 0 if
@@ -61,6 +65,7 @@ class ModelOutline {
   void decide_split();
   void decide_layers(const std::function<bool()>& goes_on);
   bool fits() const;
+  MemoryBreakdown by_device(MemoryBreakdown memory) const;
 
   ModelOptions options_;
   std::vector<llama_model_kv_override> overrides_;

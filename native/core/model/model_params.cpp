@@ -54,10 +54,6 @@ std::vector<ggml_backend_dev_t> named_gpus(const std::vector<std::string>& names
       throw Error(code::kInvalidArgument,
                   "Expected `devices` to hold names from listDevices(), got \"" + name + "\".");
     }
-    if (std::find(gpus.begin(), gpus.end(), device) != gpus.end()) {
-      throw Error(code::kInvalidArgument,
-                  "Expected `devices` to name each device once, got \"" + name + "\" twice.");
-    }
     if (is_gpu(device)) gpus.push_back(device);
   }
   return gpus;
