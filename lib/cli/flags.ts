@@ -40,11 +40,11 @@ export function addContextFlags(command: Command): Command {
   return command
     .option("--context-size <n>", "tokens a generation can hold, or auto", wholeOr(1, "auto"))
     .option("--threads <n>", "threads that compute (default: the physical cores)", whole(1))
-    .option(
-      "--gpu-layers <n>",
-      "layers on the GPU: a number, auto or all",
-      wholeOr(0, "auto", "all"),
-    );
+    .addOption(gpuLayersOption("layers on the GPU: a number, auto or all"));
+}
+
+export function gpuLayersOption(description: string): Option {
+  return new Option("--gpu-layers <n>", description).argParser(wholeOr(0, "auto", "all"));
 }
 
 export function addSamplingFlags(command: Command): Command {
@@ -111,7 +111,7 @@ export function whole(minimum: number, maximum = MAX_INT32) {
   };
 }
 
-function wholeOr<W extends string>(minimum: number, ...words: W[]) {
+export function wholeOr<W extends string>(minimum: number, ...words: W[]) {
   const parse = whole(minimum);
   return (text: string): number | W => {
     if (words.includes(text as W)) return text as W;

@@ -1,12 +1,21 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import { CACHE_TYPES, type CacheType } from "../context/context-options.js";
+import type { DeviceMemory, MemoryEstimate } from "../context/memory-estimate.js";
+import { given } from "../internal/given.js";
+import { estimateMemory } from "../model/estimate-memory.js";
 import { Model } from "../model/model.js";
-import { addCommonFlags, type CommonFlags } from "./flags.js";
+import { addCommonFlags, type CommonFlags, gpuLayersOption, whole, wholeOr } from "./flags.js";
+import { UsageError } from "./report-failure.js";
 import { interruptible } from "./terminal/interrupt.js";
 import { Terminal } from "./terminal/terminal.js";
-import { amount, bytes } from "./terminal/units.js";
+import { amount, bytes, counted } from "./terminal/units.js";
 
 interface InfoFlags extends CommonFlags {
   json?: boolean;
+  contextSize?: number | "auto";
+  sequences?: number;
+  kvCacheType?: CacheType;
+  gpuLayers?: number | "auto" | "all";
 }
 
 const LONGEST_VALUE = 72;
@@ -16,16 +25,38 @@ export function addInfoCommand(program: Command): void {
     .command("info")
     .description("tell what a model file holds, without loading its weights")
     .argument("<model>", "a GGUF file (of a split model the first part)")
-    .option("--json", "one JSON object, nothing shortened");
+    .option("--json", "one JSON object, nothing shortened")
+    .option(
+      "--context, --context-size <n>",
+      "also tell the memory that it takes with a context of so many tokens, or auto",
+      wholeOr(1, "auto"),
+    )
+    .option("--sequences <n>", "with --context: so many generations at a time", whole(1))
+    .addOption(
+      new Option("--kv-cache-type <type>", "with --context: how the KV cache is stored").choices(
+        CACHE_TYPES,
+      ),
+    )
+    .addOption(gpuLayersOption("with --context: layers on the GPU, a number, auto or all"));
   addCommonFlags(command).action(info);
 }
 
 async function info(path: string, flags: InfoFlags): Promise<void> {
+  const { contextSize, json, quiet: _, ...others } = flags;
+  if (contextSize === undefined && Object.keys(others).length > 0) {
+    throw new UsageError("--sequences, --kv-cache-type and --gpu-layers need --context");
+  }
   const terminal = new Terminal(flags);
   const model = await interruptible((signal) => Model.load(path, { vocabOnly: true, signal }));
   try {
-    if (flags.json) await terminal.writeJson(toJson(model));
-    else await terminal.write(toText(model));
+    const memory =
+      contextSize === undefined
+        ? undefined
+        : await interruptible((signal) =>
+            estimateMemory(path, { contextSize, ...given(others), signal }),
+          );
+    if (json) await terminal.writeJson({ ...toJson(model), ...given({ memory }) });
+    else await terminal.write(toText(model, memory && memoryTable(memory, flags)));
   } finally {
     await model.dispose();
   }
@@ -48,7 +79,7 @@ function toJson(model: Model) {
   };
 }
 
-function toText(model: Model): string {
+function toText(model: Model, memory: string | undefined): string {
   const bits = (model.sizeInBytes * 8) / model.parameterCount;
   const rows: [string, string][] = [
     ["description", description(model)],
@@ -62,7 +93,40 @@ function toText(model: Model): string {
     ["chat template", model.chatTemplate === null ? "none" : "yes"],
   ];
   const metadata = [...model.metadata].sort(([a], [b]) => (a < b ? -1 : 1));
-  return `${table(rows)}\n${table(metadata.map(([key, value]) => [key, shortened(value)]))}`;
+  const values = metadata.map(([key, value]) => [key, shortened(value)] as const);
+  return [table(rows), ...(memory === undefined ? [] : [memory]), table(values)].join("\n");
+}
+
+/** A row for each device, and one for all where there are several. */
+function memoryTable(memory: MemoryEstimate, { sequences = 1 }: InfoFlags): string {
+  const { contextSize, gpuLayers, perDevice } = memory;
+  const layers = gpuLayers === "all" ? "all layers" : counted(gpuLayers, "layer");
+  const title = [
+    `memory with a context of ${counted(contextSize, "token")}`,
+    counted(sequences, "sequence"),
+    ...(perDevice.length > 1 ? [`${layers} on GPUs`] : []),
+  ].join(", ");
+  const row = ({ model, kvCache, compute }: Omit<DeviceMemory, "name" | "type" | "memoryFree">) =>
+    [model, kvCache, compute, model + kvCache + compute].map(bytes);
+  const rows = [
+    ["", "model", "KV cache", "compute", "together", "free now"],
+    ...perDevice.map((device) => [device.name, ...row(device), bytes(device.memoryFree)]),
+    ...(perDevice.length > 1 ? [["together", ...row(memory), ""]] : []),
+  ];
+  return `${title}\n${columns(rows)}`;
+}
+
+/** The first column to the left, figures to the right. */
+function columns(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[i] ?? 0)))
+      .join("  ")
+      .trimEnd();
+  return rows.map((row) => `${line(row)}\n`).join("");
 }
 
 /** llama.cpp words one only for weights that are loaded. */

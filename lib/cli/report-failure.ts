@@ -32,6 +32,7 @@ const OPTIONS: Partial<Record<CriaErrorCode, string>> = {
 const FLAGS: Readonly<Record<string, string>> = {
   contextSize: "--context-size",
   gpuLayers: "--gpu-layers",
+  kvCacheType: "--kv-cache-type (of info)",
   maxTokens: "--max-tokens",
   overwrite: "--overwrite",
   resume: "--resume",

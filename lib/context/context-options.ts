@@ -99,7 +99,7 @@ export const CONTEXT_OPTIONS: readonly (keyof ContextOptions)[] = optionNames(
   ],
 );
 
-const CACHE_TYPES: readonly CacheType[] = [
+export const CACHE_TYPES: readonly CacheType[] = [
   "f32",
   "f16",
   "bf16",

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { estimateMemory } from "../../lib/index.js";
 import { cria, DEMO_MODEL, finish, start } from "../support/cli.js";
 
 let directory: string;
@@ -50,6 +51,9 @@ describe("usage", () => {
     [generate("a prompt", "--gpu-layers", "some"), "auto or all"],
     [generate("a prompt", "--stop", ""), "[ERR_INVALID_ARGUMENT]"],
     [["devices", "surplus"], "too many arguments"],
+    [["info", DEMO_MODEL, "--context", "some"], "'--context, --context-size <n>' argument 'some'"],
+    [["info", DEMO_MODEL, "--context", "8", "--kv-cache-type", "q9"], "Allowed choices are f32,"],
+    [["info", DEMO_MODEL, "--sequences", "2"], "need --context"],
   ])("%j is wrong usage", async (args, message) => {
     const { code, stdout, stderr } = await cria(args);
     expect(stderr).toContain(message);
@@ -206,6 +210,28 @@ describe("generate", () => {
 });
 
 describe("info", () => {
+  test("--context tells the memory of each device", async () => {
+    const { code, stdout, stderr } = await cria(["info", DEMO_MODEL, "--context", "1024"]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(/^memory with a context of 1024 tokens, 1 sequence$/m);
+    expect(stdout).toMatch(/^ +model +KV cache +compute +together +free now$/m);
+    expect(stdout).toMatch(/^CPU +3\.4 MiB +2\.5 MiB( +[\d.]+ [KMGT]iB){3}$/m);
+    const plain = await cria(["info", DEMO_MODEL]);
+    expect(plain.stdout).not.toContain("KV cache");
+  });
+
+  test("--context --json tells what estimateMemory() does", async () => {
+    const options = { contextSize: 300, sequences: 4, kvCacheType: "q8_0" } as const;
+    const flags = ["--context-size", "300", "--sequences", "4", "--kv-cache-type", "q8_0"];
+    const { code, stdout } = await cria(["info", DEMO_MODEL, "--json", ...flags]);
+    expect(code).toBe(0);
+    const { memory } = JSON.parse(stdout);
+    const { perDevice: _, ...sums } = await estimateMemory(DEMO_MODEL, options);
+    expect(memory).toMatchObject({ ...sums, contextSize: 300, gpuLayers: 0 });
+    const auto = await cria(["info", DEMO_MODEL, "--json", "--context", "auto"]);
+    expect(JSON.parse(auto.stdout).memory.contextSize).toBe(2048);
+  });
+
   test("--json tells what the file holds", async () => {
     const { code, stdout, stderr } = await cria(["info", DEMO_MODEL, "--json"]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });

@@ -12,9 +12,11 @@ import {
   CriaError,
   type CriaErrorCode,
   type Device,
+  type DeviceMemory,
   defineTool,
   type EvaluateOptions,
   engineInfo,
+  estimateMemory,
   type GenerateManyOptions,
   type GenerateOptions,
   type Generation,
@@ -24,6 +26,7 @@ import {
   type InferArguments,
   type LoadModelOptions,
   listDevices,
+  type MemoryEstimate,
   Model,
   type Prompt,
   promptToString,
@@ -350,3 +353,9 @@ export async function remote(port: MessagePort): Promise<string> {
 }
 export const served = (port: MessagePort) =>
   serve(port, { models: (name) => (name === "assistant" ? "model.gguf" : undefined) }).closed;
+
+export async function memory(): Promise<[number, number | "all", string[]]> {
+  const estimate: MemoryEstimate = await estimateMemory("model.gguf", { ...load, ...options });
+  const names = estimate.perDevice.map(({ name }: DeviceMemory) => name);
+  return [estimate.model + estimate.kvCache + estimate.compute, estimate.gpuLayers, names];
+}

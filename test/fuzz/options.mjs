@@ -6,6 +6,7 @@ import {
   ChatSession,
   CriaError,
   defineTool,
+  estimateMemory,
   Grammar,
   LlamaGuard,
   Model,
@@ -464,6 +465,9 @@ await fuzz([
   ),
   target("create-context", 3, [options(CONTEXT)], (o) => model.createContext(o), disposed),
   target("load", 1, [mostly(() => MODEL), options(LOAD)], (p, o) => Model.load(p, o), disposed),
+  target("estimate-memory", 3, [mostly(() => MODEL), options({ ...LOAD, ...CONTEXT })], (p, o) =>
+    estimateMemory(p, o),
+  ),
   target("constructors", 1, [hostile, hostile], (a, b) => {
     for (const Class of [Model, context.constructor, Grammar]) {
       try {

@@ -79,6 +79,7 @@ ModelOutline::ModelOutline(const ModelOptions& options,
     : options_(options), overrides_(without_vocabulary(overrides, vocabulary_size, architecture)) {
   const backend::Silence silence;
   options_.vocab_only = false;
+  if (devices_for(options_).empty()) options_.gpu_layers = 0;
   decide_split();
   if (options_.gpu_layers == ModelOptions::kFittingLayers) {
     decide_layers(goes_on);
@@ -127,7 +128,6 @@ void ModelOutline::decide_layers(const std::function<bool()>& goes_on) {
     model_ = load(layers);
     options_.gpu_layers = layers;
   };
-  if (devices_for(options_).empty()) return take(0);
   take(ModelOptions::kAllLayers);
   // llama.cpp does not tell how such a model is spread over the devices.
   if (options_.split_mode == LLAMA_SPLIT_MODE_TENSOR || fits()) return;
