@@ -306,9 +306,7 @@ describe("context options together", () => {
       microBatchSize: 8,
     });
     const silent = { ...info, metadata: ["general.name", "llama.pooling_type"] };
-    expect(nativeContextOptions({ embeddings: true }, silent).native.pooling).toBe(
-      "mean",
-    );
+    expect(nativeContextOptions({ embeddings: true }, silent).native.pooling).toBe("mean");
     const encoder = { ...info, generates: false, contextLength: 8192 };
     const { native: long } = nativeContextOptions({ embeddings: true }, encoder);
     expect(long.contextSize).toBe(2048);
