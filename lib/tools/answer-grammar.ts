@@ -29,17 +29,23 @@ export interface AnswerRules {
 }
 
 /** The white space that the grammars of JSON allow. */
-const SPACES = [" ?", "\\n{1,2}[ \\t]{0,20}"];
-const TAG = "<\\x7cpython_tag\\x7c>";
+const SPACE = "(?: ?|\\n{1,2}[ \\t]{0,20})";
+const TYPE = `(?:"type" ?: ?"function",${SPACE})?`;
+
 /**
- * How models of the Llama 3 family begin a call, at the start of the answer. Each way has a pattern of its
- * own: one with a "|" in it would be searched for everywhere.
+ * How models of the Llama 3 family begin a call, at the start of the answer, up to the end of its name: only
+ * a given tool's name makes a call of what may be data.
  */
-const OPENINGS = SPACES.flatMap((space) =>
-  [`"name" ?:`, `"type" ?: ?"function"`].map(
-    (key) => `^[ \\n\\t]*(?:${TAG}[ \\n\\t]*)?(\\{${space}${key})`,
-  ),
-);
+function openingOf(tools: readonly ToolDefinition[]): string {
+  const names = tools.map(({ function: { name } }) => literal(JSON.stringify(name)));
+  const before = "^[ \\n\\t]*(?:<\\|python_tag\\|>[ \\n\\t]*)?";
+  return `${before}(\\{${SPACE}${TYPE}"name" ?: ?(?:${names.join("|")}))`;
+}
+
+/** A regular expression that matches this text alone. */
+function literal(text: string): string {
+  return text.replace(/[$()*+./?[\\\]^{|}-]/g, "\\$&");
+}
 
 /** Grammars by tools, then by the other rules: every turn of a chat and every line of a batch asks. */
 const grammars = new WeakMap<
@@ -50,7 +56,7 @@ const MOST_RULES = 16;
 
 /**
  * The grammar of an answer; undefined if anything is allowed. A call that must come is part of it from the
- * start; one that may come wakes it by its opening. It is made once for an array of tools, in several
+ * start; one that may come wakes it by its opening, a tool's name included. It is made once for an array of tools, in several
  * turns of the event loop.
  */
 export function answerGrammar({ tools, ...rules }: AnswerRules): Promise<Grammar | undefined> {
@@ -78,7 +84,7 @@ function* answerSteps(rules: AnswerRules): Steps<Grammar | undefined> {
     return yield* grammarSteps(all, "responseSchema");
   }
   if (tools.length === 0 || !constrainTools) return undefined;
-  return lazyGrammar(yield* callsSteps(tools), { tokens: [], patterns: OPENINGS });
+  return lazyGrammar(yield* callsSteps(tools), { tokens: [], patterns: [openingOf(tools)] });
 }
 
 function chosen(tools: readonly ToolDefinition[], choice: ToolChoice): readonly ToolDefinition[] {

@@ -83,14 +83,37 @@ Trigger::Trigger(const std::vector<std::string>& patterns) {
   for (const std::string& source : patterns) {
     try {
       const bool whole = !source.empty() && source.front() == '^' && source.back() == '$';
-      const bool anchored =
-          !source.empty() && source.front() == '^' && source.find('|') == std::string::npos;
-      patterns_.push_back({source, std::regex(source), literal_of(source), whole, anchored});
+      patterns_.push_back(
+          {source, std::regex(source), literal_of(source), whole, is_anchored(source)});
     } catch (const std::regex_error& error) {
       throw Error(code::kInvalidArgument, "Expected a regular expression as the trigger of a " +
                                               ("grammar, got " + source) + ": " + error.what());
     }
   }
+}
+
+// Begins with ^, which no alternative outside of groups gets around.
+bool Trigger::is_anchored(const std::string& pattern) {
+  if (pattern.empty() || pattern.front() != '^') return false;
+  int depth = 0;
+  bool in_class = false;
+  for (size_t i = 1; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    if (c == '\\') {
+      ++i;
+    } else if (in_class) {
+      in_class = c != ']';
+    } else if (c == '[') {
+      in_class = true;
+    } else if (c == '(') {
+      ++depth;
+    } else if (c == ')') {
+      --depth;
+    } else if (c == '|' && depth == 0) {
+      return false;
+    }
+  }
+  return true;
 }
 
 std::optional<Trigger::Literal> Trigger::literal_of(const std::string& pattern) {

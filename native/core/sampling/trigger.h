@@ -40,6 +40,7 @@ class Trigger {
     bool anchored;  // matches only at the beginning of the text
   };
 
+  static bool is_anchored(const std::string& pattern);
   static std::optional<Literal> literal_of(const std::string& pattern);
   static std::optional<size_t> search(const Pattern& pattern, const std::string& text, size_t from);
 
