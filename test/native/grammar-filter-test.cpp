@@ -391,7 +391,7 @@ TEST(patterns_neither_hang_nor_overflow_the_stack) {
   CHECK_EQ(error_code([] { cria::Trigger({"("}); }), "ERR_INVALID_ARGUMENT");
   // Those that begin with ^ are looked for at the beginning alone, whatever their groups choose
   // from.
-  CHECK_EQ(end_of("^(?:a|w)[|\\|]*(([a-z ]+)+)+x"), "ERR_DECODE_FAILED");
+  CHECK_EQ(end_of("^(?:a|m)(([a-z ]+)+)+x"), "ERR_DECODE_FAILED");
   CHECK_EQ(end_of("^(?:y|z)(([a-z ]+)+)+x"), "none");
   CHECK(cria::Trigger({"^(?:y|many) (words)"}).find(text) == std::optional<size_t>{5});
   CHECK(cria::Trigger({"^y|(words)"}).find(text) == std::optional<size_t>{5});
