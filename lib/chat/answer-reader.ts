@@ -40,6 +40,7 @@ export async function readerOf(answer: ExpectedAnswer): Promise<AnswerReader> {
     const parser = new ToolCallParser({
       tools,
       builtinTools,
+      onlyGiven: rules.responseSchema !== undefined,
       createId: (index) => `call_${callsBefore + index}`,
     });
     return {

@@ -106,6 +106,11 @@ export interface ParseToolCallsOptions {
    * numbers, booleans, null, arrays and objects. Default false.
    */
   readonly coerce?: boolean;
+  /**
+   * Whether a call of any other tool than these is text: for answers that may be JSON with a `name` of their
+   * own. Default false: it is a call that is not `known`.
+   */
+  readonly onlyGiven?: boolean;
   /** Names the call at a position, counted from 0; default "call_0", "call_1"… */
   readonly createId?: (index: number) => string;
 }

@@ -214,6 +214,21 @@ describe("responseSchema", () => {
   });
 });
 
+test("an answer in the shape of a call is an answer, by its name", async () => {
+  const person = {
+    type: "object",
+    properties: { name: { const: "Tom" }, parameters: { type: "object", properties: {} } },
+    required: ["name", "parameters"],
+  };
+  const [tom] = model.tokenize("Tom") as unknown as [number];
+  const sampler = wild(1, { logitBias: { [tom]: 50 } });
+  const chat = new ChatSession(context, { ...GREEDY, tools: TOOLS, sampler });
+  const result = await chat.send("x", { responseSchema: person, maxTokens: 200 }).result();
+  expect(result.stopReason).toBe("end-of-turn");
+  expect(result.toolCalls).toEqual([]);
+  expect(JSON.parse(result.message.content as string)).toEqual({ name: "Tom", parameters: {} });
+});
+
 test("a tool whose schema no grammar can follow is called freely, and checked", async () => {
   const odd = tool("odd", { $ref: "https://example.com/schema" });
   const chat = new ChatSession(context, { ...GREEDY, tools: [odd], sampler: wild(3) });

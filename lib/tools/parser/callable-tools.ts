@@ -27,12 +27,14 @@ export interface CallableToolsOptions {
   readonly tools: readonly ToolDefinition[];
   readonly builtinTools: readonly string[];
   readonly coerce: boolean;
+  readonly onlyGiven?: boolean;
 }
 
 /** What the parser knows of the tools. Without any, every name counts as known. */
 export class CallableTools {
   readonly given: boolean;
   readonly #coerce: boolean;
+  readonly #onlyGiven: boolean;
   readonly #tools = new Map<string, object | undefined>();
   readonly #builtins: ReadonlySet<string>;
   readonly #schemas = new Map<string, Schema | undefined>();
@@ -40,9 +42,10 @@ export class CallableTools {
   /** The names that may stand without brackets, by their first character. */
   readonly #starts = new Map<number, string[]>();
 
-  constructor({ tools, builtinTools, coerce }: CallableToolsOptions) {
+  constructor({ tools, builtinTools, coerce, onlyGiven = false }: CallableToolsOptions) {
     this.given = tools.length > 0;
     this.#coerce = coerce;
+    this.#onlyGiven = onlyGiven;
     this.#builtins = new Set(builtinTools);
     for (const { function: described } of tools) {
       this.#tools.set(described.name, described.parameters);
@@ -69,6 +72,11 @@ export class CallableTools {
 
   known(name: string): boolean {
     return !this.given || this.has(name);
+  }
+
+  /** Whether these are calls, or text that looks like some. */
+  count(calls: readonly FoundCall[]): boolean {
+    return !this.#onlyGiven || calls.every(({ name }) => this.has(name));
   }
 
   /** The tool that `text` calls before "(", without brackets around: a given one, or a built-in's `.call`. */

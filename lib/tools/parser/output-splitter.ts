@@ -191,7 +191,7 @@ export class OutputSplitter {
   #complete(candidate: Candidate, end: number): void {
     const source = this.#feed.take(end);
     const found = candidate.isHopeless ? undefined : candidate.calls(source);
-    if (found !== undefined) {
+    if (found !== undefined && this.#tools.count(found.calls)) {
       this.#calls(source, found);
     } else if (this.#tagged) {
       this.#feed.giveBack(source);
@@ -364,7 +364,7 @@ export class OutputSplitter {
     if (source === "") return;
     const candidate = this.#current;
     const found = candidate?.isHopeless ? undefined : candidate?.cutOff(source);
-    if (found !== undefined) {
+    if (found !== undefined && this.#tools.count(found.calls)) {
       this.#calls(source, found);
     } else if (this.#mode === "value") {
       this.#value(source);

@@ -24,7 +24,7 @@ import { OutputSplitter } from "./output-splitter.js";
 
 const PARSER_OPTIONS = optionNames(
   ["parseToolCalls", "ToolCallParser"],
-  ["tools", "builtinTools", "coerce", "createId"],
+  ["tools", "builtinTools", "coerce", "onlyGiven", "createId"],
 );
 const FINISH_OPTIONS = optionNames("parser.finish", ["cutOff"]);
 
@@ -103,6 +103,7 @@ export class ToolCallParser {
           ? []
           : list(given.builtinTools, "builtinTools", "an array", readName),
       coerce: given.coerce === undefined ? false : boolean(given.coerce, "coerce"),
+      onlyGiven: given.onlyGiven === undefined ? false : boolean(given.onlyGiven, "onlyGiven"),
     });
     this.#splitter = new OutputSplitter(this.#tools);
     this.#createId =

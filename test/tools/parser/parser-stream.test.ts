@@ -37,6 +37,32 @@ describe("what is passed on, and when", () => {
     expect(lag("Do get_time", weather)).toBe(0);
   });
 
+  test("calls of other tools, where only given ones count, however they are cut", () => {
+    const options = { ...weather, onlyGiven: true };
+    for (const text of [
+      '{"name": "Tom", "parameters": {"a": 1}}',
+      '  [{"name": "Tom", "parameters": {}}, {"name": "get_time", "parameters": {}}]\n',
+      "<function=other>{}</function>",
+      "[other(a=1)]",
+      '```json\n{"name": "Tom", "arguments": {}}\n```',
+      '{"name": "Tom", "parameters": {}}, ',
+    ]) {
+      expect(parseToolCalls(text, options)).toEqual({ content: text, toolCalls: [] });
+      for (let at = 0; at <= text.length; at++) {
+        const parser = new ToolCallParser(options);
+        const events = [
+          ...parser.push(text.slice(0, at)),
+          ...parser.push(text.slice(at)),
+          ...parser.finish(),
+        ];
+        const all = events.map((event) => (event.type === "text" ? event.text : "CALL")).join("");
+        expect(all).toBe(text);
+      }
+    }
+    expect(parseToolCalls(CALL, options).toolCalls).toHaveLength(1);
+    expect(parseToolCalls('{"name": "Tom", "parameters": {}}', weather).toolCalls).toHaveLength(1);
+  });
+
   test("braces, brackets and angles, within a few characters", () => {
     expect(lag("if (a < b) { return {}; } else { x = [1]; } <b>bold</b> {x} #{y}")).toBeLessThan(5);
     expect(lag("A `{code}` and ```js\nlet x = {a: [1, 2]};\n``` too")).toBeLessThan(7);
