@@ -54,7 +54,8 @@ class Context {
   // starts no thread.
   Context(std::shared_ptr<Model> model, const ContextOptions& options, Events events);
 
-  // Stops and joins. On a CPU that takes no longer than one of ggml's operations.
+  // Stops and joins. On a CPU that takes no longer than one of ggml's operations, on a GPU than a
+  // piece of a prompt.
   ~Context();
 
   // Whether the thread has ended by the deadline. If it has not, leak the context: the thread uses
@@ -105,6 +106,7 @@ class Context {
   llama_context_params generation_params() const;
   void attach_threads(ContextInfo& info);
   void open_scheduler(const ContextInfo& info);
+  void warm_up();
   void loop();
   void turn(std::vector<Prepared>& arrived);
   void break_down();
@@ -135,6 +137,7 @@ class Context {
   std::vector<Prepared> inbox_;
 
   std::optional<Failure> breakdown_;
+  bool device_lost_ = false;
   bool ended_ = false;  // with mutex_ held
   std::condition_variable end_;
 

@@ -4,6 +4,7 @@
 #include <ggml-cpu.h>
 #include <llama.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -11,6 +12,7 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -132,6 +134,20 @@ void on_ggml_abort(const char* message) {
   std::abort();
 }
 
+// By the words of llama.cpp and its backends: null if they are about something else.
+const char* code_in(const std::string& message) {
+  const auto says = [&](const char* words) { return message.find(words) != std::string::npos; };
+  if (says("ErrorDeviceLost") || says("device lost")) return code::kDeviceLost;
+  const bool memory = says("to allocate") || says("allocation of size") || says("out of memory") ||
+                      says("ErrorOutOfDeviceMemory") || says("ErrorOutOfHostMemory");
+  return memory ? code::kOutOfMemory : nullptr;
+}
+
+bool is_gpu(ggml_backend_dev_t device) {
+  const enum ggml_backend_dev_type type = ggml_backend_dev_type(device);
+  return type == GGML_BACKEND_DEVICE_TYPE_GPU || type == GGML_BACKEND_DEVICE_TYPE_IGPU;
+}
+
 const char* type_name(enum ggml_backend_dev_type type) {
   switch (type) {
     case GGML_BACKEND_DEVICE_TYPE_CPU:
@@ -148,9 +164,9 @@ const char* type_name(enum ggml_backend_dev_type type) {
 }  // namespace
 
 void capture_error(const std::string& message) {
-  if (current_capture != nullptr && current_capture->first_.empty()) {
-    current_capture->first_ = message;
-  }
+  if (current_capture == nullptr) return;
+  if (current_capture->first_.empty()) current_capture->first_ = message;
+  if (current_capture->code_ == nullptr) current_capture->code_ = code_in(message);
 }
 
 void start() {
@@ -176,12 +192,45 @@ std::vector<Device> devices() {
   return found;
 }
 
+void open_devices() {
+  struct Opening {
+    std::mutex mutex;
+    bool done = false;
+    std::optional<Failure> failure;
+  };
+  static Opening* const opening = new Opening();  // leaked: its failure's code is kept by pointer
+  const std::lock_guard<std::mutex> lock(opening->mutex);
+  if (!std::exchange(opening->done, true)) {
+    const ErrorCapture errors;
+    try {
+      for (size_t i = 0; i < ggml_backend_dev_count(); ++i)
+        ggml_backend_dev_buffer_type(ggml_backend_dev_get(i));
+    } catch (...) {
+      opening->failure = current_failure(code::kUnsupported);
+      opening->failure->message =
+          "A GPU could not be opened: " + errors.reason(opening->failure->message) +
+          " Update its driver, or do without it: set CRIA_BACKEND=cpu.";
+    }
+  }
+  if (opening->failure) throw Error(opening->failure->code.c_str(), opening->failure->message);
+}
+
+bool any_gpu(const std::vector<std::string>& names) {
+  for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
+    ggml_backend_dev_t device = ggml_backend_dev_get(i);
+    if (!is_gpu(device)) continue;
+    const bool meant =
+        std::find(names.begin(), names.end(), ggml_backend_dev_name(device)) != names.end();
+    if (names.empty() || meant) return true;
+  }
+  return false;
+}
+
 uint64_t gpu_memory_free() {
   uint64_t bytes = 0;
   for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
     ggml_backend_dev_t device = ggml_backend_dev_get(i);
-    const enum ggml_backend_dev_type type = ggml_backend_dev_type(device);
-    if (type != GGML_BACKEND_DEVICE_TYPE_GPU && type != GGML_BACKEND_DEVICE_TYPE_IGPU) continue;
+    if (!is_gpu(device)) continue;
     size_t free = 0;
     size_t total = 0;
     ggml_backend_dev_memory(device, &free, &total);
@@ -231,6 +280,10 @@ std::string ErrorCapture::reason(const std::string& otherwise) const {
   const size_t colon = first_.find(": ");
   const bool function = colon != std::string::npos && first_.find(' ') > colon;
   return function ? first_.substr(colon + 2) : first_;
+}
+
+const char* ErrorCapture::code(const char* otherwise) const {
+  return code_ == nullptr ? otherwise : code_;
 }
 
 AbortGuard::AbortGuard(Collapse* collapse) : collapse_(collapse), outer_(current_guard) {

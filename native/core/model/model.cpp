@@ -94,6 +94,7 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
   std::vector<llama_model_kv_override> overrides;
   Facts facts = check(
       options, [&] { return on_progress(0); }, overrides);
+  backend::open_devices();
   std::vector<float> split = options.tensor_split;
   split.resize(llama_max_devices(), 0.0F);
 
@@ -119,11 +120,16 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
     return !self->aborted;
   };
 
+  const auto out_of_memory = [&](const std::string& reason) {
+    return Error(code::kOutOfMemory, "Not enough memory to load \"" + options.path + "\"" + reason +
+                                         ". Free some, load fewer layers on the GPU "
+                                         "(`gpuLayers`), or take a smaller model.");
+  };
   llama_model* model = nullptr;
   try {
     model = llama_model_load_from_file(options.path.c_str(), params);
   } catch (const std::bad_alloc&) {
-    throw Error(code::kOutOfMemory, "Not enough memory to load \"" + options.path + "\".");
+    throw out_of_memory("");
   } catch (const Error& error) {
     // An assertion of llama.cpp about the file's contents.
     if (error.code() != code::kInternal) throw;
@@ -135,6 +141,12 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
     throw Error(code::kDisposed, "The model was disposed while it was loading.");
   }
   if (model == nullptr) {
+    const char* why = errors.code(code::kModelInvalid);
+    if (why == code::kOutOfMemory) throw out_of_memory(": " + errors.reason(""));
+    if (why == code::kDeviceLost) {
+      throw Error(why, "\"" + options.path + "\" could not be loaded: " + errors.reason("") +
+                           ". The GPU stopped working: start the process again, or use the CPU.");
+    }
     throw Error(code::kModelInvalid,
                 "\"" + options.path + "\" could not be loaded: " +
                     errors.reason("llama.cpp does not know this kind of model") +
@@ -150,6 +162,7 @@ Model::Model(llama_model* model, const ModelOptions& options, Facts facts)
       facts_(std::move(facts)),
       vocabulary_(llama_model_get_vocab(model)),
       vocab_only_(options.vocab_only),
+      may_use_gpu_(backend::any_gpu(options.devices)),
       identity_(facts_.fingerprint) {
   for (const auto& [key, value] : options.metadata_overrides) {
     identity_ += key + '\0' + shown(value) + '\0';

@@ -52,6 +52,9 @@ class Model {
   const Vocabulary& vocabulary() const { return vocabulary_; }
   bool vocab_only() const { return vocab_only_; }
 
+  // Whether a GPU may compute for it, large batches even where all its layers are the CPU's.
+  bool may_use_gpu() const { return may_use_gpu_; }
+
   // Whether it is a decoder without an encoder, which generate() can drive.
   bool generates() const;
 
@@ -97,6 +100,7 @@ class Model {
   std::unordered_map<std::string, std::string> overridden_;
   const Vocabulary vocabulary_;
   const bool vocab_only_;
+  const bool may_use_gpu_;
   std::string identity_;
   std::mutex creating_;
 };

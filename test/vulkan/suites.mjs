@@ -1,0 +1,27 @@
+// The suites of `npm run test:vulkan`. What is not run of them says why: what is promised to the bit holds on the
+// CPU (docs/gpu.md).
+
+export const suites = [
+  { name: "gpu", files: ["test/vulkan"] },
+  {
+    name: "generation",
+    files: [
+      "test/generation/generation.test",
+      "test/generation/sampling-options.test",
+      "test/generation/logprobs",
+      "test/generation/score.test",
+    ],
+  },
+  {
+    name: "batching",
+    files: [
+      "test/generation/generate-many",
+      "test/context/queue.test",
+      "test/context/context.test",
+    ],
+  },
+  { name: "sequence", files: ["test/context/sequence"] },
+  { name: "embedding", files: ["test/embedding"] },
+  { name: "abort", files: ["test/generation/generation-abort.test"] },
+  { name: "lifetime", files: ["test/lifetime"] },
+];
