@@ -36,7 +36,7 @@ await context?.dispose();
 mend();
 // A lost device stays lost.
 model ??= (await outcome(Model.load(path))).value;
-const next = await outcome(model.createContext(options));
+const next = model ? await outcome(model.createContext(options)) : failed;
 const after = next.value ? await generate(next.value) : next;
 await model?.dispose();
 console.log(

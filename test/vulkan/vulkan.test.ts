@@ -72,7 +72,8 @@ test("greedy text is the CPU's, but for near ties", async () => {
     `greedy: ${same} tokens are the CPU's; ${gaps.length} of ${cpu.length} texts part at a near tie` +
       `${gaps.length > 0 ? `, by ${gaps.map((gap) => gap.toFixed(4)).join(", ")} in log-probability` : ""}`,
   );
-  for (const gap of gaps) expect(gap).toBeLessThan(0.1);
+  // Both round what the weights are multiplied with to fewer bits, and not alike.
+  for (const gap of gaps) expect(gap).toBeLessThan(0.5);
   expect(same).toBeGreaterThan((PROMPTS.length * TOKENS) / 2);
 });
 
@@ -174,8 +175,8 @@ describe("faults of the GPU", () => {
     const { stdout, ...end } = await runScript("vulkan/faults.mjs", {
       args: ["load", "nothing"],
       env: {
-        GGML_VK_FORCE_MAX_BUFFER_SIZE: "1000000",
-        GGML_VK_FORCE_MAX_ALLOCATION_SIZE: "1000000",
+        GGML_VK_FORCE_MAX_BUFFER_SIZE: "10000",
+        GGML_VK_FORCE_MAX_ALLOCATION_SIZE: "10000",
         CRIA_TEST_VULKAN_FAULT: join(directory, "unused"),
       },
     });

@@ -27,8 +27,8 @@ constexpr uint32_t kRowsOfLogits = 64;
 // every piece of more than one row. So pieces may be small, and delay nobody for long.
 constexpr int32_t kLeastPieceOfMatrices = 16;
 
-// A GPU's tiles differ, and nothing stops what it was given: there, too.
-constexpr int32_t kLeastPieceOfGpus = 16;
+// The smallest tile of a GPU, which costs the same with fewer rows in it.
+constexpr int32_t kLeastPieceOfGpus = 32;
 
 // How long the pools' threads may take to notice that the graph was given up.
 constexpr std::chrono::seconds kPatience{1};
