@@ -8,12 +8,15 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { debianRoot, obstacle } from "../test/vulkan/debian-root.mjs";
+import { debianRoot, obstacle, writeLauncher } from "../test/vulkan/debian-root.mjs";
 import { suites } from "../test/vulkan/suites.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const build = path.join(root, ".build", "vulkan");
 const engine = path.join(build, "cria.node");
+/** Plain programs over llama.h, on the same GPU: what cria is compared with. */
+const programs = path.join(build, "programs");
+const references = ["cria-reference", "cria-batched-reference", "cria-embed-reference"];
 const failingDriver = path.join(build, "failing-driver.so");
 const log = (line) => console.error(`vulkan: ${line}`);
 
@@ -44,10 +47,16 @@ function run(command, args, options = {}) {
   if (status !== 0) throw new Error(`${[command, ...args].join(" ")} ended with ${status}.`);
 }
 
-function buildAll({ cmakeArguments, include }) {
+async function buildAll({ cmakeArguments, include }) {
   const script = path.join(root, "scripts", "build.mjs");
   run(process.execPath, [script]); // the CPU's, to compare with
   run(process.execPath, [script, "--vulkan", "--out", engine, "--", ...cmakeArguments]);
+  run("cmake", ["--build", build, "--target", ...references], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  for (const name of references) {
+    await writeLauncher(path.join(programs, name), path.join(build, "bin", name));
+  }
   const source = path.join(root, "test", "vulkan", "failing-driver.c");
   const flags = ["-shared", "-fPIC", "-O1", "-Wall", "-Werror", `-I${include}`];
   run(process.env.CC ?? "cc", [...flags, "-o", failingDriver, source, "-ldl"]);
@@ -74,6 +83,7 @@ async function runSuite({ name, files, without = [] }, { node, env }, only) {
       CRIA_BINARY: engine,
       CRIA_TEST_BACKEND: "vulkan",
       CRIA_TEST_FAILING_DRIVER: failingDriver,
+      CRIA_TEST_PROGRAMS: programs,
     },
   });
   const end = await new Promise((resolve) => {
@@ -99,7 +109,7 @@ async function main() {
   const reason = obstacle();
   if (reason) throw new Error(`Nothing was run: ${reason}.`);
   const machine = await debianRoot(log);
-  if (!options["no-build"]) buildAll(machine);
+  if (!options["no-build"]) await buildAll(machine);
 
   let failures = 0;
   const totals = [];

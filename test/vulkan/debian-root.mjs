@@ -81,7 +81,7 @@ async function fetchPackages() {
  * Writes a program that runs another on the folder's C library and libraries. Not by LD_LIBRARY_PATH, which this
  * system's programs would inherit.
  */
-async function writeLauncher(file, program, ...args) {
+export async function writeLauncher(file, program, ...args) {
   const words = [linker, "--library-path", libraries, program, ...args].map((word) => `'${word}'`);
   await mkdir(path.dirname(file), { recursive: true });
   await writeFile(file, `#!/bin/sh\nexec ${words.join(" ")} "$@"\n`);
@@ -132,6 +132,8 @@ export async function debianRoot(log) {
       `-DVulkan_LIBRARY=${path.join(libraries, "libvulkan.so")}`,
       `-DVulkan_GLSLC_EXECUTABLE=${glslc}`,
       `-DSPIRV-Headers_DIR=${path.join(root, "usr", "share", "cmake", "SPIRV-Headers")}`,
+      // Of the loader, which needs a newer C library than the linker knows here.
+      "-DCMAKE_EXE_LINKER_FLAGS=-Wl,--allow-shlib-undefined",
     ],
     env: {
       VK_DRIVER_FILES: driver,

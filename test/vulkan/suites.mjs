@@ -20,7 +20,16 @@ export const suites = [
       "test/context/context.test",
     ],
   },
-  { name: "sequence", files: ["test/context/sequence"] },
+  {
+    name: "sequence",
+    files: ["test/context/sequence"],
+    without: [
+      {
+        because: "a token alone and a piece of a prompt are rounded differently on a GPU",
+        tests: ["draw what a generation with the same seed draws"],
+      },
+    ],
+  },
   { name: "embedding", files: ["test/embedding"] },
   { name: "abort", files: ["test/generation/generation-abort.test"] },
   { name: "lifetime", files: ["test/lifetime"] },
