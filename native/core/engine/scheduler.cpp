@@ -223,9 +223,9 @@ Task* Scheduler::next_prompt(const std::vector<Task*>& prefilling) {
   });
 }
 
-// Without running generations, or with patient ones, a piece is a whole micro-batch, or as much of it
-// as an abort may be made to wait for. Otherwise it is as much as the generations may be made to wait
-// for.
+// Without running generations, or with patient ones, a piece is a whole micro-batch, or as much of
+// it as an abort may be made to wait for. Otherwise it is as much as the generations may be made to
+// wait for.
 PlanLimits Scheduler::prefill_limits() const {
   const double pause = max_pause();
   const int32_t most = piece_limit_.rows();
