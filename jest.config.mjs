@@ -8,11 +8,16 @@ const unixOnly = [
 const sanitized = process.env.CRIA_TEST_PATIENCE !== undefined;
 const sanitizedOnly = ["<rootDir>/test/fuzz/native/"];
 
+// Needs a GPU, or what scripts/test-vulkan.mjs makes, which sets this.
+const vulkan = process.env.CRIA_TEST_BACKEND === "vulkan";
+const vulkanOnly = ["<rootDir>/test/vulkan/"];
+
 const common = {
   testEnvironment: sanitized ? "<rootDir>/test/support/patient-environment.mjs" : "node",
   testPathIgnorePatterns: [
     ...(process.platform === "win32" ? unixOnly : []),
     ...(sanitized ? [] : sanitizedOnly),
+    ...(vulkan ? [] : vulkanOnly),
   ],
   modulePathIgnorePatterns: ["<rootDir>/(\\.build|\\.llama\\.cpp|build|dist|packages|prebuilds)/"],
   // Sources name each other as Node will see them, "./model.js".

@@ -179,7 +179,8 @@ async function configure(options, source) {
   const before = await readFile(stamp, "utf8").catch(() => null);
   if (before === state) return;
 
-  await checkToolchain({ git: false, target: options.target });
+  const vulkan = backend === "vulkan" ? options.cmakeArguments : undefined;
+  await checkToolchain({ git: false, target: options.target, vulkan });
   // CMake remembers compilers and folders of its first run, the wrong ones, too.
   await rm(path.join(directory, "CMakeCache.txt"), { force: true });
   await rm(path.join(directory, "CMakeFiles"), { recursive: true, force: true });

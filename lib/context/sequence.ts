@@ -116,7 +116,7 @@ export class Sequence implements AsyncDisposable {
    * @example
    * await sequence.evaluate([{ control: "<|eot_id|>" }], { signal: AbortSignal.timeout(1000) });
    * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_CONTEXT_FULL (more than `contextSize`
-   * tokens in all), ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY; the signal's reason
+   * tokens in all), ERR_DECODE_FAILED, ERR_DEVICE_LOST, ERR_OUT_OF_MEMORY; the signal's reason
    */
   async evaluate(prompt: PromptInput, options?: EvaluateOptions): Promise<void> {
     this.#assertAlive();

@@ -127,8 +127,8 @@ export interface GenerationResult {
  * never an unhandled rejection.
  *
  * Errors: ERR_DISPOSED (the context was disposed), ERR_CONTEXT_FULL (the prompt is longer than the context, or
- * sequences hold every place), ERR_QUEUE_FULL, ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY, ERR_GRAMMAR_INVALID (the
- * grammar takes too long, or the model lacks a token of it); the signal's reason; what `onProgress` threw.
+ * sequences hold every place), ERR_QUEUE_FULL, ERR_DECODE_FAILED, ERR_DEVICE_LOST, ERR_OUT_OF_MEMORY,
+ * ERR_GRAMMAR_INVALID (the grammar takes too long, or the model lacks a token of it); the signal's reason; what `onProgress` threw.
  *
  * @example
  * for await (const { text } of context.generate("Once upon a time")) process.stdout.write(text);
@@ -137,7 +137,7 @@ export interface Generation extends AsyncIterable<GenerationChunk>, AsyncDisposa
   /**
    * Resolves with the whole output when the generation has ended. May be called any number of times.
    *
-   * @throws {CriaError} ERR_DISPOSED, ERR_CONTEXT_FULL, ERR_QUEUE_FULL, ERR_DECODE_FAILED,
+   * @throws {CriaError} ERR_DISPOSED, ERR_CONTEXT_FULL, ERR_QUEUE_FULL, ERR_DECODE_FAILED, ERR_DEVICE_LOST,
    * ERR_OUT_OF_MEMORY, ERR_GRAMMAR_INVALID; the signal's reason; what `onProgress` threw
    */
   result(): Promise<GenerationResult>;

@@ -105,7 +105,7 @@ export class LlamaGuard {
    *
    * @throws {CriaError} ERR_INVALID_ARGUMENT (an empty message, nothing to judge), ERR_UNSUPPORTED (a
    * part that is no text), ERR_GUARD_UNREADABLE, ERR_CONTEXT_FULL (the context has no room for the
-   * prompt's own text), ERR_DISPOSED, ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY; the signal's reason
+   * prompt's own text), ERR_DISPOSED, ERR_DECODE_FAILED, ERR_DEVICE_LOST, ERR_OUT_OF_MEMORY; the signal's reason
    */
   async moderate(
     conversation: GuardConversation,

@@ -47,6 +47,9 @@ class Environment {
   // Null or undefined removes the handler.
   void set_log_handler(Napi::Value handler);
 
+  // To be called when the first model is loaded.
+  static void devices_opened();
+
  private:
   static void on_process_exit(void*);
   void shut_down();

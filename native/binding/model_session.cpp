@@ -131,6 +131,7 @@ void ModelSession::loaded(Napi::Env env, std::shared_ptr<Model> model) {
     failed(env, {code::kModelInvalid, error.Message()});
     return;
   }
+  Environment::devices_opened();
   on_progress_.Reset();
   model_ = std::move(model);
   state_ = State::kLoaded;

@@ -7,10 +7,10 @@ import {
 } from "../../lib/index.js";
 import { endTokens, forbidden, idsOf, PROMPTS } from "../support/demo.js";
 import { MODEL } from "../support/paths.js";
-import { logSoftmax, referenceLogits } from "../support/reference.js";
+import { logSoftmax, referenceLogits, within } from "../support/reference.js";
 
 /** Rounding differs with what else is in the batch. */
-const NEAR = 0.05;
+const NEAR = within(0.05);
 
 let model: Model;
 let context: Context;

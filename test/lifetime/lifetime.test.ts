@@ -92,6 +92,11 @@ describe("the process may exit, 140 times in all", () => {
   );
 });
 
+test("workers that alone use the engine leave nothing behind", async () => {
+  const options = { args: ["5"], deadline: 120_000 };
+  expect(await runScript("lifetime/alone-in-workers.mjs", options)).toEqual(QUIET);
+});
+
 test("what is held does not grow over generations and contexts that come and go", async () => {
   const { stdout, ...end } = await runScript("lifetime/churn.mjs", {
     args: ["--generations", String(400 / part), "--seed", "7"],

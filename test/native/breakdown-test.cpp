@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <new>
+#include <system_error>
 #include <thread>
 
 #include "client.h"
@@ -28,7 +29,21 @@ namespace {
 // ── Failures, lit where a thread waits for the others of its pool ──
 
 enum class Where { kNowhere, kPool, kContext };
-enum class What { kAssertion, kMemory, kForeign };
+enum class What { kAssertion, kMemory, kForeign, kGpuMemory, kGpuLost };
+
+// As vulkan.hpp throws its results.
+class VulkanResults : public std::error_category {
+ public:
+  const char* name() const noexcept override { return "vk::Result"; }
+  std::string message(int result) const override {
+    return result == -4 ? "ErrorDeviceLost" : "ErrorOutOfDeviceMemory";
+  }
+};
+
+[[noreturn]] void throw_vulkan(int result) {
+  static const VulkanResults results;
+  throw std::system_error(result, results, "vk::Queue::submit");
+}
 
 std::atomic<Where> where{Where::kNowhere};
 std::atomic<What> what{What::kAssertion};
@@ -43,6 +58,8 @@ void fail_or_relax() {
     where = Where::kNowhere;
     if (what == What::kMemory) throw std::bad_alloc();
     if (what == What::kForeign) throw 42;
+    if (what == What::kGpuMemory) throw_vulkan(-2);
+    if (what == What::kGpuLost) throw_vulkan(-4);
     ggml_abort("injected.c", 7, "the sky fell");
   }
   relax_of_cria();
@@ -119,6 +136,13 @@ TEST(exceptions_of_any_kind_do_so) {
   }
 }
 
+TEST(what_a_gpus_driver_throws_has_its_code) {
+  expect_breakdown(two_threads(), Where::kContext, What::kGpuMemory, 20, "ERR_OUT_OF_MEMORY",
+                   "vk::Queue::submit: ErrorOutOfDeviceMemory");
+  expect_breakdown(two_threads(), Where::kContext, What::kGpuLost, 20, "ERR_DEVICE_LOST",
+                   "vk::Queue::submit: ErrorDeviceLost");
+}
+
 TEST(with_many_threads_and_a_second_pool) {
   ContextOptions options = small(3);
   options.threads = 4;
@@ -148,6 +172,28 @@ TEST(what_is_driven_by_hand_ends_with_it) {
   light(client, Where::kPool, What::kAssertion, 5);
   client.submit(7, cria::command::Evaluate{sequence, prompt});
   CHECK(client.breakdown().message.find("the sky fell") != std::string::npos);
+}
+
+TEST(what_llama_cpp_only_logs_has_its_code) {
+  const auto code_of = [](const char* message) {
+    const cria::backend::ErrorCapture errors;
+    ggml_log_callback log = nullptr;
+    void* data = nullptr;
+    llama_log_get(&log, &data);
+    log(GGML_LOG_LEVEL_ERROR, "llama_model_load: the first of several\n", data);
+    log(GGML_LOG_LEVEL_ERROR, message, data);
+    CHECK_EQ(errors.reason(""), "the first of several");
+    return std::string(errors.code("ERR_MODEL_INVALID"));
+  };
+  CHECK_EQ(code_of("llama_model_load: error loading model: unable to allocate Vulkan0 buffer\n"),
+           "ERR_OUT_OF_MEMORY");
+  CHECK_EQ(code_of("ggml_vulkan: vk::Device::allocateMemory: ErrorOutOfDeviceMemory\n"),
+           "ERR_OUT_OF_MEMORY");
+  CHECK_EQ(code_of("allocating 512.00 MiB on device 0: cudaMalloc failed: out of memory\n"),
+           "ERR_OUT_OF_MEMORY");
+  CHECK_EQ(code_of("ggml_vulkan: device lost on Vulkan0\n"), "ERR_DEVICE_LOST");
+  CHECK_EQ(code_of("llama_model_load: error loading model: missing tensor 'a'\n"),
+           "ERR_MODEL_INVALID");
 }
 
 TEST(threads_that_do_not_start_leave_nothing_behind) {

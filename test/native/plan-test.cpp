@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/engine/piece_limit.h"
 #include "harness.h"
 
 using cria::Piece;
@@ -260,6 +261,31 @@ TEST(any_prompts_in_a_unified_kv_cache) {
     Prompts prompts = random_prompts(random);
     run(prompts, random, shared(micro_batch, micro_batch));
   }
+}
+
+TEST(a_piece_that_nothing_stops_is_as_small_as_its_time_demands) {
+  cria::PieceLimit limit(512, 16, /*timed=*/true);
+  CHECK_EQ(limit.rows(), 512);
+  limit.measured(512, 400);
+  limit.measured(256, 200);
+  CHECK_EQ(limit.rows(), 128);
+  limit.measured(128, 40);  // neither long nor short: it stays
+  CHECK_EQ(limit.rows(), 128);
+  for (int i = 0; i < 10; ++i)
+    limit.measured(limit.rows(), 1000);
+  CHECK_EQ(limit.rows(), 16);
+  limit.measured(3, 1);  // the end of a prompt says nothing about a whole piece
+  CHECK_EQ(limit.rows(), 16);
+  for (int i = 0; i < 10; ++i)
+    limit.measured(limit.rows(), 1);
+  CHECK_EQ(limit.rows(), 512);
+}
+
+TEST(a_piece_that_can_be_stopped_is_a_micro_batch) {
+  cria::PieceLimit limit(512, 64, /*timed=*/false);
+  limit.measured(512, 5000);
+  CHECK_EQ(limit.rows(), 512);
+  CHECK_EQ(cria::PieceLimit(8, 16, true).rows(), 8);
 }
 
 int main(int argc, char** argv) { return harness::run(argc, argv); }

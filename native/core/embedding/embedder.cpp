@@ -159,7 +159,7 @@ void Embedder::evaluate() {
   if (status == kDecoded) {
     collect();
   } else if (status != kAborted) {  // aborted texts stay where they were
-    fail_batch("llama_decode returned " + std::to_string(status) + ".");
+    fail_batch(decode_failure(status));
   }
 }
 
@@ -181,8 +181,9 @@ int32_t Embedder::decode() {
 
 void Embedder::collect() {
   if (reads_rows_ && reader_.found() != wanted_rows_) {
-    fail_batch("it gave " + std::to_string(reader_.found()) + " rows for " +
-               std::to_string(wanted_rows_) + " tokens.");
+    fail_batch({code::kDecodeFailed, "llama.cpp could not evaluate the batch: it gave " +
+                                         std::to_string(reader_.found()) + " rows for " +
+                                         std::to_string(wanted_rows_) + " tokens."});
     return;
   }
   counters_.batches.fetch_add(1, std::memory_order_relaxed);
@@ -233,8 +234,7 @@ void Embedder::forget(const std::vector<const Embedding*>& finished) {
   waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), over), waiting_.end());
 }
 
-void Embedder::fail_batch(const std::string& reason) {
-  const Failure failure{code::kDecodeFailed, "llama.cpp could not evaluate the batch: " + reason};
+void Embedder::fail_batch(const Failure& failure) {
   std::vector<const Embedding*> failed;
   for (const Share& share : batch_) {
     outbox_.fail(share.embedding->id(), failure);

@@ -77,7 +77,7 @@ class Embedder {
   void collect();
   void take(const Share& share);
   void forget(const std::vector<const Embedding*>& finished);
-  void fail_batch(const std::string& reason);
+  void fail_batch(const Failure& failure);
   void count();
 
   const Model& model_;

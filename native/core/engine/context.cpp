@@ -22,6 +22,9 @@ namespace {
 // every piece of more than one row. So pieces may be small, and delay nobody for long.
 constexpr int32_t kLeastPieceOfMatrices = 16;
 
+// The smallest tile of a GPU, which costs the same with fewer rows in it.
+constexpr int32_t kLeastPieceOfGpus = 32;
+
 // How long the pools' threads may take to notice that the graph was given up.
 constexpr std::chrono::seconds kPatience{1};
 
@@ -188,7 +191,9 @@ bool Context::open_and_tell() {
     events_.opened(info);
     return true;
   } catch (...) {
-    events_.failed(current_failure());
+    const Failure failure = current_failure();
+    device_lost_ = failure.code == code::kDeviceLost;
+    events_.failed(failure);
     return false;
   }
 }
@@ -202,6 +207,8 @@ void Context::tear_down() {
   batch_pool_.reset();
   pool_.reset();
   if (breakdown_ && scheduler_) scheduler_->cache().abandon();
+  // Leaked: its destructor would hand the device more work, and throw.
+  if (device_lost_) static_cast<void>(context_.release());
   sequences_.reset();
   scheduler_.reset();
   context_.reset();
@@ -245,10 +252,13 @@ void Context::break_down() {
   collapse_->wait_for_all(kPatience);
   try {
     Failure failure = current_failure();
+    device_lost_ = failure.code == code::kDeviceLost;
     if (failure.message.empty() || failure.message.back() != '.') failure.message += '.';
-    failure.message =
-        "The engine failed inside, and this context cannot be used any more: " + failure.message +
-        " Dispose it; the model and its other contexts are as they were.";
+    if (!device_lost_) {
+      failure.message =
+          "The engine failed inside, and this context cannot be used any more: " + failure.message +
+          " Dispose it; the model and its other contexts are as they were.";
+    }
     breakdown_ = std::move(failure);
   } catch (const std::bad_alloc&) {
     breakdown_->code = code::kOutOfMemory;  // short enough to need no allocation
@@ -293,20 +303,49 @@ ContextInfo Context::open() {
   info.micro_batch_size = static_cast<int32_t>(llama_n_ubatch(context_.get()));
   micro_batch_size_ = info.micro_batch_size;
   info.memory = memory_of(context_.get());
-  if (!embedder_) open_scheduler(info);
+  if (!embedder_) {
+    if (model_->may_use_gpu()) warm_up();
+    open_scheduler(info);
+  }
   return info;
 }
 
+// A GPU's shaders are compiled when they are first used, by some drivers for seconds: here, and not
+// in somebody's first generation. A token alone and a tile of them take different ones.
+void Context::warm_up() {
+  llama_memory_t memory = llama_get_memory(context_.get());
+  TokenBatch batch;
+  const int32_t tile = std::min(
+      {kTile, options_.context_size, static_cast<int32_t>(llama_n_ubatch(context_.get()))});
+  batch.reserve(tile);
+  for (const int32_t rows : {tile, 1}) {
+    if (stopping_.load()) return;
+    batch.clear();
+    for (int32_t i = 0; i < rows; ++i)
+      batch.add(i % model_->vocabulary().size(), i, 0, i == rows - 1);
+    const int32_t status = llama_decode(context_.get(), batch.view());
+    if (status != kDecoded && status != kAborted) {
+      const Failure failure = decode_failure(status);
+      throw Error(status == kNoMemory ? code::kOutOfMemory : code::kDecodeFailed, failure.message);
+    }
+    llama_synchronize(context_.get());
+    llama_memory_clear(memory, false);
+  }
+}
+
 void Context::open_scheduler(const ContextInfo& info) {
-  const Limits limits{
-      options_.context_size,
-      options_.sequences,
-      info.batch_size,
-      info.micro_batch_size,
-      options_.unified_kv_cache,
-      copy_ms_per_token(info.memory),
-      pads_prompts(info.memory),
-      options_.flash_attention == LLAMA_FLASH_ATTN_TYPE_DISABLED ? kLeastPieceOfMatrices : kTile};
+  const bool gpu = model_->may_use_gpu();
+  const bool matrices = options_.flash_attention == LLAMA_FLASH_ATTN_TYPE_DISABLED;
+  const int32_t least = gpu ? kLeastPieceOfGpus : matrices ? kLeastPieceOfMatrices : kTile;
+  const Limits limits{options_.context_size,
+                      options_.sequences,
+                      info.batch_size,
+                      info.micro_batch_size,
+                      options_.unified_kv_cache,
+                      copy_ms_per_token(info.memory),
+                      pads_prompts(info.memory),
+                      least,
+                      !gpu};
   scheduler_ = std::make_unique<Scheduler>(context_.get(), limits, outbox_);
   sequences_ = std::make_unique<Sequences>(
       *model_, *scheduler_, outbox_, options_.context_size, fingerprint(),

@@ -56,7 +56,8 @@ class Context {
   // starts no thread.
   Context(std::shared_ptr<Model> model, const ContextOptions& options, Events events);
 
-  // Stops and joins. On a CPU that takes no longer than one of ggml's operations.
+  // Stops and joins. On a CPU that takes no longer than one of ggml's operations, on a GPU than a
+  // piece of a prompt.
   ~Context();
 
   // Whether the thread has ended by the deadline. If it has not, leak the context: the thread uses
@@ -101,6 +102,7 @@ class Context {
   void create_context();
   void attach_threads(ContextInfo& info);
   void open_scheduler(const ContextInfo& info);
+  void warm_up();
   void loop();
   void turn(std::vector<Prepared>& arrived);
   void break_down();
@@ -131,6 +133,7 @@ class Context {
   std::vector<Prepared> inbox_;
 
   std::optional<Failure> breakdown_;
+  bool device_lost_ = false;
   bool ended_ = false;  // with mutex_ held
   std::condition_variable end_;
 

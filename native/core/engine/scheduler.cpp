@@ -32,7 +32,8 @@ Scheduler::Scheduler(llama_context* context, const Limits& limits, Outbox& outbo
       cache_(context, limits.sequences,
              {limits.unified_kv_cache, limits.micro_batch, limits.least_piece,
               limits.copy_ms_per_token}),
-      batch_(limits.batch) {}
+      batch_(limits.batch),
+      piece_limit_(limits.micro_batch, limits.least_piece, !limits.stoppable) {}
 
 void Scheduler::add(std::unique_ptr<Task> task) {
   if (task->length() > limits_.context_size) {
@@ -222,21 +223,22 @@ Task* Scheduler::next_prompt(const std::vector<Task*>& prefilling) {
   });
 }
 
-// Without running generations, or with patient ones, a piece is a whole micro-batch, so that an
-// abort waits for no more than that. Otherwise it is as much as the generations may be made to wait
-// for.
+// Without running generations, or with patient ones, a piece is a whole micro-batch, or as much of
+// it as an abort may be made to wait for. Otherwise it is as much as the generations may be made to
+// wait for.
 PlanLimits Scheduler::prefill_limits() const {
   const double pause = max_pause();
-  PlanLimits limits{limits_.micro_batch, limits_.micro_batch, limits_.unified_kv_cache,
+  const int32_t most = piece_limit_.rows();
+  PlanLimits limits{most, limits_.micro_batch, limits_.unified_kv_cache,
                     limits_.unified_kv_cache ? 1 : limits_.least_piece,
                     limits_.pads_prompts ? limits_.context_size : 0};
   const int32_t beside = limits_.unified_kv_cache ? batch_.size() : 0;
-  limits.rows = std::max(limits_.micro_batch - beside, 1);
+  limits.rows = std::max(std::min(most, limits_.micro_batch - beside), 1);
   if (std::isinf(pause)) return limits;
   const double per_token = prefill_ms_per_token_;
   const double ms = std::max(pause, kPieceSteps * step_ms_);
   const double affordable = per_token > 0 ? ms / per_token : kTile;
-  const auto rows = static_cast<int32_t>(std::min<double>(affordable, limits_.micro_batch));
+  const auto rows = static_cast<int32_t>(std::min<double>(affordable, most));
   const int32_t wanted = std::max(rows, limits_.least_piece - beside);
   limits.rows = std::max(std::min(wanted, limits_.micro_batch - beside), 1);
   return limits;
@@ -281,6 +283,7 @@ void Scheduler::measure(double decode_ms) {
   int32_t prompts = 0;
   for (const Batch::Share& share : batch_.shares())
     prompts += share.count + share.padding > 1 ? share.count + share.padding : 0;
+  if (prompts > 0) piece_limit_.measured(prompts, decode_ms);
   if (prompts == 0) {
     update(step_ms_, decode_ms);
   } else if (prompts >= limits_.least_piece) {
@@ -347,9 +350,7 @@ void Scheduler::make_room() {
 
 void Scheduler::fail_batch(int32_t status) {
   roll_back();
-  const Failure failure{code::kDecodeFailed,
-                        "llama.cpp could not evaluate the batch: llama_decode returned " +
-                            std::to_string(status) + "."};
+  const Failure failure = decode_failure(status);
   for (const Batch::Share& share : batch_.shares()) {
     share.task->fail(failure, outbox_);
     release(*share.task);

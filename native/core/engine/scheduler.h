@@ -17,6 +17,7 @@
 
 #include "core/engine/batch.h"
 #include "core/engine/cache.h"
+#include "core/engine/piece_limit.h"
 #include "core/engine/plan.h"
 #include "core/engine/task.h"
 #include "core/request/counters.h"
@@ -34,6 +35,7 @@ struct Limits {
   double copy_ms_per_token;     // roughly, from slot to slot
   bool pads_prompts = false;    // per-sequence cache: the ends of prompts may be padded
   int32_t least_piece = kTile;  // of a prompt that is evaluated beside generations
+  bool stoppable = true;        // llama_decode returns soon where it is asked to abort
 };
 
 class Scheduler {
@@ -97,6 +99,7 @@ class Scheduler {
   // Measured; 0: not yet.
   double step_ms_ = 0;  // one token of every running generation
   double prefill_ms_per_token_ = 0;
+  PieceLimit piece_limit_;
   Counters counters_;
 };
 

@@ -4,6 +4,7 @@
 #include <ggml-cpu.h>
 #include <llama.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -11,6 +12,7 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -135,12 +137,21 @@ void on_ggml_abort(const char* message) {
   std::abort();
 }
 
+// By the words of llama.cpp and its backends: null if they are about something else.
+const char* code_in(const std::string& message) {
+  const auto says = [&](const char* words) { return message.find(words) != std::string::npos; };
+  if (says("ErrorDeviceLost") || says("device lost")) return code::kDeviceLost;
+  const bool memory = says("to allocate") || says("allocation of size") || says("out of memory") ||
+                      says("ErrorOutOfDeviceMemory") || says("ErrorOutOfHostMemory");
+  return memory ? code::kOutOfMemory : nullptr;
+}
+
 }  // namespace
 
 void capture_error(const std::string& message) {
-  if (current_capture != nullptr && current_capture->first_.empty()) {
-    current_capture->first_ = message;
-  }
+  if (current_capture == nullptr) return;
+  if (current_capture->first_.empty()) current_capture->first_ = message;
+  if (current_capture->code_ == nullptr) current_capture->code_ = code_in(message);
 }
 
 void start() {
@@ -178,6 +189,29 @@ std::vector<Device> devices() {
         {props.name, props.description, type_name(device), props.memory_total, props.memory_free});
   }
   return found;
+}
+
+void open_devices() {
+  struct Opening {
+    std::mutex mutex;
+    bool done = false;
+    std::optional<Failure> failure;
+  };
+  static Opening* const opening = new Opening();  // leaked: its failure's code is kept by pointer
+  const std::lock_guard<std::mutex> lock(opening->mutex);
+  if (!std::exchange(opening->done, true)) {
+    const ErrorCapture errors;
+    try {
+      for (size_t i = 0; i < ggml_backend_dev_count(); ++i)
+        ggml_backend_dev_buffer_type(ggml_backend_dev_get(i));
+    } catch (...) {
+      opening->failure = current_failure(code::kUnsupported);
+      opening->failure->message =
+          "A GPU could not be opened: " + errors.reason(opening->failure->message) +
+          " Update its driver, or do without it: set CRIA_BACKEND=cpu.";
+    }
+  }
+  if (opening->failure) throw Error(opening->failure->code.c_str(), opening->failure->message);
 }
 
 std::vector<std::string> cpu_features() {
@@ -226,6 +260,10 @@ std::string ErrorCapture::reason(const std::string& otherwise) const {
 Silence::Silence() : outer_(silent) { silent = true; }
 
 Silence::~Silence() { silent = outer_; }
+
+const char* ErrorCapture::code(const char* otherwise) const {
+  return code_ == nullptr ? otherwise : code_;
+}
 
 AbortGuard::AbortGuard(Collapse* collapse) : collapse_(collapse), outer_(current_guard) {
   current_guard = this;

@@ -30,6 +30,11 @@ const char* type_name(ggml_backend_dev_t device);
 
 std::vector<Device> devices();
 
+// Makes every device ready, once in the process; the caller's thread may wait for another's that is
+// at it. Before a model is loaded: ggml's Vulkan backend publishes a device to other threads before
+// it has made it. Throws, each time, if one could not be made: what ggml has of it is unusable.
+void open_devices();
+
 // The instruction sets that the CPU backend was compiled for, as ggml names them.
 std::vector<std::string> cpu_features();
 
@@ -53,9 +58,13 @@ class ErrorCapture {
   // none.
   std::string reason(const std::string& otherwise) const;
 
+  // ERR_OUT_OF_MEMORY or ERR_DEVICE_LOST if any message says so, else `otherwise`.
+  const char* code(const char* otherwise) const;
+
  private:
   friend void capture_error(const std::string& message);
   std::string first_;
+  const char* code_ = nullptr;
   ErrorCapture* outer_;
 };
 

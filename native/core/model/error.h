@@ -16,6 +16,7 @@ inline constexpr const char* kUnsupported = "ERR_UNSUPPORTED";
 inline constexpr const char* kUnsupportedCpu = "ERR_UNSUPPORTED_CPU";
 inline constexpr const char* kContextFull = "ERR_CONTEXT_FULL";
 inline constexpr const char* kDecodeFailed = "ERR_DECODE_FAILED";
+inline constexpr const char* kDeviceLost = "ERR_DEVICE_LOST";
 inline constexpr const char* kGrammarInvalid = "ERR_GRAMMAR_INVALID";
 inline constexpr const char* kTemplate = "ERR_TEMPLATE";
 inline constexpr const char* kStateInvalid = "ERR_STATE_INVALID";

@@ -88,6 +88,7 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
 
   const auto goes_on = [&] { return on_progress(0); };
   Facts facts = check(options, goes_on);
+  backend::open_devices();
   std::unique_ptr<const ModelOutline> outline;
   if (!options.vocab_only) outline = make_outline(options, facts, goes_on);
 
@@ -112,7 +113,7 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
     throw Error(code::kDisposed, "The model was disposed while it was loading.");
   }
   if (model == nullptr) {
-    refuse_model(options.path, errors.reason("llama.cpp does not know this kind of model"));
+    refuse_model(options.path, errors, "llama.cpp does not know this kind of model");
   }
   const ModelOptions decided = outline ? outline->options() : options;
   const std::shared_ptr<Model> loaded(
@@ -128,6 +129,7 @@ Model::Model(llama_model* model, const ModelOptions& options, Facts facts,
       facts_(std::move(facts)),
       outline_(std::move(outline)),
       vocabulary_(llama_model_get_vocab(model)),
+      may_use_gpu_(!devices_for(options).empty()),
       identity_(facts_.fingerprint) {
   for (const auto& [key, value] : options.metadata_overrides) {
     identity_ += key + '\0' + shown(value) + '\0';

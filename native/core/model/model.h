@@ -35,6 +35,9 @@ class Model {
   const Vocabulary& vocabulary() const { return vocabulary_; }
   bool vocab_only() const { return options_.vocab_only; }
 
+  // Whether a GPU may compute for it, large batches even where all its layers are the CPU's.
+  bool may_use_gpu() const { return may_use_gpu_; }
+
   // Whether it is a decoder without an encoder, which generate() can drive.
   bool generates() const;
 
@@ -89,6 +92,7 @@ class Model {
   mutable std::unique_ptr<const ModelOutline> outline_;
   std::unordered_map<std::string, std::string> overridden_;
   const Vocabulary vocabulary_;
+  const bool may_use_gpu_;
   std::string identity_;
   std::mutex creating_;
 };

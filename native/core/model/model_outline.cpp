@@ -46,27 +46,29 @@ std::vector<llama_model_kv_override> without_vocabulary(
   return overrides;
 }
 
-// It has no other way to tell.
-bool tells_of_memory(const std::string& reason) {
-  return reason.find("alloc") != std::string::npos;
-}
-
 }  // namespace
 
 LlamaContext create_llama_context(llama_model* model, const llama_context_params& params) {
   const backend::ErrorCapture errors;
   LlamaContext context(llama_init_from_model(model, params));
   if (context) return context;
-  const std::string reason = errors.reason("it is likely that memory ran out.");
-  throw Error(errors.reason("").empty() || tells_of_memory(reason) ? code::kOutOfMemory
-                                                                   : code::kUnsupported,
-              "The context could not be created: " + reason);
+  const bool silent = errors.reason("").empty();
+  throw Error(
+      errors.code(silent ? code::kOutOfMemory : code::kUnsupported),
+      "The context could not be created: " + errors.reason("it is likely that memory ran out."));
 }
 
-void refuse_model(const std::string& path, const std::string& reason) {
-  if (tells_of_memory(reason)) {
-    throw Error(code::kOutOfMemory, "Not enough memory to load \"" + path + "\": " + reason +
-                                        ". Load it with fewer `gpuLayers`, or take a smaller one.");
+void refuse_model(const std::string& path, const backend::ErrorCapture& errors,
+                  const std::string& otherwise) {
+  const char* why = errors.code(code::kModelInvalid);
+  const std::string reason = errors.reason(otherwise);
+  if (why == code::kOutOfMemory) {
+    throw Error(why, "Not enough memory to load \"" + path + "\": " + reason +
+                         ". Load it with fewer `gpuLayers`, or take a smaller one.");
+  }
+  if (why == code::kDeviceLost) {
+    throw Error(why, "\"" + path + "\" could not be loaded: " + reason +
+                         ". The GPU stopped working: start the process again, or use the CPU.");
   }
   throw Error(code::kModelInvalid, "\"" + path + "\" could not be loaded: " + reason +
                                        ". Expected a complete GGUF file of a supported model.");
@@ -99,9 +101,7 @@ ModelOutline::LlamaModel ModelOutline::load(int32_t gpu_layers) const {
   const backend::ErrorCapture errors;
   LlamaModel model(llama_model_load_from_file(options.path.c_str(), params));
   if (model) return model;
-  throw Error(code::kModelInvalid, "\"" + options.path + "\" could not be loaded: " +
-                                       errors.reason("llama.cpp does not know this kind of model") +
-                                       ". Expected a complete GGUF file of a supported model.");
+  refuse_model(options.path, errors, "llama.cpp does not know this kind of model");
 }
 
 // As llama.cpp does it. But free memory is another once the weights lie in it, and what is measured

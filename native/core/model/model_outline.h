@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "core/model/backend.h"
 #include "core/model/memory_breakdown.h"
 #include "core/model/model_options.h"
 
@@ -26,17 +27,18 @@ inline constexpr uint32_t kRowsOfLogits = 64;
 // The context that "auto" leaves room for, and that a context is by itself.
 inline constexpr uint32_t kUsualContext = 8192;
 
-// Creates a context of a model's. Throws ERR_OUT_OF_MEMORY or ERR_UNSUPPORTED with llama.cpp's
-// reason.
+// Creates a context of a model's. Throws ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST or ERR_UNSUPPORTED with
+// llama.cpp's reason.
 struct FreeContext {
   void operator()(llama_context* context) const { llama_free(context); }
 };
 using LlamaContext = std::unique_ptr<llama_context, FreeContext>;
 LlamaContext create_llama_context(llama_model* model, const llama_context_params& params);
 
-// Throws ERR_OUT_OF_MEMORY or ERR_MODEL_INVALID: llama.cpp has loaded no model, and logged this
-// reason.
-[[noreturn]] void refuse_model(const std::string& path, const std::string& reason);
+// Throws ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST or ERR_MODEL_INVALID: llama.cpp has loaded no model,
+// and logged this reason.
+[[noreturn]] void refuse_model(const std::string& path, const backend::ErrorCapture& errors,
+                               const std::string& otherwise);
 
 class ModelOutline {
  public:

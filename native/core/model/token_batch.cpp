@@ -1,6 +1,18 @@
 #include "core/model/token_batch.h"
 
+#include <string>
+
 namespace cria {
+
+Failure decode_failure(int32_t status) {
+  if (status == kNoMemory) {
+    return {code::kOutOfMemory,
+            "There was not enough memory to evaluate the batch. Create the context with a smaller "
+            "`contextSize`, `sequences` or `microBatchSize`, or load fewer layers on the GPU."};
+  }
+  return {code::kDecodeFailed, "llama.cpp could not evaluate the batch: llama_decode returned " +
+                                   std::to_string(status) + "."};
+}
 
 void TokenBatch::reserve(int32_t rows) {
   const auto most = static_cast<size_t>(rows);

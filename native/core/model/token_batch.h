@@ -7,12 +7,18 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/model/error.h"
+
 namespace cria {
 
 // What llama_decode returns (include/llama.h). Anything else is an error.
 inline constexpr int32_t kDecoded = 0;
 inline constexpr int32_t kNoCells = 1;
 inline constexpr int32_t kAborted = 2;
+inline constexpr int32_t kNoMemory = -2;  // for the graph
+
+// What is told of a batch that llama_decode returned an error for.
+Failure decode_failure(int32_t status);
 
 class TokenBatch {
  public:
