@@ -86,7 +86,12 @@ export const elsewhere = {
   others: [
     ["Windows x64 with MSVC, Windows itself", "workflow", "workflow; it has not run yet"],
     ["macOS arm64, Metal", "workflow", "workflow; it has not run yet"],
-    ["CUDA, Vulkan (`node scripts/build.mjs --cuda`); musl", "never", "never"],
+    [
+      "Vulkan",
+      "here",
+      "here, in parts, on Mesa's lavapipe, which is a CPU (`npm run test:vulkan`); never on a GPU",
+    ],
+    ["CUDA (`node scripts/build.mjs --cuda`); musl", "never", "never"],
     [
       "Electron",
       "",
