@@ -20,9 +20,10 @@ const titles = {
 };
 
 function counts(runs) {
-  return Object.entries(runs).map(([name, { passed, failed }]) => {
+  return Object.entries(runs).map(([name, { passed, failed, leftOut = 0 }]) => {
     const total = passed + failed.length;
-    return `${titles[name]} ${passed === total ? passed : `${passed} of ${total}`}`;
+    const rest = leftOut > 0 ? ` (${leftOut} left out)` : "";
+    return `${titles[name]} ${passed === total ? passed : `${passed} of ${total}`}${rest}`;
   });
 }
 
