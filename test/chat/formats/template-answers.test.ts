@@ -1,8 +1,5 @@
-import {
-  type TemplateFormat,
-  templateFormat,
-  templateToolCalls,
-} from "../../../lib/chat/formats/template-format.js";
+import { TemplateAnswer } from "../../../lib/chat/formats/template-answer.js";
+import { type TemplateFormat, templateFormat } from "../../../lib/chat/formats/template-format.js";
 import { Model, type ToolChoice, type ToolDefinition } from "../../../lib/index.js";
 import type { NativeFormatRequest } from "../../../lib/internal/native.js";
 import { nativeWork } from "../../../lib/internal/native-work.js";
@@ -23,13 +20,27 @@ afterAll(() => model.dispose());
 
 function format(name: string, more: Partial<NativeFormatRequest> = {}): Promise<TemplateFormat> {
   const asked = request(template(name), hi, { tools: [tool] });
-  const whole = { ...asked, toolChoice: "auto", parallelToolCalls: true, ...more } as const;
+  const whole = {
+    ...asked,
+    toolChoice: "auto",
+    parallelToolCalls: true,
+    schema: false,
+    ...more,
+  } as const;
   const native = insideOf(model).native;
   return nativeWork(native, (id) => native.startFormat(id, whole), undefined);
 }
 
-const read = (text: string, format: TemplateFormat, tools?: readonly ToolDefinition[]) =>
-  templateToolCalls(text, { format, model, ...(tools && { tools }) });
+async function read(text: string, format: TemplateFormat, tools?: readonly ToolDefinition[]) {
+  const names = tools && new Set(tools.map((tool) => tool.function.name));
+  const answer = new TemplateAnswer({ format, model, names });
+  const parts = [...(await answer.push(text)), ...(await answer.finish(false))];
+  return {
+    content: parts.map((part) => (part.type === "text" ? part.text : "")).join(""),
+    reasoning: parts.map((part) => (part.type === "reasoning" ? part.text : "")).join(""),
+    toolCalls: parts.flatMap((part) => (part.type === "tool-call" ? [part.call] : [])),
+  };
+}
 
 /** A call as a model of the template writes it. */
 const CALLS: Record<string, string> = {
