@@ -114,7 +114,10 @@ function endOfPrompt(prompt: string, history: string, format: TemplateFormat): n
 }
 
 /** Whether the prompt ends within thoughts. */
-function isThinking(prompt: string, { reasoningStart, reasoningEnds }: TemplateFormat): boolean {
+export function isThinking(
+  prompt: string,
+  { reasoningStart, reasoningEnds }: TemplateFormat,
+): boolean {
   if (reasoningStart === "") return false;
   const begun = prompt.lastIndexOf(reasoningStart);
   return begun > Math.max(-1, ...reasoningEnds.map((end) => prompt.lastIndexOf(end)));

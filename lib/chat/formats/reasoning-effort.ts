@@ -30,7 +30,9 @@ export function effortVariables(
   const off = effort === "none";
   const variables: Record<string, unknown> = {};
   const set = (name: string, value: unknown) => {
-    if (new RegExp(`\\b${name}\\b`).test(template)) variables[name] = value;
+    // The word "thinking" may stand anywhere, in an error's text for instance.
+    const before = name === "thinking" ? "(?:if|elif|not|set)\\s+" : "\\b";
+    if (new RegExp(`${before}${name}\\b`).test(template)) variables[name] = value;
   };
   for (const [name, no, yes] of SWITCHES) set(name, off ? no : yes);
   if (off) set("thinking_budget", 0);

@@ -229,7 +229,7 @@ bool ChatTemplate::reads_calls() {
 
 // Throws ERR_UNSUPPORTED for tools that the request does not want described.
 const tool_support::Support& ChatTemplate::support_for(const ChatRequest& request) {
-  static const tool_support::Support kAll{true, true, true, true};
+  static const tool_support::Support kAll{true, true, true, true, true};
   const bool plain =
       request.tools == "[]" && request.messages.find("\"tool_calls\":[{") == std::string::npos;
   if (plain) return kAll;

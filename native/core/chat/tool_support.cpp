@@ -16,12 +16,18 @@ namespace cria::tool_support {
 namespace {
 
 constexpr const char* kProbe = "probe_8c41";
+constexpr const char* kSecond = "second_3b9d";
 constexpr const char* kResult = "outcome_52e7";
 
 constexpr const char* kQuestion = R"({"role": "user", "content": "Please."})";
 constexpr const char* kCall =
     R"({"role": "assistant", "content": null, "tool_calls": [{"id": "call00001", )"
     R"("type": "function", "function": {"name": "probe_8c41", "arguments": "{\"text\": \"x\"}"}}]})";
+constexpr const char* kCalls =
+    R"({"role": "assistant", "content": null, "tool_calls": [{"id": "call00001", )"
+    R"("type": "function", "function": {"name": "probe_8c41", "arguments": "{\"text\": \"x\"}"}}, )"
+    R"({"id": "call00002", "type": "function", )"
+    R"("function": {"name": "second_3b9d", "arguments": "{\"text\": \"x\"}"}}]})";
 constexpr const char* kAnswer =
     R"({"role": "tool", "tool_call_id": "call00001", "name": "probe_8c41", )"
     R"("content": "outcome_52e7"})";
@@ -120,24 +126,64 @@ void add_system(common_json& messages, const std::string& text) {
 }  // namespace
 
 Support probe(const common_chat_template& compiled) {
-  Support support{true, true, true, true};
-  const std::string question = list({kQuestion});
-  const std::string call = list({kQuestion, kCall});
-  support.tools = has(rendered(compiled, question, true, support), kProbe);
+  Support support{true, true, true, true, true};
+  const auto shown = [&](std::initializer_list<const char*> messages, bool tools) {
+    return rendered(compiled, list(messages), tools, support);
+  };
+  support.tools = has(shown({kQuestion}, true), kProbe);
   // Other templates print a null, or fail on it.
-  const std::string silent = rendered(compiled, call, false, support);
-  support.null_content = has(silent, kProbe) && !has(silent, "None") && !has(silent, "null");
-  support.calls = has(rendered(compiled, call, false, support), kProbe);
-  support.results =
-      support.calls &&
-      has(rendered(compiled, list({kQuestion, kCall, kAnswer}), false, support), kResult);
+  const std::string silent = shown({kQuestion, kCall}, false);
+  support.null_content = has(silent, kProbe) && !has(silent, "None") && !has(silent, "null") &&
+                         has(shown({kQuestion, kCall, kAnswer}, false), kProbe);
+  support.calls = has(shown({kQuestion, kCall}, false), kProbe);
+  support.results = support.calls && has(shown({kQuestion, kCall, kAnswer}, false), kResult);
+  support.parallel = !support.calls || has(shown({kQuestion, kCalls}, support.tools), kSecond);
   return support;
 }
 
-common_json written_out(const common_json& messages, const common_json& tools,
+namespace {
+
+// The calls of messages[at] one by one, each with its result. Returns the place behind them.
+size_t add_one_by_one(const common_json& messages, size_t at, common_json& written) {
+  const common_json& calls = messages.at(at).at("tool_calls");
+  size_t end = at + 1;
+  while (end < messages.size() && messages.at(end).value("role", "") == "tool")
+    ++end;
+  for (size_t i = 0; i < calls.size(); ++i) {
+    common_json message = messages.at(at);
+    if (i > 0) message["content"] = nullptr;
+    message["tool_calls"] = common_json::array();
+    message["tool_calls"].push_back(calls.at(i));
+    written.push_back(message);
+    for (size_t result = at + 1; result < end; ++result) {
+      const std::string id = messages.at(result).value("tool_call_id", "");
+      if (id == calls.at(i).value("id", "")) written.push_back(messages.at(result));
+    }
+  }
+  return end;
+}
+
+common_json one_by_one(const common_json& messages) {
+  common_json written = common_json::array();
+  for (size_t at = 0; at < messages.size();) {
+    const common_json& message = messages.at(at);
+    if (message.contains("tool_calls") && message.at("tool_calls").size() > 1) {
+      at = add_one_by_one(messages, at, written);
+    } else {
+      written.push_back(message);
+      ++at;
+    }
+  }
+  return written;
+}
+
+}  // namespace
+
+common_json written_out(const common_json& given, const common_json& tools,
                         const Support& support) {
   const bool describes = !tools.empty() && !support.tools;
   const bool calls = describes || !support.calls;
+  const common_json messages = calls || support.parallel ? given : one_by_one(given);
   const bool results = calls || !support.results;
   common_json written = common_json::array();
   bool answering = false;

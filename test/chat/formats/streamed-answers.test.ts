@@ -15,6 +15,7 @@ const KINDS = Object.keys(ANSWERS) as AnswerKind[];
 
 /** What llama.cpp's parsers do not take: it stays text. */
 const REFUSED: Readonly<Record<string, readonly AnswerKind[]>> = {
+  "CohereForAI-c4ai-command-r-plus-tool_use": ["said"],
   "meetkai-functionary-medium-v3.2": ["said", "calls"],
 };
 
@@ -48,7 +49,8 @@ describe.each(TEMPLATES)("%s", (name) => {
     const whole = await readPieces(model, format, [text]);
     const { content, reasoning, calls } = foundIn(whole);
     if (REFUSED[name]?.includes(kind)) {
-      expect(content).toContain("find_capital".slice(0, calls.length === 0 ? 12 : 0));
+      expect(calls.length).toBeLessThan(says.calls.length);
+      expect(content).toMatch(/find_capital|count_people/);
     } else if (kind === "said" && SAID_AS_THOUGHTS.includes(name)) {
       expect({ content: reasoning, reasoning: content, calls }).toEqual(says);
     } else {
