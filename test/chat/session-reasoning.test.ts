@@ -167,7 +167,7 @@ describe("a guard", () => {
   test("withholds what it finds in them", async () => {
     const moderate = async (conversation: readonly ChatMessage[]) => ({
       ...safe,
-      safe: !(conversation.at(-1)?.content as string).includes("Peru"),
+      safe: !String(conversation.at(-1)?.content).includes("Peru"),
     });
     const { text, result } = await talk(QWEN3, {
       grammar: only(ANSWER),

@@ -23,7 +23,7 @@ const COLUMNS = [
   ...["`content: null`", "Schema", "Schema and tools"],
 ];
 
-const RESULT = { role: "tool", tool_call_id: ONE.id, content: "outcome" } as const;
+const RESULT = { role: "tool", tool_call_id: ONE.id, content: "outcome-17" } as const;
 const RESULTS = [RESULT, { role: "tool", tool_call_id: TWO.id, content: "8" }] as const;
 
 /** What works with a template: each cell is tried out. */
@@ -39,14 +39,14 @@ async function rowOf(model: Model, name: string): Promise<string[]> {
       const shown = show([QUESTION, ANSWERS.calls, RESULT, RESULTS[1]], { tools: TOOLS });
       if (![ONE, TWO].every((one) => shown.includes(one.function.arguments.slice(2, 6))))
         return "lost";
-      return shown.indexOf("outcome") < shown.lastIndexOf("2020")
+      return shown.indexOf("outcome-17") < shown.lastIndexOf("2020")
         ? "one by one"
         : read(model, name, "calls");
     },
     async () => {
       const shown = show([QUESTION, ANSWERS.call, RESULT], { tools: TOOLS });
-      if (!shown.includes("outcome")) return "lost";
-      return shown.includes("<tool_response>\noutcome\n</tool_response>") &&
+      if (!shown.includes("outcome-17")) return "lost";
+      return shown.includes("<tool_response>\noutcome-17\n</tool_response>") &&
         !template(name).includes("<tool_response>")
         ? "described"
         : "works";
