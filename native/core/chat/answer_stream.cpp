@@ -168,7 +168,11 @@ void AnswerStream::settle(std::string_view text) {
   rest_ += text;
   const bool waits = mapper_->in_call() || is_blank(rest_) ||
                      (machine.state() != PegMachine::State::kFailed && !machine.refused_call());
-  if (!waits) mapper_->add_text(std::exchange(rest_, {}));
+  if (waits) return;
+  // White space at its end is only text if something follows.
+  const size_t end = without_end(rest_).size();
+  mapper_->add_text(std::string_view(rest_).substr(0, end));
+  rest_.erase(0, end);
 }
 
 void AnswerStream::end(bool cut_off) {

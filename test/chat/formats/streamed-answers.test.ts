@@ -19,6 +19,12 @@ const REFUSED: Readonly<Record<string, readonly AnswerKind[]>> = {
   "meetkai-functionary-medium-v3.2": ["said", "calls"],
 };
 
+/** Their messages have one call each: nothing shows how several would look in one answer. */
+const ONE_BY_ONE = [
+  ...["GigaChat3-10B-A1.8B", "GigaChat3.1-10B-A1.8B", "openai-gpt-oss-120b"],
+  ...["meta-llama-Llama-3.1-8B-Instruct", "meta-llama-Llama-3.3-70B-Instruct"],
+  "meta-llama-Llama-3.2-3B-Instruct",
+];
 const LONGEST: readonly AnswerKind[] = ["thought", "calls"];
 
 /** The template writes what is said beside a call as thoughts. */
@@ -37,7 +43,8 @@ function joined(parts: readonly AnswerPart[]): AnswerPart[] {
 }
 
 describe.each(TEMPLATES)("%s", (name) => {
-  test.each(KINDS)("%s", async (kind) => {
+  const kinds = KINDS.filter((kind) => kind !== "calls" || !ONE_BY_ONE.includes(name));
+  test.each(kinds)("%s", async (kind) => {
     let answer: ScriptedAnswer;
     try {
       answer = await scripted(model, name, kind);

@@ -54,8 +54,9 @@ const CALLS: Record<string, string> = {
   "google-gemma-4-31B-it": '<|tool_call>call:find_capital{country:<|"|>Peru<|"|>}<tool_call|>',
   "openai-gpt-oss-120b":
     '<|channel|>commentary to=functions.find_capital <|constrain|>json<|message|>{"country":"Peru"}',
+  // It shows no tools, so that they are described.
   "deepseek-ai-DeepSeek-V3.1":
-    '</think><｜tool▁calls▁begin｜><｜tool▁call▁begin｜>find_capital<｜tool▁sep｜>{"country": "Peru"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+    '</think><tool_call>\n{"name": "find_capital", "arguments": {"country": "Peru"}}\n</tool_call>',
   "CohereForAI-c4ai-command-r7b-12-2024-tool_use":
     '<|START_THINKING|>x<|END_THINKING|><|START_ACTION|>[\n    {"tool_call_id": "0", "tool_name": "find_capital", "parameters": {"country": "Peru"}}\n]<|END_ACTION|>',
 };
