@@ -16,13 +16,14 @@ namespace cria::tool_support {
 namespace {
 
 constexpr const char* kProbe = "probe_8c41";
+constexpr const char* kValue = "value_77aa";
 constexpr const char* kSecond = "second_3b9d";
 constexpr const char* kResult = "outcome_52e7";
 
 constexpr const char* kQuestion = R"({"role": "user", "content": "Please."})";
 constexpr const char* kCall =
     R"({"role": "assistant", "content": null, "tool_calls": [{"id": "call00001", )"
-    R"("type": "function", "function": {"name": "probe_8c41", "arguments": "{\"text\": \"x\"}"}}]})";
+    R"("type": "function", "function": {"name": "probe_8c41", "arguments": "{\"text\": \"value_77aa\"}"}}]})";
 constexpr const char* kCalls =
     R"({"role": "assistant", "content": null, "tool_calls": [{"id": "call00001", )"
     R"("type": "function", "function": {"name": "probe_8c41", "arguments": "{\"text\": \"x\"}"}}, )"
@@ -67,6 +68,8 @@ std::string rendered(const common_chat_template& compiled, std::string messages,
 }
 
 bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+
+bool has_call(const std::string& text) { return has(text, kProbe) || has(text, kValue); }
 
 constexpr const char* kIntroduction =
     "You can call functions. To call one, write its name and its arguments as JSON between "
@@ -133,9 +136,9 @@ Support probe(const common_chat_template& compiled) {
   support.tools = has(shown({kQuestion}, true), kProbe);
   // Other templates print a null, or fail on it.
   const std::string silent = shown({kQuestion, kCall}, false);
-  support.null_content = has(silent, kProbe) && !has(silent, "None") && !has(silent, "null") &&
-                         has(shown({kQuestion, kCall, kAnswer}, false), kProbe);
-  support.calls = has(shown({kQuestion, kCall}, false), kProbe);
+  support.null_content = has_call(silent) && !has(silent, "None") && !has(silent, "null") &&
+                         has_call(shown({kQuestion, kCall, kAnswer}, false));
+  support.calls = has_call(shown({kQuestion, kCall}, false));
   support.results = support.calls && has(shown({kQuestion, kCall, kAnswer}, false), kResult);
   support.parallel = !support.calls || has(shown({kQuestion, kCalls}, support.tools), kSecond);
   return support;

@@ -197,7 +197,8 @@ describe("a prompt by a template", () => {
   });
 
   test("has arguments as the template wants them", () => {
-    const [messages, options] = REPORTS.tools;
+    const [messages] = REPORTS.tools;
+    const options = {};
     const call = "messages[1].tool_calls[0].function";
     const text = "{{ messages[1].tool_calls[0].function.arguments }}";
     expect(promptToString(own(text, messages, options))).toContain('{"country":"Peru"}');
