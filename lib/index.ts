@@ -14,10 +14,13 @@ export type {
   BatchModeration,
 } from "./batch/output/openai-answers.js";
 export { runBatch } from "./batch/run-batch.js";
+export type { AnswerPart } from "./chat/answer-part.js";
 export { ChatSession } from "./chat/chat-session.js";
-export type { ChatEvent, ChatTurn, ChatTurnResult } from "./chat/chat-turn.js";
+export type { ChatEvent, ChatTurn, ChatTurnResult, ChatUsage } from "./chat/chat-turn.js";
 export type { BuiltinTool } from "./chat/formats/llama-3.js";
+export type { ReasoningEffort, ReasoningOptions } from "./chat/formats/reasoning-effort.js";
 export type { ChatFormatName } from "./chat/formats/recognise-format.js";
+export type { ToolFallback } from "./chat/formats/template-format.js";
 export type { ChatGuard, Moderator } from "./chat/moderated/moderation.js";
 export {
   type RenderChatAsyncOptions,
@@ -41,6 +44,7 @@ export type {
   GenerationResult,
   GenerationTimings,
   GenerationUsage,
+  ReasoningBudget,
 } from "./generation/generation.js";
 export type { TokenLogprob, TokenLogprobs } from "./generation/logprobs.js";
 export type { ScoreOptions } from "./generation/score.js";

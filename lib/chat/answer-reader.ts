@@ -1,20 +1,32 @@
-import type { NativeTemplateFormat, StopReason } from "../internal/native.js";
+import type { ReasoningBudget } from "../generation/generation.js";
+import type { StopReason } from "../internal/native.js";
 import type { RenderableMessage } from "../messages/pairing.js";
-import type { ParsedToolCall, ToolParserEvent } from "../messages/tool-types.js";
-import { behind, Grammar, lazyGrammar } from "../sampling/grammar.js";
+import type { Grammar } from "../sampling/grammar.js";
 import { type AnswerRules, answerGrammar } from "../tools/answer-grammar.js";
 import { ToolCallParser } from "../tools/parser/tool-call-parser.js";
+import type { AnswerPart } from "./answer-part.js";
+import type { ReasoningOptions } from "./formats/reasoning-effort.js";
+import type { ReasoningRange } from "./formats/template-answer.js";
+import type { TemplateFormat } from "./formats/template-format.js";
+import { callGrammar, schemaGrammar } from "./formats/template-grammar.js";
 import type { ChatRenderer } from "./render-chat.js";
 
 /** How an answer is generated and read. */
 export interface AnswerReader {
   readonly grammar: Grammar | undefined;
-  /** Whether the generation shows control tokens as text. */
-  readonly special: boolean;
+  /** Which control tokens the generation shows as text. */
+  readonly special: boolean | readonly string[];
   readonly stop: readonly string[];
-  push(text: string): readonly ToolParserEvent[];
-  finish(reason: StopReason): Promise<readonly ToolParserEvent[]>;
+  push(text: string): readonly AnswerPart[] | Promise<readonly AnswerPart[]>;
+  finish(reason: StopReason): Promise<readonly AnswerPart[]>;
+  /** Where in the answer the thoughts lie that came so far. */
+  readonly reasoningRanges: readonly ReasoningRange[];
+  /** What thoughts begin and end with; undefined where the format has none. */
+  readonly reasoningMarks?: ReasoningMarks;
 }
+
+/** The marks around thoughts, and whether the prompt has the first one already. */
+export type ReasoningMarks = Required<Omit<ReasoningBudget, "tokens">>;
 
 /** What is known of an answer before it comes. */
 export interface ExpectedAnswer {
@@ -28,30 +40,30 @@ export interface ExpectedAnswer {
 }
 
 const CUT_OFF: readonly StopReason[] = ["max-tokens", "context-full", "cancelled"];
+/** Models write these around thoughts whether or not their template knows them. */
+const THINK = ["<think>", "</think>"] as const;
 
 /** @throws {CriaError} ERR_TEMPLATE, ERR_SCHEMA_UNSUPPORTED, ERR_DISPOSED; the signal's reason */
 export async function readerOf(answer: ExpectedAnswer): Promise<AnswerReader> {
   const { renderer, callsBefore, rules } = answer;
   const { tools, builtinTools } = renderer;
-  if (tools.length + builtinTools.length === 0) {
-    return textReader(await answerGrammar({ tools, ...rules }));
-  }
-  if (renderer.format !== "template") {
-    const parser = new ToolCallParser({
-      tools,
-      builtinTools,
-      onlyGiven: rules.responseSchema !== undefined,
-      createId: (index) => `call_${callsBefore + index}`,
-    });
-    return {
-      grammar: await answerGrammar({ tools, ...rules }),
-      special: true,
-      stop: [],
-      push: (text) => parser.push(text),
-      finish: async (reason) => parser.finish({ cutOff: CUT_OFF.includes(reason) }),
-    };
-  }
-  return templateReader(answer);
+  if (renderer.format === "template") return templateReader(answer);
+  const grammar = await answerGrammar({ tools, ...rules });
+  if (tools.length + builtinTools.length === 0) return textReader(grammar);
+  const parser = new ToolCallParser({
+    tools,
+    builtinTools,
+    onlyGiven: rules.responseSchema !== undefined,
+    createId: (index) => `call_${callsBefore + index}`,
+  });
+  return {
+    grammar,
+    special: true,
+    stop: [],
+    push: (text) => parser.push(text),
+    finish: async (reason) => parser.finish({ cutOff: CUT_OFF.includes(reason) }),
+    reasoningRanges: [],
+  };
 }
 
 function textReader(grammar: Grammar | undefined): AnswerReader {
@@ -61,62 +73,65 @@ function textReader(grammar: Grammar | undefined): AnswerReader {
     stop: [],
     push: (text) => (text === "" ? [] : [{ type: "text", text }]),
     finish: async () => [],
+    reasoningRanges: [],
   };
 }
 
-/** llama.cpp's parsers for other models need the whole answer, so its events come at the end. */
-async function templateReader({
-  renderer,
-  messages,
-  callsBefore,
-  rules,
-  signal,
-}: ExpectedAnswer): Promise<AnswerReader> {
-  const { choice, constrainTools } = rules;
-  const format = await renderer.templateFormat(messages, choice, signal);
-  let answer = "";
+async function templateReader(expected: ExpectedAnswer): Promise<AnswerReader> {
+  const { renderer, messages, callsBefore, rules, signal } = expected;
+  const format = await renderer.templateFormat(messages, rules, signal);
+  const answer = renderer.openAnswer(format, callsBefore);
+  const grammar = await templateGrammar(expected, format);
   return {
-    grammar: constrainTools || choice !== "auto" ? templateGrammar(format) : undefined,
-    special: true,
+    grammar,
+    special: [...format.preservedTokens, ...THINK],
     stop: format.additionalStops,
-    push: (text) => {
-      answer += text;
-      return [];
+    push: (text) => answer.push(text),
+    finish: (reason) => answer.finish(CUT_OFF.includes(reason)),
+    get reasoningRanges() {
+      return answer.reasoningRanges;
     },
-    finish: async (reason) => {
-      const { content, toolCalls } = await renderer.readAnswer(answer, format);
-      const calls = toolCalls.map((call, index): ParsedToolCall => {
-        const last = index === toolCalls.length - 1;
-        const problem = last && CUT_OFF.includes(reason) ? INCOMPLETE : call.problem;
-        const id = `call_${callsBefore + index}`;
-        return problem === undefined ? { ...call, id } : broken({ ...call, id }, problem);
-      });
-      return [
-        ...(content === "" ? [] : [{ type: "text" as const, text: content }]),
-        ...calls.map((call) => ({ type: "tool-call" as const, call })),
-      ];
-    },
+    reasoningMarks: marksOf(format),
   };
 }
 
-/** These parsers do not tell whether a call was complete. */
-const INCOMPLETE = "The answer was cut off within the call or behind it.";
-
-/** A call that cannot be read. Its arguments become "{}", since templates take only JSON. */
-function broken(call: ParsedToolCall, problem: string): ParsedToolCall {
-  const { name, arguments: source } = call.function;
-  return { ...call, function: { name, arguments: "{}" }, problem, source };
+/** The limit of the thoughts. Where the template cannot turn them off, they end where they begin. */
+export function budgetOf(
+  { effort, budget }: ReasoningOptions,
+  { reasoningMarks }: AnswerReader,
+): ReasoningBudget | undefined {
+  const tokens = effort === "none" ? 0 : budget;
+  if (tokens === undefined || reasoningMarks === undefined) return undefined;
+  return { tokens, ...reasoningMarks };
 }
 
-function templateGrammar(format: NativeTemplateFormat): Grammar | undefined {
-  if (format.grammar === "") return undefined;
-  const grammar = Grammar.gbnf(format.grammar);
-  if (!format.grammarLazy) {
-    return format.generationPrompt === "" ? grammar : behind(format.generationPrompt, grammar);
+function marksOf({ reasons, generationPrompt, ...format }: TemplateFormat): ReasoningMarks {
+  let { reasoningStart: start, reasoningEnds: ends } = format;
+  if (!reasons) [start, ends] = [THINK[0], [THINK[1]]];
+  // Muse's thoughts are a message to itself.
+  if (format.preservedTokens.includes("<|eom|>"))
+    [start, ends] = [" to=self<|message|>", ["<|eom|>"]];
+  const begins = start === "" ? -1 : generationPrompt.lastIndexOf(start);
+  const open = begins > Math.max(-1, ...ends.map((end) => generationPrompt.lastIndexOf(end)));
+  return { start, ends, open };
+}
+
+async function templateGrammar(
+  { renderer, messages, rules, signal }: ExpectedAnswer,
+  format: TemplateFormat,
+): Promise<Grammar | undefined> {
+  const { choice, constrainTools, responseSchema } = rules;
+  const calls = renderer.tools.length > 0 && choice !== "none";
+  if (calls && choice !== "auto") return callGrammar(format);
+  if (responseSchema === undefined) {
+    return calls && constrainTools ? callGrammar(format) : undefined;
   }
-  const patterns = format.triggers.map(({ type, value }) => {
-    if (type === "full-pattern") return `^(?:${value})$`;
-    return type === "pattern" ? value : `(${value.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")})`;
-  });
-  return lazyGrammar(grammar, { tokens: [], patterns });
+  const answer = await answerGrammar({ tools: NO_TOOLS, ...rules });
+  const framed = await renderer.templateFormat(messages, { choice: "none", schema: true }, signal);
+  const called = calls
+    ? await renderer.templateFormat(messages, { choice: "required" }, signal)
+    : undefined;
+  return answer && schemaGrammar(answer, framed, called);
 }
+
+const NO_TOOLS: readonly never[] = [];

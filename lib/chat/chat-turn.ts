@@ -3,16 +3,16 @@ import type { GuardVerdict } from "../guard/guard-types.js";
 import { abortReason, throwIfAborted, untilAborted, watchSignal } from "../internal/abort.js";
 import { Channel } from "../internal/channel.js";
 import type { ChatMessage } from "../messages/messages.js";
-import type { ParsedToolCall, ToolParserEvent } from "../messages/tool-types.js";
-
-type TextEvent = Extract<ToolParserEvent, { readonly type: "text" }>;
+import type { ParsedToolCall } from "../messages/tool-types.js";
+import { type AnswerPart, appendPart } from "./answer-part.js";
 
 /** What happens in a turn, in order. */
 export type ChatEvent =
-  /** A chunk of the answer. */
-  | TextEvent
-  /** The model calls a tool. */
-  | { readonly type: "tool-call"; readonly call: ParsedToolCall }
+  /**
+   * A part of the answer: a chunk of its text or of the thoughts in front of it, a call of a tool, or a
+   * piece of one that is still being written.
+   */
+  | AnswerPart
   /** It was carried out, or not: `error` is what the model is told instead of a result. */
   | {
       readonly type: "tool-result";
@@ -37,10 +37,18 @@ export type ChatEvent =
   /** The last one. */
   | { readonly type: "finish"; readonly result: ChatTurnResult };
 
+/** How many tokens a turn took. */
+export interface ChatUsage extends GenerationUsage {
+  /** Those of `completionTokens` that are thoughts. */
+  readonly reasoningTokens: number;
+}
+
 /** All of a finished turn. */
 export interface ChatTurnResult {
   /** The assistant's last message. */
   readonly message: ChatMessage;
+  /** What the model thought before it; undefined where it did not. */
+  readonly reasoning?: string;
   /** All that the turn added to the history, the input first. */
   readonly messages: readonly ChatMessage[];
   /** Calls of the last message that nobody has answered. */
@@ -51,7 +59,7 @@ export interface ChatTurnResult {
    */
   readonly stopReason: GenerationResult["stopReason"] | "tool-calls" | "moderated";
   /** Of all generations of the turn together; the guard's work is not among it. */
-  readonly usage: GenerationUsage;
+  readonly usage: ChatUsage;
   /** The verdict that ended the turn; only where it is "moderated". */
   readonly blocked?: GuardVerdict;
 }
@@ -125,7 +133,7 @@ export class RunningTurn implements ChatTurn {
 
   /** Texts that nobody has read yet become one: a slow reader gets bigger pieces, not more of them. */
   tell(event: ChatEvent): void {
-    appendEvent(this.#unread, event);
+    appendPart(this.#unread, event);
     this.#events.serve();
   }
 
@@ -139,18 +147,5 @@ export class RunningTurn implements ChatTurn {
 
   [Symbol.asyncIterator](): AsyncIterator<ChatEvent, undefined> {
     return this.#events[Symbol.asyncIterator]();
-  }
-}
-
-/** Appends an event; a text directly after a text is joined to it. */
-export function appendEvent<E extends ToolParserEvent | ChatEvent>(
-  events: (E | TextEvent)[],
-  event: E | TextEvent,
-): void {
-  const last = events.at(-1);
-  if (last?.type === "text" && event.type === "text") {
-    events[events.length - 1] = { type: "text", text: last.text + event.text };
-  } else {
-    events.push(event);
   }
 }

@@ -23,15 +23,16 @@ import {
   LLAMA_31_CONTROLS,
   llama3Steps,
 } from "./formats/llama-3.js";
+import { effortVariables, type ReasoningEffort } from "./formats/reasoning-effort.js";
 import { type ChatFormatName, recogniseFormat } from "./formats/recognise-format.js";
+import { TemplateAnswer } from "./formats/template-answer.js";
 import {
   renderTemplate,
   renderTemplateSync,
-  type TemplateAnswer,
   type TemplateFormat,
   type TemplateOptions,
+  type ToolFallback,
   templateFormat,
-  templateToolCalls,
 } from "./formats/template-format.js";
 import { readTools } from "./tool-definitions.js";
 
@@ -54,6 +55,12 @@ export interface RenderChatOptions {
    * or in the system message. Without a user message they stand there in any case. Default true.
    */
   readonly toolsInUserMessage?: boolean;
+  /**
+   * What becomes of `tools` that the model's own template has no place for: they are described in the
+   * system message ("describe"; docs/chat.md has the words), or refused ("error", ERR_UNSUPPORTED).
+   * Default "describe".
+   */
+  readonly toolFallback?: ToolFallback;
   /** Whether the prompt ends where the assistant's answer begins. Default true. */
   readonly addGenerationPrompt?: boolean;
   /** "Today Date": a `Date` in the form "26 Jul 2024", local time; a string as it is. Default today. */
@@ -72,7 +79,7 @@ export interface RenderChatAsyncOptions extends RenderChatOptions {
 }
 
 const RENDER_OPTIONS: readonly (keyof RenderChatOptions)[] = optionNames("renderChat", [
-  ...(["format", "model", "tools", "builtinTools", "toolsInUserMessage"] as const),
+  ...(["format", "model", "tools", "builtinTools", "toolsInUserMessage", "toolFallback"] as const),
   ...(["addGenerationPrompt", "date", "templateVariables"] as const),
 ]);
 const FORMATS = ["auto", "llama-3", "llama-3.1", "llama-3.2", "llama-3.3", "template"] as const;
@@ -136,24 +143,26 @@ export interface ChatRenderer {
   /** For the format "template": how the answer to these messages is constrained and read. */
   templateFormat(
     messages: readonly RenderableMessage[],
-    choice: ToolChoice,
+    asked: { readonly choice: ToolChoice; readonly schema?: boolean },
     signal?: AbortSignal,
   ): Promise<TemplateFormat>;
-  /** For the format "template": the content and the calls of an answer. */
-  readAnswer(text: string, format: TemplateFormat): Promise<TemplateAnswer>;
+  /** For the format "template": a reader of one answer. */
+  openAnswer(format: TemplateFormat, callsBefore: number): TemplateAnswer;
 }
 
 /**
  * For those who render more than once. Throws as `renderChat` does.
  *
  * @param known definitions that were checked before, in place of the options' tools
+ * @param effort how hard the model is to think, in the variables of its template
  */
 export function chatRenderer(
   options: RenderChatOptions | undefined,
   known?: readonly ToolDefinition[],
+  effort?: ReasoningEffort,
 ): ChatRenderer {
   const read = guarded(options, "options", () => readRenderOptions(options));
-  const checked = known === undefined ? read : { ...read, tools: known };
+  const checked = { ...read, ...(known && { tools: known }), effort };
   const format = resolveFormat(checked);
   const { tools, builtinTools, toolsInUserMessage = true, addGenerationPrompt, date } = checked;
   const llama3 = {
@@ -172,10 +181,13 @@ export function chatRenderer(
       format === "template"
         ? renderTemplateSync(read, ...own())
         : atOnce(llama3Steps(read, llama3)),
-    templateFormat: async (read, toolChoice, signal) =>
-      templateFormat(read, { ...own()[0], toolChoice }, ownModel(checked), signal),
-    readAnswer: async (text, answer) =>
-      templateToolCalls(text, { format: answer, model: ownModel(checked), tools }),
+    templateFormat: async (read, { choice, schema = false }, signal) =>
+      templateFormat(read, { ...own()[0], toolChoice: choice, schema }, ownModel(checked), signal),
+    openAnswer: (answer, callsBefore) =>
+      new TemplateAnswer({
+        ...{ format: answer, model: ownModel(checked), callsBefore },
+        names: new Set(tools.map((tool) => tool.function.name)),
+      }),
   };
 }
 
@@ -185,9 +197,11 @@ interface CheckedOptions {
   readonly tools: readonly ToolDefinition[];
   readonly builtinTools: readonly BuiltinTool[];
   readonly toolsInUserMessage: boolean | undefined;
+  readonly toolFallback: ToolFallback;
   readonly addGenerationPrompt: boolean;
   readonly date: Date | string | undefined;
   readonly templateVariables: Readonly<Record<string, unknown>>;
+  readonly effort?: ReasoningEffort | undefined;
 }
 
 function readRenderOptions(options: RenderChatOptions | undefined): CheckedOptions {
@@ -197,6 +211,7 @@ function readRenderOptions(options: RenderChatOptions | undefined): CheckedOptio
     tools = [],
     builtinTools = [],
     toolsInUserMessage,
+    toolFallback = "describe",
     addGenerationPrompt = true,
     date,
     templateVariables = {},
@@ -211,6 +226,7 @@ function readRenderOptions(options: RenderChatOptions | undefined): CheckedOptio
     tools: readTools(tools, "options.tools"),
     builtinTools: readBuiltinTools(builtinTools),
     toolsInUserMessage,
+    toolFallback: oneOf(toolFallback, "options.toolFallback", ["describe", "error"]),
     addGenerationPrompt: boolean(addGenerationPrompt, "options.addGenerationPrompt"),
     date: readDate(date),
     templateVariables,
@@ -295,10 +311,12 @@ function templateOptions(options: CheckedOptions): TemplateOptions {
   const { tools, builtinTools, toolsInUserMessage, addGenerationPrompt, date } = options;
   return {
     tools,
+    toolFallback: options.toolFallback,
     addGenerationPrompt,
     date,
     // The names are those of Llama's own templates and their derivatives.
     templateVariables: {
+      ...effortVariables(options.model?.chatTemplate ?? "", options.effort),
       ...(builtinTools.length > 0 && { builtin_tools: builtinTools }),
       ...(toolsInUserMessage !== undefined && { tools_in_user_message: toolsInUserMessage }),
       ...options.templateVariables,

@@ -110,11 +110,10 @@ function idOf(message: RenderableMessage): string | undefined {
 /** A copy for the caller. */
 export function shown(message: RenderableMessage): ChatMessage {
   if (message.role !== "assistant") return { ...message };
-  const { role, content, tool_calls } = message;
-  if (tool_calls.length === 0) return { role, content };
+  const { reply: _, tool_calls, ...said } = message;
+  if (tool_calls.length === 0) return said;
   return {
-    role,
-    content,
+    ...said,
     tool_calls: tool_calls.map((call) => ({ ...call, function: { ...call.function } })),
   };
 }

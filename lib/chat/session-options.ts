@@ -13,11 +13,12 @@ import {
   isArray,
   isPlainObject,
   list,
+  MAX_INT32,
   oneOf,
   readOptions,
   string,
 } from "../internal/checks.js";
-import { CriaError, invalid } from "../internal/errors.js";
+import { invalid } from "../internal/errors.js";
 import { jsonText } from "../internal/json-text.js";
 import { optionNames } from "../internal/option-names.js";
 import { type ChatMessageInput, messageSteps, readMessages } from "../messages/messages.js";
@@ -27,6 +28,7 @@ import { recommendedSampler, Sampler } from "../sampling/sampler.js";
 import { checkOptions, SAMPLER_OPTIONS } from "../sampling/sampler-options.js";
 import { responseSchemaOf } from "../tools/answer-grammar.js";
 import { copyOfSchema, type Tool } from "../tools/define-tool.js";
+import type { ReasoningOptions } from "./formats/reasoning-effort.js";
 import { type ChatGuard, type Moderator, readGuard } from "./moderated/moderation.js";
 import { type ChatRenderer, chatRenderer, type RenderChatOptions } from "./render-chat.js";
 import type { GivenHistory } from "./session-history.js";
@@ -38,7 +40,7 @@ import { knownTool, toolSetOf } from "./tool-sets.js";
  * its `sampler` replaces them all.
  */
 export interface ChatTurnOptions
-  extends Omit<GenerateOptions, "special" | "logprobs">,
+  extends Omit<GenerateOptions, "special" | "logprobs" | "reasoningBudget">,
     Omit<RenderChatOptions, "tools" | "model" | "addGenerationPrompt"> {
   /** What the model may call, with or without an implementation. Default none. */
   readonly tools?: readonly (Tool | ToolDefinitionInput)[];
@@ -56,6 +58,8 @@ export interface ChatTurnOptions
    * refused (ERR_SCHEMA_UNSUPPORTED, with the path). Default: none.
    */
   readonly responseSchema?: object;
+  /** Whether and how much the model thinks before it answers. Default: as its template has it. */
+  readonly reasoning?: ReasoningOptions;
   /**
    * Who judges the conversation: one `LlamaGuard` for the input and the answers, or one for each. What
    * is judged unsafe ends the turn with stopReason "moderated"; what has not been judged is never
@@ -81,12 +85,17 @@ const PLAIN = ["maxTokens", "signal", "cachePrompt", "onProgress"] as const;
 const GENERATE = [...PLAIN, "sampler", "stop", ...SAMPLER_OPTIONS] as const;
 const RENDER = optionNames(
   ["ChatSession", "session.send"],
-  ["format", "builtinTools", "toolsInUserMessage", "date", "templateVariables"],
+  ["format", "builtinTools", "toolsInUserMessage", "toolFallback", "date", "templateVariables"],
 );
 const CHAT = optionNames(
   ["ChatSession", "session.send"],
-  ["tools", "toolChoice", "maxToolRounds", "constrainTools", "responseSchema", "guard"],
+  [
+    ...(["tools", "toolChoice", "maxToolRounds", "constrainTools"] as const),
+    ...(["responseSchema", "reasoning", "guard"] as const),
+  ],
 );
+const REASONING = optionNames("options.reasoning", ["effort", "budget", "show"]);
+const EFFORTS = ["none", "low", "medium", "high"] as const;
 const TURN: readonly (keyof ChatTurnOptions)[] = [...GENERATE, ...RENDER, ...CHAT];
 const SESSION: readonly (keyof ChatSessionOptions)[] = [
   ...TURN,
@@ -112,6 +121,7 @@ export interface CheckedTurnOptions {
   readonly maxToolRounds: number;
   readonly constrainTools: boolean;
   readonly responseSchema: object | undefined;
+  readonly reasoning: ReasoningOptions;
   readonly guard: ChatGuard;
 }
 
@@ -148,6 +158,7 @@ function ownCopies(turn: ChatTurnOptions): ChatTurnOptions {
     ...(Array.isArray(stop) && { stop: [...stop] }),
     ...(Array.isArray(builtinTools) && { builtinTools: [...builtinTools] }),
     ...(isPlainObject(templateVariables) && { templateVariables: { ...templateVariables } }),
+    ...(isPlainObject(turn.reasoning) && { reasoning: { ...turn.reasoning } }),
     ...(isPlainObject(responseSchema) && {
       responseSchema: copyOfSchema(responseSchema, "options.responseSchema"),
     }),
@@ -181,21 +192,24 @@ export function readTurnOptions(
       ? undefined
       : readResponseSchema(o.responseSchema, "options.responseSchema");
   const generate = readAnswerOptions(o, model);
-  const renderer = chatRenderer({ ...pick(o, RENDER), model }, definitions);
+  const reasoning = readReasoning(o.reasoning);
+  const rendering = { ...pick(o, RENDER), model };
+  const { effort } = reasoning;
+  const renderer = chatRenderer(rendering, definitions, effort);
   const checked = {
     generate,
     renderer:
       toolChoice === "none"
-        ? chatRenderer({ ...pick(o, RENDER), model, builtinTools: [] })
+        ? chatRenderer({ ...rendering, builtinTools: [] }, undefined, effort)
         : renderer,
     tools,
     toolChoice,
     maxToolRounds: integer(maxToolRounds, "options.maxToolRounds", 0, MAX_ROUNDS),
     constrainTools: boolean(constrainTools, "options.constrainTools"),
     responseSchema,
+    reasoning,
     guard: readGuard(o.guard, "options.guard"),
   };
-  checkResponse(checked);
   checkGrammars(checked, o.grammar === undefined ? "options.sampler" : "options.grammar");
   return checked;
 }
@@ -224,15 +238,12 @@ function readResponseSchema(given: object, name: string): object {
   return schema;
 }
 
-function checkResponse({ renderer, responseSchema }: CheckedTurnOptions): void {
-  if (responseSchema === undefined || renderer.format !== "template") return;
-  if (renderer.tools.length + renderer.builtinTools.length === 0) return;
-  throw new CriaError(
-    "ERR_UNSUPPORTED",
-    "With a template of its own a model can be given `tools` or a `responseSchema` in one turn, not " +
-      "both",
-    { details: { name: "options.responseSchema" } },
-  );
+function readReasoning(given: ReasoningOptions | undefined): ReasoningOptions {
+  const o = readOptions(given, "options.reasoning", REASONING);
+  if (o.effort !== undefined) oneOf(o.effort, "options.reasoning.effort", EFFORTS);
+  if (o.budget !== undefined) integer(o.budget, "options.reasoning.budget", 0, MAX_INT32);
+  if (o.show !== undefined) boolean(o.show, "options.reasoning.show");
+  return { ...o };
 }
 
 /** A generation can have only one grammar. `name` is the option that has the caller's. */

@@ -5,11 +5,13 @@ import type { RenderableMessage, Reply, UnpairedMessage } from "../messages/pair
 import { type ParsedToolCall, type ToolChoice, toolCallOf } from "../messages/tool-types.js";
 import type { Grammar } from "../sampling/grammar.js";
 import { recommendedSampler, type Sampler } from "../sampling/sampler.js";
-import { type AnswerReader, readerOf } from "./answer-reader.js";
+import type { AnswerPart } from "./answer-part.js";
+import { type AnswerReader, budgetOf, readerOf } from "./answer-reader.js";
 import type { ChatTurnResult, RunningTurn } from "./chat-turn.js";
 import { fitPrompt } from "./fit-history.js";
 import { AnswerGate } from "./moderated/answer-gate.js";
 import { Moderation } from "./moderated/moderation.js";
+import { ReasoningTokens } from "./reasoning-tokens.js";
 import { countCalls, placesOfNew, type SessionHistory, shown } from "./session-history.js";
 import type { CheckedTurnOptions } from "./session-options.js";
 import { carryOut, withdraw } from "./tool-execution.js";
@@ -56,7 +58,7 @@ export class TurnConductor {
   readonly #input: readonly UnpairedMessage[];
   readonly #options: CheckedTurnOptions;
   readonly #moderation: Moderation;
-  readonly #usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
+  readonly #usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 };
 
   constructor(
     context: Context,
@@ -102,7 +104,7 @@ export class TurnConductor {
       const answer = await this.#answer(turn, round);
       const { calls, message, blocked } = answer;
       const over = turn.stop.aborted || blocked !== undefined;
-      if (over && message.content === "" && calls.length === 0) {
+      if (over && saysNothing(message)) {
         if (round === 0) undo();
         const nothing = blocked === undefined ? NO_ANSWER : moderated(NO_ANSWER, blocked);
         return this.#result(nothing, before);
@@ -164,12 +166,14 @@ export class TurnConductor {
     toolCalls: readonly ParsedToolCall[] = [],
   ): ChatTurnResult {
     const { messages } = this.#history;
+    const { reasoning_content: reasoning } = message;
     return {
       message: shown(message),
+      ...(reasoning !== undefined && { reasoning }),
       messages: placesOfNew(messages, before).map((at) => shown(messages[at] as RenderableMessage)),
       toolCalls,
       stopReason,
-      usage: { ...this.#usage } satisfies GenerationUsage,
+      usage: { ...this.#usage },
       ...(blocked && { blocked }),
     };
   }
@@ -181,9 +185,11 @@ export class TurnConductor {
     if (prepared === undefined) return NO_ANSWER;
     const { prompt, reader } = prepared;
     const { signal: _, sampler, stop = [], ...rest } = generate;
+    const reasoningBudget = budgetOf(this.#options.reasoning, reader);
     const generation = this.#context.generate(prompt, {
       ...rest,
       ...this.#sampler(sampler, reader.grammar),
+      ...(reasoningBudget && { reasoningBudget }),
       stop: [...stop, ...reader.stop],
       special: reader.special,
     });
@@ -192,19 +198,31 @@ export class TurnConductor {
       judge: this.#moderation.output(this.#history.messages),
       cancel: () => generation.cancel(),
     });
+    const thoughts = new ReasoningTokens(this.#context.model);
+    const push = (parts: readonly AnswerPart[]) => gate.push(this.#shownParts(parts));
     try {
-      for await (const { text } of generation) gate.push(reader.push(text));
+      for await (const { text, tokens } of generation) {
+        thoughts.add(text, tokens);
+        const parts = reader.push(text);
+        push(parts instanceof Promise ? await parts : parts);
+      }
       const result = await generation.result();
-      gate.push(await reader.finish(result.stopReason));
+      push(await reader.finish(result.stopReason));
       await gate.finish();
       this.#count(result.usage);
+      this.#usage.reasoningTokens += thoughts.count(reader.reasoningRanges);
       const keptTokens = renderer.format !== "template" && gate.verbatim;
       const { calls, blocked } = gate;
-      const message = messageOf(gate.content, calls, result, keptTokens);
+      const message = messageOf(gate, result, keptTokens);
       return { message, calls, stopReason: gate.stopReason(result.stopReason), blocked };
     } finally {
       gate.close();
     }
+  }
+
+  #shownParts(parts: readonly AnswerPart[]): readonly AnswerPart[] {
+    const { show = true } = this.#options.reasoning;
+    return show ? parts : parts.filter(({ type }) => type !== "reasoning");
   }
 
   /** Undefined if the turn is stopped meanwhile. */
@@ -263,9 +281,12 @@ export class TurnConductor {
   }
 }
 
+function saysNothing({ content, reasoning_content, tool_calls }: AssistantMessage): boolean {
+  return content === "" && reasoning_content === undefined && tool_calls.length === 0;
+}
+
 function messageOf(
-  content: string,
-  calls: readonly ParsedToolCall[],
+  { content, reasoning, calls }: AnswerGate,
   { tokens, stopReason }: GenerationResult,
   keptTokens: boolean,
 ): AssistantMessage {
@@ -275,7 +296,12 @@ function messageOf(
       ? undefined
       : { tokens, end: stopReason === "end-of-message" ? "<|eom_id|>" : "<|eot_id|>" };
   const tool_calls = calls.map(toolCallOf);
-  return { role: "assistant", content, tool_calls, ...(reply && { reply }) };
+  return {
+    ...{ role: "assistant", content },
+    ...(reasoning !== "" && { reasoning_content: reasoning }),
+    tool_calls,
+    ...(reply && { reply }),
+  };
 }
 
 /**
@@ -291,6 +317,7 @@ export function forTemplates(messages: readonly RenderableMessage[]): Renderable
     if (unanswered) return [NOTHING_SAID, message];
     if (message.role !== "assistant") return [message];
     const { reply: _, ...rest } = message;
-    return [rest.content === "" && rest.tool_calls.length === 0 ? NOTHING_SAID : rest];
+    const empty = rest.content === "" && rest.tool_calls.length === 0;
+    return [empty ? { ...rest, content: NOTHING_SAID.content } : rest];
   });
 }

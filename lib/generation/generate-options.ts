@@ -17,7 +17,7 @@ import type { NativeRequest, NativeReuse } from "../internal/native.js";
 import { misspeltOption, optionNames } from "../internal/option-names.js";
 import { isSampler, nativeSteps, type Sampler, type SamplerOptions } from "../sampling/sampler.js";
 import { SAMPLER_OPTIONS } from "../sampling/sampler-options.js";
-import type { CachePrompt, GenerateOptions } from "./generation.js";
+import type { CachePrompt, GenerateOptions, ReasoningBudget } from "./generation.js";
 
 export const GENERATE_OPTIONS: readonly (keyof GenerateOptions)[] = [
   ...optionNames("context.generate", [
@@ -30,6 +30,7 @@ export const GENERATE_OPTIONS: readonly (keyof GenerateOptions)[] = [
     "cachePrompt",
     "maxPause",
     "onProgress",
+    "reasoningBudget",
   ]),
   ...SAMPLER_OPTIONS,
 ];
@@ -75,7 +76,9 @@ export function nativeGenerateOptions(
       seed: sampler.seed ?? randomSeed(),
       maxTokens: maxTokens ?? -1,
       stop: stopStrings(stop, "options.stop"),
-      special: boolean(special, "options.special"),
+      special: special === true,
+      shown: shownTokens(special, "options.special"),
+      reasoning: reasoningLimit(o.reasoningBudget, "options.reasoningBudget"),
       progress: onProgress !== undefined,
       logprobs: logprobs ?? -1,
       reuse: nativeReuse(cachePrompt, "options.cachePrompt"),
@@ -174,6 +177,30 @@ function misspelt(key: string, meant: string, name: string): Error {
 export function stopStrings(stop: unknown, name: string): string[] {
   if (typeof stop === "string") return [stopString(stop, name)];
   return list(stop, name, "a string or an array of strings", stopString);
+}
+
+const BUDGET = optionNames("context.generate", ["tokens", "start", "ends", "open"]);
+
+function reasoningLimit(
+  given: ReasoningBudget | undefined,
+  name: string,
+): NativeRequest["reasoning"] {
+  if (given === undefined) return null;
+  const o = readOptions(given, name, BUDGET);
+  const { tokens, start = "<think>", ends = ["</think>"], open = false } = o;
+  const marks = list(ends, `${name}.ends`, "an array of texts", string);
+  if (marks.length === 0) throw expected("at least one text", `${name}.ends`, ends);
+  return {
+    tokens: integer(tokens, `${name}.tokens`, 0, MAX_INT32),
+    start: string(start, `${name}.start`),
+    ends: marks,
+    open: boolean(open, `${name}.open`),
+  };
+}
+
+function shownTokens(special: unknown, name: string): string[] {
+  if (typeof special === "boolean") return [];
+  return list(special, name, "a boolean or an array of control tokens' texts", string);
 }
 
 /** Half a surrogate pair can never match: the output is whole characters. */

@@ -25,10 +25,10 @@ export interface GenerateOptions extends SamplerOptions {
   /** A text, or texts, that end the generation; they are never part of the output. Default: none. */
   readonly stop?: string | readonly string[];
   /**
-   * Shows control tokens that the model generates as text in the output. Default false: they leave no
-   * text.
+   * Shows control tokens that the model generates as text in the output: all, or those with these texts.
+   * Default false: they leave no text.
    */
-  readonly special?: boolean;
+  readonly special?: boolean | readonly string[];
   /**
    * Aborts the generation, which rejects with the signal's reason at once; the engine is free soon after,
    * also while it evaluates the prompt. Default: none.
@@ -58,6 +58,20 @@ export interface GenerateOptions extends SamplerOptions {
    * fails the generation. Default: none.
    */
   readonly onProgress?: (evaluated: number, total: number) => void;
+  /** How many tokens the model's thoughts may take. Chat sessions set it themselves. Default: any number. */
+  readonly reasoningBudget?: ReasoningBudget;
+}
+
+/** A limit of the thoughts in an output. Where they reach it, their end is written for the model. */
+export interface ReasoningBudget {
+  /** How many tokens, 0…2^31 - 1; 0: the thoughts end where they begin. */
+  readonly tokens: number;
+  /** What they begin with. Default "<think>". */
+  readonly start?: string;
+  /** What ends them; the first is what is written. Default "</think>". */
+  readonly ends?: readonly string[];
+  /** Whether the prompt has begun them already. Default false. */
+  readonly open?: boolean;
 }
 
 /** Whether a prompt may reuse a cached prefix, or only where that changes nothing ("exact"). */

@@ -60,8 +60,17 @@ export interface NativeModel {
   startRender(id: number, request: NativeTemplateRequest): Promise<NativeFlatPrompt>;
   /** How a model answers that was trained on the template. */
   startFormat(id: number, request: NativeFormatRequest): Promise<NativeTemplateFormat>;
-  /** Any text; what the format's parser does not take is all content. */
-  startAnswer(id: number, text: string, format: NativeAnswerParser): Promise<NativeParsedAnswer>;
+  /**
+   * An answer that is read while it is written. Where the parser knows no thoughts, `<think>` in front is read
+   * all the same. It belongs to nobody else, and needs no closing. */
+  openAnswer(format: NativeAnswerParser): NativeOpenAnswer;
+  /**
+   * Its next piece, whole characters: any text, since what the format's parser does not take is text or a
+   * broken call. One piece after the other, and then its end.
+   */
+  startAnswer(id: number, answer: NativeOpenAnswer, text: string): Promise<NativeAnswerEvent[]>;
+  /** `cutOff`: the model would have gone on. */
+  endAnswer(id: number, answer: NativeOpenAnswer, cutOff: boolean): Promise<NativeAnswerEvent[]>;
   startTokenize(id: number, text: string, special: boolean, addBos: boolean): Promise<Int32Array>;
   /** What the model and a context with these options would take; also of a model without weights. */
   startMeasure(id: number, options: NativeContextOptions): Promise<NativeMemory>;
@@ -83,6 +92,8 @@ export interface NativeTemplateRequest {
   /** JSON: an object. */
   variables: string;
   addGenerationPrompt: boolean;
+  /** Whether tools that the template has no place for are described; else ERR_UNSUPPORTED. */
+  describeTools: boolean;
   /** Seconds since 1970, what the template takes for now. */
   now: number;
   /** What it is told for any date, where somebody gave a text. */
@@ -92,6 +103,8 @@ export interface NativeTemplateRequest {
 export interface NativeFormatRequest extends NativeTemplateRequest {
   toolChoice: "auto" | "none" | "required";
   parallelToolCalls: boolean;
+  /** Whether the answer follows a schema, which is a rule of its own in the grammar. */
+  schema: boolean;
 }
 
 /**
@@ -107,12 +120,17 @@ export interface NativeFlatPrompt {
   tokens: Int32Array;
 }
 
+/** Opaque. */
+export type NativeOpenAnswer = object & { readonly answer: unique symbol };
+
 interface NativeAnswerParser {
   format: string;
   /** llama.cpp's, as JSON. */
   parser: string;
   /** The end of the prompt, which the parser and the grammar take for the answer's beginning. */
   generationPrompt: string;
+  /** Tokens that the parser has to see as text. */
+  preservedTokens: string[];
 }
 
 export interface NativeTemplateFormat extends NativeAnswerParser {
@@ -121,16 +139,24 @@ export interface NativeTemplateFormat extends NativeAnswerParser {
   /** Whether it begins with a trigger. */
   grammarLazy: boolean;
   triggers: { type: "token" | "word" | "pattern" | "full-pattern"; value: string }[];
-  /** Tokens that the parser has to see as text. */
-  preservedTokens: string[];
   additionalStops: string[];
+  /** Whether models of the template think. */
+  reasons: boolean;
+  /** The mark in front of thoughts, and those that may end them; empty where it knows none. */
+  reasoningStart: string;
+  reasoningEnds: string[];
 }
 
-interface NativeParsedAnswer {
-  content: string;
-  reasoning: string;
-  calls: { name: string; arguments: string }[];
-}
+export type NativeAnswerEvent =
+  | { type: "text"; text: string }
+  /** The place of the thoughts in the answer, in bytes of UTF-8. */
+  | { type: "reasoning"; text: string; from: number; to: number }
+  /** A call begins; `text` is its name. */
+  | { type: "call"; text: string }
+  /** The next piece of its arguments. */
+  | { type: "arguments"; text: string }
+  /** It ends; `broken`: `text` is what the model wrote. */
+  | { type: "call-end"; text: string; broken: boolean };
 
 export interface NativeModelOptions {
   path: string;
@@ -280,6 +306,10 @@ export interface NativeRequest {
   maxTokens: number;
   stop: readonly string[];
   special: boolean;
+  /** Control tokens that show in any case. */
+  shown: readonly string[];
+  /** How many tokens may be thoughts; null: any number. */
+  reasoning: { start: string; ends: readonly string[]; tokens: number; open: boolean } | null;
   /** Whether news should tell the prefill's progress. */
   progress: boolean;
   /** Likeliest tokens to tell with each token, 0…20; -1: no log-probabilities at all. */

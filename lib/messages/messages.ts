@@ -28,6 +28,8 @@ export type ChatMessage =
       readonly role: "assistant";
       /** Its text; null or left out where it only calls tools. */
       readonly content?: string | readonly TextPart[] | null;
+      /** What it thought before. */
+      readonly reasoning_content?: string;
       /** The tools that it calls. */
       readonly tool_calls?: readonly ToolCall[];
     }
@@ -81,6 +83,8 @@ export type ChatMessageInput =
       readonly role: "assistant";
       /** A text, or parts of one; null or left out where it only calls tools. */
       readonly content?: ContentInput | null | undefined;
+      /** What it thought before. Templates show it to the model again where the model wants that. */
+      readonly reasoning_content?: string | null | undefined;
       /** The tools that it called. */
       readonly tool_calls?: readonly (ToolCallInput | CustomToolCall)[] | null | undefined;
       readonly name?: string | undefined;
@@ -90,7 +94,8 @@ export type ChatMessageInput =
       readonly function_call?: object | null | undefined;
     }
   | {
-      readonly role: "tool";
+      /** Meta's own name for it is "ipython". */
+      readonly role: "tool" | "ipython";
       /** A text, text parts, or any object or array: the result itself. */
       readonly content: string | object;
       /** Id of the call that it answers. */
@@ -104,7 +109,7 @@ export type ChatMessageInput =
 const ROLES = ["system", "developer", "user", "assistant", "tool"] as const;
 const PARTS = ["text", "image_url", "input_audio", "file", "refusal"];
 const KNOWN = [
-  ...["role", "content", "tool_calls", "tool_call_id", "name"],
+  ...["role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name"],
   ...["refusal", "audio", "function_call"],
 ] as const;
 
@@ -155,10 +160,11 @@ function readMessage(value: unknown, name: string): UnpairedMessage {
       "give it the role `tool` and the `tool_call_id` of its call",
     );
   }
-  if (!(ROLES as readonly unknown[]).includes(message.role)) {
-    throw expected(`one of ${ROLES.map(show).join(", ")}`, `${name}.role`, message.role);
+  const given = message.role === "ipython" ? "tool" : message.role;
+  if (!(ROLES as readonly unknown[]).includes(given)) {
+    throw expected(`one of ${ROLES.map(show).join(", ")}`, `${name}.role`, given);
   }
-  const role = message.role as (typeof ROLES)[number];
+  const role = given as (typeof ROLES)[number];
   if (role === "assistant") return readAssistant(message, name);
   if (message.tool_calls !== undefined && message.tool_calls !== null) {
     throw invalid(`Only the role "assistant" has \`${name}.tool_calls\`, not ${show(role)}`, {
@@ -181,6 +187,7 @@ type Properties = Partial<Record<(typeof KNOWN)[number], unknown>>;
 
 function readAssistant(message: Properties, name: string): UnpairedMessage {
   const { content, tool_calls: calls, refusal, audio, function_call: old } = message;
+  const { reasoning_content: thoughts } = message;
   if (old !== undefined && old !== null) {
     throw unsupported(`${name}.function_call`, "it is the old form of a call", "use `tool_calls`");
   }
@@ -202,6 +209,10 @@ function readAssistant(message: Properties, name: string): UnpairedMessage {
   return {
     role: "assistant",
     content: empty ? "" : readContent(content, `${name}.content`),
+    ...(thoughts !== undefined &&
+      thoughts !== null && {
+        reasoning_content: string(thoughts, `${name}.reasoning_content`),
+      }),
     calls: read,
   };
 }

@@ -12,6 +12,8 @@ export type RenderableMessage =
   | {
       readonly role: "assistant";
       readonly content: string;
+      /** What the model thought before. */
+      readonly reasoning_content?: string;
       readonly tool_calls: readonly ToolCall[];
       /** Only in a session's history: what the model generated, for the formats that can say it. */
       readonly reply?: Reply;
@@ -37,6 +39,7 @@ export type UnpairedMessage =
   | {
       readonly role: "assistant";
       readonly content: string;
+      readonly reasoning_content?: string;
       readonly calls: readonly UnpairedCall[];
     }
   | {
@@ -83,11 +86,11 @@ export function* pairingSteps(
       paired.push(message);
       continue;
     }
-    const { role, content } = message;
-    const made = withIds(message.calls, calls, `${name}[${index}].tool_calls`);
+    const { calls: called, ...said } = message;
+    const made = withIds(called, calls, `${name}[${index}].tool_calls`);
     calls += made.length;
-    exchange = new Exchange(made.map((call, at) => ({ call, given: message.calls[at]?.id })));
-    paired.push({ role, content, tool_calls: made });
+    exchange = new Exchange(made.map((call, at) => ({ call, given: called[at]?.id })));
+    paired.push({ ...said, tool_calls: made });
   }
   paired.push(...exchange.results());
   return paired;
@@ -100,10 +103,9 @@ export function unpaired(message: RenderableMessage): UnpairedMessage {
     return { role, content, callId: tool_call_id, callName: name };
   }
   if (message.role !== "assistant") return message;
-  const { role, content, tool_calls } = message;
+  const { reply: _, tool_calls, ...said } = message;
   return {
-    role,
-    content,
+    ...said,
     calls: tool_calls.map(({ id, function: called }) => ({ id, ...called })),
   };
 }

@@ -7,6 +7,8 @@
 
 #include "binding/arguments.h"
 #include "binding/errors.h"
+#include "core/chat/answer_event.h"
+#include "core/chat/answer_stream.h"
 #include "core/model/utf8.h"
 
 namespace cria::binding {
@@ -47,6 +49,7 @@ ChatRequest to_request(const Fields& fields) {
   request.tools = fields.text("tools");
   request.variables = fields.text("variables");
   request.add_generation_prompt = fields.flag("addGenerationPrompt");
+  request.describe_tools = fields.flag("describeTools");
   request.now = to_integer(fields.value("now"), "now");
   if (!fields.value("date").IsNull()) request.date = fields.text("date");
   return request;
@@ -121,21 +124,59 @@ Napi::Object from_format(Napi::Env env, const AnswerFormat& format) {
   object.Set("triggers", from_list(env, format.triggers, from_trigger));
   object.Set("preservedTokens", from_texts(env, format.preserved_tokens));
   object.Set("additionalStops", from_texts(env, format.additional_stops));
+  object.Set("reasons", format.reasons);
+  object.Set("reasoningStart", format.reasoning_start);
+  object.Set("reasoningEnds", from_texts(env, format.reasoning_ends));
   return object;
 }
 
-Napi::Object from_answer(Napi::Env env, const ParsedAnswer& answer) {
-  const auto from_call = [env](const ParsedCall& call) {
+AnswerRules to_rules(const Fields& fields) {
+  return {to_use(fields), fields.flag("parallelToolCalls"), fields.flag("schema")};
+}
+
+const char* name_of(AnswerEvent::Kind kind) {
+  switch (kind) {
+    case AnswerEvent::Kind::kText:
+      return "text";
+    case AnswerEvent::Kind::kReasoning:
+      return "reasoning";
+    case AnswerEvent::Kind::kCall:
+      return "call";
+    case AnswerEvent::Kind::kArguments:
+      return "arguments";
+    default:
+      return "call-end";
+  }
+}
+
+Napi::Value from_events(Napi::Env env, const std::vector<AnswerEvent>& events) {
+  return from_list(env, events, [env](const AnswerEvent& event) {
     Napi::Object object = Napi::Object::New(env);
-    object.Set("name", call.name);
-    object.Set("arguments", call.arguments);
+    object.Set("type", name_of(event.kind));
+    object.Set("text", event.text);
+    if (event.kind == AnswerEvent::Kind::kReasoning) {
+      object.Set("from", static_cast<double>(event.from));
+      object.Set("to", static_cast<double>(event.to));
+    }
+    if (event.kind == AnswerEvent::Kind::kCallEnd) object.Set("broken", event.broken);
     return object;
-  };
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("content", answer.content);
-  object.Set("reasoning", answer.reasoning);
-  object.Set("calls", from_list(env, answer.calls, from_call));
-  return object;
+  });
+}
+
+// napi_get_value_external does not check what it points to: this tag does.
+constexpr napi_type_tag kAnswerTag = {0x63726961'616e7377, 0x7f4a7c159e3779b9};
+
+std::shared_ptr<AnswerStream> to_answer(Napi::Value value) {
+  if (!value.IsExternal() ||
+      !value.As<Napi::External<std::shared_ptr<AnswerStream>>>().CheckTypeTag(&kAnswerTag)) {
+    throw Error(code::kInvalidArgument, "Expected an answer.");
+  }
+  return *value.As<Napi::External<std::shared_ptr<AnswerStream>>>().Data();
+}
+
+ModelWork::Result result_of(std::vector<AnswerEvent> events) {
+  const auto told = std::make_shared<const std::vector<AnswerEvent>>(std::move(events));
+  return [told](Napi::Env env) { return from_events(env, *told); };
 }
 
 }  // namespace
@@ -167,25 +208,40 @@ ModelWork::Job format_job(std::shared_ptr<Model> model, std::shared_ptr<ChatTemp
   const Fields fields(to_object(value, "request"));
   const auto request = std::make_shared<const ChatRequest>(to_request(fields));
   return [model = std::move(model), templates = std::move(templates), request,
-          source = fields.text("template"), use = to_use(fields),
-          parallel = fields.flag("parallelToolCalls")](const ModelWork::Stop& stop) {
+          source = fields.text("template"), rules = to_rules(fields)](const ModelWork::Stop& stop) {
     WorkBudget budget(&stop, request->memory());
     const auto format = std::make_shared<const AnswerFormat>(
-        templates->answer_format(model->vocabulary(), source, *request, use, parallel, budget));
+        templates->answer_format(model->vocabulary(), source, *request, rules, budget));
     return [format](Napi::Env env) -> Napi::Value { return from_format(env, *format); };
   };
 }
 
-ModelWork::Job answer_job(Napi::Value text, Napi::Value format) {
-  const Fields fields(to_object(format, "format"));
-  return [text = to_text(text, "text"), name = fields.text("format"),
-          prompt = fields.text("generationPrompt"),
-          parser = fields.text("parser")](const ModelWork::Stop& stop) {
+Napi::Value open_answer(Napi::Env env, Napi::Value value) {
+  const Fields fields(to_object(value, "grammar"));
+  AnswerGrammar grammar{fields.text("format"), fields.text("parser"),
+                        fields.text("generationPrompt"), fields.texts("preservedTokens")};
+  using Answer = std::shared_ptr<AnswerStream>;
+  auto answer = std::make_unique<Answer>(std::make_shared<AnswerStream>(std::move(grammar)));
+  auto external = Napi::External<Answer>::New(env, answer.get(),
+                                              [](Napi::Env, Answer* given) { delete given; });
+  answer.release();
+  external.TypeTag(&kAnswerTag);
+  return external;
+}
+
+ModelWork::Job answer_job(Napi::Value answer, Napi::Value text) {
+  return [answer = to_answer(answer), text = to_text(text, "text")](const ModelWork::Stop& stop) {
     WorkBudget budget(&stop, WorkBudget::kMemory + ChatRequest::kMemoryPerByte * text.size());
-    const auto answer =
-        std::make_shared<const ParsedAnswer>(parse_answer(text, name, prompt, parser, budget));
-    return [answer](Napi::Env env) -> Napi::Value { return from_answer(env, *answer); };
+    return result_of(answer->push(text, budget));
   };
+}
+
+ModelWork::Job answer_end_job(Napi::Value answer, Napi::Value cut_off) {
+  return
+      [answer = to_answer(answer), cut = to_flag(cut_off, "cutOff")](const ModelWork::Stop& stop) {
+        WorkBudget budget(&stop);
+        return result_of(answer->finish(cut, budget));
+      };
 }
 
 }  // namespace cria::binding

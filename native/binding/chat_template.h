@@ -21,7 +21,11 @@ ModelWork::Job render_job(std::shared_ptr<Model> model, std::shared_ptr<ChatTemp
                           Napi::Value request);
 ModelWork::Job format_job(std::shared_ptr<Model> model, std::shared_ptr<ChatTemplates> templates,
                           Napi::Value request);
-// Parses the text of an answer in a format that format_job() made.
-ModelWork::Job answer_job(Napi::Value text, Napi::Value format);
+
+// An answer that is read while it is written, as an opaque value.
+Napi::Value open_answer(Napi::Env env, Napi::Value grammar);
+// Its next piece, or its end.
+ModelWork::Job answer_job(Napi::Value answer, Napi::Value text);
+ModelWork::Job answer_end_job(Napi::Value answer, Napi::Value cut_off);
 
 }  // namespace cria::binding

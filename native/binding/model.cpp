@@ -126,7 +126,9 @@ Napi::Function ModelHandle::define(Napi::Env env) {
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::render_template>>("renderTemplate"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_render>>("startRender"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_format>>("startFormat"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::open_answer>>("openAnswer"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_answer>>("startAnswer"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::end_answer>>("endAnswer"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_tokenize>>("startTokenize"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_measure>>("startMeasure"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::cancel_work>>("cancelWork"),
@@ -198,9 +200,18 @@ Napi::Value ModelHandle::start_format(const Napi::CallbackInfo& info) {
                       format_job(session_->model(), work_templates_, info[1]));
 }
 
+Napi::Value ModelHandle::open_answer(const Napi::CallbackInfo& info) {
+  return binding::open_answer(info.Env(), info[0]);
+}
+
 Napi::Value ModelHandle::start_answer(const Napi::CallbackInfo& info) {
   return work_->start(info.Env(), to_integer(info[0], "id"), WorkLane::kTemplates,
                       answer_job(info[1], info[2]));
+}
+
+Napi::Value ModelHandle::end_answer(const Napi::CallbackInfo& info) {
+  return work_->start(info.Env(), to_integer(info[0], "id"), WorkLane::kTemplates,
+                      answer_end_job(info[1], info[2]));
 }
 
 Napi::Value ModelHandle::start_tokenize(const Napi::CallbackInfo& info) {

@@ -92,7 +92,9 @@ class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
   Napi::Value render_template(const Napi::CallbackInfo& info);
   Napi::Value start_render(const Napi::CallbackInfo& info);
   Napi::Value start_format(const Napi::CallbackInfo& info);
+  Napi::Value open_answer(const Napi::CallbackInfo& info);
   Napi::Value start_answer(const Napi::CallbackInfo& info);
+  Napi::Value end_answer(const Napi::CallbackInfo& info);
   Napi::Value start_tokenize(const Napi::CallbackInfo& info);
   Napi::Value start_measure(const Napi::CallbackInfo& info);
   Napi::Value cancel_work(const Napi::CallbackInfo& info);

@@ -138,6 +138,13 @@ decltype(Command::what) to_what(const Fields& fields) {
   throw Error(code::kInvalidArgument, "Unknown command \"" + type + "\".");
 }
 
+std::optional<ReasoningLimit> to_limit(Napi::Value value) {
+  if (value.IsNull()) return std::nullopt;
+  const Fields fields(to_object(value, "reasoning"));
+  return ReasoningLimit{fields.text("start"), fields.texts("ends"), fields.integer("tokens"),
+                        fields.flag("open")};
+}
+
 }  // namespace
 
 std::shared_ptr<Request> to_request(Napi::Value value) {
@@ -150,6 +157,8 @@ std::shared_ptr<Request> to_request(Napi::Value value) {
   request->max_tokens = fields.integer("maxTokens");
   request->stops = fields.texts("stop");
   request->special = fields.flag("special");
+  request->reasoning = to_limit(fields.value("reasoning"));
+  request->shown = fields.texts("shown");
   request->progress = fields.flag("progress");
   request->logprobs = fields.integer("logprobs");
   request->reuse = to_reuse(fields);

@@ -44,7 +44,7 @@ describe("the model's own template", () => {
     const chat = new ChatSession(context, { ...own, tools: [weather] });
     const turn = chat.send("What is the weather in Lisbon?");
     const events = [];
-    for await (const event of turn) events.push(event);
+    for await (const event of turn) if (event.type !== "tool-call-delta") events.push(event);
     const { message } = await turn.result();
     expect(events.slice(0, 2)).toMatchObject([
       { type: "tool-call", call: { id: "call_0", format: "template", known: true } },
@@ -87,13 +87,6 @@ describe("the model's own template", () => {
     await chat.send("What is the weather in Lisbon?").result();
     const { message } = await chat.send(FRENCH, { format: "template", tools: [] }).result();
     expect(message.content).not.toBe("");
-  });
-
-  test("tools and a response schema at once are refused", () => {
-    const options = { ...own, tools: [weather], responseSchema: { type: "object" } };
-    expect(() => new ChatSession(context, options)).toThrow(
-      expect.objectContaining({ code: "ERR_UNSUPPORTED" }),
-    );
   });
 });
 

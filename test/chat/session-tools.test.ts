@@ -80,7 +80,7 @@ test("a tool is called, its result goes to the model, which answers with it", as
     messages: added,
     toolCalls: [],
     stopReason: "end-of-turn",
-    usage: { promptTokens: 20, cachedTokens: 8, completionTokens: 6 },
+    usage: { promptTokens: 20, cachedTokens: 8, completionTokens: 6, reasoningTokens: 0 },
   });
   expect(chat.messages).toEqual([{ role: "system", content: "Be brief." }, ...added]);
   const [first, second] = script.asked.map(({ prompt }) => prompt) as [string, string];

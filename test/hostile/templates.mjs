@@ -136,10 +136,12 @@ function requestOf(template) {
       '[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"a":{"type":"string","pattern":"^(?=a)b"}}}}}]',
     variables: "{}",
     addGenerationPrompt: true,
+    describeTools: true,
     now: 0,
     date: null,
     toolChoice: "auto",
     parallelToolCalls: true,
+    schema: false,
   };
 }
 

@@ -1,4 +1,5 @@
-import { type AnswerReader, readerOf } from "../../chat/answer-reader.js";
+import { type AnswerReader, budgetOf, readerOf } from "../../chat/answer-reader.js";
+import { ReasoningTokens } from "../../chat/reasoning-tokens.js";
 import {
   type CheckedTurnOptions,
   needsTools,
@@ -89,13 +90,16 @@ export class LineGenerator {
   async prepareChat(plan: ChatPlan, identity: Identity): Promise<PreparedRequest> {
     const rules = this.#rulesOf(plan);
     const { renderer } = rules;
-    const given = this.#withSystem(await inTurns(messageSteps(plan.messages, "messages")));
-    const messages = renderer.format === "template" ? forTemplates(given) : given;
+    const read = this.#withSystem(await inTurns(messageSteps(plan.messages, "messages")));
+    const messages = renderer.format === "template" ? forTemplates(read) : read;
     const prompt = await renderer.render(messages);
     // This one is only asked how to generate: each answer has a reader of its own.
-    const { grammar, special, stop } = await readerOf(answerTo(rules, messages));
+    const reader = await readerOf(answerTo(rules, messages));
+    const { grammar, special, stop } = reader;
+    const reasoningBudget = budgetOf(rules.reasoning, reader);
     const options = this.#options(plan, identity, grammar).map((option) => ({
       ...option,
+      ...given({ reasoningBudget }),
       special,
       stop: [...(option.stop ?? []), ...stop],
     }));
@@ -107,7 +111,7 @@ export class LineGenerator {
         const results = await this.#generate(asked, signal);
         const choices = await Promise.all(
           results.map(async (result) =>
-            choiceOf(result, await readerOf(answerTo(rules, messages))),
+            choiceOf(result, await readerOf(answerTo(rules, messages)), this.#model),
           ),
         );
         return chatAnswer(identity.hash, this.#nameOf(plan), choices);
@@ -162,11 +166,11 @@ export class LineGenerator {
   }
 
   #rulesOf({ schema = this.#defaults.schema, ...plan }: ChatPlan): CheckedTurnOptions {
-    const { tools = this.#defaults.tools, toolChoice } = plan;
+    const { tools = this.#defaults.tools, toolChoice, effort } = plan;
     if (typeof toolChoice === "object" && (tools ?? []).length === 0) {
       throw needsTools("options.toolChoice");
     }
-    const key = keyOf([tools, toolChoice, schema]);
+    const key = keyOf([tools, toolChoice, schema, effort]);
     const known = this.#rules.get(key);
     this.#rules.delete(key);
     const rules =
@@ -176,6 +180,7 @@ export class LineGenerator {
         {
           date: this.#defaults.date,
           ...given({ tools, toolChoice, responseSchema: schema }),
+          ...(effort !== undefined && { reasoning: { effort } }),
         },
         this.#model,
       );
@@ -221,13 +226,22 @@ function answerTo(
   return { renderer, messages, callsBefore: calls.length, rules };
 }
 
-async function choiceOf(result: GenerationResult, reader: AnswerReader): Promise<ChatChoice> {
-  const events = [...reader.push(result.text), ...(await reader.finish(result.stopReason))];
+async function choiceOf(
+  result: GenerationResult,
+  reader: AnswerReader,
+  model: LoadedModel,
+): Promise<ChatChoice> {
+  const parts = [...(await reader.push(result.text)), ...(await reader.finish(result.stopReason))];
   const calls: ParsedToolCall[] = [];
   let content = "";
-  for (const event of events) {
-    if (event.type === "text") content += event.text;
-    else calls.push(event.call);
+  let reasoning = "";
+  for (const part of parts) {
+    if (part.type === "text") content += part.text;
+    if (part.type === "reasoning") reasoning += part.text;
+    if (part.type === "tool-call") calls.push(part.call);
   }
-  return { content, calls, result };
+  const thoughts = new ReasoningTokens(model);
+  thoughts.add(result.text, result.tokens);
+  const reasoningTokens = thoughts.count(reader.reasoningRanges);
+  return { content, reasoning, reasoningTokens, calls, result };
 }

@@ -2,19 +2,16 @@ import { isPlainObject, list } from "../../internal/checks.js";
 import type { ChatMessageInput } from "../../messages/messages.js";
 import { anything, type KnownFields, RequestFields } from "./request-fields.js";
 
-const NO_REASONING = {
-  unless: [""],
-  why: "cannot be honoured: thoughts are not put into prompts; leave it out",
-};
+const REASONING = { unless: [""], why: "is another name of `reasoning_content`: use that" };
 
 const MESSAGE: KnownFields = {
   read: [
-    ...["role", "content", "tool_calls", "tool_call_id", "name"],
+    ...["role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name"],
     ...["refusal", "audio", "function_call"],
   ],
   // The API's own answers have them, for web searches.
   ignored: ["annotations"],
-  refused: { reasoning_content: NO_REASONING, reasoning: NO_REASONING, thinking: NO_REASONING },
+  refused: { reasoning: REASONING, thinking: REASONING },
 };
 const TEXT_PART: KnownFields = { read: ["type", "text"], ignored: [], refused: {} };
 const CALL: KnownFields = {

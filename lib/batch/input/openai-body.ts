@@ -1,3 +1,4 @@
+import type { ReasoningEffort } from "../../chat/formats/reasoning-effort.js";
 import {
   boolean,
   integer,
@@ -44,6 +45,7 @@ const NAMES: Readonly<Record<string, string>> = {
   topP: "top_p",
   logitBias: "logit_bias",
   seed: "seed",
+  reasoning: "reasoning_effort",
 };
 
 /** The field that became this option. */
@@ -68,7 +70,7 @@ const CHAT: KnownFields = {
   read: [
     ...COMMON,
     ...["messages", "max_completion_tokens", "top_logprobs", "response_format"],
-    ...["tools", "tool_choice", "parallel_tool_calls"],
+    ...["tools", "tool_choice", "parallel_tool_calls", "reasoning_effort"],
   ],
   ignored: ABOUT_THE_CALLER,
   refused: {
@@ -77,7 +79,6 @@ const CHAT: KnownFields = {
     function_call: { unless: ["none"], why: "is the old form of `tool_choice`: use that" },
     modalities: { unless: [["text"]], why: 'can only be ["text"]: this is a text model' },
     audio: { unless: [], why: "cannot be honoured: this is a text model" },
-    reasoning_effort: { unless: ["none"], why: "cannot be honoured: leave it out" },
     verbosity: {
       unless: ["medium"],
       why: "cannot be honoured: leave it out, or say it in a message",
@@ -125,7 +126,15 @@ export function readChatBody(body: unknown): ChatPlan {
     maxTokens: limit("max_completion_tokens") ?? limit("max_tokens"),
     logprobs: logprobs ? (top ?? 0) : undefined,
     schema: fields.get("response_format", schemaOf),
+    effort: fields.get("reasoning_effort", effortOf),
   };
+}
+
+/** OpenAI's efforts; "minimal" is the least that thinks, and "xhigh" the most. */
+function effortOf(value: unknown, name: string): ReasoningEffort {
+  const effort = oneOf(value, name, ["none", "minimal", "low", "medium", "high", "xhigh"]);
+  if (effort === "minimal") return "low";
+  return effort === "xhigh" ? "high" : effort;
 }
 
 /** The body of a request for /v1/completions. */

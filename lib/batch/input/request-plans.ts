@@ -1,3 +1,4 @@
+import type { ReasoningEffort } from "../../chat/formats/reasoning-effort.js";
 import type { ChatMessageInput } from "../../messages/messages.js";
 import type { ToolChoice, ToolDefinitionInput } from "../../messages/tool-types.js";
 import type { SamplerOptions } from "../../sampling/sampler.js";
@@ -21,6 +22,7 @@ export interface ChatPlan extends GenerationPlan {
   readonly messages: readonly ChatMessageInput[];
   readonly tools: readonly ToolDefinitionInput[] | undefined;
   readonly toolChoice: ToolChoice | undefined;
+  readonly effort?: ReasoningEffort | undefined;
 }
 
 export interface CompletionPlan extends GenerationPlan {

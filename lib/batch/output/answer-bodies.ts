@@ -12,6 +12,8 @@ const CREATED = 0;
 /** One of several answers to a chat. */
 export interface ChatChoice {
   readonly content: string;
+  readonly reasoning: string;
+  readonly reasoningTokens: number;
   readonly calls: readonly ParsedToolCall[];
   readonly result: GenerationResult;
 }
@@ -26,13 +28,18 @@ export function chatAnswer(hash: string, model: string, choices: readonly ChatCh
     created: CREATED,
     model,
     choices: choices.map(chatChoice),
-    usage: usageOf(spent),
+    usage: { ...usageOf(spent), ...reasoningUsage(choices) },
   };
   return { body, ...spent };
 }
 
+function reasoningUsage(choices: readonly ChatChoice[]) {
+  const tokens = choices.reduce((sum, { reasoningTokens }) => sum + reasoningTokens, 0);
+  return tokens > 0 && { completion_tokens_details: { reasoning_tokens: tokens } };
+}
+
 function chatChoice(
-  { content, calls, result }: ChatChoice,
+  { content, reasoning, calls, result }: ChatChoice,
   index: number,
 ): Choice<BatchChatCompletion> {
   const called = calls.filter(({ problem }) => problem === undefined);
@@ -47,6 +54,7 @@ function chatChoice(
     message: {
       role: "assistant",
       content: text === "" && called.length > 0 ? null : text,
+      ...(reasoning !== "" && { reasoning_content: reasoning }),
       refusal: null,
       ...(called.length > 0 && { tool_calls: called.map(toolCallOf) }),
     },

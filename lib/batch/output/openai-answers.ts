@@ -8,6 +8,8 @@ interface Usage {
   prompt_tokens: number;
   completion_tokens: number;
   total_tokens: number;
+  /** Only where there are thoughts. */
+  completion_tokens_details?: { reasoning_tokens: number };
 }
 
 export interface ChatTokenLogprob {
@@ -29,6 +31,8 @@ export interface BatchChatCompletion {
     message: {
       role: "assistant";
       content: string | null;
+      /** What the model thought before; only where it did. */
+      reasoning_content?: string;
       refusal: null;
       tool_calls?: {
         id: string;

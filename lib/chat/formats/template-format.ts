@@ -9,16 +9,25 @@ import { nativeCall, nativeWork } from "../../internal/native-work.js";
 import { ownInts } from "../../internal/realm.js";
 import { atOnce, inTurns, type Steps } from "../../internal/steps.js";
 import type { RenderableMessage } from "../../messages/pairing.js";
-import type { ParsedToolCalls, ToolChoice, ToolDefinition } from "../../messages/tool-types.js";
+import type { ToolChoice, ToolDefinition } from "../../messages/tool-types.js";
 import type { LoadedModel } from "../../model/loaded-model.js";
 import { insideOf } from "../../model/loaded-model.js";
 import type { Prompt, PromptSegment } from "../../model/prompt.js";
+
+/** What becomes of tools that a model's template has no place for. */
+export type ToolFallback =
+  /** They are described in the system message, and the model is told how to call them. */
+  | "describe"
+  /** ERR_UNSUPPORTED. */
+  | "error";
 
 /** Options for a model's own template, checked. */
 export interface TemplateOptions {
   readonly tools: readonly ToolDefinition[];
   /** Whether the prompt ends where the assistant's answer begins. */
   readonly addGenerationPrompt: boolean;
+  /** What becomes of tools that the template has no place for; default "describe". */
+  readonly toolFallback?: ToolFallback | undefined;
   /** The date that the template sees; a text is shown in place of any date; undefined is today. */
   readonly date: Date | string | undefined;
   /** Other variables that the template sees, such as `enable_thinking`. */
@@ -29,15 +38,12 @@ export interface TemplateFormatOptions extends TemplateOptions {
   readonly toolChoice?: ToolChoice;
   /** Whether one answer may have several calls; default true. */
   readonly parallelToolCalls?: boolean;
+  /** Whether the answer follows a schema; default false. */
+  readonly schema?: boolean;
 }
 
 /** How a model answers, as `templateFormat` finds out from its template. */
 export type TemplateFormat = Readonly<NativeTemplateFormat>;
-
-/** An answer that was read. `reasoning` is what the model thought before it, without the marks. */
-export interface TemplateAnswer extends ParsedToolCalls {
-  readonly reasoning: string;
-}
 
 /** Variables that cria sets itself. */
 const RESERVED = ["messages", "tools", "add_generation_prompt", "bos_token", "eos_token"];
@@ -88,56 +94,16 @@ export async function templateFormat(
   signal?: AbortSignal,
 ): Promise<TemplateFormat> {
   const native = insideOf(model).native;
-  const { toolChoice = "auto", parallelToolCalls = true } = options;
+  const { toolChoice = "auto", parallelToolCalls = true, schema = false } = options;
   const tools = chosenTools(options.tools, toolChoice);
   const request = {
     ...templateRequest(templateOf(model, options), [], { ...options, tools }),
     messages: await inTurns(messagePieces(messages), signal),
     toolChoice: typeof toolChoice === "string" ? toolChoice : ("required" as const),
     parallelToolCalls,
+    schema,
   };
   return nativeWork(native, (id) => native.startFormat(id, request), signal);
-}
-
-/**
- * Content and calls of an answer. It takes any text: what the parser cannot read is content. Ids are
- * by position.
- *
- * @throws {CriaError} ERR_DISPOSED; the signal's reason
- */
-export async function templateToolCalls(
-  text: string,
-  { format, model, tools }: AnswerSource,
-  signal?: AbortSignal,
-): Promise<TemplateAnswer> {
-  const native = insideOf(model).native;
-  const { format: name, parser, generationPrompt } = format;
-  const asked = { format: name, parser, generationPrompt };
-  const parsed = await nativeWork(native, (id) => native.startAnswer(id, text, asked), signal);
-  const known = tools && new Set(tools.map((tool) => tool.function.name));
-  return {
-    content: parsed.content,
-    reasoning: parsed.reasoning,
-    toolCalls: parsed.calls.map((found, index) => {
-      const problem = argumentsProblem(found.arguments);
-      return {
-        id: `call_${index}`,
-        type: "function",
-        function: { name: found.name, arguments: found.arguments },
-        format: "template",
-        known: known?.has(found.name) ?? true,
-        ...(problem === undefined ? {} : { problem }),
-      };
-    }),
-  };
-}
-
-/** What the prompt of an answer was made with. */
-export interface AnswerSource {
-  readonly format: TemplateFormat;
-  readonly model: LoadedModel;
-  /** The tools that were given. Default: any name is known. */
-  readonly tools?: readonly ToolDefinition[];
 }
 
 /** Roughly how many characters of JSON a piece has. A message is never split. */
@@ -148,7 +114,7 @@ function* messagePieces(messages: readonly RenderableMessage[]): Steps<Uint8Arra
   let texts: string[] = [];
   let length = 0;
   for (const [index, message] of messages.entries()) {
-    const text = json(message, `messages[${index}]`);
+    const text = json(asTold(message), `messages[${index}]`);
     texts.push(text);
     length += text.length;
     if (length >= PIECE || index === messages.length - 1) {
@@ -189,7 +155,7 @@ export function* segmentsOf({
 export function templateRequest(
   template: string,
   messages: readonly RenderableMessage[],
-  { tools, addGenerationPrompt, date, templateVariables }: TemplateOptions,
+  { tools, addGenerationPrompt, toolFallback, date, templateVariables }: TemplateOptions,
 ): NativeTemplateRequest {
   for (const name of RESERVED) {
     if (!Object.hasOwn(templateVariables, name)) continue;
@@ -201,10 +167,11 @@ export function templateRequest(
   const now = typeof date === "object" ? date.getTime() : Date.now();
   return {
     template,
-    messages: json(messages, "messages"),
+    messages: json(messages.map(asTold), "messages"),
     tools: json(tools, "tools"),
     variables: json(templateVariables, "templateVariables"),
     addGenerationPrompt,
+    describeTools: toolFallback !== "error",
     now: Math.floor(now / 1000),
     date: typeof date === "string" ? date : null,
   };
@@ -235,6 +202,14 @@ function chosenTools(
   });
 }
 
+/** A message that only calls has no content. Some templates look for that. */
+function asTold(message: RenderableMessage): object {
+  if (message.role !== "assistant") return message;
+  const { reply: _, ...told } = message;
+  const silent = told.content === "" && told.tool_calls.length > 0;
+  return silent ? { ...told, content: null } : told;
+}
+
 function json(value: unknown, name: string): string {
   return guarded(value, name, () => JSON.stringify(plain(value, name, 0)));
 }
@@ -262,12 +237,4 @@ function plain(value: unknown, name: string, depth: number): unknown {
 
 function wellFormed(text: string): string {
   return isWellFormed(text) ? text : text.replace(/\p{Surrogate}/gu, "\ufffd");
-}
-
-function argumentsProblem(text: string): string | undefined {
-  try {
-    return isPlainObject(JSON.parse(text)) ? undefined : "The arguments are no JSON object";
-  } catch {
-    return "The arguments are not JSON";
-  }
 }

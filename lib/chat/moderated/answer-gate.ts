@@ -2,12 +2,9 @@ import type { GenerationResult } from "../../generation/generation.js";
 import type { GuardVerdict } from "../../guard/guard-types.js";
 import { watchSignal } from "../../internal/abort.js";
 import type { RenderableMessage } from "../../messages/pairing.js";
-import {
-  type ParsedToolCall,
-  type ToolParserEvent,
-  toolCallOf,
-} from "../../messages/tool-types.js";
-import { appendEvent, type RunningTurn } from "../chat-turn.js";
+import { type ParsedToolCall, toolCallOf } from "../../messages/tool-types.js";
+import { type AnswerPart, appendPart } from "../answer-part.js";
+import type { RunningTurn } from "../chat-turn.js";
 import { type Judge, tell } from "./moderation.js";
 import { isBlank, pieceEnd } from "./sentences.js";
 
@@ -30,9 +27,9 @@ export class AnswerGate {
   readonly #cancel: () => void;
   readonly #unwatch: () => void;
   readonly #stop = new AbortController();
-  readonly #passed: ToolParserEvent[] = [];
+  readonly #passed: AnswerPart[] = [];
   /** Events that wait for the judge (not readers that wait, as in a `Channel`). Adjacent texts are joined. */
-  #waiting: ToolParserEvent[] = [];
+  #waiting: AnswerPart[] = [];
   #judging = false;
   #work: Promise<void> = Promise.resolve();
   #ended = false;
@@ -46,11 +43,11 @@ export class AnswerGate {
     this.#unwatch = watchSignal(turn.stop, () => this.close());
   }
 
-  push(events: readonly ToolParserEvent[]): void {
+  push(events: readonly AnswerPart[]): void {
     const { aborted } = this.#stop.signal;
     if (this.#judge === undefined) this.#pass(events);
     else if (!aborted) {
-      for (const event of events) appendEvent(this.#waiting, event);
+      for (const event of events) appendPart(this.#waiting, event);
       this.#advance(this.#judge);
     }
   }
@@ -72,7 +69,11 @@ export class AnswerGate {
   }
 
   get content(): string {
-    return this.#passed.map((event) => (event.type === "text" ? event.text : "")).join("");
+    return textOf(this.#passed, "text");
+  }
+
+  get reasoning(): string {
+    return textOf(this.#passed, "reasoning");
   }
 
   get calls(): readonly ParsedToolCall[] {
@@ -104,7 +105,7 @@ export class AnswerGate {
     return this.complete ? generated : "cancelled";
   }
 
-  #pass(events: readonly ToolParserEvent[]): void {
+  #pass(events: readonly AnswerPart[]): void {
     for (const event of events) {
       this.#passed.push(event);
       this.#turn.tell(event);
@@ -130,7 +131,7 @@ export class AnswerGate {
     }
   }
 
-  async #admits(piece: readonly ToolParserEvent[], judge: Judge): Promise<boolean> {
+  async #admits(piece: readonly AnswerPart[], judge: Judge): Promise<boolean> {
     if (isSilent(piece)) return true; // white space at the end, which no guard would read
     const verdict = await judge(messageOf([...this.#passed, ...piece]), this.#stop.signal);
     if (verdict === undefined) return false;
@@ -140,39 +141,57 @@ export class AnswerGate {
   }
 
   /** Takes what is judged next. White space waits for what follows it. */
-  #take(): ToolParserEvent[] {
+  #take(): AnswerPart[] {
     const waiting = this.#waiting;
     const behind = this.#ended ? waiting.length : lastCall(waiting) + 1;
     const piece = waiting.slice(0, behind);
     const [rest] = waiting.slice(behind);
-    const end = rest?.type === "text" ? pieceEnd(rest.text) : 0;
-    if (rest?.type !== "text" || end === 0) {
+    const spoken = rest?.type === "text" || rest?.type === "reasoning" ? rest : undefined;
+    // What comes behind it has not ended it only where it is of its kind, and then it is joined.
+    const over = waiting.length > behind + 1;
+    const end = over ? (spoken?.text.length ?? 0) : pieceEnd(spoken?.text ?? "");
+    if (spoken === undefined || end === 0) {
       this.#waiting = waiting.slice(behind);
       return piece;
     }
-    this.#waiting = [{ type: "text", text: rest.text.slice(end) }];
-    return [...piece, { type: "text", text: rest.text.slice(0, end) }];
+    const { type, text } = spoken;
+    const left = text.slice(end);
+    this.#waiting = [...(left === "" ? [] : [{ type, text: left }]), ...waiting.slice(behind + 1)];
+    return [...piece, { type, text: text.slice(0, end) }];
   }
 }
 
-function lastCall(events: readonly ToolParserEvent[]): number {
+function lastCall(events: readonly AnswerPart[]): number {
   return events.findLastIndex(({ type }) => type === "tool-call");
 }
 
-function callsOf(events: readonly ToolParserEvent[]): ParsedToolCall[] {
-  return events.flatMap((event) => (event.type === "text" ? [] : [event.call]));
+function callsOf(events: readonly AnswerPart[]): ParsedToolCall[] {
+  return events.flatMap((event) => (event.type === "tool-call" ? [event.call] : []));
 }
 
-function isSilent(events: readonly ToolParserEvent[]): boolean {
-  return events.every((event) => event.type === "text" && isBlank(event.text));
+function textOf(events: readonly AnswerPart[], type: "text" | "reasoning"): string {
+  return events.map((event) => (event.type === type ? event.text : "")).join("");
 }
 
-/** The message that a guard reads. A call that cannot be read has no arguments: its source stands in. */
-function messageOf(events: readonly ToolParserEvent[]): RenderableMessage {
+function isSilent(events: readonly AnswerPart[]): boolean {
+  return events.every((event) => event.type !== "tool-call" && isBlank(spokenText(event)));
+}
+
+function spokenText(event: AnswerPart): string {
+  return event.type === "text" || event.type === "reasoning" ? event.text : "";
+}
+
+/**
+ * The message that a guard reads. Thoughts are shown, so they are judged with the answer. A call that
+ * cannot be read has no arguments: its source stands in.
+ */
+function messageOf(events: readonly AnswerPart[]): RenderableMessage {
+  const thoughts = textOf(events, "reasoning");
   const texts = events.map((event) => {
     if (event.type === "text") return event.text;
-    return event.call.source === undefined ? "" : `\n${event.call.source}\n`;
+    if (event.type !== "tool-call" || event.call.source === undefined) return "";
+    return `\n${event.call.source}\n`;
   });
-  const tool_calls = callsOf(events).map(toolCallOf);
-  return { role: "assistant", content: texts.join(""), tool_calls };
+  const content = (thoughts === "" ? "" : `${thoughts}\n\n`) + texts.join("");
+  return { role: "assistant", content, tool_calls: callsOf(events).map(toolCallOf) };
 }

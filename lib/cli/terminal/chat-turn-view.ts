@@ -9,6 +9,7 @@ export class TurnView {
   readonly #terminal: Terminal;
   #writingSince: number | null = null;
   #writingMs = 0;
+  #thoughts = "";
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
@@ -26,6 +27,14 @@ export class TurnView {
   };
 
   async show(event: ChatEvent): Promise<void> {
+    if (event.type === "reasoning") {
+      this.#writingSince ??= performance.now();
+      this.#thoughts += event.text;
+      return;
+    }
+    const thoughts = this.#thoughts.trim();
+    this.#thoughts = "";
+    if (thoughts !== "") await this.#terminal.aside(visible(thoughts));
     switch (event.type) {
       case "text":
         this.#writingSince ??= performance.now();

@@ -166,7 +166,29 @@ common_json call_of(const common_json& given, bool as_object, const Rewrite& rew
   return call;
 }
 
-common_json message_of(common_json given, const common_chat_template& compiled,
+// Thoughts where the template looks for them, as llama.cpp puts them there.
+void place_thoughts(common_json& message, const std::string& source) {
+  const auto has = [&](const char* text) { return source.find(text) != std::string::npos; };
+  if (has("[THINK]") && has("'thinking'")) {
+    common_json thoughts = common_json::object();
+    thoughts["type"] = "thinking";
+    thoughts["thinking"] = message.at("reasoning_content");
+    common_json parts = common_json::array();
+    parts.push_back(thoughts);
+    if (!message.at("content").is_null()) parts.insert(parts_of(message.at("content")));
+    message["content"] = parts;
+    return;
+  }
+  // gpt-oss takes only one of the two beside a call.
+  if (has("Cannot pass both content and thinking") && message.contains("tool_calls")) {
+    message["content"] = "";
+  }
+  if (has("message.thinking") || has("msg.thinking")) {
+    message["thinking"] = message.at("reasoning_content");
+  }
+}
+
+common_json message_of(common_json given, const common_chat_template& compiled, bool null_content,
                        const Rewrite& rewrite) {
   const jinja::caps& caps = compiled.caps;
   common_json message = common_json::object();
@@ -185,6 +207,9 @@ common_json message_of(common_json given, const common_chat_template& compiled,
   const bool only_parts = !caps.supports_string_content && caps.supports_typed_content;
   if (only_text) content = common_json(joined(content));
   if (only_parts) content = parts_of(content);
+  const bool calls = given.contains("tool_calls") && !given.at("tool_calls").empty();
+  const bool silent = given.contains("content") && given.at("content").is_null();
+  if (calls && silent && null_content) content = nullptr;
   message["content"] = content;
 
   for (const char* key : {"reasoning_content", "name", "tool_call_id"}) {
@@ -194,12 +219,13 @@ common_json message_of(common_json given, const common_chat_template& compiled,
   if (given.contains("tool_responses")) {
     message["tool_responses"] = rewritten(given.at("tool_responses"), rewrite);
   }
-  if (given.contains("tool_calls") && !given.at("tool_calls").empty()) {
-    common_json calls = common_json::array();
+  if (calls) {
+    common_json told = common_json::array();
     for (const common_json& call : given.at("tool_calls"))
-      calls.push_back(call_of(call, caps.supports_object_arguments, rewrite));
-    message["tool_calls"] = calls;
+      told.push_back(call_of(call, caps.supports_object_arguments, rewrite));
+    message["tool_calls"] = told;
   }
+  if (message.contains("reasoning_content")) place_thoughts(message, compiled.src);
   return message;
 }
 
@@ -240,23 +266,28 @@ std::string formatted(std::time_t now, const char* format) {
 }  // namespace
 
 Conversation prepare(const ChatRequest& request, const common_chat_template& compiled,
-                     const Rewrite& rewrite) {
+                     const tool_support::Support& support, const Rewrite& rewrite) {
   Conversation conversation;
   conversation.messages = common_json::array();
-  common_json given_messages = common_json::parse(request.messages);
+  const common_json tools = common_json::parse(request.tools);
+  common_json given_messages =
+      tool_support::written_out(common_json::parse(request.messages), tools, support);
   const bool first_gemma_4 = compiled.src.find("'<|tool_call>call:'") != std::string::npos &&
                              compiled.src.find("{#- OpenAI Chat Completions:") == std::string::npos;
   if (first_gemma_4) given_messages = with_tool_responses(given_messages);
   CallIds ids(compiled.src);
   for (common_json message : given_messages) {
     ids.fit(message);
-    conversation.messages.push_back(message_of(std::move(message), compiled, rewrite));
+    conversation.messages.push_back(
+        message_of(std::move(message), compiled, support.null_content, rewrite));
   }
   if (!compiled.caps.supports_system_role) merge_system(conversation.messages);
 
   conversation.tools = common_json::array();
-  for (const common_json& tool : common_json::parse(request.tools))
-    conversation.tools.push_back(tool_of(tool, rewrite));
+  if (support.tools) {
+    for (const common_json& tool : tools)
+      conversation.tools.push_back(tool_of(tool, rewrite));
+  }
 
   // The variables that llama.cpp gives every template.
   common_json variables = common_json::object();

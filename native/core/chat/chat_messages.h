@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/chat/chat_template.h"
+#include "core/chat/tool_support.h"
 
 namespace cria::chat_messages {
 
@@ -17,12 +18,12 @@ using Rewrite = std::function<std::string(const std::string&)>;
 // `rewrite`; roles have not.
 struct Conversation {
   common_json messages;
-  common_json tools;
+  common_json tools;  // none if they are described in a message
   common_json variables;
 };
 
 // Throws a std::exception if the messages lack something that the template needs.
 Conversation prepare(const ChatRequest& request, const common_chat_template& compiled,
-                     const Rewrite& rewrite);
+                     const tool_support::Support& support, const Rewrite& rewrite);
 
 }  // namespace cria::chat_messages

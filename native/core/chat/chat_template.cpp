@@ -13,9 +13,11 @@
 #include <utility>
 
 #include "core/chat/chat_messages.h"
+#include "core/chat/parser_repairs.h"
 #include "core/chat/placeholders.h"
 #include "core/chat/template_checks.h"
 #include "core/chat/template_program.h"
+#include "core/chat/tool_support.h"
 #include "core/model/control_texts.h"
 #include "core/model/error.h"
 
@@ -125,39 +127,47 @@ common_chat_tool_choice choice_of(ToolUse use) {
   }
 }
 
-// The parser recurses with each bracket. No arguments of a tool are nested so deeply.
-constexpr size_t kDeepest = 1000;
+// The answer follows a schema that is not llama.cpp's to compile: this one, which says nothing, is
+// a rule of its own in the grammar.
+common_json any_object() {
+  common_json schema = common_json::object();
+  schema["type"] = "object";
+  return schema;
+}
 
-bool is_too_deep(std::string_view text) {
-  size_t depth = 0;
-  for (const char c : text) {
-    if (c == '[' || c == '{' || c == '(') ++depth;
-    if ((c == ']' || c == '}' || c == ')') && depth > 0) --depth;
-    if (depth > kDeepest) return true;
+std::string trimmed(const std::string& text) {
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string::npos) return "";
+  return text.substr(begin, text.find_last_not_of(" \t\r\n") + 1 - begin);
+}
+
+// Calls as tool_support describes them.
+void read_described_calls(autoparser::autoparser& analysis) {
+  autoparser::tool_format_analysis format;
+  format.mode = autoparser::tool_format::JSON_NATIVE;
+  format.per_call_start = tool_support::kCallBegin;
+  format.per_call_end = tool_support::kCallEnd;
+  analysis.tools.format = format;
+  analysis.jinja_caps.supports_tool_calls = true;
+  analysis.content.mode = autoparser::content_mode::PLAIN;
+  analysis.preserved_tokens.insert(analysis.preserved_tokens.end(),
+                                   {tool_support::kCallBegin, tool_support::kCallEnd});
+}
+
+// Renders without the text of the end-of-text token.
+class WithoutEos {
+ public:
+  explicit WithoutEos(common_chat_template& program) : program_(program) {
+    std::swap(program_.eos_tok, eos_);
   }
-  return false;
-}
+  ~WithoutEos() { std::swap(program_.eos_tok, eos_); }
+  WithoutEos(const WithoutEos&) = delete;
+  WithoutEos& operator=(const WithoutEos&) = delete;
 
-// llama.cpp's parser holds back the end of an answer if it could be the beginning of a mark, even
-// when nothing follows. This adds it again; a complete mark stays out.
-void add_unfinished(const std::string& text, ParsedAnswer& answer) {
-  std::string& end =
-      answer.content.empty() && !answer.reasoning.empty() ? answer.reasoning : answer.content;
-  // From the beginning if possible: a text may end as it begins.
-  const size_t at = text.compare(0, end.size(), end) == 0 ? 0 : text.rfind(end);
-  if (at == std::string::npos) return;
-  const std::string rest = text.substr(at + end.size());
-  const size_t last = rest.find_last_not_of(" \t\r\n");
-  if (last != std::string::npos && rest[last] != '>' && rest[last] != ']') end += rest;
-}
-
-common_chat_format format_of(const std::string& name) {
-  for (int format = 0; format < COMMON_CHAT_FORMAT_COUNT; ++format) {
-    const auto candidate = static_cast<common_chat_format>(format);
-    if (name == common_chat_format_name(candidate)) return candidate;
-  }
-  return COMMON_CHAT_FORMAT_CONTENT_ONLY;
-}
+ private:
+  common_chat_template& program_;
+  std::string eos_;
+};
 
 }  // namespace
 
@@ -165,11 +175,13 @@ common_chat_format format_of(const std::string& name) {
 struct ChatTemplate::Compiled {
   ControlTexts controls;
   std::unique_ptr<common_chat_template> program;
-  std::unique_ptr<autoparser::autoparser> analysis;  // made when it is first needed
+  // Made when they are first needed.
+  std::unique_ptr<autoparser::autoparser> analysis;
+  std::optional<tool_support::Support> support;
 };
 
 ChatTemplate::ChatTemplate(const Vocabulary& vocabulary, const std::string& source)
-    : compiled_(new Compiled{ControlTexts(vocabulary, source), nullptr, nullptr}) {
+    : compiled_(new Compiled{ControlTexts(vocabulary, source), nullptr, nullptr, std::nullopt}) {
   compiled_->program =
       template_program::compile(source, name_of(vocabulary, llama_vocab_bos(vocabulary.handle())),
                                 name_of(vocabulary, llama_vocab_eos(vocabulary.handle())));
@@ -183,12 +195,65 @@ ChatTemplate::~ChatTemplate() {
   }
 }
 
+const autoparser::autoparser& ChatTemplate::analysis() {
+  if (!compiled_->analysis) {
+    auto analysis = std::make_unique<autoparser::autoparser>();
+    {
+      // The end of the text is never part of an answer, and some analyses take it for a mark.
+      const WithoutEos without(*compiled_->program);
+      analysis->analyze_template(*compiled_->program);
+    }
+    template_program::check_budget();  // an incomplete analysis must not be kept
+    compiled_->analysis = std::move(analysis);
+  }
+  return *compiled_->analysis;
+}
+
+// Whether llama.cpp knows how the calls of such a model look.
+bool ChatTemplate::reads_calls() {
+  const common_chat_template& compiled = *compiled_->program;
+  autoparser::generation_params params;
+  params.messages = common_json::parse(R"([{"role": "user", "content": "Please."}])");
+  params.extra_context = common_json::object();
+  try {
+    if (common_chat_try_specialized_template(compiled, compiled.src, params)) return true;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception&) {
+    template_program::check_budget();
+    return true;  // it is one, and refuses the conversation
+  }
+  return analysis().tools.format.mode != autoparser::tool_format::NONE &&
+         analysis().jinja_caps.supports_tool_calls;
+}
+
+// Throws ERR_UNSUPPORTED for tools that the request does not want described.
+const tool_support::Support& ChatTemplate::support_for(const ChatRequest& request) {
+  static const tool_support::Support kAll{true, true, true, true, true};
+  const bool plain =
+      request.tools == "[]" && request.messages.find("\"tool_calls\":[{") == std::string::npos;
+  if (plain) return kAll;
+  if (!compiled_->support) {
+    tool_support::Support support = tool_support::probe(*compiled_->program);
+    template_program::check_budget();
+    support.tools = support.tools && reads_calls();
+    compiled_->support = support;
+  }
+  if (request.tools != "[]" && !compiled_->support->tools && !request.describe_tools) {
+    throw Error(code::kUnsupported,
+                "The model's chat template shows no tools. Let them be described in the system "
+                "message (`toolFallback: \"describe\"`), or leave them out.");
+  }
+  return *compiled_->support;
+}
+
 std::vector<PromptSegment> ChatTemplate::render(const Vocabulary& vocabulary,
                                                 const ChatRequest& request) {
   const common_chat_template& compiled = *compiled_->program;
   Placeholders placeholders(compiled_->controls);
   const auto hide = [&](const std::string& text) { return placeholders.hide(text); };
-  const Conversation conversation = chat_messages::prepare(request, compiled, hide);
+  const Conversation conversation =
+      chat_messages::prepare(request, compiled, support_for(request), hide);
   jinja::context context(compiled.src);
   fill(context, compiled, conversation, request, request.date ? hide(*request.date) : "");
   std::vector<RenderedPart> parts;
@@ -202,16 +267,19 @@ std::vector<PromptSegment> ChatTemplate::render(const Vocabulary& vocabulary,
   return cut_prompt(vocabulary, compiled_->controls, placeholders, parts);
 }
 
-AnswerFormat ChatTemplate::answer_format(const ChatRequest& request, ToolUse use, bool parallel) {
+AnswerFormat ChatTemplate::answer_format(const ChatRequest& request, const AnswerRules& rules) {
   const common_chat_template& compiled = *compiled_->program;
   const auto as_is = [](const std::string& text) { return text; };
-  Conversation conversation = chat_messages::prepare(request, compiled, as_is);
+  const tool_support::Support& support = support_for(request);
+  Conversation conversation = chat_messages::prepare(request, compiled, support, as_is);
 
   autoparser::generation_params params;
   params.messages = std::move(conversation.messages);
-  if (!conversation.tools.empty()) params.tools = without_patterns(conversation.tools);
-  params.tool_choice = choice_of(use);
-  params.parallel_tool_calls = parallel;
+  const common_json tools = common_json::parse(request.tools);
+  if (!tools.empty()) params.tools = without_patterns(tools);
+  params.tool_choice = choice_of(rules.use);
+  params.parallel_tool_calls = rules.parallel;
+  if (rules.schema) params.json_schema = any_object();
   params.reasoning_format = COMMON_REASONING_FORMAT_AUTO;
   params.add_generation_prompt = request.add_generation_prompt;
   const common_json& variables = conversation.variables;
@@ -219,16 +287,20 @@ AnswerFormat ChatTemplate::answer_format(const ChatRequest& request, ToolUse use
   params.enable_thinking = !says || variables.at("enable_thinking").get<bool>();
   params.extra_context = variables;
 
-  std::optional<common_chat_params> made =
-      common_chat_try_specialized_template(compiled, compiled.src, params);
+  const bool described = !tools.empty() && !support.tools;
+  std::optional<common_chat_params> made;
+  if (!described) made = common_chat_try_specialized_template(compiled, compiled.src, params);
   if (!made) {
-    if (!compiled_->analysis) {
-      auto analysis = std::make_unique<autoparser::autoparser>();
-      analysis->analyze_template(compiled);
-      template_program::check_budget();  // an incomplete analysis must not be kept
-      compiled_->analysis = std::move(analysis);
+    autoparser::autoparser found = analysis();
+    if (described) read_described_calls(found);
+    made = autoparser::peg_generator::generate_parser(compiled, params, found);
+    parser_repairs::repair(*made, found);
+    const autoparser::analyze_reasoning& reasoning = found.reasoning;
+    made->supports_thinking = reasoning.mode != autoparser::reasoning_mode::NONE;
+    if (made->supports_thinking) {
+      made->thinking_start_tag = trimmed(reasoning.start);
+      made->thinking_end_tags = {trimmed(reasoning.end)};
     }
-    made = autoparser::peg_generator::generate_parser(compiled, params, *compiled_->analysis);
   }
 
   AnswerFormat format;
@@ -241,36 +313,20 @@ AnswerFormat ChatTemplate::answer_format(const ChatRequest& request, ToolUse use
     format.triggers.push_back({name_of(trigger.type), trigger.value});
   format.preserved_tokens = std::move(made->preserved_tokens);
   format.additional_stops = std::move(made->additional_stops);
-  return format;
-}
-
-ParsedAnswer parse_answer(const std::string& text, const std::string& format,
-                          const std::string& generation_prompt, const std::string& parser,
-                          WorkBudget& budget) {
-  ParsedAnswer answer{text, {}, {}};
-  if (parser.empty() || is_too_deep(text)) return answer;
-  try {
-    template_program::run(budget, [&] {
-      common_chat_parser_params params;
-      params.format = format_of(format);
-      params.reasoning_format = COMMON_REASONING_FORMAT_AUTO;
-      params.generation_prompt = generation_prompt;
-      params.parser.load(parser);
-      const common_chat_msg message = common_chat_parse(text, /*is_partial=*/false, params);
-      ParsedAnswer parsed{message.content, message.reasoning_content, {}};
-      for (const common_chat_tool_call& call : message.tool_calls) {
-        if (call.name.empty()) return;  // cut off before there was one
-        parsed.calls.push_back({call.name, call.arguments});
-      }
-      if (parsed.calls.empty()) add_unfinished(text, parsed);
-      answer = std::move(parsed);
-    });
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const std::exception&) {
-    // Not in the format of the template's models: all of it is content.
+  format.reasons = made->supports_thinking;
+  // Where a template ends its prompts the same way whether or not they are to be answered, nothing
+  // tells the end of the prompt from its rest. Only begun thoughts matter.
+  const std::string begun = trimmed(made->thinking_start_tag);
+  const std::string prompt = trimmed(made->prompt);
+  if (format.generation_prompt.empty() && !begun.empty() && prompt.size() > begun.size() &&
+      prompt.compare(prompt.size() - begun.size(), begun.size(), begun) == 0) {
+    format.generation_prompt = begun;
   }
-  return answer;
+  format.reasoning_start = std::move(made->thinking_start_tag);
+  for (std::string& end : made->thinking_end_tags) {
+    if (!end.empty()) format.reasoning_ends.push_back(std::move(end));
+  }
+  return format;
 }
 
 std::vector<PromptSegment> ChatTemplates::render(const Vocabulary& vocabulary,
@@ -283,11 +339,11 @@ std::vector<PromptSegment> ChatTemplates::render(const Vocabulary& vocabulary,
 }
 
 AnswerFormat ChatTemplates::answer_format(const Vocabulary& vocabulary, const std::string& source,
-                                          const ChatRequest& request, ToolUse use, bool parallel,
+                                          const ChatRequest& request, const AnswerRules& rules,
                                           WorkBudget& budget) {
   AnswerFormat format;
-  template_program::run(
-      budget, [&] { format = of(vocabulary, source).answer_format(request, use, parallel); });
+  template_program::run(budget,
+                        [&] { format = of(vocabulary, source).answer_format(request, rules); });
   return format;
 }
 

@@ -1,6 +1,6 @@
-// A model's own chat template (Jinja), rendered by llama.cpp's engine, and llama.cpp's parser for
-// the answers of such a model. Uses the model's vocabulary only during a call: the caller keeps
-// both alive.
+// A model's own chat template (Jinja), rendered by llama.cpp's engine, and how the answers of such
+// a model are to be read. Uses the model's vocabulary only during a call: the caller keeps both
+// alive.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,15 @@
 #include "core/model/vocabulary.h"
 #include "core/model/work_budget.h"
 
+namespace autoparser {
+struct autoparser;
+}
+
 namespace cria {
+
+namespace tool_support {
+struct Support;
+}
 
 // A conversation in OpenAI's format, validated in TypeScript.
 struct ChatRequest {
@@ -28,6 +36,9 @@ struct ChatRequest {
   std::string tools;      // JSON: an array, which may be empty
   std::string variables;  // JSON: an object
   bool add_generation_prompt = true;
+  // Whether tools that the template has no place for are described in the system message. If not,
+  // they are refused.
+  bool describe_tools = true;
   // The current time for the template, in seconds since 1970; and the date that it gets instead, if
   // one was given as text.
   int64_t now = 0;
@@ -52,17 +63,18 @@ struct AnswerFormat {
   std::vector<GrammarTrigger> triggers;
   std::vector<std::string> preserved_tokens;
   std::vector<std::string> additional_stops;
+  // Whether the parser knows thoughts, and the marks around them.
+  bool reasons = false;
+  std::string reasoning_start;
+  std::vector<std::string> reasoning_ends;  // the first is the one to write
 };
 
-struct ParsedCall {
-  std::string name;
-  std::string arguments;  // JSON text
-};
-
-struct ParsedAnswer {
-  std::string content;
-  std::string reasoning;  // without its marks
-  std::vector<ParsedCall> calls;
+// What an answer may be, beside text.
+struct AnswerRules {
+  ToolUse use = ToolUse::kAuto;
+  bool parallel = true;  // several calls
+  // Behind the thoughts comes what the rule `answer` of the grammar is: the caller's to write.
+  bool schema = false;
 };
 
 class ChatTemplate {
@@ -75,18 +87,16 @@ class ChatTemplate {
   ChatTemplate& operator=(const ChatTemplate&) = delete;
 
   std::vector<PromptSegment> render(const Vocabulary& vocabulary, const ChatRequest& request);
-  AnswerFormat answer_format(const ChatRequest& request, ToolUse use, bool parallel);
+  AnswerFormat answer_format(const ChatRequest& request, const AnswerRules& rules);
 
  private:
   struct Compiled;
+  const autoparser::autoparser& analysis();
+  bool reads_calls();
+  const tool_support::Support& support_for(const ChatRequest& request);
+
   std::unique_ptr<Compiled> compiled_;
 };
-
-// Takes any text: one that the parser does not accept, or not within the budget, is all content.
-// `format`, `generation_prompt` and `parser` are those of an AnswerFormat.
-ParsedAnswer parse_answer(const std::string& text, const std::string& format,
-                          const std::string& generation_prompt, const std::string& parser,
-                          WorkBudget& budget);
 
 // The templates of one model; the last few that were used stay compiled. One thread at a time. Its
 // functions throw ERR_TEMPLATE with the template's own message, or when the budget of the call is
@@ -96,7 +106,7 @@ class ChatTemplates {
   std::vector<PromptSegment> render(const Vocabulary& vocabulary, const std::string& source,
                                     const ChatRequest& request, WorkBudget& budget);
   AnswerFormat answer_format(const Vocabulary& vocabulary, const std::string& source,
-                             const ChatRequest& request, ToolUse use, bool parallel,
+                             const ChatRequest& request, const AnswerRules& rules,
                              WorkBudget& budget);
 
  private:

@@ -1,5 +1,6 @@
 #include "core/engine/generation.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace cria {
@@ -20,6 +21,11 @@ Generation::Generation(const Vocabulary& vocabulary, std::shared_ptr<const Reque
       sampler_(vocabulary, request_->sampler, request_->seed),
       stream_(request_->stops) {
   sampler_.accept_prompt(tokens());
+  for (const std::string& text : request_->shown) {
+    const llama_token token = vocabulary.by_text(text);
+    if (token != LLAMA_TOKEN_NULL) shown_.push_back(token);
+  }
+  if (request_->reasoning) reasoning_.emplace(vocabulary, *request_->reasoning);
 }
 
 void Generation::enter(Slot slot, int32_t evaluated) {
@@ -34,7 +40,7 @@ bool Generation::step(const float* logits, int32_t context_size, Outbox& outbox)
   if (request_->max_tokens == 0) return finish(StopReason::kMaxTokens, outbox);
   if (length() >= context_size) return finish(StopReason::kContextFull, outbox);
 
-  const llama_token token = sampler_.sample(logits);
+  const llama_token token = next(logits);
   ++generated_;
   if (vocabulary_.ends_generation(token)) {
     stop_token_ = token;
@@ -43,7 +49,7 @@ bool Generation::step(const float* logits, int32_t context_size, Outbox& outbox)
 
   add(token);
   piece_.clear();
-  vocabulary_.append_piece(token, request_->special, piece_);
+  vocabulary_.append_piece(token, shows(token), piece_);
   logprobs_.clear();
   if (request_->logprobs >= 0) {
     top_logprobs(logits, vocabulary_.size(), token, request_->logprobs, logprobs_);
@@ -53,6 +59,19 @@ bool Generation::step(const float* logits, int32_t context_size, Outbox& outbox)
   if (generated_ == request_->max_tokens) return finish(StopReason::kMaxTokens, outbox);
   if (length() >= context_size) return finish(StopReason::kContextFull, outbox);
   return false;
+}
+
+llama_token Generation::next(const float* logits) {
+  if (!reasoning_) return sampler_.sample(logits);
+  const std::optional<llama_token> forced = reasoning_->forced();
+  const bool takes = forced && sampler_.take(*forced);
+  const llama_token token = takes ? *forced : sampler_.sample(logits);
+  reasoning_->accept(token);
+  return token;
+}
+
+bool Generation::shows(llama_token token) const {
+  return request_->special || std::find(shown_.begin(), shown_.end(), token) != shown_.end();
 }
 
 // What was generated so far is kept.

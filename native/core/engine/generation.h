@@ -31,14 +31,18 @@ class Generation : public Task {
  private:
   bool finish(StopReason reason, Outbox& outbox);
   StopReason reason_of(llama_token stop_token) const;
+  llama_token next(const float* logits);
+  bool shows(llama_token token) const;
 
   const Vocabulary& vocabulary_;
   const std::shared_ptr<const Request> request_;
   Sampler sampler_;
+  std::optional<ReasoningBudget> reasoning_;
   TextStream stream_;
 
   int32_t generated_ = 0;               // the stop token counts
   int32_t cached_ = 0;                  // of the prompt, at the first entry
+  Tokens shown_;                        // control tokens that are shown as text
   std::string piece_;                   // reused
   std::vector<TokenLogprob> logprobs_;  // reused
   llama_token stop_token_ = LLAMA_TOKEN_NULL;

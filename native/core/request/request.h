@@ -4,12 +4,14 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "core/model/vocabulary.h"
 #include "core/request/outbox.h"
+#include "core/sampling/reasoning_budget.h"
 #include "core/sampling/sampler_step.h"
 
 namespace cria {
@@ -47,7 +49,9 @@ struct Request : Order {
   uint32_t seed = 0;
   int32_t max_tokens = -1;  // -1: until the context is full
   std::vector<std::string> stops;
-  bool special = false;
+  bool special = false;            // shows all control tokens as text
+  std::vector<std::string> shown;  // the texts of those to show in any case
+  std::optional<ReasoningLimit> reasoning;
   bool progress = false;
   int32_t logprobs = -1;  // how many of the likeliest tokens to report with each, -1: nothing
   Reuse reuse = Reuse::kAny;

@@ -135,13 +135,23 @@ llama_token Sampler::sample(const float* logits) {
   if (grammar_) {
     // The infill step may replace everything that was allowed by the end of the text.
     if (infills_ && !grammar_->allows(token)) throw_nothing_left();
-    grammar_->accept(token);
   }
+  remember(token);
+  return token;
+}
+
+bool Sampler::take(llama_token token) {
+  if (grammar_ && !grammar_->allows(token)) return false;
+  remember(token);
+  return true;
+}
+
+void Sampler::remember(llama_token token) {
+  if (grammar_) grammar_->accept(token);
   for (const auto& [kind, step] : links_) {
     if (kind == Link::Kind::kAdaptive) llama_sampler_accept(step.get(), token);
   }
   accept(token);
-  return token;
 }
 
 llama_token Sampler::choose(const float* logits) {

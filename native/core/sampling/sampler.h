@@ -42,6 +42,9 @@ class Sampler {
   // ERR_DECODE_FAILED if there is nothing to choose from.
   llama_token sample(const float* logits);
 
+  // A token that has to come, as if it had been chosen. False if the grammar does not allow it.
+  bool take(llama_token token);
+
  private:
   struct Link {
     enum class Kind { kPlain, kLooksBack, kAdaptive, kGrammar };
@@ -55,6 +58,7 @@ class Sampler {
   };
 
   void add(const SamplerStep& step, uint32_t seed);
+  void remember(llama_token token);
   llama_token choose(const float* logits);
   bool shortlist(const float* logits);
   bool list(const float* logits, int32_t count);

@@ -191,7 +191,7 @@ test("what cannot be honoured is an error that names it", async () => {
   const { lines } = await run([
     body("stream", { stream: true }),
     body("ok", { stream: false, n: null, max_tokens: 1, tools: [], parallel_tool_calls: false }),
-    body("effort", { reasoning_effort: "high" }),
+    body("effort", { reasoning_effort: "most" }),
     body("unknown", { temprature: 1 }),
     body("parallel", { tools: [WEATHER], parallel_tool_calls: false }),
     body("top", { top_logprobs: 2 }),
@@ -209,7 +209,7 @@ test("what cannot be honoured is an error that names it", async () => {
   ]);
   expect(lines.filter(({ error }) => error === null).map((line) => line.custom_id)).toEqual(["ok"]);
   expect(errorOf(lines, "stream")).toMatch(/^1 ERR_UNSUPPORTED: `body.stream` cannot be true/);
-  expect(errorOf(lines, "effort")).toMatch(/`body.reasoning_effort` cannot be honoured/);
+  expect(errorOf(lines, "effort")).toMatch(/for `body.reasoning_effort`/);
   expect(errorOf(lines, "unknown")).toMatch(/`body.temprature`: did you mean `body.temperature`/);
   expect(errorOf(lines, "parallel")).toMatch(/parallel_tool_calls` cannot be false/);
   expect(errorOf(lines, "top")).toMatch(/needs `body.logprobs`/);
@@ -253,8 +253,8 @@ test("a field that nobody knows is an error that names it, wherever it stands", 
   const lines: Record<string, object> = {
     "body.messages[1].tool_cals": asked("0", { role: "assistant", content: "", tool_cals: [call] }),
     "body.messages[1].nmae": asked("1", { ...user, nmae: "Ada" }),
-    "body.messages[1].reasoning_content": asked("2", {
-      ...{ role: "assistant", content: "x", reasoning_content: "y" },
+    "body.messages[1].reasoning": asked("2", {
+      ...{ role: "assistant", content: "x", reasoning: "y" },
     }),
     "body.messages[1].content[0].txt": asked("3", {
       role: "user",

@@ -28,10 +28,7 @@ interface Golden {
 
 /** The models' own templates, rendered by jinja2. They know tools' results by two names. */
 function messagesOf({ input }: Golden): ChatMessageInput[] {
-  return input.messages.map(
-    (message) =>
-      (message.role === "ipython" ? { ...message, role: "tool" } : message) as ChatMessageInput,
-  );
+  return input.messages.map((message) => message as ChatMessageInput);
 }
 
 describe.each([

@@ -1,8 +1,5 @@
-import {
-  type TemplateFormat,
-  templateFormat,
-  templateToolCalls,
-} from "../../../lib/chat/formats/template-format.js";
+import { TemplateAnswer } from "../../../lib/chat/formats/template-answer.js";
+import { type TemplateFormat, templateFormat } from "../../../lib/chat/formats/template-format.js";
 import { Model, type ToolChoice, type ToolDefinition } from "../../../lib/index.js";
 import type { NativeFormatRequest } from "../../../lib/internal/native.js";
 import { nativeWork } from "../../../lib/internal/native-work.js";
@@ -23,13 +20,27 @@ afterAll(() => model.dispose());
 
 function format(name: string, more: Partial<NativeFormatRequest> = {}): Promise<TemplateFormat> {
   const asked = request(template(name), hi, { tools: [tool] });
-  const whole = { ...asked, toolChoice: "auto", parallelToolCalls: true, ...more } as const;
+  const whole = {
+    ...asked,
+    toolChoice: "auto",
+    parallelToolCalls: true,
+    schema: false,
+    ...more,
+  } as const;
   const native = insideOf(model).native;
   return nativeWork(native, (id) => native.startFormat(id, whole), undefined);
 }
 
-const read = (text: string, format: TemplateFormat, tools?: readonly ToolDefinition[]) =>
-  templateToolCalls(text, { format, model, ...(tools && { tools }) });
+async function read(text: string, format: TemplateFormat, tools?: readonly ToolDefinition[]) {
+  const names = tools && new Set(tools.map((tool) => tool.function.name));
+  const answer = new TemplateAnswer({ format, model, names });
+  const parts = [...(await answer.push(text)), ...(await answer.finish(false))];
+  return {
+    content: parts.map((part) => (part.type === "text" ? part.text : "")).join(""),
+    reasoning: parts.map((part) => (part.type === "reasoning" ? part.text : "")).join(""),
+    toolCalls: parts.flatMap((part) => (part.type === "tool-call" ? [part.call] : [])),
+  };
+}
 
 /** A call as a model of the template writes it. */
 const CALLS: Record<string, string> = {
@@ -43,8 +54,9 @@ const CALLS: Record<string, string> = {
   "google-gemma-4-31B-it": '<|tool_call>call:find_capital{country:<|"|>Peru<|"|>}<tool_call|>',
   "openai-gpt-oss-120b":
     '<|channel|>commentary to=functions.find_capital <|constrain|>json<|message|>{"country":"Peru"}',
+  // It shows no tools, so that they are described.
   "deepseek-ai-DeepSeek-V3.1":
-    '</think><｜tool▁calls▁begin｜><｜tool▁call▁begin｜>find_capital<｜tool▁sep｜>{"country": "Peru"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+    '</think><tool_call>\n{"name": "find_capital", "arguments": {"country": "Peru"}}\n</tool_call>',
   "CohereForAI-c4ai-command-r7b-12-2024-tool_use":
     '<|START_THINKING|>x<|END_THINKING|><|START_ACTION|>[\n    {"tool_call_id": "0", "tool_name": "find_capital", "parameters": {"country": "Peru"}}\n]<|END_ACTION|>',
 };

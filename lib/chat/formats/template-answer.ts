@@ -1,0 +1,136 @@
+import { isPlainObject } from "../../internal/checks.js";
+import type { NativeAnswerEvent, NativeModel, NativeOpenAnswer } from "../../internal/native.js";
+import { nativeWork } from "../../internal/native-work.js";
+import type { ParsedToolCall } from "../../messages/tool-types.js";
+import { insideOf, type LoadedModel } from "../../model/loaded-model.js";
+import type { AnswerPart } from "../answer-part.js";
+import type { TemplateFormat } from "./template-format.js";
+
+/** What an answer is read with. */
+export interface AnswerSource {
+  readonly format: Pick<
+    TemplateFormat,
+    "format" | "parser" | "generationPrompt" | "preservedTokens"
+  >;
+  readonly model: LoadedModel;
+  /** Names of the tools that were given; undefined: any name is known. */
+  readonly names?: ReadonlySet<string> | undefined;
+  /** How many calls the conversation has already: ids count on from there. */
+  readonly callsBefore?: number;
+}
+
+/** Where thoughts lie in an answer, in bytes of UTF-8. */
+export interface ReasoningRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * An answer in the format of a model's template, read while it is written on a thread of the model's. The
+ * same parts come of it however it is cut.
+ */
+export class TemplateAnswer {
+  readonly #source: AnswerSource;
+  readonly #answer: NativeOpenAnswer;
+  readonly #ranges: ReasoningRange[] = [];
+  /** The first half of a character that was cut. */
+  #half = "";
+  #calls: number;
+  #call: { readonly id: string; readonly name: string; arguments: string } | undefined;
+
+  constructor(source: AnswerSource) {
+    this.#source = source;
+    this.#calls = source.callsBefore ?? 0;
+    this.#answer = insideOf(source.model).native.openAnswer(source.format);
+  }
+
+  /** Where the thoughts lie that came so far. */
+  get reasoningRanges(): readonly ReasoningRange[] {
+    return this.#ranges;
+  }
+
+  /** @throws {CriaError} ERR_DISPOSED, ERR_TEMPLATE (it takes more time or memory than an answer may) */
+  async push(text: string): Promise<AnswerPart[]> {
+    const whole = this.#half + text;
+    const last = whole.charCodeAt(whole.length - 1);
+    const cut = last >= 0xd800 && last <= 0xdbff ? whole.length - 1 : whole.length;
+    this.#half = whole.slice(cut);
+    if (cut === 0) return [];
+    return this.#work((native, id) => native.startAnswer(id, this.#answer, whole.slice(0, cut)));
+  }
+
+  /** @throws as `push` */
+  async finish(cutOff: boolean): Promise<AnswerPart[]> {
+    const half = this.#half;
+    this.#half = "";
+    const parts =
+      half === ""
+        ? []
+        : await this.#work((native, id) => native.startAnswer(id, this.#answer, half));
+    return [
+      ...parts,
+      ...(await this.#work((native, id) => native.endAnswer(id, this.#answer, cutOff))),
+    ];
+  }
+
+  async #work(
+    start: (native: NativeModel, id: number) => Promise<NativeAnswerEvent[]>,
+  ): Promise<AnswerPart[]> {
+    const { native } = insideOf(this.#source.model);
+    const events = await nativeWork(native, (id) => start(native, id), undefined);
+    return events.flatMap((event) => this.#partsOf(event));
+  }
+
+  #partsOf(event: NativeAnswerEvent): AnswerPart[] {
+    switch (event.type) {
+      case "text":
+        return [event];
+      case "reasoning":
+        this.#ranges.push({ from: event.from, to: event.to });
+        return [{ type: "reasoning", text: event.text }];
+      case "call":
+        this.#call = { id: `call_${this.#calls}`, name: event.text, arguments: "" };
+        this.#calls += 1;
+        return [this.#delta("")];
+      case "arguments":
+        if (this.#call !== undefined) this.#call.arguments += event.text;
+        return [this.#delta(event.text)];
+      default:
+        return [{ type: "tool-call", call: this.#ended(event) }];
+    }
+  }
+
+  #delta(argumentsDelta: string): AnswerPart {
+    const { id = "", name = "" } = this.#call ?? {};
+    return { type: "tool-call-delta", callId: id, name, argumentsDelta };
+  }
+
+  #ended(event: Extract<NativeAnswerEvent, { type: "call-end" }>): ParsedToolCall {
+    const { id = "", name = "", arguments: text = "" } = this.#call ?? {};
+    this.#call = undefined;
+    const known = this.#source.names?.has(name) ?? true;
+    const base = { id, type: "function", format: "template", known } as const;
+    if (event.broken) {
+      return {
+        ...base,
+        function: { name, arguments: "{}" },
+        problem: INCOMPLETE,
+        source: event.text,
+      };
+    }
+    const problem = argumentsProblem(text);
+    if (problem === undefined) return { ...base, function: { name, arguments: text } };
+    return { ...base, function: { name, arguments: "{}" }, problem, source: text };
+  }
+}
+
+const INCOMPLETE =
+  "The call is not complete, or not in the format that the tools were described in.";
+
+function argumentsProblem(text: string): string | undefined {
+  try {
+    return isPlainObject(JSON.parse(text)) ? undefined : "The arguments are no JSON object";
+  } catch {
+    return "The arguments are not JSON";
+  }
+}

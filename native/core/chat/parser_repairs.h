@@ -1,0 +1,12 @@
+// What llama.cpp's analysis of a template gets wrong about the calls of single models, mended in
+// the parser and the grammar that it made.
+#pragma once
+
+#include <chat-auto-parser.h>
+#include <chat.h>
+
+namespace cria::parser_repairs {
+
+void repair(common_chat_params& made, const autoparser::autoparser& analysis);
+
+}  // namespace cria::parser_repairs
