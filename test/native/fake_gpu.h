@@ -3,7 +3,7 @@
 #pragma once
 
 #include <ggml-backend-impl.h>
-#include <ggml-cpu.h>
+#include <ggml-backend.h>
 
 #include <atomic>
 #include <cstdint>
@@ -44,7 +44,7 @@ class Gpu {
       ggml_backend_dev_memory(device, &props->memory_free, &props->memory_total);
     };
     device_.iface.init_backend = [](ggml_backend_dev_t device, const char*) {
-      ggml_backend_t backend = ggml_backend_cpu_init();
+      ggml_backend_t backend = ggml_backend_dev_init(cpu(), nullptr);
       backend->device = device;
       return backend;
     };
@@ -68,7 +68,7 @@ class Gpu {
     };
     registry_.iface.get_proc_address = [](ggml_backend_reg_t, const char* function) -> void* {
       if (std::strcmp(function, "ggml_backend_set_n_threads") != 0) return nullptr;
-      return reinterpret_cast<void*>(ggml_backend_cpu_set_n_threads);
+      return ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(cpu()), function);
     };
     registry_.context = this;
     ggml_backend_register(&registry_);
