@@ -86,7 +86,7 @@ export class TemplateAnswer {
       case "text":
         return [event];
       case "reasoning":
-        this.#ranges.push({ from: event.from, to: event.to });
+        this.#thought(event);
         return [{ type: "reasoning", text: event.text }];
       case "call":
         this.#call = { id: `call_${this.#calls}`, name: event.text, arguments: "" };
@@ -98,6 +98,13 @@ export class TemplateAnswer {
       default:
         return [{ type: "tool-call", call: this.#ended(event) }];
     }
+  }
+
+  /** One range for all thoughts that follow each other: they come in as many pieces as they have tokens. */
+  #thought({ from, to }: ReasoningRange): void {
+    const last = this.#ranges.at(-1);
+    if (last === undefined || last.to < from) this.#ranges.push({ from, to });
+    else this.#ranges[this.#ranges.length - 1] = { from: last.from, to };
   }
 
   #delta(argumentsDelta: string): AnswerPart {

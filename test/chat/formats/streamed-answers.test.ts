@@ -1,4 +1,5 @@
 import { type AnswerPart, appendPart } from "../../../lib/chat/answer-part.js";
+import { TemplateAnswer } from "../../../lib/chat/formats/template-answer.js";
 import { Model } from "../../../lib/index.js";
 import {
   ANSWERS,
@@ -68,4 +69,12 @@ describe.each(TEMPLATES)("%s", (name) => {
     const cut = await readPieces(model, format, pieces ?? []);
     expect(joined(cut)).toEqual(joined(whole));
   });
+});
+
+test("thoughts that come in many pieces are one range", async () => {
+  const { format } = await scripted(model, "Qwen-Qwen3-0.6B", "thought");
+  const answer = new TemplateAnswer({ format, model });
+  for (const piece of "<think>One, two, three.</think>So 3.") await answer.push(piece);
+  await answer.finish(false);
+  expect(answer.reasoningRanges).toEqual([{ from: 7, to: 23 }]);
 });
