@@ -1,5 +1,6 @@
 // The ways by which a package gets into a project, and by which a project is run or bundled.
 
+import { obstacle, runInCleanSystem } from "./clean-system.mjs";
 import { answer, bundled, commonjs, esm, generation } from "./program.mjs";
 
 const model = "node_modules/cria/models/cria-demo.gguf";
@@ -196,7 +197,26 @@ function places(tarball) {
   }));
 }
 
-/** All cases: a name, a function of a project, and what the project's folder is called. */
+const wool = (output) => {
+  if (!output.includes("wool")) throw new Error(`Expected an animal with wool, got ${output}`);
+};
+
+function systems(tarball) {
+  return [
+    {
+      name: "a clean Debian 12, npm 12, no scripts, no compiler",
+      obstacle,
+      run: (project) => runInCleanSystem(project, tarball, { model, expectAnswer: wool }),
+    },
+  ];
+}
+
+/**
+ * All cases: a name, a function of a project, what the project's folder is called, and a function that says
+ * why it cannot be run here.
+ */
 export function allCases(tarball) {
-  return [managers, compilers, bundlers, runners, places].flatMap((group) => group(tarball));
+  return [managers, compilers, bundlers, runners, places, systems].flatMap((group) =>
+    group(tarball),
+  );
 }

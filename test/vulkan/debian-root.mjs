@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { debianMirror } from "../support/debian-mirror.mjs";
 
 const checkout = fileURLToPath(new URL("../..", import.meta.url));
 const base = path.join(checkout, ".build", "debian-13");
@@ -36,24 +37,13 @@ export function obstacle() {
   return null;
 }
 
-/** Where this system gets Debian's packages from. */
-function mirror() {
-  if (process.env.CRIA_DEBIAN_MIRROR) return process.env.CRIA_DEBIAN_MIRROR;
-  const format = "$(ORIGIN)|$(LABEL)|$(REPO_URI)";
-  const lines = run("apt-get", ["indextargets", "--format", format]).split("\n");
-  const found = lines
-    .map((line) => line.split("|"))
-    .find(([from, of]) => `${from}${of}` === "DebianDebian");
-  return found?.[2] ?? "http://deb.debian.org/debian";
-}
-
 /** apt with lists and archives of its own, on a system where nothing is installed. */
 async function fetchPackages() {
   const at = (...names) => path.join(base, ...names);
   await rm(at("cache"), { recursive: true, force: true }); // all that is there is unpacked
   await mkdir(at("state", "lists", "partial"), { recursive: true });
   await mkdir(at("cache", "archives", "partial"), { recursive: true });
-  await writeFile(at("sources.list"), `deb [signed-by=${keyring}] ${mirror()} trixie main\n`);
+  await writeFile(at("sources.list"), `deb [signed-by=${keyring}] ${debianMirror()} trixie main\n`);
   // Headers depend on Python, for a generator that nobody runs.
   const python = ["Package: python3", "Status: install ok installed", "Architecture: amd64"];
   python.push("Multi-Arch: allowed", "Maintainer: none", "Version: 99", "Description: none", "");
