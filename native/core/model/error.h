@@ -8,22 +8,23 @@ namespace cria {
 
 // Those codes of lib/internal/errors.ts that native code uses.
 namespace code {
-inline constexpr const char* kInvalidArgument = "ERR_INVALID_ARGUMENT";
-inline constexpr const char* kDisposed = "ERR_DISPOSED";
-inline constexpr const char* kModelInvalid = "ERR_MODEL_INVALID";
-inline constexpr const char* kOutOfMemory = "ERR_OUT_OF_MEMORY";
-inline constexpr const char* kUnsupported = "ERR_UNSUPPORTED";
-inline constexpr const char* kUnsupportedCpu = "ERR_UNSUPPORTED_CPU";
-inline constexpr const char* kContextFull = "ERR_CONTEXT_FULL";
-inline constexpr const char* kDecodeFailed = "ERR_DECODE_FAILED";
-inline constexpr const char* kDeviceLost = "ERR_DEVICE_LOST";
-inline constexpr const char* kGrammarInvalid = "ERR_GRAMMAR_INVALID";
-inline constexpr const char* kTemplate = "ERR_TEMPLATE";
-inline constexpr const char* kStateInvalid = "ERR_STATE_INVALID";
-inline constexpr const char* kInternal = "ERR_INTERNAL";
+inline constexpr char kInvalidArgument[] = "ERR_INVALID_ARGUMENT";
+inline constexpr char kDisposed[] = "ERR_DISPOSED";
+inline constexpr char kModelInvalid[] = "ERR_MODEL_INVALID";
+inline constexpr char kOutOfMemory[] = "ERR_OUT_OF_MEMORY";
+inline constexpr char kUnsupported[] = "ERR_UNSUPPORTED";
+inline constexpr char kUnsupportedCpu[] = "ERR_UNSUPPORTED_CPU";
+inline constexpr char kContextFull[] = "ERR_CONTEXT_FULL";
+inline constexpr char kDecodeFailed[] = "ERR_DECODE_FAILED";
+inline constexpr char kDeviceLost[] = "ERR_DEVICE_LOST";
+inline constexpr char kGrammarInvalid[] = "ERR_GRAMMAR_INVALID";
+inline constexpr char kTemplate[] = "ERR_TEMPLATE";
+inline constexpr char kStateInvalid[] = "ERR_STATE_INVALID";
+inline constexpr char kInternal[] = "ERR_INTERNAL";
 }  // namespace code
 
-// `code` is one of the literals above: it is kept by pointer.
+// `code` is one of those above, which have one address in the whole program: it is kept, and may be
+// compared, by pointer.
 class Error : public std::runtime_error {
  public:
   Error(const char* code, const std::string& message) : std::runtime_error(message), code_(code) {}
