@@ -53,6 +53,8 @@ describe("request", () => {
         logprobs: -1,
         reuse: "any",
         maxPause: 50,
+        reasoning: null,
+        shown: [],
       },
     ]);
   });
