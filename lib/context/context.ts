@@ -221,8 +221,8 @@ export class Context implements AsyncDisposable {
    * const labels = await context.choose("Is a llama an animal or a plant? It is", [" an animal", " a plant"]);
    * const best = labels.reduce((a, b) => (b.probability > a.probability ? b : a));
    * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_CONTEXT_FULL (prompt and text are longer than the
-   * context, or sequences hold every place), ERR_QUEUE_FULL, ERR_DECODE_FAILED, ERR_OUT_OF_MEMORY; the
-   * signal's reason
+   * context, or sequences hold every place), ERR_QUEUE_FULL, ERR_DECODE_FAILED, ERR_DEVICE_LOST,
+   * ERR_OUT_OF_MEMORY; the signal's reason
    */
   async choose(
     prompt: PromptInput,

@@ -78,7 +78,7 @@ export const CALLS: Readonly<Record<Method, Carry>> = {
       .score(
         prompt as Parameters<Context["score"]>[0],
         candidates as Parameters<Context["score"]>[1],
-        { ...plainOptions(given), signal: call.signal, ...usageOf(told, call) },
+        optionsWithUsage(given, told, call),
       );
   },
 
@@ -89,7 +89,7 @@ export const CALLS: Readonly<Record<Method, Carry>> = {
       .choose(
         prompt as Parameters<Context["choose"]>[0],
         choices as Parameters<Context["choose"]>[1],
-        { ...plainOptions(given), signal: call.signal, ...usageOf(told, call) },
+        optionsWithUsage(given, told, call),
       );
   },
 
@@ -165,6 +165,10 @@ export const CALLS: Readonly<Record<Method, Carry>> = {
 
 function guardOptions(given: unknown) {
   return given === undefined ? {} : plainOptions(given);
+}
+
+function optionsWithUsage(given: unknown, told: unknown, call: ServedCall) {
+  return { ...plainOptions(given), signal: call.signal, ...usageOf(told, call) };
 }
 
 function usageOf(told: unknown, call: ServedCall) {

@@ -1,5 +1,6 @@
 import { type AnswerReader, budgetOf, readerOf } from "../../chat/answer-reader.js";
 import { ReasoningTokens } from "../../chat/reasoning-tokens.js";
+import { countCalls } from "../../chat/session-history.js";
 import {
   type CheckedTurnOptions,
   needsTools,
@@ -221,9 +222,8 @@ function answerTo(
   { renderer, toolChoice, constrainTools, responseSchema }: CheckedTurnOptions,
   messages: readonly RenderableMessage[],
 ): Parameters<typeof readerOf>[0] {
-  const calls = messages.flatMap((one) => (one.role === "assistant" ? one.tool_calls : []));
   const rules = { choice: toolChoice, constrainTools, responseSchema };
-  return { renderer, messages, callsBefore: calls.length, rules };
+  return { renderer, messages, callsBefore: countCalls(messages), rules };
 }
 
 async function choiceOf(

@@ -63,7 +63,7 @@ class Task {
   virtual bool reports_progress() const { return false; }
   // How many milliseconds others' prompts may hold it up between two of its tokens. Infinity: they
   // go first, which is fastest for all together.
-  virtual double max_pause() const { return 50; }
+  virtual double max_pause() const { return kUsualPause; }
 
   // All tokens are evaluated; `logits` are those of the last one. True if the task has ended and
   // the outbox has been told. `context_size`: the most tokens it may have.

@@ -43,6 +43,9 @@ struct Order {
   std::atomic<bool> cancelled{false};
 };
 
+// Milliseconds that nobody who reads notices.
+inline constexpr double kUsualPause = 50;
+
 struct Request : Order {
   Prompt prompt;
   std::vector<SamplerStep> sampler;
@@ -55,7 +58,7 @@ struct Request : Order {
   bool progress = false;
   int32_t logprobs = -1;  // how many of the likeliest tokens to report with each, -1: nothing
   Reuse reuse = Reuse::kAny;
-  double max_pause = 50;  // ms: see Task::max_pause()
+  double max_pause = kUsualPause;  // see Task::max_pause()
   Clock::time_point submitted = Clock::now();
 };
 
