@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import type { Backend } from "./native.js";
 
 /** A native file that may be loaded. */
 export interface EngineFile {
   readonly path: string;
-  /** A backend of it that has to find its device, or gives way to the next: those of prebuilds. */
+  /** It gives way to the next unless it finds a GPU. */
   readonly optional: boolean;
 }
 
@@ -18,11 +18,11 @@ export interface SkippedEngine {
   readonly problem: string;
 }
 
-/** The order of "auto". The CPU's is `node.napi.node`, the name every tool expects; it is always there. */
-export const BACKENDS: readonly Backend[] = ["metal", "cuda", "vulkan", "cpu"];
+/** Those that are published as packages of their own, `cria-cuda` and `cria-vulkan`, in the order of "auto". */
+const PACKAGED = ["cuda", "vulkan"] as const satisfies readonly Backend[];
 
-/** Backends that are published as packages of their own, `cria-cuda` and `cria-vulkan`. */
-const PACKAGED: ReadonlySet<Backend> = new Set(["cuda", "vulkan"]);
+/** The others are in cria's own prebuild: Metal's on macOS, elsewhere the CPU's. */
+export const BACKENDS: readonly Backend[] = [...PACKAGED, "metal", "cpu"];
 
 /**
  * The package's folder, whatever file of it this code runs in. A bundle has it in a file of its own, and
@@ -39,7 +39,7 @@ export function isPackage(folder: string): boolean {
 }
 
 /**
- * What may be loaded, best first: a build on this machine, then the prebuilds, GPUs before the CPU. What is
+ * What may be loaded, best first: a build on this machine, the packages for GPUs, cria's own prebuild. What is
  * there but does not fit goes to `skipped`.
  */
 export function engineFiles(
@@ -48,20 +48,14 @@ export function engineFiles(
   { wanted, skipped }: { wanted: Backend | "auto"; skipped: SkippedEngine[] },
 ): EngineFile[] {
   if (env.CRIA_BINARY) return [{ path: resolve(env.CRIA_BINARY), optional: false }];
-  const files: EngineFile[] = [];
   const found = resolvedByNodeGyp(root, root);
+  const own = found === undefined ? [] : [{ path: unpacked(found), optional: false }];
+  const packages = PACKAGED.filter((backend) => wanted === "auto" || wanted === backend)
+    .map((backend) => packaged(root, backend, skipped))
+    .filter((path) => path !== undefined)
+    .map((path) => ({ path: unpacked(path), optional: true }));
   const built = found !== undefined && relative(root, found).split(sep)[0] === "build";
-  if (built) files.push({ path: unpacked(found), optional: false });
-  for (const backend of wanted === "auto" ? BACKENDS : [wanted]) {
-    if (PACKAGED.has(backend)) {
-      const path = packaged(root, backend, skipped);
-      if (path !== undefined) files.push({ path: unpacked(path), optional: true });
-    }
-    if (found === undefined || built) continue;
-    const path = unpacked(prebuild(found, backend));
-    if (existsSync(path)) files.push({ path, optional: backend !== "cpu" });
-  }
-  return files;
+  return built ? [...own, ...packages] : [...packages, ...own];
 }
 
 /** The platforms that the package has prebuilds for, as `linux-x64`. */
@@ -71,12 +65,6 @@ export function prebuiltPlatforms(root: string): string[] {
   } catch {
     return [];
   }
-}
-
-/** The backend is the file's first part, the rest (napi, libc, armv) is what node-gyp-build chose. */
-function prebuild(found: string, backend: Backend): string {
-  const rest = basename(found).replace(/^(node|metal|cuda|vulkan)\./, "");
-  return join(dirname(found), `${backend === "cpu" ? "node" : backend}.${rest}`);
 }
 
 /** The engine of the package `cria-cuda` or `cria-vulkan`, which must be of this version. */

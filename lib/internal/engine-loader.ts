@@ -67,9 +67,10 @@ function unfit(
 ): string | undefined {
   const { backend } = addon.engineInfo();
   if (wanted !== "auto") {
-    return wanted === backend
-      ? undefined
-      : `is of the backend ${backend}, CRIA_BACKEND asks for ${wanted}`;
+    if (wanted === backend) return undefined;
+    const instead =
+      wanted === "cpu" ? "; without layers on the GPU (`gpuLayers: 0`) it does not use it" : "";
+    return `is of the backend ${backend}, CRIA_BACKEND asks for ${wanted}${instead}`;
   }
   const idle = optional && !addon.listDevices().some(({ type }) => /gpu/.test(type));
   return idle ? `found no GPU that ${backend} can use` : undefined;
