@@ -7,8 +7,13 @@
 #include <windows.h>
 #else
 #include <sched.h>
+#include <time.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #endif
 
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -82,14 +87,6 @@ ThreadResult run(void* data) {
   return {};
 }
 
-void yield_processor() {
-#ifdef _WIN32
-  SwitchToThread();
-#else
-  sched_yield();
-#endif
-}
-
 // The threads for the pool that is being created on this thread.
 class Recruits {
  public:
@@ -155,13 +152,53 @@ int create_thread(cria_thread* thread, cria_thread_body body, void* argument) {
   return cria_create_thread(thread, body, argument);
 }
 
-// On a busy machine the thread that this one waits for may itself wait for a processor: spinning on
-// would keep it waiting for a whole time slice.
+#ifdef _WIN32
+
+uint32_t step_aside() {
+  SwitchToThread();
+  return 256;
+}
+
+#else
+
+// For some microseconds. The system wakes who slept before it goes on with who only computes.
+void nap() {
+#ifdef __linux__
+  thread_local const int exact = prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);  // by default 50 us late
+  static_cast<void>(exact);
+#endif
+  const timespec pause{0, 20'000};
+  nanosleep(&pause, nullptr);
+}
+
+// The thread that this one waits for may itself wait for a processor: spinning on would keep it
+// waiting for a whole time slice. To yield costs nothing where nobody else wants the processor, and
+// a slice of some milliseconds where somebody does, at each of a hundred barriers in a token. So a
+// thread that lost one takes naps for a while, which are not counted against it as spinning is.
+// Returns how often to spin before the next time.
+uint32_t step_aside() {
+  using Clock = std::chrono::steady_clock;
+  constexpr auto kSlice = std::chrono::microseconds(200);
+  constexpr auto kWhile = std::chrono::milliseconds(200);
+  thread_local Clock::time_point crowded_until{};
+  const Clock::time_point before = Clock::now();
+  if (before < crowded_until) {
+    nap();
+    return 16;
+  }
+  sched_yield();
+  const Clock::time_point after = Clock::now();
+  if (after - before > kSlice) crowded_until = after + kWhile;
+  return 256;
+}
+
+#endif
+
+// What ggml calls as long as it waits.
 void relax() {
-  constexpr uint32_t kSpins = 256;  // some microseconds, which is longer than most waits
-  thread_local uint32_t spins = 0;
-  if (++spins % kSpins == 0) {
-    yield_processor();
+  thread_local uint32_t spins = 256;  // some microseconds, which is longer than most waits
+  if (--spins == 0) {
+    spins = step_aside();
   } else {
     cria_cpu_relax();
   }
