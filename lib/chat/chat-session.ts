@@ -84,7 +84,7 @@ function readInput(
 ): UnpairedMessage[] {
   if (typeof input === "string") return [{ role: "user", content: input }];
   if (typeof input !== "object" || input === null) {
-    throw expected("a text, a message or an array of messages", "input", input);
+    throw expected("a string, a message or an array of messages", "input", input);
   }
   return guarded(input, "input", () => {
     const messages = isArray(input) ? input : [input];

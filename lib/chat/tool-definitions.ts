@@ -50,7 +50,7 @@ function readTool(tool: unknown, name: string): ToolDefinition {
   const declared = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));
   const { name: called, description, parameters } = declared;
   if (typeof called !== "string" || called === "") {
-    throw expected("a string that is not empty", `${name}.function.name`, called);
+    throw expected("a non-empty string", `${name}.function.name`, called);
   }
   if (description !== undefined && typeof description !== "string") {
     throw expected("a string", `${name}.function.description`, description);

@@ -66,7 +66,7 @@ export class Conversation {
       if (!CriaError.is(error)) throw error;
       throw new CriaError(
         error.code,
-        `${file} is no conversation for this model: ${error.message}`,
+        `${file} is not a conversation for this model: ${error.message}`,
         {
           cause: error,
         },

@@ -19,11 +19,11 @@ export async function readConversation(file: string): Promise<readonly ChatMessa
     messages = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
     const reason = visible((error as Error).message);
-    throw new Error(`${file} is no conversation: it is no JSON (${reason})`);
+    throw new Error(`${file} is not a conversation: it is not JSON (${reason})`);
   }
   if (!Array.isArray(messages)) {
     throw new Error(
-      `${file} is no conversation: expected an array of messages, as /save writes it`,
+      `${file} is not a conversation: expected an array of messages, as /save writes it`,
     );
   }
   return messages as ChatMessageInput[];

@@ -29,7 +29,7 @@ export function readEntry({ number, text, problem }: Line): Entry | BadLine {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    return { label, problem: `it is no JSON (${visible((cause as Error).message)})` };
+    return { label, problem: `it is not JSON (${visible((cause as Error).message)})` };
   }
   if (isConversation(value)) return { label, conversation: value };
   if (!isPlainObject(value)) return { label, problem: `expected ${SHAPES}` };
@@ -42,7 +42,7 @@ export function readEntry({ number, text, problem }: Line): Entry | BadLine {
     return { label: named, problem: `expected ${SHAPES}` };
   }
   if (own !== undefined && typeof own !== "string") {
-    return { label: named, problem: "its `text` is no string" };
+    return { label: named, problem: "its `text` is not a string" };
   }
   if (messages !== undefined && !Array.isArray(messages)) {
     return { label: named, problem: "its `messages` are no array" };

@@ -227,7 +227,7 @@ function readContextSize(given: number, most: number, { positionCount }: NativeM
   integer(given, 'options.contextSize (or "auto")', 1, most);
   if (positionCount === 0 || given <= positionCount) return;
   throw expected(
-    `at most ${positionCount}, as many positions as this model has learnt,`,
+    `at most ${positionCount}, as many positions as this model was trained with,`,
     "options.contextSize",
     given,
   );

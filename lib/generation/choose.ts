@@ -119,11 +119,11 @@ export async function choose(
 
 function readChoices(given: unknown): string[] {
   const texts = list(given, "choices", "an array of texts", (value, name) => {
-    if (string(value, name) === "") throw expected("a text that is not empty", name, value);
+    if (string(value, name) === "") throw expected("a non-empty string", name, value);
     return value as string;
   });
   if (texts.length < 2 || texts.length > CHOICES_MAX) {
-    throw expected(`2 to ${CHOICES_MAX} texts`, "choices", given);
+    throw expected(`2 to ${CHOICES_MAX} strings`, "choices", given);
   }
   return texts;
 }

@@ -93,5 +93,5 @@ function textOf(message: UnpairedMessage): string {
 }
 
 function empty(name: string, got: unknown): Error {
-  return expected("text that is not empty", name, got);
+  return expected("non-empty text", name, got);
 }

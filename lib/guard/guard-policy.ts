@@ -77,7 +77,7 @@ function readCategory(value: unknown, at: string): GuardCategory {
   }
   if (description === undefined) return Object.freeze({ code, name });
   if (typeof description !== "string" || description.trim() === "") {
-    throw expected("a string that is not empty", `${at}.description`, description);
+    throw expected("a non-empty string", `${at}.description`, description);
   }
   return Object.freeze({ code, name, description });
 }

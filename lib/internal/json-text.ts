@@ -9,9 +9,9 @@ export function jsonText(value: unknown, name: string): string {
   try {
     text = JSON.stringify(value);
   } catch (error) {
-    throw expected("a value that can be written as JSON", name, value, error);
+    throw expected("a value that JSON can hold", name, value, error);
   }
-  if (text === undefined) throw expected("a value that can be written as JSON", name, value);
+  if (text === undefined) throw expected("a value that JSON can hold", name, value);
   return text;
 }
 
@@ -26,7 +26,7 @@ export function objectText(text: string, name: string): string {
   const value = parsed(text);
   if (value instanceof Error) {
     throw invalid(
-      `Expected JSON text of an object for \`${name}\`, got text that is no JSON: ${value.message}`,
+      `Expected JSON text of an object for \`${name}\`, got text that is not JSON: ${value.message}`,
       { name },
       value,
     );

@@ -294,7 +294,7 @@ function optional(value: unknown, name: string): string | undefined {
 
 function named(value: unknown, name: string): string {
   if (typeof value === "string" && value !== "") return value;
-  throw expected("a string that is not empty", name, value);
+  throw expected("a non-empty string", name, value);
 }
 
 /**

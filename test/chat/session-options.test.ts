@@ -106,7 +106,7 @@ test.each<[string, unknown, RegExp]>([
 
 test.each<[string, unknown, RegExp]>([
   ["nothing", undefined, /for `input`/],
-  ["a number", 5, /a text, a message or an array of messages for `input`/],
+  ["a number", 5, /a string, a message or an array of messages for `input`/],
   ["an empty list", [], /at least one message for `input`/],
   ["an unknown role", { role: "x", content: "" }, /`input\[0\]\.role`/],
   ["a hostile message", hostile, /`input/],

@@ -110,11 +110,11 @@ describe("JSONL", () => {
     expect(all.map(({ line }) => line)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
     expect(all[0]).toMatchObject({ safe: false });
     expect(all.slice(1, -1).map(({ error }) => error?.message)).toEqual([
-      expect.stringMatching(/^Line 2: it is no JSON \(/),
+      expect.stringMatching(/^Line 2: it is not JSON \(/),
       expect.stringMatching(/^Line 3: expected a text/),
       expect.stringMatching(/^Line 4: expected a text/),
       "Line 5: its `id` is neither a string nor a number",
-      "Line 6: its `text` is no string",
+      "Line 6: its `text` is not a string",
       "Line 7: its `messages` are no array",
       expect.stringContaining("content"),
       expect.stringContaining("not empty"),

@@ -105,10 +105,10 @@ describe("the choices", () => {
 
 describe("refused", () => {
   test.each([
-    ["one alone", ["yes"], "2 to 1024 texts"],
-    ["none", [], "2 to 1024 texts"],
-    ["too many", Array.from({ length: 1025 }, (_, i) => `a${i}`), "2 to 1024 texts"],
-    ["an empty one", ["yes", ""], "a text that is not empty"],
+    ["one alone", ["yes"], "2 to 1024 strings"],
+    ["none", [], "2 to 1024 strings"],
+    ["too many", Array.from({ length: 1025 }, (_, i) => `a${i}`), "2 to 1024 strings"],
+    ["an empty one", ["yes", ""], "a non-empty string"],
     ["the same twice", ["yes", "no", "yes"], "are the same"],
     ["no text", ["yes", 5], "a string"],
     ["no list", "yes", "an array of texts"],

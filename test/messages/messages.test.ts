@@ -158,7 +158,7 @@ describe("messages", () => {
     ...[cyclic, { a: 1n }, throwing, deep()].map((args, index): [string, unknown, RegExp] => [
       `arguments without JSON (${index})`,
       [{ role: "assistant", tool_calls: [call("a", "f", args)] }],
-      /written as JSON for `messages\[0\]\.tool_calls\[0\]\.function\.arguments`/,
+      /that JSON can hold for `messages\[0\]\.tool_calls\[0\]\.function\.arguments`/,
     ]),
     [
       "two calls of one id",

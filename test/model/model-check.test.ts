@@ -174,7 +174,7 @@ describe("a model's files", () => {
     [
       "tokens that are no texts",
       "llama, SPM",
-      /tokenizer.ggml.tokens" to be a list of texts/,
+      /tokenizer.ggml.tokens" to be an array of strings/,
       set("tokenizer.ggml.tokens", list(TYPE.uint32, [u32(1)]), TYPE.array),
     ],
     [
@@ -506,7 +506,10 @@ describe("a table of learnt positions", () => {
     await using model = await Model.load(path);
     for (const options of [{}, { embeddings: true }]) {
       await expect(model.createContext({ contextSize: 65, ...options })).rejects.toEqual(
-        invalid(/at most 64, as many positions as this model has learnt/, "ERR_INVALID_ARGUMENT"),
+        invalid(
+          /at most 64, as many positions as this model was trained with/,
+          "ERR_INVALID_ARGUMENT",
+        ),
       );
     }
     const context = await model.createContext({ threads: 2, kvCache: "unified", sequences: 2 });

@@ -159,8 +159,8 @@ const REFUSED: readonly (readonly [string, number, number, string])[] = [
   ['root ::= "a" b\nb ::= c\nc ::= d . | .\nd ::= b', 4, 7, '"b" → "c" → "d" → "b"'],
   ["root ::= .\nspare ::= spare", 2, 11, '"spare" → "spare"'],
   ['root ::= "a" x\nx ::= (ws x)?\nws ::= [ ]*', 2, 11, '"x" → "x"'],
-  ['root ::= n root "z" | .\nn ::= m\nm ::= "y" |', 1, 12, "expand it for ever"],
-  ['root ::= "a" b\nb ::= n n b? "z"\nn ::= m\nm ::= .?', 2, 12, "expand it for ever"],
+  ['root ::= n root "z" | .\nn ::= m\nm ::= "y" |', 1, 12, "expand it without end"],
+  ['root ::= "a" b\nb ::= n n b? "z"\nn ::= m\nm ::= .?', 2, 12, "expand it without end"],
   ['root ::= a\na ::= n a\nn ::= m\nm ::= ""', 1, 10, 'rule "a" to match something'],
   ["root ::= .\0", 1, 11, "Write it as \\x00"],
   ['root ::= "\uD83E"', 1, 11, "the lone surrogate U+D83E"],
@@ -192,7 +192,7 @@ const HOSTILE: readonly (readonly [string, string, string])[] = [
   [
     "two ways to each of many rules",
     `root ::= r0\n${lines(60, (n) => `r${n} ::= r${n + 1} | r${n + 1}`)}\nr60 ::= .`,
-    "few ways from a rule",
+    "fewer ways from a rule",
   ],
   [
     "twice as many beginnings on each level",

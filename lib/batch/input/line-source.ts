@@ -132,6 +132,6 @@ function objectLine(item: object, number: number): Line {
   try {
     return { number, text: JSON.stringify(item) ?? "null" };
   } catch (error) {
-    return { number, text: "", problem: `it is no JSON: ${messageOf(error)}` };
+    return { number, text: "", problem: `it is not JSON: ${messageOf(error)}` };
   }
 }

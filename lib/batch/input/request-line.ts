@@ -62,7 +62,7 @@ export function readLine(line: Line, format: BatchFormat): BatchRequestLine {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return named(own, failing(invalid(`The line is no JSON: ${(error as Error).message}`)));
+    return named(own, failing(invalid(`The line is not JSON: ${(error as Error).message}`)));
   }
   if (!isPlainObject(value)) {
     return named(own, failing(invalid(`Expected a JSON object, got ${show(value)}`)));

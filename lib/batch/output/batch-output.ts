@@ -258,7 +258,7 @@ function resultOf(
 }
 
 function foreign(path: string, number: number): string {
-  return `Line ${number} of the output ${path} is no result of a run`;
+  return `Line ${number} of the output ${path} is not a result of a run`;
 }
 
 function noResult(what: string): CriaError {

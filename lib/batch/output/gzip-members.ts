@@ -55,7 +55,7 @@ async function memberAt(
 ): Promise<{ text: Uint8Array; length: number } | undefined> {
   const head = Math.min(HEADER.length, bytes.length);
   if (!HEADER.subarray(0, head).equals(bytes.subarray(0, head))) {
-    throw new Error("it is no file of gzip members as a run writes them");
+    throw new Error("it is not a file of gzip members as a run writes them");
   }
   if (bytes.length < HEADER_BYTES) return undefined;
   const data = bytes.subarray(HEADER_BYTES);

@@ -136,7 +136,7 @@ const INCOMPLETE =
 
 function argumentsProblem(text: string): string | undefined {
   try {
-    return isPlainObject(JSON.parse(text)) ? undefined : "The arguments are no JSON object";
+    return isPlainObject(JSON.parse(text)) ? undefined : "The arguments are not a JSON object";
   } catch {
     return "The arguments are not JSON";
   }

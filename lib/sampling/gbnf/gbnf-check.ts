@@ -233,7 +233,7 @@ class RulesCheck {
     const expected = `rule ${quoteName(names[rule]!)} to match something before it comes back to itself`;
     const target = quoteName(names[items[at]!]!);
     const got = `${target} after nothing or only after what may match nothing`;
-    this.refuse(offsets[at]!, expected, got, "llama.cpp would expand it for ever");
+    this.refuse(offsets[at]!, expected, got, "llama.cpp would expand it without end");
   }
 
   private undefinedRule(id: number): never {
@@ -249,7 +249,7 @@ class RulesCheck {
   private tooManySteps(rule: number): never {
     const got = `too many from rule ${quoteName(this.rules.names[rule]!)}`;
     const hint = "Give alternatives that begin alike one rule for what they share";
-    const expected = "few ways from a rule to those that it can begin with";
+    const expected = "fewer ways from a rule to those that it can begin with";
     this.refuse(this.rules.mentions[rule]!, expected, got, hint);
   }
 

@@ -248,7 +248,7 @@ void Context::turn(std::vector<Prepared>& arrived) {
 // graph, where they would wait for this one.
 void Context::break_down() {
   breakdown_.emplace();
-  collapse_->fail(code::kInternal, "The graph was given up.");
+  collapse_->fail(code::kInternal, "The evaluation was abandoned.");
   collapse_->wait_for_all(kPatience);
   try {
     Failure failure = current_failure();
@@ -256,7 +256,7 @@ void Context::break_down() {
     if (failure.message.empty() || failure.message.back() != '.') failure.message += '.';
     if (!device_lost_) {
       failure.message =
-          "The engine failed inside, and this context cannot be used any more: " + failure.message +
+          "The engine failed, and this context can no longer be used: " + failure.message +
           " Dispose it; the model and its other contexts are as they were.";
     }
     breakdown_ = std::move(failure);

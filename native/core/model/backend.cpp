@@ -111,7 +111,7 @@ void on_ggml_abort(const char* message) {
     throw Collapsed{};
   }
   if (current_guard == nullptr) {
-    say_last_words("llama.cpp failed where nothing can go on", message);
+    say_last_words("llama.cpp failed where it cannot be stopped", message);
     return;
   }
   Collapse* collapse = current_guard->collapse();
@@ -128,12 +128,12 @@ void on_ggml_abort(const char* message) {
   try {
     if (const std::exception_ptr thrown = std::current_exception()) std::rethrow_exception(thrown);
   } catch (const std::exception& error) {
-    say_last_words("an exception that nobody caught", error.what());
+    say_last_words("an uncaught exception", error.what());
     std::abort();
   } catch (...) {
     reason = "of an unknown kind";
   }
-  say_last_words("an exception that nobody caught", reason);
+  say_last_words("an uncaught exception", reason);
   std::abort();
 }
 

@@ -25,7 +25,7 @@ Failure vulkan_failure(const std::system_error& error, const char* otherwise) {
     case kDeviceLost:
       return {code::kDeviceLost,
               std::string("The GPU stopped working (its driver says: ") + error.what() +
-                  "). It cannot be used any more by this process: start it again, or use the CPU."};
+                  "). This process can no longer use it: start it again, or use the CPU."};
     default:
       return {otherwise, std::string("The GPU's driver failed: ") + error.what() + "."};
   }

@@ -210,7 +210,8 @@ void GgufFile::read_metadata(Reader& reader, uint64_t count) {
         reader.skip(value.count * size, "a list");
       } else {
         for (uint64_t element = 0; element < value.count; ++element)
-          reader.skip(reader.text_length(kLongestArray, "a text in a list"), "a text in a list");
+          reader.skip(reader.text_length(kLongestArray, "a string in an array"),
+                      "a string in an array");
       }
     } else if (value.type == GgufType::kString) {
       const uint64_t length = reader.text_length(kLongestArray, "a text");
@@ -328,7 +329,7 @@ void GgufFile::each_text(const GgufValue& array,
   const std::function<bool()> always;
   Reader reader(source_, array.offset, always);
   for (uint64_t i = 0; i < array.count; ++i)
-    use(reader.text(kLongestArray, "a text in a list"));
+    use(reader.text(kLongestArray, "a string in an array"));
 }
 
 }  // namespace cria

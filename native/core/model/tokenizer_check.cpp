@@ -16,7 +16,7 @@ const GgufValue* list_of(const Metadata& metadata, const std::string& key, bool 
   const GgufValue* value = metadata.file().find(key);
   if (value == nullptr) return nullptr;
   if (!value->is_array() || (value->element == GgufType::kString) != of_text) {
-    refuse_value(key, of_text ? "a list of texts" : "a list of numbers",
+    refuse_value(key, of_text ? "an array of strings" : "an array of numbers",
                  value->is_array() ? std::string("a list of ") + name_of(value->element)
                                    : name_of(value->type));
   }

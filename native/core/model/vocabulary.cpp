@@ -115,7 +115,7 @@ Tokens Vocabulary::tokenize(std::string_view text, bool special) const {
   // So that the number of tokens fits: each has at least one byte of the text, except for a space
   // that some vocabularies put in front.
   if (text.size() > std::numeric_limits<int32_t>::max() / 2) {
-    throw Error(code::kInvalidArgument, "Expected text of at most 1 GiB.");
+    throw Error(code::kInvalidArgument, "Expected a string of at most 1 GiB.");
   }
   const size_t run = longest_run(text);
   if (run > kLongestRun) {

@@ -64,7 +64,7 @@ describe.each(["jsonl", "jsonl.gz"])("an output that was left (%s)", (ending) =>
     const note = "a note of mine\n";
     appendFileSync(output, ending === "jsonl" ? note : gzipSync(note));
     await expect(run(prompts(10), { output, resume: true }).summary).rejects.toThrow(
-      /Line 11 of the output .* is no result of a run/,
+      /Line 11 of the output .* is not a result of a run/,
     );
   });
 });
@@ -77,7 +77,7 @@ test.each(["a note of mine", "x".repeat(100)])(
     appendFileSync(output, note);
     const before = readFileSync(output, "utf8");
     await expect(run(prompts(2), { output, resume: true }).summary).rejects.toThrow(
-      /Line 3 of the output .* is no result of a run/,
+      /Line 3 of the output .* is not a result of a run/,
     );
     expect(readFileSync(output, "utf8")).toBe(before);
     writeFileSync(output, note);
