@@ -59,6 +59,8 @@ export interface RunBatchOptions {
    * same run gives the same results tomorrow.
    */
   readonly date?: Date | string;
+  /** A Jinja template in place of the model's own, for the chats. Default: the model's. */
+  readonly chatTemplate?: string;
   /** Generations at a time, 1…256. Default: measured, see `onMeasured`. */
   readonly sequences?: number;
   /** Options of the contexts that are opened on the model. Default: `createContext`'s. */
@@ -88,7 +90,14 @@ export interface RunBatchOptions {
 /** The same with another engine than llama.cpp, for tests of everything around it. */
 export type RunOptions = Omit<
   RunBatchOptions,
-  "sequences" | "context" | "pooling" | "guard" | "guardOptions" | "onMeasured" | "date"
+  | "sequences"
+  | "context"
+  | "pooling"
+  | "guard"
+  | "guardOptions"
+  | "onMeasured"
+  | "date"
+  | "chatTemplate"
 > & { readonly engine: BatchEngine };
 
 /** What a short measurement found. */

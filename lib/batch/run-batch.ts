@@ -1,4 +1,5 @@
 import { types } from "node:util";
+import { renderChatAsync } from "../chat/render-chat.js";
 import { readTurnOptions } from "../chat/session-options.js";
 import type { ContextOptions } from "../context/context-options.js";
 import { stopStrings } from "../generation/generate-options.js";
@@ -20,6 +21,7 @@ import {
   string,
 } from "../internal/checks.js";
 import { expected, invalid } from "../internal/errors.js";
+import { given } from "../internal/given.js";
 import { jsonCopy } from "../internal/json-text.js";
 import { optionNames } from "../internal/option-names.js";
 import type { ToolDefinitionInput } from "../messages/tool-types.js";
@@ -52,7 +54,8 @@ const RUN: readonly (keyof RunOptions)[] = [
 ];
 const BATCH: readonly (keyof RunBatchOptions)[] = optionNames("runBatch", [
   ...RUN.filter((key): key is Exclude<keyof RunOptions, "engine"> => key !== "engine"),
-  ...(["date", "sequences", "context", "pooling", "guard", "guardOptions", "onMeasured"] as const),
+  ...(["date", "chatTemplate", "sequences", "context", "pooling"] as const),
+  ...(["guard", "guardOptions", "onMeasured"] as const),
 ]);
 
 /** The date that Llama's own templates show unless they are given one. */
@@ -67,21 +70,33 @@ const SEQUENCES_MAX = 256;
  * @example
  * const summary = await runBatch(model, { input: "requests.jsonl", output: "results.jsonl" });
  * console.log(`${summary.done} lines, ${summary.errors} errors`);
- * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_OUT_OF_MEMORY, ERR_DISPOSED; errors of the file system
+ * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_TEMPLATE (the `chatTemplate`), ERR_OUT_OF_MEMORY,
+ * ERR_DISPOSED; errors of the file system
  * with their own `code` (ENOSPC), after which the output can be resumed; the signal's reason
  */
 export async function runBatch(model: Model, options: RunBatchOptions): Promise<BatchSummary> {
   // Some options are read more than once, and a getter may throw only then.
-  const { checked, engine, settings } = guarded(options, "options", () => prepare(model, options));
+  const prepared = guarded(options, "options", () => prepare(model, options));
+  const { checked, engine, settings, chatTemplate } = prepared;
   try {
+    if (chatTemplate !== undefined) await tryTemplate(chatTemplate, model, checked.signal);
     return await carryOut(checked, engine, settings);
   } finally {
     await engine.dispose();
   }
 }
 
+/** One that is broken fails the run at once; otherwise each line would have the same error. */
+async function tryTemplate(
+  chatTemplate: string,
+  model: Model,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const options = { chatTemplate, model, ...(signal && { signal }) };
+  await renderChatAsync([{ role: "user", content: "Hello" }], options);
+}
+
 function prepare(model: Model, options: RunBatchOptions) {
-  const given = readOptions(options, "options", BATCH);
   const {
     sequences,
     context,
@@ -90,8 +105,9 @@ function prepare(model: Model, options: RunBatchOptions) {
     guardOptions = {},
     onMeasured,
     date: givenDate = DATE,
+    chatTemplate,
     ...run
-  } = given;
+  } = readOptions(options, "options", BATCH);
   if (sequences !== undefined) integer(sequences, "options.sequences", 1, SEQUENCES_MAX);
   if (onMeasured !== undefined) callback(onMeasured, "options.onMeasured");
   if (context !== undefined && !isPlainObject(context)) {
@@ -112,6 +128,7 @@ function prepare(model: Model, options: RunBatchOptions) {
     schema: checked.schema && responseSchemaOf(checked.schema, "options.schema"),
     tools: checked.tools,
     date,
+    chatTemplate,
     name: nameOf(model),
   };
   checkTools(defaults, model);
@@ -120,6 +137,7 @@ function prepare(model: Model, options: RunBatchOptions) {
     ...modelSettings("model", model, defaults.name),
     ...runSettings(checked),
     "options.date": date,
+    "options.chatTemplate": chatTemplate,
     "options.pooling": pooling,
     ...contextSettings(context ?? {}),
     ...(guard && modelSettings("options.guard", guard, nameOf(guard))),
@@ -131,7 +149,7 @@ function prepare(model: Model, options: RunBatchOptions) {
     guardOptions: structuredClone(guardOptions),
     context: ownContextOptions(context ?? {}),
   });
-  return { checked, engine, settings };
+  return { checked, engine, settings, chatTemplate };
 }
 
 function ownContextOptions(options: ContextOptions): ContextOptions {
@@ -148,10 +166,11 @@ function assertModel(value: unknown, name: string): void {
   if (typeof make !== "function") throw expected("a Model", name, value);
 }
 
-/** Wrong tools fail the run at once; otherwise each line would have the same error. */
-function checkTools({ tools, schema, date }: RunDefaults, model: Model): void {
+/** Wrong tools fail the run at once, too. */
+function checkTools({ tools, schema, date, chatTemplate }: RunDefaults, model: Model): void {
   if (tools === undefined) return;
-  readTurnOptions({}, { date, tools, ...(schema && { responseSchema: schema }) }, model);
+  const rules = { date, tools, ...given({ chatTemplate, responseSchema: schema }) };
+  readTurnOptions({}, rules, model);
 }
 
 /** `runBatch` with another engine, which is not disposed: for tests. */

@@ -8,8 +8,9 @@ import {
   list,
   oneOf,
   readOptions,
+  string,
 } from "../internal/checks.js";
-import { CriaError, expected } from "../internal/errors.js";
+import { CriaError, expected, invalid, show } from "../internal/errors.js";
 import { optionNames } from "../internal/option-names.js";
 import { atOnce, inTurns } from "../internal/steps.js";
 import { type ChatMessageInput, messageSteps, readMessages } from "../messages/messages.js";
@@ -70,6 +71,11 @@ export interface RenderChatOptions {
    * none.
    */
   readonly templateVariables?: Readonly<Record<string, unknown>>;
+  /**
+   * A Jinja template in place of the model's own, recognised and run as that would be. For the formats
+   * "auto" and "template" alone. Default: the model's.
+   */
+  readonly chatTemplate?: string;
 }
 
 /** What `renderChatAsync` takes besides the messages. */
@@ -80,10 +86,12 @@ export interface RenderChatAsyncOptions extends RenderChatOptions {
 
 const RENDER_OPTIONS: readonly (keyof RenderChatOptions)[] = optionNames("renderChat", [
   ...(["format", "model", "tools", "builtinTools", "toolsInUserMessage", "toolFallback"] as const),
-  ...(["addGenerationPrompt", "date", "templateVariables"] as const),
+  ...(["addGenerationPrompt", "date", "templateVariables", "chatTemplate"] as const),
 ]);
 const FORMATS = ["auto", "llama-3", "llama-3.1", "llama-3.2", "llama-3.3", "template"] as const;
 const BUILTIN_TOOLS = ["brave_search", "wolfram_alpha", "code_interpreter"] as const;
+/** Some sixty times as long as the longest of llama.cpp's collection. */
+const TEMPLATE_MAX = 1 << 20;
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
 /**
@@ -201,6 +209,7 @@ interface CheckedOptions {
   readonly addGenerationPrompt: boolean;
   readonly date: Date | string | undefined;
   readonly templateVariables: Readonly<Record<string, unknown>>;
+  readonly chatTemplate: string | undefined;
   readonly effort?: ReasoningEffort | undefined;
 }
 
@@ -215,6 +224,7 @@ function readRenderOptions(options: RenderChatOptions | undefined): CheckedOptio
     addGenerationPrompt = true,
     date,
     templateVariables = {},
+    chatTemplate,
   } = readOptions(options, "options", RENDER_OPTIONS);
   if (!isPlainObject(templateVariables)) {
     throw expected("a plain object", "options.templateVariables", templateVariables);
@@ -230,7 +240,24 @@ function readRenderOptions(options: RenderChatOptions | undefined): CheckedOptio
     addGenerationPrompt: boolean(addGenerationPrompt, "options.addGenerationPrompt"),
     date: readDate(date),
     templateVariables,
+    chatTemplate: readTemplate(chatTemplate, format),
   };
+}
+
+function readTemplate(template: unknown, format: unknown): string | undefined {
+  if (template === undefined) return undefined;
+  const name = "options.chatTemplate";
+  const text = string(template, name);
+  // An empty file would make every prompt empty.
+  if (text.trim() === "") throw expected("a Jinja template", name, text);
+  if (text.length > TEMPLATE_MAX) {
+    throw expected(`a Jinja template of at most ${TEMPLATE_MAX} characters`, name, text);
+  }
+  if (format === "auto" || format === "template") return text;
+  throw invalid(
+    `\`options.format\` is ${show(format)}, which has no template: leave it out, or \`chatTemplate\``,
+    { name },
+  );
 }
 
 /** Known by what is asked of it here, so that a stand-in serves where there is no file. */
@@ -269,8 +296,9 @@ function shownDate(date = new Date()): string {
 
 type ResolvedFormat = Exclude<CheckedOptions["format"], "auto">;
 
-function resolveFormat({ format, model }: CheckedOptions): ResolvedFormat {
+function resolveFormat({ format, model, chatTemplate }: CheckedOptions): ResolvedFormat {
   if (format !== "auto") return format;
+  if (chatTemplate !== undefined) return formatOfText(chatTemplate);
   return model === undefined ? "llama-3.1" : formatOf(model);
 }
 
@@ -285,6 +313,19 @@ function formatOf(model: LoadedModel): ResolvedFormat {
       ? formatByVocabulary(model)
       : (recogniseFormat(model.chatTemplate) ?? "template");
   formats.set(model, format);
+  return format;
+}
+
+/** The same of templates that were given, by their text. A program has a few of them. */
+const formatsOfTexts = new Map<string, ResolvedFormat>();
+const TEXTS_KEPT = 8;
+
+function formatOfText(template: string): ResolvedFormat {
+  const known = formatsOfTexts.get(template);
+  if (known !== undefined) return known;
+  const format = recogniseFormat(template) ?? "template";
+  if (formatsOfTexts.size === TEXTS_KEPT) formatsOfTexts.clear();
+  formatsOfTexts.set(template, format);
   return format;
 }
 
@@ -309,14 +350,16 @@ function ownModel({ model }: CheckedOptions): LoadedModel {
 
 function templateOptions(options: CheckedOptions): TemplateOptions {
   const { tools, builtinTools, toolsInUserMessage, addGenerationPrompt, date } = options;
+  const { chatTemplate, model } = options;
   return {
+    chatTemplate,
     tools,
     toolFallback: options.toolFallback,
     addGenerationPrompt,
     date,
     // The names are those of Llama's own templates and their derivatives.
     templateVariables: {
-      ...effortVariables(options.model?.chatTemplate ?? "", options.effort),
+      ...effortVariables(chatTemplate ?? model?.chatTemplate ?? "", options.effort),
       ...(builtinTools.length > 0 && { builtin_tools: builtinTools }),
       ...(toolsInUserMessage !== undefined && { tools_in_user_message: toolsInUserMessage }),
       ...options.templateVariables,

@@ -85,7 +85,10 @@ const PLAIN = ["maxTokens", "signal", "cachePrompt", "onProgress"] as const;
 const GENERATE = [...PLAIN, "sampler", "stop", ...SAMPLER_OPTIONS] as const;
 const RENDER = optionNames(
   ["ChatSession", "session.send"],
-  ["format", "builtinTools", "toolsInUserMessage", "toolFallback", "date", "templateVariables"],
+  [
+    ...(["format", "builtinTools", "toolsInUserMessage", "toolFallback", "date"] as const),
+    ...(["templateVariables", "chatTemplate"] as const),
+  ],
 );
 const CHAT = optionNames(
   ["ChatSession", "session.send"],

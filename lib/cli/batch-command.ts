@@ -14,7 +14,9 @@ import {
   addSamplingFlags,
   type CommonFlags,
   type ContextFlags,
+  chatTemplateOption,
   GUARD_VARIANTS,
+  readChatTemplate,
   type SamplingFlags,
   samplingOf,
   whole,
@@ -36,6 +38,7 @@ interface BatchFlags extends CommonFlags, ContextFlags, SamplingFlags {
   system?: string;
   schema?: string;
   tools?: string;
+  chatTemplate?: string;
   pooling?: "mean" | "cls" | "last";
   guardModel?: string;
   guardVariant?: GuardVariant;
@@ -63,6 +66,7 @@ export function addBatchCommand(program: Command): void {
     .option("-s, --system <text>", "a system message for chats without one; prompts become chats")
     .option("--schema <file>", "a JSON Schema that answers follow, where a line has none")
     .option("--tools <file>", "tools that may be called: JSON in OpenAI's form, or a module")
+    .addOption(chatTemplateOption())
     .addOption(new Option("--pooling <name>", "of embeddings").choices(["mean", "cls", "last"]))
     .option("--guard-model <file>", "a Llama Guard 3 for /v1/moderations (default: the model)")
     .addOption(
@@ -105,13 +109,21 @@ async function optionsOf(input: string, flags: BatchFlags): Promise<RunBatchOpti
   const { seed: _, ...sampling } = await samplingOf(flags);
   const schema = flags.schema === undefined ? undefined : await readJson(flags.schema, "schema");
   const tools = flags.tools === undefined ? undefined : await readTools(flags.tools);
+  const chatTemplate = await readChatTemplate(flags);
   return {
     input: input === "-" ? process.stdin : input,
     output,
     sampling,
     context: given({ contextSize, threads }),
     ...given({ format, resume, overwrite, ordered, limit, sequences, system, schema, tools }),
-    ...given({ maxTokens, stop, seed, pooling, guardOptions: variant && { variant } }),
+    ...given({
+      chatTemplate,
+      maxTokens,
+      stop,
+      seed,
+      pooling,
+      guardOptions: variant && { variant },
+    }),
   };
 }
 

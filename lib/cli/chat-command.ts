@@ -12,8 +12,10 @@ import {
   addSamplingFlags,
   type CommonFlags,
   type ContextFlags,
+  chatTemplateOption,
   GUARD_VARIANTS,
   generateOptionsOf,
+  readChatTemplate,
   type SamplingFlags,
   samplingOf,
 } from "./flags.js";
@@ -30,6 +32,7 @@ import { withContext } from "./with-context.js";
 interface ChatFlags extends CommonFlags, ContextFlags, SamplingFlags {
   system?: string;
   tools?: string;
+  chatTemplate?: string;
   guard?: string;
   guardVariant?: NonNullable<GuardOptions["variant"]>;
 }
@@ -45,6 +48,7 @@ export function addChatCommand(program: Command): void {
     .argument("<model>", "a GGUF file (of a split model the first part)")
     .option("-s, --system <text>", "the system message")
     .option("--tools <file>", "a module that exports tools, which the model may call")
+    .addOption(chatTemplateOption())
     .option("--guard <model>", "a Llama Guard 3 that judges what you and the model say")
     .addOption(
       new Option(
@@ -68,10 +72,11 @@ async function chat(path: string, flags: ChatFlags): Promise<void> {
   }
   const sampling = await samplingOf(flags);
   const tools = flags.tools === undefined ? [] : await loadTools(flags.tools);
+  const chatTemplate = await readChatTemplate(flags);
   const talk = async (context: Context, guard?: LlamaGuard) => {
     const generate = generateOptionsOf(flags, sampling);
-    const { system } = flags;
-    const conversation = await Conversation.open(context, { generate, tools, system, guard });
+    const asked = { generate, tools, system: flags.system, chatTemplate, guard };
+    const conversation = await Conversation.open(context, asked);
     return new Chat(conversation, terminal).run();
   };
   if (guardPath === undefined) return withContext(path, flags, terminal, (own) => talk(own));

@@ -6,6 +6,7 @@ import type { Context } from "../context/context.js";
 import type { GenerateOptions } from "../generation/generation.js";
 import type { LlamaGuard } from "../guard/llama-guard.js";
 import { CriaError } from "../internal/errors.js";
+import { given } from "../internal/given.js";
 import type { ChatMessageInput } from "../messages/messages.js";
 import type { Tool } from "../tools/define-tool.js";
 import { readConversation, writeConversation } from "./conversation-file.js";
@@ -14,6 +15,7 @@ export interface ConversationOptions {
   readonly generate: GenerateOptions;
   readonly tools: readonly Tool[];
   readonly system: string | undefined;
+  readonly chatTemplate?: string | undefined;
   readonly guard?: LlamaGuard | undefined;
 }
 
@@ -26,10 +28,10 @@ export class Conversation {
   #session: ChatSession;
 
   private constructor(context: Context, options: ConversationOptions) {
-    const { generate, tools, system, guard } = options;
+    const { generate, tools, system, chatTemplate, guard } = options;
     this.tools = tools;
     this.#context = context;
-    this.#options = { ...generate, ...(guard && { guard }) };
+    this.#options = { ...generate, ...given({ chatTemplate, guard }) };
     this.#opening = system === undefined ? [] : [{ role: "system", content: system }];
     this.#session = this.#open(this.#opening);
   }
@@ -80,9 +82,11 @@ export class Conversation {
   }
 
   async #check(messages: readonly ChatMessageInput[]): Promise<void> {
+    const { chatTemplate } = this.#options;
     await renderChatAsync([...messages, { role: "user", content: "Hello" }], {
       model: this.#context.model,
       tools: this.tools.map((tool) => tool.definition),
+      ...given({ chatTemplate }),
     });
   }
 }

@@ -79,6 +79,19 @@ export function addSamplingFlags(command: Command): Command {
     );
 }
 
+export function chatTemplateOption(): Option {
+  return new Option("--chat-template <file>", "a Jinja template in place of the model's own");
+}
+
+export async function readChatTemplate(flags: {
+  readonly chatTemplate?: string;
+}): Promise<string | undefined> {
+  const { chatTemplate: file } = flags;
+  if (file === undefined) return undefined;
+  const text = await reading("chat template", () => readFile(file, "utf8"));
+  return text.replace(/^\uFEFF/, "");
+}
+
 /** What the flags say of sampling. Before the model is loaded, since a grammar may be wrong. */
 export async function samplingOf(flags: SamplingFlags): Promise<SamplerOptions> {
   const { temperature, topK, topP, minP, seed } = flags;

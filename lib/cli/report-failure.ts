@@ -30,6 +30,7 @@ const OPTIONS: Partial<Record<CriaErrorCode, string>> = {
 
 /** Options that messages name as the API has them, and the flags that set them. */
 const FLAGS: Readonly<Record<string, string>> = {
+  chatTemplate: "--chat-template",
   contextSize: "--context-size",
   gpuLayers: "--gpu-layers",
   kvCacheType: "--kv-cache-type (of info)",

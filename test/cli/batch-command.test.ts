@@ -9,6 +9,10 @@ const LINES = [
   { id: "b", prompt: "In a small village" },
 ];
 
+interface Choices {
+  readonly choices: readonly { readonly text: string }[];
+}
+
 function batch(input: string, output: string, ...more: string[]): string[] {
   const common = ["--context-size", "256", "--max-tokens", "4"];
   return ["batch", DEMO_MODEL, input, "-o", output, ...common, ...more];
@@ -71,6 +75,26 @@ test("a schema, tools and a system message of the run's", async () => {
     ),
   );
   expect(JSON.stringify(linesOf(called))).toMatch(/"finish_reason":"tool_calls"/);
+});
+
+test("a chat template of the run's", async () => {
+  const template = join(folder, "chat.jinja");
+  writeFileSync(template, "{{ messages[-1].content }}");
+  const more = ["--sequences", "2", "--temperature", "0", "--quiet", "--chat-template", template];
+  const output = outputFile(folder);
+  const hi = { id: "a", messages: [{ role: "user", content: "Hi" }] };
+  await cria(batch(inputFile(folder, [hi]), output, ...more));
+  const plain = outputFile(folder);
+  await cria(batch(inputFile(folder, [{ id: "a", prompt: "Hi" }]), plain, ...more.slice(0, -2)));
+  const [chat] = linesOf(output);
+  const body = linesOf(plain)[0]?.response?.body as Choices | undefined;
+  const choices = body?.choices ?? [];
+  expect(choices).toHaveLength(1);
+  const contents = choices.map(({ text }) => ({ message: { content: text } }));
+  expect(chat?.response?.body).toMatchObject({ choices: contents });
+  writeFileSync(template, "{{ 1 +");
+  const broken = await cria(batch(inputFile(folder, [hi]), outputFile(folder), ...more));
+  expect(broken).toMatchObject({ code: 1, stderr: expect.stringContaining("[ERR_TEMPLATE]") });
 });
 
 test("errors make exit code 1, and wrong usage 2, before a line is read", async () => {

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { cria, DEMO_MODEL, finish, start } from "../support/cli.js";
 
 const GREEDY = ["--temperature", "0", "--max-tokens", "60", "--quiet"];
@@ -53,6 +56,34 @@ describe("cria chat", () => {
     };
     expect(await usage("--system", "Be kind. ".repeat(400))).toContain("[ERR_CONTEXT_FULL]");
     expect(await usage()).not.toContain("ERR_");
+  });
+
+  test("--chat-template replaces the model's own; a broken one is told before any answer", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "cria-chat-"));
+    const file = join(folder, "chat.jinja");
+    const asked = (...args: string[]) => chat(["Hi"], "--chat-template", file, ...args);
+    writeFileSync(file, "\ufeff{{ messages[-1].content }}");
+    const continued = await asked();
+    const plain = await cria(["generate", DEMO_MODEL, ...GREEDY, "Hi"]);
+    expect(continued).toEqual({ ...plain, stdout: plain.stdout });
+    writeFileSync(file, "{% for %}");
+    expect(await asked()).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringContaining("[ERR_TEMPLATE]"),
+    });
+    writeFileSync(file, "");
+    expect(await asked()).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: expect.stringContaining("for --chat-template"),
+    });
+    rmSync(folder, { recursive: true });
+    const missing = await asked();
+    expect(missing).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("chat template cannot be read: ENOENT"),
+    });
   });
 
   test("a failed turn of a script fails the script", async () => {

@@ -201,6 +201,16 @@ describe("a turn that is stopped", () => {
   });
 });
 
+test("a chat template crosses as the text that it is", async () => {
+  const chatTemplate = "{{ messages[-1].content }}";
+  const session = new ChatSession(context, { ...GREEDY, chatTemplate, maxTokens: 1 });
+  const { usage } = await session.send("Hi").result();
+  expect(usage.promptTokens).toBe(local.tokenize("Hi", { addBos: true }).length);
+  await expect(session.send("Hi", { chatTemplate: "{% for %}" }).result()).rejects.toMatchObject({
+    code: "ERR_TEMPLATE",
+  });
+});
+
 test("options that are wrong reject every turn", async () => {
   const session = new ChatSession(context, { systm: "x" } as object);
   for (const _ of [1, 2]) {

@@ -38,6 +38,7 @@ export interface RunDefaults {
   readonly schema: object | undefined;
   readonly tools: readonly ToolDefinitionInput[] | undefined;
   readonly date: Date | string;
+  readonly chatTemplate: string | undefined;
   readonly name: string;
 }
 
@@ -168,6 +169,7 @@ export class LineGenerator {
 
   #rulesOf({ schema = this.#defaults.schema, ...plan }: ChatPlan): CheckedTurnOptions {
     const { tools = this.#defaults.tools, toolChoice, effort } = plan;
+    const { date, chatTemplate } = this.#defaults;
     if (typeof toolChoice === "object" && (tools ?? []).length === 0) {
       throw needsTools("options.toolChoice");
     }
@@ -179,8 +181,8 @@ export class LineGenerator {
       readTurnOptions(
         {},
         {
-          date: this.#defaults.date,
-          ...given({ tools, toolChoice, responseSchema: schema }),
+          date,
+          ...given({ tools, toolChoice, responseSchema: schema, chatTemplate }),
           ...(effort !== undefined && { reasoning: { effort } }),
         },
         this.#model,

@@ -31,7 +31,7 @@ export function effortVariables(
   const variables: Record<string, unknown> = {};
   const set = (name: string, value: unknown) => {
     // The word "thinking" may stand anywhere, in an error's text for instance.
-    const before = name === "thinking" ? "(?:if|elif|not|set)\\s+" : "\\b";
+    const before = name === "thinking" ? "(?:if|elif|not|set)\\s{1,20}" : "\\b";
     if (new RegExp(`${before}${name}\\b`).test(template)) variables[name] = value;
   };
   for (const [name, no, yes] of SWITCHES) set(name, off ? no : yes);
@@ -49,7 +49,8 @@ function effortOf(template: string, effort: ReasoningEffort): string {
   const knows = (name: string) => template.includes(`'${name}'`) || template.includes(`"${name}"`);
   if (effort === "none") {
     if (knows("no_think")) return "no_think";
-    return /reasoning_effort[^%}]*== *["']none["']/.test(template) ? "none" : "low";
+    // Bounded, so that the time is linear in the template, which is a stranger's.
+    return /reasoning_effort[^%}]{0,100}== {0,4}["']none["']/.test(template) ? "none" : "low";
   }
   // Hunyuan's template has low and high alone.
   return effort === "medium" && knows("no_think") ? "high" : effort;

@@ -23,6 +23,8 @@ export type ToolFallback =
 
 /** Options for a model's own template, checked. */
 export interface TemplateOptions {
+  /** In place of the model's own, also of the one that it has for conversations with tools. */
+  readonly chatTemplate?: string | undefined;
   readonly tools: readonly ToolDefinition[];
   /** Whether the prompt ends where the assistant's answer begins. */
   readonly addGenerationPrompt: boolean;
@@ -178,13 +180,14 @@ export function templateRequest(
 }
 
 /** The model's template. Some have another one for conversations with tools. */
-function templateOf(model: LoadedModel, { tools }: TemplateOptions): string {
+function templateOf(model: LoadedModel, { tools, chatTemplate }: TemplateOptions): string {
+  if (chatTemplate !== undefined) return chatTemplate;
   const forTools = model.metadata.get("tokenizer.chat_template.tool_use");
   if (tools.length > 0 && forTools !== undefined) return forTools;
   if (model.chatTemplate !== null) return model.chatTemplate;
   throw new CriaError(
     "ERR_TEMPLATE",
-    "The model has no chat template: render its prompts yourself, or name a `format`",
+    "The model has no chat template: give it one as `chatTemplate`, or name a `format`",
   );
 }
 
