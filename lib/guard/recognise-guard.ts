@@ -55,14 +55,18 @@ export function recogniseGuard(
   return { variant };
 }
 
+const OTHER = /Llama Guard [124]$/;
+
 /** @throws {CriaError} ERR_UNSUPPORTED */
 export function guardVariant(model: LoadedModel): GuardVariant {
   const recognised = recogniseGuard(model.chatTemplate);
   if ("variant" in recognised) return recognised.variant;
+  const advice = OTHER.test(recognised.seen)
+    ? "it is asked in another prompt, and its codes mean other categories; load a Llama Guard 3"
+    : "load another, or give `options.variant` if you know that it is one";
   throw new CriaError(
     "ERR_UNSUPPORTED",
-    `Expected a Llama Guard 3 model (8B or 1B), got one with ${recognised.seen}: load another, or ` +
-      "give `options.variant` if you know that it is one",
+    `Expected a Llama Guard 3 model (8B or 1B), got one with ${recognised.seen}: ${advice}`,
     { details: { seen: recognised.seen } },
   );
 }

@@ -83,6 +83,12 @@ test.each<[string, string | null, RegExp]>([
   expect(guard).toThrow(what);
 });
 
+test.each([GUARD_1, GUARD_2, GUARD_4])("another Llama Guard is not to be taken for one", (text) => {
+  const guard = () => new LlamaGuard(withTemplate(text));
+  expect(guard).toThrow(/its codes mean other categories/);
+  expect(guard).not.toThrow(/options.variant/);
+});
+
 test.each(TEMPLATES)("%s is no Llama Guard's", (name) => {
   expect(seen(template(name))).toMatch(/plain Llama 3|does not ask for a judgement/);
 });

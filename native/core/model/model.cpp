@@ -44,12 +44,16 @@ Model::Facts Model::check(const ModelOptions& options, const std::function<bool(
       read_overrides(options.metadata_overrides, files.header());
   const Metadata metadata(files.header(), options.metadata_overrides);
   try {
+    check_architecture(metadata, options.vocab_only);
     check_tokenizer(metadata);
     if (!options.vocab_only) {
       check_hyperparameters(metadata);
       check_tensors(metadata, files.tensors());
     }
   } catch (const Error& error) {
+    if (error.code() == code::kUnsupported) {
+      throw Error(error.code(), "\"" + options.path + "\" cannot be loaded: " + error.what() + ".");
+    }
     if (error.code() != code::kModelInvalid || error.what()[0] == '"') throw;
     throw Error(error.code(),
                 "\"" + options.path + "\" is not a model that can be run: " + error.what() + ".");

@@ -1,6 +1,6 @@
 // What has to be true of a model's files so that llama.cpp neither crashes nor hangs: it checks
 // much, but divides by hyperparameters, asserts on unguarded threads, and multiplies by whatever
-// type a tensor has. Each of the three checks throws ERR_MODEL_INVALID with the key or the tensor,
+// type a tensor has. Each of the others throws ERR_MODEL_INVALID with the key or the tensor,
 // what was expected and what was found. All are linear in the size of the header.
 #pragma once
 
@@ -19,6 +19,10 @@ namespace cria {
   throw Error(code::kModelInvalid,
               "expected \"" + key + "\" to be " + expected + ", found " + found);
 }
+
+// architecture_check.cpp: llama.cpp can load such a model, as far as is known. Throws
+// ERR_UNSUPPORTED with the reason.
+void check_architecture(const Metadata& metadata, bool vocab_only);
 
 // hyperparameter_check.cpp: numbers are finite, of the right sign, and in bounds.
 void check_hyperparameters(const Metadata& metadata);
