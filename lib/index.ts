@@ -15,8 +15,9 @@ export type {
 } from "./batch/output/openai-answers.js";
 export { runBatch } from "./batch/run-batch.js";
 export type { AnswerPart } from "./chat/answer-part.js";
-export { ChatSession } from "./chat/chat-session.js";
+export { ChatSession, type SessionStorageOptions } from "./chat/chat-session.js";
 export type { ChatEvent, ChatTurn, ChatTurnResult, ChatUsage } from "./chat/chat-turn.js";
+export type { Summarize, SummarizeContext } from "./chat/conversation-summary.js";
 export type { BuiltinTool } from "./chat/formats/llama-3.js";
 export type { ReasoningEffort, ReasoningOptions } from "./chat/formats/reasoning-effort.js";
 export type { ChatFormatName } from "./chat/formats/recognise-format.js";
@@ -29,6 +30,7 @@ export {
   renderChatAsync,
 } from "./chat/render-chat.js";
 export type { ChatSessionOptions, ChatTurnOptions } from "./chat/session-options.js";
+export type { SessionState } from "./chat/session-state.js";
 export { Context, type ContextStats } from "./context/context.js";
 export type { CacheType, ContextOptions } from "./context/context-options.js";
 export type { DeviceMemory, MemoryEstimate } from "./context/memory-estimate.js";

@@ -1,11 +1,24 @@
+import { resolve } from "node:path";
 import type { Context } from "../context/context.js";
-import { guarded, hasMembers, isArray } from "../internal/checks.js";
+import { untilAborted } from "../internal/abort.js";
+import {
+  abortSignal,
+  boolean,
+  filePath,
+  guarded,
+  hasMembers,
+  isArray,
+  readOptions,
+} from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
+import { optionNames } from "../internal/option-names.js";
 import { atOnce } from "../internal/steps.js";
 import { TurnQueue } from "../internal/turn-queue.js";
 import { type ChatMessage, type ChatMessageInput, unpairedSteps } from "../messages/messages.js";
 import type { UnpairedMessage } from "../messages/pairing.js";
 import { type ChatTurn, RunningTurn } from "./chat-turn.js";
+import { fittedPrompt } from "./fitted-prompt.js";
+import { readSession, stateFile, writeSession } from "./session-file.js";
 import { SessionHistory, shown } from "./session-history.js";
 import {
   type ChatSessionOptions,
@@ -13,6 +26,13 @@ import {
   readSessionOptions,
   readTurnOptions,
 } from "./session-options.js";
+import {
+  NO_STATE,
+  removeState,
+  restoreState,
+  type SessionState,
+  saveState,
+} from "./session-state.js";
 import { TokenCounts } from "./token-counts.js";
 import { TurnConductor } from "./turn-conductor.js";
 
@@ -20,7 +40,7 @@ import { TurnConductor } from "./turn-conductor.js";
  * A conversation with a model: keeps the history, runs the tools that the model calls, and evaluates of
  * each turn only what is new. When the history no longer fits the context, whole oldest turns are left
  * out of the prompt, never the system message and never half an exchange with a tool; `messages` keeps
- * them. A session holds nothing native: it needs no disposing.
+ * them, and `summarize` may write what the model is told of them. A session holds nothing native: it needs no disposing.
  *
  * @example
  * const session = new ChatSession(context, { system: "Be brief.", tools: [weather] });
@@ -55,6 +75,11 @@ export class ChatSession {
     return this.#history.messages.map(shown);
   }
 
+  /** What the model is told of the messages that no longer fit; undefined where nothing is. */
+  get summary(): string | undefined {
+    return this.#history.summary || undefined;
+  }
+
   /**
    * The next turn. Turns of one session run one after the other: a tool must not wait for another turn
    * of its own session. A turn that fails leaves the history as it was; one that is cancelled or aborted
@@ -77,6 +102,91 @@ export class ChatSession {
     });
     return turn;
   }
+
+  /**
+   * Writes the conversation to a file, and beside it, as `PATH.state`, the state of the KV cache, so that a
+   * session in another process goes on where this one ends. Each file is there completely or as it was
+   * before. For the state the conversation is evaluated once more. Waits for the turns before it.
+   *
+   * @example
+   * await session.save("chat.json");
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_STATE_INVALID (the file cannot be written), ERR_DISPOSED,
+   * ERR_DECODE_FAILED, ERR_DEVICE_LOST, ERR_QUEUE_FULL; the signal's reason
+   */
+  async save(path: string, options?: SessionStorageOptions): Promise<SessionState> {
+    const file = readPath(path);
+    const { state, signal } = readStorage(options);
+    const { renderer, generate } = readTurnOptions(this.#options, undefined, this.#context.model);
+    return this.#turns.add(async (before) => {
+      await untilAborted(before, signal);
+      const context = this.#context;
+      const history = this.#history;
+      await history.ready(signal);
+      await writeSession(file, history, context.model);
+      if (!state || history.messages.length === 0) {
+        await removeState(stateFile(file));
+        return NO_STATE;
+      }
+      const { contextSize } = context;
+      const { maxTokens } = generate;
+      const fitting = { renderer, contextSize, maxTokens, summarize: undefined };
+      const prompt = async () => {
+        const asked = { ...fitting, addGenerationPrompt: false };
+        return (await fittedPrompt(history.copy(), asked, signal)).prompt;
+      };
+      return saveState(context, stateFile(file), prompt, signal);
+    });
+  }
+
+  /**
+   * Goes on with a conversation that `save` wrote, in place of this session's own; tools and all other
+   * options stay this session's. The KV cache's state comes along where it is of the same model and a
+   * context that can take it; else the messages are evaluated anew, and `stateError` says why. Where it
+   * fails, the session is as it was. Waits for the turns before it.
+   *
+   * @example
+   * const session = new ChatSession(context, { tools: [weather] });
+   * await session.restore("chat.json");
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_STATE_INVALID (no such file, or none of `save`'s), ERR_DISPOSED,
+   * ERR_QUEUE_FULL; the signal's reason
+   */
+  async restore(path: string, options?: SessionStorageOptions): Promise<SessionState> {
+    const file = readPath(path);
+    const { state, signal } = readStorage(options);
+    return this.#turns.add(async (before) => {
+      await untilAborted(before, signal);
+      const { sameModel, ...saved } = await readSession(file, this.#context.model, signal);
+      const restored =
+        state && sameModel && saved.messages.length > 0
+          ? await restoreState(this.#context, stateFile(file), signal)
+          : NO_STATE;
+      this.#history.replace(saved);
+      return restored;
+    });
+  }
+}
+
+/** What `save` and `restore` take besides the path. */
+export interface SessionStorageOptions {
+  /** Whether the state of the KV cache is saved or restored, too. Default true. */
+  readonly state?: boolean;
+  /** Aborts the call, which rejects with its reason. Default: none. */
+  readonly signal?: AbortSignal;
+}
+
+const STORAGE = optionNames(["session.save", "session.restore"], ["state", "signal"]);
+
+function readPath(path: string): string {
+  return resolve(filePath(path, "path"));
+}
+
+function readStorage(options: SessionStorageOptions | undefined) {
+  const { state = true, signal } = readOptions(options, "options", STORAGE);
+  if (signal !== undefined) abortSignal(signal, "options.signal");
+  return {
+    state: boolean(state, "options.state"),
+    signal: signal ?? new AbortController().signal,
+  };
 }
 
 function readInput(

@@ -13,12 +13,15 @@ export interface FitOptions {
   readonly dropped: number;
   /** How many tokens the prompt may have. */
   readonly room: number;
+  /** How many of them stay free for a summary of what is left out, once more has to go; default 0. */
+  readonly reserved?: number;
   /** The session's, which counts each message once. */
   readonly counts: TokenCounts;
   readonly signal?: AbortSignal;
 }
 
-type Render = (messages: readonly RenderableMessage[]) => Promise<Prompt>;
+/** Renders what is left when so many turns are left out. */
+type Render = (messages: readonly RenderableMessage[], dropped: number) => Promise<Prompt>;
 
 /**
  * A history as turns. A turn is what the user says and everything up to what the user says next. System
@@ -58,6 +61,13 @@ class Turns {
     return [...systems, ...this.#messages.slice(start)];
   }
 
+  /** What is left out of `without(to)` and not of `without(from)`. */
+  between(from: number, to: number): readonly RenderableMessage[] {
+    const start = from === 0 ? 0 : (this.#starts[from] ?? this.#messages.length);
+    const some = this.#messages.slice(start, this.#starts[to] ?? start);
+    return some.filter(({ role }) => role !== "system");
+  }
+
   /** The messages from the last one back, each with the number of turns before it. */
   *backwards(): Generator<{ readonly message: RenderableMessage; readonly turns: number }> {
     let turns = this.last;
@@ -68,17 +78,26 @@ class Turns {
   }
 }
 
+/** The messages that are left out with `to` turns, and were not with `from`. */
+export function leftOut(
+  messages: readonly RenderableMessage[],
+  from: number,
+  to: number,
+): readonly RenderableMessage[] {
+  return new Turns(messages).between(from, to);
+}
+
 /** A prompt that fits the room, how many turns it leaves out, and the messages that it is made of. */
 export async function fitPrompt(
   messages: readonly RenderableMessage[],
   render: Render,
-  { dropped, room, counts, signal }: FitOptions,
+  { dropped, room, reserved = 0, counts, signal }: FitOptions,
 ): Promise<{ prompt: Prompt; dropped: number; messages: readonly RenderableMessage[] }> {
   const turns = new Turns(messages);
   const { last } = turns;
   const without = async (count: number) => {
     const kept = turns.without(count);
-    return { prompt: await render(kept), dropped: count, messages: kept };
+    return { prompt: await render(kept, count), dropped: count, messages: kept };
   };
   const fits = (prompt: Prompt, tokens: number) => hasRoom(prompt, tokens, counts, signal);
   const before = Math.min(dropped, Math.max(last, 0));
@@ -94,7 +113,7 @@ export async function fitPrompt(
   let enough = last;
   while (enough - tooFew > 1) {
     const middle = Math.floor((tooFew + enough) / 2);
-    if (await fits((await without(middle)).prompt, room * KEPT)) enough = middle;
+    if (await fits((await without(middle)).prompt, room * KEPT - reserved)) enough = middle;
     else tooFew = middle;
     await setImmediate();
   }
@@ -109,7 +128,7 @@ function ended<T extends { readonly prompt: Prompt }>(fitted: T, counts: TokenCo
 /** How many turns must go in any case, by their messages alone; at most all but the last. */
 async function plainlyTooMany(
   turns: Turns,
-  { room, counts, signal }: Omit<FitOptions, "dropped">,
+  { room, counts, signal }: Omit<FitOptions, "dropped" | "reserved">,
 ): Promise<number> {
   const limit = room * SLACK;
   let characters = 0;
@@ -145,7 +164,7 @@ function textsOf(message: RenderableMessage): string[] {
 }
 
 /** Most prompts need not be tokenized for this: no token is shorter than a byte. */
-async function hasRoom(
+export async function hasRoom(
   prompt: Prompt,
   room: number,
   counts: TokenCounts,

@@ -146,7 +146,11 @@ export interface ChatRenderer {
   readonly format: ResolvedFormat;
   readonly tools: readonly ToolDefinition[];
   readonly builtinTools: readonly BuiltinTool[];
-  render(messages: readonly RenderableMessage[], signal?: AbortSignal): Promise<Prompt>;
+  render(
+    messages: readonly RenderableMessage[],
+    signal?: AbortSignal,
+    own?: { readonly addGenerationPrompt?: boolean | undefined },
+  ): Promise<Prompt>;
   renderSync(messages: readonly RenderableMessage[]): Prompt;
   /** For the format "template": how the answer to these messages is constrained and read. */
   templateFormat(
@@ -181,10 +185,12 @@ export function chatRenderer(
   const own = () => [templateOptions(checked), ownModel(checked)] as const;
   return {
     ...{ format, tools, builtinTools },
-    render: async (read, signal) =>
-      format === "template"
-        ? renderTemplate(read, ...own(), signal)
-        : inTurns(llama3Steps(read, llama3), signal),
+    render: async (read, signal, { addGenerationPrompt: asked = addGenerationPrompt } = {}) => {
+      const only = { addGenerationPrompt: asked };
+      if (format !== "template") return inTurns(llama3Steps(read, { ...llama3, ...only }), signal);
+      const [options, model] = own();
+      return renderTemplate(read, { ...options, ...only }, model, signal);
+    },
     renderSync: (read) =>
       format === "template"
         ? renderTemplateSync(read, ...own())

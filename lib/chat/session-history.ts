@@ -12,6 +12,9 @@ import type { TokenCounts } from "./token-counts.js";
 export class SessionHistory {
   /** How many of the oldest turns the prompt leaves out. */
   dropped = 0;
+  /** What the prompt tells of the first `summarized` of them; "" where there is nothing to tell. */
+  summary = "";
+  summarized = 0;
   readonly counts: TokenCounts;
   #messages: readonly RenderableMessage[];
   /** A long conversation to go on with, which is read a piece at a time once it is needed. */
@@ -39,6 +42,26 @@ export class SessionHistory {
     if (this.#unread === undefined) return;
     const read = await inTurns(this.#unread, signal);
     if (this.#unread !== undefined) this.#take(read);
+  }
+
+  /** One that can be fitted without changing this one. */
+  copy(): SessionHistory {
+    const copy = new SessionHistory({ system: this.messages, rest: [] }, this.counts);
+    const { dropped, summary, summarized } = this;
+    return Object.assign(copy, { dropped, summary, summarized });
+  }
+
+  /** Another conversation in place of this one. */
+  replace(by: Pick<SessionHistory, "messages" | "dropped" | "summary" | "summarized">): void {
+    const { messages, dropped, summary, summarized } = by;
+    this.#unread = undefined;
+    Object.assign(this, { messages, dropped, summary, summarized });
+  }
+
+  /** Has what it holds now put back: the messages, and what the prompt leaves out of them. */
+  remember(): () => void {
+    const { messages, dropped, summary, summarized } = this;
+    return () => Object.assign(this, { messages, dropped, summary, summarized });
   }
 
   #take(read: readonly RenderableMessage[]): void {

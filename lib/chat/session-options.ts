@@ -8,6 +8,7 @@ import {
 import type { GenerateOptions } from "../generation/generation.js";
 import {
   boolean,
+  callback,
   guarded,
   integer,
   isArray,
@@ -28,6 +29,7 @@ import { recommendedSampler, Sampler } from "../sampling/sampler.js";
 import { checkOptions, SAMPLER_OPTIONS } from "../sampling/sampler-options.js";
 import { responseSchemaOf } from "../tools/answer-grammar.js";
 import { copyOfSchema, type Tool } from "../tools/define-tool.js";
+import type { Summarize } from "./conversation-summary.js";
 import type { ReasoningOptions } from "./formats/reasoning-effort.js";
 import { type ChatGuard, type Moderator, readGuard } from "./moderated/moderation.js";
 import { type ChatRenderer, chatRenderer, type RenderChatOptions } from "./render-chat.js";
@@ -67,6 +69,12 @@ export interface ChatTurnOptions
    * nobody for one turn.
    */
   readonly guard?: Moderator | ChatGuard;
+  /**
+   * Writes a summary of the messages that no longer fit, which the model is told in their place, in the
+   * system message. Each message is given once. What it throws, and a text that is longer than it may be, fail the turn; it must not wait
+   * for a turn of its own session. Default: they are left out.
+   */
+  readonly summarize?: Summarize;
 }
 
 /** What a session takes; all but `system` and `messages` holds for each of its turns. */
@@ -94,7 +102,7 @@ const CHAT = optionNames(
   ["ChatSession", "session.send"],
   [
     ...(["tools", "toolChoice", "maxToolRounds", "constrainTools"] as const),
-    ...(["responseSchema", "reasoning", "guard"] as const),
+    ...(["responseSchema", "reasoning", "guard", "summarize"] as const),
   ],
 );
 const REASONING = optionNames("options.reasoning", ["effort", "budget", "show"]);
@@ -126,6 +134,7 @@ export interface CheckedTurnOptions {
   readonly responseSchema: object | undefined;
   readonly reasoning: ReasoningOptions;
   readonly guard: ChatGuard;
+  readonly summarize: Summarize | undefined;
 }
 
 /** The options for the turns have their tools made and their guard read, so that all turns share them. */
@@ -187,7 +196,7 @@ export function readTurnOptions(
   model: LoadedModel,
 ): CheckedTurnOptions {
   const o = overridden(session, readOptions(own, "options", TURN));
-  const { maxToolRounds = 8, constrainTools = true } = o;
+  const { maxToolRounds = 8, constrainTools = true, summarize } = o;
   const { tools, definitions } = toolSetOf(readTools(o.tools));
   const toolChoice = readChoice(o.toolChoice ?? "auto", tools);
   const responseSchema =
@@ -212,6 +221,7 @@ export function readTurnOptions(
     responseSchema,
     reasoning,
     guard: readGuard(o.guard, "options.guard"),
+    summarize: summarize && callback(summarize, "options.summarize"),
   };
   checkGrammars(checked, o.grammar === undefined ? "options.sampler" : "options.grammar");
   return checked;

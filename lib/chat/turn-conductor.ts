@@ -8,16 +8,13 @@ import { recommendedSampler, type Sampler } from "../sampling/sampler.js";
 import type { AnswerPart } from "./answer-part.js";
 import { type AnswerReader, budgetOf, readerOf } from "./answer-reader.js";
 import type { ChatTurnResult, RunningTurn } from "./chat-turn.js";
-import { fitPrompt } from "./fit-history.js";
+import { fittedPrompt } from "./fitted-prompt.js";
 import { AnswerGate } from "./moderated/answer-gate.js";
 import { Moderation } from "./moderated/moderation.js";
 import { ReasoningTokens } from "./reasoning-tokens.js";
 import { countCalls, placesOfNew, type SessionHistory, shown } from "./session-history.js";
 import type { CheckedTurnOptions } from "./session-options.js";
 import { carryOut, withdraw } from "./tool-execution.js";
-
-/** The share of the context that is left for an answer without `maxTokens`. */
-const ANSWER_SHARE = 0.25;
 
 type AssistantMessage = Extract<RenderableMessage, { readonly role: "assistant" }>;
 
@@ -49,8 +46,6 @@ const moderated = (answer: Answer, blocked: GuardVerdict): Answer => ({
   blocked,
 });
 
-const NOTHING_SAID: AssistantMessage = { ...NO_ANSWER.message, content: " " };
-
 /** Conducts one turn: generates, carries out the calls, and generates again. */
 export class TurnConductor {
   readonly #context: Context;
@@ -76,8 +71,8 @@ export class TurnConductor {
   /** A failure leaves the history as it was, and so does a turn that was stopped before it began. */
   async run(turn: RunningTurn): Promise<ChatTurnResult> {
     await this.#history.ready(turn.stop);
-    const { messages, dropped } = this.#history;
-    const undo = () => Object.assign(this.#history, { messages, dropped });
+    const { messages } = this.#history;
+    const undo = this.#history.remember();
     let result = this.#result(NO_ANSWER, messages);
     try {
       if (!turn.stop.aborted) result = await this.#converse(turn, messages, undo);
@@ -236,19 +231,11 @@ export class TurnConductor {
     }
   }
 
-  async #prompt(signal: AbortSignal) {
+  #prompt(signal: AbortSignal) {
+    const { generate, renderer, summarize } = this.#options;
     const { contextSize } = this.#context;
-    const { generate, renderer } = this.#options;
-    const { maxTokens = Number.POSITIVE_INFINITY } = generate;
-    const room = contextSize - Math.min(maxTokens, Math.floor(contextSize * ANSWER_SHARE));
-    const { messages, dropped } = this.#history;
-    const fitted = await fitPrompt(
-      messages,
-      (kept) => renderer.render(renderer.format === "template" ? forTemplates(kept) : kept, signal),
-      { dropped, room, counts: this.#history.counts, signal },
-    );
-    this.#history.dropped = fitted.dropped;
-    return fitted;
+    const { maxTokens } = generate;
+    return fittedPrompt(this.#history, { renderer, contextSize, maxTokens, summarize }, signal);
   }
 
   /** A forced call comes in the first round only: a model that had to call in each would never answer. */
@@ -261,7 +248,7 @@ export class TurnConductor {
     const choice: ToolChoice = round === 0 || toolChoice === "none" ? toolChoice : "auto";
     return readerOf({
       renderer,
-      messages: renderer.format === "template" ? forTemplates(kept) : kept,
+      messages: kept,
       callsBefore: countCalls(this.#history.messages),
       rules: { choice, constrainTools, responseSchema },
       signal,
@@ -302,22 +289,4 @@ function messageOf(
     tool_calls,
     ...(reply && { reply }),
   };
-}
-
-/**
- * Messages as strict templates take them: no answer is empty, and none of the user's follows a call
- * or a result directly, even if a turn was stopped there.
- */
-export function forTemplates(messages: readonly RenderableMessage[]): RenderableMessage[] {
-  return messages.flatMap((message, index): RenderableMessage[] => {
-    const before = messages[index - 1];
-    const unanswered =
-      message.role === "user" &&
-      (before?.role === "tool" || (before?.role === "assistant" && before.tool_calls.length > 0));
-    if (unanswered) return [NOTHING_SAID, message];
-    if (message.role !== "assistant") return [message];
-    const { reply: _, ...rest } = message;
-    const empty = rest.content === "" && rest.tool_calls.length === 0;
-    return [empty ? { ...rest, content: NOTHING_SAID.content } : rest];
-  });
 }

@@ -25,10 +25,10 @@ interface OverPort {
 
 /** As `ChatTurnOptions`, with grammar, guard and tools as they can cross a port. */
 export interface RemoteChatTurnOptions
-  extends Omit<ChatTurnOptions, "sampler" | "grammar" | "guard" | "tools">,
+  extends Omit<ChatTurnOptions, "sampler" | "grammar" | "guard" | "tools" | "summarize">,
     OverPort {}
 
 /** As `ChatSessionOptions`, with grammar, guard and tools as they can cross a port. */
 export interface RemoteChatSessionOptions
-  extends Omit<ChatSessionOptions, "sampler" | "grammar" | "guard" | "tools">,
+  extends Omit<ChatSessionOptions, "sampler" | "grammar" | "guard" | "tools" | "summarize">,
     OverPort {}

@@ -65,7 +65,7 @@ interface Promised {
   >;
   readonly turnOptions: Same<
     Omit<remote.RemoteChatTurnOptions, "grammar" | "tools" | "guard">,
-    Omit<local.ChatTurnOptions, "grammar" | "tools" | "guard" | "sampler">
+    Omit<local.ChatTurnOptions, "grammar" | "tools" | "guard" | "sampler" | "summarize">
   >;
   readonly messages: Same<remote.ChatSession["messages"], local.ChatSession["messages"]>;
   readonly moderate: Same<remote.LlamaGuard["moderate"], local.LlamaGuard["moderate"]>;

@@ -1,4 +1,5 @@
 import { type AnswerReader, budgetOf, readerOf } from "../../chat/answer-reader.js";
+import { forTemplates } from "../../chat/fitted-prompt.js";
 import { ReasoningTokens } from "../../chat/reasoning-tokens.js";
 import { countCalls } from "../../chat/session-history.js";
 import {
@@ -6,7 +7,6 @@ import {
   needsTools,
   readTurnOptions,
 } from "../../chat/session-options.js";
-import { forTemplates } from "../../chat/turn-conductor.js";
 import type { Context } from "../../context/context.js";
 import type { GenerateOptions, Generation, GenerationResult } from "../../generation/generation.js";
 import { invalid } from "../../internal/errors.js";
