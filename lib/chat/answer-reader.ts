@@ -58,7 +58,8 @@ export async function readerOf(answer: ExpectedAnswer): Promise<AnswerReader> {
   });
   return {
     grammar,
-    special: true,
+    // The marks of Llama 4 around calls say nothing that the calls do not.
+    special: renderer.format !== "llama-4",
     stop: [],
     push: (text) => parser.push(text),
     finish: async (reason) => parser.finish({ cutOff: CUT_OFF.includes(reason) }),

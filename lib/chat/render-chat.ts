@@ -24,6 +24,7 @@ import {
   LLAMA_31_CONTROLS,
   llama3Steps,
 } from "./formats/llama-3.js";
+import { LLAMA_4_CONTROLS, llama4Steps } from "./formats/llama-4.js";
 import { effortVariables, type ReasoningEffort } from "./formats/reasoning-effort.js";
 import { type ChatFormatName, recogniseFormat } from "./formats/recognise-format.js";
 import { TemplateAnswer } from "./formats/template-answer.js";
@@ -88,7 +89,9 @@ const RENDER_OPTIONS: readonly (keyof RenderChatOptions)[] = optionNames("render
   ...(["format", "model", "tools", "builtinTools", "toolsInUserMessage", "toolFallback"] as const),
   ...(["addGenerationPrompt", "date", "templateVariables", "chatTemplate"] as const),
 ]);
-const FORMATS = ["auto", "llama-3", "llama-3.1", "llama-3.2", "llama-3.3", "template"] as const;
+const FORMATS = [
+  ...(["auto", "llama-3", "llama-3.1", "llama-3.2", "llama-3.3", "llama-4", "template"] as const),
+];
 const BUILTIN_TOOLS = ["brave_search", "wolfram_alpha", "code_interpreter"] as const;
 /** Some sixty times as long as the longest of llama.cpp's collection. */
 const TEMPLATE_MAX = 1 << 20;
@@ -177,24 +180,25 @@ export function chatRenderer(
   const checked = { ...read, ...(known && { tools: known }), effort };
   const format = resolveFormat(checked);
   const { tools, builtinTools, toolsInUserMessage = true, addGenerationPrompt, date } = checked;
-  const llama3 = {
-    format: format === "llama-3.3" || format === "template" ? ("llama-3.1" as const) : format,
-    ...{ tools, builtinTools, toolsInUserMessage, addGenerationPrompt },
-    date: typeof date === "string" ? date : shownDate(date),
+  const given = { tools, builtinTools, toolsInUserMessage, addGenerationPrompt };
+  const today = typeof date === "string" ? date : shownDate(date);
+  const typedSteps = (read: readonly RenderableMessage[], own: Partial<typeof given> = {}) => {
+    const llama = { ...given, ...own };
+    if (format === "llama-4") return llama4Steps(read, llama);
+    const same = format === "llama-3.3" || format === "template" ? "llama-3.1" : format;
+    return llama3Steps(read, { ...llama, format: same, date: today });
   };
   const own = () => [templateOptions(checked), ownModel(checked)] as const;
   return {
     ...{ format, tools, builtinTools },
     render: async (read, signal, { addGenerationPrompt: asked = addGenerationPrompt } = {}) => {
       const only = { addGenerationPrompt: asked };
-      if (format !== "template") return inTurns(llama3Steps(read, { ...llama3, ...only }), signal);
+      if (format !== "template") return inTurns(typedSteps(read, only), signal);
       const [options, model] = own();
       return renderTemplate(read, { ...options, ...only }, model, signal);
     },
     renderSync: (read) =>
-      format === "template"
-        ? renderTemplateSync(read, ...own())
-        : atOnce(llama3Steps(read, llama3)),
+      format === "template" ? renderTemplateSync(read, ...own()) : atOnce(typedSteps(read)),
     templateFormat: async (read, { choice, schema = false }, signal) =>
       templateFormat(read, { ...own()[0], toolChoice: choice, schema }, ownModel(checked), signal),
     openAnswer: (answer, callsBefore) =>
@@ -335,13 +339,14 @@ function formatOfText(template: string): ResolvedFormat {
   return format;
 }
 
-/** A model without a template belongs to the Llama 3 family if its vocabulary does. */
+/** A model without a template belongs to the Llama family if its vocabulary does. */
 function formatByVocabulary(model: LoadedModel): ResolvedFormat {
   const has = (control: string) => model.tokenId(control) !== null;
   if (!LLAMA_3_CONTROLS.every(has)) {
+    if (LLAMA_4_CONTROLS.every(has)) return "llama-4";
     throw new CriaError(
       "ERR_UNSUPPORTED",
-      "The model has no chat template, and its vocabulary is not that of Llama 3: " +
+      "The model has no chat template, and its vocabulary is not that of Llama 3 or 4: " +
         "give the `format` that it was trained on, or generate from a prompt of your own",
       { details: { name: "options.format" } },
     );

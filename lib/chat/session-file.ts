@@ -13,7 +13,7 @@ const VERSION = 1;
 const FORMAT = "cria-chat-session";
 /** Far more than any context holds. */
 const MAX_BYTES = 64 * 1024 * 1024;
-const ENDS = ["<|eot_id|>", "<|eom_id|>"] as const;
+const ENDS = ["<|eot_id|>", "<|eom_id|>", "<|eot|>", "<|eom|>"] as const;
 
 /** What a session's file holds. */
 export interface SavedSession {

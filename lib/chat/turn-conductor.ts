@@ -12,6 +12,7 @@ import { fittedPrompt } from "./fitted-prompt.js";
 import { AnswerGate } from "./moderated/answer-gate.js";
 import { Moderation } from "./moderated/moderation.js";
 import { ReasoningTokens } from "./reasoning-tokens.js";
+import type { ChatRenderer } from "./render-chat.js";
 import { countCalls, placesOfNew, type SessionHistory, shown } from "./session-history.js";
 import type { CheckedTurnOptions } from "./session-options.js";
 import { carryOut, withdraw } from "./tool-execution.js";
@@ -206,9 +207,9 @@ export class TurnConductor {
       await gate.finish();
       this.#count(result.usage);
       this.#usage.reasoningTokens += thoughts.count(reader.reasoningRanges);
-      const keptTokens = renderer.format !== "template" && gate.verbatim;
+      const ends = gate.verbatim ? endsOf(renderer.format) : undefined;
       const { calls, blocked } = gate;
-      const message = messageOf(gate, result, keptTokens);
+      const message = messageOf(gate, result, ends);
       return { message, calls, stopReason: gate.stopReason(result.stopReason), blocked };
     } finally {
       gate.close();
@@ -272,16 +273,24 @@ function saysNothing({ content, reasoning_content, tool_calls }: AssistantMessag
   return content === "" && reasoning_content === undefined && tool_calls.length === 0;
 }
 
+/** What ends a turn, and a message, in the formats that can say an answer in its own tokens. */
+function endsOf(format: ChatRenderer["format"]) {
+  if (format === "template") return undefined;
+  return format === "llama-4"
+    ? (["<|eot|>", "<|eom|>"] as const)
+    : (["<|eot_id|>", "<|eom_id|>"] as const);
+}
+
 function messageOf(
   { content, reasoning, calls }: AnswerGate,
   { tokens, stopReason }: GenerationResult,
-  keptTokens: boolean,
+  ends: readonly [turn: Reply["end"], message: Reply["end"]] | undefined,
 ): AssistantMessage {
   // With a stop string the tokens spell more than the text.
   const reply: Reply | undefined =
-    stopReason === "stop-string" || !keptTokens
+    stopReason === "stop-string" || ends === undefined
       ? undefined
-      : { tokens, end: stopReason === "end-of-message" ? "<|eom_id|>" : "<|eot_id|>" };
+      : { tokens, end: ends[stopReason === "end-of-message" ? 1 : 0] };
   const tool_calls = calls.map(toolCallOf);
   return {
     ...{ role: "assistant", content },

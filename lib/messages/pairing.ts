@@ -30,7 +30,7 @@ export interface Reply {
   /** Without the token that ended it. */
   readonly tokens: Int32Array;
   /** The control token behind it. */
-  readonly end: "<|eot_id|>" | "<|eom_id|>";
+  readonly end: "<|eot_id|>" | "<|eom_id|>" | "<|eot|>" | "<|eom|>";
 }
 
 /** A message before calls and results have found each other. */

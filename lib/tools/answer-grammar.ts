@@ -38,7 +38,8 @@ const TYPE = `(?:"type" ?: ?"function",${SPACE})?`;
  */
 function openingOf(tools: readonly ToolDefinition[]): string {
   const names = tools.map(({ function: { name } }) => literal(JSON.stringify(name)));
-  const before = "^[ \\n\\t]*(?:<\\|python_tag\\|>[ \\n\\t]*)?";
+  const marks = "<\\|python_(?:tag|start)\\|>(?:<\\|python_end\\|>)?";
+  const before = `^[ \\n\\t]*(?:${marks}[ \\n\\t]*)?`;
   return `${before}(\\{${SPACE}${TYPE}"name" ?: ?(?:${names.join("|")}))`;
 }
 

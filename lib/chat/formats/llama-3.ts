@@ -126,7 +126,7 @@ function systemText(content: string, options: Llama3Options, withTools: boolean)
   return `${environment}${list}${KNOWLEDGE}Today Date: ${date}\n\n${introduction}${strip(content)}`;
 }
 
-function toolsText(introduction: string, tools: readonly ToolDefinition[]): string {
+export function toolsText(introduction: string, tools: readonly ToolDefinition[]): string {
   if (tools.length === 0) return "";
   const definitions = tools.map((tool) => `${pythonJson(JSON.stringify(tool), 4)}\n\n`);
   return `${introduction}${SHAPE}${definitions.join("")}`;
@@ -138,7 +138,7 @@ function messageTurn(
   options: Llama3Options,
 ): PromptSegment[] {
   if (message.role === "tool") return turn("ipython", resultText(message.content));
-  if (message.role !== "assistant" || message.tool_calls.length === 0 || message.reply) {
+  if (message.role !== "assistant" || message.tool_calls.length === 0 || replyOf(message)) {
     return plainTurn(message, lead);
   }
   // In the environment "ipython" a call ends the message but not the turn.
@@ -148,13 +148,20 @@ function messageTurn(
 
 function plainTurn(message: RenderableMessage, lead: string): PromptSegment[] {
   const { role, content } = message;
-  if (role !== "assistant" || message.reply === undefined) return turn(role, lead + strip(content));
+  const reply = replyOf(message);
+  if (reply === undefined) return turn(role, lead + strip(content));
+  return [...header(role), { tokens: reply.tokens }, control(reply.end)];
+}
+
+/** The tokens of an answer that was generated in one of these formats. */
+function replyOf(message: RenderableMessage) {
+  if (message.role !== "assistant" || message.reply === undefined) return undefined;
   const { tokens, end } = message.reply;
-  return [...header(role), { tokens }, control(end)];
+  return end === "<|eot_id|>" || end === "<|eom_id|>" ? { tokens, end } : undefined;
 }
 
 /** JSON stays as it is; other text becomes a JSON string, as the models were trained. */
-function resultText(content: string): string {
+export function resultText(content: string): string {
   return isStructure(content) ? pythonJson(content) : JSON.stringify(content);
 }
 
@@ -176,7 +183,7 @@ function callSegments(
   return [{ text: before + message.tool_calls.map(callText).join("; ") }];
 }
 
-function callText({ function: { name, arguments: text } }: ToolCall): string {
+export function callText({ function: { name, arguments: text } }: ToolCall): string {
   return `{"name": ${JSON.stringify(name)}, "parameters": ${pythonJson(text)}}`;
 }
 
@@ -217,7 +224,7 @@ function sequenced(
     chained.push(...pending);
     pending = [];
     const parallel =
-      message.role === "assistant" && message.tool_calls.length > 1 && !message.reply;
+      message.role === "assistant" && message.tool_calls.length > 1 && !replyOf(message);
     if (parallel && message.tool_calls.some((call) => isBuiltin(call, builtinTools))) {
       pending = message.tool_calls.map((call, index) => ({
         ...message,

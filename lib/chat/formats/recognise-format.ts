@@ -3,7 +3,7 @@ import { templateTexts } from "../../messages/template-texts.js";
 import { KNOWLEDGE, SHAPE, SYSTEM_INTRODUCTION, USER_INTRODUCTION } from "./llama-3.js";
 
 /** Formats with a renderer of their own. 3.3 has the template of 3.1, byte for byte. */
-export type ChatFormatName = "llama-3" | "llama-3.1" | "llama-3.2" | "llama-3.3";
+export type ChatFormatName = "llama-3" | "llama-3.1" | "llama-3.2" | "llama-3.3" | "llama-4";
 
 /** SHA-256 of known templates, without the white space around them. */
 const KNOWN_TEXTS: ReadonlyMap<string, ChatFormatName> = new Map([
@@ -57,12 +57,37 @@ export function recogniseFormat(template: string | null): ChatFormatName | null 
   return KNOWN_TEXTS.get(createHash("sha256").update(text).digest("hex")) ?? formatByTexts(text);
 }
 
+/** Control tokens of Llama 4, with that for an image, which no text can be. */
+const CONTROL_4 =
+  /<\|(?:begin_of_text|header_start|header_end|eot|python_start|python_end|image)\|>/g;
+const NAMES_4 = new Set([...NAMES, "image", "%d %b %Y", "26 Jul 2024"]);
+
+function isLlama4(template: string, texts: readonly string[]): boolean {
+  const printed = texts.join("");
+  const required = [
+    "<|eot|>",
+    "<|python_end|>",
+    "Environment: ipython\n",
+    USER_INTRODUCTION,
+    SHAPE,
+  ];
+  if (!required.every((text) => printed.includes(text.trimEnd()))) return false;
+  // What is said keeps the white space around it.
+  if (/message\[?\.?['"]?content['"]?\]?\s*\|\s*trim/.test(template)) return false;
+  return texts
+    .map((text) => text.replace(CONTROL_4, " ").trim())
+    .every((text) => text === "" || NAMES_4.has(text) || isWording(text));
+}
+
 /** The second way of `recogniseFormat`, for templates whose text is not known. */
 export function formatByTexts(template: string): ChatFormatName | null {
-  if (!/<\|start_header_id\|>/.test(template) || !/\|\s*trim\b/.test(template)) return null;
+  const four = template.includes("<|header_start|>");
+  if (!four && !template.includes("<|start_header_id|>")) return null;
+  if (!/\|\s*trim\b/.test(template)) return null;
   // White space between tags means nothing, and would split sentences.
   const texts = templateTexts(template)?.filter((text) => text.trim() !== "");
   if (texts === undefined) return null;
+  if (four) return isLlama4(template, texts) ? "llama-4" : null;
   const printed = texts.join("");
   const { size } = new Set(printed.match(CONTROL));
   if (!printed.includes("<|eot_id|>") || size < 3) return null;
