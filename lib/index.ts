@@ -48,6 +48,7 @@ export type {
   GenerationUsage,
   ReasoningBudget,
 } from "./generation/generation.js";
+export type { InfillFile, InfillInput } from "./generation/infill.js";
 export type { TokenLogprob, TokenLogprobs } from "./generation/logprobs.js";
 export type { ScoreOptions } from "./generation/score.js";
 export { renderGuardPrompt } from "./guard/guard-prompt.js";

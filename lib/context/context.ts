@@ -21,6 +21,13 @@ import {
   type GenerationResult,
   RunningGeneration,
 } from "../generation/generation.js";
+import {
+  assertInfills,
+  type InfillInput,
+  infillPrompt,
+  LateGeneration,
+  readInfill,
+} from "../generation/infill.js";
 import { LogprobBuffer } from "../generation/logprobs.js";
 import { type ScoreOptions, scoreCommand, scoreUsage } from "../generation/score.js";
 import { throwIfAborted, untilAborted, watchSignal } from "../internal/abort.js";
@@ -155,6 +162,30 @@ export class Context implements AsyncDisposable {
    */
   async generateText(prompt: PromptInput, options?: GenerateOptions): Promise<GenerationResult> {
     return this.generate(prompt, options).result();
+  }
+
+  /**
+   * Writes what belongs between a prefix and a suffix, as an editor completes code. The prompt is that of
+   * llama-server's `/infill`: of the texts around as much is taken as fits, the nearest first.
+   *
+   * @example
+   * const { text } = await context.infill({ prefix: "def add(a, b):\n  return ", suffix: "\n" }).result();
+   * @throws {CriaError} ERR_UNSUPPORTED (the model was not trained for it), ERR_INVALID_ARGUMENT, ERR_DISPOSED
+   */
+  infill(input: InfillInput, options?: GenerateOptions): Generation {
+    this.#assertGenerates();
+    const { model } = this;
+    const { infillTokens: tokens } = insideOf(model).info;
+    assertInfills(tokens);
+    const read = readInfill(input);
+    const { signal, request } = this.#checkOptions(options);
+    const prompt = infillPrompt(read, {
+      ...{ tokens, contextSize: this.contextSize, batchSize: this.batchSize },
+      maxTokens: request.maxTokens < 0 ? undefined : request.maxTokens,
+      bos: this.#vocabulary.addsBos ? (model.specialTokens.bos ?? -1) : -1,
+      tokenize: (text) => model.tokenizeAsync(text, signal && { signal }),
+    });
+    return new LateGeneration(prompt.then((ids) => this.generate(ids, options)));
   }
 
   /**

@@ -192,10 +192,22 @@ export interface NativeModelInfo {
   metadata: string[];
   chatTemplate: string | null;
   specialTokens: { bos: number; eos: number; eot: number; eom: number }; // -1: none
+  infillTokens: NativeInfillTokens;
   /** Whether raw text wants a BOS in front. */
   addsBos: boolean;
   /** False for an encoder-only or encoder-decoder model: it cannot generate. */
   generates: boolean;
+}
+
+/** Around the parts of a text in which something is to be filled in; -1: none. */
+export interface NativeInfillTokens {
+  prefix: number;
+  suffix: number;
+  middle: number;
+  /** In front of the repository's name. */
+  repository: number;
+  /** In front of a file's name. */
+  file: number;
 }
 
 /** What is laid out on each device, in bytes; the CPU comes first. */

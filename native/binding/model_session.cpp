@@ -24,6 +24,16 @@ Napi::Object special_tokens_of(Napi::Env env, const Vocabulary& vocabulary) {
   return tokens;
 }
 
+Napi::Object infill_tokens_of(Napi::Env env, const llama_vocab* vocabulary) {
+  Napi::Object tokens = Napi::Object::New(env);
+  tokens.Set("prefix", llama_vocab_fim_pre(vocabulary));
+  tokens.Set("suffix", llama_vocab_fim_suf(vocabulary));
+  tokens.Set("middle", llama_vocab_fim_mid(vocabulary));
+  tokens.Set("repository", llama_vocab_fim_rep(vocabulary));
+  tokens.Set("file", llama_vocab_fim_sep(vocabulary));
+  return tokens;
+}
+
 Napi::Array metadata_of(Napi::Env env, const Model& model) {
   Napi::Array list = Napi::Array::New(env);
   uint32_t next = 0;
@@ -56,6 +66,7 @@ Napi::Object describe(Napi::Env env, const Model& model) {
                                ? env.Null()
                                : Napi::Value(Napi::String::New(env, chat_template)));
   info.Set("specialTokens", special_tokens_of(env, vocabulary));
+  info.Set("infillTokens", infill_tokens_of(env, vocabulary.handle()));
   info.Set("addsBos", llama_vocab_get_add_bos(vocabulary.handle()));
   info.Set("generates", model.generates());
   return info;

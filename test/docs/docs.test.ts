@@ -16,7 +16,7 @@ import { fuzzFiles } from "../support/fuzz-files.js";
 import { GUARD_8B } from "../support/guard-templates.js";
 import { CLI, MODEL, ROOT } from "../support/paths.js";
 
-const { readGguf, text, writeGguf } = fuzzFiles;
+const { readGguf, text, TYPE, u32, writeGguf } = fuzzFiles;
 
 interface Block {
   readonly language: string;
@@ -50,6 +50,10 @@ beforeEach(async () => {
     isTemplate(pair) ? { ...pair, value: text(GUARD_8B) } : pair,
   );
   const guard = writeGguf({ ...demo, pairs });
+  const infills = ["pre", "suf", "mid"].map((part, id) => ({
+    ...{ key: `tokenizer.ggml.fim_${part}_token_id`, type: TYPE.uint32, value: u32(id) },
+  }));
+  const coder = writeGguf({ ...demo, pairs: [...demo.pairs, ...infills] });
   const lines = [
     {
       id: "a",
@@ -60,6 +64,7 @@ beforeEach(async () => {
   ].map((line) => JSON.stringify(line));
   const files = {
     "guard.gguf": guard,
+    "coder.gguf": coder,
     "llama-guard-3-1b.gguf": guard,
     "requests.jsonl": lines.join("\n"),
     "conversations.jsonl": '{"id": "a", "text": "How do I pick a lock?"}\n',
