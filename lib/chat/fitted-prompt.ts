@@ -47,8 +47,10 @@ export async function fittedPrompt(
   const room = contextSize - Math.min(maxTokens, Math.floor(contextSize * ANSWER_SHARE));
   const { messages, dropped, summary, summarized, counts } = history;
   const most = summarize === undefined ? 0 : summaryRoom(room);
+  const asRendered = (kept: readonly RenderableMessage[]) =>
+    renderer.format === "template" ? forTemplates(kept) : kept;
   const render = async (kept: readonly RenderableMessage[]): Promise<Fitted> => {
-    const all = renderer.format === "template" ? forTemplates(kept) : kept;
+    const all = asRendered(kept);
     return { prompt: await renderer.render(all, signal, { addGenerationPrompt }), messages: all };
   };
   // Turns that were left out while nobody summarised are summarised now.
@@ -69,10 +71,10 @@ export async function fittedPrompt(
     history.summarized = out;
   }
   history.dropped = out;
+  if (history.summary === "") return { prompt: fitted.prompt, messages: asRendered(kept) };
   const whole = await renderTold(kept, history.summary, render);
   // A last turn that fills the context by itself goes before the summary.
-  const fits = history.summary === "" || (await hasRoom(whole.prompt, room, counts, signal));
-  return fits ? whole : render(kept);
+  return (await hasRoom(whole.prompt, room, counts, signal)) ? whole : render(kept);
 }
 
 async function renderTold(
