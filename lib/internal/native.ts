@@ -202,6 +202,8 @@ export interface NativeModelInfo {
 export interface NativeMemory {
   /** As it is loaded, or would be; -2: all. */
   gpuLayers: number;
+  /** The most that they take of the process's own memory. */
+  checkpoints: number;
   devices: NativeDeviceMemory[];
 }
 
@@ -256,6 +258,10 @@ export interface NativeContextOptions {
   kvCache: "per-sequence" | "unified";
   /** KV cells in all; per sequence, contextSize × sequences. */
   kvCacheSize: number;
+  /** Whether the cache of a sliding window has as many cells. */
+  swaFull: boolean;
+  /** Bytes of the process's own memory, for all checkpoints together; 0: none. */
+  checkpointMemory: number;
   batchSize: number;
   microBatchSize: number;
   /** 0: physical cores. */
