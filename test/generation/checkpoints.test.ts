@@ -176,7 +176,8 @@ describe.each(KINDS)("a model with $kind", ({ kind, path, recurrent }) => {
       for (const [index, { tokens }] of answers.entries()) {
         expect(tokens).toEqual(await fresh(asked[index] as number[]));
       }
-      const sharing = answers.filter(({ cached }) => cached >= system.length);
+      // Less than a tile before its end, what another has so far is taken over without waiting.
+      const sharing = answers.filter(({ cached }) => cached >= system.length - 64);
       expect(sharing).toHaveLength(windowExactly ? 0 : asked.length - 1);
     });
   });

@@ -5,6 +5,8 @@
 #include <new>
 #include <utility>
 
+#include "core/engine/partial_state.h"
+
 namespace cria {
 
 namespace {
@@ -93,9 +95,8 @@ void Cache::give_back_empty(Slot slot) {
   give_back(slot);
 }
 
-void Cache::append(Slot slot, const llama_token* tokens, int32_t count, bool to_border) {
+void Cache::append(Slot slot, const llama_token* tokens, int32_t count, bool as_alone) {
   Entry& entry = slots_[index(slot)];
-  const bool as_alone = count >= layout_.least_piece || to_border;
   if (as_alone && entry.exact == length(slot)) entry.exact += count;
   entry.tokens.insert(entry.tokens.end(), tokens, tokens + count);
 }
@@ -115,7 +116,9 @@ int32_t Cache::trim(Slot slot, int32_t length) {
 // False where the next token would not find all that it looks back to.
 bool Cache::trim_cells(Slot slot, int32_t length) {
   if (memory_ == nullptr || !window_holds(oldest(slot, /*copied=*/false), length)) return false;
+  const bool cuts = llama_memory_seq_pos_max(memory_, slot) >= length;
   if (!llama_memory_seq_rm(memory_, slot, length, -1)) return false;
+  if (cuts && !straighten(slot)) return false;
   Entry& entry = slots_[index(slot)];
   entry.tokens.resize(std::min(entry.tokens.size(), static_cast<size_t>(length)));
   entry.exact = std::min(entry.exact, length);
@@ -128,7 +131,8 @@ bool Cache::copy(Slot from, Slot to) {
     llama_memory_seq_cp(memory_, from, to, -1, -1);
     // llama.cpp overwrites no cell that two sequences share. In a small pool of windows, nothing
     // would be left for new tokens: there each slot has a window of its own.
-    if (layout_.memory.window_only && !copy_window(from, to)) {
+    if (layout_.memory.window_only &&
+        !put_partial_state(context_, to, partial_state(context_, from))) {
       clear(to);
       return false;
     }
@@ -141,19 +145,6 @@ bool Cache::copy(Slot from, Slot to) {
   slots_[index(to)].exact = slots_[index(from)].exact;
   checkpoints_.copy(from, to);
   return true;
-}
-
-bool Cache::copy_window(Slot from, Slot to) {
-  constexpr llama_state_seq_flags kPartial = LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY;
-  try {
-    std::vector<uint8_t> state(llama_state_seq_get_size_ext(context_, from, kPartial));
-    const size_t size = state.size();
-    return size > 0 &&
-           llama_state_seq_get_data_ext(context_, state.data(), size, from, kPartial) == size &&
-           llama_state_seq_set_data_ext(context_, state.data(), size, to, kPartial) == size;
-  } catch (const std::bad_alloc&) {
-    return false;
-  }
 }
 
 bool Cache::swap(Slot a, Slot b) {
@@ -357,8 +348,20 @@ void Cache::clear(Slot slot) {
 
 // llama.cpp empties the slot first, and leaves it empty if it fails.
 bool Cache::write_state(Slot slot, const std::vector<uint8_t>& state) {
-  return !state.empty() &&
-         llama_state_seq_set_data(context_, state.data(), state.size(), slot) == state.size();
+  if (state.empty()) return false;
+  const size_t written = llama_state_seq_set_data(context_, state.data(), state.size(), slot);
+  if (written == state.size() && straighten(slot)) return true;
+  llama_memory_seq_rm(memory_, slot, -1, -1);
+  return false;
+}
+
+// Lays the cells of a window that has dropped some in their order again: see partial_state.h.
+bool Cache::straighten(Slot slot) {
+  const MemoryKind& memory = layout_.memory;
+  if (!memory.window_only || layout_.shared) return true;
+  if (llama_memory_seq_pos_max(memory_, slot) < memory.window) return true;
+  if (llama_memory_seq_pos_min(memory_, slot) == 0) return true;
+  return put_partial_state(context_, slot, partial_state(context_, slot));
 }
 
 }  // namespace cria

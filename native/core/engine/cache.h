@@ -73,9 +73,12 @@ class Cache {
   const Tokens& tokens(Slot slot) const { return slots_[index(slot)].tokens; }
   int32_t length(Slot slot) const { return static_cast<int32_t>(tokens(slot).size()); }
 
-  // llama_decode has evaluated these behind the others, in one micro-batch. `to_border`: up to one
-  // that every longer prompt has, too.
-  void append(Slot slot, const llama_token* tokens, int32_t count, bool to_border = false);
+  // llama_decode has evaluated these behind the others, in one micro-batch. `as_alone`: in one that
+  // leaves them the same as if their prompt were evaluated by itself.
+  void append(Slot slot, const llama_token* tokens, int32_t count, bool as_alone);
+  void append(Slot slot, const llama_token* tokens, int32_t count) {
+    append(slot, tokens, count, count >= layout_.least_piece);
+  }
 
   // Removes everything after the first `length` tokens, what llama_decode left half done included.
   // Returns what is left: `length`, or fewer where the model's memory cannot be cut there: as many
@@ -153,7 +156,7 @@ class Cache {
   Slot least_useful() const;
   Slot oldest_idle() const;
   void clear(Slot slot);
-  bool copy_window(Slot from, Slot to);
+  bool straighten(Slot slot);
   bool write_state(Slot slot, const std::vector<uint8_t>& state);
 
   llama_context* const context_;

@@ -5,11 +5,11 @@
 #include <unordered_set>
 #include <utility>
 
+#include "core/engine/partial_state.h"
+
 namespace cria {
 
 namespace {
-
-constexpr llama_state_seq_flags kPartial = LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY;
 
 template <typename List>
 auto oldest_of(const List& list) {
@@ -32,16 +32,14 @@ void Checkpoints::take(Slot slot, int32_t length) {
     (*place)->last_used = ++clock_;
     return;
   }
-  const size_t size = llama_state_seq_get_size_ext(context_, slot, kPartial);
+  const size_t size =
+      llama_state_seq_get_size_ext(context_, slot, LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY);
   if (size == 0 || size > most_bytes_) return;
   make_room(list, size);
   try {
     auto checkpoint = std::make_shared<Checkpoint>();
-    checkpoint->length = length;
-    checkpoint->last_used = ++clock_;
-    checkpoint->state.resize(size);
-    uint8_t* const data = checkpoint->state.data();
-    if (llama_state_seq_get_data_ext(context_, data, size, slot, kPartial) != size) return;
+    *checkpoint = {length, ++clock_, partial_state(context_, slot)};
+    if (checkpoint->state.empty()) return;
     const auto behind = std::find_if(list.begin(), list.end(),
                                      [&](const auto& other) { return other->length > length; });
     list.insert(behind, std::move(checkpoint));
@@ -65,9 +63,7 @@ bool Checkpoints::put_back(Slot slot, int32_t length) {
   if (found == list.end()) return false;
   Checkpoint& checkpoint = **found;
   checkpoint.last_used = ++clock_;
-  const std::vector<uint8_t>& state = checkpoint.state;
-  return llama_state_seq_set_data_ext(context_, state.data(), state.size(), slot, kPartial) ==
-         state.size();
+  return put_partial_state(context_, slot, checkpoint.state);
 }
 
 void Checkpoints::forget_behind(Slot slot, int32_t length) {

@@ -306,10 +306,13 @@ void Scheduler::collect() {
   counters_.decoded_tokens.fetch_add(batch_.wanted(), std::memory_order_relaxed);
   for (const Batch::Share& share : batch_.shares()) {
     Task& task = *share.task;
-    const bool to_border =
-        limits_.memory.has_checkpoints() &&
-        task.borders(limits_.micro_batch).begin_at(task.evaluated() + share.count);
-    cache_.append(task.slot(), task.tokens().data() + task.evaluated(), share.count, to_border);
+    const llama_token* const tokens = task.tokens().data() + task.evaluated();
+    if (limits_.memory.has_checkpoints()) {
+      const bool as_alone = task.as_alone(share.count, limits_.micro_batch);
+      cache_.append(task.slot(), tokens, share.count, as_alone);
+    } else {
+      cache_.append(task.slot(), tokens, share.count);
+    }
     task.advance(share.count);
     if (task.at_checkpoint(limits_.micro_batch)) cache_.take_checkpoint(task.slot());
     if (task.reports_progress() && task.evaluated() <= task.prompt_length()) {

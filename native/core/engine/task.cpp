@@ -8,6 +8,14 @@ Borders Task::borders(int32_t micro_batch) const {
   return {length(), cut ? cuts_ : kNoCuts, micro_batch, exact ? 0 : start_};
 }
 
+bool Task::as_alone(int32_t count, int32_t micro_batch) const {
+  const Borders borders{prompt_length_, cuts_, micro_batch};
+  const Borders::Span span = borders.around(evaluated_);
+  const int32_t end = evaluated_ + count;
+  if (end > span.end || (evaluated_ - span.begin) % kTile != 0) return false;
+  return end == span.end || count % kTile == 0;
+}
+
 int32_t Task::last_checkpoint(int32_t most, int32_t micro_batch) const {
   for (int32_t position = std::min(most, prompt_length_ - 1); position > 0;) {
     if (leaves_checkpoint(position, micro_batch)) return position;
