@@ -38,6 +38,7 @@ const common = {
 const exactness = [
   "context/sequence",
   "embedding/embed",
+  "generation/checkpoints",
   "generation/exactness",
   "generation/greedy",
   "generation/logprobs",

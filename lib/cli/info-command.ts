@@ -99,7 +99,7 @@ function toText(model: Model, memory: string | undefined): string {
 
 /** A row for each device, and one for all where there are several. */
 function memoryTable(memory: MemoryEstimate, { sequences = 1 }: InfoFlags): string {
-  const { contextSize, gpuLayers, perDevice } = memory;
+  const { contextSize, gpuLayers, perDevice, checkpoints } = memory;
   const layers = gpuLayers === "all" ? "all layers" : counted(gpuLayers, "layer");
   const title = [
     `memory with a context of ${counted(contextSize, "token")}`,
@@ -113,7 +113,9 @@ function memoryTable(memory: MemoryEstimate, { sequences = 1 }: InfoFlags): stri
     ...perDevice.map((device) => [device.name, ...row(device), bytes(device.memoryFree)]),
     ...(perDevice.length > 1 ? [["together", ...row(memory), ""]] : []),
   ];
-  return `${title}\n${columns(rows)}`;
+  const more =
+    checkpoints > 0 ? `\nand up to ${bytes(checkpoints)} for checkpoints, as they are taken` : "";
+  return `${title}\n${columns(rows)}${more}`;
 }
 
 /** The first column to the left, figures to the right. */

@@ -43,6 +43,20 @@ export interface ContextOptions {
    */
   readonly kvCacheSize?: number;
   /**
+   * Whether layers of a sliding window have as many cells as the others. Default: false with KV caches per
+   * sequence, where they have hardly more than their window takes, and true with a unified one, where
+   * prefixes are shared cell by cell. The answers are the same; with true a sequence goes back to any token
+   * without a checkpoint, and `cachePrompt: "exact"` reuses prefixes that are longer than the window.
+   */
+  readonly swaFull?: boolean;
+  /**
+   * Bytes of the process's memory for state checkpoints, of all sequences together; 0 for none. Recurrent
+   * and hybrid models, and small sliding-window caches, go back only to where one was taken: behind the last
+   * messages of a prompt. Each sequence has up to 8, and the least recently used give way. Without one, an
+   * edited or regenerated chat is evaluated from its beginning. Default 512 MiB; other models take none.
+   */
+  readonly checkpointMemory?: number;
+  /**
    * Tokens that go to the engine in one call, `sequences`…2^31 - 1. Default 2,048, or `microBatchSize` if
    * that is more.
    */
@@ -86,6 +100,8 @@ export const CONTEXT_OPTIONS: readonly (keyof ContextOptions)[] = optionNames(
     "sequences",
     "kvCache",
     "kvCacheSize",
+    "swaFull",
+    "checkpointMemory",
     "batchSize",
     "microBatchSize",
     "threads",
@@ -118,6 +134,9 @@ const THREADS_MAX = 512;
 
 const BATCH = 2048;
 const MICRO_BATCH = 512;
+
+/** Some checkpoints of the largest hybrids, and all that most models take. */
+const CHECKPOINT_MEMORY = 512 * 2 ** 20;
 
 /** Texts that share a batch of embeddings. */
 const TEXTS = 64;
@@ -152,7 +171,8 @@ export function nativeContextOptions(
   const types = readCacheTypes(o);
   const batch = readBatch(o, sequences);
   if (embeddings) integer(batch.microBatchSize, "options.microBatchSize", 1, TOGETHER_MAX);
-  const rest = { ...batch, ...readThreads(o), ...readRope(o.rope), ...types };
+  const kept = readKept(o, layout);
+  const rest = { ...batch, ...kept, ...readThreads(o), ...readRope(o.rope), ...types };
   const signal = o.signal === undefined ? undefined : abortSignal(o.signal, "options.signal");
   const pooling = readPooling(o, info);
   const { shrinks, ...size } = embeddings
@@ -179,6 +199,8 @@ export function comparableOptions(options: ContextOptions): Record<string, unkno
     ...{ contextSize, kvCacheSize, batchSize, microBatchSize, threads },
     batchThreads: batchThreads === threads ? undefined : batchThreads,
     kvCache: kvCache === "auto" ? "per-sequence" : kvCache,
+    swaFull: options.swaFull ?? kvCache === "unified",
+    checkpoints: options.checkpointMemory !== 0,
     ...{ flashAttention, kvCacheType: { key, value } },
     rope: { frequencyBase: rope?.frequencyBase, frequencyScale: rope?.frequencyScale },
   };
@@ -201,7 +223,7 @@ function readPooling({ embeddings, pooling }: ContextOptions, info: NativeModelI
 
 /** The cache holds one long text at a time, whatever else there is. */
 function readTextSize(o: ContextOptions, info: NativeModelInfo, pooling: Pooling) {
-  for (const name of ["kvCache", "kvCacheSize"] as const) {
+  for (const name of ["kvCache", "kvCacheSize", "swaFull", "checkpointMemory"] as const) {
     const value = o[name];
     if (value === undefined || value === "auto") continue;
     throw invalid(`\`options.${name}\` has no meaning with \`embeddings\`: leave it out`);
@@ -273,6 +295,15 @@ function readSize(o: ContextOptions, facts: SizeFacts) {
     const share = layout === "unified" ? pool : Math.max(1, Math.floor(pool / sequences));
     return Math.min(autoContextSize(trained), share);
   }
+}
+
+/** What a sequence can go back to. */
+function readKept(o: ContextOptions, layout: "per-sequence" | "unified") {
+  const { embeddings = false, checkpointMemory = embeddings ? 0 : CHECKPOINT_MEMORY } = o;
+  const { swaFull = embeddings || layout === "unified" } = o;
+  boolean(swaFull, "options.swaFull");
+  integer(checkpointMemory, "options.checkpointMemory", 0, Number.MAX_SAFE_INTEGER);
+  return { swaFull, checkpointMemory };
 }
 
 function readBatch(o: ContextOptions, sequences: number) {

@@ -32,6 +32,8 @@ export interface MemoryEstimate {
   readonly kvCache: number;
   /** What a micro-batch is computed in, on all devices together. */
   readonly compute: number;
+  /** The most that state checkpoints take of the process's own memory; beyond `kvCache`, and no device's. */
+  readonly checkpoints: number;
   /** What `contextSize` is, or what "auto" comes to. */
   readonly contextSize: number;
   /** What `gpuLayers` is, or what "auto" comes to: a number, or "all", the output layer included. */
@@ -67,7 +69,8 @@ export async function sizeContext(
     const native = resized(whole, contextSize);
     return { native, memory: await measure(native) };
   };
-  const fits = ({ memory }: SizedContext) => lacking(memory, weights, AUTO_SHARE) === undefined;
+  const fits = ({ memory }: SizedContext) =>
+    lacking(memory, weights, AUTO_SHARE, memory.checkpoints) === undefined;
   const wanted = await sized(whole.contextSize);
   if (!shrinks || whole.contextSize <= CELL_STEP || fits(wanted)) return wanted;
   let best = await sized(CELL_STEP);
@@ -91,7 +94,10 @@ function resized(native: NativeContextOptions, contextSize: number): NativeConte
   return { ...native, contextSize, kvCacheSize };
 }
 
-/** Refuses what can never be had before the engine tries, which may end the process. */
+/**
+ * Refuses what can never be had before the engine tries, which may end the process. Checkpoints are no part of
+ * it: where there is no memory for one, it is not taken.
+ */
 export function checkFits({ native, memory }: SizedContext): void {
   const device = lacking(memory, "loaded", 1);
   if (device === undefined) return;
@@ -114,6 +120,7 @@ export function memoryEstimate({ native, memory }: SizedContext): MemoryEstimate
     memory.devices.reduce((bytes, device) => bytes + device[key], 0);
   return {
     ...{ model: sum("model"), kvCache: sum("kvCache"), compute: sum("compute") },
+    checkpoints: memory.checkpoints,
     contextSize: native.contextSize,
     gpuLayers: memory.gpuLayers < 0 ? "all" : memory.gpuLayers,
     perDevice: memory.devices.map((device) => ({ ...device, memoryFree: available(device) })),
@@ -125,8 +132,13 @@ function lacking(
   { devices }: NativeMemory,
   weights: Weights,
   share: number,
+  /** Of the process's own memory, beside what is laid out. */
+  besides = 0,
 ): NativeDeviceMemory | undefined {
-  return devices.find((device) => needed(device, weights) > available(device) * share);
+  return devices.find((device) => {
+    const more = device.type === "cpu" ? besides : 0;
+    return needed(device, weights) + more > available(device) * share;
+  });
 }
 
 function needed(device: NativeDeviceMemory, weights: Weights): number {

@@ -214,6 +214,8 @@ export interface NativeInfillTokens {
 export interface NativeMemory {
   /** As it is loaded, or would be; -2: all. */
   gpuLayers: number;
+  /** The most that they take of the process's own memory. */
+  checkpoints: number;
   devices: NativeDeviceMemory[];
 }
 
@@ -268,6 +270,10 @@ export interface NativeContextOptions {
   kvCache: "per-sequence" | "unified";
   /** KV cells in all; per sequence, contextSize × sequences. */
   kvCacheSize: number;
+  /** Whether the cache of a sliding window has as many cells. */
+  swaFull: boolean;
+  /** Bytes of the process's own memory, for all checkpoints together; 0: none. */
+  checkpointMemory: number;
   batchSize: number;
   microBatchSize: number;
   /** 0: physical cores. */

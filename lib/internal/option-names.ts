@@ -32,6 +32,7 @@ const FOREIGN: Readonly<Record<string, string>> = {
   abortsignal: "signal",
   cachetypek: "kvCacheType.key",
   cachetypev: "kvCacheType.value",
+  ctxcheckpoints: "checkpointMemory",
   ctxsize: "contextSize",
   customstoptriggers: "stop",
   drymultiplier: "dry.multiplier",

@@ -40,6 +40,7 @@ ggml_type to_cache_type(const Fields& fields, const char* name) {
 
 ContextOptions to_context_options(Napi::Value value) {
   constexpr int64_t kMost = INT32_MAX;
+  constexpr int64_t kMostExact = (int64_t{1} << 53) - 1;  // integers that a JS number holds
   const Fields fields(to_object(value, "options"));
   ContextOptions options;
   options.context_size = fields.integer("contextSize");
@@ -47,6 +48,8 @@ ContextOptions to_context_options(Napi::Value value) {
   options.unified_kv_cache =
       fields.choice<bool>("kvCache", {{"per-sequence", false}, {"unified", true}});
   options.kv_cache_size = fields.integer("kvCacheSize");
+  options.swa_full = fields.flag("swaFull");
+  options.checkpoint_bytes = static_cast<uint64_t>(fields.number("checkpointMemory"));
   options.batch_size = fields.integer("batchSize");
   options.micro_batch_size = fields.integer("microBatchSize");
   options.threads = fields.integer("threads");
@@ -76,6 +79,7 @@ ContextOptions to_context_options(Napi::Value value) {
                  "contextSize × sequences");
   }
   expect_range(options.kv_cache_size, 1, kMost, "kvCacheSize");
+  expect_range(static_cast<int64_t>(options.checkpoint_bytes), 0, kMostExact, "checkpointMemory");
   expect_range(options.batch_size, 1, kMost, "batchSize");
   expect_range(options.micro_batch_size, 1, kMost, "microBatchSize");
   expect_range(options.threads, 0, kMostThreads, "threads");

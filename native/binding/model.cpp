@@ -83,9 +83,11 @@ ModelWork::Job tokenize_job(std::shared_ptr<Model> model, std::string text,
 }
 
 // NativeMemory of lib/internal/native.ts.
-Napi::Object from_memory(Napi::Env env, const MemoryBreakdown& memory, int32_t gpu_layers) {
+Napi::Object from_memory(Napi::Env env, const MemoryBreakdown& memory, uint64_t checkpoints,
+                         int32_t gpu_layers) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("gpuLayers", gpu_layers);
+  result.Set("checkpoints", static_cast<double>(checkpoints));
   result.Set("devices", from_list(env, memory, [env](const DeviceMemory& one) {
                Napi::Object device = Napi::Object::New(env);
                device.Set("name", ggml_backend_dev_name(one.device));
@@ -104,9 +106,10 @@ ModelWork::Job measure_job(std::shared_ptr<Model> model, const ContextOptions& o
     const auto goes_on = [&] { return !stop.load(); };
     const auto memory =
         std::make_shared<const MemoryBreakdown>(measure_context(*model, options, goes_on));
+    const uint64_t checkpoints = measure_checkpoints(*model, options, goes_on);
     const int32_t gpu_layers = model->outline(goes_on).options().gpu_layers;
-    return [memory, gpu_layers](Napi::Env env) -> Napi::Value {
-      return from_memory(env, *memory, gpu_layers);
+    return [memory, checkpoints, gpu_layers](Napi::Env env) -> Napi::Value {
+      return from_memory(env, *memory, checkpoints, gpu_layers);
     };
   };
 }

@@ -26,7 +26,7 @@ function engine(gpu: Partial<NativeDeviceMemory> = {}) {
     asked.push(contextSize);
     const kvCache = PER_CELL * kvCacheSize;
     const used = { model: 500_000, kvCache, compute: FIXED, memoryFree: GPU_FREE };
-    return { gpuLayers: 7, devices: [cpu, device({ ...used, ...gpu })] };
+    return { gpuLayers: 7, checkpoints: 0, devices: [cpu, device({ ...used, ...gpu })] };
   };
   return { asked, measure };
 }
@@ -67,6 +67,7 @@ describe("contextSize auto", () => {
     expect(await size("read")).toBe(7 * 256);
     const huge = async ({ contextSize }: NativeContextOptions): Promise<NativeMemory> => ({
       gpuLayers: 0,
+      checkpoints: 0,
       devices: [{ ...cpu, model: 2 * totalmem(), kvCache: contextSize }],
     });
     expect((await sizeContext(checked(2000), "mapped", huge)).native.contextSize).toBe(2000);
@@ -106,7 +107,7 @@ test("what cannot be had on one device is refused with its figures, whatever oth
       details: { cells: 9001, device: "GPU0", requiredBytes: 1_000_100, availableBytes: 1_000_000 },
     }),
   );
-  const onCpu = { gpuLayers: 0, devices: [{ ...cpu, kvCache: 2 * totalmem() }] };
+  const onCpu = { gpuLayers: 0, checkpoints: 0, devices: [{ ...cpu, kvCache: 2 * totalmem() }] };
   const call = () => checkFits({ native: sizedTooLarge.native, memory: onCpu });
   expect(call).toThrow(expect.objectContaining({ code: "ERR_OUT_OF_MEMORY" }));
   expect(call).not.toThrow(/gpuLayers/);
@@ -126,6 +127,9 @@ test("an estimate adds the devices up, and says what auto came to", async () => 
   const own = estimate.perDevice[0]?.memoryFree;
   expect(own).toBeGreaterThan(0);
   expect(own).toBeLessThanOrEqual(totalmem());
-  const all = { native: checked(1).native, memory: { gpuLayers: -2, devices: [cpu] } };
+  const all = {
+    native: checked(1).native,
+    memory: { gpuLayers: -2, checkpoints: 0, devices: [cpu] },
+  };
   expect(memoryEstimate(all).gpuLayers).toBe("all");
 });

@@ -38,6 +38,8 @@ const CONTEXTS: readonly ContextOptions[] = [
   { contextSize: 1000, microBatchSize: 64 },
   { contextSize: 300, sequences: 5, kvCacheType: "f32", flashAttention: false },
   { contextSize: 2000, sequences: 8, kvCache: "unified", kvCacheSize: 6000 },
+  { contextSize: 2000, sequences: 2, swaFull: true },
+  { contextSize: 1000, sequences: 4, kvCache: "unified", swaFull: false },
   { contextSize: 512, sequences: 2, kvCacheType: { key: "f16", value: "f16" }, batchSize: 128 },
 ];
 
@@ -46,6 +48,28 @@ describe.each(Object.keys(MODEL_KINDS) as ModelKind[])("a model with %s", (kind)
   beforeAll(() => writeModelOfKind(path, kind));
 
   test.each(CONTEXTS)("takes what was estimated: %j", (options) => expectNear(path, options));
+});
+
+test("checkpoints are counted where a model needs them, up to what they may take", async () => {
+  const checkpoints = async (kind: ModelKind, options: ContextOptions) => {
+    writeModelOfKind(at(kind), kind);
+    return (await estimateMemory(at(kind), options)).checkpoints;
+  };
+  const states = "states in the place of a cache";
+  const both = "states in some layers, a cache in others";
+  const window = "a sliding window";
+  const perState = 4 * (3 * 128 + 8 * 128); // F32: what the convolution looks back to, and the state
+  const perWindow = 6 * 128 * 2 * 64 * 2; // layers, cells, keys and values, their width, F16
+  const options = { contextSize: 1000, sequences: 3 };
+  expect(await checkpoints(states, options)).toBe(3 * 8 * 3 * perState);
+  expect(await checkpoints(both, { ...options, kvCache: "unified" })).toBe(3 * 8 * 2 * perState);
+  expect(await checkpoints(window, options)).toBe(3 * 8 * perWindow);
+  expect(await checkpoints(states, { ...options, checkpointMemory: 100_000 })).toBe(100_000);
+  expect(await checkpoints(states, { ...options, checkpointMemory: 0 })).toBe(0);
+  expect(await checkpoints(window, { ...options, swaFull: true })).toBe(0);
+  expect(await checkpoints(window, { ...options, kvCache: "unified" })).toBe(0);
+  expect(await checkpoints(window, { contextSize: 128 })).toBe(0);
+  expect(await checkpoints("experts", options)).toBe(0);
 });
 
 test("quantized KV caches take what was estimated", async () => {

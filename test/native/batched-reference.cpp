@@ -2,16 +2,17 @@
 // alone, one after the other, then the next tokens of all that go on in one batch. Beside it, how
 // far a given text is from the greedy one. Shares no code with native/.
 //
-//   cria-batched-reference greedy MODEL CTX UBATCH FA N TYPE   stdin: a line of token ids per
-//   prompt cria-batched-reference gaps   MODEL CTX UBATCH FA 0 TYPE   stdin: lines of prompt ids |
-//   generated ids
+//   cria-batched-reference greedy MODEL CTX UBATCH FA N TYPE SWA
+//   cria-batched-reference gaps   MODEL CTX UBATCH FA 0 TYPE SWA
+//   cria-batched-reference logits MODEL CTX UBATCH FA 0 TYPE SWA
 //
-// CTX: positions of each sequence. FA: with flash attention (1) or without (0). TYPE: of the cache,
-// f16 or f32. One JSON object on
-// stdout: "tokens", a list for each prompt, the token that ended it included; or "gaps", for each
-// line how far the logit of a generated token is, at worst, below the highest when the prompt and
-// these tokens are evaluated alone. One thread. Exit status: 0 done, 1 failed (the reason is on
-// stderr).
+// Stdin: a line of token ids for each prompt, for gaps of prompt ids | generated ids. CTX:
+// positions of each sequence. FA: with flash attention (1) or without (0). TYPE: of the cache, f16
+// or f32. SWA: a full sliding-window cache (1) or a small one (0). One JSON object on stdout:
+// "tokens", a list for each prompt, the token that ended it included; "logits", those behind each
+// prompt, which is evaluated alone; or "gaps", for each line how far the logit of a generated token
+// is, at worst, below the highest when the prompt and these tokens are evaluated alone. One thread.
+// Exit status: 0 done, 1 failed (the reason is on stderr).
 
 #include <algorithm>
 #include <cstdio>
@@ -55,7 +56,7 @@ std::vector<Line> read_lines() {
 class Engine {
  public:
   Engine(const std::string& path, int context_size, int micro_batch, bool flash, int sequences,
-         ggml_type type)
+         ggml_type type, bool swa_full)
       : model_(llama_model_load_from_file(path.c_str(), llama_model_default_params()),
                llama_model_free) {
     if (!model_) throw std::runtime_error("cannot load " + path);
@@ -68,6 +69,7 @@ class Engine {
     params.n_threads = 1;
     params.n_threads_batch = 1;
     params.kv_unified = false;
+    params.swa_full = swa_full;
     params.type_k = params.type_v = type;
     context_.reset(llama_init_from_model(model_.get(), params));
     if (!context_) throw std::runtime_error("cannot create a context");
@@ -118,10 +120,10 @@ class Engine {
   bool ends(llama_token token) const { return llama_vocab_is_eog(vocabulary(), token); }
   void clear() { llama_memory_clear(llama_get_memory(context_.get()), true); }
 
- private:
-  const llama_vocab* vocabulary() const { return llama_model_get_vocab(model_.get()); }
   int vocabulary_size() const { return llama_vocab_n_tokens(vocabulary()); }
 
+ private:
+  const llama_vocab* vocabulary() const { return llama_model_get_vocab(model_.get()); }
   std::unique_ptr<llama_model, decltype(&llama_model_free)> model_;
   std::unique_ptr<llama_context, decltype(&llama_free)> context_{nullptr, llama_free};
   int micro_batch_ = 0;
@@ -164,19 +166,31 @@ float gap(Engine& engine, const Line& line) {
 }
 
 void run(const std::vector<std::string>& args) {
-  if (args.size() != 7) {
-    throw std::runtime_error("expected a command, a model, CTX, UBATCH, FA, N and TYPE");
+  if (args.size() != 8) {
+    throw std::runtime_error("expected a command, a model, CTX, UBATCH, FA, N, TYPE and SWA");
   }
   const std::vector<Line> lines = read_lines();
   const bool gaps = args[0] == "gaps";
+  const bool logits = args[0] == "logits";
   Engine engine(args[1], std::stoi(args[2]), std::stoi(args[3]), std::stoi(args[4]) != 0,
-                gaps ? 1 : static_cast<int>(lines.size()),
-                args[6] == "f32" ? GGML_TYPE_F32 : GGML_TYPE_F16);
+                gaps || logits ? 1 : static_cast<int>(lines.size()),
+                args[6] == "f32" ? GGML_TYPE_F32 : GGML_TYPE_F16, args[7] == "1");
   std::ostringstream json;
   const char* comma = "";
   if (gaps) {
     for (const Line& line : lines) {
       json << comma << gap(engine, line);
+      comma = ",";
+    }
+  } else if (logits) {
+    json.precision(9);  // as many digits as tell any two floats apart
+    for (const Line& line : lines) {
+      engine.clear();
+      engine.prefill(line.prompt, 0);
+      json << comma << '[';
+      for (int i = 0; i < engine.vocabulary_size(); ++i)
+        json << (i > 0 ? "," : "") << engine.logits(-1)[i];
+      json << ']';
       comma = ",";
     }
   } else {
@@ -188,7 +202,7 @@ void run(const std::vector<std::string>& args) {
       comma = ",";
     }
   }
-  std::printf("{\"%s\":[%s]}\n", gaps ? "gaps" : "tokens", json.str().c_str());
+  std::printf("{\"%s\":[%s]}\n", gaps ? "gaps" : logits ? "logits" : "tokens", json.str().c_str());
 }
 
 }  // namespace

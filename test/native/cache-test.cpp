@@ -213,17 +213,19 @@ TEST(an_exact_prefix_leaves_a_tile_and_whole_micro_batches) {
            {600, 2000, 600},
            {1023, 1024, 960},
        }) {
-    const cria::Borders borders{length, 0, 512};
+    const cria::Borders borders{length, cria::kNoCuts, 512};
     CHECK_EQ(borders.exact_prefix(common), expected);
   }
 }
 
 TEST(behind_a_cut_an_exact_prefix_costs_only_what_comes_then) {
-  const cria::Borders borders{330, 300, 512};
+  const cria::Cuts cuts{300};
+  const cria::Borders borders{330, cuts, 512};
   CHECK_EQ(borders.exact_prefix(329), 300);
   CHECK_EQ(borders.exact_prefix(300), 300);
   CHECK_EQ(borders.exact_prefix(299), 236);
-  const cria::Borders longer{1130, 1100, 512};
+  const cria::Cuts later{1100};
+  const cria::Borders longer{1130, later, 512};
   CHECK_EQ(longer.exact_prefix(1100), 1100);
   CHECK_EQ(longer.exact_prefix(1099), 1036);
   CHECK_EQ(longer.exact_prefix(1030), 1030);
@@ -251,6 +253,27 @@ TEST(a_short_end_begins_behind_a_message) {
   CHECK_EQ(cut({512}, 560), 512);
   CHECK_EQ(cut({200}, 230, 128), 200);
   CHECK_EQ(cut({150}, 170, 128), 0);
+}
+
+TEST(a_cut_behind_each_message_but_for_the_shortest) {
+  const cria::Vocabulary& vocabulary = demo::model()->vocabulary();
+  const auto cuts = [&](std::vector<size_t> ends, size_t length) {
+    Tokens tokens(length, 100);
+    for (const size_t end : ends)
+      tokens[end - 1] = vocabulary.eot();
+    return cria::message_ends(tokens, vocabulary);
+  };
+  CHECK(cuts({}, 500) == cria::Cuts{});
+  CHECK(cuts({15}, 500) == cria::Cuts{});
+  CHECK(cuts({16}, 17) == cria::Cuts{16});
+  CHECK(cuts({16}, 16) == cria::Cuts{});  // its last token is evaluated in any case
+  CHECK(cuts({20, 30, 36, 40}, 500) == (cria::Cuts{20, 36}));
+  const cria::Cuts some{20, 700};
+  const cria::Borders borders{900, some, 512};
+  CHECK(borders.begin_at(20) && borders.begin_at(532) && borders.begin_at(700));
+  CHECK_EQ(borders.around(600).end, 700);
+  CHECK_EQ(borders.around(701).end, 900);
+  CHECK_EQ((cria::Borders{900, some, 512, 100}.around(650).begin), 612);
 }
 
 TEST(only_what_was_evaluated_in_tiles_is_taken_over_exactly) {

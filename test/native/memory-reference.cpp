@@ -40,6 +40,8 @@ cria::ContextOptions options_of(int argc, char** argv) {
       options.kv_cache_type_value = type_of(value);
     } else if (name == "kvCache") {
       options.unified_kv_cache = value == "unified";
+    } else if (name == "swaFull") {
+      options.swa_full = value == "true";
     } else if (name == "embeddings") {
       options.embeddings = value == "true";
     } else if (name == "pooling") {

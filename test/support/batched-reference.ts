@@ -16,6 +16,8 @@ export interface BatchedReferenceOptions {
   readonly kvCacheType?: "f16" | "f32";
   /** A file; default: the demo model. */
   readonly model?: string;
+  /** Default true, as llama.cpp has it. */
+  readonly swaFull?: boolean;
 }
 
 type Tokens = ArrayLike<number> & Iterable<number>;
@@ -34,7 +36,8 @@ function flagsOf(options: BatchedReferenceOptions, count: number): string[] {
   const { contextSize, microBatchSize = 512, flashAttention = true } = options;
   const { model = MODEL, kvCacheType = "f16" } = options;
   const numbers = [contextSize, microBatchSize, Number(flashAttention), count];
-  return [model, ...numbers.map(String), kvCacheType];
+  const { swaFull = true } = options;
+  return [model, ...numbers.map(String), kvCacheType, String(Number(swaFull))];
 }
 
 /** Greedy tokens of a plain loop that decodes all prompts together, the last token included. */
@@ -46,6 +49,16 @@ export async function decodedTogether(
   const lines = prompts.map((prompt) => [...prompt].join(" "));
   const flags = flagsOf(options, maxTokens);
   return (await ask<{ tokens: number[][] }>("greedy", lines, flags)).tokens;
+}
+
+/** The logits behind each prompt, which a plain loop evaluates alone. */
+export async function logitsBehind(
+  prompts: readonly Tokens[],
+  options: BatchedReferenceOptions,
+): Promise<Float32Array[]> {
+  const lines = prompts.map((prompt) => [...prompt].join(" "));
+  const answer = await ask<{ logits: number[][] }>("logits", lines, flagsOf(options, 0));
+  return answer.logits.map((logits) => Float32Array.from(logits));
 }
 
 /** For each text, how far the logit of one of its tokens is below the highest, at worst. */

@@ -154,7 +154,7 @@ export function openFake(
     {
       model: { metadata: new Map() } as unknown as LoadedModel,
       native,
-      measure: async () => ({ gpuLayers: 0, devices: [] }),
+      measure: async () => ({ gpuLayers: 0, checkpoints: 0, devices: [] }),
       info,
       vocabulary: {
         vocabularySize: 10,

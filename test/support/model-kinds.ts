@@ -210,7 +210,11 @@ export type ModelKind = keyof typeof MODEL_KINDS;
 export function writeModelOfKind(path: string, name: ModelKind): void {
   const { architecture, layers, hyperparameters, layer }: Kind = MODEL_KINDS[name];
   const { tensors, add: addAround } = weights();
-  const add: Add = (name, shape) => addAround(name, shape, shape.length === 1 ? 1 : 0, 0.2);
+  const add: Add = (name, shape) => {
+    // A state fades, or it would grow beyond all numbers.
+    const middle = name.endsWith("ssm_a") ? -1 : shape.length === 1 ? 1 : 0;
+    addAround(name, shape, middle, 0.2);
+  };
   add("token_embd.weight", [WIDTH, VOCABULARY.length]);
   add("output_norm.weight", [WIDTH]);
   if (architecture === "llama") add("output.weight", [WIDTH, VOCABULARY.length]);
@@ -229,6 +233,7 @@ export function writeModelOfKind(path: string, name: ModelKind): void {
     "general.architecture": architecture,
     ...Object.fromEntries(named),
     ...tokenizer(),
+    "tokenizer.ggml.eos_token_id": VOCABULARY.indexOf("[SEP]"),
   };
   writeGguf(path, metadata, tensors);
 }

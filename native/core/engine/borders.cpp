@@ -1,6 +1,7 @@
 #include "core/engine/borders.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace cria {
 
@@ -11,7 +12,26 @@ namespace {
 constexpr int32_t kLeastBefore = 128;
 constexpr int32_t kLeastBehind = 16;
 
+// Between two cuts for checkpoints, for the same reason.
+constexpr int32_t kLeastApart = 16;
+
 }  // namespace
+
+Cuts cuts_of(const Tokens& tokens, const Vocabulary& vocabulary, const BorderRule& rule) {
+  if (rule.checkpoints) return message_ends(tokens, vocabulary);
+  const int32_t cut = short_end(tokens, vocabulary, rule.micro_batch);
+  return cut > 0 ? Cuts{cut} : Cuts{};
+}
+
+Cuts message_ends(const Tokens& tokens, const Vocabulary& vocabulary) {
+  const auto length = static_cast<int32_t>(tokens.size());
+  Cuts cuts;
+  for (int32_t cut = kLeastApart; cut < length; ++cut) {
+    if (!vocabulary.ends_generation(tokens[static_cast<size_t>(cut - 1)])) continue;
+    if (cuts.empty() || cut - cuts.back() >= kLeastApart) cuts.push_back(cut);
+  }
+  return cuts;
+}
 
 int32_t short_end(const Tokens& tokens, const Vocabulary& vocabulary, int32_t micro_batch) {
   const auto length = static_cast<int32_t>(tokens.size());
@@ -26,10 +46,11 @@ int32_t short_end(const Tokens& tokens, const Vocabulary& vocabulary, int32_t mi
 }
 
 Borders::Span Borders::around(int32_t position) const {
-  const bool before = position < cut;
-  const int32_t from = before ? 0 : cut;
+  const auto next = std::upper_bound(cuts.begin(), cuts.end(), position);
+  const int32_t cut = next == cuts.begin() ? 0 : *std::prev(next);
+  const int32_t from = std::max(cut, start);
   const int32_t begin = from + (position - from) / micro_batch * micro_batch;
-  return {begin, std::min(begin + micro_batch, before ? cut : length)};
+  return {begin, std::min(begin + micro_batch, next == cuts.end() ? length : *next)};
 }
 
 int32_t Borders::exact_prefix(int32_t common) const {

@@ -1,8 +1,11 @@
 #include "core/engine/cache.h"
 
 #include <algorithm>
+#include <iterator>
 #include <new>
 #include <utility>
+
+#include "core/engine/partial_state.h"
 
 namespace cria {
 
@@ -28,7 +31,9 @@ Cache::Cache(llama_context* context, int32_t slots, const Layout& layout)
     : context_(context),
       memory_(llama_get_memory(context)),
       layout_(layout),
-      slots_(static_cast<size_t>(slots)) {}
+      slots_(static_cast<size_t>(slots)),
+      checkpoints_(context, slots,
+                   layout.memory.has_checkpoints() ? layout.memory.checkpoint_bytes : 0) {}
 
 // A slot that already holds a prefix, if most of its contents stay useful; otherwise the least
 // useful slot, with a copy of the best prefix there is.
@@ -47,7 +52,7 @@ std::optional<Slot> Cache::take(const Lookup& wanted, double ms_per_token) {
   const auto worth = [&](int32_t prefix) {
     return static_cast<int64_t>(prefix) * kLeastShare >= static_cast<int64_t>(wanted.tokens.size());
   };
-  const int32_t own = reusable(entry, wanted);
+  const int32_t own = reusable(slot, wanted, /*copied=*/false);
   if (any.slot != slot && any.length - own >= dear && worth(any.length)) {
     clear(slot);
     if (copy(any.slot, slot)) trim(slot, any.length);
@@ -90,27 +95,47 @@ void Cache::give_back_empty(Slot slot) {
   give_back(slot);
 }
 
-void Cache::append(Slot slot, const llama_token* tokens, int32_t count) {
+void Cache::append(Slot slot, const llama_token* tokens, int32_t count, bool as_alone) {
   Entry& entry = slots_[index(slot)];
-  if (count >= layout_.least_piece && entry.exact == length(slot)) entry.exact += count;
+  if (as_alone && entry.exact == length(slot)) entry.exact += count;
   entry.tokens.insert(entry.tokens.end(), tokens, tokens + count);
 }
 
 int32_t Cache::trim(Slot slot, int32_t length) {
-  Tokens& tokens = slots_[index(slot)].tokens;
-  if (length > 0 && memory_ != nullptr && llama_memory_seq_rm(memory_, slot, length, -1)) {
-    tokens.resize(std::min(tokens.size(), static_cast<size_t>(length)));
-    Entry& entry = slots_[index(slot)];
-    entry.exact = std::min(entry.exact, length);
-    return length;
+  if (length > 0 && trim_cells(slot, length)) return length;
+  const std::vector<int32_t> taken = checkpoints_.lengths(slot);
+  const auto behind = std::upper_bound(taken.begin(), taken.end(), length);
+  if (behind != taken.begin() && memory_ != nullptr) {
+    const int32_t last = *std::prev(behind);
+    if (checkpoints_.put_back(slot, last) && trim_cells(slot, last)) return last;
   }
   clear(slot);
   return 0;
 }
 
+// False where the next token would not find all that it looks back to.
+bool Cache::trim_cells(Slot slot, int32_t length) {
+  if (memory_ == nullptr || !window_holds(oldest(slot, /*copied=*/false), length)) return false;
+  const bool cuts = llama_memory_seq_pos_max(memory_, slot) >= length;
+  if (!llama_memory_seq_rm(memory_, slot, length, -1)) return false;
+  if (cuts && !straighten(slot)) return false;
+  Entry& entry = slots_[index(slot)];
+  entry.tokens.resize(std::min(entry.tokens.size(), static_cast<size_t>(length)));
+  entry.exact = std::min(entry.exact, length);
+  checkpoints_.forget_behind(slot, length);
+  return true;
+}
+
 bool Cache::copy(Slot from, Slot to) {
   if (layout_.shared) {
     llama_memory_seq_cp(memory_, from, to, -1, -1);
+    // llama.cpp overwrites no cell that two sequences share. In a small pool of windows, nothing
+    // would be left for new tokens: there each slot has a window of its own.
+    if (layout_.memory.window_only &&
+        !put_partial_state(context_, to, partial_state(context_, from))) {
+      clear(to);
+      return false;
+    }
   } else {
     // llama.cpp's own copy between streams moves all of their cells, at the next llama_decode. This
     // one moves only the cells in use, and at once.
@@ -118,6 +143,7 @@ bool Cache::copy(Slot from, Slot to) {
   }
   slots_[index(to)].tokens = slots_[index(from)].tokens;
   slots_[index(to)].exact = slots_[index(from)].exact;
+  checkpoints_.copy(from, to);
   return true;
 }
 
@@ -133,8 +159,12 @@ bool Cache::swap(Slot a, Slot b) {
     return false;
   }
   llama_memory_seq_rm(memory_, a, -1, -1);
-  if (!write_state(a, state_b)) other.tokens.clear();
+  if (!write_state(a, state_b)) {
+    other.tokens.clear();
+    checkpoints_.forget_behind(b, 0);
+  }
   std::swap(one, other);
+  checkpoints_.swap(a, b);
   return true;
 }
 
@@ -158,14 +188,23 @@ bool Cache::restore(Slot slot, const Tokens& tokens, const std::vector<uint8_t>&
     written = write_state(slot, state);
   const llama_pos last = written ? llama_memory_seq_pos_max(memory_, slot) : -1;
   const auto held = static_cast<size_t>(last + 1);
-  written = written && held <= tokens.size() &&
-            (held == 0 || llama_memory_seq_pos_min(memory_, slot) == 0);
-  if (!written) {
+  if (!written || held > tokens.size() || (held > 0 && !complete(slot))) {
     clear(slot);
     return false;
   }
   slots_[index(slot)].tokens.assign(tokens.begin(), tokens.begin() + static_cast<ptrdiff_t>(held));
   return true;
+}
+
+// llama.cpp gives the window's cells in their order, without those that it passed over: behind it,
+// sums are added up in another one.
+bool Cache::moves_exactly(Slot slot) const {
+  return layout_.memory.window == 0 || length(slot) <= layout_.memory.window;
+}
+
+void Cache::forget_all() {
+  for (Slot slot = 0; slot < size(); ++slot)
+    clear(slot);
 }
 
 bool Cache::has_free() const {
@@ -176,17 +215,72 @@ int32_t Cache::reusable(int32_t common, const Lookup& wanted) const {
   const auto length = static_cast<int32_t>(wanted.tokens.size());
   const int32_t most = std::min(common, length - 1);
   if (wanted.reuse != Reuse::kExact) return wanted.reuse == Reuse::kAny ? most : 0;
-  return Borders{length, wanted.cut, layout_.micro_batch}.exact_prefix(most);
+  return Borders{length, wanted.cuts, layout_.micro_batch}.exact_prefix(most);
 }
 
-int32_t Cache::reusable(const Entry& entry, const Lookup& wanted) const {
-  const int32_t common = common_prefix(entry.tokens, wanted.tokens);
+// As a slot of its own, or once it is copied to one.
+int32_t Cache::reusable(Slot slot, const Lookup& wanted, bool copied) const {
+  const Entry& entry = slots_[index(slot)];
+  const auto length = static_cast<int32_t>(wanted.tokens.size());
   const bool exact = wanted.reuse == Reuse::kExact;
-  return reusable(exact ? std::min(common, entry.exact) : common, wanted);
+  if (wanted.reuse == Reuse::kNone || entry.tokens.empty()) return 0;
+  const int32_t common = std::min(common_prefix(entry.tokens, wanted.tokens), length - 1);
+  const int32_t most = exact ? std::min(common, entry.exact) : common;
+  int32_t best = uncut(slot, wanted, most, copied);
+  const Borders borders{length, wanted.cuts, layout_.micro_batch};
+  for (const int32_t taken : checkpoints_.lengths(slot)) {
+    // Put back, a window's cells lie in another order than those of a fresh evaluation.
+    const bool same =
+        borders.begin_at(taken) && (layout_.memory.window == 0 || taken <= layout_.memory.window);
+    if (taken <= most && (!exact || same)) best = std::max(best, taken);
+  }
+  return best;
+}
+
+// Without a checkpoint.
+int32_t Cache::uncut(Slot slot, const Lookup& wanted, int32_t most, bool copied) const {
+  const MemoryKind& memory = layout_.memory;
+  const bool exact = wanted.reuse == Reuse::kExact;
+  const Borders borders{static_cast<int32_t>(wanted.tokens.size()), wanted.cuts,
+                        layout_.micro_batch};
+  if (memory.recurrent) {
+    const bool whole = length(slot) == most;
+    const bool same = borders.begin_at(most) && (memory.window == 0 || most <= memory.window);
+    return whole && (!exact || same) ? most : 0;
+  }
+  // Cuts for checkpoints may leave pieces of less than a tile, so only whole ones are the same.
+  const int32_t wished = !exact                     ? most
+                         : memory.has_checkpoints() ? borders.around(most).begin
+                                                    : borders.exact_prefix(most);
+  if (memory.window == 0) return wished;
+  const llama_pos from = oldest(slot, copied);
+  return window_holds(from, wished) && (!exact || from == 0) ? wished : 0;
+}
+
+// The first position that all layers with a window still have. Those with a state have none.
+llama_pos Cache::oldest(Slot slot, bool copied) const {
+  const MemoryKind& memory = layout_.memory;
+  if (memory.window == 0 || memory.recurrent) return 0;
+  const bool loses = copied && (!layout_.shared || memory.window_only);
+  const int32_t lost = loses ? length(slot) - memory.window : 0;
+  return std::max(llama_memory_seq_pos_min(memory_, slot), lost);
+}
+
+bool Cache::window_holds(llama_pos oldest, int32_t length) const {
+  return oldest <= std::max(0, length - layout_.memory.window + 1);
+}
+
+// What llama.cpp has written lets the slot go on.
+bool Cache::complete(Slot slot) const {
+  const llama_pos first = llama_memory_seq_pos_min(memory_, slot);
+  const llama_pos last = llama_memory_seq_pos_max(memory_, slot);
+  if (layout_.memory.recurrent) return first == last;
+  return layout_.memory.window == 0 ? first == 0 : window_holds(first, last + 1);
 }
 
 int32_t Cache::longest_prefix(const Lookup& wanted) const {
-  return best_match(wanted, /*idle_only=*/false).length;
+  return std::max(best_match(wanted, /*idle_only=*/true).length,
+                  best_match(wanted, /*idle_only=*/false).length);
 }
 
 bool Cache::evict() {
@@ -209,7 +303,7 @@ Cache::Match Cache::best_match(const Lookup& wanted, bool idle_only) const {
   for (Slot slot = 0; slot < size(); ++slot) {
     const Entry& entry = slots_[index(slot)];
     if (idle_only && entry.in_use) continue;
-    const int32_t length = reusable(entry, wanted);
+    const int32_t length = reusable(slot, wanted, /*copied=*/!idle_only);
     const bool equal = best.slot != kNoSlot && length == best.length;
     const bool smaller = equal && entry.tokens.size() < slots_[index(best.slot)].tokens.size();
     if (best.slot == kNoSlot || length > best.length || smaller) best = {slot, length};
@@ -249,12 +343,25 @@ void Cache::clear(Slot slot) {
   Entry& entry = slots_[index(slot)];
   entry.tokens.clear();
   entry.exact = 0;
+  checkpoints_.forget_behind(slot, 0);
 }
 
 // llama.cpp empties the slot first, and leaves it empty if it fails.
 bool Cache::write_state(Slot slot, const std::vector<uint8_t>& state) {
-  return !state.empty() &&
-         llama_state_seq_set_data(context_, state.data(), state.size(), slot) == state.size();
+  if (state.empty()) return false;
+  const size_t written = llama_state_seq_set_data(context_, state.data(), state.size(), slot);
+  if (written == state.size() && straighten(slot)) return true;
+  llama_memory_seq_rm(memory_, slot, -1, -1);
+  return false;
+}
+
+// Lays the cells of a window that has dropped some in their order again: see partial_state.h.
+bool Cache::straighten(Slot slot) {
+  const MemoryKind& memory = layout_.memory;
+  if (!memory.window_only || layout_.shared) return true;
+  if (llama_memory_seq_pos_max(memory_, slot) < memory.window) return true;
+  if (llama_memory_seq_pos_min(memory_, slot) == 0) return true;
+  return put_partial_state(context_, slot, partial_state(context_, slot));
 }
 
 }  // namespace cria

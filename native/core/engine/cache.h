@@ -3,7 +3,8 @@
 // its slot is needed.
 //
 // In a per-sequence cache every slot has cells of its own, and a common prefix is copied; in a
-// unified one all slots draw from one pool, and a prefix costs nothing. The context's thread only.
+// unified one all slots draw from one pool, and a prefix costs nothing. Not every model's memory
+// can be cut at any length: see MemoryKind. The context's thread only.
 #pragma once
 
 #include <llama.h>
@@ -13,12 +14,25 @@
 #include <vector>
 
 #include "core/engine/borders.h"
+#include "core/engine/checkpoints.h"
 #include "core/request/request.h"
 
 namespace cria {
 
-using Slot = llama_seq_id;
-inline constexpr Slot kNoSlot = -1;
+// Where llama.cpp's memory of a model cannot go back to any length.
+struct MemoryKind {
+  // Some layers have a state in the place of cells, which is overwritten by every token.
+  bool recurrent = false;
+  // Some layers look back so many tokens only; 0: none. What is farther back may be overwritten,
+  // and is never part of a state that llama.cpp gives.
+  int32_t window = 0;
+  // Their cells are few: hardly more than the window (llama.cpp's `swa_full` is false).
+  bool window_only = false;
+  uint64_t checkpoint_bytes = 0;  // how many the checkpoints may take together
+
+  bool cut_anywhere() const { return !recurrent && !window_only; }
+  bool has_checkpoints() const { return !cut_anywhere() && checkpoint_bytes > 0; }
+};
 
 // How many tokens both begin with.
 int32_t common_prefix(const Tokens& a, const Tokens& b);
@@ -27,7 +41,7 @@ int32_t common_prefix(const Tokens& a, const Tokens& b);
 struct Lookup {
   const Tokens& tokens;
   Reuse reuse;
-  int32_t cut = 0;  // see Borders
+  const Cuts& cuts = kNoCuts;  // see Borders
 };
 
 class Cache {
@@ -37,6 +51,7 @@ class Cache {
     int32_t micro_batch;
     int32_t least_piece;       // the fewest rows that are rounded as those of a whole prompt are
     double copy_ms_per_token;  // roughly, from slot to slot; for a per-sequence cache
+    MemoryKind memory;
   };
 
   Cache(llama_context* context, int32_t slots, const Layout& layout);
@@ -58,12 +73,20 @@ class Cache {
   const Tokens& tokens(Slot slot) const { return slots_[index(slot)].tokens; }
   int32_t length(Slot slot) const { return static_cast<int32_t>(tokens(slot).size()); }
 
-  // llama_decode has evaluated these behind the others, in one micro-batch.
-  void append(Slot slot, const llama_token* tokens, int32_t count);
+  // llama_decode has evaluated these behind the others, in one micro-batch. `as_alone`: in one that
+  // leaves them the same as if their prompt were evaluated by itself.
+  void append(Slot slot, const llama_token* tokens, int32_t count, bool as_alone);
+  void append(Slot slot, const llama_token* tokens, int32_t count) {
+    append(slot, tokens, count, count >= layout_.least_piece);
+  }
 
   // Removes everything after the first `length` tokens, what llama_decode left half done included.
-  // A model whose state cannot be cut loses everything. Returns what is left: 0 or `length`.
+  // Returns what is left: `length`, or fewer where the model's memory cannot be cut there: as many
+  // as the last checkpoint before has, or none.
   int32_t trim(Slot slot, int32_t length);
+
+  // Makes what the slot holds now a length that trim() can go back to.
+  void take_checkpoint(Slot slot) { checkpoints_.take(slot, length(slot)); }
 
   // Copies a slot to another one, which is in use and empty. False: it failed, and the other one is
   // still empty.
@@ -79,6 +102,12 @@ class Cache {
   // sequence. False, with the slot empty: the state does not fit the tokens, or there are no cells
   // for it.
   bool restore(Slot slot, const Tokens& tokens, const std::vector<uint8_t>& state);
+
+  // Whether swap() leaves the slot's next results the same to the last bit.
+  bool moves_exactly(Slot slot) const;
+
+  // A failure inside llama_decode left the states of all slots in doubt.
+  void forget_all();
 
   bool has_free() const;
 
@@ -116,17 +145,25 @@ class Cache {
   };
 
   static size_t index(Slot slot) { return static_cast<size_t>(slot); }
-  int32_t reusable(const Entry& entry, const Lookup& wanted) const;
+  int32_t reusable(Slot slot, const Lookup& wanted, bool copied) const;
+  int32_t uncut(Slot slot, const Lookup& wanted, int32_t most, bool copied) const;
+  llama_pos oldest(Slot slot, bool copied) const;
+  bool window_holds(llama_pos oldest, int32_t length) const;
+  bool complete(Slot slot) const;
+  bool trim_cells(Slot slot, int32_t length);
+  // Among the idle ones, to go on in it; or among all, to copy it.
   Match best_match(const Lookup& wanted, bool idle_only) const;
   Slot least_useful() const;
   Slot oldest_idle() const;
   void clear(Slot slot);
+  bool straighten(Slot slot);
   bool write_state(Slot slot, const std::vector<uint8_t>& state);
 
   llama_context* const context_;
   llama_memory_t memory_;  // null once it is abandoned
   const Layout layout_;
   std::vector<Entry> slots_;
+  Checkpoints checkpoints_;
   uint64_t clock_ = 0;
 };
 

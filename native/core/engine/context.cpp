@@ -73,7 +73,7 @@ void Context::submit(const std::shared_ptr<Request>& request) {
         throw Error(code::kUnsupported,
                     "This context was created with `embeddings`: it cannot generate.");
       }
-      return std::make_unique<Generation>(model_->vocabulary(), request, micro_batch_size_);
+      return std::make_unique<Generation>(model_->vocabulary(), request, border_rule_);
     });
   });
 }
@@ -146,7 +146,7 @@ Context::Prepared Context::prepare(const std::shared_ptr<Command>& command) {
                 "This context generates: create one with `embeddings: true` to embed or rank.");
   }
   if (std::holds_alternative<command::Score>(what)) {
-    return std::make_unique<Scoring>(model_->vocabulary(), command, micro_batch_size_);
+    return std::make_unique<Scoring>(model_->vocabulary(), command, border_rule_);
   }
   return sequences_->prepare(command);
 }
@@ -301,7 +301,7 @@ ContextInfo Context::open() {
   }
   info.batch_size = static_cast<int32_t>(llama_n_batch(context_.get()));
   info.micro_batch_size = static_cast<int32_t>(llama_n_ubatch(context_.get()));
-  micro_batch_size_ = info.micro_batch_size;
+  border_rule_ = {info.micro_batch_size, memory_kind(model_->handle(), options_).has_checkpoints()};
   info.memory = memory_of(context_.get());
   if (!embedder_) {
     if (model_->may_use_gpu()) warm_up();
@@ -335,17 +335,14 @@ void Context::warm_up() {
 
 void Context::open_scheduler(const ContextInfo& info) {
   const bool gpu = model_->may_use_gpu();
+  const MemoryKind memory = memory_kind(model_->handle(), options_);
   const bool matrices = options_.flash_attention == LLAMA_FLASH_ATTN_TYPE_DISABLED;
   const int32_t least = gpu ? kLeastPieceOfGpus : matrices ? kLeastPieceOfMatrices : kTile;
-  const Limits limits{options_.context_size,
-                      options_.sequences,
-                      info.batch_size,
-                      info.micro_batch_size,
-                      options_.unified_kv_cache,
-                      copy_ms_per_token(info.memory),
-                      pads_prompts(info.memory),
-                      least,
-                      !gpu};
+  const Limits limits{
+      options_.context_size, options_.sequences, info.batch_size, info.micro_batch_size,
+      options_.unified_kv_cache, copy_ms_per_token(info.memory), pads_prompts(info.memory), least,
+      // What an aborted piece has overwritten is lost, or comes back in other cells.
+      !gpu && memory.cut_anywhere(), memory};
   scheduler_ = std::make_unique<Scheduler>(context_.get(), limits, outbox_);
   sequences_ = std::make_unique<Sequences>(
       *model_, *scheduler_, outbox_, options_.context_size, fingerprint(),
@@ -372,9 +369,8 @@ bool Context::pads_prompts(const MemoryBreakdown& memory) const {
                          options_.kv_cache_type_key == options_.kv_cache_type_value &&
                          plain(options_.kv_cache_type_key) &&
                          cache_bytes(memory) == memory.front().cache;
-  const llama_model* model = model_->handle();
-  return has_tiles && !options_.unified_kv_cache && llama_model_n_swa(model) == 0 &&
-         !llama_model_is_recurrent(model) && !llama_model_is_hybrid(model);
+  const MemoryKind kind = memory_kind(model_->handle(), options_);
+  return has_tiles && !options_.unified_kv_cache && kind.window == 0 && !kind.recurrent;
 }
 
 void Context::create_context() {

@@ -123,7 +123,7 @@ class Context {
   const Events events_;
   Outbox outbox_;
 
-  int32_t micro_batch_size_ = 0;  // before `opened`
+  BorderRule border_rule_{};  // before `opened`
 
   std::atomic<bool> stopping_{false};
   std::atomic<bool> interrupted_{false};

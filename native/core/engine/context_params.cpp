@@ -98,6 +98,26 @@ uint64_t bytes_of_states(const Model& model, const ModelOutline& outline,
   return (bytes(2) - one) * static_cast<uint64_t>(options.sequences);
 }
 
+uint64_t bytes_of_window(const Model& model, const ModelOutline& outline,
+                         const ContextOptions& options, int32_t window) {
+  constexpr int32_t kStep = 256;  // llama.cpp rounds up to so many cells
+  const int32_t few = (window + options.micro_batch_size) / kStep * kStep + 2 * kStep;
+  ContextOptions one = with_sequences(options, 1);
+  one.unified_kv_cache = true;
+  const auto bytes_more = [&](bool full) {
+    const auto bytes = [&](int32_t cells) {
+      one.swa_full = full;
+      one.context_size = cells;
+      one.kv_cache_size = cells;
+      return cache_bytes(measure_here(model, outline, one));
+    };
+    return bytes(2 * few) - bytes(few);
+  };
+  // In a small cache, the cells of the other layers alone are more where there is more context.
+  const uint64_t windows = bytes_more(true) - bytes_more(false);
+  return windows * static_cast<uint64_t>(window) / static_cast<uint64_t>(few);
+}
+
 }  // namespace
 
 void check_ability(const Model& model, const ContextOptions& options) {
@@ -107,6 +127,16 @@ void check_ability(const Model& model, const ContextOptions& options) {
                                       model.metadata("general.architecture") +
                                       "\" does not generate text: expected a decoder, or a "
                                       "context with `embeddings: true`.");
+}
+
+MemoryKind memory_kind(const llama_model* model, const ContextOptions& options) {
+  MemoryKind kind;
+  kind.recurrent = llama_model_is_recurrent(model) || llama_model_is_hybrid(model);
+  kind.window = std::max(llama_model_n_swa(model), 0);
+  // A window that is as long as the context drops nothing.
+  kind.window_only = kind.window > 0 && kind.window < options.context_size && !options.swa_full;
+  kind.checkpoint_bytes = options.checkpoint_bytes;
+  return kind;
 }
 
 llama_context_params generation_params(const ContextOptions& options) {
@@ -121,6 +151,7 @@ llama_context_params generation_params(const ContextOptions& options) {
   const uint32_t rows = std::max(params.n_seq_max, kRowsOfLogits);
   params.n_outputs_max = std::min((rows + 15) / 16 * 16, params.n_batch);
   params.kv_unified = options.unified_kv_cache;
+  params.swa_full = options.swa_full;
   return params;
 }
 
@@ -145,6 +176,18 @@ MemoryBreakdown measure_context(const Model& model, const ContextOptions& option
   const ContextOptions more = with_sequences(options, kFewSequences);
   return extended(measure_cells(model, outline, less), measure_cells(model, outline, more),
                   less.sequences, more.sequences, options.sequences);
+}
+
+uint64_t measure_checkpoints(const Model& model, const ContextOptions& options,
+                             const std::function<bool()>& goes_on) {
+  if (options.embeddings) return 0;
+  const ModelOutline& outline = model.outline(goes_on);
+  const MemoryKind kind = memory_kind(outline.handle(), options);
+  if (!kind.has_checkpoints()) return 0;
+  const auto sequences = static_cast<uint64_t>(options.sequences);
+  uint64_t one = bytes_of_states(model, outline, options) / sequences;
+  if (kind.window_only) one += bytes_of_window(model, outline, options, kind.window);
+  return std::min(kind.checkpoint_bytes, one * sequences * Checkpoints::kMostOfSlot);
 }
 
 }  // namespace cria

@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "core/engine/cache.h"
 #include "core/model/memory_breakdown.h"
 #include "core/model/model.h"
 #include "core/request/context_options.h"
@@ -13,6 +14,9 @@ namespace cria {
 
 // Throws ERR_UNSUPPORTED if the model, with weights, could not do what the context is for.
 void check_ability(const Model& model, const ContextOptions& options);
+
+// Of a context that generates.
+MemoryKind memory_kind(const llama_model* model, const ContextOptions& options);
 
 llama_context_params generation_params(const ContextOptions& options);
 
@@ -25,5 +29,10 @@ void add_common_params(const ContextOptions& options, llama_context_params& para
 // returns false.
 MemoryBreakdown measure_context(const Model& model, const ContextOptions& options,
                                 const std::function<bool()>& goes_on);
+
+// What the checkpoints of such a context take of the process's memory at most. As above, and as
+// long.
+uint64_t measure_checkpoints(const Model& model, const ContextOptions& options,
+                             const std::function<bool()>& goes_on);
 
 }  // namespace cria

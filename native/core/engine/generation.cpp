@@ -14,8 +14,8 @@ double ms_between(Clock::time_point from, Clock::time_point to) {
 }  // namespace
 
 Generation::Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request,
-                       int32_t micro_batch)
-    : Task(request, tokenize(vocabulary, request->prompt), vocabulary, micro_batch),
+                       const BorderRule& rule)
+    : Task(request, tokenize(vocabulary, request->prompt), vocabulary, rule),
       vocabulary_(vocabulary),
       request_(std::move(request)),
       sampler_(vocabulary, request_->sampler, request_->seed),

@@ -18,7 +18,7 @@ class Generation : public Task {
   // Tokenizes the prompt and builds the sampler, which takes time: not on the JS thread, nor on the
   // context's. Throws if either is invalid.
   Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request,
-             int32_t micro_batch);
+             const BorderRule& rule);
 
   void enter(Slot slot, int32_t evaluated) override;
   Reuse reuse() const override { return request_->reuse; }

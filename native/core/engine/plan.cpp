@@ -7,12 +7,9 @@ namespace cria {
 namespace {
 
 // How many tokens are left to the end of the micro-batch that these tokens would be in if the
-// prompt were alone: a prompt in pieces has the same borders as a whole one. Where a prefix was
-// reused that need not leave the result bit-exact, micro-batches begin behind it.
+// prompt were alone: a prompt in pieces has the same borders as a whole one.
 int32_t rest_of_micro_batch(const Task& task, int32_t micro_batch) {
-  const bool exact = task.reuse() == Reuse::kExact || task.start() == 0;
-  const Borders borders{task.length(), exact ? task.cut() : task.start(), micro_batch};
-  return borders.around(task.evaluated()).end - task.evaluated();
+  return task.borders(micro_batch).around(task.evaluated()).end - task.evaluated();
 }
 
 // The attention of one row takes as long as everything else that is done for the row at so many

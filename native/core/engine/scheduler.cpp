@@ -31,7 +31,7 @@ Scheduler::Scheduler(llama_context* context, const Limits& limits, Outbox& outbo
       outbox_(outbox),
       cache_(context, limits.sequences,
              {limits.unified_kv_cache, limits.micro_batch, limits.least_piece,
-              limits.copy_ms_per_token}),
+              limits.copy_ms_per_token, limits.memory}),
       batch_(limits.batch),
       piece_limit_(limits.micro_batch, limits.least_piece, !limits.stoppable) {}
 
@@ -79,10 +79,12 @@ void Scheduler::step() {
 
 bool Scheduler::decoding_in_vain() const {
   const auto& shares = batch_.shares();
-  return std::any_of(shares.begin(), shares.end(), [](const Batch::Share& share) {
-    // A single token costs nearly nothing beside its neighbours': no reason to repeat theirs.
-    return share.count > 1 && share.task->cancelled();
-  });
+  return limits_.stoppable &&
+         std::any_of(shares.begin(), shares.end(), [](const Batch::Share& share) {
+           // A single token costs nearly nothing beside its neighbours': no reason to repeat
+           // theirs.
+           return share.count > 1 && share.task->cancelled();
+         });
 }
 
 void Scheduler::drop_cancelled() {
@@ -134,13 +136,18 @@ bool Scheduler::better_wait(const Task& task) const {
   int32_t coming = 0;
   for (const auto& other : running_) {
     if (!other->prefilling()) continue;
-    const int32_t common =
-        cache_.reusable(common_prefix(other->tokens(), task.tokens()), task.lookup());
+    const int32_t common = coming_prefix(*other, task);
     if (common > other->evaluated()) coming = std::max(coming, common);
   }
   const int32_t dear = cache_.worth_copying(coming, prefill_ms_per_token_);
   const int32_t worth = std::max(kWorthWaiting, dear);
   return coming >= worth && coming - cache_.longest_prefix(task.lookup()) >= worth;
+}
+
+int32_t Scheduler::coming_prefix(const Task& other, const Task& task) const {
+  const int32_t common = common_prefix(other.tokens(), task.tokens());
+  if (limits_.memory.cut_anywhere()) return cache_.reusable(common, task.lookup());
+  return other.last_checkpoint(std::min(common, task.length() - 1), limits_.micro_batch);
 }
 
 // In a per-sequence cache llama.cpp decodes neighbouring slots together, and every other one in a
@@ -161,6 +168,7 @@ void Scheduler::gather() {
   Slot hole = best;
   for (Task* task : active) {
     if (task->slot() >= best && task->slot() < best + span) continue;
+    if (!cache_.moves_exactly(task->slot())) return;
     while (cache_.in_use(hole))
       ++hole;
     if (!cache_.swap(task->slot(), hole)) return;
@@ -298,8 +306,15 @@ void Scheduler::collect() {
   counters_.decoded_tokens.fetch_add(batch_.wanted(), std::memory_order_relaxed);
   for (const Batch::Share& share : batch_.shares()) {
     Task& task = *share.task;
-    cache_.append(task.slot(), task.tokens().data() + task.evaluated(), share.count);
+    const llama_token* const tokens = task.tokens().data() + task.evaluated();
+    if (limits_.memory.has_checkpoints()) {
+      const bool as_alone = task.as_alone(share.count, limits_.micro_batch);
+      cache_.append(task.slot(), tokens, share.count, as_alone);
+    } else {
+      cache_.append(task.slot(), tokens, share.count);
+    }
     task.advance(share.count);
+    if (task.at_checkpoint(limits_.micro_batch)) cache_.take_checkpoint(task.slot());
     if (task.reports_progress() && task.evaluated() <= task.prompt_length()) {
       outbox_.progress(task.id(), task.evaluated(), task.prompt_length());
     }
@@ -349,7 +364,14 @@ void Scheduler::make_room() {
 }
 
 void Scheduler::fail_batch(int32_t status) {
-  roll_back();
+  if (limits_.memory.recurrent) {
+    // llama.cpp had moved states of others, too, to lay those of the batch side by side.
+    cache_.forget_all();
+    for (const auto& task : running_)
+      task->rewind(0);
+  } else {
+    roll_back();
+  }
   const Failure failure = decode_failure(status);
   for (const Batch::Share& share : batch_.shares()) {
     share.task->fail(failure, outbox_);

@@ -36,6 +36,7 @@ struct Limits {
   bool pads_prompts = false;    // per-sequence cache: the ends of prompts may be padded
   int32_t least_piece = kTile;  // of a prompt that is evaluated beside generations
   bool stoppable = true;        // llama_decode returns soon where it is asked to abort
+  MemoryKind memory;
 };
 
 class Scheduler {
@@ -81,6 +82,7 @@ class Scheduler {
   bool deliver(const Batch::Share& share);
   void make_room();
   void fail_batch(int32_t status);
+  int32_t coming_prefix(const Task& other, const Task& task) const;
   void release(Task& task);
   void forget_released();
   void count();

@@ -9,9 +9,9 @@
 namespace cria {
 
 Scoring::Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command,
-                 int32_t micro_batch)
+                 const BorderRule& rule)
     : Task(command, tokenize(vocabulary, std::get<command::Score>(command->what).prompt),
-           vocabulary, micro_batch),
+           vocabulary, rule),
       vocabulary_size_(vocabulary.size()),
       command_(command) {
   for (const llama_token candidate : score().candidates)

@@ -12,7 +12,7 @@ class Scoring : public Task {
  public:
   // Tokenizes the prompt, and throws if it is invalid. `command` is a command::Score.
   Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command,
-          int32_t micro_batch);
+          const BorderRule& rule);
 
   Reuse reuse() const override { return score().reuse; }
   bool step(const float* logits, int32_t context_size, Outbox& outbox) override;

@@ -94,6 +94,7 @@ Evaluation::Evaluation(std::shared_ptr<Command> command, std::shared_ptr<Sequenc
                        const Tokens& more, int32_t vocabulary_size, Complete complete)
     : Task(command, joined(sequence->tokens(), more)),
       sequence_(std::move(sequence)),
+      more_(static_cast<int32_t>(more.size())),
       vocabulary_size_(vocabulary_size),
       complete_(std::move(complete)) {
   sequence_->running = std::move(command);

@@ -75,11 +75,17 @@ class Evaluation : public Task {
 
   bool owns_slot() const override { return true; }
   Reuse reuse() const override { return Reuse::kNone; }
+  // Where the user may want to come back to: the end of what was evaluated at once.
+  bool at_checkpoint(int32_t) const override { return pending() == 0 && more_ >= kWorthCheckpoint; }
   bool step(const float* logits, int32_t context_size, Outbox& outbox) override;
   void cancel(Outbox& outbox) override { outbox.cancelled(id()); }
 
  private:
+  // Fewer tokens are sooner evaluated again.
+  static constexpr int32_t kWorthCheckpoint = 16;
+
   const std::shared_ptr<Sequence> sequence_;
+  const int32_t more_;
   const int32_t vocabulary_size_;
   const Complete complete_;
 };

@@ -28,8 +28,21 @@ class Task {
   const Tokens& tokens() const { return tokens_; }
   int32_t length() const { return static_cast<int32_t>(tokens_.size()); }
   int32_t prompt_length() const { return prompt_length_; }
-  // Where the short end of its prompt begins: see short_end().
-  int32_t cut() const { return cut_; }
+  // Where its micro-batches begin and end.
+  Borders borders(int32_t micro_batch) const;
+
+  // Whether the next `count` tokens, evaluated by themselves, are so as if nothing were cached: a
+  // whole micro-batch, or tiles of it. A tile that begins elsewhere is no matter to attention, but
+  // some recurrent layers go from tile to tile.
+  bool as_alone(int32_t count, int32_t micro_batch) const;
+
+  // Whether the cache should be able to come back to where it is now: to the prompt's last cuts,
+  // and to the last micro-batch before its end.
+  virtual bool at_checkpoint(int32_t micro_batch) const {
+    return evaluated_ < prompt_length_ && leaves_checkpoint(evaluated_, micro_batch);
+  }
+  // The last of these up to `most`; 0: there is none.
+  int32_t last_checkpoint(int32_t most, int32_t micro_batch) const;
 
   // Where they are evaluated, and how many are. Only the scheduler changes this.
   Slot slot() const { return slot_; }
@@ -59,7 +72,7 @@ class Task {
   // Whether it brings its own slot, which the scheduler then must not give back.
   virtual bool owns_slot() const { return false; }
   virtual Reuse reuse() const { return Reuse::kAny; }
-  Lookup lookup() const { return {tokens_, reuse(), cut_}; }
+  Lookup lookup() const { return {tokens_, reuse(), cuts_}; }
   virtual bool reports_progress() const { return false; }
   // How many milliseconds others' prompts may hold it up between two of its tokens. Infinity: they
   // go first, which is fastest for all together.
@@ -82,18 +95,22 @@ class Task {
         tokens_(std::move(tokens)),
         prompt_length_(static_cast<int32_t>(tokens_.size())) {}
   Task(std::shared_ptr<const Order> order, Tokens tokens, const Vocabulary& vocabulary,
-       int32_t micro_batch)
+       const BorderRule& rule)
       : Task(std::move(order), std::move(tokens)) {
-    cut_ = short_end(tokens_, vocabulary, micro_batch);
+    cuts_ = cuts_of(tokens_, vocabulary, rule);
+    checkpoints_ = rule.checkpoints;
   }
 
   void add(llama_token token) { tokens_.push_back(token); }
 
  private:
+  bool leaves_checkpoint(int32_t position, int32_t micro_batch) const;
+
   const std::shared_ptr<const Order> order_;
   Tokens tokens_;
   const int32_t prompt_length_;
-  int32_t cut_ = 0;
+  Cuts cuts_;
+  bool checkpoints_ = false;  // the cuts are for these
   Slot slot_ = kNoSlot;
   int32_t start_ = 0;
   int32_t evaluated_ = 0;

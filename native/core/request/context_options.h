@@ -15,6 +15,8 @@ struct ContextOptions {
   int32_t sequences = 1;
   bool unified_kv_cache = false;
   int32_t kv_cache_size = 0;  // cells in all
+  bool swa_full = true;       // a sliding-window cache has as many, too
+  uint64_t checkpoint_bytes = 0;
   int32_t batch_size = 0;
   int32_t micro_batch_size = 0;
   int32_t threads = 0;  // 0: physical cores
