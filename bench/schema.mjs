@@ -33,7 +33,7 @@ async function load() {
   await build({
     stdin: {
       contents: `
-        export { Grammar } from "./lib/grammar.js";
+        export { Grammar } from "./lib/sampling/grammar.js";
         export { GbnfMatcher } from "./test/support/gbnf-matcher.js";`,
       resolveDir: join(here, ".."),
     },
