@@ -163,7 +163,7 @@ describe("bad lines", () => {
     const { output, summary } = run(file);
     expect(await summary).toMatchObject({ done: 14, errors: 12 });
     const lines = linesOf(output);
-    expect(errorOf(lines, "line-2")).toMatch(/^2 ERR_INVALID_ARGUMENT: The line is no JSON/);
+    expect(errorOf(lines, "line-2")).toMatch(/^2 ERR_INVALID_ARGUMENT: The line is not JSON/);
     expect(errorOf(lines, "line-3")).toMatch(/^3 .*Expected a JSON object, got an array/);
     expect(errorOf(lines, "line-6")).toMatch(/^6 .*no UTF-8/);
     expect(errorOf(lines, "line-7")).toMatch(/^7 .*1000002\d bytes, and 8388608 are the most/);

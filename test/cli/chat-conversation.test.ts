@@ -36,7 +36,7 @@ test("a file that is refused leaves the conversation as it was, and one that is 
   const hostile = join(directory, "hostile.json");
   for (const content of ["{", "{}", '[{"role":"root","content":""}]']) {
     await writeFile(hostile, content);
-    await expect(conversation.load(hostile)).rejects.toThrow("is no conversation");
+    await expect(conversation.load(hostile)).rejects.toThrow("is not a conversation");
     expect(await written()).toEqual(before);
   }
   const given = [{ role: "system", content: "Be kind and clear." }];

@@ -152,10 +152,10 @@ describe("/load refuses", () => {
   const call = { id: "1", type: "function", function: { name: "f", arguments: "{}" } };
 
   test.each([
-    ["no JSON", "Hello", "it is no JSON"],
+    ["no JSON", "Hello", "it is not JSON"],
     ["no JSON, with an escape", "\u001b[2J", "\\u001b"],
-    ["half a file", '[{"role":"user","content":"Hel', "it is no JSON"],
-    ["no UTF-8", Buffer.from([0x5b, 0x22, 0xff, 0x22, 0x5d]), "it is no JSON"],
+    ["half a file", '[{"role":"user","content":"Hel', "it is not JSON"],
+    ["no UTF-8", Buffer.from([0x5b, 0x22, 0xff, 0x22, 0x5d]), "it is not JSON"],
     ["an object", JSON.stringify({ messages: [user] }), "expected an array of messages"],
     ["a message that is none", "[1]", "`messages[0]`"],
     ["an unknown role", JSON.stringify([user, { ...user, role: "root" }]), "`messages[1].role`"],
