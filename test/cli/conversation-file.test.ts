@@ -184,7 +184,7 @@ describe("/load refuses", () => {
     [
       "depth without end",
       `[{"role":"tool","content":${"[".repeat(200_000)}${"]".repeat(200_000)}}]`,
-      "no conversation",
+      "not a conversation",
     ],
   ])("%s", async (_, content, message) => {
     const file = at("hostile.json");

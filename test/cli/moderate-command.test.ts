@@ -117,7 +117,7 @@ describe("JSONL", () => {
       "Line 6: its `text` is not a string",
       "Line 7: its `messages` are no array",
       expect.stringContaining("content"),
-      expect.stringContaining("not empty"),
+      expect.stringContaining("non-empty"),
       "Line 10: it is no UTF-8",
       expect.stringMatching(/^Line 11: expected a text/),
     ]);
