@@ -283,6 +283,8 @@ describe("context options together", () => {
       kvCacheSize: 2048,
       sequences: 1,
       kvCache: "per-sequence",
+      swaFull: false,
+      checkpointMemory: 512 * 1024 * 1024,
       batchSize: 2048,
       microBatchSize: 512,
       threads: 0,

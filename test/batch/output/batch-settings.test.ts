@@ -58,7 +58,11 @@ describe("a run that is gone on with", () => {
     ["`options.context.contextSize` was 256 and is 128", context({ contextSize: 128 })],
     ["`options.context.rope`", context({ rope: { frequencyBase: 5000 } })],
     ['`options.context.kvCacheType` was {"key":"f16"', context({ kvCacheType: "q8_0" })],
-    ['`options.context.kvCache` was "per-sequence"', context({ kvCache: "unified" })],
+    [
+      '`options.context.kvCache` was "per-sequence"',
+      context({ kvCache: "unified", swaFull: false }),
+    ],
+    ["`options.context.swaFull` was false and is true", context({ swaFull: true })],
     ['`options.context.flashAttention` was "auto"', context({ flashAttention: false })],
     ["`options.context.microBatchSize` was 512 and is 64", context({ microBatchSize: 64 })],
     ["`options.context.batchSize` was 2048 and is 1024", context({ batchSize: 1024 })],
