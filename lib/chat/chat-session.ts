@@ -40,7 +40,8 @@ import { TurnConductor } from "./turn-conductor.js";
  * A conversation with a model: keeps the history, runs the tools that the model calls, and evaluates of
  * each turn only what is new. When the history no longer fits the context, whole oldest turns are left
  * out of the prompt, never the system message and never half an exchange with a tool; `messages` keeps
- * them, and `summarize` may write what the model is told of them. A session holds nothing native: it needs no disposing.
+ * them, and `summarize` may write what the model is told of them. A session holds nothing native: it needs no
+ * disposing.
  *
  * @example
  * const session = new ChatSession(context, { system: "Be brief.", tools: [weather] });
@@ -129,11 +130,9 @@ export class ChatSession {
       }
       const { contextSize } = context;
       const { maxTokens } = generate;
-      const fitting = { renderer, contextSize, maxTokens, summarize: undefined };
-      const prompt = async () => {
-        const asked = { ...fitting, addGenerationPrompt: false };
-        return (await fittedPrompt(history.copy(), asked, signal)).prompt;
-      };
+      const whole = { renderer, contextSize, maxTokens, addGenerationPrompt: false };
+      const prompt = async () =>
+        (await fittedPrompt(history.copy(), { ...whole, summarize: undefined }, signal)).prompt;
       return saveState(context, stateFile(file), prompt, signal);
     });
   }

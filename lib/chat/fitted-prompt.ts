@@ -1,3 +1,4 @@
+import { promptRoom } from "../generation/prompt-room.js";
 import { CriaError } from "../internal/errors.js";
 import type { RenderableMessage } from "../messages/pairing.js";
 import type { Prompt } from "../model/prompt.js";
@@ -11,9 +12,6 @@ import {
 import { fitPrompt, hasRoom, leftOut } from "./fit-history.js";
 import type { ChatRenderer } from "./render-chat.js";
 import type { SessionHistory } from "./session-history.js";
-
-/** The share of the context that is left for an answer without `maxTokens`. */
-const ANSWER_SHARE = 0.25;
 
 export interface FittedPromptOptions {
   readonly renderer: ChatRenderer;
@@ -42,9 +40,8 @@ export async function fittedPrompt(
   options: FittedPromptOptions,
   signal: AbortSignal,
 ): Promise<Fitted> {
-  const { renderer, contextSize, summarize, addGenerationPrompt } = options;
-  const { maxTokens = Number.POSITIVE_INFINITY } = options;
-  const room = contextSize - Math.min(maxTokens, Math.floor(contextSize * ANSWER_SHARE));
+  const { renderer, summarize, addGenerationPrompt } = options;
+  const room = promptRoom(options.contextSize, options.maxTokens);
   const { messages, dropped, summary, summarized, counts } = history;
   const most = summarize === undefined ? 0 : summaryRoom(room);
   const asRendered = (kept: readonly RenderableMessage[]) =>

@@ -6,7 +6,7 @@ import { inTurns } from "../internal/steps.js";
 import { type ChatMessageInput, messageSteps } from "../messages/messages.js";
 import type { RenderableMessage, Reply } from "../messages/pairing.js";
 import type { LoadedModel } from "../model/loaded-model.js";
-import { type SessionHistory, shown } from "./session-history.js";
+import { type HistorySnapshot, type SessionHistory, shown } from "./session-history.js";
 
 /** Raised when files of this version would be misread. */
 const VERSION = 1;
@@ -16,11 +16,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
 const ENDS = ["<|eot_id|>", "<|eom_id|>", "<|eot|>", "<|eom|>"] as const;
 
 /** What a session's file holds. */
-export interface SavedSession {
-  readonly messages: readonly RenderableMessage[];
-  readonly dropped: number;
-  readonly summary: string;
-  readonly summarized: number;
+export interface SavedSession extends Readonly<HistorySnapshot> {
   /** Whether it is of this very model. Another one goes on with the messages alone. */
   readonly sameModel: boolean;
 }
@@ -40,10 +36,12 @@ export async function writeSession(
   history: SessionHistory,
   { fingerprint }: LoadedModel,
 ): Promise<void> {
-  const { dropped, summary, summarized } = history;
-  const messages = history.messages.map((message) => ({ ...shown(message), ...replyOf(message) }));
-  const saved = { format: FORMAT, version: VERSION, model: fingerprint };
-  const text = JSON.stringify({ ...saved, dropped, summary, summarized, messages }, null, 1);
+  const { messages, ...rest } = history.snapshot();
+  const saved = {
+    ...{ format: FORMAT, version: VERSION, model: fingerprint, ...rest },
+    messages: messages.map((message) => ({ ...shown(message), ...replyOf(message) })),
+  };
+  const text = JSON.stringify(saved, null, 1);
   try {
     await replaceFile(file, `${text}\n`);
   } catch (error) {

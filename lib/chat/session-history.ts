@@ -8,6 +8,12 @@ import {
 } from "../messages/pairing.js";
 import type { TokenCounts } from "./token-counts.js";
 
+/** What a session is at one moment: its messages, and what the prompt leaves out of them. */
+export type HistorySnapshot = Pick<
+  SessionHistory,
+  "messages" | "dropped" | "summary" | "summarized"
+>;
+
 /** What the turns of a session share. */
 export class SessionHistory {
   /** How many of the oldest turns the prompt leaves out. */
@@ -46,22 +52,21 @@ export class SessionHistory {
 
   /** One that can be fitted without changing this one. */
   copy(): SessionHistory {
-    const copy = new SessionHistory({ system: this.messages, rest: [] }, this.counts);
-    const { dropped, summary, summarized } = this;
-    return Object.assign(copy, { dropped, summary, summarized });
+    const copy = new SessionHistory({ system: [], rest: [] }, this.counts);
+    copy.replace(this);
+    return copy;
+  }
+
+  /** What it holds now, for `replace` to put back. */
+  snapshot(): HistorySnapshot {
+    const { messages, dropped, summary, summarized } = this;
+    return { messages, dropped, summary, summarized };
   }
 
   /** Another conversation in place of this one. */
-  replace(by: Pick<SessionHistory, "messages" | "dropped" | "summary" | "summarized">): void {
-    const { messages, dropped, summary, summarized } = by;
+  replace({ messages, dropped, summary, summarized }: HistorySnapshot): void {
     this.#unread = undefined;
     Object.assign(this, { messages, dropped, summary, summarized });
-  }
-
-  /** Has what it holds now put back: the messages, and what the prompt leaves out of them. */
-  remember(): () => void {
-    const { messages, dropped, summary, summarized } = this;
-    return () => Object.assign(this, { messages, dropped, summary, summarized });
   }
 
   #take(read: readonly RenderableMessage[]): void {

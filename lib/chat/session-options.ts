@@ -71,8 +71,8 @@ export interface ChatTurnOptions
   readonly guard?: Moderator | ChatGuard;
   /**
    * Writes a summary of the messages that no longer fit, which the model is told in their place, in the
-   * system message. Each message is given once. What it throws, and a text that is longer than it may be, fail the turn; it must not wait
-   * for a turn of its own session. Default: they are left out.
+   * system message. Each message is given once. What it throws, and a text that is longer than it may be, fail
+   * the turn; it must not wait for a turn of its own session. Default: they are left out.
    */
   readonly summarize?: Summarize;
 }

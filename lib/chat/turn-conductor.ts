@@ -72,8 +72,9 @@ export class TurnConductor {
   /** A failure leaves the history as it was, and so does a turn that was stopped before it began. */
   async run(turn: RunningTurn): Promise<ChatTurnResult> {
     await this.#history.ready(turn.stop);
-    const { messages } = this.#history;
-    const undo = this.#history.remember();
+    const before = this.#history.snapshot();
+    const { messages } = before;
+    const undo = () => this.#history.replace(before);
     let result = this.#result(NO_ANSWER, messages);
     try {
       if (!turn.stop.aborted) result = await this.#converse(turn, messages, undo);

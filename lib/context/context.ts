@@ -134,8 +134,15 @@ export class Context implements AsyncDisposable {
    */
   generate(prompt: PromptInput, options?: GenerateOptions): Generation {
     this.#assertGenerates();
-    const { segments, addBos } = nativePrompt(prompt, this.#vocabulary);
-    const { request, signal, onProgress } = this.#checkOptions(options);
+    const native = nativePrompt(prompt, this.#vocabulary);
+    return this.#start(native, this.#checkOptions(options), originAt(this.generate));
+  }
+
+  #start(
+    { segments, addBos }: ReturnType<typeof nativePrompt>,
+    { request, signal, onProgress }: ReturnType<typeof nativeGenerateOptions>,
+    origin: ReturnType<typeof originAt>,
+  ): Generation {
     const id = this.#requests.newId();
     const generation = new RunningGeneration({
       id,
@@ -143,7 +150,7 @@ export class Context implements AsyncDisposable {
       signal,
       onProgress,
       logprobs: request.logprobs < 0 ? undefined : new LogprobBuffer(this.#texts, request.logprobs),
-      origin: originAt(this.generate),
+      origin,
     });
     if (!generation.over) {
       this.#requests.submit(generation, { ...request, id, segments, addBos });
@@ -178,14 +185,20 @@ export class Context implements AsyncDisposable {
     const { infillTokens: tokens } = insideOf(model).info;
     assertInfills(tokens);
     const read = readInfill(input);
-    const { signal, request } = this.#checkOptions(options);
+    const checked = this.#checkOptions(options);
+    const { signal, request } = checked;
+    const origin = originAt(this.infill);
     const prompt = infillPrompt(read, {
       ...{ tokens, contextSize: this.contextSize, batchSize: this.batchSize },
       maxTokens: request.maxTokens < 0 ? undefined : request.maxTokens,
       bos: this.#vocabulary.addsBos ? (model.specialTokens.bos ?? -1) : -1,
       tokenize: (text) => model.tokenizeAsync(text, signal && { signal }),
     });
-    return new LateGeneration(prompt.then((ids) => this.generate(ids, options)));
+    const started = prompt.then((ids) => {
+      this.#assertGenerates();
+      return this.#start(nativePrompt(ids, this.#vocabulary), checked, origin);
+    });
+    return new LateGeneration(started);
   }
 
   /**

@@ -4,6 +4,7 @@ import { CriaError } from "../internal/errors.js";
 import type { NativeInfillTokens } from "../internal/native.js";
 import { optionNames } from "../internal/option-names.js";
 import type { Generation, GenerationChunk, GenerationResult } from "./generation.js";
+import { promptRoom } from "./prompt-room.js";
 
 /** A file beside the one that is written. */
 export interface InfillFile {
@@ -39,8 +40,6 @@ export interface InfillSurroundings {
 
 const INPUT = optionNames("context.infill", ["prefix", "suffix", "path", "files"]);
 
-/** The share of the context that is left for an answer without `maxTokens`. */
-const ANSWER_SHARE = 0.25;
 /** A text is only tokenized as far as it may fit: no text of use has more characters to a token. */
 const WIDEST = 32;
 /** What llama-server's prompts call the repository, and a file without a name. */
@@ -80,9 +79,8 @@ export async function infillPrompt(
   { prefix, suffix, path, files }: Required<InfillInput>,
   around: InfillSurroundings,
 ): Promise<Int32Array> {
-  const { contextSize, batchSize, tokens, bos, tokenize } = around;
-  const { maxTokens = Number.POSITIVE_INFINITY } = around;
-  const room = contextSize - Math.min(maxTokens, Math.floor(contextSize * ANSWER_SHARE));
+  const { contextSize, batchSize, maxTokens, tokens, bos, tokenize } = around;
+  const room = promptRoom(contextSize, maxTokens);
   const quarter = Math.floor(Math.min(batchSize, room) / 4);
   const before = lastOf(await tokenize(endOf(prefix, 3 * quarter)), 3 * quarter);
   const most = Math.max(0, quarter - 2);
