@@ -33,7 +33,8 @@ Cache::Cache(llama_context* context, int32_t slots, const Layout& layout)
       layout_(layout),
       slots_(static_cast<size_t>(slots)),
       checkpoints_(context, slots,
-                   layout.memory.has_checkpoints() ? layout.memory.checkpoint_bytes : 0) {}
+                   layout.memory.has_checkpoints() ? layout.memory.checkpoint_bytes : 0,
+                   layout.memory.window_only) {}
 
 // A slot that already holds a prefix, if most of its contents stay useful; otherwise the least
 // useful slot, with a copy of the best prefix there is.
@@ -132,7 +133,7 @@ bool Cache::copy(Slot from, Slot to) {
     // llama.cpp overwrites no cell that two sequences share. In a small pool of windows, nothing
     // would be left for new tokens: there each slot has a window of its own.
     if (layout_.memory.window_only &&
-        !put_partial_state(context_, to, partial_state(context_, from))) {
+        !put_partial_state(context_, to, partial_state(context_, from, /*window=*/true))) {
       clear(to);
       return false;
     }
@@ -198,9 +199,7 @@ bool Cache::restore(Slot slot, const Tokens& tokens, const std::vector<uint8_t>&
 
 // llama.cpp gives the window's cells in their order, without those that it passed over: behind it,
 // sums are added up in another one.
-bool Cache::moves_exactly(Slot slot) const {
-  return layout_.memory.window == 0 || length(slot) <= layout_.memory.window;
-}
+bool Cache::moves_exactly(Slot slot) const { return layout_.memory.drops_nothing(length(slot)); }
 
 void Cache::forget_all() {
   for (Slot slot = 0; slot < size(); ++slot)
@@ -230,8 +229,7 @@ int32_t Cache::reusable(Slot slot, const Lookup& wanted, bool copied) const {
   const Borders borders{length, wanted.cuts, layout_.micro_batch};
   for (const int32_t taken : checkpoints_.lengths(slot)) {
     // Put back, a window's cells lie in another order than those of a fresh evaluation.
-    const bool same =
-        borders.begin_at(taken) && (layout_.memory.window == 0 || taken <= layout_.memory.window);
+    const bool same = borders.begin_at(taken) && layout_.memory.drops_nothing(taken);
     if (taken <= most && (!exact || same)) best = std::max(best, taken);
   }
   return best;
@@ -245,7 +243,7 @@ int32_t Cache::uncut(Slot slot, const Lookup& wanted, int32_t most, bool copied)
                         layout_.micro_batch};
   if (memory.recurrent) {
     const bool whole = length(slot) == most;
-    const bool same = borders.begin_at(most) && (memory.window == 0 || most <= memory.window);
+    const bool same = borders.begin_at(most) && memory.drops_nothing(most);
     return whole && (!exact || same) ? most : 0;
   }
   // Cuts for checkpoints may leave pieces of less than a tile, so only whole ones are the same.
@@ -361,7 +359,7 @@ bool Cache::straighten(Slot slot) {
   if (!memory.window_only || layout_.shared) return true;
   if (llama_memory_seq_pos_max(memory_, slot) < memory.window) return true;
   if (llama_memory_seq_pos_min(memory_, slot) == 0) return true;
-  return put_partial_state(context_, slot, partial_state(context_, slot));
+  return put_partial_state(context_, slot, partial_state(context_, slot, /*window=*/true));
 }
 
 }  // namespace cria

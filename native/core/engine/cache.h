@@ -30,6 +30,8 @@ struct MemoryKind {
   bool window_only = false;
   uint64_t checkpoint_bytes = 0;  // how many the checkpoints may take together
 
+  // Whether all of the first `length` tokens are within the window.
+  bool drops_nothing(int32_t length) const { return window == 0 || length <= window; }
   bool cut_anywhere() const { return !recurrent && !window_only; }
   bool has_checkpoints() const { return !cut_anywhere() && checkpoint_bytes > 0; }
 };

@@ -340,7 +340,8 @@ void Context::open_scheduler(const ContextInfo& info) {
   const int32_t least = gpu ? kLeastPieceOfGpus : matrices ? kLeastPieceOfMatrices : kTile;
   const Limits limits{
       options_.context_size, options_.sequences, info.batch_size, info.micro_batch_size,
-      options_.unified_kv_cache, copy_ms_per_token(info.memory), pads_prompts(info.memory), least,
+      options_.unified_kv_cache, copy_ms_per_token(info.memory), pads_prompts(info.memory, memory),
+      least,
       // What an aborted piece has overwritten is lost, or comes back in other cells.
       !gpu && memory.cut_anywhere(), memory};
   scheduler_ = std::make_unique<Scheduler>(context_.get(), limits, outbox_);
@@ -362,14 +363,13 @@ double Context::copy_ms_per_token(const MemoryBreakdown& memory) const {
 // has the cache of all layers if none is on a GPU, with types of keys and values that have tiles.
 // It has to be possible to remove the rows again, and they must not have pushed anything out of the
 // cache.
-bool Context::pads_prompts(const MemoryBreakdown& memory) const {
+bool Context::pads_prompts(const MemoryBreakdown& memory, const MemoryKind& kind) const {
   const auto plain = [](ggml_type type) { return type == GGML_TYPE_F16 || type == GGML_TYPE_F32; };
   const bool has_tiles = options_.batch_size >= kTile && options_.micro_batch_size >= kTile &&
                          options_.flash_attention != LLAMA_FLASH_ATTN_TYPE_DISABLED &&
                          options_.kv_cache_type_key == options_.kv_cache_type_value &&
                          plain(options_.kv_cache_type_key) &&
                          cache_bytes(memory) == memory.front().cache;
-  const MemoryKind kind = memory_kind(model_->handle(), options_);
   return has_tiles && !options_.unified_kv_cache && kind.window == 0 && !kind.recurrent;
 }
 

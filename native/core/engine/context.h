@@ -115,7 +115,7 @@ class Context {
   void save(RequestId id, const std::string& path, StateFile file);
   uint64_t fingerprint() const;
   double copy_ms_per_token(const MemoryBreakdown& memory) const;
-  bool pads_prompts(const MemoryBreakdown& memory) const;
+  bool pads_prompts(const MemoryBreakdown& memory, const MemoryKind& kind) const;
   static bool should_abort(void* self);
 
   const std::shared_ptr<Model> model_;

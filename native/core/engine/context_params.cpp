@@ -87,7 +87,7 @@ MemoryBreakdown measure_cells(const Model& model, const ModelOutline& outline,
 uint64_t bytes_of_states(const Model& model, const ModelOutline& outline,
                          const ContextOptions& options) {
   const llama_model* weights = outline.handle();
-  if (!llama_model_is_recurrent(weights) && !llama_model_is_hybrid(weights)) return 0;
+  if (!memory_kind(weights, options).recurrent) return 0;
   ContextOptions few = options;
   few.unified_kv_cache = true;
   few = with_cells(few, 1);

@@ -106,16 +106,20 @@ class WindowSorter {
   bool good_ = true;
 };
 
+bool read_state(llama_context* context, llama_seq_id sequence, Bytes& state) {
+  return llama_state_seq_get_data_ext(context, state.data(), state.size(), sequence, kPartial) ==
+         state.size();
+}
+
 }  // namespace
 
-std::vector<uint8_t> partial_state(llama_context* context, llama_seq_id sequence) {
+std::vector<uint8_t> partial_state(llama_context* context, llama_seq_id sequence, bool window) {
   try {
     Bytes state(llama_state_seq_get_size_ext(context, sequence, kPartial));
-    const size_t size = state.size();
-    if (llama_state_seq_get_data_ext(context, state.data(), size, sequence, kPartial) != size)
-      return {};
-    Bytes sorted = state;
-    return WindowSorter(sorted).sort() ? sorted : state;
+    if (!read_state(context, sequence, state)) return {};
+    const bool spoilt = window && !WindowSorter(state).sort();
+    if (spoilt && !read_state(context, sequence, state)) return {};
+    return state;
   } catch (const std::bad_alloc&) {
     return {};
   }

@@ -15,7 +15,7 @@ struct Unloadable {
   std::string_view reason;
 };
 
-// Files of these are about, made by other programs. llama.cpp would only call them unknown.
+// Other programs make such files. llama.cpp would only call them unknown.
 constexpr std::string_view kMllama =
     "it is a Llama 3.2 Vision model, whose layers of cross-attention llama.cpp cannot compute. "
     "Llama 3.1 8B has the same layers for text";

@@ -152,11 +152,13 @@ int create_thread(cria_thread* thread, cria_thread_body body, void* argument) {
   return cria_create_thread(thread, body, argument);
 }
 
+constexpr uint32_t kSpins = 256;  // some microseconds, which is longer than most waits
+
 #ifdef _WIN32
 
 uint32_t step_aside() {
   SwitchToThread();
-  return 256;
+  return kSpins;
 }
 
 #else
@@ -178,25 +180,26 @@ void nap() {
 // Returns how often to spin before the next time.
 uint32_t step_aside() {
   using Clock = std::chrono::steady_clock;
+  constexpr uint32_t kSpinsWhereCrowded = 16;
   constexpr auto kSlice = std::chrono::microseconds(200);
   constexpr auto kWhile = std::chrono::milliseconds(200);
   thread_local Clock::time_point crowded_until{};
   const Clock::time_point before = Clock::now();
   if (before < crowded_until) {
     nap();
-    return 16;
+    return kSpinsWhereCrowded;
   }
   sched_yield();
   const Clock::time_point after = Clock::now();
   if (after - before > kSlice) crowded_until = after + kWhile;
-  return 256;
+  return kSpins;
 }
 
 #endif
 
 // What ggml calls as long as it waits.
 void relax() {
-  thread_local uint32_t spins = 256;  // some microseconds, which is longer than most waits
+  thread_local uint32_t spins = kSpins;
   if (--spins == 0) {
     spins = step_aside();
   } else {
