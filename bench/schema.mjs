@@ -16,7 +16,7 @@ const usage = `Usage: node bench/schema.mjs [options] [maskbench.jsonl]
                     the engine are needed)
   --max-tokens N    of each generation; default 400
   --seed N          of what is by chance; default 1
-  --markdown        the tables by keyword as docs/schema-keywords.md has them
+  --markdown        the tables by keyword as Markdown
   --verbose         each schema that is refused or wrong`;
 
 const { values, positionals } = parseArgs({
