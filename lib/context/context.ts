@@ -473,7 +473,11 @@ export async function openContext(
 ): Promise<Context> {
   const checked = nativeContextOptions(given, info);
   const { signal } = checked;
-  const sized = await sizeContext(checked, "loaded", (options) => measure(options, signal));
+  // Measuring checkpoints lays the model out several times more, and only "auto" leaves room for them.
+  const counted = checked.shrinks ? {} : { checkpointMemory: 0 };
+  const sized = await sizeContext(checked, "loaded", (options) =>
+    measure({ ...options, ...counted }, signal),
+  );
   checkFits(sized);
   throwIfAborted(signal);
   const { native: options } = sized;

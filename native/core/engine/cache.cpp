@@ -33,8 +33,7 @@ Cache::Cache(llama_context* context, int32_t slots, const Layout& layout)
       layout_(layout),
       slots_(static_cast<size_t>(slots)),
       checkpoints_(context, slots,
-                   layout.memory.has_checkpoints() ? layout.memory.checkpoint_bytes : 0,
-                   layout.memory.window_only) {}
+                   layout.memory.has_checkpoints() ? layout.memory.checkpoint_bytes : 0) {}
 
 // A slot that already holds a prefix, if most of its contents stay useful; otherwise the least
 // useful slot, with a copy of the best prefix there is.
@@ -117,9 +116,7 @@ int32_t Cache::trim(Slot slot, int32_t length) {
 // False where the next token would not find all that it looks back to.
 bool Cache::trim_cells(Slot slot, int32_t length) {
   if (memory_ == nullptr || !window_holds(oldest(slot, /*copied=*/false), length)) return false;
-  const bool cuts = llama_memory_seq_pos_max(memory_, slot) >= length;
   if (!llama_memory_seq_rm(memory_, slot, length, -1)) return false;
-  if (cuts && !straighten(slot)) return false;
   Entry& entry = slots_[index(slot)];
   entry.tokens.resize(std::min(entry.tokens.size(), static_cast<size_t>(length)));
   entry.exact = std::min(entry.exact, length);
@@ -133,7 +130,7 @@ bool Cache::copy(Slot from, Slot to) {
     // llama.cpp overwrites no cell that two sequences share. In a small pool of windows, nothing
     // would be left for new tokens: there each slot has a window of its own.
     if (layout_.memory.window_only &&
-        !put_partial_state(context_, to, partial_state(context_, from, /*window=*/true))) {
+        !put_partial_state(context_, to, partial_state(context_, from))) {
       clear(to);
       return false;
     }
@@ -348,18 +345,9 @@ void Cache::clear(Slot slot) {
 bool Cache::write_state(Slot slot, const std::vector<uint8_t>& state) {
   if (state.empty()) return false;
   const size_t written = llama_state_seq_set_data(context_, state.data(), state.size(), slot);
-  if (written == state.size() && straighten(slot)) return true;
+  if (written == state.size()) return true;
   llama_memory_seq_rm(memory_, slot, -1, -1);
   return false;
-}
-
-// Lays the cells of a window that has dropped some in their order again: see partial_state.h.
-bool Cache::straighten(Slot slot) {
-  const MemoryKind& memory = layout_.memory;
-  if (!memory.window_only || layout_.shared) return true;
-  if (llama_memory_seq_pos_max(memory_, slot) < memory.window) return true;
-  if (llama_memory_seq_pos_min(memory_, slot) == 0) return true;
-  return put_partial_state(context_, slot, partial_state(context_, slot, /*window=*/true));
 }
 
 }  // namespace cria

@@ -158,7 +158,6 @@ class Cache {
   Slot least_useful() const;
   Slot oldest_idle() const;
   void clear(Slot slot);
-  bool straighten(Slot slot);
   bool write_state(Slot slot, const std::vector<uint8_t>& state);
 
   llama_context* const context_;

@@ -19,8 +19,8 @@ auto oldest_of(const List& list) {
 
 }  // namespace
 
-Checkpoints::Checkpoints(llama_context* context, int32_t slots, uint64_t bytes, bool window)
-    : context_(context), most_bytes_(bytes), window_(window), slots_(static_cast<size_t>(slots)) {}
+Checkpoints::Checkpoints(llama_context* context, int32_t slots, uint64_t bytes)
+    : context_(context), most_bytes_(bytes), slots_(static_cast<size_t>(slots)) {}
 
 void Checkpoints::take(Slot slot, int32_t length) {
   if (most_bytes_ == 0 || length == 0) return;
@@ -38,7 +38,7 @@ void Checkpoints::take(Slot slot, int32_t length) {
   make_room(list, size);
   try {
     auto checkpoint = std::make_shared<Checkpoint>();
-    *checkpoint = {length, ++clock_, partial_state(context_, slot, window_)};
+    *checkpoint = {length, ++clock_, partial_state(context_, slot)};
     if (checkpoint->state.empty()) return;
     const auto behind = std::find_if(list.begin(), list.end(),
                                      [&](const auto& other) { return other->length > length; });

@@ -21,9 +21,8 @@ class Checkpoints {
   // A conversation goes back by a few messages.
   static constexpr int32_t kMostOfSlot = 8;
 
-  // `bytes`: how many all of them together may take. 0: none is ever taken. `window`: they hold the
-  // cells of one.
-  Checkpoints(llama_context* context, int32_t slots, uint64_t bytes, bool window);
+  // `bytes`: how many all of them together may take. 0: none is ever taken.
+  Checkpoints(llama_context* context, int32_t slots, uint64_t bytes);
 
   // Takes one of a slot that holds `length` tokens. The least recently used ones give way. Where
   // there is no memory, there is none: it only saves time.
@@ -58,7 +57,6 @@ class Checkpoints {
 
   llama_context* const context_;
   const uint64_t most_bytes_;
-  const bool window_;
   std::vector<List> slots_;
   uint64_t clock_ = 0;
 };
