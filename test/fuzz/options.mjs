@@ -86,7 +86,17 @@ const GENERATE = {
   special: is(true, false),
   signal: signals,
   logprobs: is(0, 3),
-  cachePrompt: is(true, false),
+  cachePrompt: is(true, false, "exact"),
+  maxPause: is(0, 20, Infinity),
+  reasoningBudget: optionsOf(
+    {
+      tokens: is(0, 2),
+      start: is("<think>", ""),
+      ends: is(["</think>"], ["<|eot_id|>", ""]),
+      open: is(true, false),
+    },
+    ["tokens"],
+  ),
   onProgress: [ignore],
 };
 const FLAT = { ...GENERATE, ...SAMPLER };
@@ -153,7 +163,9 @@ const tools = fc.oneof(
 );
 const choices = ["auto", "none", "required", { type: "function", function: { name: "look" } }];
 const RENDER = {
-  format: is("auto", "llama-3", "llama-3.1", "template"),
+  format: is("auto", "llama-3", "llama-3.1", "llama-4", "template"),
+  chatTemplate: is("{{ messages[0].content }}", "{% for %}", ""),
+  toolFallback: is("describe", "error"),
   model: is(model),
   tools,
   builtinTools: is(["brave_search"], []),
@@ -166,13 +178,22 @@ const RENDER = {
   ),
 };
 const { model: _, addGenerationPrompt: __, ...RENDER_TURN } = RENDER;
-const { logprobs: ___, special: ____, ...GENERATE_TURN } = GENERATE;
+const { logprobs: ___, special: ____, reasoningBudget: _____, ...GENERATE_TURN } = GENERATE;
 const TURN = {
   ...GENERATE_TURN,
   ...RENDER_TURN,
   toolChoice: mostly(...is(...choices)),
   maxToolRounds: is(0, 1),
   constrainTools: is(true, false),
+  reasoning: optionsOf({
+    effort: is("none", "low", "high"),
+    budget: is(0, 2),
+    show: is(true, false),
+  }),
+  summarize: mostly(
+    () => () => "They spoke of llamas.",
+    () => () => undefined,
+  ),
   responseSchema: mostly(
     () => schema,
     () => ({}),
@@ -183,6 +204,8 @@ const CONTEXT = {
   sequences: is(1, 2, 4),
   kvCache: is("auto", "per-sequence", "unified"),
   kvCacheSize: is(64, 128),
+  swaFull: is(true, false),
+  checkpointMemory: is(0, 1024),
   batchSize: is(16, 64),
   microBatchSize: is(8, 16),
   threads: is(1, 2),
@@ -239,6 +262,7 @@ const BATCH = {
   schema: mostly(() => schema),
   tools,
   date: is("26 Jul 2024"),
+  chatTemplate: is("{{ messages[0].content }}", "{% for %}"),
   sequences: is(1, 2),
   context: optionsOf({ contextSize: is(64), threads: is(1) }),
   pooling: is("mean"),
@@ -359,8 +383,43 @@ await fuzz([
   target(
     "score",
     6,
-    [prompt, tokens, options({ signal: signals, cachePrompt: is(true) })],
+    [prompt, tokens, options({ signal: signals, cachePrompt: is(true), onUsage: [ignore] })],
     (...all) => context.score(...all),
+  ),
+  target(
+    "choose",
+    4,
+    [
+      prompt,
+      mostly(
+        () => ["a", "a llama"],
+        () => ["", "<|eot_id|>"],
+      ),
+      options({
+        ends: is(true, false),
+        signal: signals,
+        cachePrompt: is("exact"),
+        onUsage: [ignore],
+      }),
+    ],
+    (...all) => context.choose(...all),
+  ),
+  target(
+    "infill",
+    3,
+    [
+      options(
+        {
+          prefix: text,
+          suffix: text,
+          path: is("a.py"),
+          files: lists(optionsOf({ path: is("b.py"), text })),
+        },
+        ["prefix", "suffix"],
+      ),
+      options(GENERATE),
+    ],
+    (input, o) => context.infill(input, o).result(),
   ),
   target("sequence", 4, [prompt, options({ signal: signals }), sampler], manual),
   target(
@@ -412,8 +471,12 @@ await fuzz([
         mostly(() => schema),
         TOOL.parameters,
       ),
+      options({
+        whiteSpace: is("none", "spaces", "lines"),
+        additionalProperties: is("allow", "forbid"),
+      }),
     ],
-    (s) => Grammar.jsonSchema(s),
+    (...all) => Grammar.jsonSchema(...all),
   ),
   target("render-chat", 15, [messages, options(RENDER)], (...all) => renderChat(...all)),
   target("chat-session", 10, [options({ ...TURN, system: is("s"), messages })], (o) => {
@@ -422,6 +485,23 @@ await fuzz([
   }),
   target("chat-turn", 4, [fc.oneof(messages, message, text), options(TURN)], async (input, o) =>
     new ChatSession(context, { maxTokens: 2 }).send(input, o).result(),
+  ),
+  target(
+    "chat-storage",
+    2,
+    [
+      messages,
+      mostly(
+        () => join(folder, "chat.json"),
+        () => folder,
+      ),
+      options({ state: is(true, false), signal: signals }),
+    ],
+    async (given, path, o) => {
+      const session = new ChatSession(context, { messages: given });
+      await session.save(path, o);
+      await session.restore(path, o);
+    },
   ),
   target("chat-context", 1, [hostile, options(TURN)], (c, o) => new ChatSession(c, o)),
   target("guard-prompt", 8, [fc.oneof(messages, text), options(GUARD)], (...all) =>
@@ -437,14 +517,14 @@ await fuzz([
       mostly(() => roomy),
       options(GUARD, ["variant"]),
       fc.oneof(messages, text),
-      options({ signal: signals, categories: is(true, false) }),
+      options({ signal: signals, categories: is(true, false), onUsage: [ignore] }),
     ],
     (c, o, conversation, more) => new LlamaGuard(c, o).moderate(conversation, more),
   ),
   target(
     "parse-tool-calls",
     8,
-    [text, options({ tools, coerce: is(true), createId: [ignore] })],
+    [text, options({ tools, coerce: is(true), onlyGiven: is(true, false), createId: [ignore] })],
     (...all) => parseToolCalls(...all),
   ),
   target("tool-call-parser", 3, [text, options({ cutOff: is(true) })], (t, o) => {
