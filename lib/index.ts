@@ -32,7 +32,11 @@ export {
 export type { ChatSessionOptions, ChatTurnOptions } from "./chat/session-options.js";
 export type { SessionState } from "./chat/session-state.js";
 export { Context, type ContextStats } from "./context/context.js";
-export type { CacheType, ContextOptions } from "./context/context-options.js";
+export type {
+  CacheType,
+  ContextOptions,
+  SpeculationOptions,
+} from "./context/context-options.js";
 export type { DeviceMemory, MemoryEstimate } from "./context/memory-estimate.js";
 export { type EvaluateOptions, Sequence } from "./context/sequence.js";
 export type { EmbedOptions, EmbedResult, Pooling, RankOptions } from "./embedding/embed.js";
@@ -47,6 +51,7 @@ export type {
   GenerationTimings,
   GenerationUsage,
   ReasoningBudget,
+  SpeculationCounts,
 } from "./generation/generation.js";
 export type { InfillFile, InfillInput } from "./generation/infill.js";
 export type { TokenLogprob, TokenLogprobs } from "./generation/logprobs.js";

@@ -16,6 +16,20 @@ import { optionNames } from "../internal/option-names.js";
 /** How an element of the KV cache is stored. */
 export type CacheType = NativeCacheType;
 
+/** How tokens are guessed. */
+export interface SpeculationOptions {
+  /**
+   * "ngram": what followed the last three or more tokens where they stood before, in the prompt or the
+   * answer. It takes no other model, and pays where a text repeats its source: edits, quotations, extracts.
+   */
+  readonly type: "ngram";
+  /**
+   * Tokens that are guessed at once, 1…63; fewer while guesses fail, and none where they do not pay.
+   * Default 15.
+   */
+  readonly maxTokens?: number;
+}
+
 /** What `Model.createContext` takes. */
 export interface ContextOptions {
   /**
@@ -56,6 +70,12 @@ export interface ContextOptions {
    * edited or regenerated chat is evaluated from its beginning. Default 512 MiB; other models take none.
    */
   readonly checkpointMemory?: number;
+  /**
+   * Speculative decoding: tokens that are likely to come are evaluated together with the next one, and each
+   * is then sampled as ever, so that the output is the same (up to rounding, as with any other batch). Only
+   * while one generation runs alone. Default: none.
+   */
+  readonly speculation?: SpeculationOptions;
   /**
    * Tokens that go to the engine in one call, `sequences`…2^31 - 1. Default 2,048, or `microBatchSize` if
    * that is more.
@@ -102,6 +122,7 @@ export const CONTEXT_OPTIONS: readonly (keyof ContextOptions)[] = optionNames(
     "kvCacheSize",
     "swaFull",
     "checkpointMemory",
+    "speculation",
     "batchSize",
     "microBatchSize",
     "threads",
@@ -131,6 +152,11 @@ const UNQUANTIZED: readonly CacheType[] = ["f32", "f16", "bf16"];
 /** The engine's limits. */
 const SEQUENCES_MAX = 256;
 const THREADS_MAX = 512;
+
+const SPECULATION_OPTIONS = optionNames("options.speculation", ["type", "maxTokens"]);
+const DRAFT_MAX = 63;
+/** With the token that they are guessed behind, sixteen rows: kernels take them by fours and eights. */
+const DRAFT = 15;
 
 const BATCH = 2048;
 const MICRO_BATCH = 512;
@@ -171,8 +197,16 @@ export function nativeContextOptions(
   const types = readCacheTypes(o);
   const batch = readBatch(o, sequences);
   if (embeddings) integer(batch.microBatchSize, "options.microBatchSize", 1, TOGETHER_MAX);
-  const kept = readKept(o, layout);
-  const rest = { ...batch, ...kept, ...readThreads(o), ...readRope(o.rope), ...types };
+  const draftedTokens = readSpeculation(o.speculation);
+  const kept = readKept(o, layout, draftedTokens);
+  const rest = {
+    ...batch,
+    ...kept,
+    draftedTokens,
+    ...readThreads(o),
+    ...readRope(o.rope),
+    ...types,
+  };
   const signal = o.signal === undefined ? undefined : abortSignal(o.signal, "options.signal");
   const pooling = readPooling(o, info);
   const { shrinks, ...size } = embeddings
@@ -199,8 +233,9 @@ export function comparableOptions(options: ContextOptions): Record<string, unkno
     ...{ contextSize, kvCacheSize, batchSize, microBatchSize, threads },
     batchThreads: batchThreads === threads ? undefined : batchThreads,
     kvCache: kvCache === "auto" ? "per-sequence" : kvCache,
-    swaFull: options.swaFull ?? kvCache === "unified",
+    swaFull: options.swaFull ?? (kvCache === "unified" || options.speculation !== undefined),
     checkpoints: options.checkpointMemory !== 0,
+    draftedTokens: readSpeculation(options.speculation),
     ...{ flashAttention, kvCacheType: { key, value } },
     rope: { frequencyBase: rope?.frequencyBase, frequencyScale: rope?.frequencyScale },
   };
@@ -221,9 +256,13 @@ function readPooling({ embeddings, pooling }: ContextOptions, info: NativeModelI
   return (own > 0 && POOLINGS[own]) || "mean";
 }
 
+const CACHE_NAMES = [
+  ...(["kvCache", "kvCacheSize", "swaFull", "checkpointMemory", "speculation"] as const),
+];
+
 /** The cache holds one long text at a time, whatever else there is. */
 function readTextSize(o: ContextOptions, info: NativeModelInfo, pooling: Pooling) {
-  for (const name of ["kvCache", "kvCacheSize", "swaFull", "checkpointMemory"] as const) {
+  for (const name of CACHE_NAMES) {
     const value = o[name];
     if (value === undefined || value === "auto") continue;
     throw invalid(`\`options.${name}\` has no meaning with \`embeddings\`: leave it out`);
@@ -298,12 +337,22 @@ function readSize(o: ContextOptions, facts: SizeFacts) {
 }
 
 /** What a sequence can go back to. */
-function readKept(o: ContextOptions, layout: "per-sequence" | "unified") {
+function readKept(o: ContextOptions, layout: "per-sequence" | "unified", draftedTokens: number) {
   const { embeddings = false, checkpointMemory = embeddings ? 0 : CHECKPOINT_MEMORY } = o;
-  const { swaFull = embeddings || layout === "unified" } = o;
+  // Guesses that fail are dropped again, which a cache of no more than the window cannot do.
+  const { swaFull = embeddings || layout === "unified" || draftedTokens > 0 } = o;
   boolean(swaFull, "options.swaFull");
   integer(checkpointMemory, "options.checkpointMemory", 0, Number.MAX_SAFE_INTEGER);
   return { swaFull, checkpointMemory };
+}
+
+/** 0 for none. */
+function readSpeculation(given: SpeculationOptions | undefined): number {
+  if (given === undefined) return 0;
+  const name = "options.speculation";
+  const { type, maxTokens = DRAFT } = readOptions(given, name, SPECULATION_OPTIONS);
+  oneOf(type, `${name}.type`, ["ngram"]);
+  return integer(maxTokens, `${name}.maxTokens`, 1, DRAFT_MAX);
 }
 
 function readBatch(o: ContextOptions, sequences: number) {

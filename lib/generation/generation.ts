@@ -109,6 +109,14 @@ export interface GenerationTimings {
   readonly tokensPerSecond: number;
 }
 
+/** How well speculative decoding guessed. */
+export interface SpeculationCounts {
+  /** Tokens that were evaluated before it was known that they come. */
+  readonly proposed: number;
+  /** Those of them that came. */
+  readonly accepted: number;
+}
+
 /** All of a finished generation. */
 export interface GenerationResult {
   /** The output, without the stop token and the stop string. */
@@ -133,6 +141,8 @@ export interface GenerationResult {
   readonly usage: GenerationUsage;
   /** Where its time went. */
   readonly timings: GenerationTimings;
+  /** Only in a context with `speculation`. */
+  readonly speculation?: SpeculationCounts;
 }
 
 /**
@@ -310,7 +320,7 @@ function resultOf(
 ): GenerationResult {
   const { promptTokens, cachedTokens, completionTokens } = native;
   const { queuedMs, promptMs, generationMs } = native;
-  const result = {
+  const result: GenerationResult = {
     text,
     tokens,
     stopReason: native.stopReason,
@@ -323,6 +333,7 @@ function resultOf(
       generationMs,
       tokensPerSecond: generationMs > 0 ? (completionTokens * 1000) / generationMs : 0,
     },
+    ...(native.drafts && { speculation: { ...native.drafts } }),
   };
   return buffer === undefined ? result : withLogprobs(result, buffer);
 }

@@ -274,6 +274,8 @@ export interface NativeContextOptions {
   swaFull: boolean;
   /** Bytes of the process's own memory, for all checkpoints together; 0: none. */
   checkpointMemory: number;
+  /** Of one generation, evaluated beside its next token; 0: no speculative decoding. */
+  draftedTokens: number;
   batchSize: number;
   microBatchSize: number;
   /** 0: physical cores. */
@@ -479,6 +481,8 @@ export interface NativeResult {
   promptTokens: number;
   cachedTokens: number;
   completionTokens: number;
+  /** Where there is speculative decoding. */
+  drafts?: { proposed: number; accepted: number };
   queuedMs: number;
   promptMs: number;
   generationMs: number;

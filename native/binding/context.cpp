@@ -11,6 +11,7 @@ namespace {
 // llama.cpp's LLAMA_MAX_SEQ and GGML_MAX_N_THREADS: beyond them it asserts.
 constexpr int32_t kMostSequences = 256;
 constexpr int32_t kMostThreads = 512;
+constexpr int32_t kMostDrafted = 63;
 
 // For embeddings: so that no sum of these is out of range.
 constexpr int32_t kLongestText = 1 << 24;
@@ -52,6 +53,7 @@ ContextOptions to_context_options(Napi::Value value) {
   options.checkpoint_bytes = static_cast<uint64_t>(fields.number("checkpointMemory"));
   options.batch_size = fields.integer("batchSize");
   options.micro_batch_size = fields.integer("microBatchSize");
+  options.drafted_tokens = fields.integer("draftedTokens");
   options.threads = fields.integer("threads");
   options.batch_threads = fields.integer("batchThreads");
   options.flash_attention = fields.choice<llama_flash_attn_type>(
@@ -82,6 +84,7 @@ ContextOptions to_context_options(Napi::Value value) {
   expect_range(static_cast<int64_t>(options.checkpoint_bytes), 0, kMostExact, "checkpointMemory");
   expect_range(options.batch_size, 1, kMost, "batchSize");
   expect_range(options.micro_batch_size, 1, kMost, "microBatchSize");
+  expect_range(options.drafted_tokens, 0, kMostDrafted, "draftedTokens");
   expect_range(options.threads, 0, kMostThreads, "threads");
   expect_range(options.batch_threads, 0, kMostThreads, "batchThreads");
   return options;

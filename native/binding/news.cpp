@@ -36,6 +36,12 @@ Napi::Object to_js(Napi::Env env, const Finish& finish) {
   result.Set("promptTokens", finish.prompt_tokens);
   result.Set("cachedTokens", finish.cached_tokens);
   result.Set("completionTokens", finish.completion_tokens);
+  if (finish.drafts) {
+    Napi::Object drafts = Napi::Object::New(env);
+    drafts.Set("proposed", finish.drafts->proposed);
+    drafts.Set("accepted", finish.drafts->accepted);
+    result.Set("drafts", drafts);
+  }
   result.Set("queuedMs", finish.queued_ms);
   result.Set("promptMs", finish.prompt_ms);
   result.Set("generationMs", finish.generation_ms);

@@ -36,6 +36,7 @@ test.each([
   ["sampler-test", MODEL],
   ["grammar-filter-test", MODEL, join(llamaCppDir(), "models", "ggml-vocab-llama-bpe.gguf")],
   ["plan-test"],
+  ["speculation-test"],
   ["cache-test", MODEL],
   ["scheduler-test", MODEL],
   ["state-file-test"],

@@ -18,6 +18,7 @@ class Batch {
     int32_t count;
     int32_t padding;  // rows after them that only fill a tile
     int32_t output;   // index in the batch of the token whose logits are wanted, -1: none
+    int32_t drafted;  // rows of a draft after that one, whose logits are wanted, too
   };
 
   // `capacity`: the most tokens it will ever hold.
@@ -27,11 +28,16 @@ class Batch {
   // Adds the next `count` tokens of the task, and rows of padding after them.
   void add(Task& task, int32_t count, int32_t padding = 0);
 
+  // Adds what may follow the task that was added last, with its next token.
+  void add_draft(const Tokens& draft);
+
   // Removes the padding from the cache.
   void forget_padding(llama_memory_t memory) const;
 
   // Rows without padding.
   int32_t wanted() const { return size() - padding_; }
+  bool has_drafts() const { return has_drafts_; }
+  llama_token token(int32_t row) const { return rows_.token(row); }
   bool empty() const { return shares_.empty(); }
   int32_t size() const { return rows_.size(); }
   const std::vector<Share>& shares() const { return shares_; }
@@ -43,6 +49,7 @@ class Batch {
   TokenBatch rows_;
   std::vector<Share> shares_;
   int32_t padding_ = 0;  // in all
+  bool has_drafts_ = false;
 };
 
 }  // namespace cria

@@ -31,6 +31,7 @@
 #include "core/request/counters.h"
 #include "core/request/outbox.h"
 #include "core/request/request.h"
+#include "core/speculation/speculation.h"
 
 namespace cria {
 
@@ -124,6 +125,7 @@ class Context {
   Outbox outbox_;
 
   BorderRule border_rule_{};  // before `opened`
+  DraftRule draft_rule_{};    // as well
 
   std::atomic<bool> stopping_{false};
   std::atomic<bool> interrupted_{false};

@@ -129,6 +129,16 @@ void check_ability(const Model& model, const ContextOptions& options) {
                                       "context with `embeddings: true`.");
 }
 
+void check_drafts(const MemoryKind& memory, const ContextOptions& options) {
+  if (options.drafted_tokens == 0 || memory.cut_anywhere()) return;
+  throw Error(code::kUnsupported,
+              memory.recurrent
+                  ? "`speculation` needs a model whose cache can be cut back by single tokens, and "
+                    "this one has recurrent layers: leave it out."
+                  : "`speculation` needs a cache that can be cut back by single tokens: leave "
+                    "`swaFull` out, or set it to true.");
+}
+
 MemoryKind memory_kind(const llama_model* model, const ContextOptions& options) {
   MemoryKind kind;
   kind.recurrent = llama_model_is_recurrent(model) || llama_model_is_hybrid(model);
@@ -148,7 +158,9 @@ llama_context_params generation_params(const ContextOptions& options) {
   // A batch holds at least one token of every sequence, a micro-batch is no larger than it.
   params.n_batch = std::max(static_cast<uint32_t>(options.batch_size), params.n_seq_max);
   params.n_ubatch = std::min(static_cast<uint32_t>(options.micro_batch_size), params.n_batch);
-  const uint32_t rows = std::max(params.n_seq_max, kRowsOfLogits);
+  // Of each sequence's last token, and of one draft.
+  const uint32_t wanted = params.n_seq_max + static_cast<uint32_t>(options.drafted_tokens);
+  const uint32_t rows = std::max(wanted, kRowsOfLogits);
   params.n_outputs_max = std::min((rows + 15) / 16 * 16, params.n_batch);
   params.kv_unified = options.unified_kv_cache;
   params.swa_full = options.swa_full;

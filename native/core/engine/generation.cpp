@@ -14,7 +14,7 @@ double ms_between(Clock::time_point from, Clock::time_point to) {
 }  // namespace
 
 Generation::Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request,
-                       const BorderRule& rule)
+                       const BorderRule& rule, const DraftRule& drafts)
     : Task(request, tokenize(vocabulary, request->prompt), vocabulary, rule),
       vocabulary_(vocabulary),
       request_(std::move(request)),
@@ -26,6 +26,7 @@ Generation::Generation(const Vocabulary& vocabulary, std::shared_ptr<const Reque
     if (token != LLAMA_TOKEN_NULL) shown_.push_back(token);
   }
   if (request_->reasoning) reasoning_.emplace(vocabulary, *request_->reasoning);
+  if (drafts.most > 0) speculation_.emplace(drafts, tokens());
 }
 
 void Generation::enter(Slot slot, int32_t evaluated) {
@@ -33,6 +34,16 @@ void Generation::enter(Slot slot, int32_t evaluated) {
   if (entered_) return;
   entered_ = Clock::now();
   cached_ = evaluated;
+}
+
+const Tokens& Generation::draft(int32_t room) {
+  if (!speculation_) return kNoTokens;
+  const int32_t wanted = request_->max_tokens - generated_ - 1;
+  return speculation_->draft(tokens(), request_->max_tokens < 0 ? room : std::min(room, wanted));
+}
+
+void Generation::drafted(int32_t proposed, int32_t accepted) {
+  if (speculation_) speculation_->count(proposed, accepted);
 }
 
 bool Generation::step(const float* logits, int32_t context_size, Outbox& outbox) {
@@ -48,6 +59,7 @@ bool Generation::step(const float* logits, int32_t context_size, Outbox& outbox)
   }
 
   add(token);
+  if (speculation_) speculation_->observe(token);
   piece_.clear();
   vocabulary_.append_piece(token, shows(token), piece_);
   logprobs_.clear();
@@ -92,6 +104,7 @@ bool Generation::finish(StopReason reason, Outbox& outbox) {
   finish.prompt_tokens = prompt_length();
   finish.cached_tokens = cached_;
   finish.completion_tokens = generated_;
+  if (speculation_) finish.drafts = {speculation_->proposed(), speculation_->accepted()};
   finish.queued_ms = ms_between(request_->submitted, entered);
   finish.prompt_ms = ms_between(entered, prefilled);
   finish.generation_ms = ms_between(prefilled, now);

@@ -10,6 +10,7 @@
 #include "core/engine/task.h"
 #include "core/model/text_stream.h"
 #include "core/sampling/sampler.h"
+#include "core/speculation/speculation.h"
 
 namespace cria {
 
@@ -18,12 +19,14 @@ class Generation : public Task {
   // Tokenizes the prompt and builds the sampler, which takes time: not on the JS thread, nor on the
   // context's. Throws if either is invalid.
   Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request,
-             const BorderRule& rule);
+             const BorderRule& rule, const DraftRule& drafts);
 
   void enter(Slot slot, int32_t evaluated) override;
   Reuse reuse() const override { return request_->reuse; }
   bool reports_progress() const override { return request_->progress; }
   double max_pause() const override { return request_->max_pause; }
+  const Tokens& draft(int32_t room) override;
+  void drafted(int32_t proposed, int32_t accepted) override;
   bool step(const float* logits, int32_t context_size, Outbox& outbox) override;
   void cancel(Outbox& outbox) override { finish(StopReason::kCancelled, outbox); }
   bool end_without_room(Outbox& outbox) override;
@@ -38,6 +41,7 @@ class Generation : public Task {
   const std::shared_ptr<const Request> request_;
   Sampler sampler_;
   std::optional<ReasoningBudget> reasoning_;
+  std::optional<Speculation> speculation_;
   TextStream stream_;
 
   int32_t generated_ = 0;               // the stop token counts

@@ -204,6 +204,15 @@ void Scheduler::add_generating() {
             [](const Task* a, const Task* b) { return a->slot() < b->slot(); });
   for (Task* task : generating)
     batch_.add(*task, 1);
+  if (generating.size() == 1) add_draft(*generating.front());
+}
+
+// Only beside one generation: where several are evaluated together, rows are no longer cheap, and
+// llama.cpp evaluates streams apart that have different numbers of them.
+void Scheduler::add_draft(Task& task) {
+  if (!drafts_fit_) return;
+  const int32_t cells = limits_.context_size - task.length();
+  batch_.add_draft(task.draft(std::min(cells, limits_.batch - batch_.size())));
 }
 
 void Scheduler::add_prompts() {
@@ -261,7 +270,12 @@ void Scheduler::decode_batch() {
       collect();
       return;
     case kNoCells:
-      make_room();
+      if (batch_.has_drafts()) {
+        roll_back();
+        drafts_fit_ = false;
+      } else {
+        make_room();
+      }
       return;
     case kAborted:
       roll_back();
@@ -292,6 +306,7 @@ void Scheduler::measure(double decode_ms) {
   for (const Batch::Share& share : batch_.shares())
     prompts += share.count + share.padding > 1 ? share.count + share.padding : 0;
   if (prompts > 0) piece_limit_.measured(prompts, decode_ms);
+  if (batch_.has_drafts()) return;
   if (prompts == 0) {
     update(step_ms_, decode_ms);
   } else if (prompts >= limits_.least_piece) {
@@ -318,17 +333,36 @@ void Scheduler::collect() {
     if (task.reports_progress() && task.evaluated() <= task.prompt_length()) {
       outbox_.progress(task.id(), task.evaluated(), task.prompt_length());
     }
-    if (share.output >= 0 && deliver(share)) release(task);
+    if (share.output >= 0 && answer(share)) release(task);
   }
   forget_released();
 }
 
-// Samples for one task; true if the task has ended. What goes wrong is this task's error alone.
-bool Scheduler::deliver(const Batch::Share& share) {
+// Samples for one task, and goes on along its draft for as long as that is what it chooses. True if
+// the task has ended.
+bool Scheduler::answer(const Batch::Share& share) {
   Task& task = *share.task;
+  bool ended = deliver(task, share.output);
+  if (share.drafted == 0) return ended;
+  int32_t accepted = 0;
+  while (!ended && accepted < share.drafted) {
+    const llama_token drafted = batch_.token(share.output + 1 + accepted);
+    if (task.tokens().back() != drafted) break;
+    ++accepted;
+    cache_.append(task.slot(), &drafted, 1, /*as_alone=*/false);
+    task.advance(1);
+    ended = deliver(task, share.output + accepted);
+  }
+  task.drafted(share.drafted, accepted);
+  if (accepted < share.drafted) task.rewind(cache_.trim(task.slot(), task.evaluated()));
+  return ended;
+}
+
+// Samples for one task; true if the task has ended. What goes wrong is this task's error alone.
+bool Scheduler::deliver(Task& task, int32_t output) {
   try {
     const backend::AbortGuard guard;
-    const float* logits = llama_get_logits_ith(context_, share.output);
+    const float* logits = llama_get_logits_ith(context_, output);
     if (logits == nullptr) throw Error(code::kDecodeFailed, "llama.cpp gave no logits.");
     return task.step(logits, limits_.context_size, outbox_);
   } catch (const std::exception&) {
@@ -393,6 +427,7 @@ void Scheduler::release(Task& task) {
   if (task.slot() == kNoSlot) return;
   if (!task.owns_slot()) cache_.give_back(task.slot());
   out_of_cells_ = false;
+  drafts_fit_ = true;
   task.leave();
 }
 

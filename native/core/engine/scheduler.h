@@ -71,6 +71,7 @@ class Scheduler {
   bool prompts_go_first() const;
   double max_pause() const;
   void add_generating();
+  void add_draft(Task& task);
   void add_prompts();
   PlanLimits prefill_limits() const;
   Task* next_prompt(const std::vector<Task*>& prefilling);
@@ -79,7 +80,8 @@ class Scheduler {
   void roll_back();
   void measure(double decode_ms);
   void collect();
-  bool deliver(const Batch::Share& share);
+  bool answer(const Batch::Share& share);
+  bool deliver(Task& task, int32_t output);
   void make_room();
   void fail_batch(int32_t status);
   int32_t coming_prefix(const Task& other, const Task& task) const;
@@ -95,6 +97,7 @@ class Scheduler {
   std::deque<std::unique_ptr<Task>> waiting_;
   std::vector<std::unique_ptr<Task>> running_;  // oldest first
   bool out_of_cells_ = false;                   // nobody may join until a running task ends
+  bool drafts_fit_ = true;                      // false: no cells for them, as above
   bool oldest_next_ = true;                     // whose turn it is: see next_prompt()
 
   Batch batch_;

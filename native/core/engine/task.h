@@ -15,6 +15,8 @@
 
 namespace cria {
 
+inline const Tokens kNoTokens;
+
 class Task {
  public:
   virtual ~Task() = default;
@@ -77,6 +79,14 @@ class Task {
   // How many milliseconds others' prompts may hold it up between two of its tokens. Infinity: they
   // go first, which is fastest for all together.
   virtual double max_pause() const { return kUsualPause; }
+
+  // What may come behind its next token: rows that are evaluated beside it, up to `room`. The
+  // scheduler tells how many they were, and how many of them it chose then.
+  virtual const Tokens& draft(int32_t room) {
+    static_cast<void>(room);
+    return kNoTokens;
+  }
+  virtual void drafted(int32_t /*proposed*/, int32_t /*accepted*/) {}
 
   // All tokens are evaluated; `logits` are those of the last one. True if the task has ended and
   // the outbox has been told. `context_size`: the most tokens it may have.

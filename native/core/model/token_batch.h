@@ -31,6 +31,7 @@ class TokenBatch {
   void add(llama_token token, llama_pos position, llama_seq_id slot, bool output);
 
   int32_t size() const { return static_cast<int32_t>(tokens_.size()); }
+  llama_token token(int32_t row) const { return tokens_[static_cast<size_t>(row)]; }
 
   // Valid until the next change.
   llama_batch view();

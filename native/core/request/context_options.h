@@ -19,7 +19,8 @@ struct ContextOptions {
   uint64_t checkpoint_bytes = 0;
   int32_t batch_size = 0;
   int32_t micro_batch_size = 0;
-  int32_t threads = 0;  // 0: physical cores
+  int32_t drafted_tokens = 0;  // of a generation, evaluated at once; 0: no speculation
+  int32_t threads = 0;         // 0: physical cores
   int32_t batch_threads = 0;
   llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
   ggml_type kv_cache_type_key = GGML_TYPE_F16;

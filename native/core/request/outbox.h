@@ -30,6 +30,12 @@ enum class StopReason {
   kCancelled,
 };
 
+// Tokens that were evaluated because they were likely to come, and those of them that came.
+struct DraftCounts {
+  int32_t proposed;
+  int32_t accepted;
+};
+
 // How a request ended well.
 struct Finish {
   StopReason reason = StopReason::kCancelled;
@@ -38,6 +44,7 @@ struct Finish {
   int32_t prompt_tokens = 0;
   int32_t cached_tokens = 0;
   int32_t completion_tokens = 0;  // the stop token counts
+  std::optional<DraftCounts> drafts;
   double queued_ms = 0;
   double prompt_ms = 0;
   double generation_ms = 0;

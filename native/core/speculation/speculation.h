@@ -1,0 +1,50 @@
+// Speculative decoding of one generation: which tokens are evaluated beside its next one because
+// they are likely to follow. Each of them is then chosen as ever, from the logits behind the tokens
+// before it, so the output is the same; where another one is chosen, the rest of the draft is
+// dropped. One thread at a time.
+#pragma once
+
+#include <cstdint>
+
+#include "core/model/vocabulary.h"
+#include "core/speculation/ngram_index.h"
+
+namespace cria {
+
+struct DraftRule {
+  int32_t most = 0;  // tokens of a draft; 0: none
+  // What one more row takes in a batch of few, as a share of what the first one takes.
+  double row_cost = 0;
+};
+
+class Speculation {
+ public:
+  // `prompt`: what the generation begins with.
+  Speculation(const DraftRule& rule, const Tokens& prompt);
+
+  // What may follow `tokens`, up to `room` tokens; empty where it would not pay. How long it is
+  // depends on the text alone, not on measured times: the same request has the same drafts.
+  const Tokens& draft(const Tokens& tokens, int32_t room);
+
+  // The text goes on with `token`, whether it was in a draft or not.
+  void observe(llama_token token);
+
+  // `count` tokens of a draft were evaluated, and so many of them were chosen.
+  void count(int32_t proposed, int32_t accepted);
+  int32_t proposed() const { return proposed_; }
+  int32_t accepted() const { return accepted_; }
+
+ private:
+  int32_t worthwhile() const;
+
+  const DraftRule rule_;
+  NgramIndex index_;
+  Tokens proposal_;      // what was expected, whether it was evaluated or not
+  size_t observed_ = 0;  // how much of it has come
+  Tokens draft_;
+  double acceptance_;  // of the next token of a proposal: a running mean
+  int32_t proposed_ = 0;
+  int32_t accepted_ = 0;
+};
+
+}  // namespace cria
