@@ -115,11 +115,24 @@ BeginThread __wrap___imp__beginthreadex = [](void* security, unsigned stack, Thr
 
 #else
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+// It has to know each thread, and has a function of its own in libc's place.
+extern "C" int __interceptor_pthread_create(pthread_t*, const pthread_attr_t*, void* (*)(void*),
+                                            void*);
+#define CRIA_SANITIZED_PTHREAD_CREATE __interceptor_pthread_create
+#endif
+#endif
+
 // Instead of libc's, for all of this program.
 extern "C" __attribute__((visibility("default"))) int pthread_create(
     pthread_t* thread, const pthread_attr_t* attributes, void* (*body)(void*), void* argument) {
   using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
+#ifdef CRIA_SANITIZED_PTHREAD_CREATE
+  static constexpr Create create = CRIA_SANITIZED_PTHREAD_CREATE;
+#else
   static const auto create = reinterpret_cast<Create>(dlsym(RTLD_NEXT, "pthread_create"));
+#endif
   if (--seams::starts_left < 0) return EAGAIN;
   return create(thread, attributes, body, argument);
 }
