@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <random>
 #include <string>
@@ -216,5 +217,9 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i)
     files.emplace_back(argv[i]);
   char* program[] = {argv[0], nullptr};
-  return harness::run(1, program);
+  const int status = harness::run(1, program);
+  // Work that was left behind goes on and uses llama.cpp's statics, which a return would destroy.
+  // The addon never destroys them: process_exit.cpp.
+  std::fflush(nullptr);
+  std::_Exit(status);
 }
