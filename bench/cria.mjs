@@ -9,12 +9,14 @@ import { continuation, generate, serve, vocabulary } from "./works/generation.mj
 import { abortPrefill, gaps, generatingDelay, loadingDelay } from "./works/latency.mjs";
 import { moderatedChat } from "./works/moderated-chat.mjs";
 import { moderate } from "./works/moderation.mjs";
+import { edit } from "./works/speculation.mjs";
 
 const works = {
   "abort-prefill": abortPrefill,
   batch,
   "batch-prompts": batchPrompts,
   continuation,
+  edit,
   embed,
   gaps,
   generate,

@@ -14,6 +14,13 @@ const run = promisify(execFile);
 const shapes = {
   "90m": { shape: [8, 512, 1536, 8, 4], type: "Q8_0", title: "90M Q8_0" },
   "1b": { shape: [16, 2048, 8192, 32, 8], type: "Q4_K_M", title: "1B Q4_K_M" },
+  // Of the same shape, with an output of its own; it goes on with the next id.
+  "1b-counts": {
+    shape: [16, 2048, 8192, 32, 8],
+    type: "Q4_K_M",
+    more: ["counts"],
+    title: "1B Q4_K_M that counts",
+  },
 };
 
 /** Files that are there already, from the path of llama.cpp's tree. */
@@ -33,7 +40,7 @@ const recipe = 2;
 /** Path of a model, which is made if it is not there yet. */
 export async function ensureModel(name, tree, log) {
   if (files[name]) return files[name].path(tree);
-  const { shape, type, title } = shapes[name];
+  const { shape, type, title, more = [] } = shapes[name];
   const directory = path.join(workDirectory, "models");
   const file = path.join(directory, `${name}-${shape.join("-")}-${type}-${recipe}.gguf`);
   if (existsSync(file)) return file;
@@ -42,7 +49,7 @@ export async function ensureModel(name, tree, log) {
   const vocabulary = files.vocabulary.path(tree);
   const partial = `${file}.partial`;
   try {
-    await run(program("make-model"), [vocabulary, partial, ...shape.map(String), type]);
+    await run(program("make-model"), [vocabulary, partial, ...shape.map(String), type, ...more]);
     await rename(partial, file);
   } finally {
     await rm(partial, { force: true });

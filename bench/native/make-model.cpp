@@ -2,10 +2,13 @@
 // as a trained one, since nothing in an evaluation depends on the values.
 //
 //   make-model VOCABULARY.gguf OUTPUT.gguf LAYERS EMBEDDING FEED_FORWARD HEADS KV_HEADS TYPE
+//   [counts]
 //
 // TYPE is Q8_0 or Q4_K_M. The embedding is tied to the output, as in the small Llama models. The
 // rows of control tokens are much shorter than the others, so that none is ever the likeliest token
-// and every generation has the length that was asked for.
+// and every generation has the length that was asked for. With `counts` the layers add nothing, and
+// an output of its own makes the likeliest token behind any other the one with the next id: a text
+// that is known beforehand, at the cost of any other.
 
 #include <cmath>
 #include <cstdint>
@@ -33,6 +36,7 @@ constexpr float kShort = 1.0f / 64;
 
 struct Shape {
   uint32_t layers, embedding, feed_forward, heads, kv_heads;
+  bool counts;
 };
 
 llama_ftype parse_type(const std::string& name) {
@@ -88,6 +92,7 @@ std::vector<ggml_tensor*> make_tensors(ggml_context* context, const Shape& shape
   };
   matrix("token_embd", width, tokens);
   norm("output_norm");
+  if (shape.counts) matrix("output", width, tokens);
   for (uint32_t layer = 0; layer < shape.layers; ++layer) {
     const std::string block = "blk." + std::to_string(layer) + ".";
     norm(block + "attn_norm");
@@ -107,15 +112,24 @@ void write(FILE* file, const void* data, size_t size) {
   if (std::fwrite(data, 1, size, file) != size) throw std::runtime_error("cannot write the model");
 }
 
+void write_zeros(FILE* file, size_t size) {
+  const std::vector<char> zeros(size);
+  write(file, zeros.data(), zeros.size());
+}
+
+bool ends_with(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
 // Row by row, so that a model need not fit in memory. Only the generator's raw output is used:
 // std::uniform_real_distribution may differ from one standard library to the next.
 void write_random(FILE* file, const ggml_tensor* tensor, const std::vector<bool>& short_rows,
-                  std::mt19937_64& random) {
+                  std::mt19937_64& random, int64_t first = 0) {
   const int64_t width = tensor->ne[0];
   const auto spread = std::sqrt(3.0f / static_cast<float>(width));
   std::vector<float> row(width);
   std::vector<ggml_fp16_t> half(width);
-  for (int64_t i = 0; i < tensor->ne[1]; ++i) {
+  for (int64_t i = first; i < tensor->ne[1]; ++i) {
     const bool shorter = static_cast<size_t>(i) < short_rows.size() && short_rows[i];
     const float length = shorter ? spread * kShort : spread;
     for (float& value : row) {
@@ -142,12 +156,21 @@ void write_half_precision(const std::string& path, const std::string& vocabulary
   if (!gguf_write_to_file_ptr(metadata.get(), file.get(), true)) {
     throw std::runtime_error("cannot write " + path);
   }
-  std::mt19937_64 random(1);
+  constexpr uint64_t kSeed = 1;
+  std::mt19937_64 random(kSeed);
   const size_t alignment = gguf_get_alignment(metadata.get());
   for (const ggml_tensor* tensor : tensors) {
     if (tensor->type == GGML_TYPE_F32) {
       const std::vector<float> ones(tensor->ne[0], 1.0f);
       write(file.get(), ones.data(), sizeof(float) * ones.size());
+    } else if (std::string(tensor->name) == "output.weight") {
+      // Each row is the embedding of the token before.
+      std::mt19937_64 again(kSeed);
+      write_zeros(file.get(), sizeof(ggml_fp16_t) * static_cast<size_t>(tensor->ne[0]));
+      write_random(file.get(), tensor, control, again, 1);
+    } else if (shape.counts && (ends_with(tensor->name, "attn_output.weight") ||
+                                ends_with(tensor->name, "ffn_down.weight"))) {
+      write_zeros(file.get(), ggml_nbytes(tensor));
     } else {
       const bool embedding = tensor == tensors.front();
       write_random(file.get(), tensor, embedding ? control : std::vector<bool>{}, random);
@@ -159,9 +182,10 @@ void write_half_precision(const std::string& path, const std::string& vocabulary
 }
 
 void run(const std::vector<std::string>& args) {
-  if (args.size() != 8) throw std::runtime_error("expected 8 arguments");
+  const bool counts = args.size() == 9 && args[8] == "counts";
+  if (args.size() != 8 && !counts) throw std::runtime_error("expected 8 arguments, and `counts`");
   const auto number = [&](size_t i) { return static_cast<uint32_t>(std::stoul(args[i])); };
-  const Shape shape{number(2), number(3), number(4), number(5), number(6)};
+  const Shape shape{number(2), number(3), number(4), number(5), number(6), counts};
   llama_model_quantize_params params = llama_model_quantize_default_params();
   params.ftype = parse_type(args[7]);
   const std::string half = args[1] + ".f16";

@@ -17,6 +17,7 @@ import { moderatedChats } from "./moderated-chat.mjs";
 import { moderations } from "./moderation.mjs";
 import { peers } from "./peers.mjs";
 import { serving } from "./serving.mjs";
+import { speculations } from "./speculation.mjs";
 
 export const measurements = [
   ...decodes,
@@ -24,6 +25,7 @@ export const measurements = [
   ...batches,
   ...cpuLevels,
   ...serving,
+  ...speculations,
   ...batchFiles,
   ...embeddings,
   ...moderations,

@@ -285,6 +285,7 @@ describe("context options together", () => {
       kvCache: "per-sequence",
       swaFull: false,
       checkpointMemory: 512 * 1024 * 1024,
+      draftedTokens: 0,
       batchSize: 2048,
       microBatchSize: 512,
       threads: 0,

@@ -12,6 +12,7 @@ const ROOMS = [
   "core/chat",
   "core/embedding",
   "core/request",
+  "core/speculation",
   "core/sampling",
   "core/model",
 ];
