@@ -21,6 +21,8 @@ export interface AnswerReader {
   finish(reason: StopReason): Promise<readonly AnswerPart[]>;
   /** Where in the answer the thoughts lie that came so far. */
   readonly reasoningRanges: readonly ReasoningRange[];
+  /** Whether something came that is not wanted any more, behind the only call that an answer may have. */
+  readonly over: boolean;
   /** What thoughts begin and end with; undefined where the format has none. */
   readonly reasoningMarks?: ReasoningMarks;
 }
@@ -45,9 +47,15 @@ const THINK = ["<think>", "</think>"] as const;
 
 /** @throws {CriaError} ERR_TEMPLATE, ERR_SCHEMA_UNSUPPORTED, ERR_DISPOSED; the signal's reason */
 export async function readerOf(answer: ExpectedAnswer): Promise<AnswerReader> {
+  const { renderer, rules } = answer;
+  const read = renderer.format === "template" ? templateReader : llama3Reader;
+  const reader = await read(answer);
+  return rules.parallelToolCalls ? reader : oneCallReader(reader);
+}
+
+async function llama3Reader(answer: ExpectedAnswer): Promise<AnswerReader> {
   const { renderer, callsBefore, rules } = answer;
   const { tools, builtinTools } = renderer;
-  if (renderer.format === "template") return templateReader(answer);
   const grammar = await answerGrammar({ tools, ...rules });
   if (tools.length + builtinTools.length === 0) return textReader(grammar);
   const parser = new ToolCallParser({
@@ -64,6 +72,7 @@ export async function readerOf(answer: ExpectedAnswer): Promise<AnswerReader> {
     push: (text) => parser.push(text),
     finish: async (reason) => parser.finish({ cutOff: CUT_OFF.includes(reason) }),
     reasoningRanges: [],
+    over: false,
   };
 }
 
@@ -75,12 +84,15 @@ function textReader(grammar: Grammar | undefined): AnswerReader {
     push: (text) => (text === "" ? [] : [{ type: "text", text }]),
     finish: async () => [],
     reasoningRanges: [],
+    over: false,
   };
 }
 
 async function templateReader(expected: ExpectedAnswer): Promise<AnswerReader> {
   const { renderer, messages, callsBefore, rules, signal } = expected;
-  const format = await renderer.templateFormat(messages, rules, signal);
+  // Several calls are read whatever is asked for: else the second one would become text.
+  const { choice } = rules;
+  const format = await renderer.templateFormat(messages, { choice }, signal);
   const answer = renderer.openAnswer(format, callsBefore);
   const grammar = await templateGrammar(expected, format);
   return {
@@ -93,6 +105,38 @@ async function templateReader(expected: ExpectedAnswer): Promise<AnswerReader> {
       return answer.reasoningRanges;
     },
     reasoningMarks: marksOf(format),
+    over: false,
+  };
+}
+
+/** Reads an answer up to its first whole call: not every call is held to a grammar. */
+function oneCallReader(reader: AnswerReader): AnswerReader {
+  let called = false;
+  let over = false;
+  const upToCall = (parts: readonly AnswerPart[]) => {
+    const kept: AnswerPart[] = [];
+    for (const part of parts) {
+      if (called) over ||= part.type !== "text" || part.text.trim() !== "";
+      else kept.push(part);
+      called ||= part.type === "tool-call";
+    }
+    return kept;
+  };
+  return {
+    ...reader,
+    push(text) {
+      // What ends a message comes behind a call, too: so the call alone is no reason to stop.
+      over ||= called && text.trim() !== "";
+      const parts = reader.push(text);
+      return parts instanceof Promise ? parts.then(upToCall) : upToCall(parts);
+    },
+    finish: async (reason) => upToCall(await reader.finish(reason)),
+    get reasoningRanges() {
+      return reader.reasoningRanges;
+    },
+    get over() {
+      return over;
+    },
   };
 }
 
@@ -121,16 +165,19 @@ async function templateGrammar(
   { renderer, messages, rules, signal }: ExpectedAnswer,
   format: TemplateFormat,
 ): Promise<Grammar | undefined> {
-  const { choice, constrainTools, responseSchema } = rules;
+  const { choice, constrainTools, parallelToolCalls, responseSchema } = rules;
   const calls = renderer.tools.length > 0 && choice !== "none";
-  if (calls && choice !== "auto") return callGrammar(format);
-  if (responseSchema === undefined) {
-    return calls && constrainTools ? callGrammar(format) : undefined;
+  const forced = calls && choice !== "auto";
+  if (forced || responseSchema === undefined) {
+    if (!forced && !(calls && constrainTools)) return undefined;
+    if (parallelToolCalls) return callGrammar(format);
+    const asked = { choice, parallelToolCalls };
+    return callGrammar(await renderer.templateFormat(messages, asked, signal));
   }
   const answer = await answerGrammar({ tools: NO_TOOLS, ...rules });
   const framed = await renderer.templateFormat(messages, { choice: "none", schema: true }, signal);
   const called = calls
-    ? await renderer.templateFormat(messages, { choice: "required" }, signal)
+    ? await renderer.templateFormat(messages, { choice: "required", parallelToolCalls }, signal)
     : undefined;
   return answer && schemaGrammar(answer, framed, called);
 }

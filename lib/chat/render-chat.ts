@@ -158,7 +158,11 @@ export interface ChatRenderer {
   /** For the format "template": how the answer to these messages is constrained and read. */
   templateFormat(
     messages: readonly RenderableMessage[],
-    asked: { readonly choice: ToolChoice; readonly schema?: boolean },
+    asked: {
+      readonly choice: ToolChoice;
+      readonly schema?: boolean;
+      readonly parallelToolCalls?: boolean;
+    },
     signal?: AbortSignal,
   ): Promise<TemplateFormat>;
   /** For the format "template": a reader of one answer. */
@@ -199,8 +203,13 @@ export function chatRenderer(
     },
     renderSync: (read) =>
       format === "template" ? renderTemplateSync(read, ...own()) : atOnce(typedSteps(read)),
-    templateFormat: async (read, { choice, schema = false }, signal) =>
-      templateFormat(read, { ...own()[0], toolChoice: choice, schema }, ownModel(checked), signal),
+    templateFormat: async (read, { choice, schema = false, parallelToolCalls = true }, signal) =>
+      templateFormat(
+        read,
+        { ...own()[0], toolChoice: choice, schema, parallelToolCalls },
+        ownModel(checked),
+        signal,
+      ),
     openAnswer: (answer, callsBefore) =>
       new TemplateAnswer({
         ...{ format: answer, model: ownModel(checked), callsBefore },

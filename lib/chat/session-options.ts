@@ -56,6 +56,11 @@ export interface ChatTurnOptions
   /** Whether a call, once begun, follows its tool's schema. Default true. */
   readonly constrainTools?: boolean;
   /**
+   * Whether one answer may have several calls. With false an answer ends with its first whole call: by the
+   * grammar where one holds it, else what the model writes behind it is not read any more. Default true.
+   */
+  readonly parallelToolCalls?: boolean;
+  /**
    * A JSON Schema that the answer follows, with the properties that it names. What no grammar can hold is
    * refused (ERR_SCHEMA_UNSUPPORTED, with the path). Default: none.
    */
@@ -101,7 +106,7 @@ const RENDER = optionNames(
 const CHAT = optionNames(
   ["ChatSession", "session.send"],
   [
-    ...(["tools", "toolChoice", "maxToolRounds", "constrainTools"] as const),
+    ...(["tools", "toolChoice", "maxToolRounds", "constrainTools", "parallelToolCalls"] as const),
     ...(["responseSchema", "reasoning", "guard", "summarize"] as const),
   ],
 );
@@ -131,6 +136,7 @@ export interface CheckedTurnOptions {
   readonly toolChoice: ToolChoice;
   readonly maxToolRounds: number;
   readonly constrainTools: boolean;
+  readonly parallelToolCalls: boolean;
   readonly responseSchema: object | undefined;
   readonly reasoning: ReasoningOptions;
   readonly guard: ChatGuard;
@@ -196,7 +202,7 @@ export function readTurnOptions(
   model: LoadedModel,
 ): CheckedTurnOptions {
   const o = overridden(session, readOptions(own, "options", TURN));
-  const { maxToolRounds = 8, constrainTools = true, summarize } = o;
+  const { maxToolRounds = 8, constrainTools = true, parallelToolCalls = true, summarize } = o;
   const { tools, definitions } = toolSetOf(readTools(o.tools));
   const toolChoice = readChoice(o.toolChoice ?? "auto", tools);
   const responseSchema =
@@ -218,6 +224,7 @@ export function readTurnOptions(
     toolChoice,
     maxToolRounds: integer(maxToolRounds, "options.maxToolRounds", 0, MAX_ROUNDS),
     constrainTools: boolean(constrainTools, "options.constrainTools"),
+    parallelToolCalls: boolean(parallelToolCalls, "options.parallelToolCalls"),
     responseSchema,
     reasoning,
     guard: readGuard(o.guard, "options.guard"),

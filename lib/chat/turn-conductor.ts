@@ -202,13 +202,15 @@ export class TurnConductor {
         thoughts.add(text, tokens);
         const parts = reader.push(text);
         push(parts instanceof Promise ? await parts : parts);
+        if (reader.over) generation.cancel();
       }
       const result = await generation.result();
       push(await reader.finish(result.stopReason));
       await gate.finish();
       this.#count(result.usage);
       this.#usage.reasoningTokens += thoughts.count(reader.reasoningRanges);
-      const ends = gate.verbatim ? endsOf(renderer.format) : undefined;
+      const verbatim = gate.verbatim && !reader.over;
+      const ends = verbatim ? endsOf(renderer.format) : undefined;
       const { calls, blocked } = gate;
       const message = messageOf(gate, result, ends);
       return { message, calls, stopReason: gate.stopReason(result.stopReason), blocked };
@@ -246,13 +248,14 @@ export class TurnConductor {
     round: number,
     signal: AbortSignal,
   ): Promise<AnswerReader> {
-    const { renderer, toolChoice, constrainTools, responseSchema } = this.#options;
+    const { renderer, toolChoice, constrainTools, parallelToolCalls, responseSchema } =
+      this.#options;
     const choice: ToolChoice = round === 0 || toolChoice === "none" ? toolChoice : "auto";
     return readerOf({
       renderer,
       messages: kept,
       callsBefore: countCalls(this.#history.messages),
-      rules: { choice, constrainTools, responseSchema },
+      rules: { choice, constrainTools, parallelToolCalls, responseSchema },
       signal,
     });
   }

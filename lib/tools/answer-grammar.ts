@@ -24,6 +24,8 @@ export interface AnswerRules {
   readonly choice: ToolChoice;
   /** Whether a call that the model begins by itself follows its tool's schema. */
   readonly constrainTools: boolean;
+  /** Whether one answer may have several calls. */
+  readonly parallelToolCalls: boolean;
   /** The schema of an answer that is not a call. */
   readonly responseSchema: object | undefined;
 }
@@ -75,17 +77,18 @@ export function answerGrammar({ tools, ...rules }: AnswerRules): Promise<Grammar
 }
 
 function* answerSteps(rules: AnswerRules): Steps<Grammar | undefined> {
-  const { choice, constrainTools, responseSchema } = rules;
+  const { choice, constrainTools, parallelToolCalls, responseSchema } = rules;
   const tools = chosen(rules.tools, choice);
   const forced = choice === "required" || typeof choice === "object";
-  if (forced && tools.length > 0) return yield* callsSteps(tools);
+  if (forced && tools.length > 0) return yield* callsSteps(tools, parallelToolCalls);
   if (responseSchema !== undefined) {
     const answer = heldSchema(responseSchema, "responseSchema", ANSWERS).value;
     const all = tools.length === 0 ? answer : choose(answer, yield* callSteps(tools));
     return yield* grammarSteps(all, "responseSchema");
   }
   if (tools.length === 0 || !constrainTools) return undefined;
-  return lazyGrammar(yield* callsSteps(tools), { tokens: [], patterns: [openingOf(tools)] });
+  const calls = yield* callsSteps(tools, parallelToolCalls);
+  return lazyGrammar(calls, { tokens: [], patterns: [openingOf(tools)] });
 }
 
 function chosen(tools: readonly ToolDefinition[], choice: ToolChoice): readonly ToolDefinition[] {
@@ -95,8 +98,9 @@ function chosen(tools: readonly ToolDefinition[], choice: ToolChoice): readonly 
 }
 
 /** One call, or several with semicolons between, as the renderers write them. */
-function* callsSteps(tools: readonly ToolDefinition[]): Steps<Grammar> {
+function* callsSteps(tools: readonly ToolDefinition[], parallel: boolean): Steps<Grammar> {
   const call: Rule = { hint: "call", definition: yield* callSteps(tools) };
+  if (!parallel) return yield* grammarSteps(use(call), "tools");
   const calls: Rule = { hint: "calls", definition: undefined };
   const between = choose(sequence(text(";"), choose(text(" "), EMPTY)), text("\n"));
   calls.definition = sequence(use(call), choose(sequence(between, use(calls)), EMPTY));

@@ -57,6 +57,11 @@ const WRONG: [string, unknown, RegExp][] = [
   ],
   ["a number of rounds", { maxToolRounds: -1 }, /`options\.maxToolRounds`/],
   ["no boolean", { constrainTools: 1 }, /`options\.constrainTools`/],
+  [
+    "a number of calls",
+    { parallelToolCalls: 1 },
+    /boolean for `options\.parallelToolCalls`, got 1/,
+  ],
   ["a schema that is none", { responseSchema: true }, /`options\.responseSchema`/],
   ["a schema with a cycle", { responseSchema: cyclic() }, /`options\.responseSchema`/],
   ["a sampler that is none", { sampler: {} }, /a Sampler/],

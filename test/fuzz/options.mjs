@@ -194,6 +194,7 @@ const TURN = {
     () => () => "They spoke of llamas.",
     () => () => undefined,
   ),
+  parallelToolCalls: is(true, false),
   responseSchema: mostly(
     () => schema,
     () => ({}),

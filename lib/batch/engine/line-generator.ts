@@ -168,12 +168,12 @@ export class LineGenerator {
   }
 
   #rulesOf({ schema = this.#defaults.schema, ...plan }: ChatPlan): CheckedTurnOptions {
-    const { tools = this.#defaults.tools, toolChoice, effort } = plan;
+    const { tools = this.#defaults.tools, toolChoice, parallelToolCalls, effort } = plan;
     const { date, chatTemplate } = this.#defaults;
     if (typeof toolChoice === "object" && (tools ?? []).length === 0) {
       throw needsTools("options.toolChoice");
     }
-    const key = keyOf([tools, toolChoice, schema, effort]);
+    const key = keyOf([tools, toolChoice, parallelToolCalls, schema, effort]);
     const known = this.#rules.get(key);
     this.#rules.delete(key);
     const rules =
@@ -182,7 +182,7 @@ export class LineGenerator {
         {},
         {
           date,
-          ...given({ tools, toolChoice, responseSchema: schema, chatTemplate }),
+          ...given({ tools, toolChoice, parallelToolCalls, responseSchema: schema, chatTemplate }),
           ...(effort !== undefined && { reasoning: { effort } }),
         },
         this.#model,
@@ -217,15 +217,23 @@ const NO_TOOLS: readonly ToolDefinition[] = [];
 
 async function schemaGrammar(schema: object): Promise<Grammar | undefined> {
   const responseSchema = responseSchemaOf(schema, "schema");
-  return answerGrammar({ tools: NO_TOOLS, choice: "auto", constrainTools: false, responseSchema });
+  return answerGrammar({
+    ...{ tools: NO_TOOLS, choice: "auto", constrainTools: false, parallelToolCalls: true },
+    responseSchema,
+  });
 }
 
 function answerTo(
-  { renderer, toolChoice, constrainTools, responseSchema }: CheckedTurnOptions,
+  { renderer, toolChoice, ...rules }: CheckedTurnOptions,
   messages: readonly RenderableMessage[],
 ): Parameters<typeof readerOf>[0] {
-  const rules = { choice: toolChoice, constrainTools, responseSchema };
-  return { renderer, messages, callsBefore: countCalls(messages), rules };
+  const { constrainTools, parallelToolCalls, responseSchema } = rules;
+  return {
+    renderer,
+    messages,
+    callsBefore: countCalls(messages),
+    rules: { choice: toolChoice, constrainTools, parallelToolCalls, responseSchema },
+  };
 }
 
 async function choiceOf(

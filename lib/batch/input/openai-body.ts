@@ -113,16 +113,15 @@ export function readChatBody(body: unknown): ChatPlan {
   if (top !== undefined && !logprobs) {
     throw invalid("`body.top_logprobs` needs `body.logprobs` to be true");
   }
-  const tools = fields.get("tools", toolList);
-  checkParallel(fields.get("parallel_tool_calls", boolean), tools);
   const limit = (key: string) =>
     fields.get(key, (value, name) => integer(value, name, 1, MAX_INT32));
   return {
     kind: "chat",
     ...commonOf(fields),
     messages: fields.needed("messages", "an array of messages", messageList),
-    tools,
+    tools: fields.get("tools", toolList),
     toolChoice: fields.get("tool_choice", toolChoiceOf),
+    parallelToolCalls: fields.get("parallel_tool_calls", boolean),
     maxTokens: limit("max_completion_tokens") ?? limit("max_tokens"),
     logprobs: logprobs ? (top ?? 0) : undefined,
     schema: fields.get("response_format", schemaOf),
@@ -211,15 +210,6 @@ function toolChoiceOf(value: unknown, name: string): ToolChoice {
   const { type, function: named } = value;
   if (type === "function") return { ...value, type, function: named as { name: string } };
   throw unsupported(`${name}.type`, 'can only be "function"');
-}
-
-/** No chat format can tell a model to call one tool at most. */
-function checkParallel(
-  parallel: boolean | undefined,
-  tools: readonly ToolDefinitionInput[] | undefined,
-): void {
-  if (parallel !== false || tools === undefined || tools.length === 0) return;
-  throw unsupported("body.parallel_tool_calls", "cannot be false: take the first of the calls");
 }
 
 /** The fields of each of OpenAI's formats besides `type`. The `schema` of `json_object` is llama.cpp's. */

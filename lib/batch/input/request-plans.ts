@@ -22,6 +22,7 @@ export interface ChatPlan extends GenerationPlan {
   readonly messages: readonly ChatMessageInput[];
   readonly tools: readonly ToolDefinitionInput[] | undefined;
   readonly toolChoice: ToolChoice | undefined;
+  readonly parallelToolCalls?: boolean | undefined;
   readonly effort?: ReasoningEffort | undefined;
 }
 

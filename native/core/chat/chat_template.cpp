@@ -294,7 +294,7 @@ AnswerFormat ChatTemplate::answer_format(const ChatRequest& request, const Answe
     autoparser::autoparser found = analysis();
     if (described) read_described_calls(found);
     made = autoparser::peg_generator::generate_parser(compiled, params, found);
-    parser_repairs::repair(*made, found);
+    parser_repairs::repair(*made, found, rules.parallel);
     const autoparser::analyze_reasoning& reasoning = found.reasoning;
     made->supports_thinking = reasoning.mode != autoparser::reasoning_mode::NONE;
     if (made->supports_thinking) {

@@ -80,9 +80,15 @@ void allow_ids(common_json& parsers, std::string& grammar) {
   replace_all(grammar, "\"" + id, "[a-zA-Z0-9_-]+ \"");
 }
 
+// Where each call has marks of its own, the analysis allows several whatever was asked for. The
+// parser may go on taking them.
+void allow_one_call(std::string& grammar) {
+  replace_all(grammar, "tool-calls ::= (tool-call space)+", "tool-calls ::= tool-call space");
+}
+
 }  // namespace
 
-void repair(common_chat_params& made, const autoparser::autoparser& analysis) {
+void repair(common_chat_params& made, const autoparser::autoparser& analysis, bool parallel) {
   const autoparser::tool_format_analysis& format = analysis.tools.format;
   if (format.mode == tool_format::NONE || made.parser.empty()) return;
   common_json arena = common_json::parse(made.parser);
@@ -93,6 +99,7 @@ void repair(common_chat_params& made, const autoparser::autoparser& analysis) {
     allow_missing_commas(parsers, made.grammar);
   }
   allow_ids(parsers, made.grammar);
+  if (!parallel) allow_one_call(made.grammar);
   made.parser = arena.dump();
 }
 

@@ -7,6 +7,7 @@
 
 namespace cria::parser_repairs {
 
-void repair(common_chat_params& made, const autoparser::autoparser& analysis);
+// `parallel`: whether one answer may have several calls.
+void repair(common_chat_params& made, const autoparser::autoparser& analysis, bool parallel);
 
 }  // namespace cria::parser_repairs

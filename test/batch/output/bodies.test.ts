@@ -186,6 +186,35 @@ test("a model that is no guard judges nothing: an error of each such line", asyn
   expect(errorOf(answers, "m")).toMatch(/^1 ERR_UNSUPPORTED: Expected a Llama Guard 3 model/);
 });
 
+test("parallel_tool_calls: false ends an answer with its first call", async () => {
+  const parameters = { type: "object", properties: { at: { const: 1 } }, required: ["at"] };
+  const ping = { type: "function", function: { name: "ping", parameters } };
+  // A line break, the likeliest token here, goes on with another call wherever it may.
+  const line = (id: string, more: object) =>
+    chat(id, "Ping.", {
+      ...{ tools: [ping], tool_choice: "required", max_tokens: 200 },
+      ...{ logit_bias: { [String(model.tokenize("\n")[0])]: 100 }, ...more },
+    });
+  const { lines } = await run([
+    line("one", { parallel_tool_calls: false }),
+    line("several", { parallel_tool_calls: true }),
+    line("default", { parallel_tool_calls: null }),
+  ]);
+  const told = (id: string) => {
+    const { choices, usage } = bodyOf<BatchChatCompletion>(lines, id);
+    expect(choices[0]?.finish_reason).toBe("tool_calls");
+    const calls = choices[0]?.message.tool_calls ?? [];
+    expect(new Set(calls.map(({ function: { name } }) => name))).toEqual(new Set(["ping"]));
+    return { calls: calls.length, tokens: usage?.completion_tokens };
+  };
+  const one = told("one");
+  expect(one.calls).toBe(1);
+  expect(one.tokens).toBeLessThan(100);
+  expect(told("several")).toEqual({ calls: expect.any(Number), tokens: 200 });
+  expect(told("several").calls).toBeGreaterThan(1);
+  expect(told("default")).toEqual(told("several"));
+});
+
 test("what cannot be honoured is an error that names it", async () => {
   const body = (id: string, more: object) => chat(id, "Hello", more);
   const { lines } = await run([
@@ -193,7 +222,7 @@ test("what cannot be honoured is an error that names it", async () => {
     body("ok", { stream: false, n: null, max_tokens: 1, tools: [], parallel_tool_calls: false }),
     body("effort", { reasoning_effort: "most" }),
     body("unknown", { temprature: 1 }),
-    body("parallel", { tools: [WEATHER], parallel_tool_calls: false }),
+    body("parallel", { tools: [WEATHER], parallel_tool_calls: 1 }),
     body("top", { top_logprobs: 2 }),
     body("hot", { temperature: 3 }),
     body("image", {
@@ -211,7 +240,7 @@ test("what cannot be honoured is an error that names it", async () => {
   expect(errorOf(lines, "stream")).toMatch(/^1 ERR_UNSUPPORTED: `body.stream` cannot be true/);
   expect(errorOf(lines, "effort")).toMatch(/for `body.reasoning_effort`/);
   expect(errorOf(lines, "unknown")).toMatch(/`body.temprature`: did you mean `body.temperature`/);
-  expect(errorOf(lines, "parallel")).toMatch(/parallel_tool_calls` cannot be false/);
+  expect(errorOf(lines, "parallel")).toMatch(/boolean for `body.parallel_tool_calls`, got 1/);
   expect(errorOf(lines, "top")).toMatch(/needs `body.logprobs`/);
   expect(errorOf(lines, "hot")).toMatch(/from 0 to 2 for `body.temperature`, got 3/);
   expect(errorOf(lines, "image")).toMatch(/ERR_UNSUPPORTED: .*image_url/);

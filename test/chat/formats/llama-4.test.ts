@@ -222,7 +222,8 @@ describe("answers", () => {
 
   test("that must call are held to the tool's schema", async () => {
     const renderer = chatRenderer({ format, tools });
-    const rules = { choice: "required", constrainTools: true, responseSchema: undefined } as const;
+    const held = { constrainTools: true, parallelToolCalls: true, responseSchema: undefined };
+    const rules = { choice: "required", ...held } as const;
     const { grammar } = await readerOf({ renderer, messages: [], callsBefore: 0, rules });
     expect(grammar?.source).toContain("get_weather");
   });
