@@ -18,6 +18,8 @@ import { Nfa, overCharacters, WORD } from "./nfa.js";
 const MAX_PARTS = 30_000;
 export const MAX_STATES = 8_000;
 const MAX_PATTERN_LENGTH = 20_000;
+/** Of groups that are written out for the lookaheads in them. */
+const MAX_WAYS = 100;
 
 /** Why no automaton can be made of a regular expression. */
 export class RegexProblem extends Error {
@@ -134,6 +136,36 @@ function isLookahead(element: AST.Element): boolean {
   return element.type === "Assertion" && element.kind === "lookahead";
 }
 
+function hasLookahead(element: AST.Element): boolean {
+  switch (element.type) {
+    case "Group":
+    case "CapturingGroup":
+      return element.alternatives.some(({ elements }) => elements.some(hasLookahead));
+    case "Quantifier":
+      return hasLookahead(element.element);
+    default:
+      return isLookahead(element);
+  }
+}
+
+/** What an element that comes once at most can stand for; undefined for one that is repeated. */
+function waysOf(element: AST.Element): readonly (readonly AST.Element[])[] | undefined {
+  switch (element.type) {
+    case "Group":
+    case "CapturingGroup":
+      if (element.type === "Group" && element.modifiers !== null) return undefined;
+      return element.alternatives.map(({ elements }) => elements);
+    case "Quantifier":
+      if (element.max > 1) return undefined;
+      return [
+        ...(element.min === 0 ? [[]] : []),
+        ...(element.max === 1 ? [[element.element]] : []),
+      ];
+    default:
+      return [[element]];
+  }
+}
+
 /** Whether an element asks for what is before it; at the start of a text a word's edge does not. */
 function looksBack(element: AST.Element, atStart: boolean): boolean {
   switch (element.type) {
@@ -157,6 +189,7 @@ function someLooksBack(alternatives: readonly AST.Alternative[], atStart: boolea
 class RegexCompiler {
   readonly #unicode: boolean;
   #nfa = new Nfa(MAX_PARTS);
+  #ways = 0;
 
   constructor(unicode: boolean) {
     this.#unicode = unicode;
@@ -188,11 +221,21 @@ class RegexCompiler {
     return dfa;
   }
 
-  /** A lookahead here says something about all the rest of the text. */
+  /** A lookahead here says something about all the rest of the text: so groups that have some are written out. */
   #topSequence(elements: readonly AST.Element[], from: number, to: number): void {
-    const at = elements.findIndex(isLookahead);
-    if (at < 0) {
+    const at = elements.findIndex(hasLookahead);
+    const ways = at < 0 ? undefined : waysOf(elements[at]!);
+    if (ways === undefined) {
       this.#sequence(elements, from, to);
+      return;
+    }
+    if (!isLookahead(elements[at]!)) {
+      this.#ways += ways.length;
+      if (this.#ways > MAX_WAYS)
+        throw inexpressible("too many lookaheads in groups", elements[at]!);
+      for (const way of ways) {
+        this.#topSequence([...elements.slice(0, at), ...way, ...elements.slice(at + 1)], from, to);
+      }
       return;
     }
     const before = this.#nfa.state();
@@ -347,18 +390,17 @@ class RegexCompiler {
 const properties = new Map<string, CharSet>();
 const MOST_PROPERTIES = 32;
 
-/** What the engine itself says of \p{…}. */
+/** What the engine itself says of \p{…}: it looks for runs in texts of all characters in their order. */
 function propertySet(raw: string): CharSet {
   let set = properties.get(raw);
   if (set === undefined) {
-    const test = new RegExp(`^${raw}$`, "u");
     const ranges: [number, number][] = [];
-    for (const [from, to] of [[0, 0xd7ff] as const, [0xe000, 0x10ffff] as const]) {
-      for (let codePoint = from; codePoint <= to; codePoint++) {
-        if (!test.test(String.fromCodePoint(codePoint))) continue;
-        const last = ranges.at(-1);
-        if (last !== undefined && last[1] === codePoint - 1) last[1] = codePoint;
-        else ranges.push([codePoint, codePoint]);
+    const run = new RegExp(`${raw}+`, "gu");
+    for (const text of allCharacters()) {
+      for (const [found] of text.matchAll(run)) {
+        const from = found.codePointAt(0) as number;
+        const length = from > 0xffff ? found.length / 2 : found.length;
+        ranges.push([from, from + length - 1]);
       }
     }
     set = charSet(...ranges);
@@ -366,6 +408,18 @@ function propertySet(raw: string): CharSet {
     properties.set(raw, set);
   }
   return set;
+}
+
+/** Divides what is no character, the surrogates, from the others, and those of one unit from those of two. */
+const TOGETHER = 0x800;
+
+function* allCharacters(): Generator<string> {
+  const codePoints = new Uint32Array(TOGETHER);
+  for (let first = 0; first <= 0x10ffff; first += TOGETHER) {
+    if (has(SURROGATES, first)) continue;
+    for (let i = 0; i < TOGETHER; i++) codePoints[i] = first + i;
+    yield String.fromCodePoint(...codePoints);
+  }
 }
 
 function inexpressible(what: string, { raw }: AST.Node): RegexProblem {
