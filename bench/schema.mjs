@@ -1,9 +1,10 @@
 // How well lib/schema keeps its word. The data are MaskBench's sample and JSON-Schema-Test-Suite, which lie in
 // ../shared/structured-output where they are at hand, or any file in MaskBench's form.
 
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
-import { measureSuite } from "./schema/draft-suite.mjs";
+import { measureSuite, printSuite, sumOf } from "./schema/draft-suite.mjs";
+import { keywordTable, writeTable } from "./schema/keyword-table.mjs";
 import { measureMaskBench } from "./schema/mask-bench.mjs";
 import { measureTexts } from "./schema/sampled-texts.mjs";
 import { readRows, readSuite, sharedData } from "./schema/schema-data.mjs";
@@ -16,7 +17,10 @@ const usage = `Usage: node bench/schema.mjs [options] [maskbench.jsonl]
                     the engine are needed)
   --max-tokens N    of each generation; default 400
   --seed N          of what is by chance; default 1
-  --markdown        the tables by keyword as Markdown
+  --suite FILE      a draft of the test suite, any number of times; default the drafts that are at hand,
+                    where nothing is named
+  --markdown        the table by keyword as Markdown
+  --docs FILE       that table, written into a page between its marks: docs/structured-output.md
   --verbose         each schema that is refused or wrong`;
 
 const { values, positionals } = parseArgs({
@@ -25,7 +29,9 @@ const { values, positionals } = parseArgs({
     generations: { type: "string" },
     "max-tokens": { type: "string", default: "400" },
     seed: { type: "string", default: "1" },
+    suite: { type: "string", multiple: true },
     markdown: { type: "boolean", default: false },
+    docs: { type: "string" },
     verbose: { type: "boolean", default: false },
     help: { type: "boolean" },
   },
@@ -36,12 +42,12 @@ async function main() {
   if (values.help) return console.log(usage);
   const folder = sharedData();
   const [file = folder && join(folder, "maskbench-sample.jsonl")] = positionals;
-  if (file === undefined) {
+  if (file === undefined && values.suite === undefined) {
     return console.log("No data: ../shared/structured-output is not here. Name a file of schemas.");
   }
-  const { verbose, markdown } = values;
+  const { verbose } = values;
   const seed = Number(values.seed);
-  const rows = readRows(file);
+  const rows = values.suite !== undefined && positionals.length === 0 ? [] : readRows(file);
   if (values.texts !== undefined) {
     const wanted = Number(values.texts);
     return measureTexts(await loadLibrary(), rows, { wanted, seed, verbose });
@@ -55,13 +61,30 @@ async function main() {
     });
   }
   const library = await loadLibrary();
-  let kept = measureMaskBench(library, rows, { verbose });
-  if (positionals.length > 0 || folder === undefined) return kept;
-  for (const draft of ["draft7", "draft2020-12"]) {
-    const files = readSuite(join(folder, `json-schema-test-suite.${draft}.json`));
-    kept = measureSuite(library, files, { draft, verbose, markdown }) && kept;
-  }
-  return kept;
+  const kept = rows.length === 0 || measureMaskBench(library, rows, { verbose });
+  return measureDrafts(library, suites(folder)) && kept;
+}
+
+function suites(folder) {
+  if (values.suite !== undefined) return values.suite;
+  if (positionals.length > 0 || folder === undefined) return [];
+  return ["draft7", "draft2020-12"].map((draft) =>
+    join(folder, `json-schema-test-suite.${draft}.json`),
+  );
+}
+
+function measureDrafts(library, files) {
+  const { verbose, markdown, docs } = values;
+  const drafts = new Map(
+    files.map((file) => {
+      const draft = /draft[\d-]+/.exec(basename(file))?.[0] ?? basename(file);
+      return [draft, measureSuite(library, readSuite(file), { verbose })];
+    }),
+  );
+  if (docs !== undefined) writeTable(docs, keywordTable(drafts));
+  if (markdown) console.log(`\n${keywordTable(drafts)}`);
+  else for (const [draft, measured] of drafts) printSuite(draft, measured);
+  return [...drafts.values()].every((measured) => sumOf(measured).taken === 0);
 }
 
 if ((await main()) === false) process.exitCode = 1;

@@ -5,23 +5,24 @@ import { tryCompile } from "./schema-library.mjs";
 
 const NOTHING = { schemas: 0, refused: 0, valid: 0, missed: 0, invalid: 0, taken: 0 };
 
-export function measureSuite(library, files, { draft, verbose, markdown }) {
-  const rows = files.map(([name, groups]) => [name, measureGroups(library, groups, name, verbose)]);
-  const all = { ...NOTHING };
-  for (const [, sum] of rows) for (const key of Object.keys(all)) all[key] += sum[key];
-  rows.push([markdown ? "**all**" : "all", all]);
-  if (markdown) printMarkdown(draft, rows);
-  else print(draft, rows);
-  return all.taken === 0;
+/**
+ * @param files of a draft, as readSuite gives them
+ * @returns by the files' names what was counted, and the reasons of what was refused
+ */
+export function measureSuite(library, files, { verbose }) {
+  return new Map(
+    files.map(([name, groups]) => [name, measureGroups(library, groups, name, verbose)]),
+  );
 }
 
 function measureGroups(library, groups, name, verbose) {
-  const sum = { ...NOTHING };
+  const sum = { ...NOTHING, reasons: new Set() };
   for (const { description, schema, tests } of groups) {
     sum.schemas++;
     const { grammar, refused, path: place } = tryCompile(library, schema);
     if (grammar === undefined) {
       sum.refused++;
+      sum.reasons.add(refused);
       if (verbose) console.log(`refused ${name}: ${description}: ${place} ${refused}`);
       continue;
     }
@@ -37,24 +38,21 @@ function measureGroups(library, groups, name, verbose) {
   return sum;
 }
 
-function print(draft, rows) {
+/** What was counted for all keywords together. */
+export function sumOf(measured) {
+  const all = { ...NOTHING };
+  for (const sum of measured.values()) for (const key of Object.keys(all)) all[key] += sum[key];
+  return all;
+}
+
+export function printSuite(draft, measured) {
   const cell = (text, width) => String(text).padStart(width);
   console.log(`JSON-Schema-Test-Suite, ${draft}`);
   console.log("  keyword                        schemas refused  valid missed  invalid taken");
-  for (const [name, { schemas, refused, valid, missed, invalid, taken }] of rows) {
+  for (const [name, sum] of [...measured, ["all", sumOf(measured)]]) {
+    const { schemas, refused, valid, missed, invalid, taken } = sum;
     console.log(
       `  ${name.padEnd(30)} ${cell(schemas, 7)} ${cell(refused, 7)} ${cell(`${missed}/${valid}`, 13)} ${cell(`${taken}/${invalid}`, 14)}`,
-    );
-  }
-}
-
-function printMarkdown(draft, rows) {
-  console.log(
-    `\n| ${draft} | schemas | refused | valid missed | invalid taken |\n|---|---|---|---|---|`,
-  );
-  for (const [name, { schemas, refused, valid, missed, invalid, taken }] of rows) {
-    console.log(
-      `| ${name} | ${schemas} | ${refused} | ${missed} of ${valid} | ${taken} of ${invalid} |`,
     );
   }
 }
