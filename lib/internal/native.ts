@@ -423,12 +423,10 @@ export type NativeSamplerStep =
     }
   | { type: "logit-bias"; tokens: Int32Array; biases: Float32Array }
   | { type: "infill" }
-  /** `tokens`: what it names as `<text>`; each has to be one token of the model. */
   | {
       type: "grammar";
       source: string;
       root: string;
-      tokens: readonly string[];
       /** Everything is allowed until one of the triggers is met. */
       lazy?: boolean;
       triggerTokens?: Int32Array;

@@ -243,13 +243,13 @@ function floored(temperature: number): number {
 }
 
 function nativeGrammar(grammar: Grammar) {
-  const { source, root, tokens } = grammar;
+  const { source, root } = grammar;
   const triggers = triggersOf(grammar);
   const prefix = prefixOf(grammar);
-  if (prefix !== undefined) return { source, root, tokens, prefix };
-  if (triggers === undefined) return { source, root, tokens };
+  if (prefix !== undefined) return { source, root, prefix };
+  if (triggers === undefined) return { source, root };
   const triggerTokens = Int32Array.from(triggers.tokens);
-  return { source, root, tokens, lazy: true, triggerTokens, triggerPatterns: triggers.patterns };
+  return { source, root, lazy: true, triggerTokens, triggerPatterns: triggers.patterns };
 }
 
 type NativeBias = Extract<NativeSamplerStep, { type: "logit-bias" }>;

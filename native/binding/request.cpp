@@ -61,7 +61,6 @@ step::Grammar to_grammar(const Fields& fields) {
   step::Grammar step;
   step.source = fields.text("source");
   step.root = fields.text("root");
-  step.tokens = fields.texts("tokens");
   step.lazy = !fields.value("lazy").IsUndefined() && fields.flag("lazy");
   if (step.lazy) {
     step.trigger_tokens = to_tokens(fields.value("triggerTokens"), "triggerTokens");

@@ -24,7 +24,7 @@ const fewVocabularies = /tsan/.test(process.env.CRIA_TEST_PRELOAD ?? "");
 /** What takes minutes under sanitizers and goes the ways that the others go, too. */
 const short = process.env.CRIA_TEST_SHORT !== undefined;
 const SHORT: Readonly<Record<string, readonly string[]>> = {
-  "grammar-filter-test": ["tree", "copy", "death", "lazy"],
+  "grammar-matcher-test": ["together", "deep", "counted", "end"],
   // Not who comes first, but what becomes of those who wait and give way.
   "scheduler-test": ["prefix", "equal", "give_way", "held", "too_long"],
   "sequences-test": ["fork", "disposed", "saved", "refused", "makes_room"],
@@ -38,6 +38,7 @@ test.each([
   ["logit-scan-test"],
   ["sampler-test", MODEL],
   ["grammar-filter-test", MODEL, join(llamaCppDir(), "models", "ggml-vocab-llama-bpe.gguf")],
+  ["grammar-matcher-test", MODEL, llamaCppDir()],
   ["plan-test"],
   ["speculation-test"],
   ["cache-test", MODEL],

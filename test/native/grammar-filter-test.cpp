@@ -1,4 +1,4 @@
-// cria::GrammarFilter against llama.cpp's grammar asked about every single token.
+// cria::GrammarFilter: lazy grammars and their triggers, copies, the token tree.
 //
 //   cria-grammar-filter-test MODEL VOCABULARY [tests…]      two GGUF files; of the second, which
 //                                                           may be large, only the vocabulary
@@ -19,12 +19,14 @@
 #include "core/model/utf8.h"
 #include "core/model/vocabulary.h"
 #include "core/sampling/grammar_filter.h"
+#include "grammar_oracle.h"
 #include "harness.h"
 #include "llama.h"
 
 using cria::GrammarFilter;
 using cria::Tokens;
 using cria::Vocabulary;
+using oracle::piece_of;
 namespace step = cria::step;
 
 namespace {
@@ -54,8 +56,6 @@ step::Grammar grammar_of(const std::string& source) {
   step::Grammar grammar;
   grammar.source = source;
   grammar.root = "root";
-  const char* const token = "<|start_header_id|>";
-  if (source.find(token) != std::string::npos) grammar.tokens.emplace_back(token);
   return grammar;
 }
 
@@ -68,179 +68,35 @@ step::Grammar lazy(const std::string& source, const std::vector<std::string>& pa
   return grammar;
 }
 
-std::string piece_of(const Vocabulary& vocabulary, llama_token token) {
-  std::string bytes;
-  vocabulary.append_piece(token, true, bytes);
-  return bytes;
-}
-
-// Whether the bytes so far can be text and go on.
-bool is_text(const std::string& bytes) {
-  const std::string whole = bytes.substr(0, bytes.size() - cria::utf8::unfinished_tail(bytes));
-  return cria::utf8::repair(whole) == whole;
-}
-
-// What llama.cpp's own grammar says of all tokens at once, but for those that make no text.
-Tokens allowed_by_all(const Vocabulary& vocabulary, const std::string& source,
-                      llama_sampler* oracle, const std::string& text) {
-  std::vector<llama_token_data> all;
-  for (llama_token token = 0; token < vocabulary.size(); ++token)
-    all.push_back({token, 1.0F, 0.0F});
-  llama_token_data_array array{all.data(), all.size(), -1, false};
-  llama_sampler_apply(oracle, &array);
-  Tokens allowed;
-  const std::string open = text.substr(text.size() - cria::utf8::unfinished_tail(text));
-  for (const llama_token_data& candidate : all) {
-    if (!std::isfinite(candidate.logit)) continue;
-    const std::string piece = piece_of(vocabulary, candidate.id);
-    const bool named = source.find("<[" + std::to_string(candidate.id) + "]>") != std::string::npos;
-    const bool free = named || vocabulary.ends_generation(candidate.id);
-    if (free || is_text(open + piece.substr(0, piece.find('\0')))) {
-      allowed.push_back(candidate.id);
-    }
-  }
-  return allowed;
-}
-
-using Oracle = std::unique_ptr<llama_sampler, decltype(&llama_sampler_free)>;
-
-// Goes on at random, and compares at every state; says how many it saw.
-int compare(const Vocabulary& vocabulary, const std::string& source, uint32_t seed, int states) {
-  const step::Grammar grammar = grammar_of(source);
-  GrammarFilter filter(vocabulary, grammar);
-  const Oracle oracle(
-      llama_sampler_init_grammar(vocabulary.handle(), source.c_str(), grammar.root.c_str()),
-      llama_sampler_free);
-  std::mt19937 random(seed);
-  std::string text;
-  for (int state = 0; state < states; ++state) {
-    const Tokens expected = allowed_by_all(vocabulary, source, oracle.get(), text);
-    const Tokens& got = filter.allowed();
-    if (got != expected) {
-      Tokens differing;
-      std::set_symmetric_difference(got.begin(), got.end(), expected.begin(), expected.end(),
-                                    std::back_inserter(differing));
-      harness::fail(__FILE__, __LINE__,
-                    source + " after " + harness::show(text) + " allows " +
-                        std::to_string(expected.size()) + ", got " + std::to_string(got.size()) +
-                        "; differs in " + harness::show(piece_of(vocabulary, differing[0])));
-    }
-    // Bytes beyond ASCII and what is left within a character are rare: prefer them at times.
-    Tokens choices;
-    for (const llama_token token : expected) {
-      if (vocabulary.ends_generation(token)) continue;
-      const std::string piece = piece_of(vocabulary, token);
-      const bool rare = static_cast<unsigned char>(piece.back()) >= 0x80;
-      if (rare || state % 3 != 1) choices.push_back(token);
-    }
-    if (choices.empty()) {
-      for (const llama_token token : expected) {
-        if (!vocabulary.ends_generation(token)) choices.push_back(token);
-      }
-    }
-    if (choices.empty()) return state + 1;
-    const llama_token token = choices[random() % choices.size()];
-    text += piece_of(vocabulary, token);
-    try {
-      // llama.cpp allows a token that a rule such as ("a" !<[5]>) cannot go on with.
-      llama_sampler_accept(oracle.get(), token);
-    } catch (const std::exception&) {
-      CHECK_EQ(error_code([&] { filter.accept(token); }), "ERR_GRAMMAR_INVALID");
-      return state + 1;
-    }
-    filter.accept(token);
-  }
-  return states;
-}
-
-const char* const kJson = R"(value ::= object | array | string | number | "true" | "false" | "null"
-object ::= "{" (member ("," member)*)? "}"
-member ::= string ":" value
-array ::= "[" (value ("," value)*)? "]"
-string ::= "\"" char* "\""
-char ::= [^"\\\x7F\x00-\x1F] | "\\" (["\\bfnrt] | "u" [0-9a-fA-F]{4})
-number ::= "-"? ("0" | [1-9] [0-9]{0,15}) ("." [0-9]+)? ([eE] [-+]? [0-9]{1,3})?
-)";
-
-std::vector<std::string> grammars() {
-  return {
-      std::string(R"(root ::= value
-)") + kJson,
-      std::string(R"(root ::= "{\"name\":" name tags? ",\"n\":" ("-"? [1-9] [0-9]? | "0") "}"
-name ::= "\"" char{0,30} "\""
-tags ::= ",\"tags\":[" (tag ("," tag)*)? "]"
-tag ::= "\"red\"" | "\"größer\"" | "\"日本\""
-)") + kJson,
-      R"(root ::= "[\"" time ("\",\"" time)+ "\"]"
-time ::= date "T" hour ":" sixty ":" sixty ("." [0-9]+)? ("Z" | [+-] hour ":" sixty)
-date ::= [0-9]{4} "-" ("0" [1-9] | "1" [0-2]) "-" ("0" [1-9] | [12] [0-9] | "3" [01])
-hour ::= [01] [0-9] | "2" [0-3]
-sixty ::= [0-5] [0-9])",
-      R"(root ::= [a-z ]+ ("," root)?)",
-      R"(root ::= [a-zà-ÿ]{1,40})",
-      R"(root ::= [^é]*)",
-      R"(root ::= [^\u4e00-\u4fff\n]* "\n")",
-      R"(root ::= [^中一]*)",
-      R"(root ::= [^😀😁é]+ "!")",
-      R"(root ::= [^a-\xff]{2,9} .*)",
-      R"(root ::= .{3} [ぁ-ゖ一-龯]+)",
-      R"(root ::= ("日本語" | "日曜日" | "🦙" | "🦝" | "é" | "ñandú")+)",
-      R"(root ::= [\U0001F000-\U0001FFFF]+ "é"?)",
-      R"(root ::= ("yes" | "yesterday" | "y" "es!") "?"?)",
-      R"(# [^é] "quoted
-root ::= "[^é" [^\]"]* "\"" # <[5]>
-)",
-      R"(root ::= <[97]> [a-z]* !<[98]> "x"?)",
-      R"(root ::= !<[97]> !<[300]> [^é]*)",
-      R"(root ::= ("a" | <|start_header_id|> | [b-y]) root | "z")",
-      R"(root ::= "")",
-  };
-}
-
 }  // namespace
-
-TEST(allowed_is_what_the_filter_leaves_of_all_tokens) {
-  int states = 0;
-  for (const std::string& source : grammars()) {
-    for (uint32_t seed = 0; seed < 30; ++seed)
-      states += compare(small(), source, seed, 30);
-  }
-  CHECK(states > 5'000);
-}
-
-TEST(allowed_is_what_the_filter_leaves_of_128k_tokens) {
-  int states = 0;
-  for (const std::string& source : grammars()) {
-    states += compare(large(), source, 1, 10);
-  }
-  CHECK(states > 100);
-}
 
 TEST(every_token_with_bytes_is_in_the_tree_once) {
   for (const Vocabulary* vocabulary : {&small(), &large()}) {
     const cria::TokenTree& tree = vocabulary->tree();
+    const std::vector<cria::TokenTree::Node>& nodes = tree.nodes();
     std::map<llama_token, int> count;
-    for (const auto* tokens : {&tree.tokens(), &tree.ending(), &tree.continuing()}) {
-      for (const llama_token token : *tokens)
-        ++count[token];
-    }
-    size_t children = tree.roots().end - tree.roots().begin;
-    for (const cria::TokenTree::Node& node : tree.nodes()) {
-      children += node.children.end - node.children.begin;
-      const std::string prefix = piece_of(*vocabulary, tree.tokens()[node.tokens.begin]);
-      for (uint32_t child = node.children.begin; child < node.children.end; ++child) {
-        const std::string piece =
-            piece_of(*vocabulary, tree.tokens()[tree.nodes()[child].tokens.begin]);
-        CHECK(piece.size() > prefix.size() && piece.compare(0, prefix.size(), prefix) == 0);
+    for (const llama_token token : tree.ending())
+      ++count[token];
+    std::string path;
+    uint32_t ranks = 0;
+    for (uint32_t i = 0; i < tree.size(); ++i) {
+      const cria::TokenTree::Node node = nodes[i];
+      CHECK(node.depth <= path.size() && node.end > i && node.end <= tree.size());
+      path.resize(node.depth);
+      path += static_cast<char>(node.byte);
+      for (uint32_t rank = node.tokens; rank < nodes[i + 1].tokens; ++rank, ++ranks) {
+        const std::string piece = piece_of(*vocabulary, tree.tokens()[rank]);
+        CHECK_EQ(piece.substr(0, piece.find('\0')), path);
+        ++count[tree.tokens()[rank]];
       }
+      // Those below it, and no others, are deeper.
+      CHECK(node.end == tree.size() || nodes[node.end].depth <= node.depth);
+      CHECK(node.end == i + 1 || nodes[i + 1].depth == node.depth + 1);
     }
-    CHECK_EQ(children, tree.nodes().size());
+    CHECK_EQ(ranks, tree.tokens().size());
     for (llama_token token = 0; token < vocabulary->size(); ++token) {
       const std::string piece = piece_of(*vocabulary, token);
-      const bool inside = !piece.empty() && (piece[0] & 0xC0) == 0x80;
-      const bool text = inside || is_text(piece.substr(0, piece.find('\0')));
-      const bool known =
-          vocabulary->ends_generation(token) || (!piece.empty() && piece[0] != 0 && text);
+      const bool known = vocabulary->ends_generation(token) || (!piece.empty() && piece[0] != 0);
       CHECK_EQ(count[token], known ? 1 : 0);
     }
   }
@@ -348,14 +204,14 @@ TEST(a_lazy_grammar_is_llama_cpps) {
       pointers.push_back(pattern.c_str());
     for (const std::string& text : texts) {
       GrammarFilter filter(small(), lazy(source, given));
-      const Oracle oracle(
+      const oracle::Sampler sampler(
           llama_sampler_init_grammar_lazy_patterns(small().handle(), source.c_str(), "root",
                                                    pointers.data(), pointers.size(), nullptr, 0),
           llama_sampler_free);
       for (const llama_token token : small().tokenize(text, false)) {
         bool refused = false;
         try {
-          llama_sampler_accept(oracle.get(), token);
+          llama_sampler_accept(sampler.get(), token);
         } catch (const std::exception&) {
           refused = true;
         }
@@ -366,7 +222,7 @@ TEST(a_lazy_grammar_is_llama_cpps) {
           CHECK_EQ(filter.allowed().size(), static_cast<size_t>(small().size()));
           continue;
         }
-        CHECK(filter.allowed() == allowed_by_all(small(), source, oracle.get(), ""));
+        CHECK(filter.allowed() == oracle::allowed_by_all(small(), sampler.get(), ""));
         ++woken;
       }
     }

@@ -110,7 +110,6 @@ test("a lazy grammar keeps its triggers", () => {
     type: "grammar",
     source: 'root ::= "a"',
     root: "root",
-    tokens: [],
     lazy: true,
     triggerTokens: Int32Array.of(1, 2),
     triggerPatterns: ["a"],

@@ -282,7 +282,7 @@ describe("native steps", () => {
       penalties: { frequency: 0.5 },
     });
     expect(nativeSteps(sampler, 8)).toEqual([
-      { type: "grammar", source: 'root ::= "yes"', root: "root", tokens: [] },
+      { type: "grammar", source: 'root ::= "yes"', root: "root" },
       {
         type: "logit-bias",
         tokens: Int32Array.of(2, 7),

@@ -7,10 +7,10 @@ const MAX_SOURCE_BYTES = 1 << 20;
 
 /**
  * Throws ERR_GRAMMAR_INVALID, with `line` and `column` in its details, for every grammar that
- * llama.cpp's own parser would refuse or not survive. That one gives its reasons on stderr, recurses
- * with the depth of a grammar and expands without end: nothing unchecked may get to it. Returns the
- * texts of the tokens that the grammar names (`<think>`): only a vocabulary can tell whether each is
- * one token.
+ * llama.cpp's own parser would refuse or not survive: a grammar is one here if it is one there. The
+ * engine (native/core/sampling/grammar_rules.h) only guards itself, and says little. Returns the texts
+ * of the tokens that the grammar names (`<think>`): only a vocabulary can tell whether each is one
+ * token.
  */
 export function validateGbnf(source: string, root: string): readonly string[] {
   checkText(source);

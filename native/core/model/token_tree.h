@@ -1,12 +1,11 @@
-// The tokens of a vocabulary as a tree: below each token are those whose bytes begin with its
-// bytes. If a grammar refuses a token, it refuses everything below it, so whole branches need not
-// be tried.
+// The tokens of a vocabulary as a tree of their bytes: what a grammar says of a byte holds for all
+// tokens below it.
 #pragma once
 
 #include <llama.h>
 
 #include <cstdint>
-#include <string>
+#include <string_view>
 #include <vector>
 
 namespace cria {
@@ -18,48 +17,34 @@ class TokenTree {
  public:
   explicit TokenTree(const Vocabulary& vocabulary);
 
-  // Tokens with the same bytes share a node. `begin` and `end` are indexes of tokens() and, for the
-  // children, of nodes().
-  struct Range {
-    uint32_t begin = 0;
-    uint32_t end = 0;
-  };
+  // The nodes stand in the order of a walk that goes down first: below a node are those behind it,
+  // up to `end`.
   struct Node {
-    Range tokens;
-    Range children;
-    uint32_t below;  // the number of its descendants
-    bool whole;      // its bytes end where a character ends
+    uint32_t end;
+    uint32_t
+        tokens;  // where in tokens() those with these bytes begin; the next node's is their end
+    uint32_t depth : 24;  // of a first byte, 0
+    uint32_t byte : 8;
   };
 
+  // One more at the end, which has no token.
   const std::vector<Node>& nodes() const { return nodes_; }
+  uint32_t size() const { return static_cast<uint32_t>(nodes_.size() - 1); }
+  uint32_t depth() const { return depth_; }
+
+  // By their bytes. Not among them: tokens without bytes, since no grammar allows them, and those
+  // that end a generation.
   const std::vector<llama_token>& tokens() const { return tokens_; }
-  Range roots() const { return roots_; }
-
-  // The node of each token of the vocabulary; kNowhere for those that are not in the tree.
-  static constexpr uint32_t kNowhere = UINT32_MAX;
-  const std::vector<uint32_t>& places() const { return places_; }
-
-  // Not in the tree: tokens that end a generation, and those that begin in the middle of a
-  // character. Tokens without bytes are nowhere, since no grammar allows them, and neither are
-  // those with which no valid text can begin.
   const std::vector<llama_token>& ending() const { return ending_; }
-  const std::vector<llama_token>& continuing() const { return continuing_; }
-
-  // Whether this token may follow a complete character: none of its bytes are ill-formed.
-  bool begins_text(llama_token token) const { return texts_[static_cast<size_t>(token)]; }
 
  private:
   std::vector<Node> nodes_;
   std::vector<llama_token> tokens_;
-  std::vector<uint32_t> places_;
-  Range roots_;
   std::vector<llama_token> ending_;
-  std::vector<llama_token> continuing_;
-  std::vector<bool> texts_;
+  uint32_t depth_ = 0;
 };
 
-// How many bytes of a character are missing after these, if `before` were missing in front of them;
-// -1 if llama.cpp's grammars do not accept them as text at all.
-int remaining_bytes(const std::string& bytes, int before);
+// A token's bytes as grammars see them: up to a NUL, as llama.cpp reads them.
+std::string_view grammar_bytes(std::string_view piece);
 
 }  // namespace cria

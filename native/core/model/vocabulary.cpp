@@ -225,4 +225,9 @@ const TokenTree& Vocabulary::tree() const {
   return *tree_;
 }
 
+Vocabulary::Kept& Vocabulary::kept(std::unique_ptr<Kept> (*make)(const Vocabulary&)) const {
+  std::call_once(kept_made_, [&] { kept_ = make(*this); });
+  return *kept_;
+}
+
 }  // namespace cria

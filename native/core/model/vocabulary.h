@@ -65,6 +65,16 @@ class Vocabulary {
   // Made on the first call, which takes some 100 ms with 128K tokens.
   const TokenTree& tree() const;
 
+  // What somebody makes of the vocabulary, on the first call, for as long as it lives.
+  class Kept {
+   public:
+    Kept() = default;
+    Kept(const Kept&) = delete;
+    Kept& operator=(const Kept&) = delete;
+    virtual ~Kept() = default;
+  };
+  Kept& kept(std::unique_ptr<Kept> (*make)(const Vocabulary&)) const;
+
  private:
   const TokenBorders& borders() const;
 
@@ -78,6 +88,8 @@ class Vocabulary {
   mutable std::shared_ptr<const TokenBorders> borders_;
   mutable std::once_flag tree_made_;
   mutable std::shared_ptr<const TokenTree> tree_;
+  mutable std::once_flag kept_made_;
+  mutable std::unique_ptr<Kept> kept_;
 };
 
 }  // namespace cria

@@ -309,16 +309,7 @@ llama_token Sampler::run(llama_token_data_array array, size_t from) {
 
 void Sampler::filter(llama_token_data_array& array) {
   if (!grammar_->awake()) return;
-  if (array.size <= kMostAsked) {
-    grammar_->filter(array);
-  } else {
-    allowed_.assign(static_cast<size_t>(vocabulary_.size()), 0);
-    for (const llama_token token : grammar_->allowed())
-      allowed_[token] = 1;
-    for (size_t i = 0; i < array.size; ++i) {
-      if (allowed_[array.data[i].id] == 0) array.data[i].logit = kMinusInfinity;
-    }
-  }
+  grammar_->filter(array);
   const bool some = std::any_of(array.data, array.data + array.size,
                                 [](const auto& c) { return c.logit > kMinusInfinity; });
   if (!some) throw_nothing_left();

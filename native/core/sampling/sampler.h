@@ -84,7 +84,6 @@ class Sampler {
   LogitScan scan_;
   Tokens changed_;
   std::vector<llama_token_data> candidates_;
-  std::vector<char> allowed_;
 };
 
 }  // namespace cria

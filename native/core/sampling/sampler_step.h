@@ -74,7 +74,6 @@ struct Infill {};
 struct Grammar {
   std::string source;
   std::string root;
-  std::vector<std::string> tokens;  // all that the source names as <text>
   // Lazy: everything is allowed until a trigger occurs in the output, one of these tokens or a
   // match of one of these patterns (std::regex in its ECMAScript notation). The text that follows
   // the grammar begins with the token, or with the pattern's first group that matched something

@@ -2,7 +2,6 @@
 #include <string>
 #include <string_view>
 
-#include "core/model/token_tree.h"
 #include "core/model/utf8.h"
 #include "property.h"
 
@@ -64,12 +63,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string whole = bytes.substr(0, size - open);
   DEMAND(cria::utf8::begins_text(bytes) == (cria::utf8::repair(whole) == whole));
   DEMAND(cria::utf8::begins_text(text));
-  // What llama.cpp counts as the bytes still to come is never more than a character's.
-  for (const int before : {-1, 0, 1, 2, 3}) {
-    const int remaining = cria::remaining_bytes(bytes, before);
-    DEMAND(remaining >= -1 && remaining <= 3);
-    DEMAND(before != 0 || !cria::utf8::begins_text(bytes) ||
-           bytes.find('\0') != std::string::npos || (remaining > 0) == (open > 0));
-  }
   return 0;
 }

@@ -1,0 +1,37 @@
+// The slices that grammars have asked for, kept for a vocabulary: most grammars have the same few.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "core/sampling/token_slice.h"
+
+namespace cria {
+
+// Any thread.
+class TokenSlices {
+ public:
+  TokenSlices(const TokenTree& tree, int32_t vocabulary) : tree_(tree), vocabulary_(vocabulary) {}
+
+  const TokenTree& tree() const { return tree_; }
+  int32_t vocabulary() const { return vocabulary_; }
+
+  // Null for a set so small that its tokens are soon walked.
+  std::shared_ptr<const TokenSlice> of(const Utf8Automaton::Ranges& characters);
+
+ private:
+  // With 128K tokens each has about 2 MB.
+  static constexpr size_t kMost = 16;
+  static constexpr uint32_t kFewCharacters = 20;
+
+  const TokenTree& tree_;
+  const int32_t vocabulary_;
+  std::mutex mutex_;
+  // The last used comes last.
+  std::vector<std::pair<Utf8Automaton::Ranges, std::shared_ptr<const TokenSlice>>> slices_;
+};
+
+}  // namespace cria

@@ -1,0 +1,73 @@
+// Sets of characters as automata over the bytes of UTF-8. They take well-formed text alone: no
+// overlong forms, no surrogates, nothing above U+10FFFF, and no NUL, with which a token's text
+// ends.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+namespace cria {
+
+// Equal sets and equal rests of sets are one node each. One thread at a time.
+class Utf8Automaton {
+ public:
+  // Pairs of the first and last character; any order, they may overlap.
+  using Ranges = std::vector<std::pair<uint32_t, uint32_t>>;
+  using Node = uint32_t;
+
+  static constexpr Node kWhole = 0;  // behind the last byte of a character
+  static constexpr Node kDead = UINT32_MAX;
+
+  struct Edge {
+    uint8_t low;
+    uint8_t high;
+    Node node;
+  };
+  struct Edges {
+    const Edge* first;
+    const Edge* last;
+    const Edge* begin() const { return first; }
+    const Edge* end() const { return last; }
+  };
+
+  Utf8Automaton();
+  Utf8Automaton(Utf8Automaton&&) = default;
+  Utf8Automaton& operator=(Utf8Automaton&&) = default;
+
+  // The node in front of the characters of a set, or of all others.
+  Node add(const Ranges& ranges, bool negated);
+
+  Edges edges(Node node) const {
+    return {edges_.data() + begins_[node], edges_.data() + begins_[node + 1]};
+  }
+  Node next(Node node, uint8_t byte) const {
+    for (const Edge& edge : edges(node)) {
+      if (byte >= edge.low && byte <= edge.high) return edge.node;
+    }
+    return kDead;
+  }
+  Node count() const { return static_cast<Node>(begins_.size() - 1); }
+
+  // The set that was added as this node; null for a node inside a character.
+  const Ranges* ranges(Node node) const;
+
+ private:
+  Node rest(const Ranges& ranges, int bytes);
+  Node intern(std::vector<Edge> edges);
+
+  std::vector<Edge> edges_;
+  std::vector<uint32_t> begins_;  // of each node, in edges_; one more at the end
+  std::map<std::vector<uint64_t>, Node> nodes_;
+  std::map<Ranges, Node> sets_;
+  std::map<Node, const Ranges*> added_;
+};
+
+// Sorted, without overlaps or what is no character.
+Utf8Automaton::Ranges normalized(const Utf8Automaton::Ranges& ranges, bool negated);
+
+// How many characters there are in normalized ranges.
+uint32_t character_count(const Utf8Automaton::Ranges& ranges);
+
+}  // namespace cria

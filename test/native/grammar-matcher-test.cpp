@@ -1,0 +1,304 @@
+// cria::GrammarMatcher against llama.cpp's grammar asked about every single token, and on grammars
+// that llama.cpp would not survive.
+//
+//   cria-grammar-matcher-test MODEL LLAMA_CPP [tests…]      a GGUF file, and llama.cpp's source
+//   tree:
+//                                                           its grammars, and a large vocabulary
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/model/error.h"
+#include "core/model/vocabulary.h"
+#include "core/sampling/compiled_grammar.h"
+#include "core/sampling/grammar_filter.h"
+#include "grammar_oracle.h"
+#include "harness.h"
+#include "llama.h"
+#include "random_grammar.h"
+
+using cria::GrammarFilter;
+using cria::Tokens;
+using cria::Vocabulary;
+
+namespace {
+
+llama_model* g_models[2] = {};  // for as long as main() runs
+std::filesystem::path g_llama_cpp;
+
+const Vocabulary& small() {
+  static const Vocabulary vocabulary(llama_model_get_vocab(g_models[0]));
+  return vocabulary;
+}
+
+const Vocabulary& large() {
+  static const Vocabulary vocabulary(llama_model_get_vocab(g_models[1]));
+  return vocabulary;
+}
+
+int compare(const Vocabulary& vocabulary, const std::string& source, uint32_t seed, int states) {
+  return oracle::compare({vocabulary, source, seed, states});
+}
+
+const char* const kJson = R"(value ::= object | array | string | number | "true" | "false" | "null"
+object ::= "{" (member ("," member)*)? "}"
+member ::= string ":" value
+array ::= "[" (value ("," value)*)? "]"
+string ::= "\"" char* "\""
+char ::= [^"\\\x7F\x00-\x1F] | "\\" (["\\bfnrt] | "u" [0-9a-fA-F]{4})
+number ::= "-"? ("0" | [1-9] [0-9]{0,15}) ("." [0-9]+)? ([eE] [-+]? [0-9]{1,3})?
+)";
+
+std::vector<std::string> grammars() {
+  return {
+      std::string(R"(root ::= value
+)") + kJson,
+      std::string(R"(root ::= "{\"name\":" name tags? ",\"n\":" ("-"? [1-9] [0-9]? | "0") "}"
+name ::= "\"" char{0,30} "\""
+tags ::= ",\"tags\":[" (tag ("," tag)*)? "]"
+tag ::= "\"red\"" | "\"größer\"" | "\"日本\""
+)") + kJson,
+      R"(root ::= "[\"" time ("\",\"" time)+ "\"]"
+time ::= date "T" hour ":" sixty ":" sixty ("." [0-9]+)? ("Z" | [+-] hour ":" sixty)
+date ::= [0-9]{4} "-" ("0" [1-9] | "1" [0-2]) "-" ("0" [1-9] | [12] [0-9] | "3" [01])
+hour ::= [01] [0-9] | "2" [0-3]
+sixty ::= [0-5] [0-9])",
+      R"(root ::= [a-z ]+ ("," root)?)",
+      R"(root ::= [a-zà-ÿ]{1,40})",
+      R"(root ::= [^é]*)",
+      R"(root ::= [^\u4e00-\u4fff\n]* "\n")",
+      R"(root ::= [^中一]*)",
+      R"(root ::= [^😀😁é]+ "!")",
+      R"(root ::= [^a-\xff]{2,9} .*)",
+      R"(root ::= .{3} [ぁ-ゖ一-龯]+)",
+      R"(root ::= ("日本語" | "日曜日" | "🦙" | "🦝" | "é" | "ñandú")+)",
+      R"(root ::= [\U0001F000-\U0001FFFF]+ "é"?)",
+      R"(root ::= ("yes" | "yesterday" | "y" "es!") "?"?)",
+      R"(# [^é] "quoted
+root ::= "[^é" [^\]"]* "\"" # <[5]>
+)",
+      R"(root ::= <[97]> [a-z]* !<[98]> "x"?)",
+      R"(root ::= !<[97]> !<[300]> [^é]*)",
+      R"(root ::= ("a" | <|start_header_id|> | [b-y]) root | "z")",
+      R"re(root ::= r ("ab" | "1" r)
+r ::= "a" [b-z]* | [b-z] [a-z]* | "(" r ")")re",
+      R"re(root ::= r [a-z ]+ r "."
+r ::= "the" [^t]* | [^t] [^o(]* | "(" r ")")re",
+      R"re(root ::= "\"" name ":" [^n"]* "\""
+name ::= "n" ([^o"] [^"]*)? | [^n"(] [^"(]* | "no" [a-m]* | "(" name ")")re",
+      R"(root ::= "")",
+  };
+}
+
+class Dice {
+ public:
+  explicit Dice(uint32_t seed) : random_(seed) {}
+  uint32_t between(uint32_t low, uint32_t high) { return low + random_() % (high - low + 1); }
+
+ private:
+  std::mt19937 random_;
+};
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+GrammarFilter filter_of(const std::string& source) {
+  cria::step::Grammar grammar;
+  grammar.source = source;
+  grammar.root = "root";
+  return GrammarFilter(small(), grammar);
+}
+
+void accept_text(GrammarFilter& filter, const std::string& text) {
+  for (const llama_token token : small().tokenize(text, false))
+    filter.accept(token);
+}
+
+// Whether a text may go on with this, or end.
+bool allows(GrammarFilter& filter, const char* text) {
+  return filter.allows(small().tokenize(text, false)[0]);
+}
+bool may_end(GrammarFilter& filter) { return filter.allows(small().eot()); }
+
+std::string repeated(const std::string& text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i)
+    all += text;
+  return all;
+}
+
+std::string error_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const cria::Error& error) {
+    return error.code();
+  }
+  return "none";
+}
+
+}  // namespace
+
+TEST(masks_are_llama_cpps) {
+  int states = 0;
+  for (const std::string& source : grammars()) {
+    for (uint32_t seed = 0; seed < 30; ++seed)
+      states += compare(small(), source, seed, 30);
+  }
+  CHECK(states > 5'000);
+}
+
+TEST(masks_of_128k_tokens_are_llama_cpps) {
+  int states = 0;
+  for (const std::string& source : grammars()) {
+    for (uint32_t seed = 1; seed < 3; ++seed)
+      states += compare(large(), source, seed, 10);
+  }
+  CHECK(states > 200);
+}
+
+TEST(masks_of_llama_cpps_own_grammars_are_llama_cpps) {
+  int files = 0;
+  int states = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(g_llama_cpp / "grammars")) {
+    if (entry.path().extension() != ".gbnf") continue;
+    ++files;
+    const std::string source = read_file(entry.path());
+    for (uint32_t seed = 0; seed < 20; ++seed)
+      states += compare(small(), source, seed, 40);
+    states += compare(large(), source, 1, 15);
+  }
+  CHECK(files >= 8);
+  CHECK(states > 3'000);
+}
+
+TEST(masks_of_grammars_by_chance_are_llama_cpps) {
+  int states = 0;
+  int refused = 0;
+  for (uint32_t seed = 0; seed < 160; ++seed) {
+    const Vocabulary& vocabulary = seed % 8 == 7 ? large() : small();
+    Dice dice(seed);
+    const auto tokens = static_cast<uint32_t>(vocabulary.size());
+    const std::string source = RandomGrammar<Dice>(dice, seed % 4 == 0 ? tokens : 0).write();
+    try {
+      states += oracle::compare({vocabulary, source, seed, 12, 10});
+    } catch (const cria::Error&) {
+      ++refused;  // too ambiguous
+    }
+  }
+  CHECK(states > 1'000);
+  CHECK(refused < 3);
+}
+
+// llama.cpp's stacks would double with each character.
+TEST(many_ways_to_read_a_text_are_followed_together) {
+  GrammarFilter filter = filter_of(R"(root ::= s "!"
+s ::= "a" s "b" | "a" s "c" | "a" s | "a" t | "a"
+t ::= "a" t "b" | s s | "b")");
+  accept_text(filter, repeated("a", 300));
+  CHECK(allows(filter, "a") && allows(filter, "b") && allows(filter, "!") && !may_end(filter));
+  accept_text(filter, repeated("b", 200) + "!");
+  CHECK(!allows(filter, "!") && may_end(filter));
+}
+
+TEST(texts_may_nest_as_deep_as_they_are_long) {
+  constexpr int kDepth = 20'000;
+  GrammarFilter filter = filter_of(R"re(root ::= "[" root? "]" | "(" root ")")re");
+  accept_text(filter, repeated("[", kDepth) + "(");
+  CHECK(!allows(filter, ")") && !allows(filter, "]"));
+  accept_text(filter, "[])");
+  CHECK(!allows(filter, ")"));
+  accept_text(filter, repeated("]", kDepth - 1));
+  CHECK(!may_end(filter));
+  accept_text(filter, "]");
+  CHECK(may_end(filter) && !allows(filter, "]"));
+}
+
+TEST(repetitions_are_counted_to_the_last) {
+  GrammarFilter filter = filter_of(R"(root ::= item{3,1999} ";" ("x"{2000} | [xy]{0,1500} "z")
+item ::= "<" [a-z]{1,3} ">")");
+  accept_text(filter, repeated("<ab>", 1'998));
+  CHECK(allows(filter, "<") && allows(filter, ";"));
+  accept_text(filter, "<abc>");
+  CHECK(!allows(filter, "<") && allows(filter, ";"));
+  accept_text(filter, ";" + repeated("x", 1'500));
+  CHECK(allows(filter, "x") && !allows(filter, "y") && allows(filter, "z"));
+  accept_text(filter, repeated("x", 500));
+  CHECK(may_end(filter) && !allows(filter, "x"));
+}
+
+// Of 128K tokens each mask has 16 KB: what is kept is begun anew on the way.
+TEST(what_is_kept_is_bounded_and_nothing_is_lost) {
+  const std::string source = R"(root ::= ("(" text{2} "-"){2} | "(" [A-Z]{1999}
+text ::= ([b-z] | "\\" [a-z]) [a-z]{1999})";
+  cria::step::Grammar grammar;
+  grammar.source = source;
+  grammar.root = "root";
+  const auto compiled = cria::CompiledGrammar::shared(large(), source, "root");
+  GrammarFilter filter(large(), grammar);
+  const auto allows = [&](const char* text) {
+    return filter.allows(large().tokenize(text, false)[0]);
+  };
+  size_t most = 0;
+  for (int part = 0; part < 2; ++part) {
+    filter.accept(large().tokenize("(", false)[0]);
+    for (int i = 0; i < 4'000; ++i) {
+      CHECK(!allows("-") && allows("x"));
+      CHECK(filter.mask().has(large().tokenize("b", false)[0]));
+      filter.accept(large().tokenize("x", false)[0]);
+      most = std::max(most, compiled->bytes());
+    }
+    CHECK(allows("-") && !allows("x"));
+    filter.accept(large().tokenize("-", false)[0]);
+  }
+  CHECK(filter.allows(large().eot()));
+  CHECK(most > (size_t{16} << 20) && most < (size_t{64} << 20));
+}
+
+// lib/sampling/gbnf refuses such grammars before; nothing else may hang on them.
+TEST(what_has_no_end_is_refused) {
+  for (const char* source :
+       {"root ::= root \"a\" | \"b\"", "root ::= e root \"a\" | \"b\"\ne ::= \"x\"?",
+        "root ::= a\na ::= b \"x\"\nb ::= a \"y\" | \"z\"",
+        "root ::= (\"\" | root) (\"\" | root) \"a\""}) {
+    CHECK_EQ(error_of([&] {
+               GrammarFilter filter = filter_of(source);
+               filter.allowed();
+             }),
+             "ERR_GRAMMAR_INVALID");
+  }
+  // Only the last of a sequence may: that is a loop without a stack.
+  GrammarFilter filter = filter_of("root ::= root | \"a\" root | \"\"");
+  accept_text(filter, "aaa");
+  CHECK(allows(filter, "a") && may_end(filter));
+}
+
+int main(int argc, char** argv) {
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: cria-grammar-matcher-test MODEL LLAMA_CPP [tests]\n");
+    return 2;
+  }
+  llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
+  llama_model_params params = llama_model_default_params();
+  params.vocab_only = true;
+  g_llama_cpp = argv[2];
+  const std::string large_file = (g_llama_cpp / "models" / "ggml-vocab-llama-bpe.gguf").string();
+  g_models[0] = llama_model_load_from_file(argv[1], params);
+  g_models[1] = llama_model_load_from_file(large_file.c_str(), params);
+  if (g_models[0] == nullptr || g_models[1] == nullptr) {
+    std::fprintf(stderr, "A vocabulary cannot be read.\n");
+    return 2;
+  }
+  const int status = harness::run(argc - 2, argv + 2);
+  for (llama_model* model : g_models)
+    llama_model_free(model);
+  return status;
+}
