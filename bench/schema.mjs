@@ -15,6 +15,7 @@ const usage = `Usage: node bench/schema.mjs [options] [maskbench.jsonl]
   --texts N         in place of the instances, N texts by chance from the grammars
   --generations N   in place of them, N generations of random weights, over 300 schemas (builds of
                     the engine are needed)
+  --masks           in place of them, what the masks at each token cost (builds llama.cpp's programs)
   --max-tokens N    of each generation; default 400
   --seed N          of what is by chance; default 1
   --suite FILE      a draft of the test suite, any number of times; default the drafts that are at hand,
@@ -27,6 +28,7 @@ const { values, positionals } = parseArgs({
   options: {
     texts: { type: "string" },
     generations: { type: "string" },
+    masks: { type: "boolean", default: false },
     "max-tokens": { type: "string", default: "400" },
     seed: { type: "string", default: "1" },
     suite: { type: "string", multiple: true },
@@ -61,6 +63,10 @@ async function main() {
     });
   }
   const library = await loadLibrary();
+  if (values.masks) {
+    const { measureMasks } = await import("./schema/mask-times.mjs");
+    return measureMasks(library, rows, { verbose });
+  }
   const kept = rows.length === 0 || measureMaskBench(library, rows, { verbose });
   return measureDrafts(library, suites(folder)) && kept;
 }
