@@ -21,6 +21,7 @@ export interface SpeculationOptions {
   /**
    * "ngram": what followed the last three or more tokens where they stood before, in the prompt or the
    * answer. It takes no other model, and pays where a text repeats its source: edits, quotations, extracts.
+   * Under a grammar first what it leaves no choice about: keys, quotes, the ends of enums.
    */
   readonly type: "ngram";
   /**
@@ -28,6 +29,12 @@ export interface SpeculationOptions {
    * Default 15.
    */
   readonly maxTokens?: number;
+  /**
+   * Whether text that a grammar leaves no choice about is taken as it is, in the longest tokens, without
+   * sampling: faster, but its tokens, and so what follows, may be others than those that would have been
+   * sampled. Default false: it is guessed like all else.
+   */
+  readonly takeForced?: boolean;
 }
 
 /** What `Model.createContext` takes. */
@@ -153,7 +160,7 @@ const UNQUANTIZED: readonly CacheType[] = ["f32", "f16", "bf16"];
 const SEQUENCES_MAX = 256;
 const THREADS_MAX = 512;
 
-const SPECULATION_OPTIONS = optionNames("options.speculation", ["type", "maxTokens"]);
+const SPECULATION_OPTIONS = optionNames("options.speculation", ["type", "maxTokens", "takeForced"]);
 const DRAFT_MAX = 63;
 /** With the token that they are guessed behind, sixteen rows: kernels take them by fours and eights. */
 const DRAFT = 15;
@@ -197,16 +204,9 @@ export function nativeContextOptions(
   const types = readCacheTypes(o);
   const batch = readBatch(o, sequences);
   if (embeddings) integer(batch.microBatchSize, "options.microBatchSize", 1, TOGETHER_MAX);
-  const draftedTokens = readSpeculation(o.speculation);
-  const kept = readKept(o, layout, draftedTokens);
-  const rest = {
-    ...batch,
-    ...kept,
-    draftedTokens,
-    ...readThreads(o),
-    ...readRope(o.rope),
-    ...types,
-  };
+  const drafts = readSpeculation(o.speculation);
+  const kept = readKept(o, layout, drafts.draftedTokens > 0);
+  const rest = { ...batch, ...kept, ...drafts, ...readThreads(o), ...readRope(o.rope), ...types };
   const signal = o.signal === undefined ? undefined : abortSignal(o.signal, "options.signal");
   const pooling = readPooling(o, info);
   const { shrinks, ...size } = embeddings
@@ -235,7 +235,7 @@ export function comparableOptions(options: ContextOptions): Record<string, unkno
     kvCache: kvCache === "auto" ? "per-sequence" : kvCache,
     swaFull: options.swaFull ?? (kvCache === "unified" || options.speculation !== undefined),
     checkpoints: options.checkpointMemory !== 0,
-    draftedTokens: readSpeculation(options.speculation),
+    ...readSpeculation(options.speculation),
     ...{ flashAttention, kvCacheType: { key, value } },
     rope: { frequencyBase: rope?.frequencyBase, frequencyScale: rope?.frequencyScale },
   };
@@ -337,22 +337,24 @@ function readSize(o: ContextOptions, facts: SizeFacts) {
 }
 
 /** What a sequence can go back to. */
-function readKept(o: ContextOptions, layout: "per-sequence" | "unified", draftedTokens: number) {
+function readKept(o: ContextOptions, layout: "per-sequence" | "unified", drops: boolean) {
   const { embeddings = false, checkpointMemory = embeddings ? 0 : CHECKPOINT_MEMORY } = o;
   // Guesses that fail are dropped again, which a cache of no more than the window cannot do.
-  const { swaFull = embeddings || layout === "unified" || draftedTokens > 0 } = o;
+  const { swaFull = embeddings || layout === "unified" || drops } = o;
   boolean(swaFull, "options.swaFull");
   integer(checkpointMemory, "options.checkpointMemory", 0, Number.MAX_SAFE_INTEGER);
   return { swaFull, checkpointMemory };
 }
 
-/** 0 for none. */
-function readSpeculation(given: SpeculationOptions | undefined): number {
-  if (given === undefined) return 0;
+/** No tokens for none. */
+function readSpeculation(given: SpeculationOptions | undefined) {
+  if (given === undefined) return { draftedTokens: 0, takesForced: false };
   const name = "options.speculation";
-  const { type, maxTokens = DRAFT } = readOptions(given, name, SPECULATION_OPTIONS);
+  const o = readOptions(given, name, SPECULATION_OPTIONS);
+  const { type, maxTokens = DRAFT, takeForced = false } = o;
   oneOf(type, `${name}.type`, ["ngram"]);
-  return integer(maxTokens, `${name}.maxTokens`, 1, DRAFT_MAX);
+  const draftedTokens = integer(maxTokens, `${name}.maxTokens`, 1, DRAFT_MAX);
+  return { draftedTokens, takesForced: boolean(takeForced, `${name}.takeForced`) };
 }
 
 function readBatch(o: ContextOptions, sequences: number) {

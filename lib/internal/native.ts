@@ -276,6 +276,8 @@ export interface NativeContextOptions {
   checkpointMemory: number;
   /** Of one generation, evaluated beside its next token; 0: no speculative decoding. */
   draftedTokens: number;
+  /** Whether text that a grammar forces is taken without sampling. */
+  takesForced: boolean;
   batchSize: number;
   microBatchSize: number;
   /** 0: physical cores. */

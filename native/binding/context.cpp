@@ -54,6 +54,7 @@ ContextOptions to_context_options(Napi::Value value) {
   options.batch_size = fields.integer("batchSize");
   options.micro_batch_size = fields.integer("microBatchSize");
   options.drafted_tokens = fields.integer("draftedTokens");
+  options.takes_forced = fields.flag("takesForced");
   options.threads = fields.integer("threads");
   options.batch_threads = fields.integer("batchThreads");
   options.flash_attention = fields.choice<llama_flash_attn_type>(

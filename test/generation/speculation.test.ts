@@ -8,6 +8,7 @@ import {
   type GenerationResult,
   Grammar,
   Model,
+  type SpeculationCounts,
 } from "../../lib/index.js";
 import { gaps, NEAR_TIE } from "../support/batched-reference.js";
 import { chosen, endTokens, forbidden } from "../support/demo.js";
@@ -114,6 +115,74 @@ test.each<[string, GenerateOptions]>([
   }
   expect(different).toBeLessThanOrEqual(BORDERS);
   expect(proposed).toBeGreaterThan(0);
+});
+
+describe("text that a grammar forces", () => {
+  const FORCED = { ...NGRAM, takeForced: true };
+  const grammar = Grammar.jsonSchema({
+    type: "object",
+    properties: {
+      species: { enum: ["llama", "alpaca", "guanaco"] },
+      age: { enum: [7, 19] },
+    },
+    required: ["species", "age"],
+    additionalProperties: false,
+  });
+  const options = (seed: number) => ({ temperature: 1, seed, grammar, maxTokens: 120 });
+  let taking: Context;
+  beforeAll(async () => {
+    taking = await model.createContext({ ...SHAPE, sequences: 4, speculation: FORCED });
+  });
+
+  test("is guessed, and sampled as ever", async () => {
+    let different = 0;
+    let proposed = 0;
+    for (let seed = 1; seed <= 12; seed++) {
+      const given = await both(repetitive(seed, 30), options(seed));
+      proposed += given.proposed;
+      const [expected, got] = [essence(given.expected), essence(given.result)];
+      if (JSON.stringify(expected) !== JSON.stringify(got)) different += 1;
+    }
+    expect(different).toBeLessThanOrEqual(BORDERS);
+    expect(proposed).toBeGreaterThan(0);
+  });
+
+  test("is taken in the longest tokens where that is wanted", async () => {
+    const tokens = { taken: 0, sampled: 0 };
+    for (let seed = 1; seed <= 8; seed++) {
+      const result = await taking.generate(repetitive(seed, 30), options(seed)).result();
+      expect(result.stopReason).toMatch(/^end-/);
+      const { species, age } = JSON.parse(result.text) as { species: string; age: number };
+      expect(["llama", "alpaca", "guanaco"]).toContain(species);
+      expect([7, 19]).toContain(age);
+      const sampled = await plain.generate(repetitive(seed, 30), options(seed)).result();
+      tokens.taken += result.usage.completionTokens;
+      tokens.sampled += sampled.usage.completionTokens;
+      const { proposed, accepted } = result.speculation as SpeculationCounts;
+      expect(accepted).toBeGreaterThan(proposed / 2);
+    }
+    expect(tokens.taken).toBeLessThan(tokens.sampled);
+  });
+
+  test("is the same beside others, where nothing is guessed", async () => {
+    const prompts = Array.from({ length: 4 }, (_, index) => repetitive(50 + index, 40));
+    const alone: string[] = [];
+    for (const prompt of prompts)
+      alone.push((await taking.generateText(prompt, { ...options(1), cachePrompt: false })).text);
+    const together = await Promise.all(
+      prompts.map((prompt) => taking.generateText(prompt, { ...options(1), cachePrompt: false })),
+    );
+    const different = together.filter(({ text }, index) => text !== alone[index]);
+    expect(different.length).toBeLessThanOrEqual(BORDERS);
+  });
+
+  test("ends with the tokens that there are", async () => {
+    for (const maxTokens of [1, 2, 3, 5, 8]) {
+      const result = await taking.generate([5, 6], { ...options(3), maxTokens }).result();
+      expect(result.usage.completionTokens).toBe(maxTokens);
+      expect(result.tokens.length).toBe(maxTokens);
+    }
+  });
 });
 
 test("a draft ends where the generation does", async () => {
@@ -240,6 +309,7 @@ test.each<[unknown, string]>([
   ["ngram", 'Expected a plain object for `options.speculation`, got "ngram"'],
   [{ type: "ngram", maxTokens: 0 }, "`options.speculation.maxTokens`"],
   [{ type: "ngram", maxTokens: 64 }, "`options.speculation.maxTokens`"],
+  [{ type: "ngram", takeForced: 1 }, "`options.speculation.takeForced`"],
   [{ type: "ngram", tokens: 4 }, 'Unknown option "tokens"'],
 ])("speculation: %j is refused", async (speculation, message) => {
   const created = model.createContext({ speculation } as ContextOptions);

@@ -286,6 +286,7 @@ describe("context options together", () => {
       swaFull: false,
       checkpointMemory: 512 * 1024 * 1024,
       draftedTokens: 0,
+      takesForced: false,
       batchSize: 2048,
       microBatchSize: 512,
       threads: 0,

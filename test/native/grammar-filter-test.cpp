@@ -156,6 +156,42 @@ std::string rest(GrammarFilter& filter) {
 
 }  // namespace
 
+// What a grammar forces at its beginning, as text.
+std::string forced_text(const Vocabulary& vocabulary, const step::Grammar& grammar, int32_t most) {
+  const GrammarFilter filter(vocabulary, grammar);
+  Tokens tokens;
+  filter.forced(most, tokens);
+  CHECK(tokens.size() <= static_cast<size_t>(most));
+  std::string text;
+  for (const llama_token token : tokens)
+    text += piece_of(vocabulary, token);
+  return text;
+}
+
+TEST(what_is_forced_is_all_text_without_a_choice) {
+  for (const Vocabulary* vocabulary : {&small(), &large()}) {
+    const auto text = [&](const char* source) {
+      return forced_text(*vocabulary, grammar_of(source), 100);
+    };
+    CHECK_EQ(text(R"(root ::= "{\"name\":\"" [a-z]+ "\"}")"), "{\"name\":\"");
+    // Tokens that go on beyond the fork are in the way where there are such.
+    const std::string fork = text(R"(root ::= "gua" ("naco" | "rana") "!")");
+    CHECK_EQ(std::string("gua").substr(0, fork.size()), fork);
+    CHECK_EQ(text(R"(root ::= "the whole text")"), "the whole text");
+    CHECK_EQ(text(R"(root ::= "may end here"?)"), "");
+    CHECK_EQ(text(R"(root ::= [a-z]+)"), "");
+    CHECK_EQ(text("root ::= \"l\u00e4nge\""), "l\u00e4nge");
+    CHECK_EQ(forced_text(*vocabulary, grammar_of(R"(root ::= "the whole text")"), 0), "");
+    CHECK_EQ(forced_text(*vocabulary, lazy(R"(root ::= "asleep")", {"never"}), 100), "");
+  }
+  // In the longest tokens.
+  const GrammarFilter filter(large(), grammar_of(R"(root ::= " description")"));
+  Tokens tokens;
+  filter.forced(100, tokens);
+  CHECK_EQ(tokens.size(), size_t{1});
+  CHECK(filter.awake());
+}
+
 TEST(a_lazy_grammar_sleeps_until_a_token) {
   const llama_token tag = small().by_text("<|python_tag|>");
   CHECK(tag >= 0);

@@ -94,36 +94,50 @@ TEST(right_guesses_make_longer_drafts_and_wrong_ones_end_them) {
   for (int i = 0; i < 400; ++i)
     tokens.push_back(i % 4);
   Speculation speculation({15, 0.3}, tokens);
-  const size_t first = speculation.draft(tokens, 100).size();
+  const size_t first = speculation.draft(tokens, {}, 100).size();
   CHECK(first > 0 && first < 15);
   for (int i = 0; i < 60; ++i) {
-    speculation.draft(tokens, 0);
+    speculation.draft(tokens, {}, 0);
     speculation.observe(tokens.size() % 4);
     tokens.push_back(static_cast<llama_token>(tokens.size() % 4));
   }
-  CHECK(speculation.draft(tokens, 100).size() > first);
-  CHECK_EQ(speculation.draft(tokens, 2).size(), 2U);
-  CHECK_EQ(speculation.draft(tokens, -5).size(), 0U);
+  CHECK(speculation.draft(tokens, {}, 100).size() > first);
+  CHECK_EQ(speculation.draft(tokens, {}, 2).size(), 2U);
+  CHECK_EQ(speculation.draft(tokens, {}, -5).size(), 0U);
   for (int i = 0; i < 60; ++i) {
-    speculation.draft(tokens, 0);
+    speculation.draft(tokens, {}, 0);
     speculation.observe(9);
   }
-  CHECK_EQ(speculation.draft(tokens, 100).size(), 0U);
+  CHECK_EQ(speculation.draft(tokens, {}, 100).size(), 0U);
   // What is guessed and not evaluated is watched, too, so they begin again.
   for (int i = 0; i < 60; ++i) {
-    speculation.draft(tokens, 0);
+    speculation.draft(tokens, {}, 0);
     speculation.observe(tokens.size() % 4);
     tokens.push_back(static_cast<llama_token>(tokens.size() % 4));
   }
-  CHECK(speculation.draft(tokens, 100).size() > first);
+  CHECK(speculation.draft(tokens, {}, 100).size() > first);
+}
+
+TEST(what_a_grammar_forces_goes_first_and_is_judged_by_itself) {
+  const Tokens tokens(200, 1);
+  const Tokens forced{7, 8, 9};
+  Speculation speculation({15, 0.3}, tokens);
+  CHECK_EQ(text_of(speculation.draft(tokens, forced, 100)), "7 8 9");
+  CHECK_EQ(text_of(speculation.draft(tokens, forced, 2)), "7 8");
+  for (int i = 0; i < 60; ++i) {
+    speculation.draft(tokens, forced, 0);
+    speculation.observe(5);
+  }
+  CHECK_EQ(speculation.draft(tokens, forced, 100).size(), 0U);
+  CHECK(!speculation.draft(tokens, {}, 100).empty());
 }
 
 TEST(a_draft_is_no_longer_than_it_may_be) {
   Tokens tokens(200, 1);
   Speculation speculation({4, 0.01}, tokens);
-  CHECK_EQ(speculation.draft(tokens, 100).size(), 4U);
+  CHECK_EQ(speculation.draft(tokens, {}, 100).size(), 4U);
   Speculation never({15, 1.0}, tokens);
-  CHECK_EQ(never.draft(tokens, 100).size(), 0U);
+  CHECK_EQ(never.draft(tokens, {}, 100).size(), 0U);
 }
 
 int main(int argc, char** argv) { return harness::run(argc, argv); }

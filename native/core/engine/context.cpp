@@ -309,7 +309,8 @@ ContextInfo Context::open() {
   const MemoryKind memory = memory_kind(model_->handle(), options_);
   check_drafts(memory, options_);
   border_rule_ = {info.micro_batch_size, memory.has_checkpoints()};
-  draft_rule_ = {options_.drafted_tokens, model_->may_use_gpu() ? kRowCostOfGpus : kRowCost};
+  draft_rule_ = {options_.drafted_tokens, model_->may_use_gpu() ? kRowCostOfGpus : kRowCost,
+                 options_.takes_forced};
   info.memory = memory_of(context_.get());
   if (!embedder_) {
     if (model_->may_use_gpu()) warm_up();

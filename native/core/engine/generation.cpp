@@ -39,7 +39,9 @@ void Generation::enter(Slot slot, int32_t evaluated) {
 const Tokens& Generation::draft(int32_t room) {
   if (!speculation_) return kNoTokens;
   const int32_t wanted = request_->max_tokens - generated_ - 1;
-  return speculation_->draft(tokens(), request_->max_tokens < 0 ? room : std::min(room, wanted));
+  look_ahead();
+  return speculation_->draft(tokens(), forced_,
+                             request_->max_tokens < 0 ? room : std::min(room, wanted));
 }
 
 void Generation::drafted(int32_t proposed, int32_t accepted) {
@@ -74,12 +76,25 @@ bool Generation::step(const float* logits, int32_t context_size, Outbox& outbox)
 }
 
 llama_token Generation::next(const float* logits) {
-  if (!reasoning_) return sampler_.sample(logits);
-  const std::optional<llama_token> forced = reasoning_->forced();
+  std::optional<llama_token> forced = reasoning_ ? reasoning_->forced() : std::nullopt;
+  if (!forced && takes_forced()) {
+    if (forced_.empty()) look_ahead();
+    if (!forced_.empty()) forced = forced_.front();
+  }
   const bool takes = forced && sampler_.take(*forced);
   const llama_token token = takes ? *forced : sampler_.sample(logits);
-  reasoning_->accept(token);
+  if (reasoning_) reasoning_->accept(token);
+  if (!forced_.empty() && forced_.front() == token) {
+    forced_.erase(forced_.begin());
+  } else {
+    forced_.clear();
+  }
   return token;
+}
+
+// What is certain stays so: only where nothing is known is the grammar asked.
+void Generation::look_ahead() {
+  if (forced_.empty()) sampler_.forced(speculation_->rule().most, forced_);
 }
 
 bool Generation::shows(llama_token token) const {

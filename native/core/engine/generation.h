@@ -35,6 +35,8 @@ class Generation : public Task {
   bool finish(StopReason reason, Outbox& outbox);
   StopReason reason_of(llama_token stop_token) const;
   llama_token next(const float* logits);
+  bool takes_forced() const { return speculation_ && speculation_->rule().takes_forced; }
+  void look_ahead();
   bool shows(llama_token token) const;
 
   const Vocabulary& vocabulary_;
@@ -42,6 +44,7 @@ class Generation : public Task {
   Sampler sampler_;
   std::optional<ReasoningBudget> reasoning_;
   std::optional<Speculation> speculation_;
+  Tokens forced_;  // what a grammar leaves to come, as far as it was looked for
   TextStream stream_;
 
   int32_t generated_ = 0;               // the stop token counts

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -21,6 +22,29 @@ GrammarMatcher matcher_of(const Vocabulary& vocabulary, const step::Grammar& gra
     throw Error(code::kUnsupported, "This model has no vocabulary, which a grammar needs.");
   }
   return GrammarMatcher(CompiledGrammar::shared(vocabulary, grammar.source, grammar.root));
+}
+
+// The longest of these tokens, if it begins with each of the others.
+std::optional<llama_token> only_way(const Vocabulary& vocabulary, const TokenSet& tokens) {
+  // Hardly any text has more beginnings that are tokens.
+  constexpr size_t kMostBeginnings = 24;
+  if (tokens.count() > kMostBeginnings) return std::nullopt;
+  std::optional<llama_token> best;
+  std::string longest;
+  std::string piece;
+  bool same = true;
+  tokens.each([&](llama_token token) {
+    piece.clear();
+    vocabulary.append_piece(token, /*special=*/true, piece);
+    const bool longer = piece.size() > longest.size();
+    const std::string& more = longer ? piece : longest;
+    same = same && !piece.empty() && !vocabulary.ends_generation(token) &&
+           more.compare(0, std::min(piece.size(), longest.size()), longer ? longest : piece) == 0;
+    if (!longer) return;
+    best = token;
+    longest = piece;
+  });
+  return same ? best : std::nullopt;
 }
 
 }  // namespace
@@ -62,6 +86,21 @@ const Tokens& GrammarFilter::allowed() {
     std::iota(allowed_.begin(), allowed_.end(), 0);
   }
   return allowed_;
+}
+
+void GrammarFilter::forced(int32_t most, Tokens& tokens) const {
+  tokens.clear();
+  if (!awake()) return;
+  GrammarMatcher ahead = matcher_;
+  std::string piece;
+  for (int32_t i = 0; i < most; ++i) {
+    const std::optional<llama_token> token = only_way(vocabulary_, *ahead.mask());
+    if (!token) return;
+    piece.clear();
+    vocabulary_.append_piece(*token, /*special=*/true, piece);
+    if (!ahead.accept(*token, grammar_bytes(piece))) return;
+    tokens.push_back(*token);
+  }
 }
 
 void GrammarFilter::accept(llama_token token) {

@@ -39,6 +39,10 @@ class GrammarFilter {
   // The same as a list, rising; all of the vocabulary while the grammar sleeps.
   const Tokens& allowed();
 
+  // What has to come, as far as the grammar leaves no choice but how to cut it into tokens: at each
+  // place the longest one, whose beginnings are all others that may come. Up to `most` tokens.
+  void forced(int32_t most, Tokens& tokens) const;
+
   // Goes on with a token, which must be allowed. Throws ERR_GRAMMAR_INVALID if the text that
   // triggered a lazy grammar does not follow it, or if the grammar has become too ambiguous to go
   // on with.

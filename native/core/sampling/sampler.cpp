@@ -140,6 +140,11 @@ llama_token Sampler::sample(const float* logits) {
   return token;
 }
 
+void Sampler::forced(int32_t most, Tokens& tokens) const {
+  tokens.clear();
+  if (grammar_) grammar_->forced(most, tokens);
+}
+
 bool Sampler::take(llama_token token) {
   if (grammar_ && !grammar_->allows(token)) return false;
   remember(token);

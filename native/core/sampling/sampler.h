@@ -42,6 +42,9 @@ class Sampler {
   // ERR_DECODE_FAILED if there is nothing to choose from.
   llama_token sample(const float* logits);
 
+  // What the grammar leaves no choice about, up to `most` tokens; see GrammarFilter.
+  void forced(int32_t most, Tokens& tokens) const;
+
   // A token that has to come, as if it had been chosen. False if the grammar does not allow it.
   bool take(llama_token token);
 

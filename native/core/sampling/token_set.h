@@ -3,6 +3,7 @@
 
 #include <llama.h>
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -31,6 +32,12 @@ class TokenSet {
     }
   }
 
+  size_t count() const {
+    size_t count = 0;
+    for (const uint64_t word : words_)
+      count += std::bitset<64>(word).count();
+    return count;
+  }
   size_t bytes() const { return words_.size() * sizeof(uint64_t); }
 
  private:

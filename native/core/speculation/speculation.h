@@ -15,16 +15,23 @@ struct DraftRule {
   int32_t most = 0;  // tokens of a draft; 0: none
   // What one more row takes in a batch of few, as a share of what the first one takes.
   double row_cost = 0;
+  // What a grammar forces is not only guessed: nothing else is chosen.
+  bool takes_forced = false;
 };
 
 class Speculation {
  public:
   // `prompt`: what the generation begins with.
   Speculation(const DraftRule& rule, const Tokens& prompt);
+  Speculation(const Speculation&) = delete;
+  Speculation& operator=(const Speculation&) = delete;
 
-  // What may follow `tokens`, up to `room` tokens; empty where it would not pay. How long it is
-  // depends on the text alone, not on measured times: the same request has the same drafts.
-  const Tokens& draft(const Tokens& tokens, int32_t room);
+  const DraftRule& rule() const { return rule_; }
+
+  // What may follow `tokens`, up to `room` tokens; empty where it would not pay. `forced`: what a
+  // grammar leaves no choice about, but how it is cut into tokens. How long it is depends on the
+  // text alone, not on measured times: the same request has the same drafts.
+  const Tokens& draft(const Tokens& tokens, const Tokens& forced, int32_t room);
 
   // The text goes on with `token`, whether it was in a draft or not.
   void observe(llama_token token);
@@ -35,14 +42,19 @@ class Speculation {
   int32_t accepted() const { return accepted_; }
 
  private:
-  int32_t worthwhile() const;
+  // How likely the next token of a proposal is to come: a running mean.
+  using Acceptance = double;
+
+  int32_t worthwhile(Acceptance acceptance) const;
 
   const DraftRule rule_;
   NgramIndex index_;
   Tokens proposal_;      // what was expected, whether it was evaluated or not
   size_t observed_ = 0;  // how much of it has come
   Tokens draft_;
-  double acceptance_;  // of the next token of a proposal: a running mean
+  Acceptance of_text_;
+  Acceptance of_forced_;
+  Acceptance* acceptance_ = &of_text_;  // of proposal_
   int32_t proposed_ = 0;
   int32_t accepted_ = 0;
 };
