@@ -160,7 +160,7 @@ function ofSource(source: string, name: string): Grammar {
     throw new CriaError(
       "ERR_SCHEMA_UNSUPPORTED",
       `\`${name}\`: llama.cpp does not take the grammar of this JSON Schema. ${cause.message}`,
-      { cause, details: { name, source } },
+      { cause, details: { name, source, path: "#" } },
     );
   }
 }

@@ -15,6 +15,8 @@ import type { TextLanguages } from "./text-languages.js";
 /** Ways that a value can satisfy a schema: more of them for one place are no schema of practice. */
 const MAX_WAYS = 500;
 const MAX_STEPS = 200_000;
+/** What one of many members costs, where all are gone through. */
+const MEMBER_STEPS = 1 / 8;
 /** How deep it is looked for a contradiction; what lies deeper is taken for satisfiable. */
 const MAX_DEPTH = 24;
 const MAX_CHECKED_ITEMS = 8;
@@ -128,7 +130,8 @@ export class Conjunctions {
 
   /** Goes through all ways, until `found` wants no more; whether it does. */
   #visit(state: State, found: (state: State) => boolean): boolean {
-    this.#step(state.members[0]?.atom);
+    const { members } = state;
+    this.#step(members[0]?.atom, 1 + (members.length + state.seen.size) * MEMBER_STEPS);
     if (this.#isContradictory(state)) return false;
     const [choice, ...others] = state.choices;
     if (choice === undefined) return found(state);
@@ -280,6 +283,7 @@ export class Conjunctions {
     const required = requiredNames(atoms);
     const { min, max } = rangeOf("size", atoms);
     if (max !== undefined && (min > max || required.size > max)) return true;
+    this.#step(atoms[0], required.size * atoms.length * MEMBER_STEPS);
     for (const name of required) {
       const parts = propertyParts(atoms, name, this.#texts);
       if (parts.length > 0 && !this.isSatisfiable(goalOf(parts, this.#formulas))) return true;
@@ -290,8 +294,9 @@ export class Conjunctions {
     return false;
   }
 
-  #step(formula: Formula | undefined): void {
-    if (this.#steps-- > 0) return;
+  #step(formula: Formula | undefined, cost = 1): void {
+    this.#steps -= cost;
+    if (this.#steps >= 0) return;
     throw new SchemaProblem(formula?.path ?? "#", "its parts combine in too many ways");
   }
 }

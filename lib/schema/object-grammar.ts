@@ -32,6 +32,10 @@ import type { Values } from "./values-interface.js";
 /** Required names without a schema of their own may come in any order, up to so many. */
 const MAX_ANY_ORDER = 4;
 const MAX_REGIONS = 64;
+/** Of all known names, which the others are told apart from character by character. */
+const MAX_NAME_CHARACTERS = 100_000;
+/** Of a name and a part of the schema that may speak of it. */
+const MAX_PAIRS = 1_000_000;
 
 interface Field {
   readonly name: string;
@@ -78,6 +82,12 @@ export class ObjectGrammar {
     const required = requiredNames(this.#atoms);
     const known = new Set(properties.flatMap(({ named }) => [...named.keys()]));
     const declared = closed ? namesIn(meant) : known;
+    if ((known.size + required.size) * this.#atoms.length > MAX_PAIRS) {
+      this.#grammar.problem(
+        this.#atoms[0]?.path ?? "#",
+        "too many schemas speak of its properties",
+      );
+    }
     for (const name of declared) {
       const field = this.#field(name, required.has(name));
       if (field.value !== NOTHING) this.#fields.push(field);
@@ -174,6 +184,8 @@ export class ObjectGrammar {
     const { texts } = this.#grammar;
     let all: Dfa | undefined;
     try {
+      const characters = known.reduce((sum, name) => sum + name.length, 0);
+      if (characters > MAX_NAME_CHARACTERS) throw new TooManyStates("names of too many characters");
       if (known.length > 0) all = texts.otherThan(known);
       for (const atom of this.#atoms) {
         if (atom.kind !== "names") continue;

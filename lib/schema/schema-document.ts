@@ -34,6 +34,8 @@ export class SchemaDocument {
   readonly #anchors = new Map<string, Location>();
   readonly #dynamic = new Map<string, number>();
   readonly #bases = new Map<Json, string>();
+  /** URIs that name several schemas which say different things. */
+  readonly #ambiguous = new Set<string>();
 
   constructor(schema: JsonObject) {
     this.#dialect = draftOf(schema);
@@ -58,6 +60,12 @@ export class SchemaDocument {
     if (uri === undefined)
       throw new SchemaProblem(`${path}/${keyword}`, `${JSON.stringify(ref)} is no URI`);
     const [address, fragment] = split(uri);
+    if (this.#ambiguous.has(address) || this.#ambiguous.has(`${address}#${fragment}`)) {
+      throw new SchemaProblem(
+        `${path}/${keyword}`,
+        `the reference ${JSON.stringify(ref)} leads to several schemas`,
+      );
+    }
     const anchor = this.#anchors.get(`${address}#${fragment}`);
     if (anchor !== undefined) {
       if (keyword === "$dynamicRef" && (this.#dynamic.get(fragment) ?? 0) > 1) {
@@ -140,22 +148,34 @@ export class SchemaDocument {
       if (uri !== undefined) {
         const [address, fragment] = split(uri);
         if (fragment !== "" && !fragment.startsWith("/")) {
-          this.#anchors.set(`${address}#${fragment}`, { schema, path, base });
+          this.#add(this.#anchors, `${address}#${fragment}`, { schema, path, base });
         } else {
           own = address;
-          this.#resources.set(own, { schema, path, base: own });
+          this.#add(this.#resources, own, { schema, path, base: own });
         }
       }
     }
     for (const key of ["$anchor", "$dynamicAnchor"]) {
       const anchor = schema[key];
       if (typeof anchor !== "string") continue;
-      this.#anchors.set(`${own}#${anchor}`, { schema, path, base: own });
+      this.#add(this.#anchors, `${own}#${anchor}`, { schema, path, base: own });
       if (key === "$anchor") continue;
       this.#dynamic.set(anchor, (this.#dynamic.get(anchor) ?? 0) + 1);
     }
     return own;
   }
+
+  #add(known: Map<string, Location>, uri: string, location: Location): void {
+    const before = known.get(uri);
+    if (before !== undefined && !this.#ambiguous.has(uri)) {
+      if (!isSame(before.schema, location.schema)) this.#ambiguous.add(uri);
+    }
+    known.set(uri, location);
+  }
+}
+
+function isSame(one: Json, other: Json): boolean {
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
 }
 
 export function isObject(value: Json | undefined): value is JsonObject {

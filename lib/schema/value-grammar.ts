@@ -213,28 +213,17 @@ export class ValueGrammar implements Values {
   }
 
   #number(atoms: readonly AtomFormula[], types: number): Expression {
-    let dfa: Dfa;
-    try {
-      dfa = numberLanguage(numberRules(atoms, types));
-    } catch (error) {
-      if (
-        !(
-          error instanceof NumberProblem ||
-          error instanceof TooManyStates ||
-          error instanceof RegexProblem
-        )
-      )
-        throw error;
+    let dfa = this.#numbersOf(atoms, types);
+    if (typeof dfa === "string") {
       for (const atom of atoms) {
-        if (atom.kind === "multiple") this.leave("multipleOf", atom.path, error.message);
+        if (atom.kind === "multiple") this.leave("multipleOf", atom.path, dfa);
       }
-      dfa = numberLanguage(
-        numberRules(
-          atoms.filter(({ kind }) => kind !== "multiple"),
-          types,
-        ),
+      dfa = this.#numbersOf(
+        atoms.filter(({ kind }) => kind !== "multiple"),
+        types,
       );
     }
+    if (typeof dfa === "string") this.problem(atoms[0]?.path ?? "#", dfa);
     let expression = this.#numbers.get(dfa);
     if (expression === undefined) {
       const hint = types === TYPE.integer ? "integer" : "number";
@@ -242,6 +231,17 @@ export class ValueGrammar implements Values {
       this.#numbers.set(dfa, expression);
     }
     return expression;
+  }
+
+  /** Or why there is no automaton. */
+  #numbersOf(atoms: readonly AtomFormula[], types: number): Dfa | string {
+    try {
+      return numberLanguage(numberRules(atoms, types));
+    } catch (error) {
+      const expected = [NumberProblem, TooManyStates, RegexProblem];
+      if (expected.some((kind) => error instanceof kind)) return (error as Error).message;
+      throw error;
+    }
   }
 
   #stringWays(ways: readonly (readonly Member[])[]): Expression[] {

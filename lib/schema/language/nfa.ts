@@ -1,5 +1,5 @@
 import { type CharSet, EVERY, intersection, partition } from "./char-set.js";
-import { type Dfa, edgesOf, explore } from "./dfa.js";
+import { type Dfa, edgesOf, explore, TooManyStates } from "./dfa.js";
 
 /** What is asked of a place in a text. */
 export type Anchor = "start" | "end" | "boundary" | "inside";
@@ -7,6 +7,8 @@ export type Anchor = "start" | "end" | "boundary" | "inside";
 type Neighbour = "edge" | "word" | "other";
 
 const NEIGHBOURS: readonly Neighbour[] = ["edge", "word", "other"];
+/** Of all states together: few states can still be of very many parts each. */
+const MAX_MEMBERS = 3_000_000;
 export const WORD: CharSet = [0x30, 0x39, 0x41, 0x5a, 0x5f, 0x5f, 0x61, 0x7a];
 
 /** An automaton under construction, as Thompson has it: states with steps that take no character. */
@@ -58,8 +60,11 @@ export class Nfa {
       steps.map(({ to, set }) => ({ to, in: new Set(classesOf.get(set)) })),
     );
     const done: State = { states: [end], before: "other", ways: [] };
+    let room = MAX_MEMBERS;
     const make = (states: readonly number[], before: Neighbour): State => {
       const ways = NEIGHBOURS.map((after) => this.#reach(states, before, after));
+      for (const way of ways) room -= way.size;
+      if (room < 0) throw new TooManyStates("states of too many parts");
       return ways.every((way) => way.has(end)) ? done : { states, before, ways };
     };
     return explore<State>({

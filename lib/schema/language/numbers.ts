@@ -38,6 +38,9 @@ const HUGE =
 /** Any other exponent: the whole digits times 10^280 are still finite. */
 const POWER = `${WHOLE}${FRACTION}[eE](?:-${DIGITS}{1,3}|\\+?(?:${DIGITS}{1,2}|0${DIGITS}{2}|1${DIGITS}{2}|2[0-7]${DIGITS}))`;
 
+/** Each takes the states of its digits. */
+const MAX_LEFT_OUT = 30;
+
 const cache = new Map<string, Dfa>();
 const MOST_CACHED = 64;
 
@@ -68,7 +71,13 @@ function compute(rules: NumberRules): Dfa {
     narrow(whole(`-?${DIGITS}{1,${EXACT_DIGITS}}`));
     dfa = subtract(dfa, multiples(step), MAX_STATES);
   }
-  for (const value of rules.not) narrow(others(value, rules.kind));
+  // An integer is written in one way.
+  const spelled = (value: number) => rules.kind === "integer" && Number.isSafeInteger(value);
+  const texts = rules.not.filter(spelled).map(String);
+  if (texts.length > 0) dfa = subtract(dfa, ofTexts(texts), MAX_STATES);
+  const rest = rules.not.filter((value) => !spelled(value));
+  if (rest.length > MAX_LEFT_OUT) throw new NumberProblem("too many numbers are left out");
+  for (const value of rest) narrow(others(value));
   return dfa;
 }
 
@@ -317,9 +326,7 @@ function multiples(step: number): Dfa {
 }
 
 /** All numbers but one, and what a double would round to it. */
-function others(value: number, kind: NumberRules["kind"]): Dfa {
-  const exact = kind === "integer" && Number.isSafeInteger(value);
-  const below = exact ? value - 1 : beside(value, -1);
-  const above = exact ? value + 1 : beside(value, 1);
+function others(value: number): Dfa {
+  const [below, above] = [beside(value, -1), beside(value, 1)];
   return unite(whole(atMost(below)), whole(atLeast(above)), MAX_STATES);
 }
