@@ -275,10 +275,12 @@ function receiverOf(
       generation.receive({ ...plain, text, tokens });
     },
     result: (value) => {
-      const { stopReason, stopToken, stopString, usage, timings } = value as GenerationEnd;
+      const { stopReason, stopToken, stopString, usage, timings, speculation } =
+        value as GenerationEnd;
       const { tokensPerSecond: _, ...times } = timings;
       const end = { stopReason, stopToken: stopToken ?? -1, stopString, ...usage, ...times };
-      generation.receive({ ...plain, result: end });
+      const drafts = speculation && { drafts: speculation };
+      generation.receive({ ...plain, result: { ...end, ...drafts } });
     },
     fail: (error) => generation.fail(error),
   };

@@ -67,8 +67,9 @@ export const CALLS: Readonly<Record<Method, Carry>> = {
     const generation = context.generate(prompt as Parameters<Context["generate"]>[0], options);
     call.stopBy(() => generation.cancel());
     await passOn(generation, call);
-    const { stopReason, stopToken, stopString, usage, timings } = await generation.result();
-    return { stopReason, stopToken, stopString, usage, timings };
+    const { stopReason, stopToken, stopString, ...rest } = await generation.result();
+    const { usage, timings, speculation } = rest;
+    return { stopReason, stopToken, stopString, usage, timings, speculation };
   },
 
   async score(call, objects) {

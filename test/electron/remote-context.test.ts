@@ -122,6 +122,17 @@ describe("a generation", () => {
     },
   );
 
+  test("counts guesses as the local one", async () => {
+    const options = { contextSize: 512, speculation: { type: "ngram" } } as const;
+    const [here, there] = [await local.createContext(options), await model.createContext(options)];
+    const text = "The llama lives in the mountains. ".repeat(5);
+    const asked = { temperature: 0, maxTokens: 40 };
+    const expected = await here.generateText(text, asked);
+    expect((await there.generateText(text, asked)).speculation).toEqual(expected.speculation);
+    expect(expected.speculation?.proposed).toBeGreaterThanOrEqual(0);
+    await Promise.all([here.dispose(), there.dispose()]);
+  });
+
   test("tells log-probabilities with each chunk and with the result", async () => {
     const options = { ...GREEDY, logprobs: 3, cachePrompt: false };
     const generation = context.generate("A llama", options);

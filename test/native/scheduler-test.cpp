@@ -31,6 +31,9 @@ struct Record {
   bool cancelled = false;
   std::string failure;
   double max_pause = 50;
+  std::function<const Tokens&()> draft;  // none: never one
+  int32_t proposed = 0;
+  int32_t accepted = 0;
   std::shared_ptr<cria::Order> order = std::make_shared<cria::Order>();
 };
 
@@ -50,6 +53,13 @@ class Probe : public cria::Task {
   }
   cria::Reuse reuse() const override { return reuses_ ? cria::Reuse::kAny : cria::Reuse::kNone; }
   double max_pause() const override { return record_.max_pause; }
+  const Tokens& draft(int32_t /*room*/) override {
+    return record_.draft ? record_.draft() : cria::kNoTokens;
+  }
+  void drafted(int32_t proposed, int32_t accepted) override {
+    record_.proposed += proposed;
+    record_.accepted += accepted;
+  }
   bool step(const float* logits, int32_t context_size, cria::Outbox&) override {
     add(demo::likeliest(logits));
     record_.generated.push_back(tokens().back());
@@ -190,6 +200,45 @@ TEST(who_waits_for_a_prefix_gets_what_there_is_when_that_is_cancelled) {
     CHECK(waiting.had[0] >= 60 && waiting.had[0] < 400);
     rig.check(waiting, 3);
     rig.check(stranger, 3);
+  });
+}
+
+TEST(a_draft_that_fails_is_none) {
+  for_each_layout({1}, [](const Shape& shape) {
+    Rig rig(shape);
+    std::mt19937 random(3);
+    Record& record = rig.add(demo::random_text(random, 40), 12);
+    record.draft = []() -> const Tokens& { throw cria::Error("ERR_GRAMMAR_INVALID", "Too much."); };
+    rig.finish();
+    rig.check(record, 12);
+    CHECK_EQ(record.proposed, 0);
+  });
+}
+
+TEST(of_a_draft_what_is_chosen_stays_and_nothing_else) {
+  for_each_layout({2}, [](const Shape& shape) {
+    Rig rig(shape);
+    std::mt19937 random(4);
+    const Tokens prompt = demo::random_text(random, 40);
+    Record& plain = rig.add(prompt, 30);
+    rig.finish();
+    // Right, wrong from some place on, and wrong from the beginning, by turns.
+    Record& guessing = rig.add(prompt, 30, /*reuses=*/false);
+    Tokens draft;
+    guessing.draft = [&]() -> const Tokens& {
+      const size_t done = guessing.generated.size();
+      draft.clear();
+      for (size_t i = done; i < std::min(plain.generated.size(), done + 5); ++i)
+        draft.push_back(plain.generated[i]);
+      for (size_t i = done % 6; i < draft.size(); ++i)
+        draft[i] = 1;
+      return draft;
+    };
+    rig.finish();
+    rig.check(guessing, 30);
+    CHECK(guessing.accepted > 0);
+    CHECK(guessing.accepted < guessing.proposed);
+    CHECK(guessing.steps.back() - guessing.steps.front() < 29);
   });
 }
 

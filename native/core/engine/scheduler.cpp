@@ -212,7 +212,13 @@ void Scheduler::add_generating() {
 void Scheduler::add_draft(Task& task) {
   if (!drafts_fit_) return;
   const int32_t cells = limits_.context_size - task.length();
-  batch_.add_draft(task.draft(std::min(cells, limits_.batch - batch_.size())));
+  const Tokens* draft = &kNoTokens;
+  try {
+    draft = &task.draft(std::min(cells, limits_.batch - batch_.size()));
+  } catch (const Error&) {
+    // A grammar that has become too ambiguous to go on with: that is told where it is asked again.
+  }
+  batch_.add_draft(*draft);
 }
 
 void Scheduler::add_prompts() {
