@@ -160,7 +160,8 @@ const UNQUANTIZED: readonly CacheType[] = ["f32", "f16", "bf16"];
 const SEQUENCES_MAX = 256;
 const THREADS_MAX = 512;
 
-const SPECULATION_OPTIONS = optionNames("options.speculation", ["type", "maxTokens", "takeForced"]);
+/** Not told to others: `maxTokens` is nearly always meant for `generate`. */
+const SPECULATION_OPTIONS = ["type", "maxTokens", "takeForced"] as const;
 const DRAFT_MAX = 63;
 /** With the token that they are guessed behind, sixteen rows: kernels take them by fours and eights. */
 const DRAFT = 15;
