@@ -30,7 +30,7 @@ export interface SpeculationOptions {
    */
   readonly maxTokens?: number;
   /**
-   * Whether text that a grammar leaves no choice about is taken as it is, in the longest tokens, without
+   * Whether text that a grammar leaves no choice about is taken as it is, as the tokenizer cuts it, without
    * sampling: faster, but its tokens, and so what follows, may be others than those that would have been
    * sampled. Default false: it is guessed like all else.
    */

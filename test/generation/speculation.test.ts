@@ -147,7 +147,7 @@ describe("text that a grammar forces", () => {
     expect(proposed).toBeGreaterThan(0);
   });
 
-  test("is taken in the longest tokens where that is wanted", async () => {
+  test("is taken as the tokenizer cuts it where that is wanted", async () => {
     const tokens = { taken: 0, sampled: 0 };
     for (let seed = 1; seed <= 8; seed++) {
       const result = await taking.generate(repetitive(seed, 30), options(seed)).result();
@@ -238,6 +238,10 @@ test.each<[string, ContextOptions]>([
   ["a cache per sequence", { sequences: 3 }],
   ["one cache for all", { sequences: 3, kvCache: "unified" }],
   ["cells for little more than one", { sequences: 3, kvCache: "unified", kvCacheSize: 512 }],
+  [
+    "no row of a batch to spare",
+    { sequences: 2, kvCache: "unified", batchSize: 4, microBatchSize: 4 },
+  ],
   ["batches of a few rows", { sequences: 1, batchSize: 4, microBatchSize: 4 }],
   ["micro-batches of a few rows", { sequences: 2, batchSize: 64, microBatchSize: 2 }],
   ["long drafts", { sequences: 64, speculation: { type: "ngram", maxTokens: 63 } }],

@@ -174,9 +174,10 @@ TEST(what_is_forced_is_all_text_without_a_choice) {
       return forced_text(*vocabulary, grammar_of(source), 100);
     };
     CHECK_EQ(text(R"(root ::= "{\"name\":\"" [a-z]+ "\"}")"), "{\"name\":\"");
-    // Tokens that go on beyond the fork are in the way where there are such.
-    const std::string fork = text(R"(root ::= "gua" ("naco" | "rana") "!")");
-    CHECK_EQ(std::string("gua").substr(0, fork.size()), fork);
+    CHECK_EQ(text(R"(root ::= "gua" ("naco" | "rana") "!")"), "gua");
+    // A fork where one side alone is a token.
+    CHECK_EQ(text(R"(root ::= "in" "t"? "\"")"), "in");
+    CHECK_EQ(text(R"(root ::= "get" ("Name" | "\"") )"), "get");
     CHECK_EQ(text(R"(root ::= "the whole text")"), "the whole text");
     CHECK_EQ(text(R"(root ::= "may end here"?)"), "");
     CHECK_EQ(text(R"(root ::= [a-z]+)"), "");
@@ -184,7 +185,13 @@ TEST(what_is_forced_is_all_text_without_a_choice) {
     CHECK_EQ(forced_text(*vocabulary, grammar_of(R"(root ::= "the whole text")"), 0), "");
     CHECK_EQ(forced_text(*vocabulary, lazy(R"(root ::= "asleep")", {"never"}), 100), "");
   }
-  // In the longest tokens.
+  // What spells a control token is text all the same.
+  const std::string control = "<|eot_id|>";
+  CHECK_EQ(forced_text(small(), grammar_of("root ::= \"" + control + "\""), 100), control);
+  Tokens spelled;
+  GrammarFilter(small(), grammar_of("root ::= \"" + control + "\"")).forced(100, spelled);
+  CHECK(spelled.size() > 1);
+  // As the tokenizer cuts it.
   const GrammarFilter filter(large(), grammar_of(R"(root ::= " description")"));
   Tokens tokens;
   filter.forced(100, tokens);

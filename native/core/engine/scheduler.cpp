@@ -204,7 +204,10 @@ void Scheduler::add_generating() {
             [](const Task* a, const Task* b) { return a->slot() < b->slot(); });
   for (Task* task : generating)
     batch_.add(*task, 1);
-  if (generating.size() == 1) add_draft(*generating.front());
+  const bool prompts = running_.size() > generating.size();
+  // In a unified cache prompts need room in the same batch.
+  if (generating.size() == 1 && !(prompts && limits_.unified_kv_cache))
+    add_draft(*generating.front());
 }
 
 // Only beside one generation: where several are evaluated together, rows are no longer cheap, and
@@ -215,8 +218,9 @@ void Scheduler::add_draft(Task& task) {
   const Tokens* draft = &kNoTokens;
   try {
     draft = &task.draft(std::min(cells, limits_.batch - batch_.size()));
-  } catch (const Error&) {
-    // A grammar that has become too ambiguous to go on with: that is told where it is asked again.
+  } catch (const std::exception&) {
+    // No memory, or a grammar that has become too ambiguous to go on with: that is told where it is
+    // asked again.
   }
   batch_.add_draft(*draft);
 }
@@ -278,7 +282,7 @@ void Scheduler::decode_batch() {
     case kNoCells:
       if (batch_.has_drafts()) {
         roll_back();
-        drafts_fit_ = false;
+        drafts_fit_ = cache_.evict();
       } else {
         make_room();
       }
@@ -348,6 +352,8 @@ void Scheduler::collect() {
 // the task has ended.
 bool Scheduler::answer(const Batch::Share& share) {
   Task& task = *share.task;
+  // Counted before the task can end, and tell of it.
+  if (share.drafted > 0) task.drafted(share.drafted, 0);
   bool ended = deliver(task, share.output);
   if (share.drafted == 0) return ended;
   int32_t accepted = 0;
@@ -357,9 +363,9 @@ bool Scheduler::answer(const Batch::Share& share) {
     ++accepted;
     cache_.append(task.slot(), &drafted, 1, /*as_alone=*/false);
     task.advance(1);
+    task.drafted(0, 1);
     ended = deliver(task, share.output + accepted);
   }
-  task.drafted(share.drafted, accepted);
   if (accepted < share.drafted) task.rewind(cache_.trim(task.slot(), task.evaluated()));
   return ended;
 }

@@ -81,7 +81,7 @@ class Task {
   virtual double max_pause() const { return kUsualPause; }
 
   // What may come behind its next token: rows that are evaluated beside it, up to `room`. The
-  // scheduler tells how many they were, and how many of them it chose then.
+  // scheduler tells how many were evaluated, and of each that it was chosen.
   virtual const Tokens& draft(int32_t room) {
     static_cast<void>(room);
     return kNoTokens;

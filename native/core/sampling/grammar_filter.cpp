@@ -9,6 +9,7 @@
 
 #include "core/model/error.h"
 #include "core/model/token_tree.h"
+#include "core/model/utf8.h"
 
 namespace cria {
 
@@ -24,27 +25,23 @@ GrammarMatcher matcher_of(const Vocabulary& vocabulary, const step::Grammar& gra
   return GrammarMatcher(CompiledGrammar::shared(vocabulary, grammar.source, grammar.root));
 }
 
-// The longest of these tokens, if it begins with each of the others.
-std::optional<llama_token> only_way(const Vocabulary& vocabulary, const TokenSet& tokens) {
-  // Hardly any text has more beginnings that are tokens.
-  constexpr size_t kMostBeginnings = 24;
-  if (tokens.count() > kMostBeginnings) return std::nullopt;
-  std::optional<llama_token> best;
-  std::string longest;
+// The byte that all of these tokens begin with.
+std::optional<char> only_byte(const Vocabulary& vocabulary, const TokenSet& tokens) {
+  // Where more may come, they hardly all begin alike, and asking takes its time.
+  constexpr size_t kMost = 512;
+  if (tokens.count() > kMost) return std::nullopt;
+  std::optional<char> byte;
   std::string piece;
   bool same = true;
   tokens.each([&](llama_token token) {
+    if (!same) return;
     piece.clear();
     vocabulary.append_piece(token, /*special=*/true, piece);
-    const bool longer = piece.size() > longest.size();
-    const std::string& more = longer ? piece : longest;
-    same = same && !piece.empty() && !vocabulary.ends_generation(token) &&
-           more.compare(0, std::min(piece.size(), longest.size()), longer ? longest : piece) == 0;
-    if (!longer) return;
-    best = token;
-    longest = piece;
+    same =
+        !piece.empty() && !vocabulary.ends_generation(token) && byte.value_or(piece[0]) == piece[0];
+    if (same) byte = piece[0];
   });
-  return same ? best : std::nullopt;
+  return same ? byte : std::nullopt;
 }
 
 }  // namespace
@@ -90,17 +87,26 @@ const Tokens& GrammarFilter::allowed() {
 
 void GrammarFilter::forced(int32_t most, Tokens& tokens) const {
   tokens.clear();
-  if (!awake()) return;
+  if (!awake() || matcher_.names_tokens()) return;
+  constexpr int32_t kBytesOfToken = 8;  // hardly any text has more, on average
   GrammarMatcher ahead = matcher_;
-  std::string piece;
-  for (int32_t i = 0; i < most; ++i) {
-    const std::optional<llama_token> token = only_way(vocabulary_, *ahead.mask());
-    if (!token) return;
-    piece.clear();
-    vocabulary_.append_piece(*token, /*special=*/true, piece);
-    if (!ahead.accept(*token, grammar_bytes(piece))) return;
-    tokens.push_back(*token);
+  std::string text;
+  while (text.size() < static_cast<size_t>(most * kBytesOfToken) && !ahead.ends()) {
+    const std::optional<char> byte = only_byte(vocabulary_, *ahead.mask());
+    if (!byte || !ahead.accept(LLAMA_TOKEN_NULL, std::string_view(&*byte, 1))) break;
+    text += *byte;
   }
+  // Up to a whole character.
+  while (!text.empty() && utf8::repair(text) != text)
+    text.pop_back();
+  if (text.empty()) return;
+  // As text: what spells a control token stays text.
+  tokens = vocabulary_.tokenize(text, /*special=*/false);
+  std::string spelled;
+  for (const llama_token token : tokens)
+    vocabulary_.append_piece(token, /*special=*/true, spelled);
+  if (spelled != text) tokens.clear();  // some tokenizers put a space in front
+  if (tokens.size() > static_cast<size_t>(most)) tokens.resize(static_cast<size_t>(most));
 }
 
 void GrammarFilter::accept(llama_token token) {

@@ -39,8 +39,8 @@ class GrammarFilter {
   // The same as a list, rising; all of the vocabulary while the grammar sleeps.
   const Tokens& allowed();
 
-  // What has to come, as far as the grammar leaves no choice but how to cut it into tokens: at each
-  // place the longest one, whose beginnings are all others that may come. Up to `most` tokens.
+  // What has to come, byte by byte, as far as the grammar leaves no choice but how to cut it into
+  // tokens: as the tokenizer cuts it, up to `most` of them.
   void forced(int32_t most, Tokens& tokens) const;
 
   // Goes on with a token, which must be allowed. Throws ERR_GRAMMAR_INVALID if the text that

@@ -77,9 +77,10 @@ GrammarGraph::Place GrammarGraph::build_repeat(const GrammarRules::Expression& r
   const uint64_t times = max == GrammarRules::kUnlimited ? uint64_t{min} + 1 : max;
   if (size > 1 && size * times > (steps_.size() < kManyPlaces ? kMostCopied : 1)) {
     const auto rule = static_cast<uint32_t>(rules_.rules.size());
-    rules_.rules.push_back(subject);
+    // In this order: where memory ends in between, there is no rule without its place.
     starts_.push_back(kUnknown);
     sizes_.push_back(kNever);
+    rules_.rules.push_back(subject);
     rules_.expressions.push_back({Expressions::kRule, rule, 0, 1});
     subject = static_cast<uint32_t>(rules_.expressions.size() - 1);
   }
@@ -141,7 +142,9 @@ uint32_t GrammarGraph::measure(uint32_t index, int depth) {
     case Expressions::kToken:
       return 1;
     case Expressions::kRule:
-      return size_of(expression.subject, depth);
+      // More than the rule itself: chains of rules, and rules without characters, are not free.
+      size = uint64_t{size_of(expression.subject, depth)} + 1;
+      break;
     case Expressions::kSequence:
     case Expressions::kChoice:
       for (uint32_t i = 0; i < expression.count && size < kLarge; ++i)
@@ -160,14 +163,15 @@ uint32_t GrammarGraph::measure(uint32_t index, int depth) {
 bool GrammarGraph::goes_on(uint32_t rule) {
   going_on_.resize(rules_.rules.size(), kNotAsked);
   if (going_on_[rule] == kNotAsked) {
-    const bool yes = size_of(rule, 0) < kLarge && ends_wide(rules_.rules[rule]);
+    const bool yes = size_of(rule, 0) < kLarge && ends_wide(rules_.rules[rule], kDeepest);
     going_on_[rule] = yes ? kYes : kNo;
   }
   return going_on_[rule] == kYes;
 }
 
 // Whether it may end with one of many characters. It must not lead back to itself.
-bool GrammarGraph::ends_wide(uint32_t index) const {
+// `deep`: how many rules within rules are looked at; what lies deeper does not.
+bool GrammarGraph::ends_wide(uint32_t index, int deep) const {
   const GrammarRules::Expression& expression = rules_.expressions[index];
   switch (expression.kind) {
     case Expressions::kEmpty:
@@ -176,16 +180,16 @@ bool GrammarGraph::ends_wide(uint32_t index) const {
     case Expressions::kCharacter:
       return character_count(*rules_.characters.ranges(expression.subject)) >= kWide;
     case Expressions::kRule:
-      return ends_wide(rules_.rules[expression.subject]);
+      return deep > 0 && ends_wide(rules_.rules[expression.subject], deep - 1);
     case Expressions::kSequence:
-      return ends_wide(rules_.parts[expression.subject + expression.count - 1]);
+      return ends_wide(rules_.parts[expression.subject + expression.count - 1], deep);
     case Expressions::kChoice: {
       const auto first = rules_.parts.begin() + expression.subject;
       return std::any_of(first, first + expression.count,
-                         [&](uint32_t part) { return ends_wide(part); });
+                         [&](uint32_t part) { return ends_wide(part, deep); });
     }
     case Expressions::kRepeat:
-      return ends_wide(expression.subject);
+      return ends_wide(expression.subject, deep);
   }
   return false;
 }

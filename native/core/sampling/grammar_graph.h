@@ -56,7 +56,7 @@ class GrammarGraph {
   Place split(const std::vector<Place>& targets);
   uint32_t size_of(uint32_t rule, int depth);
   uint32_t measure(uint32_t expression, int depth);
-  bool ends_wide(uint32_t expression) const;
+  bool ends_wide(uint32_t expression, int deep) const;
 
   GrammarRules rules_;
   std::vector<Step> steps_;

@@ -10,7 +10,7 @@ namespace {
 // Up to so many items are looked for one by one.
 constexpr size_t kFew = 16;
 // What follows behind two rules is rarely alike for long. Each level takes some of the C++ stack.
-constexpr int kDeepest = 2000;
+constexpr int kDeepest = 500;
 // An entry of an unordered map, about.
 constexpr size_t kMapEntry = 48;
 

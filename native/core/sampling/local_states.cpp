@@ -219,9 +219,10 @@ void LocalStates::open_calls(Local local) {
     const Local behind = intern();
     calls.push_back({at_start(rule), behind});
   }
-  entries_[local].calls = static_cast<uint32_t>(calls_.size());
+  const size_t begin = calls_.size();
+  calls_.insert(calls_.end(), calls.begin(), calls.end());  // may throw: only then are they known
+  entries_[local].calls = static_cast<uint32_t>(begin);
   entries_[local].call_count = static_cast<uint32_t>(calls.size());
-  calls_.insert(calls_.end(), calls.begin(), calls.end());
 }
 
 std::vector<LocalStates::TokenStep> LocalStates::token_steps(Local local) const {

@@ -27,7 +27,6 @@ uint64_t NgramIndex::hash_before(const Tokens& tokens, int32_t end) {
 void NgramIndex::update(const Tokens& tokens) {
   const auto length = static_cast<int32_t>(tokens.size());
   const auto known = static_cast<int32_t>(earlier_.size());
-  earlier_.reserve(tokens.size());
   for (int32_t end = known; end < length; ++end) {
     int32_t earlier = kNowhere;
     if (end >= kLength) {
