@@ -281,6 +281,42 @@ TEST(what_has_no_end_is_refused) {
   CHECK(allows(filter, "a") && may_end(filter));
 }
 
+// Each by itself is small, so they would all be written out where they are named.
+TEST(rules_without_text_and_chains_of_rules_are_not_free) {
+  const std::string empty = "root ::= \"x\"" + repeated(" a", 20'000) +
+                            "\na ::=" + repeated(" b", 1'000) + "\nb ::=" + repeated(" c", 1'000) +
+                            "\nc ::= \"\"";
+  const auto ends_well = [](const std::string& source) {
+    const std::string outcome = error_of([&] {
+      GrammarFilter filter = filter_of(source);
+      CHECK(allows(filter, "x") && !may_end(filter));
+    });
+    return outcome == "ERR_GRAMMAR_INVALID" || outcome == "none";
+  };
+  CHECK(ends_well(empty));
+
+  std::string chain = "root ::=";
+  constexpr int kRules = 40'000;
+  for (int i = 1; i <= kRules; ++i)
+    chain += " r" + std::to_string(i);
+  chain += " \"z\"\n";
+  for (int i = 1; i < kRules; ++i)
+    chain += "r" + std::to_string(i) + " ::= r" + std::to_string(i + 1) + "\n";
+  chain += "r" + std::to_string(kRules) + " ::= \"x\"";
+  CHECK(ends_well(chain));
+}
+
+// What follows behind two rules is alike far down: it is brought together, or refused.
+TEST(two_readings_that_meet_late_do_not_overflow_the_stack) {
+  const std::string outcome = error_of([&] {
+    GrammarFilter filter =
+        filter_of("root ::= s \"1\" | \"(\" s \"2\"\ns ::= \"((\" s \"))\" | \"x\" | \"(x\"");
+    accept_text(filter, repeated("(", 8'000) + "x");
+    CHECK(allows(filter, ")"));
+  });
+  CHECK(outcome == "ERR_GRAMMAR_INVALID" || outcome == "none");
+}
+
 int main(int argc, char** argv) {
   if (argc < 3) {
     std::fprintf(stderr, "usage: cria-grammar-matcher-test MODEL LLAMA_CPP [tests]\n");
