@@ -20,44 +20,21 @@
 #include "core/model/vocabulary.h"
 #include "core/sampling/grammar_filter.h"
 #include "grammar_oracle.h"
+#include "grammar_vocabularies.h"
 #include "harness.h"
 #include "llama.h"
 
 using cria::GrammarFilter;
 using cria::Tokens;
 using cria::Vocabulary;
+using grammars::error_of;
+using grammars::grammar_of;
+using grammars::large;
+using grammars::small;
 using oracle::piece_of;
 namespace step = cria::step;
 
 namespace {
-
-llama_model* g_models[2] = {};  // for as long as main() runs
-
-const Vocabulary& small() {
-  static const Vocabulary vocabulary(llama_model_get_vocab(g_models[0]));
-  return vocabulary;
-}
-
-const Vocabulary& large() {
-  static const Vocabulary vocabulary(llama_model_get_vocab(g_models[1]));
-  return vocabulary;
-}
-
-std::string error_code(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const cria::Error& error) {
-    return error.code();
-  }
-  return "none";
-}
-
-step::Grammar grammar_of(const std::string& source) {
-  step::Grammar grammar;
-  grammar.source = source;
-  grammar.root = "root";
-  return grammar;
-}
 
 step::Grammar lazy(const std::string& source, const std::vector<std::string>& patterns,
                    const Tokens& tokens = {}) {
@@ -103,7 +80,7 @@ TEST(every_token_with_bytes_is_in_the_tree_once) {
 }
 
 TEST(the_tree_is_made_once_for_all_threads) {
-  const Vocabulary vocabulary(llama_model_get_vocab(g_models[0]));
+  const Vocabulary vocabulary(llama_model_get_vocab(grammars::models[0]));
   std::vector<const cria::TokenTree*> seen(4);
   std::vector<std::thread> threads;
   for (size_t i = 0; i < seen.size(); ++i)
@@ -126,8 +103,8 @@ TEST(a_copy_goes_its_own_way) {
 
 TEST(what_is_not_allowed_is_no_death) {
   GrammarFilter filter(small(), grammar_of(R"(root ::= "a")"));
-  CHECK_EQ(error_code([&] { filter.accept(small().eot()); }), "ERR_GRAMMAR_INVALID");
-  CHECK_EQ(error_code([&] { filter.accept(small().tokenize("b", false)[0]); }),
+  CHECK_EQ(error_of([&] { filter.accept(small().eot()); }), "ERR_GRAMMAR_INVALID");
+  CHECK_EQ(error_of([&] { filter.accept(small().tokenize("b", false)[0]); }),
            "ERR_GRAMMAR_INVALID");
 }
 
@@ -258,8 +235,7 @@ TEST(a_lazy_grammar_is_llama_cpps) {
         } catch (const std::exception&) {
           refused = true;
         }
-        CHECK_EQ(error_code([&] { filter.accept(token); }),
-                 refused ? "ERR_GRAMMAR_INVALID" : "none");
+        CHECK_EQ(error_of([&] { filter.accept(token); }), refused ? "ERR_GRAMMAR_INVALID" : "none");
         if (refused) break;
         if (!filter.awake()) {
           CHECK_EQ(filter.allowed().size(), static_cast<size_t>(small().size()));
@@ -280,18 +256,18 @@ TEST(patterns_neither_hang_nor_overflow_the_stack) {
   const llama_token last = small().tokenize("y", false)[0];
   const auto end_of = [&](const std::string& pattern) {
     cria::Trigger trigger({pattern});
-    return error_code([&] { trigger.find(text); });
+    return error_of([&] { trigger.find(text); });
   };
   CHECK_EQ(end_of(R"(^[\s\S]*?(x)[\s\S]*$)"), "none");
   CHECK_EQ(end_of("(x)"), "none");
   CHECK_EQ(end_of(R"([\s\S]*?(x)[\s\S]*)"), "ERR_DECODE_FAILED");
   CHECK_EQ(end_of("(([a-z ]+)+)+x"), "ERR_DECODE_FAILED");
   CHECK_EQ(end_of("(((((((((((([a-z ])+)+)+)+)+)+)+)+)+)+)+)+x"), "ERR_DECODE_FAILED");
-  CHECK_EQ(error_code([] { cria::Trigger({"("}); }), "ERR_INVALID_ARGUMENT");
+  CHECK_EQ(error_of([] { cria::Trigger({"("}); }), "ERR_INVALID_ARGUMENT");
   // Those that begin with ^ are looked for at the beginning alone, whatever their groups choose
   // from.
   const std::string beginning = text.substr(0, 2'000);
-  CHECK_EQ(error_code([&] { cria::Trigger({"^(?:a|m)(([a-z ]+)+)+x"}).find(beginning); }),
+  CHECK_EQ(error_of([&] { cria::Trigger({"^(?:a|m)(([a-z ]+)+)+x"}).find(beginning); }),
            "ERR_DECODE_FAILED");
   CHECK_EQ(end_of("^(?:y|z)(([a-z ]+)+)+x"), "none");
   CHECK(cria::Trigger({"^(?:y|many) (words)"}).find(beginning) == std::optional<size_t>{5});
@@ -307,17 +283,11 @@ TEST(patterns_neither_hang_nor_overflow_the_stack) {
 }
 
 int main(int argc, char** argv) {
-  llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
-  llama_model_params params = llama_model_default_params();
-  params.vocab_only = true;
-  for (int i = 0; i < 2; ++i)
-    g_models[i] = argc > i + 1 ? llama_model_load_from_file(argv[i + 1], params) : nullptr;
-  if (g_models[0] == nullptr || g_models[1] == nullptr) {
+  if (argc < 3 || !grammars::load(argv[1], argv[2])) {
     std::fprintf(stderr, "usage: cria-grammar-filter-test MODEL VOCABULARY [tests]\n");
     return 2;
   }
   const int status = harness::run(argc - 2, argv + 2);
-  for (llama_model* model : g_models)
-    llama_model_free(model);
+  grammars::unload();
   return status;
 }

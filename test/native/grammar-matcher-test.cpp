@@ -1,9 +1,9 @@
 // cria::GrammarMatcher against llama.cpp's grammar asked about every single token, and on grammars
 // that llama.cpp would not survive.
 //
-//   cria-grammar-matcher-test MODEL LLAMA_CPP [tests…]      a GGUF file, and llama.cpp's source
-//   tree:
-//                                                           its grammars, and a large vocabulary
+//   cria-grammar-matcher-test MODEL LLAMA_CPP [tests…]
+//
+// LLAMA_CPP is its source tree, which has grammars and a large vocabulary.
 
 #include <algorithm>
 #include <cstdio>
@@ -20,6 +20,7 @@
 #include "core/sampling/compiled_grammar.h"
 #include "core/sampling/grammar_filter.h"
 #include "grammar_oracle.h"
+#include "grammar_vocabularies.h"
 #include "harness.h"
 #include "llama.h"
 #include "random_grammar.h"
@@ -27,21 +28,14 @@
 using cria::GrammarFilter;
 using cria::Tokens;
 using cria::Vocabulary;
+using grammars::error_of;
+using grammars::grammar_of;
+using grammars::large;
+using grammars::small;
 
 namespace {
 
-llama_model* g_models[2] = {};  // for as long as main() runs
 std::filesystem::path g_llama_cpp;
-
-const Vocabulary& small() {
-  static const Vocabulary vocabulary(llama_model_get_vocab(g_models[0]));
-  return vocabulary;
-}
-
-const Vocabulary& large() {
-  static const Vocabulary vocabulary(llama_model_get_vocab(g_models[1]));
-  return vocabulary;
-}
 
 int compare(const Vocabulary& vocabulary, const std::string& source, uint32_t seed, int states) {
   return oracle::compare({vocabulary, source, seed, states});
@@ -56,7 +50,7 @@ char ::= [^"\\\x7F\x00-\x1F] | "\\" (["\\bfnrt] | "u" [0-9a-fA-F]{4})
 number ::= "-"? ("0" | [1-9] [0-9]{0,15}) ("." [0-9]+)? ([eE] [-+]? [0-9]{1,3})?
 )";
 
-std::vector<std::string> grammars() {
+std::vector<std::string> examples() {
   return {
       std::string(R"(root ::= value
 )") + kJson,
@@ -112,10 +106,7 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 GrammarFilter filter_of(const std::string& source) {
-  cria::step::Grammar grammar;
-  grammar.source = source;
-  grammar.root = "root";
-  return GrammarFilter(small(), grammar);
+  return GrammarFilter(small(), grammar_of(source));
 }
 
 void accept_text(GrammarFilter& filter, const std::string& text) {
@@ -136,20 +127,11 @@ std::string repeated(const std::string& text, int times) {
   return all;
 }
 
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const cria::Error& error) {
-    return error.code();
-  }
-  return "none";
-}
-
 }  // namespace
 
 TEST(masks_are_llama_cpps) {
   int states = 0;
-  for (const std::string& source : grammars()) {
+  for (const std::string& source : examples()) {
     for (uint32_t seed = 0; seed < 30; ++seed)
       states += compare(small(), source, seed, 30);
   }
@@ -158,7 +140,7 @@ TEST(masks_are_llama_cpps) {
 
 TEST(masks_of_128k_tokens_are_llama_cpps) {
   int states = 0;
-  for (const std::string& source : grammars()) {
+  for (const std::string& source : examples()) {
     for (uint32_t seed = 1; seed < 3; ++seed)
       states += compare(large(), source, seed, 10);
   }
@@ -239,11 +221,8 @@ item ::= "<" [a-z]{1,3} ">")");
 TEST(what_is_kept_is_bounded_and_nothing_is_lost) {
   const std::string source = R"(root ::= ("(" text{2} "-"){2} | "(" [A-Z]{1999}
 text ::= ([b-z] | "\\" [a-z]) [a-z]{1999})";
-  cria::step::Grammar grammar;
-  grammar.source = source;
-  grammar.root = "root";
   const auto compiled = cria::CompiledGrammar::shared(large(), source, "root");
-  GrammarFilter filter(large(), grammar);
+  GrammarFilter filter(large(), grammar_of(source));
   const auto allows = [&](const char* text) {
     return filter.allows(large().tokenize(text, false)[0]);
   };
@@ -322,19 +301,13 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: cria-grammar-matcher-test MODEL LLAMA_CPP [tests]\n");
     return 2;
   }
-  llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
-  llama_model_params params = llama_model_default_params();
-  params.vocab_only = true;
   g_llama_cpp = argv[2];
   const std::string large_file = (g_llama_cpp / "models" / "ggml-vocab-llama-bpe.gguf").string();
-  g_models[0] = llama_model_load_from_file(argv[1], params);
-  g_models[1] = llama_model_load_from_file(large_file.c_str(), params);
-  if (g_models[0] == nullptr || g_models[1] == nullptr) {
+  if (!grammars::load(argv[1], large_file.c_str())) {
     std::fprintf(stderr, "A vocabulary cannot be read.\n");
     return 2;
   }
   const int status = harness::run(argc - 2, argv + 2);
-  for (llama_model* model : g_models)
-    llama_model_free(model);
+  grammars::unload();
   return status;
 }

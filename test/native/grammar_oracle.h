@@ -1,9 +1,8 @@
 // cria::GrammarFilter beside llama.cpp's own grammar, which is asked about every single token.
 //
 // They differ on purpose, and nowhere else:
-// - llama.cpp accepts bytes that are no characters: overlong forms, surrogates, above U+10FFFF.
-// Here
-//   the text stays one.
+// - llama.cpp accepts bytes that are no characters (overlong forms, surrogates, above U+10FFFF).
+//   Here the text stays one.
 // - Of [^é] it refuses the first bytes of é, though other characters begin with them; and it allows
 //   the first bytes of a class that has nothing but surrogates behind them. It is asked with each
 //   class written out as the characters that it has.

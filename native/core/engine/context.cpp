@@ -307,14 +307,13 @@ ContextInfo Context::open() {
   info.batch_size = static_cast<int32_t>(llama_n_batch(context_.get()));
   info.micro_batch_size = static_cast<int32_t>(llama_n_ubatch(context_.get()));
   const MemoryKind memory = memory_kind(model_->handle(), options_);
-  check_drafts(memory, options_);
   border_rule_ = {info.micro_batch_size, memory.has_checkpoints()};
   draft_rule_ = {options_.drafted_tokens, model_->may_use_gpu() ? kRowCostOfGpus : kRowCost,
                  options_.takes_forced};
   info.memory = memory_of(context_.get());
   if (!embedder_) {
     if (model_->may_use_gpu()) warm_up();
-    open_scheduler(info);
+    open_scheduler(info, memory);
   }
   return info;
 }
@@ -342,9 +341,8 @@ void Context::warm_up() {
   }
 }
 
-void Context::open_scheduler(const ContextInfo& info) {
+void Context::open_scheduler(const ContextInfo& info, const MemoryKind& memory) {
   const bool gpu = model_->may_use_gpu();
-  const MemoryKind memory = memory_kind(model_->handle(), options_);
   const bool matrices = options_.flash_attention == LLAMA_FLASH_ATTN_TYPE_DISABLED;
   const int32_t least = gpu ? kLeastPieceOfGpus : matrices ? kLeastPieceOfMatrices : kTile;
   const Limits limits{

@@ -118,18 +118,9 @@ uint64_t bytes_of_window(const Model& model, const ModelOutline& outline,
   return windows * static_cast<uint64_t>(window) / static_cast<uint64_t>(few);
 }
 
-}  // namespace
-
-void check_ability(const Model& model, const ContextOptions& options) {
-  if (options.embeddings) return check_embeds(model);
-  if (model.generates()) return;
-  throw Error(code::kUnsupported, "A model of architecture \"" +
-                                      model.metadata("general.architecture") +
-                                      "\" does not generate text: expected a decoder, or a "
-                                      "context with `embeddings: true`.");
-}
-
-void check_drafts(const MemoryKind& memory, const ContextOptions& options) {
+// A wrong guess is dropped again, cell by cell.
+void check_drafts(const Model& model, const ContextOptions& options) {
+  const MemoryKind memory = memory_kind(model.handle(), options);
   if (options.drafted_tokens == 0 || memory.cut_anywhere()) return;
   throw Error(code::kUnsupported,
               memory.recurrent
@@ -137,6 +128,17 @@ void check_drafts(const MemoryKind& memory, const ContextOptions& options) {
                     "this one has recurrent layers: leave it out."
                   : "`speculation` needs a cache that can be cut back by single tokens: leave "
                     "`swaFull` out, or set it to true.");
+}
+
+}  // namespace
+
+void check_ability(const Model& model, const ContextOptions& options) {
+  if (options.embeddings) return check_embeds(model);
+  if (model.generates()) return check_drafts(model, options);
+  throw Error(code::kUnsupported, "A model of architecture \"" +
+                                      model.metadata("general.architecture") +
+                                      "\" does not generate text: expected a decoder, or a "
+                                      "context with `embeddings: true`.");
 }
 
 MemoryKind memory_kind(const llama_model* model, const ContextOptions& options) {

@@ -15,9 +15,6 @@ namespace cria {
 // Throws ERR_UNSUPPORTED if the model, with weights, could not do what the context is for.
 void check_ability(const Model& model, const ContextOptions& options);
 
-// Throws ERR_UNSUPPORTED if drafts are wanted and the cache could not drop them again.
-void check_drafts(const MemoryKind& memory, const ContextOptions& options);
-
 // Of a context that generates.
 MemoryKind memory_kind(const llama_model* model, const ContextOptions& options);
 

@@ -96,9 +96,7 @@ void GrammarFilter::forced(int32_t most, Tokens& tokens) const {
     if (!byte || !ahead.accept(LLAMA_TOKEN_NULL, std::string_view(&*byte, 1))) break;
     text += *byte;
   }
-  // Up to a whole character.
-  while (!text.empty() && utf8::repair(text) != text)
-    text.pop_back();
+  text.resize(text.size() - utf8::unfinished_tail(text));
   if (text.empty()) return;
   // As text: what spells a control token stays text.
   tokens = vocabulary_.tokenize(text, /*special=*/false);
