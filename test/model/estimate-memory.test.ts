@@ -50,6 +50,16 @@ describe.each(Object.keys(MODEL_KINDS) as ModelKind[])("a model with %s", (kind)
   test.each(CONTEXTS)("takes what was estimated: %j", (options) => expectNear(path, options));
 });
 
+test("the rows of a draft are counted", async () => {
+  const compute = async (options: ContextOptions) =>
+    (await estimateMemory(MODEL, { contextSize: 256, ...options })).compute;
+  const model = await Model.load(MODEL, { vocabOnly: true });
+  const row = model.vocabularySize * 4; // F32
+  await model.dispose();
+  const drafted = await compute({ speculation: { type: "ngram", maxTokens: 20 } });
+  expect(drafted - (await compute({}))).toBeGreaterThanOrEqual(20 * row);
+});
+
 test("checkpoints are counted where a model needs them, up to what they may take", async () => {
   const checkpoints = async (kind: ModelKind, options: ContextOptions) => {
     writeModelOfKind(at(kind), kind);

@@ -135,7 +135,7 @@ std::string rest(GrammarFilter& filter) {
 
 // What a grammar forces at its beginning, as text.
 std::string forced_text(const Vocabulary& vocabulary, const step::Grammar& grammar, int32_t most) {
-  const GrammarFilter filter(vocabulary, grammar);
+  GrammarFilter filter(vocabulary, grammar);
   Tokens tokens;
   filter.forced(most, tokens);
   CHECK(tokens.size() <= static_cast<size_t>(most));
@@ -169,11 +169,21 @@ TEST(what_is_forced_is_all_text_without_a_choice) {
   GrammarFilter(small(), grammar_of("root ::= \"" + control + "\"")).forced(100, spelled);
   CHECK(spelled.size() > 1);
   // As the tokenizer cuts it.
-  const GrammarFilter filter(large(), grammar_of(R"(root ::= " description")"));
+  GrammarFilter filter(large(), grammar_of(R"(root ::= " description")"));
   Tokens tokens;
   filter.forced(100, tokens);
   CHECK_EQ(tokens.size(), size_t{1});
   CHECK(filter.awake());
+}
+
+// What comes now may be clear where what comes then is not.
+TEST(looking_too_far_ahead_is_refused_and_nothing_else) {
+  GrammarFilter filter(small(), grammar_of("root ::= \"ab\" left\nleft ::= left \"b\" | \"c\""));
+  Tokens tokens;
+  for (int i = 0; i < 2; ++i)
+    CHECK_EQ(error_of([&] { filter.forced(100, tokens); }), "ERR_GRAMMAR_INVALID");
+  CHECK_EQ(tokens.size(), size_t{0});
+  CHECK(filter.allows(small().tokenize("a", false)[0]));
 }
 
 TEST(a_lazy_grammar_sleeps_until_a_token) {

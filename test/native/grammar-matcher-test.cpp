@@ -11,6 +11,8 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <memory>
+#include <mutex>
 #include <random>
 #include <string>
 #include <vector>
@@ -222,6 +224,13 @@ TEST(what_is_kept_is_bounded_and_nothing_is_lost) {
   const std::string source = R"(root ::= ("(" text{2} "-"){2} | "(" [A-Z]{1999}
 text ::= ([b-z] | "\\" [a-z]) [a-z]{1999})";
   const auto compiled = cria::CompiledGrammar::shared(large(), source, "root");
+  // One that waits for its turn does not keep what others find out meanwhile.
+  GrammarFilter waiting(large(), grammar_of(source));
+  std::weak_ptr<cria::TokenMasks> first;
+  {
+    const std::lock_guard<std::mutex> lock(compiled->mutex());
+    first = compiled->masks();
+  }
   GrammarFilter filter(large(), grammar_of(source));
   const auto allows = [&](const char* text) {
     return filter.allows(large().tokenize(text, false)[0]);
@@ -240,6 +249,8 @@ text ::= ([b-z] | "\\" [a-z]) [a-z]{1999})";
   }
   CHECK(filter.allows(large().eot()));
   CHECK(most > (size_t{16} << 20) && most < (size_t{64} << 20));
+  CHECK(first.expired());
+  CHECK(waiting.allows(large().tokenize("(", false)[0]));
 }
 
 // lib/sampling/gbnf refuses such grammars before; nothing else may hang on them.

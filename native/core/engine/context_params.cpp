@@ -21,6 +21,11 @@ int32_t cells_of(const ContextOptions& options) {
   return options.context_size * options.sequences;
 }
 
+// Of logits: of each sequence's last token, and of one draft.
+uint32_t wanted_rows(const ContextOptions& options) {
+  return static_cast<uint32_t>(options.sequences + options.drafted_tokens);
+}
+
 MemoryBreakdown measure_here(const Model& model, const ModelOutline& outline,
                              const ContextOptions& options) {
   llama_context_params params;
@@ -31,7 +36,7 @@ MemoryBreakdown measure_here(const Model& model, const ModelOutline& outline,
     rows = params.n_outputs_max;
   } else {
     params = generation_params(options);
-    rows = params.n_seq_max;
+    rows = wanted_rows(options);
   }
   add_common_params(options, params);
   return outline.measure(params, rows);
@@ -160,9 +165,7 @@ llama_context_params generation_params(const ContextOptions& options) {
   // A batch holds at least one token of every sequence, a micro-batch is no larger than it.
   params.n_batch = std::max(static_cast<uint32_t>(options.batch_size), params.n_seq_max);
   params.n_ubatch = std::min(static_cast<uint32_t>(options.micro_batch_size), params.n_batch);
-  // Of each sequence's last token, and of one draft.
-  const uint32_t wanted = params.n_seq_max + static_cast<uint32_t>(options.drafted_tokens);
-  const uint32_t rows = std::max(wanted, kRowsOfLogits);
+  const uint32_t rows = std::max(wanted_rows(options), kRowsOfLogits);
   params.n_outputs_max = std::min((rows + 15) / 16 * 16, params.n_batch);
   params.kv_unified = options.unified_kv_cache;
   params.swa_full = options.swa_full;

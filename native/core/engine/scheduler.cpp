@@ -316,10 +316,9 @@ void Scheduler::measure(double decode_ms) {
   for (const Batch::Share& share : batch_.shares())
     prompts += share.count + share.padding > 1 ? share.count + share.padding : 0;
   if (prompts > 0) piece_limit_.measured(prompts, decode_ms);
-  if (batch_.has_drafts()) return;
   if (prompts == 0) {
-    update(step_ms_, decode_ms);
-  } else if (prompts >= limits_.least_piece) {
+    update(step_ms_, decode_ms);  // with its draft, if there is one
+  } else if (prompts >= limits_.least_piece && !batch_.has_drafts()) {
     // The next tokens of generations in the same batch would have taken their time anyway.
     const bool mixed = prompts < batch_.wanted();
     update(prefill_ms_per_token_, std::max(decode_ms - (mixed ? step_ms_ : 0), 0.0) / prompts);

@@ -18,30 +18,12 @@ namespace {
 // So few candidates are asked about one by one, unless all tokens are known anyway.
 constexpr size_t kFewCandidates = 16;
 
-GrammarMatcher matcher_of(const Vocabulary& vocabulary, const step::Grammar& grammar) {
+std::shared_ptr<CompiledGrammar> compiled(const Vocabulary& vocabulary,
+                                          const step::Grammar& grammar) {
   if (llama_vocab_type(vocabulary.handle()) == LLAMA_VOCAB_TYPE_NONE) {
     throw Error(code::kUnsupported, "This model has no vocabulary, which a grammar needs.");
   }
-  return GrammarMatcher(CompiledGrammar::shared(vocabulary, grammar.source, grammar.root));
-}
-
-// The byte that all of these tokens begin with.
-std::optional<char> only_byte(const Vocabulary& vocabulary, const TokenSet& tokens) {
-  // Where more may come, they hardly all begin alike, and asking takes its time.
-  constexpr size_t kMost = 512;
-  if (tokens.count() > kMost) return std::nullopt;
-  std::optional<char> byte;
-  std::string piece;
-  bool same = true;
-  tokens.each([&](llama_token token) {
-    if (!same) return;
-    piece.clear();
-    vocabulary.append_piece(token, /*special=*/true, piece);
-    same =
-        !piece.empty() && !vocabulary.ends_generation(token) && byte.value_or(piece[0]) == piece[0];
-    if (same) byte = piece[0];
-  });
-  return same ? byte : std::nullopt;
+  return CompiledGrammar::shared(vocabulary, grammar.source, grammar.root);
 }
 
 }  // namespace
@@ -50,17 +32,23 @@ GrammarFilter::GrammarFilter(const Vocabulary& vocabulary, const step::Grammar& 
     : vocabulary_(vocabulary),
       trigger_patterns_(grammar.trigger_patterns),
       trigger_tokens_(grammar.trigger_tokens),
-      matcher_(matcher_of(vocabulary, grammar)) {
+      grammar_(compiled(vocabulary, grammar)),
+      prefix_(grammar.prefix) {
   for (const llama_token token : trigger_tokens_)
     vocabulary.check(token);
   if (grammar.lazy) sleep_ = Sleep{Trigger(trigger_patterns_), {}, {}, {}};
-  if (!grammar.prefix.empty()) accept_prefix(grammar.prefix);
+  begin();  // tells what is wrong before anything is evaluated
 }
 
-bool GrammarFilter::allows(llama_token token) { return !awake() || matcher_.allows(token); }
+GrammarMatcher& GrammarFilter::matcher() {
+  if (!matcher_) matcher_ = begin();
+  return *matcher_;
+}
+
+bool GrammarFilter::allows(llama_token token) { return !awake() || matcher().allows(token); }
 
 const TokenSet& GrammarFilter::mask() {
-  mask_ = matcher_.mask();
+  mask_ = matcher().mask();
   return *mask_;
 }
 
@@ -69,7 +57,7 @@ void GrammarFilter::filter(llama_token_data_array& candidates) {
   const TokenSet* all = candidates.size > kFewCandidates ? &mask() : nullptr;
   for (size_t i = 0; i < candidates.size; ++i) {
     llama_token_data& candidate = candidates.data[i];
-    const bool allowed = all == nullptr ? matcher_.allows(candidate.id) : all->has(candidate.id);
+    const bool allowed = all == nullptr ? matcher().allows(candidate.id) : all->has(candidate.id);
     if (!allowed) candidate.logit = -std::numeric_limits<float>::infinity();
   }
 }
@@ -85,17 +73,14 @@ const Tokens& GrammarFilter::allowed() {
   return allowed_;
 }
 
-void GrammarFilter::forced(int32_t most, Tokens& tokens) const {
+void GrammarFilter::forced(int32_t most, Tokens& tokens) {
   tokens.clear();
-  if (!awake() || matcher_.names_tokens()) return;
+  if (!awake() || grammar_->names_tokens()) return;
+  if (!looks_ahead_) GrammarWork::refuse();
   constexpr int32_t kBytesOfToken = 8;  // hardly any text has more, on average
-  GrammarMatcher ahead = matcher_;
-  std::string text;
-  while (text.size() < static_cast<size_t>(most * kBytesOfToken) && !ahead.ends()) {
-    const std::optional<char> byte = only_byte(vocabulary_, *ahead.mask());
-    if (!byte || !ahead.accept(LLAMA_TOKEN_NULL, std::string_view(&*byte, 1))) break;
-    text += *byte;
-  }
+  looks_ahead_ = false;
+  std::string text = matcher().forced(static_cast<size_t>(most * kBytesOfToken));
+  looks_ahead_ = true;
   text.resize(text.size() - utf8::unfinished_tail(text));
   if (text.empty()) return;
   // As text: what spells a control token stays text.
@@ -146,38 +131,42 @@ void GrammarFilter::wake(size_t start) {
 void GrammarFilter::take(llama_token token, size_t from) {
   std::string piece;
   vocabulary_.append_piece(token, /*special=*/true, piece);
-  const std::string_view bytes = grammar_bytes(piece).substr(std::min(from, piece.size()));
+  std::string_view bytes = grammar_bytes(piece);
+  bytes.remove_prefix(std::min(from, bytes.size()));
   const bool taken = vocabulary_.ends_generation(token)
-                         ? matcher_.ends()
-                         : !bytes.empty() && matcher_.accept(token, bytes);
+                         ? matcher().ends()
+                         : !bytes.empty() && matcher().accept(token, bytes);
   if (taken) return;
   throw Error(code::kGrammarInvalid, "The grammar does not allow the token " +
                                          std::to_string(token) + ", \"" +
                                          vocabulary_.detokenize({token}, true) + "\", here.");
 }
 
-// As text, unless the grammar names tokens: then as the tokens that the text makes.
-void GrammarFilter::accept_prefix(const std::string& prefix) {
+// Behind the prefix: as text, unless the grammar names tokens, then as the tokens that it makes.
+GrammarMatcher GrammarFilter::begin() const {
+  GrammarMatcher matcher(grammar_);
   const auto accept = [&](llama_token token, std::string_view bytes) {
-    if (matcher_.accept(token, bytes)) return;
+    if (matcher.accept(token, bytes)) return;
     throw Error(
         code::kGrammarInvalid,
-        "The grammar does not begin with the text in front of the output: \"" + prefix + "\".");
+        "The grammar does not begin with the text in front of the output: \"" + prefix_ + "\".");
   };
-  if (!matcher_.names_tokens()) {
-    accept(LLAMA_TOKEN_NULL, prefix);
-    return;
+  if (prefix_.empty()) return matcher;
+  if (!grammar_->names_tokens()) {
+    accept(LLAMA_TOKEN_NULL, prefix_);
+    return matcher;
   }
   size_t at = 0;
-  for (const llama_token token : vocabulary_.tokenize(prefix, /*special=*/true)) {
+  for (const llama_token token : vocabulary_.tokenize(prefix_, /*special=*/true)) {
     std::string piece;
     vocabulary_.append_piece(token, /*special=*/true, piece);
     if (piece.empty()) continue;
     // Some tokenizers put a space in front of every text, or into its first token.
-    if (piece.front() == ' ' && prefix.compare(at, piece.size(), piece) != 0) piece.erase(0, 1);
+    if (piece.front() == ' ' && prefix_.compare(at, piece.size(), piece) != 0) piece.erase(0, 1);
     at += piece.size();
     if (!piece.empty()) accept(token, piece);
   }
+  return matcher;
 }
 
 }  // namespace cria

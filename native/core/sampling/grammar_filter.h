@@ -40,8 +40,9 @@ class GrammarFilter {
   const Tokens& allowed();
 
   // What has to come, byte by byte, as far as the grammar leaves no choice but how to cut it into
-  // tokens: as the tokenizer cuts it, up to `most` of them.
-  void forced(int32_t most, Tokens& tokens) const;
+  // tokens: as the tokenizer cuts it, up to `most` of them. Throws ERR_GRAMMAR_INVALID, and from
+  // then on at once, if the grammar is too ambiguous to look ahead in.
+  void forced(int32_t most, Tokens& tokens);
 
   // Goes on with a token, which must be allowed. Throws ERR_GRAMMAR_INVALID if the text that
   // triggered a lazy grammar does not follow it, or if the grammar has become too ambiguous to go
@@ -57,7 +58,8 @@ class GrammarFilter {
     std::vector<size_t> ends;  // of each token, in `text`
   };
 
-  void accept_prefix(const std::string& prefix);
+  GrammarMatcher begin() const;
+  GrammarMatcher& matcher();
   void listen(llama_token token);
   void wake(size_t start);
   void take(llama_token token, size_t from = 0);
@@ -65,8 +67,13 @@ class GrammarFilter {
   const Vocabulary& vocabulary_;
   std::vector<std::string> trigger_patterns_;
   Tokens trigger_tokens_;
-  GrammarMatcher matcher_;
+  const std::shared_ptr<CompiledGrammar> grammar_;
+  const std::string prefix_;
+  // Made when the first token is chosen: a generation that waits for its turn does not keep what
+  // the grammar has found out for others since.
+  std::optional<GrammarMatcher> matcher_;
   std::optional<Sleep> sleep_;
+  bool looks_ahead_ = true;
 
   // Reused.
   std::shared_ptr<const TokenSet> mask_;

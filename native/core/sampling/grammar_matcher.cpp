@@ -137,4 +137,29 @@ bool GrammarMatcher::accept(llama_token token, std::string_view bytes) {
   return true;
 }
 
+std::string GrammarMatcher::forced(size_t most) {
+  const Lock lock(grammar_->mutex());
+  GrammarStates& states = masks().states();
+  std::string text;
+  State state = state_;
+  while (text.size() < most && !states.ends(state)) {
+    const std::optional<char> byte = only_byte(state);
+    if (!byte) break;
+    text += *byte;
+    state = states.next(state, static_cast<uint8_t>(*byte));
+  }
+  return text;
+}
+
+std::optional<char> GrammarMatcher::only_byte(State state) {
+  GrammarStates& states = masks_->states();
+  std::optional<char> only;
+  for (int byte = 0; byte < 256; ++byte) {
+    if (states.next(state, static_cast<uint8_t>(byte)) == GrammarStates::kDead) continue;
+    if (only) return std::nullopt;
+    only = static_cast<char>(byte);
+  }
+  return only;
+}
+
 }  // namespace cria

@@ -4,6 +4,7 @@
 #include <llama.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,10 @@ class GrammarMatcher {
   // token need have. False, and as before, if the grammar does not allow it.
   bool accept(llama_token token, std::string_view bytes);
 
+  // The bytes that have to come next, up to `most`: where more than one may come, or the text may
+  // end, there are no more. Of a grammar that names no tokens. One call, with one limit of work.
+  std::string forced(size_t most);
+
   bool names_tokens() const { return grammar_->names_tokens(); }
 
  private:
@@ -37,6 +42,7 @@ class GrammarMatcher {
   using TokenStep = LocalStates::TokenStep;
 
   TokenMasks& masks();
+  std::optional<char> only_byte(State state);
   State behind(llama_token token, std::string_view bytes);
   State behind_step(const TokenStep& step, Item item, std::string_view bytes);
   State behind_cut(const TokenStep& step, Item item);

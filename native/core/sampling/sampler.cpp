@@ -140,7 +140,7 @@ llama_token Sampler::sample(const float* logits) {
   return token;
 }
 
-void Sampler::forced(int32_t most, Tokens& tokens) const {
+void Sampler::forced(int32_t most, Tokens& tokens) {
   tokens.clear();
   if (grammar_) grammar_->forced(most, tokens);
 }

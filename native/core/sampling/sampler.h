@@ -43,7 +43,7 @@ class Sampler {
   llama_token sample(const float* logits);
 
   // What the grammar leaves no choice about, up to `most` tokens; see GrammarFilter.
-  void forced(int32_t most, Tokens& tokens) const;
+  void forced(int32_t most, Tokens& tokens);
 
   // A token that has to come, as if it had been chosen. False if the grammar does not allow it.
   bool take(llama_token token);

@@ -18,6 +18,9 @@ constexpr uint32_t kFewNodes = 64;
 // So many local states may each be like the next one.
 constexpr int kMostAlike = 8;
 
+// Of making one or of adding it to another, in steps.
+size_t work_of(const TokenSet& set) { return 1 + set.bytes() / 256; }
+
 }  // namespace
 
 // Collects what a rule's own state says of the tokens.
@@ -63,6 +66,7 @@ class TokenMasks::LocalWalk {
     const std::optional<Chain> chain = chain_from(state);
     if (!chain) return false;
     const std::vector<TokenSlice::Token>& tokens = slice_->tokens();
+    states_.work().add(nodes[end].tokens - nodes[node + 1].tokens);
     auto token = std::lower_bound(
         tokens.begin(), tokens.end(), nodes[node + 1].tokens,
         [](const TokenSlice::Token& one, uint32_t rank) { return one.rank < rank; });
@@ -89,6 +93,11 @@ class TokenMasks::LocalWalk {
 
   using Exits = std::vector<std::pair<uint32_t, uint32_t>>;
 
+  void make_set() {
+    set_.emplace(masks_.slices_.vocabulary());
+    states_.work().add(work_of(*set_));
+  }
+
   void add(llama_token token) {
     if (set_) {
       set_->add(token);
@@ -96,7 +105,7 @@ class TokenMasks::LocalWalk {
     }
     mask_.tokens.push_back(token);
     if (mask_.tokens.size() < static_cast<size_t>(masks_.slices_.vocabulary()) / kPart) return;
-    set_.emplace(masks_.slices_.vocabulary());
+    make_set();
     for (const llama_token one : mask_.tokens)
       set_->add(one);
     mask_.tokens.clear();
@@ -121,6 +130,7 @@ class TokenMasks::LocalWalk {
     const LocalMask& known = masks_.local(*other, depth_ + 1);
     if (!known.set) return false;
     set_ = *known.set;
+    states_.work().add(work_of(*set_) + known.exits.size());
     Exits without;
     differ(start, alike, without);
     std::sort(without.begin(), without.end());
@@ -195,8 +205,10 @@ class TokenMasks::LocalWalk {
     const size_t reached = chain->endless ? tokens.size()
                                           : slice_->shorter(static_cast<uint8_t>(
                                                 std::min<size_t>(chain->states.size() - 1, 255)));
+    states_.work().add(std::min(reached, tokens.size() - reached));
     if (reached * 2 > tokens.size()) {
       set_ = slice_->set();
+      states_.work().add(work_of(*set_));
       for (size_t i = reached; i < tokens.size(); ++i)
         set_->remove(tokens[i]);
     } else {
@@ -208,6 +220,7 @@ class TokenMasks::LocalWalk {
   }
 
   void follow_borders(const Chain& chain, int characters, uint32_t begin, uint32_t end) {
+    states_.work().add(256);
     for (int byte = 0; byte < 256; ++byte) {
       const auto next = static_cast<uint8_t>(byte);
       const std::vector<TokenSlice::Border>& borders = slice_->borders(next);
@@ -221,6 +234,7 @@ class TokenMasks::LocalWalk {
           borders.begin(), borders.end(), begin,
           [](const TokenSlice::Border& one, uint32_t node) { return one.node < node; });
       for (; border != borders.end() && border->node < end; ++border) {
+        states_.work().add(1);
         const int passed = border->characters - characters;
         if (!chain.reaches(passed)) continue;
         State state = chain.at(passed);
@@ -265,6 +279,7 @@ class TokenMasks::LocalWalk {
                                    states_.locals().byte_class(static_cast<uint8_t>(byte - 1))) {
           continue;
         }
+        states_.work().add(1);
         const State next = states_.next(state, next_byte);
         const bool whole = edge.node == Utf8Automaton::kWhole || next == GrammarStates::kDead;
         if (!whole) {
@@ -349,6 +364,7 @@ const TokenMasks::LocalMask& TokenMasks::local(Local local, int depth) {
   LocalMask mask = walk.run(local);
   bytes_ += sizeof mask + mask.tokens.capacity() * sizeof(llama_token) +
             mask.exits.capacity() * sizeof(uint32_t) + (mask.set ? mask.set->bytes() : 0);
+  if (bytes() > GrammarWork::kMostBytes) GrammarWork::refuse();
   return locals_.emplace(local, std::move(mask)).first->second;
 }
 
@@ -375,7 +391,10 @@ TokenMasks::Set TokenMasks::at(State state) {
   for (const GrammarStates::Item& item : states_.items(state)) {
     const LocalMask& mask = local(item.local);
     states_.work().add(1 + mask.tokens.size() / 64);
-    if (mask.set) set.add(*mask.set);
+    if (mask.set) {
+      set.add(*mask.set);
+      states_.work().add(work_of(set));
+    }
     for (const llama_token token : mask.tokens)
       set.add(token);
     if (item.below != GrammarStates::kBottom && !mask.exits.empty()) {
