@@ -9,7 +9,7 @@ import { continuation, generate, serve, vocabulary } from "./works/generation.mj
 import { abortPrefill, gaps, generatingDelay, loadingDelay } from "./works/latency.mjs";
 import { moderatedChat } from "./works/moderated-chat.mjs";
 import { moderate } from "./works/moderation.mjs";
-import { edit } from "./works/speculation.mjs";
+import { edit, extract } from "./works/speculation.mjs";
 
 const works = {
   "abort-prefill": abortPrefill,
@@ -17,6 +17,7 @@ const works = {
   "batch-prompts": batchPrompts,
   continuation,
   edit,
+  extract,
   embed,
   gaps,
   generate,

@@ -24,4 +24,24 @@ function editing() {
   };
 }
 
-export const speculations = [editing()];
+/** Keys, quotes and the rest of a schema's values are not sampled, and evaluated together. */
+function extracting() {
+  const side =
+    (speculation) =>
+    async ({ model, settings, repetitions }) =>
+      (await cria({ work: "extract", model, settings, repetitions, speculation })).map(
+        perSecond(100),
+      );
+  return {
+    name: "speculation-json",
+    title: "an invoice as JSON by a schema, what it forces taken without sampling",
+    model: "1b",
+    reference: "cria without speculation",
+    unit: "chars/s",
+    wanted: { ratio: { atLeast: 1.3 } },
+    a: side(undefined),
+    b: side({ type: "ngram", takeForced: true }),
+  };
+}
+
+export const speculations = [editing(), extracting()];

@@ -4,11 +4,9 @@
 
 #include <random>
 
-#include "core/speculation/ngram_index.h"
 #include "harness.h"
 
 using cria::DraftRule;
-using cria::NgramIndex;
 using cria::Speculation;
 using cria::Tokens;
 
@@ -22,11 +20,8 @@ std::string text_of(const Tokens& tokens) {
 }
 
 std::string proposed(const Tokens& tokens, int32_t most) {
-  NgramIndex index;
-  index.update(tokens);
-  Tokens proposal;
-  index.propose(tokens, most, proposal);
-  return text_of(proposal);
+  Speculation speculation({most, 0.0}, tokens);
+  return text_of(speculation.draft(tokens, {}, most));
 }
 
 // The same by trying every place.
@@ -76,17 +71,68 @@ TEST(it_is_the_same_as_by_trying_every_place) {
     Tokens tokens(random() % 40);
     for (llama_token& token : tokens)
       token = static_cast<llama_token>(random() % 3);
-    NgramIndex index;
+    Speculation speculation({5, 0.0}, {});
     Tokens text;
     for (const llama_token token : tokens) {
       text.push_back(token);
-      if (random() % 2 == 0) index.update(text);
+      if (random() % 2 == 0) speculation.draft(text, {}, 5);
     }
-    index.update(text);
-    Tokens proposal;
-    index.propose(text, 5, proposal);
-    CHECK_EQ(text_of(proposal), by_trying(text, 5));
+    const std::string expected = by_trying(text, 5);
+    const std::string draft = text_of(speculation.draft(text, {}, 5));
+    CHECK(draft == expected || expected.empty());
   }
+}
+
+TEST(behind_a_token_in_the_place_of_another_the_source_goes_on) {
+  Tokens tokens{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  Speculation speculation({15, 0.0}, tokens);
+  const auto say = [&](llama_token token) {
+    speculation.observe(token);
+    tokens.push_back(token);
+  };
+  const auto next = [&] { return text_of(speculation.draft(tokens, {}, 4)); };
+  for (const llama_token token : {1, 2, 3})
+    say(token);
+  CHECK_EQ(next(), "4 5 6 7");
+  // Two of the draft, then another token.
+  for (const llama_token token : {4, 5, 77})
+    say(token);
+  CHECK_EQ(next(), "7 8 9 10");
+  say(88);
+  CHECK_EQ(next(), "8 9 10 11");
+  say(8);
+  CHECK_EQ(next(), "9 10 11 12");
+  for (const llama_token token : {9, 10})
+    say(token);
+  CHECK_EQ(next(), "11 12 1 2");
+  // Something else altogether.
+  for (const llama_token token : {90, 91, 92}) {
+    say(token);
+    CHECK(!next().empty());
+  }
+  say(93);
+  CHECK_EQ(next(), "");
+  for (const llama_token token : {3, 4, 5})
+    say(token);
+  CHECK_EQ(next(), "77 88 8 9");
+}
+
+TEST(behind_tokens_put_in_or_left_out_the_source_goes_on) {
+  Tokens tokens{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  Speculation speculation({15, 0.0}, tokens);
+  const auto next_behind = [&](const Tokens& said) {
+    std::string draft;
+    for (const llama_token token : said) {
+      speculation.observe(token);
+      tokens.push_back(token);
+      draft = text_of(speculation.draft(tokens, {}, 3));
+    }
+    return draft;
+  };
+  CHECK_EQ(next_behind({1, 2, 3}), "4 5 6");
+  CHECK_EQ(next_behind({77, 4}), "5 6 7");  // put in
+  CHECK_EQ(next_behind({5, 6}), "7 8 9");
+  CHECK_EQ(next_behind({10, 11}), "12 13 14");  // 7, 8, 9 left out
 }
 
 TEST(right_guesses_make_longer_drafts_and_wrong_ones_end_them) {

@@ -40,10 +40,9 @@ void NgramIndex::update(const Tokens& tokens) {
   }
 }
 
-void NgramIndex::propose(const Tokens& tokens, int32_t most, Tokens& proposal) const {
-  proposal.clear();
+int32_t NgramIndex::find(const Tokens& tokens) const {
   const auto length = static_cast<int32_t>(tokens.size());
-  if (length < kLength) return;
+  if (length < kLength) return kNowhere;
   const auto found = latest_.find(hash_before(tokens, length));
   int32_t end = found == latest_.end() ? kNowhere : found->second;
   int32_t best = kNowhere;
@@ -56,9 +55,7 @@ void NgramIndex::propose(const Tokens& tokens, int32_t most, Tokens& proposal) c
     }
     end = earlier_[end];
   }
-  if (best == kNowhere) return;
-  for (int32_t i = best; i < best + most; ++i)
-    proposal.push_back(i < length ? tokens[i] : proposal[i - length]);
+  return best;
 }
 
 }  // namespace cria

@@ -15,16 +15,16 @@ class NgramIndex {
   // Takes in what `tokens` have beyond the text that it knows.
   void update(const Tokens& tokens);
 
-  // Writes to `proposal` up to `most` tokens that followed the longest match of the text's end, of
-  // equals the latest. Empty: its last tokens are new. Where a text repeats itself, that goes
-  // beyond its end. `tokens`: those of the last update.
-  void propose(const Tokens& tokens, int32_t most, Tokens& proposal) const;
+  // Where the longest match of the text's end ends, of equals the latest; kNowhere if its last
+  // tokens are new. `tokens`: those of the last update.
+  int32_t find(const Tokens& tokens) const;
+
+  static constexpr int32_t kNowhere = -1;
+  static constexpr int32_t kLength = 3;  // of an n-gram: fewer tokens match nearly anywhere
 
  private:
-  static constexpr int32_t kLength = 3;       // of an n-gram: fewer tokens match nearly anywhere
   static constexpr int32_t kMostPlaces = 16;  // that are compared, the latest first
   static constexpr int32_t kLongestMatch = 64;
-  static constexpr int32_t kNowhere = -1;
 
   static uint64_t hash_before(const Tokens& tokens, int32_t end);
 

@@ -8,25 +8,31 @@ namespace {
 
 // Before anything is known: a first draft of a few tokens.
 constexpr double kFirstAcceptance = 0.7;
+constexpr double kFirstOfEdited = 0.5;
 constexpr double kFirstOfForced = 0.9;
 // The weight of the newest token in the running mean.
 constexpr double kNewest = 0.1;
+// How many tokens of a source are looked at, each way, for where an edit goes on.
+constexpr int32_t kNearby = 8;
 
 }  // namespace
 
 Speculation::Speculation(const DraftRule& rule, const Tokens& prompt)
-    : rule_(rule), of_text_(kFirstAcceptance), of_forced_(kFirstOfForced) {
+    : rule_(rule),
+      of_text_(kFirstAcceptance),
+      of_edited_(kFirstOfEdited),
+      of_forced_(kFirstOfForced) {
   index_.update(prompt);
 }
 
 const Tokens& Speculation::draft(const Tokens& tokens, const Tokens& forced, int32_t room) {
   index_.update(tokens);
   if (forced.empty()) {
-    index_.propose(tokens, rule_.most, proposal_);
+    propose(tokens);
   } else {
     proposal_ = forced;
+    acceptance_ = &of_forced_;
   }
-  acceptance_ = forced.empty() ? &of_text_ : &of_forced_;
   observed_ = 0;
   const bool certain = rule_.takes_forced && !forced.empty();
   const int32_t worth = certain ? rule_.most : worthwhile(*acceptance_);
@@ -35,7 +41,43 @@ const Tokens& Speculation::draft(const Tokens& tokens, const Tokens& forced, int
   return draft_;
 }
 
+// What followed where the text's last tokens stood before; if they are new, but only just, what
+// stands behind as many tokens of what was repeated until then. Where a text repeats itself, that
+// goes beyond its end.
+void Speculation::propose(const Tokens& tokens) {
+  proposal_.clear();
+  const int32_t found = index_.find(tokens);
+  if (found != NgramIndex::kNowhere) {
+    source_ = found;
+    unmatched_ = 0;
+    acceptance_ = &of_text_;
+  } else {
+    // Behind so many tokens an n-gram would have matched there.
+    if (++unmatched_ > NgramIndex::kLength) source_ = NgramIndex::kNowhere;
+    if (source_ == NgramIndex::kNowhere) return;
+    if (unmatched_ > 1) find_nearby(tokens);
+    acceptance_ = &of_edited_;
+  }
+  const auto length = static_cast<int32_t>(tokens.size());
+  for (int32_t i = source_; i < source_ + rule_.most; ++i)
+    proposal_.push_back(i < length ? tokens[i] : proposal_[i - length]);
+}
+
+// Some tokens may have been left out, or put in between: the last one may stand a little further
+// on, or back.
+void Speculation::find_nearby(const Tokens& tokens) {
+  const auto length = static_cast<int32_t>(tokens.size());
+  for (int32_t distance = 0; distance <= kNearby; ++distance) {
+    for (const int32_t place : {source_ + distance, source_ - distance}) {
+      if (place < 1 || place >= length || tokens[place - 1] != tokens.back()) continue;
+      source_ = place;
+      return;
+    }
+  }
+}
+
 void Speculation::observe(llama_token token) {
+  if (source_ != NgramIndex::kNowhere) ++source_;
   if (observed_ == proposal_.size()) return;
   const bool right = proposal_[observed_] == token;
   *acceptance_ += kNewest * ((right ? 1.0 : 0.0) - *acceptance_);

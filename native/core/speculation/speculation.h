@@ -46,13 +46,20 @@ class Speculation {
   using Acceptance = double;
 
   int32_t worthwhile(Acceptance acceptance) const;
+  void propose(const Tokens& tokens);
+  void find_nearby(const Tokens& tokens);
 
   const DraftRule rule_;
   NgramIndex index_;
   Tokens proposal_;      // what was expected, whether it was evaluated or not
   size_t observed_ = 0;  // how much of it has come
+  // Where the text is in what it repeats, as far as it does: a token that is not what stands there
+  // is first taken for one in its place, until the next n-gram says more.
+  int32_t source_ = NgramIndex::kNowhere;
+  int32_t unmatched_ = 0;  // how often nothing matched since
   Tokens draft_;
   Acceptance of_text_;
+  Acceptance of_edited_;
   Acceptance of_forced_;
   Acceptance* acceptance_ = &of_text_;  // of proposal_
   int32_t proposed_ = 0;
