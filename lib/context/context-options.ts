@@ -12,18 +12,35 @@ import {
 import { expected, invalid } from "../internal/errors.js";
 import type { NativeCacheType, NativeContextOptions, NativeModelInfo } from "../internal/native.js";
 import { optionNames } from "../internal/option-names.js";
+import { insideOf, type LoadedModel } from "../model/loaded-model.js";
 
 /** How an element of the KV cache is stored. */
 export type CacheType = NativeCacheType;
 
-/** How tokens are guessed. */
-export interface SpeculationOptions {
-  /**
-   * "ngram": what followed the last three or more tokens where they stood before, in the prompt or the
-   * answer. It takes no other model, and pays where a text repeats its source: edits, quotations, extracts.
-   * Under a grammar first what it leaves no choice about: keys, quotes, the ends of enums.
-   */
+/** How tokens are guessed: what a text repeats, or what a smaller model would say. */
+export type SpeculationOptions = NgramSpeculation | DraftSpeculation;
+
+/**
+ * What followed the last three or more tokens where they stood before, in the prompt or the answer, and what
+ * stands behind a token in the place of another. It takes no other model, and pays where a text repeats its
+ * source: edits, quotations, extracts.
+ */
+export interface NgramSpeculation extends CommonSpeculation {
   readonly type: "ngram";
+}
+
+/** What a smaller model of the same family would say. It pays where that one is often right, and far smaller. */
+export interface DraftSpeculation extends CommonSpeculation {
+  readonly type: "draft";
+  /**
+   * With the same vocabulary, and a cache that can be cut back. It gets a context of its own, with as many
+   * threads, for as long as this one lives; disposing it closes both.
+   */
+  readonly draft: LoadedModel;
+}
+
+/** What all ways of guessing have. Under a grammar, what it leaves no choice about is guessed first. */
+interface CommonSpeculation {
   /**
    * Tokens that are guessed at once, 1…63; fewer while guesses fail, and none where they do not pay.
    * Default 15.
@@ -161,7 +178,7 @@ const SEQUENCES_MAX = 256;
 const THREADS_MAX = 512;
 
 /** Not told to others: `maxTokens` is nearly always meant for `generate`. */
-const SPECULATION_OPTIONS = ["type", "maxTokens", "takeForced"] as const;
+const SPECULATION_OPTIONS = ["type", "draft", "maxTokens", "takeForced"] as const;
 const DRAFT_MAX = 63;
 /** With the token that they are guessed behind, sixteen rows: kernels take them by fours and eights. */
 const DRAFT = 15;
@@ -186,6 +203,8 @@ const TOGETHER_MAX = 2 ** 16;
 export interface CheckedContextOptions {
   /** Complete, as the addon takes it. */
   readonly native: NativeContextOptions;
+  /** Guesses for the model. */
+  readonly draft: LoadedModel | undefined;
   /** Whether `contextSize` may be less, where that much does not fit. */
   readonly shrinks: boolean;
   readonly signal: AbortSignal | undefined;
@@ -205,7 +224,7 @@ export function nativeContextOptions(
   const types = readCacheTypes(o);
   const batch = readBatch(o, sequences);
   if (embeddings) integer(batch.microBatchSize, "options.microBatchSize", 1, TOGETHER_MAX);
-  const drafts = readSpeculation(o.speculation);
+  const { draft, ...drafts } = readSpeculation(o.speculation);
   const kept = readKept(o, layout, drafts.draftedTokens > 0);
   const rest = { ...batch, ...kept, ...drafts, ...readThreads(o), ...readRope(o.rope), ...types };
   const signal = o.signal === undefined ? undefined : abortSignal(o.signal, "options.signal");
@@ -216,6 +235,7 @@ export function nativeContextOptions(
   return {
     signal,
     shrinks,
+    draft,
     native: { ...size, ...rest, sequences, kvCache: layout, embeddings, pooling },
   };
 }
@@ -230,13 +250,15 @@ export function comparableOptions(options: ContextOptions): Record<string, unkno
   const { batchSize = Math.max(BATCH, options.microBatchSize ?? 0) } = options;
   const { microBatchSize = Math.min(MICRO_BATCH, batchSize) } = options;
   const { kvCacheTypeKey: key, kvCacheTypeValue: value, flashAttention } = readCacheTypes(options);
+  const { draft, ...drafts } = readSpeculation(options.speculation);
   return {
     ...{ contextSize, kvCacheSize, batchSize, microBatchSize, threads },
     batchThreads: batchThreads === threads ? undefined : batchThreads,
     kvCache: kvCache === "auto" ? "per-sequence" : kvCache,
     swaFull: options.swaFull ?? (kvCache === "unified" || options.speculation !== undefined),
     checkpoints: options.checkpointMemory !== 0,
-    ...readSpeculation(options.speculation),
+    ...drafts,
+    draft: draft && insideOf(draft).info.fingerprint,
     ...{ flashAttention, kvCacheType: { key, value } },
     rope: { frequencyBase: rope?.frequencyBase, frequencyScale: rope?.frequencyScale },
   };
@@ -347,15 +369,25 @@ function readKept(o: ContextOptions, layout: "per-sequence" | "unified", drops: 
   return { swaFull, checkpointMemory };
 }
 
+/** Of either type. */
+interface AnySpeculation extends CommonSpeculation {
+  readonly type: "ngram" | "draft";
+  readonly draft?: LoadedModel;
+}
+
 /** No tokens for none. */
 function readSpeculation(given: SpeculationOptions | undefined) {
-  if (given === undefined) return { draftedTokens: 0, takesForced: false };
+  if (given === undefined) return { draftedTokens: 0, takesForced: false, draft: undefined };
   const name = "options.speculation";
-  const o = readOptions(given, name, SPECULATION_OPTIONS);
-  const { type, maxTokens = DRAFT, takeForced = false } = o;
-  oneOf(type, `${name}.type`, ["ngram"]);
+  const o = readOptions<AnySpeculation>(given, name, SPECULATION_OPTIONS);
+  const { type, maxTokens = DRAFT, takeForced = false, draft } = o;
+  oneOf(type, `${name}.type`, ["ngram", "draft"]);
   const draftedTokens = integer(maxTokens, `${name}.maxTokens`, 1, DRAFT_MAX);
-  return { draftedTokens, takesForced: boolean(takeForced, `${name}.takeForced`) };
+  const takesForced = boolean(takeForced, `${name}.takeForced`);
+  if (type === "ngram" && draft !== undefined)
+    throw invalid(`\`${name}.draft\` belongs to the type "draft", not to "ngram": leave one out`);
+  if (type === "draft") insideOf(draft as LoadedModel, `${name}.draft`);
+  return { draftedTokens, takesForced, draft };
 }
 
 function readBatch(o: ContextOptions, sequences: number) {

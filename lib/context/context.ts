@@ -41,6 +41,7 @@ import type {
   NativeContextInfo,
   NativeContextOptions,
   NativeMemory,
+  NativeModel,
   NativeModelInfo,
 } from "../internal/native.js";
 import { nativeCall, nativeWork } from "../internal/native-work.js";
@@ -467,6 +468,25 @@ export async function createContext(
   throw disposedError("The model");
 }
 
+/** A context that ends with another model, too: its guesses come from there. */
+async function openBeside(
+  draft: LoadedModel,
+  native: NativeContext,
+  open: (draft: NativeModel) => Promise<Context>,
+): Promise<Context> {
+  const inside = insideOf(draft, "options.speculation.draft");
+  if (inside.options.vocabOnly) {
+    throw new CriaError(
+      "ERR_UNSUPPORTED",
+      "The model `options.speculation.draft` was loaded with `vocabOnly`: it has no weights",
+    );
+  }
+  const context = await inside.contexts.open(native, () => open(inside.native));
+  if (!draft.disposed) return context;
+  await context.dispose();
+  throw disposedError("The model `options.speculation.draft`");
+}
+
 export async function openContext(
   { model, native, measure, info, vocabulary, texts }: ContextOwner,
   given: ContextOptions | undefined,
@@ -483,10 +503,13 @@ export async function openContext(
   const { native: options } = sized;
   const unwatch = signal && watchSignal(signal, () => void native.close());
   const pending: Pending = new Map();
-  try {
-    const opened = await native.open(options, deliverTo(pending));
+  const open = async (draft: NativeModel | null) => {
+    const opened = await native.open(options, deliverTo(pending), draft);
     throwIfAborted(signal);
     return makeContext({ model, native, options, info: opened, vocabulary, texts, pending });
+  };
+  try {
+    return await (checked.draft ? openBeside(checked.draft, native, open) : open(null));
   } catch (error) {
     await native.close();
     throwIfAborted(signal);

@@ -248,6 +248,8 @@ export interface NativeContext {
   open(
     options: NativeContextOptions,
     onNews: (news: readonly NativeNews[]) => void,
+    /** Guesses for the model. */
+    draft: NativeModel | null,
   ): Promise<NativeContextInfo>;
   /** Returns at once; text is tokenized off the JS thread. `id` must be new. */
   submit(request: NativeRequest): void;

@@ -254,10 +254,10 @@ export class LoadedModel implements AsyncDisposable {
  *
  * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED
  */
-export function insideOf(model: LoadedModel): ModelInside {
+export function insideOf(model: LoadedModel, name = "model"): ModelInside {
   const inside = peek(model);
-  if (inside === undefined) throw expected("a Model that cria has loaded", "model", model);
-  if (model.disposed) throw disposedError("The model");
+  if (inside === undefined) throw expected("a Model that cria has loaded", name, model);
+  if (model.disposed) throw disposedError(name === "model" ? "The model" : `The model \`${name}\``);
   return inside;
 }
 

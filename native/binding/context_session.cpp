@@ -24,7 +24,8 @@ std::function<void()> ContextSession::reporter(Report report) {
 }
 
 Napi::Promise ContextSession::open(Napi::Env env, std::shared_ptr<Model> model,
-                                   const ContextOptions& options, Napi::Function on_news) {
+                                   std::shared_ptr<Model> draft, const ContextOptions& options,
+                                   Napi::Function on_news) {
   if (state_ != State::kEmpty) {
     throw Error(code::kDisposed, "This handle was opened or disposed before: make a new one.");
   }
@@ -39,7 +40,8 @@ Napi::Promise ContextSession::open(Napi::Env env, std::shared_ptr<Model> model,
   events.news = reporter(&ContextSession::deliver);
   events.closed = reporter(&ContextSession::closed);
   // First, since it throws if the system starts no thread: nothing has changed then.
-  context_ = std::make_unique<Context>(std::move(model), options, std::move(events));
+  context_ =
+      std::make_unique<Context>(std::move(model), options, std::move(events), std::move(draft));
   state_ = State::kOpening;
   opening_.emplace(Napi::Promise::Deferred::New(env));
   on_news_ = Napi::Weak(on_news);

@@ -14,7 +14,7 @@ let context: Context;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "cria-random-"));
   const path = join(directory, "random.gguf");
-  await writeRandomModel(path, 7, vocabularyFile("llama-spm"));
+  await writeRandomModel(path, 7, { like: vocabularyFile("llama-spm") });
   model = await Model.load(path);
   context = await model.createContext({ contextSize: 256 });
 });

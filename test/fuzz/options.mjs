@@ -207,9 +207,10 @@ const CONTEXT = {
   kvCacheSize: is(64, 128),
   swaFull: is(true, false),
   checkpointMemory: is(0, 1024),
-  speculation: optionsOf({ type: is("ngram"), maxTokens: is(1, 63), takeForced: is(true) }, [
-    "type",
-  ]),
+  speculation: optionsOf(
+    { type: is("ngram", "draft"), draft: is({}), maxTokens: is(1, 63), takeForced: is(true) },
+    ["type"],
+  ),
   batchSize: is(16, 64),
   microBatchSize: is(8, 16),
   threads: is(1, 2),

@@ -24,7 +24,7 @@ const fewVocabularies = /tsan/.test(process.env.CRIA_TEST_PRELOAD ?? "");
 /** What takes minutes under sanitizers and goes the ways that the others go, too. */
 const short = process.env.CRIA_TEST_SHORT !== undefined;
 const SHORT: Readonly<Record<string, readonly string[]>> = {
-  "grammar-matcher-test": ["together", "deep", "counted", "end"],
+  "grammar-matcher-test": ["together", "deep", "counted", "end", "threads"],
   // Not who comes first, but what becomes of those who wait and give way.
   "scheduler-test": ["prefix", "equal", "give_way", "held", "too_long"],
   "sequences-test": ["fork", "disposed", "saved", "refused", "makes_room"],

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/model/error.h"
@@ -251,6 +252,37 @@ text ::= ([b-z] | "\\" [a-z]) [a-z]{1999})";
   CHECK(most > (size_t{16} << 20) && most < (size_t{64} << 20));
   CHECK(first.expired());
   CHECK(waiting.allows(large().tokenize("(", false)[0]));
+}
+
+// What one has found out, the others know.
+TEST(threads_follow_a_grammar_together) {
+  const std::string source = std::string("root ::= value\n") + kJson;
+  const auto walk = [&](uint32_t seed) {
+    GrammarFilter filter(small(), grammar_of(source));
+    Dice dice(seed);
+    std::string text;
+    for (int i = 0; i < 60; ++i) {
+      const Tokens& allowed = filter.allowed();
+      Tokens tokens;
+      filter.forced(8, tokens);
+      if (allowed.empty()) break;
+      const auto last = static_cast<uint32_t>(allowed.size() - 1);
+      const llama_token token = allowed[dice.between(0, last)];
+      text += ' ' + std::to_string(allowed.size()) + ':' + std::to_string(tokens.size());
+      if (small().ends_generation(token)) break;
+      filter.accept(token);
+    }
+    return text;
+  };
+  constexpr uint32_t kThreads = 4;
+  std::vector<std::string> together(kThreads);
+  std::vector<std::thread> threads;
+  for (uint32_t i = 0; i < kThreads; ++i)
+    threads.emplace_back([&, i] { together[i] = walk(i / 2); });
+  for (std::thread& thread : threads)
+    thread.join();
+  for (uint32_t i = 0; i < kThreads; ++i)
+    CHECK_EQ(together[i], walk(i / 2));
 }
 
 // lib/sampling/gbnf refuses such grammars before; nothing else may hang on them.

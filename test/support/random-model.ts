@@ -11,7 +11,6 @@ const KV_WIDTH = WIDTH / HEADS;
 const SIZES: Readonly<Record<string, number>> = {
   "llama.embedding_length": WIDTH,
   "llama.feed_forward_length": HIDDEN,
-  "llama.block_count": 1,
   "llama.attention.head_count": HEADS,
   "llama.attention.head_count_kv": 1,
   "llama.rope.dimension_count": KV_WIDTH,
@@ -26,10 +25,12 @@ interface Tensor {
   readonly dimensions: readonly number[];
 }
 
-function tensors(vocabularySize: number): readonly Tensor[] {
-  const block = (name: string, ...dimensions: number[]) => ({ name: `blk.0.${name}`, dimensions });
+function block(index: number): readonly Tensor[] {
+  const block = (name: string, ...dimensions: number[]) => ({
+    name: `blk.${index}.${name}`,
+    dimensions,
+  });
   return [
-    { name: "token_embd.weight", dimensions: [WIDTH, vocabularySize] },
     block("attn_norm.weight", WIDTH),
     block("attn_q.weight", WIDTH, WIDTH),
     block("attn_k.weight", WIDTH, KV_WIDTH),
@@ -39,6 +40,13 @@ function tensors(vocabularySize: number): readonly Tensor[] {
     block("ffn_gate.weight", WIDTH, HIDDEN),
     block("ffn_up.weight", WIDTH, HIDDEN),
     block("ffn_down.weight", HIDDEN, WIDTH),
+  ];
+}
+
+function tensors(vocabularySize: number): readonly Tensor[] {
+  return [
+    { name: "token_embd.weight", dimensions: [WIDTH, vocabularySize] },
+    ...block(0),
     { name: "output_norm.weight", dimensions: [WIDTH] },
     { name: "output.weight", dimensions: [WIDTH, vocabularySize] },
   ];
@@ -47,20 +55,27 @@ function tensors(vocabularySize: number): readonly Tensor[] {
 /**
  * A model of one tiny layer of random weights: it says anything, and has learnt nothing. Vocabulary and
  * template are those of a Llama model's file, or of one that has no weights; else of the demo model
- * (Llama 3.1's format).
+ * (Llama 3.1's format). Idle layers are zeros: they make it larger, and nothing else.
  */
-export async function writeRandomModel(path: string, seed: number, like = DEMO): Promise<void> {
-  const header = resized(readFileSync(like));
+export async function writeRandomModel(
+  path: string,
+  seed: number,
+  { like = DEMO, idleLayers = 0 }: { like?: string; idleLayers?: number } = {},
+): Promise<void> {
+  const header = resized(readFileSync(like), 1 + idleLayers);
+  const idle = Array.from({ length: idleLayers }, (_, index) => block(1 + index)).flat();
   const random = new Random(seed);
   const infos: Buffer[] = [];
   const data: Buffer[] = [];
   let offset = 0;
-  for (const { name, dimensions } of tensors(header.vocabularySize)) {
+  const add = ({ name, dimensions }: Tensor, weights: Buffer) => {
     infos.push(info(name, dimensions, offset));
-    const weights = weightsOf(dimensions, random);
     data.push(weights);
     offset += weights.length; // all a multiple of the alignment
-  }
+  };
+  for (const tensor of tensors(header.vocabularySize))
+    add(tensor, weightsOf(tensor.dimensions, random));
+  for (const tensor of idle) add(tensor, Buffer.alloc(4 * sizeOf(tensor.dimensions)));
   const count = Buffer.alloc(8);
   count.writeBigUInt64LE(BigInt(infos.length));
   const { magic, pairs } = header;
@@ -70,7 +85,7 @@ export async function writeRandomModel(path: string, seed: number, like = DEMO):
 }
 
 /** What stands in front of the first tensor, with the sizes of this one. */
-function resized(bytes: Buffer) {
+function resized(bytes: Buffer, layers: number) {
   const first = Buffer.from("token_embd.weight");
   const has = bytes.readBigUInt64LE(8) > 0n;
   const end = has ? bytes.indexOf(first) - 8 /* its length */ : bytes.length;
@@ -80,7 +95,8 @@ function resized(bytes: Buffer) {
     if (found < 0 || found > end) throw new Error(`There is no ${key}`);
     return found + key.length + 4; // behind its type
   };
-  for (const [key, size] of Object.entries(SIZES)) bytes.writeUInt32LE(size, at(key));
+  const sizes = { ...SIZES, "llama.block_count": layers };
+  for (const [key, size] of Object.entries(sizes)) bytes.writeUInt32LE(size, at(key));
   return {
     magic: bytes.subarray(0, 8),
     pairs: bytes.subarray(16, end),
@@ -99,9 +115,11 @@ function info(name: string, dimensions: readonly number[], offset: number): Buff
   return bytes;
 }
 
+const sizeOf = (dimensions: readonly number[]) => dimensions.reduce((all, one) => all * one, 1);
+
 /** Norms leave everything as it is, matrices keep the size of what goes through them about. */
 function weightsOf(dimensions: readonly number[], random: Random): Buffer {
-  const size = dimensions.reduce((all, one) => all * one, 1);
+  const size = sizeOf(dimensions);
   const bytes = Buffer.alloc(4 * size);
   const scale = Math.sqrt(3 / (dimensions[0] as number));
   for (let i = 0; i < size; i++) {

@@ -54,8 +54,10 @@ size_t text_bytes(const Command& command) {
 
 }  // namespace
 
-Context::Context(std::shared_ptr<Model> model, const ContextOptions& options, Events events)
+Context::Context(std::shared_ptr<Model> model, const ContextOptions& options, Events events,
+                 std::shared_ptr<Model> draft)
     : model_(std::move(model)),
+      draft_(std::move(draft)),
       options_(options),
       events_(std::move(events)),
       outbox_(events_.news),
@@ -209,13 +211,16 @@ void Context::tear_down() {
   preparer_.stop();  // before what it hands over has nowhere to go
   inbox_.clear();
   if (context_) llama_detach_threadpool(context_.get());
+  if (draft_model_) llama_detach_threadpool(draft_model_->context());
   batch_pool_.reset();
   pool_.reset();
   if (breakdown_ && scheduler_) scheduler_->cache().abandon();
   // Leaked: its destructor would hand the device more work, and throw.
   if (device_lost_) static_cast<void>(context_.release());
+  if (device_lost_ && draft_model_) draft_model_->abandon();
   sequences_.reset();
   scheduler_.reset();
+  draft_model_.reset();
   context_.reset();
   embedder_.reset();
 }
@@ -308,14 +313,41 @@ ContextInfo Context::open() {
   info.micro_batch_size = static_cast<int32_t>(llama_n_ubatch(context_.get()));
   const MemoryKind memory = memory_kind(model_->handle(), options_);
   border_rule_ = {info.micro_batch_size, memory.has_checkpoints()};
-  draft_rule_ = {options_.drafted_tokens, model_->may_use_gpu() ? kRowCostOfGpus : kRowCost,
-                 options_.takes_forced};
+  open_drafts();
   info.memory = memory_of(context_.get());
   if (!embedder_) {
     if (model_->may_use_gpu()) warm_up();
     open_scheduler(info, memory);
   }
   return info;
+}
+
+// How tokens are guessed, and by whom.
+void Context::open_drafts() {
+  draft_rule_ = {options_.drafted_tokens, model_->may_use_gpu() ? kRowCostOfGpus : kRowCost,
+                 options_.takes_forced, nullptr};
+  if (!draft_) return;
+  const ContextOptions its = draft_options(*draft_, options_);
+  check_draft_vocabulary(draft_->vocabulary(), model_->vocabulary());
+  llama_context_params params = generation_params(its);
+  params.flash_attn_type = its.flash_attention;
+  params.abort_callback = should_abort_draft;
+  params.abort_callback_data = this;
+  LlamaContext context;
+  {
+    std::lock_guard<std::mutex> lock(draft_->creating());
+    context = create_llama_context(draft_->handle(), params);
+  }
+  llama_set_n_threads(context.get(), llama_n_threads(context_.get()),
+                      llama_n_threads_batch(context_.get()));
+  llama_attach_threadpool(context.get(), pool_->handle(),
+                          batch_pool_ ? batch_pool_->handle() : pool_->handle());
+  draft_model_ = std::make_unique<DraftModel>(draft_, std::move(context), its.context_size,
+                                              model_->vocabulary().size());
+  draft_rule_.model = draft_model_.get();
+  // What one guess takes: the weights are read once, as for a token of the model's own.
+  draft_rule_.row_cost += static_cast<double>(llama_model_size(draft_->handle())) /
+                          static_cast<double>(llama_model_size(model_->handle()));
 }
 
 // A GPU's shaders are compiled when they are first used, by some drivers for seconds: here, and not
@@ -406,6 +438,13 @@ void Context::attach_threads(ContextInfo& info) {
   llama_set_n_threads(context_.get(), info.threads, info.batch_threads);
   llama_attach_threadpool(context_.get(), pool_->handle(),
                           batch_pool_ ? batch_pool_->handle() : pool_->handle());
+}
+
+// Its guesses can be had again at any time.
+bool Context::should_abort_draft(void* self) {
+  const auto* context = static_cast<Context*>(self);
+  return context->stopping_.load(std::memory_order_relaxed) ||
+         context->interrupted_.load(std::memory_order_relaxed);
 }
 
 bool Context::should_abort(void* self) {

@@ -31,6 +31,7 @@
 #include "core/request/counters.h"
 #include "core/request/outbox.h"
 #include "core/request/request.h"
+#include "core/speculation/draft_model.h"
 #include "core/speculation/speculation.h"
 
 namespace cria {
@@ -55,7 +56,9 @@ class Context {
 
   // Starts the thread, which creates the llama_context. Throws std::system_error if the system
   // starts no thread.
-  Context(std::shared_ptr<Model> model, const ContextOptions& options, Events events);
+  // `draft`: guesses for the model, if anyone.
+  Context(std::shared_ptr<Model> model, const ContextOptions& options, Events events,
+          std::shared_ptr<Model> draft = nullptr);
 
   // Stops and joins. On a CPU that takes no longer than one of ggml's operations, on a GPU than a
   // piece of a prompt.
@@ -102,6 +105,7 @@ class Context {
   ContextInfo open();
   void create_context();
   void attach_threads(ContextInfo& info);
+  void open_drafts();
   void open_scheduler(const ContextInfo& info, const MemoryKind& memory);
   void warm_up();
   void loop();
@@ -118,8 +122,10 @@ class Context {
   double copy_ms_per_token(const MemoryBreakdown& memory) const;
   bool pads_prompts(const MemoryBreakdown& memory, const MemoryKind& kind) const;
   static bool should_abort(void* self);
+  static bool should_abort_draft(void* self);
 
   const std::shared_ptr<Model> model_;
+  const std::shared_ptr<Model> draft_;  // may be null
   const ContextOptions options_;
   const Events events_;
   Outbox outbox_;
@@ -149,6 +155,7 @@ class Context {
   std::unique_ptr<ComputePool> batch_pool_;  // null: the same as pool_
   std::unique_ptr<Embedder> embedder_;
   LlamaContext context_;
+  std::unique_ptr<DraftModel> draft_model_;  // null without `draft_`
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<Sequences> sequences_;  // whose slots are the scheduler's
 

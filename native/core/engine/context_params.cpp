@@ -156,6 +156,21 @@ MemoryKind memory_kind(const llama_model* model, const ContextOptions& options) 
   return kind;
 }
 
+ContextOptions draft_options(const Model& draft, const ContextOptions& options) {
+  ContextOptions its;
+  const int32_t trained = std::max(llama_model_n_ctx_train(draft.handle()), 1);
+  its.context_size = std::min(options.context_size, trained);
+  if (draft.position_count() > 0)
+    its.context_size = std::min(its.context_size, draft.position_count());
+  its.kv_cache_size = its.context_size;
+  its.batch_size = options.micro_batch_size;
+  its.micro_batch_size = options.micro_batch_size;
+  its.flash_attention = options.flash_attention;
+  its.drafted_tokens = 1;  // it drops them, too
+  check_ability(draft, its);
+  return its;
+}
+
 llama_context_params generation_params(const ContextOptions& options) {
   llama_context_params params = llama_context_default_params();
   // In a per-sequence cache every stream has an equal share of the cells.

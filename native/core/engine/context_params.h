@@ -18,6 +18,10 @@ void check_ability(const Model& model, const ContextOptions& options);
 // Of a context that generates.
 MemoryKind memory_kind(const llama_model* model, const ContextOptions& options);
 
+// Of the context that a model has which guesses for one with these; it forgets where it was trained
+// on less. Throws ERR_UNSUPPORTED if it cannot.
+ContextOptions draft_options(const Model& draft, const ContextOptions& options);
+
 llama_context_params generation_params(const ContextOptions& options);
 
 // What all contexts have in common.

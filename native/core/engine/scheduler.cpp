@@ -218,6 +218,8 @@ void Scheduler::add_draft(Task& task) {
   const Tokens* draft = &kNoTokens;
   try {
     draft = &task.draft(std::min(cells, limits_.batch - batch_.size()));
+  } catch (const backend::AssertionError&) {
+    throw;
   } catch (const std::exception&) {
     // No memory, or a grammar that has become too ambiguous to go on with: that is told where it is
     // asked again.

@@ -14,6 +14,8 @@ constexpr double kFirstOfForced = 0.9;
 constexpr double kNewest = 0.1;
 // How many tokens of a source are looked at, each way, for where an edit goes on.
 constexpr int32_t kNearby = 8;
+// For how many tokens a model that guessed wrong is left alone.
+constexpr int32_t kUnasked = 32;
 
 }  // namespace
 
@@ -21,19 +23,22 @@ Speculation::Speculation(const DraftRule& rule, const Tokens& prompt)
     : rule_(rule),
       of_text_(kFirstAcceptance),
       of_edited_(kFirstOfEdited),
+      of_model_(kFirstAcceptance),
       of_forced_(kFirstOfForced) {
-  index_.update(prompt);
+  if (rule_.model == nullptr) index_.update(prompt);
 }
 
 const Tokens& Speculation::draft(const Tokens& tokens, const Tokens& forced, int32_t room) {
-  index_.update(tokens);
-  if (forced.empty()) {
-    propose(tokens);
-  } else {
+  observed_ = 0;
+  if (!forced.empty()) {
     proposal_ = forced;
     acceptance_ = &of_forced_;
+  } else if (rule_.model != nullptr) {
+    ask_model(tokens, room);
+  } else {
+    index_.update(tokens);
+    propose(tokens);
   }
-  observed_ = 0;
   const bool certain = rule_.takes_forced && !forced.empty();
   const int32_t worth = certain ? rule_.most : worthwhile(*acceptance_);
   const auto count = std::min({static_cast<int32_t>(proposal_.size()), std::max(room, 0), worth});
@@ -61,6 +66,19 @@ void Speculation::propose(const Tokens& tokens) {
   const auto length = static_cast<int32_t>(tokens.size());
   for (int32_t i = source_; i < source_ + rule_.most; ++i)
     proposal_.push_back(i < length ? tokens[i] : proposal_[i - length]);
+}
+
+// No more than is worth it: unlike those of n-grams, its guesses take time. Where they have failed,
+// it is asked again now and then, since nothing else tells whether they would now be right.
+void Speculation::ask_model(const Tokens& tokens, int32_t room) {
+  acceptance_ = &of_model_;
+  proposal_.clear();
+  if (worthwhile(of_model_) == 0) {
+    if (++unasked_ < kUnasked) return;
+    of_model_ = kFirstAcceptance;
+  }
+  unasked_ = 0;
+  rule_.model->propose(tokens, std::min(room, worthwhile(of_model_)), proposal_);
 }
 
 // Some tokens may have been left out, or put in between: the last one may stand a little further
