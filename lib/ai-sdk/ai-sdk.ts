@@ -1,0 +1,3 @@
+export { type AnyContext, type CriaOptions, type CriaProvider, createCria } from "./create-cria.js";
+export type { CriaSettings } from "./cria-settings.js";
+export type * from "./specification.js";

@@ -1,0 +1,47 @@
+import type { Context } from "../context/context.js";
+import type { RemoteContext } from "../electron/remote-context.js";
+import { integer, list, MAX_INT32, oneOf, readOptions, string } from "../internal/checks.js";
+import { given } from "../internal/given.js";
+import { jsonText } from "../internal/json-text.js";
+import type {
+  RerankingCallOptions,
+  RerankingModel,
+  SpecificationVersion,
+} from "./specification.js";
+
+/** A context made with `pooling: "rank"` as a reranking model of the AI SDK. */
+export class CriaRerankingModel<V extends SpecificationVersion> implements RerankingModel<V> {
+  readonly specificationVersion: V;
+  readonly provider = "cria";
+  readonly modelId: string;
+  readonly #context: Context | RemoteContext;
+
+  constructor(specification: V, modelId: string, context: Context | RemoteContext) {
+    this.specificationVersion = specification;
+    this.modelId = modelId;
+    this.#context = context;
+  }
+
+  /**
+   * The documents by how well they answer the query, best first. Objects are read as their JSON text.
+   *
+   * @throws {CriaError} as `Context.rank`
+   */
+  async doRerank({ query, documents, topN, abortSignal, providerOptions }: RerankingCallOptions) {
+    readOptions(providerOptions?.cria, "providerOptions.cria", []);
+    const { type, values } = documents;
+    oneOf(type, "documents.type", ["text", "object"]);
+    const texts = list(values, "documents.values", "an array", (value, name) =>
+      type === "text" ? string(value, name) : jsonText(value, name),
+    );
+    if (topN !== undefined) integer(topN, "topN", 1, MAX_INT32);
+    const scores = await this.#context.rank(query, texts, given({ signal: abortSignal }));
+    const ranking = Array.from(scores, (relevanceScore, index) => ({ index, relevanceScore }));
+    ranking.sort((a, b) => b.relevanceScore - a.relevanceScore);
+    return {
+      ranking: ranking.slice(0, topN),
+      warnings: [],
+      response: { timestamp: new Date(), modelId: this.modelId },
+    };
+  }
+}
