@@ -34,12 +34,12 @@ export class CriaEmbeddingModel<V extends SpecificationVersion> implements Embed
    *
    * @throws {CriaError} as `Context.embed`; ERR_UNSUPPORTED for other `dimensions` than the model's
    */
-  async doEmbed({
+  readonly doEmbed = async ({
     values,
     dimensions,
     abortSignal: signal,
     providerOptions,
-  }: EmbeddingCallOptions) {
+  }: EmbeddingCallOptions) => {
     const options = { ...given({ signal }), ...readEmbedding(providerOptions?.cria) };
     const texts = list(values, "values", "an array of strings", string);
     this.#checkDimensions(dimensions);
@@ -56,7 +56,7 @@ export class CriaEmbeddingModel<V extends SpecificationVersion> implements Embed
       tokens += one.tokens;
     }
     return { embeddings, usage: { tokens }, warnings: [] };
-  }
+  };
 
   #checkDimensions(dimensions: number | undefined): void {
     const { embeddingLength } = this.#context.model;

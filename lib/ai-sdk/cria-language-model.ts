@@ -52,7 +52,7 @@ export class CriaLanguageModel<V extends SpecificationVersion> implements Langua
    * @throws {CriaError} as `ChatSession.send` and its turns; ERR_UNSUPPORTED for parts that are no text; the
    * signal's reason
    */
-  async doGenerate(options: LanguageCallOptions): Promise<GenerateResult> {
+  readonly doGenerate = async (options: LanguageCallOptions): Promise<GenerateResult> => {
     const { turn, warnings } = this.#start(options);
     const answer = new AnswerParts();
     const parts: StreamPart[] = [];
@@ -60,21 +60,21 @@ export class CriaLanguageModel<V extends SpecificationVersion> implements Langua
     const end = parts.at(-1) as Extract<StreamPart, { readonly type: "finish" }>;
     const { type: _, ...rest } = end;
     return { content: contentOf(parts), ...rest, warnings, response: this.#response() };
-  }
+  };
 
   /**
    * The answer as it comes. What fails once it has begun is a part of the stream; an abort is the stream's error.
    *
    * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED, ERR_SCHEMA_UNSUPPORTED
    */
-  async doStream(options: LanguageCallOptions): Promise<StreamResult> {
+  readonly doStream = async (options: LanguageCallOptions): Promise<StreamResult> => {
     const { turn, warnings } = this.#start(options);
     const begin: StreamPart[] = [
       { type: "stream-start", warnings },
       { type: "response-metadata", ...this.#response() },
     ];
     return { stream: streamOf(turn, begin, options.abortSignal) };
-  }
+  };
 
   #start(call: LanguageCallOptions): { readonly turn: ChatTurn; readonly warnings: CallWarning[] } {
     const { before, input } = conversationOf(call.prompt);

@@ -27,7 +27,13 @@ export class CriaRerankingModel<V extends SpecificationVersion> implements Reran
    *
    * @throws {CriaError} as `Context.rank`
    */
-  async doRerank({ query, documents, topN, abortSignal, providerOptions }: RerankingCallOptions) {
+  readonly doRerank = async ({
+    query,
+    documents,
+    topN,
+    abortSignal,
+    providerOptions,
+  }: RerankingCallOptions) => {
     readOptions(providerOptions?.cria, "providerOptions.cria", []);
     const { type, values } = documents;
     oneOf(type, "documents.type", ["text", "object"]);
@@ -43,5 +49,5 @@ export class CriaRerankingModel<V extends SpecificationVersion> implements Reran
       warnings: [],
       response: { timestamp: new Date(), modelId: this.modelId },
     };
-  }
+  };
 }

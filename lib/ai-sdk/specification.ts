@@ -1,7 +1,8 @@
 /**
  * What the AI SDK's provider specifications 3 and 4 have in common, as far as cria reads and writes it. The shapes
  * are written here rather than imported, so that the declarations work with either generation of the SDK and
- * without any; test/ai-sdk compares them with the real ones.
+ * without any; test/ai-sdk compares them with the real ones. What implements a model here has its functions as
+ * properties: AI SDK 7 calls some models of specification 3 through a proxy, which is no `this` of theirs.
  */
 
 /** Of the AI SDK's provider specification: 6 takes "v3", 7 takes both. */
