@@ -20,6 +20,7 @@ const commonJs: NonNullable<Options["plugins"]>[number] = {
 const entry = {
   index: "lib/index.ts",
   "ai-sdk": "lib/ai-sdk/ai-sdk.ts",
+  langchain: "lib/langchain/langchain.ts",
   electron: "lib/electron/electron-client.ts",
   "electron-server": "lib/electron/electron-server.ts",
 };

@@ -1,4 +1,5 @@
-export { type AnyContext, type CriaOptions, type CriaProvider, createCria } from "./create-cria.js";
+export type { AnyContext } from "../electron/any-context.js";
+export { type CriaOptions, type CriaProvider, createCria } from "./create-cria.js";
 export type { CriaSettings } from "./cria-settings.js";
 export {
   type GuardMiddleware,

@@ -1,6 +1,5 @@
-import type { Context } from "../context/context.js";
-import type { RemoteContext } from "../electron/remote-context.js";
-import { hasMembers, isPlainObject, oneOf, string } from "../internal/checks.js";
+import { type AnyContext, isContext, nameOf } from "../electron/any-context.js";
+import { isPlainObject, oneOf, string } from "../internal/checks.js";
 import { CriaError, expected, invalid, show } from "../internal/errors.js";
 import { CriaEmbeddingModel } from "./cria-embedding-model.js";
 import { CriaLanguageModel } from "./cria-language-model.js";
@@ -12,9 +11,6 @@ import type {
   RerankingModel,
   SpecificationVersion,
 } from "./specification.js";
-
-/** A context of this process's, or one behind a port (`cria/electron`). */
-export type AnyContext = Context | RemoteContext;
 
 /** What `createCria` takes besides the contexts: settings for all calls, too. */
 export interface CriaOptions<V extends SpecificationVersion = SpecificationVersion>
@@ -137,10 +133,6 @@ function readContexts(contexts: unknown): Contexts {
   return { named };
 }
 
-function isContext(value: unknown): value is AnyContext {
-  return hasMembers(value, { model: "object", contextSize: "number" });
-}
-
 function choose(
   contexts: Contexts,
   purpose: Purpose,
@@ -182,9 +174,4 @@ function choseOf(
   if (more.length > 0)
     throw invalid(`More than one of the contexts ${names} ${verb}: say which, by its name`);
   return { modelId: first[0], context: first[1] };
-}
-
-function nameOf({ model }: AnyContext): string {
-  const name = model.metadata.get("general.name");
-  return typeof name === "string" && name !== "" ? name : "model";
 }

@@ -1,4 +1,4 @@
-import type { Context } from "../context/context.js";
+import type { AnyContext } from "../electron/any-context.js";
 import { RemoteContext } from "../electron/remote-context.js";
 import type { EmbedOptions } from "../embedding/embed.js";
 import { boolean, list, readOptions, string } from "../internal/checks.js";
@@ -21,9 +21,9 @@ export class CriaEmbeddingModel<V extends SpecificationVersion> implements Embed
   /** Texts of all calls share batches, however many there are. */
   readonly maxEmbeddingsPerCall = Number.POSITIVE_INFINITY;
   readonly supportsParallelCalls = true;
-  readonly #context: Context | RemoteContext;
+  readonly #context: AnyContext;
 
-  constructor(specification: V, modelId: string, context: Context | RemoteContext) {
+  constructor(specification: V, modelId: string, context: AnyContext) {
     this.specificationVersion = specification;
     this.modelId = modelId;
     this.#context = context;

@@ -1,12 +1,9 @@
-import { ChatSession } from "../chat/chat-session.js";
 import type { ChatEvent, ChatTurn } from "../chat/chat-turn.js";
 import type { ChatTurnOptions } from "../chat/session-options.js";
-import type { Context } from "../context/context.js";
-import { RemoteChatSession } from "../electron/remote-chat-session.js";
-import { RemoteContext } from "../electron/remote-context.js";
+import { type AnyContext, sessionIn } from "../electron/any-context.js";
 import { AnswerParts, contentOf } from "./answer-parts.js";
 import { readCall } from "./call-options.js";
-import { type Conversation, conversationOf } from "./prompt-messages.js";
+import { conversationOf } from "./prompt-messages.js";
 import type {
   CallWarning,
   GenerateResult,
@@ -21,7 +18,7 @@ import type {
 export interface LanguageModelParts<V extends SpecificationVersion> {
   readonly specification: V;
   readonly modelId: string;
-  readonly context: Context | RemoteContext;
+  readonly context: AnyContext;
   readonly settings: ChatTurnOptions;
 }
 
@@ -35,7 +32,7 @@ export class CriaLanguageModel<V extends SpecificationVersion> implements Langua
   readonly modelId: string;
   /** All of them: the SDK would download what is refused here. */
   readonly supportedUrls = { "*/*": [/^/] };
-  readonly #context: Context | RemoteContext;
+  readonly #context: AnyContext;
   readonly #settings: ChatTurnOptions;
 
   constructor({ specification, modelId, context, settings }: LanguageModelParts<V>) {
@@ -43,7 +40,7 @@ export class CriaLanguageModel<V extends SpecificationVersion> implements Langua
     this.modelId = modelId;
     this.#context = context;
     this.#settings = settings;
-    sessionIn(context, settings, []); // so that wrong settings are told at once
+    sessionIn(context, settings); // so that wrong settings are told at once
   }
 
   /**
@@ -79,27 +76,13 @@ export class CriaLanguageModel<V extends SpecificationVersion> implements Langua
   #start(call: LanguageCallOptions): { readonly turn: ChatTurn; readonly warnings: CallWarning[] } {
     const { before, input } = conversationOf(call.prompt);
     const { options, warnings } = readCall(call, this.#settings);
-    return {
-      turn: sessionIn(this.#context, this.#settings, before).send(input, options as object),
-      warnings,
-    };
+    const session = sessionIn(this.#context, { ...this.#settings, messages: before });
+    return { turn: session.send(input, options), warnings };
   }
 
   #response() {
     return { timestamp: new Date(), modelId: this.modelId };
   }
-}
-
-function sessionIn(
-  context: Context | RemoteContext,
-  settings: ChatTurnOptions,
-  messages: Conversation["before"],
-) {
-  // The server of a remote context says which settings cannot cross its port.
-  if (context instanceof RemoteContext) {
-    return new RemoteChatSession(context, { ...(settings as object), messages });
-  }
-  return new ChatSession(context, { ...settings, messages });
 }
 
 /** Read no faster than its reader reads; one that leaves ends the turn. */

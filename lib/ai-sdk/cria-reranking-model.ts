@@ -1,5 +1,4 @@
-import type { Context } from "../context/context.js";
-import type { RemoteContext } from "../electron/remote-context.js";
+import type { AnyContext } from "../electron/any-context.js";
 import { integer, list, MAX_INT32, oneOf, readOptions, string } from "../internal/checks.js";
 import { given } from "../internal/given.js";
 import { jsonText } from "../internal/json-text.js";
@@ -14,9 +13,9 @@ export class CriaRerankingModel<V extends SpecificationVersion> implements Reran
   readonly specificationVersion: V;
   readonly provider = "cria";
   readonly modelId: string;
-  readonly #context: Context | RemoteContext;
+  readonly #context: AnyContext;
 
-  constructor(specification: V, modelId: string, context: Context | RemoteContext) {
+  constructor(specification: V, modelId: string, context: AnyContext) {
     this.specificationVersion = specification;
     this.modelId = modelId;
     this.#context = context;

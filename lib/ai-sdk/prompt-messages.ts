@@ -1,3 +1,4 @@
+import { type Conversation, cutConversation } from "../electron/any-context.js";
 import { isArray, isPlainObject, list, string } from "../internal/checks.js";
 import { CriaError, expected, show } from "../internal/errors.js";
 import { jsonText } from "../internal/json-text.js";
@@ -6,21 +7,13 @@ import type { PromptMessage } from "./specification.js";
 
 type Part = Readonly<Record<string, unknown>>;
 
-/** A prompt as a session takes it: what there was before, and what the model is to answer. */
-export interface Conversation {
-  readonly before: readonly ChatMessageInput[];
-  readonly input: readonly ChatMessageInput[];
-}
-
 /**
  * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_UNSUPPORTED for what no text model can be given, such as a picture
  */
 export function conversationOf(prompt: readonly PromptMessage[]): Conversation {
   const messages = list(prompt, "prompt", "an array of messages", messagesOf).flat();
   if (messages.length === 0) throw expected("at least one message", "prompt", prompt);
-  const answered = messages.findLastIndex(({ role }) => role === "assistant") + 1;
-  const at = Math.min(answered, messages.length - 1);
-  return { before: messages.slice(0, at), input: messages.slice(at) };
+  return cutConversation(messages);
 }
 
 /** One message of the SDK's may hold several results of tools, each of which is a message here. */
