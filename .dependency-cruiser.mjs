@@ -56,7 +56,8 @@ export default {
       from: {
         orphan: true,
         path: "^lib/",
-        pathNot: "^lib/(index|cli/main|ai-sdk/ai-sdk|langchain/langchain|electron/electron-(client|server))\\.ts$",
+        pathNot:
+          "^lib/(index|cli/main|ai-sdk/ai-sdk|langchain/langchain|electron/electron-(client|server))\\.ts$",
       },
       to: {},
     },
