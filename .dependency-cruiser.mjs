@@ -1,6 +1,8 @@
 // Which way imports point in lib/, type imports included: a room knows those behind it in this list,
 // never those in front of it, and nothing goes round in a circle. `npm run lint` asks.
 const rooms = [
+  "ai-sdk",
+  "langchain",
   "cli",
   "electron",
   "batch",
@@ -54,9 +56,17 @@ export default {
       from: {
         orphan: true,
         path: "^lib/",
-        pathNot: "^lib/(index|cli/main|electron/electron-(client|server))\\.ts$",
+        pathNot:
+          "^lib/(index|cli/main|ai-sdk/ai-sdk|langchain/langchain|electron/electron-(client|server))\\.ts$",
       },
       to: {},
+    },
+    {
+      name: "adapters-apart",
+      severity: "error",
+      comment: "Who uses one need not have the other.",
+      from: { path: "^lib/ai-sdk/" },
+      to: { path: "^lib/(langchain|cli)/" },
     },
     ...upwards,
   ],

@@ -19,6 +19,8 @@ const commonJs: NonNullable<Options["plugins"]>[number] = {
 /** What is imported, by the names of the files in dist. */
 const entry = {
   index: "lib/index.ts",
+  "ai-sdk": "lib/ai-sdk/ai-sdk.ts",
+  langchain: "lib/langchain/langchain.ts",
   electron: "lib/electron/electron-client.ts",
   "electron-server": "lib/electron/electron-server.ts",
 };

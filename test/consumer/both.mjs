@@ -1,6 +1,7 @@
 // import and require give the same classes: what one made works in the other, and `instanceof` knows it.
 import { createRequire } from "node:module";
 import * as esm from "cria";
+import { createCria } from "cria/ai-sdk";
 import * as electron from "cria/electron";
 import { serve } from "cria/electron/server";
 
@@ -8,6 +9,7 @@ const require = createRequire(import.meta.url);
 const cjs = require("cria");
 if (cjs.Model !== esm.Model) throw new Error("there are two copies");
 if (electron.CriaError !== esm.CriaError) throw new Error("there are two copies of CriaError");
+if (require("cria/ai-sdk").createCria !== createCria) throw new Error("two of cria/ai-sdk");
 if (require("cria/electron").connect !== electron.connect) throw new Error("two of cria/electron");
 if (require("cria/electron/server").serve !== serve) throw new Error("two of its server");
 

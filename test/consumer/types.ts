@@ -40,6 +40,7 @@ import {
   type TokenLogprobs,
   type Tool,
 } from "cria";
+import { type CriaProvider, createCria, type LanguageModel } from "cria/ai-sdk";
 import {
   connect,
   LlamaGuard as RemoteGuard,
@@ -359,3 +360,8 @@ export async function memory(): Promise<[number, number | "all", string[]]> {
   const names = estimate.perDevice.map(({ name }: DeviceMemory) => name);
   return [estimate.model + estimate.kvCache + estimate.compute, estimate.gpuLayers, names];
 }
+
+// Without a package of the AI SDK's.
+const provider: CriaProvider<"v4"> = createCria({} as Context, { specification: "v4", minP: 0.1 });
+const languageModel: LanguageModel<"v4"> = provider.languageModel();
+export const four: "v4" = languageModel.specificationVersion;

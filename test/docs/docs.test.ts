@@ -7,14 +7,17 @@ import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import * as aiSdk from "../../lib/ai-sdk/ai-sdk.js";
 import * as electronClient from "../../lib/electron/electron-client.js";
 import * as electronServer from "../../lib/electron/electron-server.js";
 import * as library from "../../lib/index.js";
+import * as langchain from "../../lib/langchain/langchain.js";
 import { runNode } from "../support/child.js";
 import { finish } from "../support/cli.js";
 import { fuzzFiles } from "../support/fuzz-files.js";
 import { GUARD_8B } from "../support/guard-templates.js";
 import { CLI, MODEL, ROOT } from "../support/paths.js";
+import { writeBert } from "../support/tiny-models.js";
 
 const { readGguf, text, TYPE, u32, writeGguf } = fuzzFiles;
 
@@ -43,6 +46,10 @@ beforeEach(async () => {
   for (const [name, target] of Object.entries({ ...links, examples: join(ROOT, "examples") })) {
     await symlink(target, join(folder, name), "dir");
   }
+  for (const [name, target] of Object.entries(PACKAGES)) {
+    await symlink(join(ROOT, "node_modules", target), join(folder, "node_modules", name), "dir");
+  }
+  writeBert(join(folder, "reranker.gguf"), { pooling: 4, ranks: true });
   for (const name of ["model.gguf", "llama-3.1-8b.gguf"]) await symlink(MODEL, join(folder, name));
   const demo = readGguf(await readFile(MODEL));
   const isTemplate = ({ key }: { key: string }) => key === "tokenizer.chat_template";
@@ -77,18 +84,23 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** What a page may import. */
+/** What a page may import of cria. */
 const MODULES: Readonly<Record<string, object>> = {
   cria: library,
+  "cria/ai-sdk": aiSdk,
   "cria/electron": electronClient,
   "cria/electron/server": electronServer,
+  "cria/langchain": langchain,
 };
+
+/** Other packages that a page may import, and where a test has them. */
+const PACKAGES = { ai: "ai6", zod: "zod", "@langchain": "@langchain" };
 
 /** A block as a function; its imports of the library are asserted and made inside it. */
 function asFunction({ code, line }: Block): string {
-  const from = /^import \{([^}]*)\} from "(cria[^"]*)";$/gm;
+  const from = /^import \{([^}]*)\} from "((?:cria|ai|zod|@langchain)(?:\/[^"]*)?)";$/gm;
   const body = code.replace(from, (_, names: string, module: string) => {
-    for (const name of names.split(",")) {
+    for (const name of module.startsWith("cria") ? names.split(",") : []) {
       expect(Object.keys(MODULES[module] ?? {})).toContain(name.trim());
     }
     return module === "cria" ? "" : `const {${names}} = await import("${module}");`;

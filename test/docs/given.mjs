@@ -3,6 +3,7 @@ import { MessageChannel } from "node:worker_threads";
 import { ChatSession, LlamaGuard, Model, Sampler } from "cria";
 
 export const model = await Model.load("model.gguf");
+export const rankModel = await Model.load("reranker.gguf");
 export const guardModel = await Model.load("llama-guard-3-1b.gguf");
 export const context = await model.createContext({ sequences: 4, contextSize: 1024 });
 export const judging = await guardModel.createContext();
@@ -39,5 +40,5 @@ export const stop = { onclick: undefined };
 
 export async function end() {
   port.close();
-  await Promise.all([model.dispose(), guardModel.dispose()]);
+  await Promise.all([model, guardModel, rankModel].map((one) => one.dispose()));
 }

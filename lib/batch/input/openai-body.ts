@@ -1,4 +1,4 @@
-import type { ReasoningEffort } from "../../chat/formats/reasoning-effort.js";
+import { nearestEffort, type ReasoningEffort } from "../../chat/formats/reasoning-effort.js";
 import {
   boolean,
   integer,
@@ -12,6 +12,7 @@ import {
 import { expected, invalid } from "../../internal/errors.js";
 import { given } from "../../internal/given.js";
 import type { ToolChoice, ToolDefinitionInput } from "../../messages/tool-types.js";
+import { openAISampling } from "../../sampling/openai-sampling.js";
 import type { SamplerOptions } from "../../sampling/sampler.js";
 import { unsupported } from "../batch-failures.js";
 import { messageList } from "./messages-shape.js";
@@ -129,11 +130,8 @@ export function readChatBody(body: unknown): ChatPlan {
   };
 }
 
-/** OpenAI's efforts; "minimal" is the least that thinks, and "xhigh" the most. */
 function effortOf(value: unknown, name: string): ReasoningEffort {
-  const effort = oneOf(value, name, ["none", "minimal", "low", "medium", "high", "xhigh"]);
-  if (effort === "minimal") return "low";
-  return effort === "xhigh" ? "high" : effort;
+  return nearestEffort(oneOf(value, name, ["none", "minimal", "low", "medium", "high", "xhigh"]));
 }
 
 /** The body of a request for /v1/completions. */
@@ -162,28 +160,21 @@ function commonOf(
 
 function samplingOf(fields: RequestFields): SamplerOptions {
   const penalty = (value: unknown, name: string) => number(value, name, -2, 2);
-  const frequency = fields.get("frequency_penalty", penalty) ?? 0;
-  const presence = fields.get("presence_penalty", penalty) ?? 0;
-  const options = {
+  return given({
     temperature: fields.get("temperature", (value, name) => number(value, name, 0, 2)),
     topP: fields.get("top_p", (value, name) => number(value, name, 0, 1)),
     logitBias: fields.get("logit_bias", biasesOf),
-    seed: fields.get("seed", seedOf),
-    penalties:
-      frequency === 0 && presence === 0 ? undefined : { frequency, presence, lastN: PENALTY_REACH },
-  };
-  return given(options);
+    ...openAISampling({
+      frequencyPenalty: fields.get("frequency_penalty", penalty),
+      presencePenalty: fields.get("presence_penalty", penalty),
+      seed: fields.get("seed", seedOf),
+    }),
+  });
 }
 
-/** How far the penalties look back: OpenAI's count the whole text. */
-const PENALTY_REACH = 1_048_576;
-
-/** OpenAI's seeds are signed 64-bit integers; each is mapped to one of ours. */
 function seedOf(value: unknown, name: string): number {
-  if (typeof value !== "number" || !Number.isInteger(value))
-    throw expected("an integer", name, value);
-  const range = 2 ** 32 - 1;
-  return ((value % range) + range) % range;
+  if (Number.isInteger(value)) return value as number;
+  throw expected("an integer", name, value);
 }
 
 function biasesOf(value: unknown, name: string): Record<number, number> {

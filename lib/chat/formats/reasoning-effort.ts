@@ -1,6 +1,15 @@
 /** How hard a model thinks. */
 export type ReasoningEffort = "none" | "low" | "medium" | "high";
 
+/** Efforts that other APIs know besides. */
+export const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"] as const;
+
+/** "minimal" is the least that thinks, "xhigh" and "max" are the most. */
+export function nearestEffort(effort: (typeof EFFORTS)[number]): ReasoningEffort {
+  if (effort === "minimal") return "low";
+  return effort === "xhigh" || effort === "max" ? "high" : effort;
+}
+
 /** How much a model thinks. One that does not think ignores it. */
 export interface ReasoningOptions {
   /**

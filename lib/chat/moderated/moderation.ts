@@ -146,7 +146,7 @@ async function judge(
 }
 
 /** Whether there is something to judge: guards refuse white space alone. */
-function speaks(message: RenderableMessage): boolean {
+export function speaks(message: RenderableMessage): boolean {
   return (
     !isBlank(message.content) || (message.role === "assistant" && message.tool_calls.length > 0)
   );
