@@ -3,6 +3,7 @@
 const rooms = [
   "cli",
   "electron",
+  "server",
   "batch",
   "chat",
   "guard",
@@ -54,7 +55,7 @@ export default {
       from: {
         orphan: true,
         path: "^lib/",
-        pathNot: "^lib/(index|cli/main|electron/electron-(client|server))\\.ts$",
+        pathNot: "^lib/(index|cli/main|electron/electron-(client|server)|server/create-server)\\.ts$",
       },
       to: {},
     },

@@ -21,6 +21,7 @@ const entry = {
   index: "lib/index.ts",
   electron: "lib/electron/electron-client.ts",
   "electron-server": "lib/electron/electron-server.ts",
+  server: "lib/server/create-server.ts",
 };
 
 /**
