@@ -5,7 +5,13 @@ import type { ChatPlan } from "../batch/input/request-plans.js";
 import { chatAnswer, chatLogprob } from "../batch/output/answer-bodies.js";
 import type { TokenLogprobs } from "../generation/logprobs.js";
 import { type AnswerHead, answerHead, choicesUsage, newSeed, serverUsage } from "./answer-head.js";
-import { type ChoiceEnd, type ChoiceListener, ChoiceStream, runTogether } from "./choice-stream.js";
+import {
+  type ChoiceEnd,
+  type ChoiceListener,
+  ChoiceStream,
+  runTogether,
+  startAll,
+} from "./choice-stream.js";
 import type { EventStream } from "./event-stream.js";
 import type { Exchange } from "./exchange.js";
 import type { HostedWeights } from "./hosted-model.js";
@@ -59,9 +65,9 @@ async function answerInPieces(chat: Chat, events: EventStream, host: ServedHost)
   const context = await weights.context("generation");
   const head = answerHead("chatcmpl-", weights);
   const readers = await Promise.all(options.map(() => openReader()));
-  const generations = options.map((option) =>
-    context.generate(prompt, { ...option, signal: exchange.signal }),
-  );
+  const { signal } = exchange;
+  const asked = options.map((option) => ({ prompt, options: { ...option, signal } }));
+  const generations = startAll(context, asked);
   const ends = await runTogether(
     generations,
     generations.map((generation, index) => () => {

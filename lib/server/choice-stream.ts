@@ -1,7 +1,9 @@
+import type { Asked } from "../batch/engine/whole-answers.js";
 import { finishReason } from "../batch/output/answer-bodies.js";
 import type { AnswerPart } from "../chat/answer-part.js";
 import type { AnswerReader } from "../chat/answer-reader.js";
 import { ReasoningTokens } from "../chat/reasoning-tokens.js";
+import type { Context } from "../context/context.js";
 import type { Generation, GenerationResult } from "../generation/generation.js";
 import type { TokenLogprobs } from "../generation/logprobs.js";
 import type { ParsedToolCall } from "../messages/tool-types.js";
@@ -109,6 +111,18 @@ export class ChoiceStream {
     const taken = this.#logprobs;
     this.#logprobs = [];
     return taken;
+  }
+}
+
+/** Starts all or none. */
+export function startAll(context: Context, asked: readonly Asked[]): Generation[] {
+  const generations: Generation[] = [];
+  try {
+    for (const { prompt, options } of asked) generations.push(context.generate(prompt, options));
+    return generations;
+  } catch (error) {
+    for (const generation of generations) generation.cancel();
+    throw error;
   }
 }
 

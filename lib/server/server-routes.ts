@@ -1,7 +1,18 @@
 import { answerChat } from "./chat-route.js";
+import { answerCompletion } from "./completion-route.js";
 import type { Exchange } from "./exchange.js";
 import { HttpError } from "./http-errors.js";
+import {
+  answerDetokenize,
+  answerHealth,
+  answerMetrics,
+  answerModel,
+  answerModels,
+  answerTokenize,
+} from "./model-routes.js";
+import { answerResponse } from "./responses/response-route.js";
 import type { ServedHost } from "./served-host.js";
+import { answerEmbedding, answerModeration, answerRerank } from "./vector-routes.js";
 
 /** Answers a request. What it throws becomes an error of OpenAI's shape. */
 export type Route = (exchange: Exchange, host: ServedHost) => Promise<void> | void;
@@ -11,6 +22,20 @@ type Methods = Readonly<Record<string, Route>>;
 /** By path. A path that ends in a slash has names behind it. */
 const ROUTES: Readonly<Record<string, Methods>> = {
   "/v1/chat/completions": { POST: answerChat },
+  "/v1/completions": { POST: answerCompletion },
+  "/v1/responses": { POST: answerResponse },
+  "/v1/embeddings": { POST: answerEmbedding },
+  "/v1/moderations": { POST: answerModeration },
+  "/v1/models": { GET: answerModels },
+  "/v1/models/": { GET: answerModel },
+  "/v1/rerank": { POST: answerRerank },
+  "/v1/reranking": { POST: answerRerank },
+  "/rerank": { POST: answerRerank },
+  "/reranking": { POST: answerRerank },
+  "/tokenize": { POST: answerTokenize },
+  "/detokenize": { POST: answerDetokenize },
+  "/health": { GET: answerHealth },
+  "/metrics": { GET: answerMetrics },
 };
 
 export interface FoundRoute {
