@@ -1,7 +1,8 @@
 import { type KnownFields, object, RequestFields } from "../batch/input/request-fields.js";
-import { boolean, integer, MAX_INT32, number } from "../internal/checks.js";
+import { boolean, integer, MAX_INT32, number, string } from "../internal/checks.js";
 import { invalid } from "../internal/errors.js";
 import { given } from "../internal/given.js";
+import { Grammar } from "../sampling/grammar.js";
 import type { SamplerOptions } from "../sampling/sampler.js";
 
 /** What a body says besides its plan: whether the answer is streamed, and llama-server's own fields. */
@@ -21,7 +22,15 @@ const STREAM_OPTIONS: KnownFields = {
   refused: {},
 };
 
-const FIELDS = ["stream", "stream_options", "top_k", "min_p", "typical_p", "repeat_penalty"];
+const FIELDS = [
+  "stream",
+  "stream_options",
+  "top_k",
+  "min_p",
+  "typical_p",
+  "repeat_penalty",
+  "grammar",
+];
 /** They say how llama-server works, not what it answers. */
 const IGNORED = ["cache_prompt", "timings_per_token", "return_progress"];
 
@@ -45,11 +54,13 @@ export function readStreamedBody(body: Record<string, unknown>): StreamedBody {
 
 function samplingOf(fields: RequestFields): SamplerOptions {
   const share = (value: unknown, name: string) => number(value, name, 0, 1);
+  const grammar = fields.get("grammar", string);
   const repeat = fields.get("repeat_penalty", (value, name) => number(value, name, 0.01, 100));
   return given({
     topK: fields.get("top_k", (value, name) => integer(value, name, 0, MAX_INT32)),
     minP: fields.get("min_p", share),
     typicalP: fields.get("typical_p", share),
+    grammar: grammar === undefined ? undefined : Grammar.gbnf(grammar),
     penalties: repeat === undefined ? undefined : { repeat },
   });
 }
