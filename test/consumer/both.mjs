@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import * as esm from "cria";
 import * as electron from "cria/electron";
 import { serve } from "cria/electron/server";
+import { createServer } from "cria/server";
 
 const require = createRequire(import.meta.url);
 const cjs = require("cria");
@@ -10,6 +11,7 @@ if (cjs.Model !== esm.Model) throw new Error("there are two copies");
 if (electron.CriaError !== esm.CriaError) throw new Error("there are two copies of CriaError");
 if (require("cria/electron").connect !== electron.connect) throw new Error("two of cria/electron");
 if (require("cria/electron/server").serve !== serve) throw new Error("two of its server");
+if (require("cria/server").createServer !== createServer) throw new Error("two of cria/server");
 
 const model = await esm.Model.load(process.env.CRIA_TEST_MODEL);
 const context = await model.createContext();
