@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { basename } from "node:path";
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { GuardVariant } from "../guard/guard-types.js";
 import { deferred } from "../internal/deferred.js";
 import { messageOf } from "../internal/errors.js";
@@ -69,7 +69,7 @@ export function addServeCommand(program: Command): void {
       new Option(
         "--cors <origin>",
         "pages of this origin may ask; may be given several times",
-      ).argParser((origin: string, earlier: string[] | undefined) => [...(earlier ?? []), origin]),
+      ).argParser(anotherOrigin),
     )
     .option("--sequences <n>", "answers that are generated at a time (default: 4)", whole(1, 256))
     .option(
@@ -98,6 +98,11 @@ export function addServeCommand(program: Command): void {
     );
   addContextFlags(command);
   addCommonFlags(command).addHelpText("after", EXAMPLES).action(serve);
+}
+
+function anotherOrigin(text: string, earlier: string[] | undefined): string[] {
+  if (URL.canParse(text) && new URL(text).origin === text) return [...(earlier ?? []), text];
+  throw new InvalidArgumentError("Expected an origin such as https://example.org.");
 }
 
 async function serve(names: readonly string[], flags: ServeFlags): Promise<void> {

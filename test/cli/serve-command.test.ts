@@ -74,7 +74,7 @@ test("several models by their names, with keys of a file", async () => {
   const keys = join(folder, "keys.txt");
   await writeFile(keys, "# ours\r\nfirst\r\n\r\n second \n");
   const models = [`chat=${DEMO_MODEL}`, DEMO_MODEL];
-  const { child, ended, url, post } = await serving(...models, "--api-key-file", keys, "--quiet");
+  const { child, ended, url, post } = await serving(...models, "--api-key-file", keys);
   const headers = { authorization: "Bearer second" };
   const list = await (await fetch(`${url}/v1/models`, { headers })).json();
   expect(list).toMatchObject({ data: [{ id: "chat" }, { id: "cria-demo" }] });
