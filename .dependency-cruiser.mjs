@@ -55,7 +55,8 @@ export default {
       from: {
         orphan: true,
         path: "^lib/",
-        pathNot: "^lib/(index|cli/main|electron/electron-(client|server)|server/create-server)\\.ts$",
+        pathNot:
+          "^lib/(index|cli/main|electron/electron-(client|server)|server/create-server)\\.ts$",
       },
       to: {},
     },
