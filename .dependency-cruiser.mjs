@@ -5,6 +5,7 @@ const rooms = [
   "langchain",
   "cli",
   "electron",
+  "server",
   "batch",
   "chat",
   "guard",
@@ -57,7 +58,7 @@ export default {
         orphan: true,
         path: "^lib/",
         pathNot:
-          "^lib/(index|cli/main|ai-sdk/ai-sdk|langchain/langchain|electron/electron-(client|server))\\.ts$",
+          "^lib/(index|cli/main|ai-sdk/ai-sdk|langchain/langchain|server/create-server|electron/electron-(client|server))\\.ts$",
       },
       to: {},
     },

@@ -23,6 +23,7 @@ const entry = {
   langchain: "lib/langchain/langchain.ts",
   electron: "lib/electron/electron-client.ts",
   "electron-server": "lib/electron/electron-server.ts",
+  server: "lib/server/create-server.ts",
 };
 
 /**

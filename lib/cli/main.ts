@@ -9,6 +9,7 @@ import { addGenerateCommand } from "./generate-command.js";
 import { addInfoCommand } from "./info-command.js";
 import { addModerateCommand } from "./moderate-command.js";
 import { reportFailure } from "./report-failure.js";
+import { addServeCommand } from "./serve-command.js";
 import { takeInterrupts } from "./terminal/interrupt.js";
 import { exitOnBrokenOutput } from "./terminal/terminal.js";
 
@@ -42,6 +43,7 @@ addGenerateCommand(program);
 addChatCommand(program);
 addBatchCommand(program);
 addModerateCommand(program);
+addServeCommand(program);
 addInfoCommand(program);
 addDevicesCommand(program);
 

@@ -27,7 +27,7 @@ describe("usage", () => {
   test("help and version are answers", async () => {
     const help = await cria(["--help"]);
     expect(help).toMatchObject({ code: 0, stderr: "" });
-    for (const command of ["generate", "chat", "info", "devices"]) {
+    for (const command of ["generate", "chat", "serve", "info", "devices"]) {
       expect(help.stdout).toContain(command);
     }
     const version = await cria(["--version"]);

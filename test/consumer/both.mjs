@@ -4,6 +4,7 @@ import * as esm from "cria";
 import { createCria } from "cria/ai-sdk";
 import * as electron from "cria/electron";
 import { serve } from "cria/electron/server";
+import { createServer } from "cria/server";
 
 const require = createRequire(import.meta.url);
 const cjs = require("cria");
@@ -12,6 +13,7 @@ if (electron.CriaError !== esm.CriaError) throw new Error("there are two copies 
 if (require("cria/ai-sdk").createCria !== createCria) throw new Error("two of cria/ai-sdk");
 if (require("cria/electron").connect !== electron.connect) throw new Error("two of cria/electron");
 if (require("cria/electron/server").serve !== serve) throw new Error("two of its server");
+if (require("cria/server").createServer !== createServer) throw new Error("two of cria/server");
 
 const model = await esm.Model.load(process.env.CRIA_TEST_MODEL);
 const context = await model.createContext();

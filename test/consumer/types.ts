@@ -48,6 +48,7 @@ import {
   defineTool as remoteTool,
 } from "cria/electron";
 import { serve } from "cria/electron/server";
+import { type AnsweredRequest, createServer, type ServerOptions } from "cria/server";
 
 const load: LoadModelOptions = {
   gpuLayers: "auto",
@@ -354,6 +355,16 @@ export async function remote(port: MessagePort): Promise<string> {
 }
 export const served = (port: MessagePort) =>
   serve(port, { models: (name) => (name === "assistant" ? "model.gguf" : undefined) }).closed;
+
+export function http(model: Model, context: Context): number {
+  const models: ServerOptions["models"] = {
+    ...{ file: "model.gguf", model, context },
+    own: { model, context: { sequences: 2 }, guard: { threshold: 0.5 }, sampling: { topK: 1 } },
+  };
+  const onRequest = ({ status, error }: AnsweredRequest) => console.error(status, error);
+  return createServer({ models, cors: ["https://example.org"], onRequest }).listen(0)
+    .maxConnections;
+}
 
 export async function memory(): Promise<[number, number | "all", string[]]> {
   const estimate: MemoryEstimate = await estimateMemory("model.gguf", { ...load, ...options });

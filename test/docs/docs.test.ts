@@ -12,6 +12,7 @@ import * as electronClient from "../../lib/electron/electron-client.js";
 import * as electronServer from "../../lib/electron/electron-server.js";
 import * as library from "../../lib/index.js";
 import * as langchain from "../../lib/langchain/langchain.js";
+import * as httpServer from "../../lib/server/create-server.js";
 import { runNode } from "../support/child.js";
 import { finish } from "../support/cli.js";
 import { fuzzFiles } from "../support/fuzz-files.js";
@@ -42,7 +43,11 @@ let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "cria-docs-"));
   await mkdir(join(folder, "node_modules"));
-  const links = { "node_modules/cria": ROOT, models: join(ROOT, "models") };
+  const links = {
+    "node_modules/cria": ROOT,
+    "node_modules/openai": join(ROOT, "node_modules/openai"),
+    models: join(ROOT, "models"),
+  };
   for (const [name, target] of Object.entries({ ...links, examples: join(ROOT, "examples") })) {
     await symlink(target, join(folder, name), "dir");
   }
@@ -91,6 +96,7 @@ const MODULES: Readonly<Record<string, object>> = {
   "cria/electron": electronClient,
   "cria/electron/server": electronServer,
   "cria/langchain": langchain,
+  "cria/server": httpServer,
 };
 
 /** Other packages that a page may import, and where a test has them. */
@@ -99,7 +105,9 @@ const PACKAGES = { ai: "ai6", zod: "zod", "@langchain": "@langchain" };
 /** A block as a function; its imports of the library are asserted and made inside it. */
 function asFunction({ code, line }: Block): string {
   const from = /^import \{([^}]*)\} from "((?:cria|ai|zod|@langchain)(?:\/[^"]*)?)";$/gm;
-  const body = code.replace(from, (_, names: string, module: string) => {
+  const openai = /^import OpenAI from "openai";$/m;
+  const own = code.replace(openai, 'const { default: OpenAI } = await import("openai");');
+  const body = own.replace(from, (_, names: string, module: string) => {
     for (const name of module.startsWith("cria") ? names.split(",") : []) {
       expect(Object.keys(MODULES[module] ?? {})).toContain(name.trim());
     }

@@ -63,7 +63,7 @@ function chatChoice(
   };
 }
 
-function chatLogprob({ top, ...chosen }: TokenLogprobs) {
+export function chatLogprob({ top, ...chosen }: TokenLogprobs) {
   return { ...oneLogprob(chosen), top_logprobs: top.map(oneLogprob) };
 }
 
@@ -103,8 +103,9 @@ function completionChoice(result: GenerationResult, index: number): Choice<Batch
   };
 }
 
-function completionLogprobs(logprobs: readonly TokenLogprobs[]) {
-  let offset = 0;
+/** @param start how long the text before is, in UTF-16 units */
+export function completionLogprobs(logprobs: readonly TokenLogprobs[], start = 0) {
+  let offset = start;
   const offsets = logprobs.map(({ text }) => {
     offset += text.length;
     return offset - text.length;
@@ -130,7 +131,7 @@ export function spentOn(usages: readonly GenerationUsage[]): GenerationUsage {
   };
 }
 
-function usageOf({ promptTokens, completionTokens }: GenerationUsage) {
+export function usageOf({ promptTokens, completionTokens }: GenerationUsage) {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
@@ -138,6 +139,6 @@ function usageOf({ promptTokens, completionTokens }: GenerationUsage) {
   };
 }
 
-function finishReason(reason: StopReason): "stop" | "length" {
+export function finishReason(reason: StopReason): "stop" | "length" {
   return reason === "max-tokens" || reason === "context-full" ? "length" : "stop";
 }

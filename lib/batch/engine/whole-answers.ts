@@ -1,0 +1,54 @@
+import type { AnswerReader } from "../../chat/answer-reader.js";
+import { ReasoningTokens } from "../../chat/reasoning-tokens.js";
+import type { Context } from "../../context/context.js";
+import type { GenerateOptions, Generation, GenerationResult } from "../../generation/generation.js";
+import type { ParsedToolCall } from "../../messages/tool-types.js";
+import type { LoadedModel } from "../../model/loaded-model.js";
+import type { PromptInput } from "../../model/prompt.js";
+import type { ChatChoice } from "../output/answer-bodies.js";
+
+/** A prompt and how it is continued. */
+export interface Asked {
+  readonly prompt: PromptInput;
+  readonly options: GenerateOptions;
+}
+
+/** All results. The first failure cancels the others. */
+export async function generateAll(
+  context: Context,
+  asked: readonly Asked[],
+  signal: AbortSignal,
+): Promise<GenerationResult[]> {
+  const generations: Generation[] = [];
+  try {
+    for (const { prompt, options } of asked) {
+      generations.push(context.generate(prompt, { ...options, signal }));
+    }
+    return await Promise.all(generations.map((generation) => generation.result()));
+  } catch (error) {
+    for (const generation of generations) generation.cancel();
+    await Promise.allSettled(generations.map((generation) => generation.result()));
+    throw error;
+  }
+}
+
+/** What was generated, told apart into text, thoughts and calls. */
+export async function choiceOf(
+  result: GenerationResult,
+  reader: AnswerReader,
+  model: LoadedModel,
+): Promise<ChatChoice> {
+  const parts = [...(await reader.push(result.text)), ...(await reader.finish(result.stopReason))];
+  const calls: ParsedToolCall[] = [];
+  let content = "";
+  let reasoning = "";
+  for (const part of parts) {
+    if (part.type === "text") content += part.text;
+    if (part.type === "reasoning") reasoning += part.text;
+    if (part.type === "tool-call") calls.push(part.call);
+  }
+  const thoughts = new ReasoningTokens(model);
+  thoughts.add(result.text, result.tokens);
+  const reasoningTokens = thoughts.count(reader.reasoningRanges);
+  return { content, reasoning, reasoningTokens, calls, result };
+}

@@ -1,0 +1,137 @@
+import { Server } from "node:http";
+import type { Socket } from "node:net";
+import { AccessRules, answerPreflight } from "./access-rules.js";
+import { Exchange } from "./exchange.js";
+import { HostedModel } from "./hosted-model.js";
+import { errorBody, HttpError } from "./http-errors.js";
+import { ServedHost } from "./served-host.js";
+import { ServerMetrics } from "./server-metrics.js";
+import {
+  type CheckedServerOptions,
+  readServerOptions,
+  type ServerOptions,
+} from "./server-options.js";
+import { findRoute } from "./server-routes.js";
+
+export type { AllowedOrigins } from "./access-rules.js";
+export type { HostedModelInput, HostedModelOptions } from "./hosted-options.js";
+export type { AnsweredRequest, ServerOptions } from "./server-options.js";
+
+/**
+ * An HTTP server that answers as OpenAI's API does, with models of this process. It is Node's own `Server`: call
+ * `listen` with a port and an address, and mind that without an address it is open to the network. All requests of
+ * a model share its batches; a client that goes takes its generation along.
+ *
+ * `close(callback)` takes no more requests, waits for the answers that are under way, gives back what the server has
+ * loaded, and then calls back. `closeAllConnections()` ends the answers at once.
+ *
+ * @example
+ * const server = createServer({ models: { demo: "models/cria-demo.gguf" } });
+ * server.listen(8080, "127.0.0.1");
+ * @throws {CriaError} ERR_INVALID_ARGUMENT
+ */
+export function createServer(options: ServerOptions): Server {
+  return new CriaServer(readServerOptions(options));
+}
+
+/** Open to all: what looks whether the server lives has no key. */
+const PUBLIC = ["/health"];
+const CLIENT_GONE = 499;
+
+class CriaServer extends Server {
+  readonly #options: CheckedServerOptions;
+  readonly #host: ServedHost;
+  readonly #access: AccessRules;
+  #closing = false;
+
+  constructor(options: CheckedServerOptions) {
+    super();
+    this.#options = options;
+    this.#access = new AccessRules(options.apiKeys, options.cors);
+    const { queue, idle } = options;
+    const models = options.models.map((settings) => new HostedModel({ settings, queue, idle }));
+    this.#host = new ServedHost(models, new ServerMetrics());
+    this.on("request", (request, response) => {
+      const exchange = new Exchange(request, response, options);
+      // A connection that was kept open would hold up the end.
+      response.once(
+        "close",
+        () => this.#closing && setImmediate(() => this.closeIdleConnections()),
+      );
+      void this.#serve(exchange);
+    });
+    this.on("clientError", refuseMalformed);
+  }
+
+  override close(callback?: (error?: Error) => void): this {
+    this.#closing = true;
+    super.close((error) => {
+      const models = [...this.#host.models.values()];
+      void Promise.all(models.map((model) => model.dispose())).then(() => callback?.(error));
+    });
+    return this;
+  }
+
+  async #serve(exchange: Exchange): Promise<void> {
+    const began = performance.now();
+    let name = "unknown";
+    let error: unknown;
+    try {
+      this.#access.checkOrigin(exchange);
+      const { method, path } = exchange;
+      if (method === "OPTIONS") {
+        name = "preflight";
+        answerPreflight(exchange);
+      } else {
+        if (!PUBLIC.includes(path)) this.#access.checkKey(exchange);
+        const found = findRoute(method, path);
+        name = found.name;
+        if (this.#closing) throw shuttingDown();
+        await found.route(exchange, this.#host);
+      }
+    } catch (thrown) {
+      error = thrown;
+      exchange.fail(thrown);
+    }
+    this.#count(exchange, { name, error, milliseconds: performance.now() - began });
+  }
+
+  #count(
+    exchange: Exchange,
+    { name, error, milliseconds }: { name: string; error: unknown; milliseconds: number },
+  ): void {
+    const { method, path, model } = exchange;
+    const status = exchange.gone ? CLIENT_GONE : exchange.status;
+    this.#host.metrics.countRequest(name, status, milliseconds);
+    try {
+      this.#options.onRequest({ method, path, status, milliseconds, model, error });
+    } catch {
+      // The answer is out: there is nobody to tell.
+    }
+  }
+}
+
+function shuttingDown(): HttpError {
+  return new HttpError(503, "shutting_down", "The server is shutting down", {
+    headers: { connection: "close" },
+  });
+}
+
+/** What is no HTTP. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, words] =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? [431, "Request Header Fields Too Large"]
+      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? [408, "Request Timeout"]
+        : [400, "Bad Request"];
+  const body = JSON.stringify(errorBody(new HttpError(status, "malformed_request", words)));
+  socket.end(
+    `HTTP/1.1 ${status} ${words}\r\ncontent-type: application/json; charset=utf-8\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}

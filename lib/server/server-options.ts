@@ -1,0 +1,118 @@
+import {
+  callback,
+  integer,
+  isPlainObject,
+  list,
+  MAX_INT32,
+  readOptions,
+  string,
+} from "../internal/checks.js";
+import { expected, show } from "../internal/errors.js";
+import { optionNames } from "../internal/option-names.js";
+import type { AllowedOrigins } from "./access-rules.js";
+import type { ExchangeLimits } from "./exchange.js";
+import { type HostedModelInput, type HostedSettings, readHosted } from "./hosted-options.js";
+
+/** A request that was answered, or whose client went before. */
+export interface AnsweredRequest {
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  /** Of the answer; 499 where the client went before it was complete. */
+  readonly status: number;
+  readonly milliseconds: number;
+  /** The model's name, where the request came so far. */
+  readonly model: string | undefined;
+  /** What made the answer an error: a `CriaError`, or whatever was thrown. */
+  readonly error: unknown;
+}
+
+/** What `createServer` takes. */
+export interface ServerOptions {
+  /**
+   * What requests may name as their `model`. A file is loaded with the first request that names it; a `Model`
+   * or a `Context` stays yours, and is not disposed of. A request without a name is for the first one.
+   */
+  readonly models: Readonly<Record<string, HostedModelInput>>;
+  /** One of these has to come with each request, but for `/health`. Default: none, and all may ask. */
+  readonly apiKeys?: readonly string[];
+  /**
+   * Pages of which other origins may use the server, such as "https://example.org"; true: all of them.
+   * Default false.
+   */
+  readonly cors?: AllowedOrigins;
+  /** Generations of a model that may wait for their turn, 0…65,536; more are refused with 429. Default 64. */
+  readonly queue?: number;
+  /** Bytes that a body may have, 1…2^31 - 1; a larger one is refused with 413. Default 16 MiB. */
+  readonly maxBody?: number;
+  /** Milliseconds that an answer may take, its time in the queue included, 1…2^31 - 1. Default 600,000. */
+  readonly timeout?: number;
+  /** Milliseconds between the comments that keep a quiet stream alive, 1…2^31 - 1. Default 15,000. */
+  readonly keepAlive?: number;
+  /**
+   * Milliseconds without a request after which what the server has loaded and made is given back, until the next
+   * one; 0: never. Up to 2^31 - 1. Default 0.
+   */
+  readonly idle?: number;
+  /** Told of each request when it is over. What it throws is lost. Default: nobody. */
+  readonly onRequest?: (request: AnsweredRequest) => void;
+}
+
+export interface CheckedServerOptions extends ExchangeLimits {
+  readonly models: readonly HostedSettings[];
+  readonly apiKeys: readonly string[];
+  readonly cors: AllowedOrigins;
+  readonly queue: number;
+  readonly idle: number;
+  readonly onRequest: (request: AnsweredRequest) => void;
+}
+
+const SERVER: readonly (keyof ServerOptions)[] = optionNames("createServer", [
+  ...(["models", "apiKeys", "cors", "queue", "maxBody", "timeout"] as const),
+  ...(["keepAlive", "idle", "onRequest"] as const),
+]);
+const QUEUE_MAX = 65_536;
+
+/** @throws {CriaError} ERR_INVALID_ARGUMENT */
+export function readServerOptions(options: ServerOptions | undefined): CheckedServerOptions {
+  const o = readOptions(options, "options", SERVER);
+  const { apiKeys = [], cors = false, queue = 64, maxBody = 2 ** 24 } = o;
+  const { timeout = 600_000, keepAlive = 15_000, idle = 0, onRequest = () => {} } = o;
+  const milliseconds = (value: number, name: string, least = 1) =>
+    integer(value, `options.${name}`, least, MAX_INT32);
+  return {
+    models: readModels(o.models),
+    apiKeys: list(apiKeys, "options.apiKeys", "an array of keys", apiKey),
+    cors:
+      typeof cors === "boolean"
+        ? cors
+        : list(cors, "options.cors", "a boolean or an array of origins", originOf),
+    queue: integer(queue, "options.queue", 0, QUEUE_MAX),
+    maxBody: integer(maxBody, "options.maxBody", 1, MAX_INT32),
+    timeout: milliseconds(timeout, "timeout"),
+    keepAlive: milliseconds(keepAlive, "keepAlive"),
+    idle: milliseconds(idle, "idle", 0),
+    onRequest: callback(onRequest, "options.onRequest"),
+  };
+}
+
+function readModels(models: unknown): HostedSettings[] {
+  const name = "options.models";
+  if (!isPlainObject(models)) throw expected("an object of models by their names", name, models);
+  const named = Object.entries(models);
+  if (named.length === 0) throw expected("at least one model", name, models);
+  return named.map(([key, model]) => readHosted(key, model, `${name}[${show(key)}]`));
+}
+
+function apiKey(value: unknown, name: string): string {
+  const key = string(value, name);
+  // As a header can carry it.
+  if (/^[\x21-\x7e]+$/.test(key)) return key;
+  throw expected("visible ASCII characters without spaces", name, `${key.length} others`);
+}
+
+function originOf(value: unknown, name: string): string {
+  const origin = string(value, name);
+  if (URL.canParse(origin) && new URL(origin).origin === origin) return origin;
+  throw expected('an origin such as "https://example.org"', name, origin);
+}

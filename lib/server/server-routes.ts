@@ -1,0 +1,71 @@
+import { answerChat } from "./chat-route.js";
+import { answerCompletion } from "./completion-route.js";
+import type { Exchange } from "./exchange.js";
+import { HttpError } from "./http-errors.js";
+import {
+  answerDetokenize,
+  answerHealth,
+  answerMetrics,
+  answerModel,
+  answerModels,
+  answerTokenize,
+} from "./model-routes.js";
+import { answerResponse } from "./responses/response-route.js";
+import type { ServedHost } from "./served-host.js";
+import { answerEmbedding, answerModeration, answerRerank } from "./vector-routes.js";
+
+/** Answers a request. What it throws becomes an error of OpenAI's shape. */
+export type Route = (exchange: Exchange, host: ServedHost) => Promise<void> | void;
+
+type Methods = Readonly<Record<string, Route>>;
+
+/** By path. A path that ends in a slash has names behind it. */
+const ROUTES: Readonly<Record<string, Methods>> = {
+  "/v1/chat/completions": { POST: answerChat },
+  "/v1/completions": { POST: answerCompletion },
+  "/v1/responses": { POST: answerResponse },
+  "/v1/embeddings": { POST: answerEmbedding },
+  "/v1/moderations": { POST: answerModeration },
+  "/v1/models": { GET: answerModels },
+  "/v1/models/": { GET: answerModel },
+  "/v1/rerank": { POST: answerRerank },
+  "/v1/reranking": { POST: answerRerank },
+  "/rerank": { POST: answerRerank },
+  "/reranking": { POST: answerRerank },
+  "/tokenize": { POST: answerTokenize },
+  "/detokenize": { POST: answerDetokenize },
+  "/health": { GET: answerHealth },
+  "/metrics": { GET: answerMetrics },
+};
+
+export interface FoundRoute {
+  readonly route: Route;
+  /** The path in the table, for counting: names behind it would have no end. */
+  readonly name: string;
+}
+
+/** @throws {HttpError} 404, 405 */
+export function findRoute(method: string, path: string): FoundRoute {
+  const name = Object.hasOwn(ROUTES, path) ? path : parentOf(path);
+  const methods = name === undefined ? undefined : ROUTES[name];
+  if (methods === undefined || name === undefined) {
+    throw new HttpError(404, "unknown_url", `Unknown request URL: ${method} ${shown(path)}`);
+  }
+  const asked = method === "HEAD" ? "GET" : method;
+  const route = Object.hasOwn(methods, asked) ? methods[asked] : undefined;
+  if (route !== undefined) return { route, name };
+  const allow = Object.keys(methods).join(", ");
+  throw new HttpError(405, "method_not_allowed", `${name} takes ${allow}, not ${method}`, {
+    headers: { allow },
+  });
+}
+
+function parentOf(path: string): string | undefined {
+  return Object.keys(ROUTES).find(
+    (one) => one.endsWith("/") && path.startsWith(one) && path.length > one.length,
+  );
+}
+
+function shown(path: string): string {
+  return path.length > 200 ? `${path.slice(0, 200)}…` : path;
+}
