@@ -18,7 +18,7 @@ import {
   intersection,
   rangesOf,
 } from "./language/char-set.js";
-import { type Dfa, edgesOf, stateCount, TooManyStates } from "./language/dfa.js";
+import { type Dfa, edgesOf, TooManyStates } from "./language/dfa.js";
 
 const HEX: CharSet = charSet([0x30, 0x39], [0x41, 0x46], [0x61, 0x66]);
 /** Characters that stand for themselves between quotes. */
@@ -235,8 +235,7 @@ export class AutomatonGrammar {
 
   /** @throws {TooManyStates} */
   expression({ dfa, min, max }: Counted, end: Expression): Expression {
-    const count = stateCount(dfa);
-    const edges = Array.from({ length: count }, (_, state) => edgesOf(dfa, state));
+    const edges = edgesOf(dfa);
     const cap = max ?? min;
     const places: Place[] = [{ state: 0, length: 0 }];
     const known = new Map<number, number>([[0, 0]]);
