@@ -295,7 +295,7 @@ export function matches(dfa: Dfa, text: string): boolean {
   return dfa.accepting[state] === 1;
 }
 
-/** A next state, with all characters that lead there. */
+/** A next state, with all characters that lead there; an automaton's equal sets are one object. */
 export type Edge = readonly [target: number, set: CharSet];
 
 const edges = new WeakMap<Dfa, readonly (readonly Edge[])[]>();
@@ -317,6 +317,14 @@ function findEdges(dfa: Dfa): Edge[][] {
     rangesOf(set).map(([from, to]) => ({ from, to, column })),
   );
   ranges.sort((a, b) => a.from - b.from);
+  const sets = new Map<string, CharSet>();
+  /** Equal ones are one. */
+  const only = (set: CharSet) => {
+    const key = set.join(",");
+    const known = sets.get(key) ?? set;
+    sets.set(key, known);
+    return known;
+  };
   return Array.from(dfa.accepting, (_, state) => {
     const columns = new Map<number, number[]>();
     for (let column = 0; column < width; column++) {
@@ -336,8 +344,9 @@ function findEdges(dfa: Dfa): Edge[][] {
         else set.push(from, to);
       }
     }
-    return [...columns].map(
-      ([target, [first]]): Edge => [target, joined.get(target) ?? classes[first!]!],
-    );
+    return [...columns].map(([target, [first]]): Edge => {
+      const set = joined.get(target);
+      return [target, set === undefined ? classes[first!]! : only(set)];
+    });
   });
 }
