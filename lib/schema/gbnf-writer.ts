@@ -1,10 +1,4 @@
-import {
-  canMatch,
-  choice,
-  type Expression,
-  matchingRules,
-  type Rule,
-} from "./grammar-rules.js";
+import { canMatch, choice, type Expression, matchingRules, type Rule } from "./grammar-rules.js";
 import { type CharSet, rangesOf } from "./language/char-set.js";
 import { SchemaProblem } from "./schema-problem.js";
 
@@ -93,7 +87,7 @@ class GbnfWriter {
       case "set":
         return writeSet(expression.set);
       case "upTo":
-        return `${writeSet(expression.set)}{0,${expression.most}}`;
+        return `${this.#write(expression.part, "sequence")}{0,${expression.most}}`;
       case "rule":
         return this.#nameOf(expression.rule);
       case "sequence":

@@ -5,8 +5,8 @@ import { SchemaProblem } from "./schema-problem.js";
 export type Expression =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "set"; readonly set: CharSet }
-  /** So many characters of a set, or fewer. */
-  | { readonly kind: "upTo"; readonly set: CharSet; readonly most: number }
+  /** So many of a part, or fewer: of a set, or a rule that some text matches. */
+  | { readonly kind: "upTo"; readonly part: Expression; readonly most: number }
   | { readonly kind: "rule"; readonly rule: Rule }
   | { readonly kind: "sequence"; readonly parts: readonly Expression[] }
   | { readonly kind: "choice"; readonly parts: readonly Expression[] };
@@ -30,8 +30,8 @@ export function set(set: CharSet): Expression {
 }
 
 /** At most 2,000, which is what llama.cpp counts to. */
-export function upTo(most: number, set: CharSet): Expression {
-  return { kind: "upTo", set, most };
+export function upTo(most: number, part: Expression): Expression {
+  return { kind: "upTo", part, most };
 }
 
 export function use(rule: Rule): Expression {
@@ -76,10 +76,19 @@ export class GrammarRules {
 
   /** A rule to be defined later, which may lead back to itself. */
   declare(hint: string): Rule {
-    if (++this.#count > MAX_RULES) {
-      throw new SchemaProblem(this.place, `its grammar has more than ${MAX_RULES} rules`);
-    }
+    this.#grow(1);
     return { hint, definition: undefined };
+  }
+
+  #grow(count: number): void {
+    this.#count += count;
+    if (this.#count <= MAX_RULES) return;
+    throw new SchemaProblem(this.place, `its grammar has more than ${MAX_RULES} rules`);
+  }
+
+  /** Counts the rules of another one, whose expressions are used here, too. */
+  include(other: GrammarRules): void {
+    this.#grow(other.#count);
   }
 
   define(hint: string, definition: Expression): Rule {
@@ -114,6 +123,7 @@ function matchesNow(rule: Rule, matching: Set<Rule>): boolean {
 
 function forEachRule(expression: Expression, visit: (rule: Rule) => void): void {
   if (expression.kind === "rule") visit(expression.rule);
+  else if (expression.kind === "upTo") forEachRule(expression.part, visit);
   else if (expression.kind === "sequence" || expression.kind === "choice") {
     for (const part of expression.parts) forEachRule(part, visit);
   }

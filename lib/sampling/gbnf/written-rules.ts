@@ -63,11 +63,12 @@ class Reader {
     }
   }
 
-  /** As the parser has it: each made rule is the set and the one before it, or nothing. */
-  #addUpTo({ set, most }: Extract<Expression, { kind: "upTo" }>, to: Definition): void {
+  /** As the parser has it: each made rule is the part and the rule before it, or nothing. */
+  #addUpTo({ part, most }: Extract<Expression, { kind: "upTo" }>, to: Definition): void {
+    const once = this.#definition(part);
     let made: number | undefined;
     for (let i = 0; i < most; i++) {
-      const option: Definition = { items: [TERMINAL], offsets: [0], size: sizeOf(set) };
+      const option = { items: [...once.items], offsets: [...once.offsets], size: once.size - 1 };
       if (made !== undefined) append(option, made, 0, 1);
       append(option, ALTERNATIVE, 0, 2);
       made = this.#rules.make("", 0);

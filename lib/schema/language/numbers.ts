@@ -31,9 +31,9 @@ const DIGITS = "[0-9]";
 const FRACTION = `(?:\\.${DIGITS}{1,${DECIMALS}})?`;
 const WHOLE = `(?:0|[1-9]${DIGITS}{0,${INTEGER_DIGITS - 1}})`;
 /** As JavaScript writes what is below 1e-6, and from 1e21 on: far from 0 and from infinity. */
-const TINY = `[1-9](?:\\.${DIGITS}{1,20})?[eE]-(?:[7-9]|0[7-9]|[1-9][0-9]|[12][0-9][0-9]|30[0-7])`;
+const TINY = `[1-9]${FRACTION}[eE]-(?:[7-9]|0[7-9]|[1-9][0-9]|[12][0-9][0-9]|30[0-7])`;
 const HUGE =
-  `(?:[1-9](?:\\.${DIGITS}{1,20})?[eE]\\+?(?:2[1-9]|[3-9][0-9]|[12][0-9][0-9]|30[0-7])` +
+  `(?:[1-9]${FRACTION}[eE]\\+?(?:2[1-9]|[3-9][0-9]|[12][0-9][0-9]|30[0-7])` +
   `|1(?:\\.[0-6]${DIGITS}{0,19}|\\.7[0-8]${DIGITS}{0,18}|\\.7976931348623157)?[eE]\\+?308)`;
 /** Any other exponent: the whole digits times 10^280 are still finite. */
 const POWER = `${WHOLE}${FRACTION}[eE](?:-${DIGITS}{1,3}|\\+?(?:${DIGITS}{1,2}|0${DIGITS}{2}|1${DIGITS}{2}|2[0-7]${DIGITS}))`;
