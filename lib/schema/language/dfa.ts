@@ -181,6 +181,7 @@ function combine(a: Dfa, b: Dfa, both: Both, limit: number): Dfa {
 }
 
 export function intersect(a: Dfa, b: Dfa, limit: number): Dfa {
+  if (a === ANY_TEXT && stateCount(b) <= limit) return b;
   return combine(a, b, (inA, inB) => inA && inB, limit);
 }
 

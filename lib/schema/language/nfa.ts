@@ -58,6 +58,9 @@ export class Nfa {
     const sets = [...this.#sets.values()];
     const { classes, members } = partition([every, WORD, ...sets]);
     const classesOf = new Map(sets.map((set, index) => [set, members[index + 2]!]));
+    const steps = this.#steps.map((some) =>
+      some.map(({ to, set }) => ({ to, on: classesOf.get(set)! })),
+    );
     const wordly = new Set(members[1]);
     const done: State = { ways: [], size: 0, targets: [] };
     const known = new Map<string, State>();
@@ -76,14 +79,22 @@ export class Nfa {
       return state.ways.every((way) => way.has(end)) ? done : state;
     };
     /** Where the steps lead from some states, per class. */
-    const follow = (states: ReadonlySet<number>): number[][] => {
-      const targets: number[][] = classes.map(() => []);
+    const follow = (states: ReadonlySet<number>) => {
+      const found: (number[] | undefined)[] = classes.map(() => undefined);
       for (const from of states) {
-        for (const { to, set } of this.#steps[from]!) {
-          for (const index of classesOf.get(set)!) targets[index]!.push(to);
+        for (const { to, on } of steps[from]!) {
+          for (const index of on) {
+            const targets = found[index];
+            if (targets === undefined) found[index] = [to];
+            else targets.push(to);
+          }
         }
       }
-      return targets.map((found) => [...new Set(found)].sort((a, b) => a - b));
+      return found.map((targets) =>
+        targets === undefined || targets.length === 1
+          ? targets
+          : [...new Set(targets)].sort((a, b) => a - b),
+      );
     };
     return explore<State>({
       classes,
@@ -99,8 +110,8 @@ export class Nfa {
         // The ways are mostly the same one.
         const same = state.ways.indexOf(way);
         state.targets[same] ??= follow(way);
-        const next = state.targets[same][index]!;
-        if (next.length === 0) return undefined;
+        const next = state.targets[same][index];
+        if (next === undefined) return undefined;
         return make(next, this.#anchored ? after : "other");
       },
       accepts: (state) => state === done || state.ways[0]!.has(end),
@@ -143,7 +154,7 @@ interface State {
   readonly ways: readonly ReadonlySet<number>[];
   readonly size: number;
   /** Per way, where it leads to, once that is known. */
-  readonly targets: number[][][];
+  readonly targets: (readonly (number[] | undefined)[])[];
 }
 
 function holds(anchor: Anchor, before: Neighbour, after: Neighbour): boolean {
