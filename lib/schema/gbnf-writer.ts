@@ -1,4 +1,12 @@
-import { canMatch, choice, type Expression, matchingRules, type Rule } from "./grammar-rules.js";
+import {
+  canMatch,
+  choice,
+  EMPTY,
+  type Expression,
+  matchingRules,
+  type Rule,
+  sequence,
+} from "./grammar-rules.js";
 import { type CharSet, rangesOf } from "./language/char-set.js";
 import { SchemaProblem } from "./schema-problem.js";
 
@@ -18,9 +26,9 @@ export interface WrittenGrammar {
  * @throws {SchemaProblem} where it would be too large
  */
 export function writeGrammar(start: Expression): WrittenGrammar | undefined {
-  const root: Rule = { hint: "root", definition: start };
-  const matching = matchingRules(root);
-  return matching.has(root) ? new GbnfWriter(matching, root).write() : undefined;
+  const matching = matchingRules(start);
+  if (!canMatch(start, matching)) return undefined;
+  return new GbnfWriter(matching).write({ hint: "root", definition: start });
 }
 
 class GbnfWriter {
@@ -31,13 +39,13 @@ class GbnfWriter {
   readonly #definitions = new Map<Rule, Expression>();
   readonly #waiting: Rule[] = [];
 
-  constructor(matching: ReadonlySet<Rule>, root: Rule) {
+  constructor(matching: ReadonlySet<Rule>) {
     this.#matching = matching;
-    this.#names.set(root, "root");
-    this.#waiting.push(root);
   }
 
-  write(): WrittenGrammar {
+  write(root: Rule): WrittenGrammar {
+    this.#names.set(root, "root");
+    this.#waiting.push(root);
     let source = "";
     for (const rule of this.#waiting) {
       const definition = this.#matchable(rule.definition!);
@@ -53,12 +61,16 @@ class GbnfWriter {
   /** Without the alternatives that no text matches. */
   #matchable(expression: Expression): Expression {
     switch (expression.kind) {
-      case "sequence":
-        if (!expression.parts.some((part) => part.kind === "choice")) return expression;
-        return { kind: "sequence", parts: expression.parts.map((part) => this.#matchable(part)) };
+      case "upTo":
+        return canMatch(expression.part, this.#matching) ? expression : EMPTY;
+      case "sequence": {
+        const parts = expression.parts.map((part) => this.#matchable(part));
+        return isSame(parts, expression.parts) ? expression : sequence(...parts);
+      }
       case "choice": {
-        const parts = expression.parts.filter((part) => canMatch(part, this.#matching));
-        return choice(...parts.map((part) => this.#matchable(part)));
+        const possible = expression.parts.filter((part) => canMatch(part, this.#matching));
+        const parts = possible.map((part) => this.#matchable(part));
+        return isSame(parts, expression.parts) ? expression : choice(...parts);
       }
       default:
         return expression;
@@ -99,6 +111,10 @@ class GbnfWriter {
       }
     }
   }
+}
+
+function isSame(parts: readonly Expression[], others: readonly Expression[]): boolean {
+  return parts.length === others.length && parts.every((part, index) => part === others[index]);
 }
 
 const writtenSets = new WeakMap<CharSet, string>();

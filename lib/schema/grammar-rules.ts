@@ -5,7 +5,7 @@ import { SchemaProblem } from "./schema-problem.js";
 export type Expression =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "set"; readonly set: CharSet }
-  /** So many of a part, or fewer: of a set, or a rule that some text matches. */
+  /** So many of a part, which is a set or a rule, or fewer. */
   | { readonly kind: "upTo"; readonly part: Expression; readonly most: number }
   | { readonly kind: "rule"; readonly rule: Rule }
   | { readonly kind: "sequence"; readonly parts: readonly Expression[] }
@@ -98,8 +98,19 @@ export class GrammarRules {
   }
 }
 
-/** Of all rules that one leads to, those that some text matches. */
-export function matchingRules(root: Rule): ReadonlySet<Rule> {
+const matchingOf = new WeakMap<Expression, ReadonlySet<Rule>>();
+
+/** Of all rules that an expression leads to, those that some text matches. */
+export function matchingRules(start: Expression): ReadonlySet<Rule> {
+  let matching = matchingOf.get(start);
+  if (matching === undefined) {
+    matching = findMatching({ hint: "root", definition: start });
+    matchingOf.set(start, matching);
+  }
+  return matching;
+}
+
+function findMatching(root: Rule): ReadonlySet<Rule> {
   const all = new Set([root]);
   for (const rule of all) forEachRule(rule.definition ?? NOTHING, (used) => all.add(used));
   const matching = new Set<Rule>();
