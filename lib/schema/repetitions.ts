@@ -5,7 +5,6 @@ import {
   type GrammarRules,
   NOTHING,
   sequence,
-  upTo,
   use,
 } from "./grammar-rules.js";
 
@@ -56,7 +55,16 @@ export class Repetitions {
 
   #upTo(part: Expression, max: number, end: Expression): Expression {
     if (max === 0) return end;
-    if (max <= MAX_COUNTED) return sequence(upTo(max, this.#short(part)), end);
+    if (max <= MAX_COUNTED) {
+      let rest = end;
+      for (let i = 1; i <= max; i++) {
+        const before = rest;
+        rest = this.#once(part, end, `most ${i}`, () =>
+          use(this.#rules.define("most", choice(sequence(part, before), end))),
+        );
+      }
+      return rest;
+    }
     // Whole blocks, and then fewer than one, or in the end the rest: each count in one way.
     let size = MAX_COUNTED;
     while (Math.floor(max / size) > MAX_COUNTED) size *= BLOCK;
@@ -72,12 +80,6 @@ export class Repetitions {
       );
     }
     return rest;
-  }
-
-  /** For what would have to be a group, a rule. */
-  #short(part: Expression): Expression {
-    if (part.kind === "set" || part.kind === "rule") return part;
-    return this.#once(part, EMPTY, "short", () => use(this.#rules.define("part", part)));
   }
 
   #once(part: Expression, end: Expression, name: string, make: () => Expression): Expression {
