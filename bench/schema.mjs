@@ -15,7 +15,7 @@ const usage = `Usage: node bench/schema.mjs [options] [maskbench.jsonl]
   --texts N         in place of the instances, N texts by chance from the grammars
   --generations N   in place of them, N generations of random weights, over 300 schemas (builds of
                     the engine are needed)
-  --masks           in place of them, what the masks at each token cost (builds llama.cpp's programs)
+  --masks           in place of them, what the masks at each token cost (builds llama.cpp)
   --max-tokens N    of each generation; default 400
   --seed N          of what is by chance; default 1
   --suite FILE      a draft of the test suite, any number of times; default the drafts that are at hand,

@@ -38,8 +38,11 @@ async function hasNinja() {
   );
 }
 
-/** Configures once; the build itself is incremental and says when nothing is to be done. */
-export async function buildUpstream(log) {
+/**
+ * Configures once; the build itself is incremental and says when nothing is to be done. `what`: a program of
+ * ours, or all of them and llama.cpp's.
+ */
+export async function buildUpstream(log, what = "upstream") {
   await mkdir(workDirectory, { recursive: true });
   const tree = await withLock(buildLock, log, () => ensureLlamaCpp({ log }));
   const commit = (await sourceCommit(tree)) ?? "unknown";
@@ -49,7 +52,7 @@ export async function buildUpstream(log) {
     await runVisibly("cmake", configuration(tree, commit));
   }
   const jobs = String(availableParallelism());
-  const target = ["--target", "upstream", "--config", "Release", "--parallel", jobs];
+  const target = ["--target", what, "--config", "Release", "--parallel", jobs];
   await runVisibly("cmake", ["--build", workDirectory, ...target]);
   return { tree, commit };
 }

@@ -9,7 +9,7 @@ import { inOrder } from "./instance-order.mjs";
 import { tryCompile } from "./schema-library.mjs";
 
 export async function measureMasks(library, rows, { verbose }) {
-  const { tree } = await buildUpstream(console.error);
+  const { tree } = await buildUpstream(console.error, "masks");
   const vocabulary = join(tree, "models", "ggml-vocab-llama-bpe.gguf");
   const cases = casesOf(library, rows);
   const directory = await mkdtemp(join(tmpdir(), "cria-masks-"));

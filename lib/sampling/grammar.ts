@@ -2,10 +2,11 @@ import { oneOf, readOptions, string } from "../internal/checks.js";
 import { CriaError, invalid } from "../internal/errors.js";
 import { optionNames } from "../internal/option-names.js";
 import { atOnce, type Steps } from "../internal/steps.js";
+import type { WrittenGrammar } from "../schema/gbnf-writer.js";
 import type { Expression } from "../schema/grammar-rules.js";
 import { WHITE_SPACES, type WhiteSpace } from "../schema/json-layout.js";
-import { heldSchema, sourceOf } from "../schema/schema-grammar.js";
-import { validateGbnf } from "./gbnf/gbnf.js";
+import { heldSchema, writtenGrammar } from "../schema/schema-grammar.js";
+import { checkWritten, validateGbnf } from "./gbnf/gbnf.js";
 
 const GBNF_OPTIONS = optionNames("Grammar.gbnf", ["root"]);
 const SCHEMA_OPTIONS = optionNames("Grammar.jsonSchema", ["whiteSpace", "additionalProperties"]);
@@ -145,16 +146,18 @@ export function grammarOf(value: Expression, name: string): Grammar {
 export function* grammarSteps(value: Expression, name: string): Steps<Grammar> {
   const known = grammars.get(value);
   if (known !== undefined) return known;
-  const source = sourceOf(value, name);
+  const written = writtenGrammar(value, name);
   yield;
-  const grammar = ofSource(source, name);
+  const grammar = ofWritten(written, name);
   grammars.set(value, grammar);
   return grammar;
 }
 
-function ofSource(source: string, name: string): Grammar {
+function ofWritten(written: WrittenGrammar, name: string): Grammar {
+  const { source } = written;
   try {
-    return make(source, "root", validateGbnf(source, "root"));
+    checkWritten(written);
+    return make(source, "root", []);
   } catch (cause) {
     if (!CriaError.is(cause)) throw cause;
     throw new CriaError(

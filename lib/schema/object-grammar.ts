@@ -154,6 +154,8 @@ export class ObjectGrammar {
 
   #otherMembers(properties: readonly PropertiesAtom[], known: readonly string[]): Expression {
     const { layout, formulas } = this.#grammar;
+    const plain = this.#plainOthers(properties, known);
+    if (plain !== undefined) return plain;
     const byGoal = new Map<string, Region>();
     for (const region of this.#regions(properties, known)) {
       const goal = this.#grammar.goal(region.parts);
@@ -176,6 +178,22 @@ export class ObjectGrammar {
     return all === NOTHING ? NOTHING : use(this.#grammar.rules.define("other", all));
   }
 
+  /** Where nothing is said of other names, none has to be told from another. */
+  #plainOthers(
+    properties: readonly PropertiesAtom[],
+    known: readonly string[],
+  ): Expression | undefined {
+    const { text, layout, formulas } = this.#grammar;
+    if (known.length === 0 || lengthOf(known) > MAX_NAME_CHARACTERS) return undefined;
+    if (properties.some(({ patterns }) => patterns.length > 0)) return undefined;
+    if (this.#atoms.some(({ kind }) => kind === "names")) return undefined;
+    const goal = this.#grammar.goal(this.#partsOf(properties, []));
+    if (goal.includes(formulas.FALSE)) return NOTHING;
+    const value = this.#grammar.value(goal);
+    const member = sequence(text.otherThan(known), layout.colon, value);
+    return use(this.#grammar.rules.define("other", member));
+  }
+
   /** The names that are not known, parted by the patterns that they match. */
   #regions(properties: readonly PropertiesAtom[], known: readonly string[]): Region[] {
     const sources = [
@@ -184,8 +202,8 @@ export class ObjectGrammar {
     const { texts } = this.#grammar;
     let all: Dfa | undefined;
     try {
-      const characters = known.reduce((sum, name) => sum + name.length, 0);
-      if (characters > MAX_NAME_CHARACTERS) throw new TooManyStates("names of too many characters");
+      if (lengthOf(known) > MAX_NAME_CHARACTERS)
+        throw new TooManyStates("names of too many characters");
       if (known.length > 0) all = texts.otherThan(known);
       for (const atom of this.#atoms) {
         if (atom.kind !== "names") continue;
@@ -306,6 +324,10 @@ export class ObjectGrammar {
     }
     return use(rule);
   }
+}
+
+function lengthOf(names: readonly string[]): number {
+  return names.reduce((sum, name) => sum + name.length, 0);
 }
 
 function namesIn(atoms: readonly AtomFormula[]): Set<string> {

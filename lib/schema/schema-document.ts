@@ -187,7 +187,12 @@ function draftOf({ $schema }: JsonObject): number | undefined {
   return named === null ? undefined : Number(named[1] ?? named[2]);
 }
 
+/** Characters of a fragment that every URI has as they stand. */
+const PLAIN_FRAGMENT = /^#[\w$./-]*$/;
+
 function resolveUri(ref: string, base: string): string | undefined {
+  // Most references are such; a base has no fragment.
+  if (PLAIN_FRAGMENT.test(ref)) return base + ref;
   try {
     return new URL(ref, base).href;
   } catch {

@@ -1,7 +1,8 @@
 import { CriaError, show } from "../internal/errors.js";
 import { atOnce, type Steps } from "../internal/steps.js";
 import { type CompiledSchema, type CompileOptions, compileSteps } from "./compile-schema.js";
-import { type Expression, writeGrammar } from "./grammar-rules.js";
+import { type WrittenGrammar, writeGrammar } from "./gbnf-writer.js";
+import type { Expression } from "./grammar-rules.js";
 import { readSchema } from "./read-schema.js";
 import { SchemaProblem } from "./schema-problem.js";
 
@@ -80,11 +81,11 @@ export function heldSchema(schema: unknown, name: string, options: CompileOption
   );
 }
 
-/** The text of a grammar that is made of compiled schemas. */
-export function sourceOf(start: Expression, name: string): string {
+/** A grammar that is made of compiled schemas. */
+export function writtenGrammar(start: Expression, name: string): WrittenGrammar {
   try {
-    const source = writeGrammar(start);
-    if (source !== undefined) return source;
+    const written = writeGrammar(start);
+    if (written !== undefined) return written;
     throw new SchemaProblem("#", "no value satisfies it");
   } catch (error) {
     throw error instanceof SchemaProblem ? unsupported(name, error) : error;

@@ -1,9 +1,9 @@
+import { AutomatonGrammar, type Counted } from "./automaton-grammar.js";
 import {
   choice,
   EMPTY,
   type Expression,
-  type GrammarRules,
-  NOTHING,
+  GrammarRules,
   type Rule,
   sequence,
   set,
@@ -18,7 +18,9 @@ import {
   intersection,
   rangesOf,
 } from "./language/char-set.js";
-import { type Dfa, edgesOf, stateCount, TooManyStates } from "./language/dfa.js";
+import type { Dfa } from "./language/dfa.js";
+import { otherTexts } from "./other-texts.js";
+import { Repetitions } from "./repetitions.js";
 
 const HEX: CharSet = charSet([0x30, 0x39], [0x41, 0x46], [0x61, 0x66]);
 /** Characters that stand for themselves between quotes. */
@@ -32,18 +34,24 @@ const SHORT: Readonly<Record<number, string>> = {
   34: '"',
   92: "\\",
 };
-/** From here on, limits are counted in blocks. */
-const MAX_COUNTED = 128;
-const BLOCK = 32;
 const MAX_WRITTEN_RANGES = 6;
-/** States of an automaton, times the lengths that they are told apart by. */
-const MAX_PLACES = 20_000;
+
+interface SharedRules {
+  readonly rules: GrammarRules;
+  readonly expression: Expression;
+}
+
+/** Rules of numbers are the same in all grammars: most have some, and they are many. */
+const numbers = new WeakMap<Dfa, SharedRules>();
 
 /** Rules for texts of JSON, between their quotes. */
 export class TextGrammar {
   readonly #rules: GrammarRules;
   readonly #sets = new Map<string, Expression>();
   readonly #automata = new Map<Dfa, Map<string, Expression>>();
+  readonly #others = new Map<string, Expression>();
+  readonly #escapes = new Map<string, Expression>();
+  readonly #numbers = new Set<Dfa>();
   readonly #spelled: AutomatonGrammar;
   readonly #literal: AutomatonGrammar;
   readonly repetitions: Repetitions;
@@ -98,7 +106,34 @@ export class TextGrammar {
     return expression;
   }
 
-  /** What an automaton accepts, as it stands: numbers and literals. */
+  /** Any text but these, each written in one way only. */
+  otherThan(texts: readonly string[]): Expression {
+    const key = JSON.stringify(texts);
+    let expression = this.#others.get(key);
+    if (expression === undefined) {
+      const spell = (characters: CharSet) => this.#spell(characters);
+      const other = otherTexts(texts, text('"'), this.#rules, spell);
+      expression = use(this.#rules.define("text", sequence(text('"'), other)));
+      this.#others.set(key, expression);
+    }
+    return expression;
+  }
+
+  /** A number that an automaton accepts. */
+  number(dfa: Dfa, hint: string): Expression {
+    let shared = numbers.get(dfa);
+    if (shared === undefined) {
+      const rules = new GrammarRules();
+      const expression = use(rules.define(hint, new TextGrammar(rules).literal(dfa)));
+      shared = { rules, expression };
+      numbers.set(dfa, shared);
+    }
+    if (!this.#numbers.has(dfa)) this.#rules.include(shared.rules);
+    this.#numbers.add(dfa);
+    return shared.expression;
+  }
+
+  /** What an automaton accepts, as it stands. */
   literal(dfa: Dfa): Expression {
     return this.#literal.expression({ dfa, min: 0, max: undefined }, EMPTY);
   }
@@ -157,10 +192,26 @@ export class TextGrammar {
     const key = characters.join(",");
     let expression = this.#sets.get(key);
     if (expression === undefined) {
-      expression = this.#shared(spelling(characters));
+      expression = this.#shared(this.#spelling(characters));
       this.#sets.set(key, expression);
     }
     return expression;
+  }
+
+  #spelling(characters: CharSet): Expression {
+    const raw = plain(set(intersection(characters, RAW)));
+    const others = difference(characters, RAW);
+    if (others.length === 0) return raw;
+    const key = others.join(",");
+    let escaped = this.#escapes.get(key);
+    if (escaped === undefined) {
+      const escapes = escapesOf(others);
+      // Most sets have all of them or none.
+      const several = escapes.kind === "choice";
+      escaped = several ? use(this.#rules.define("escaped", escapes)) : escapes;
+      this.#escapes.set(key, escaped);
+    }
+    return choice(raw, sequence(text("\\"), escaped));
   }
 
   /** What is long to write is written once. */
@@ -171,14 +222,15 @@ export class TextGrammar {
   }
 }
 
-function spelling(characters: CharSet): Expression {
+/** What stands behind a backslash for characters that cannot stand for themselves. */
+function escapesOf(characters: CharSet): Expression {
   const escapes: Expression[] = [];
   const short: [number, number][] = [];
   const long: [string, number[]][] = [
     ["0", []],
     ["1", []],
   ];
-  for (const [from, to] of rangesOf(difference(characters, RAW))) {
+  for (const [from, to] of rangesOf(characters)) {
     for (let codePoint = from; codePoint <= to; codePoint++) {
       const letter = SHORT[codePoint]?.charCodeAt(0);
       if (letter !== undefined) short.push([letter, letter]);
@@ -190,10 +242,7 @@ function spelling(characters: CharSet): Expression {
     if (last.length === 0) continue;
     escapes.push(sequence(text(`u00${digit}`), set(charSet(...last.map((c) => [c, c] as const)))));
   }
-  const raw = set(intersection(characters, RAW));
-  if (escapes.length === 0) return plain(raw);
-  const escaped = sequence(text("\\"), choice(...escapes.map(plain)));
-  return choice(plain(raw), escaped);
+  return choice(...escapes.map(plain));
 }
 
 /** A set of one is a text. */
@@ -203,207 +252,4 @@ function plain(expression: Expression): Expression {
   return expression.set.length === 2 && from === to
     ? text(String.fromCodePoint(from!))
     : expression;
-}
-
-/** An automaton whose texts have so many characters. */
-export interface Counted {
-  readonly dfa: Dfa;
-  readonly min: number;
-  readonly max: number | undefined;
-}
-
-interface Place {
-  readonly state: number;
-  /** The characters before it, as far as they count. */
-  readonly length: number;
-}
-
-/**
- * The texts of an automaton with something behind each: a rule for every state (and length), so that at
- * each character there is but one way on.
- */
-export class AutomatonGrammar {
-  readonly #rules: GrammarRules;
-  readonly #repetitions: Repetitions;
-  readonly #spell: (set: CharSet) => Expression;
-
-  constructor(rules: GrammarRules, repetitions: Repetitions, spell: (set: CharSet) => Expression) {
-    this.#rules = rules;
-    this.#repetitions = repetitions;
-    this.#spell = spell;
-  }
-
-  /** @throws {TooManyStates} */
-  expression({ dfa, min, max }: Counted, end: Expression): Expression {
-    const count = stateCount(dfa);
-    const edges = Array.from({ length: count }, (_, state) => edgesOf(dfa, state));
-    const cap = max ?? min;
-    const places: Place[] = [{ state: 0, length: 0 }];
-    const known = new Map<number, number>([[0, 0]]);
-    const ways: (readonly (readonly [place: number, set: CharSet])[])[] = [];
-    const arrivals = [0];
-    const counting = min > 0 || max !== undefined;
-    const isLoop = (state: number) =>
-      counting &&
-      dfa.accepting[state] === 1 &&
-      edges[state]!.length === 1 &&
-      edges[state]![0]![0] === state;
-    for (const { state, length } of places) {
-      const full = max !== undefined && length >= max;
-      const targets = full || isLoop(state) ? [] : edges[state]!;
-      ways.push(
-        targets.map(([target, characters]) => {
-          const next = { state: target, length: Math.min(length + 1, cap) };
-          const key = next.state * (cap + 1) + next.length;
-          let place = known.get(key);
-          if (place === undefined) {
-            if (counting && places.length >= MAX_PLACES)
-              throw new TooManyStates(`more than ${MAX_PLACES} states`);
-            place = places.push(next) - 1;
-            known.set(key, place);
-            arrivals.push(0);
-          }
-          arrivals[place] = arrivals[place]! + 1;
-          return [place, characters] as const;
-        }),
-      );
-    }
-    const ending = (place: number): Expression[] => {
-      const { state, length } = places[place]!;
-      if (isLoop(state)) {
-        const part = this.#spell(edges[state]![0]![1]);
-        const most = max === undefined ? undefined : max - length;
-        return [this.#repetitions.of(part, Math.max(min - length, 0), most, end)];
-      }
-      return dfa.accepting[state] === 1 && length >= min ? [end] : [];
-    };
-    const made = new Map<number, Rule>();
-    const waiting: number[] = [];
-    const ruleOf = (place: number) => {
-      let rule = made.get(place);
-      if (rule === undefined) {
-        rule = this.#rules.declare("then");
-        made.set(place, rule);
-        waiting.push(place);
-      }
-      return rule;
-    };
-    /** What follows, without a rule where only one way leads to a place and one from it. */
-    const after = (first: number): Expression => {
-      const parts: Expression[] = [];
-      let place = first;
-      while (arrivals[place] === 1) {
-        const ends = ending(place);
-        if (ways[place]!.length + ends.length !== 1) break;
-        const [way] = ways[place]!;
-        if (way === undefined) return sequence(...parts, ends[0]!);
-        parts.push(this.#spell(way[1]));
-        place = way[0];
-      }
-      return sequence(...parts, use(ruleOf(place)));
-    };
-    const first = ruleOf(0);
-    for (const place of waiting) {
-      const next = ways[place]!.map(([target, set]) => sequence(this.#spell(set), after(target)));
-      made.get(place)!.definition = choice(...next, ...ending(place));
-    }
-    return arrivals[0] === 0 ? first.definition! : use(first);
-  }
-}
-
-/**
- * Parts so many times. Few are counted one by one; of many, whole blocks first, so that the rules stay
- * few: there are two ways on at a time instead of one, or some more for blocks of blocks.
- */
-export class Repetitions {
-  readonly #rules: GrammarRules;
-  readonly #known = new Map<Expression, Map<string, Expression>>();
-
-  constructor(rules: GrammarRules) {
-    this.#rules = rules;
-  }
-
-  /** With something behind them. */
-  of(part: Expression, min: number, max: number | undefined, end: Expression): Expression {
-    if (part === NOTHING) return min === 0 ? end : NOTHING;
-    if (max !== undefined) return this.#exactly(part, min, this.#upTo(part, max - min, end));
-    const more = this.#once(part, end, "more", () => {
-      const rule = this.#rules.declare("more");
-      rule.definition = choice(sequence(part, use(rule)), end);
-      return use(rule);
-    });
-    return this.#exactly(part, min, more);
-  }
-
-  #exactly(part: Expression, count: number, end: Expression): Expression {
-    let block = part;
-    let rest = end;
-    let left = count;
-    while (left > 0) {
-      const some = Array.from({ length: left % BLOCK }, () => block);
-      rest = sequence(...some, rest);
-      left = Math.floor(left / BLOCK);
-      if (left === 0) break;
-      const inner = block;
-      block = this.#once(inner, EMPTY, "times", () =>
-        use(this.#rules.define("times", sequence(...Array.from({ length: BLOCK }, () => inner)))),
-      );
-    }
-    return rest;
-  }
-
-  #upTo(part: Expression, max: number, end: Expression): Expression {
-    if (max === 0) return end;
-    if (max <= MAX_COUNTED) {
-      let rest = end;
-      for (let i = 1; i <= max; i++) {
-        const before = rest;
-        rest = this.#once(part, end, `most ${i}`, () =>
-          use(this.#rules.define("most", choice(sequence(part, before), end))),
-        );
-      }
-      return rest;
-    }
-    // Whole blocks, and then fewer than one, or in the end the rest: each count in one way.
-    let size = MAX_COUNTED;
-    while (Math.floor(max / size) > MAX_COUNTED) size *= BLOCK;
-    const block = this.#once(part, EMPTY, `block ${size}`, () =>
-      use(this.#rules.define("block", this.#exactly(part, size, EMPTY))),
-    );
-    const less = this.#upTo(part, size - 1, end);
-    let rest = this.#upTo(part, max % size, end);
-    for (let left = (max % size) + size; left <= max; left += size) {
-      const before = rest;
-      rest = this.#once(part, end, `most ${left}`, () =>
-        use(this.#rules.define("blocks", choice(sequence(block, before), less))),
-      );
-    }
-    return rest;
-  }
-
-  #once(part: Expression, end: Expression, name: string, make: () => Expression): Expression {
-    let known = this.#known.get(part);
-    if (known === undefined) {
-      known = new Map();
-      this.#known.set(part, known);
-    }
-    const key = `${name} ${end.kind === "text" ? JSON.stringify(end.text) : this.#numberOf(end)}`;
-    let expression = known.get(key);
-    if (expression === undefined) {
-      expression = make();
-      known.set(key, expression);
-    }
-    return expression;
-  }
-
-  readonly #numbers = new Map<Expression, number>();
-
-  #numberOf(expression: Expression): number {
-    let number = this.#numbers.get(expression);
-    if (number === undefined) {
-      number = this.#numbers.size;
-      this.#numbers.set(expression, number);
-    }
-    return number;
-  }
 }

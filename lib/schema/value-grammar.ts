@@ -53,7 +53,6 @@ export class ValueGrammar implements Values {
   readonly #values = new Map<string, Expression>();
   readonly #waiting: (() => void)[] = [];
   readonly #unchecked = new Map<string, Unchecked>();
-  readonly #numbers = new Map<Dfa, Expression>();
 
   constructor(parts: ValueGrammarParts) {
     this.formulas = parts.formulas;
@@ -224,13 +223,7 @@ export class ValueGrammar implements Values {
       );
     }
     if (typeof dfa === "string") this.problem(atoms[0]?.path ?? "#", dfa);
-    let expression = this.#numbers.get(dfa);
-    if (expression === undefined) {
-      const hint = types === TYPE.integer ? "integer" : "number";
-      expression = use(this.rules.define(hint, this.text.literal(dfa)));
-      this.#numbers.set(dfa, expression);
-    }
-    return expression;
+    return this.text.number(dfa, types === TYPE.integer ? "integer" : "number");
   }
 
   /** Or why there is no automaton. */

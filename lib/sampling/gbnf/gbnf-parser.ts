@@ -1,5 +1,5 @@
 import { describeAt, placeOf, refuse } from "./gbnf-error.js";
-import { ALTERNATIVE, type Definition, GbnfRules, TERMINAL } from "./gbnf-rules.js";
+import { ALTERNATIVE, append, type Definition, GbnfRules, TERMINAL } from "./gbnf-rules.js";
 
 /** llama.cpp recurses into groups, about 470 bytes of stack each, on threads with as little as 512 KB. */
 const MAX_GROUP_DEPTH = 200;
@@ -389,12 +389,6 @@ function hintFor(char: string | undefined): string | undefined {
     default:
       return undefined;
   }
-}
-
-function append(definition: Definition, item: number, offset: number, size: number): void {
-  definition.items.push(item);
-  definition.offsets.push(offset);
-  definition.size += size;
 }
 
 function nameSize(owner: string): number {

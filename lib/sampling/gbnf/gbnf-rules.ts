@@ -15,6 +15,12 @@ export interface Definition {
   size: number;
 }
 
+export function append(definition: Definition, item: number, offset: number, size: number): void {
+  definition.items.push(item);
+  definition.offsets.push(offset);
+  definition.size += size;
+}
+
 /**
  * The rules of a grammar under the ids that llama.cpp gives them: it numbers names as it meets them,
  * and makes rules for groups and repetitions. There may be a million, so their definitions stand one

@@ -1,6 +1,9 @@
+import { CriaError } from "../../internal/errors.js";
+import type { WrittenGrammar } from "../../schema/gbnf-writer.js";
 import { checkRules } from "./gbnf-check.js";
 import { describeAt, refuse } from "./gbnf-error.js";
 import { parseGbnf } from "./gbnf-parser.js";
+import { writtenRules } from "./written-rules.js";
 
 /** Far above any grammar written by hand or made from a schema; bounds the time of every check. */
 const MAX_SOURCE_BYTES = 1 << 20;
@@ -17,6 +20,23 @@ export function validateGbnf(source: string, root: string): readonly string[] {
   const rules = parseGbnf(source);
   checkRules(source, rules, root);
   return [...rules.tokenTexts];
+}
+
+/**
+ * Throws for a grammar of ours as `validateGbnf()` would for its source, without reading that: the
+ * writer knows its notation, but not what llama.cpp survives.
+ */
+export function checkWritten(written: WrittenGrammar): void {
+  const { source } = written;
+  try {
+    checkText(source);
+    checkRules(source, writtenRules(written), "root");
+  } catch (error) {
+    if (!CriaError.is(error)) throw error;
+    // Says where in the source.
+    validateGbnf(source, "root");
+    throw error;
+  }
 }
 
 function checkText(source: string): void {

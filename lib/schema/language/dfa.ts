@@ -1,4 +1,12 @@
-import { type CharSet, difference, EVERY, intersection, partition, union } from "./char-set.js";
+import {
+  type CharSet,
+  difference,
+  EVERY,
+  intersection,
+  partition,
+  rangesOf,
+  union,
+} from "./char-set.js";
 
 import { equivalentStates } from "./minimize.js";
 
@@ -30,7 +38,8 @@ export interface Exploration<S> {
   readonly classes: readonly CharSet[];
   readonly start: S;
   readonly limit: number;
-  key(state: S): string | number;
+  /** Equal for the same state only. */
+  key(state: S): unknown;
   /** undefined: nothing that follows is accepted. */
   next(state: S, index: number): S | undefined;
   accepts(state: S): boolean;
@@ -39,7 +48,7 @@ export interface Exploration<S> {
 /** The automaton of all states that are met on the way from the first; throws TooManyStates. */
 export function explore<S>({ classes, start, limit, key, next, accepts }: Exploration<S>): Dfa {
   const states: S[] = [start];
-  const known = new Map<string | number, number>([[key(start), 0]]);
+  const known = new Map<unknown, number>([[key(start), 0]]);
   const table: number[] = [];
   const accepting: number[] = [];
   for (let at = 0; at < states.length; at++) {
@@ -172,6 +181,7 @@ function combine(a: Dfa, b: Dfa, both: Both, limit: number): Dfa {
 }
 
 export function intersect(a: Dfa, b: Dfa, limit: number): Dfa {
+  if (a === ANY_TEXT && stateCount(b) <= limit) return b;
   return combine(a, b, (inA, inB) => inA && inB, limit);
 }
 
@@ -286,16 +296,58 @@ export function matches(dfa: Dfa, text: string): boolean {
   return dfa.accepting[state] === 1;
 }
 
-/** From a state, the next ones, each with all characters that lead there. */
-export function edgesOf(dfa: Dfa, state: number): [target: number, set: CharSet][] {
-  const width = dfa.classes.length;
-  const sets = new Map<number, CharSet[]>();
-  for (let index = 0; index < width; index++) {
-    const target = dfa.table[state * width + index]!;
-    if (target === DEAD) continue;
-    const known = sets.get(target);
-    if (known === undefined) sets.set(target, [dfa.classes[index]!]);
-    else known.push(dfa.classes[index]!);
+/** A next state, with all characters that lead there; an automaton's equal sets are one object. */
+export type Edge = readonly [target: number, set: CharSet];
+
+const edges = new WeakMap<Dfa, readonly (readonly Edge[])[]>();
+
+/** Per state, the ways on. */
+export function edgesOf(dfa: Dfa): readonly (readonly Edge[])[] {
+  let known = edges.get(dfa);
+  if (known === undefined) {
+    known = findEdges(dfa);
+    edges.set(dfa, known);
   }
-  return [...sets].map(([target, parts]) => [target, union(...parts)]);
+  return known;
+}
+
+function findEdges(dfa: Dfa): Edge[][] {
+  const { classes, table } = dfa;
+  const width = classes.length;
+  const ranges = classes.flatMap((set, column) =>
+    rangesOf(set).map(([from, to]) => ({ from, to, column })),
+  );
+  ranges.sort((a, b) => a.from - b.from);
+  const sets = new Map<string, CharSet>();
+  /** Equal ones are one. */
+  const only = (set: CharSet) => {
+    const key = set.join(",");
+    const known = sets.get(key) ?? set;
+    sets.set(key, known);
+    return known;
+  };
+  return Array.from(dfa.accepting, (_, state) => {
+    const columns = new Map<number, number[]>();
+    for (let column = 0; column < width; column++) {
+      const target = table[state * width + column]!;
+      if (target === DEAD) continue;
+      const known = columns.get(target);
+      if (known === undefined) columns.set(target, [column]);
+      else known.push(column);
+    }
+    const joined = new Map<number, number[]>();
+    for (const [target, { length }] of columns) if (length > 1) joined.set(target, []);
+    if (joined.size > 0) {
+      for (const { from, to, column } of ranges) {
+        const set = joined.get(table[state * width + column]!);
+        if (set === undefined) continue;
+        if (set.at(-1) === from - 1) set[set.length - 1] = to;
+        else set.push(from, to);
+      }
+    }
+    return [...columns].map(([target, [first]]): Edge => {
+      const set = joined.get(target);
+      return [target, set === undefined ? classes[first!]! : only(set)];
+    });
+  });
 }

@@ -16,6 +16,8 @@ export class Nfa {
   readonly #limit: number;
   readonly #free: { to: number; anchor?: Anchor }[][] = [];
   readonly #steps: { to: number; set: CharSet }[][] = [];
+  /** Equal sets are one, so that few are told apart. */
+  readonly #sets = new Map<string, CharSet>();
   #anchored = false;
 
   constructor(limit: number) {
@@ -34,15 +36,16 @@ export class Nfa {
   }
 
   step(from: number, to: number, set: CharSet): void {
-    if (set.length > 0) this.#steps[from]!.push({ to, set });
+    if (set.length > 0) this.#steps[from]!.push({ to, set: this.#only(set) });
   }
 
   /** From a state on, what an automaton accepts, and then the end of the text. */
   embed(dfa: Dfa, from: number, to: number): void {
     const states = Array.from(dfa.accepting, () => this.state());
+    const edges = edgesOf(dfa);
     this.free(from, states[0]!);
     for (const [number, state] of states.entries()) {
-      for (const [target, set] of edgesOf(dfa, number)) this.step(state, states[target]!, set);
+      for (const [target, set] of edges[number]!) this.step(state, states[target]!, set);
       if (dfa.accepting[number] === 1) this.free(state, to, "end");
     }
   }
@@ -52,44 +55,86 @@ export class Nfa {
    * characters that a text can have.
    */
   determinize(start: number, end: number, every: CharSet, limit: number): Dfa {
-    const sets = [...new Set(this.#steps.flatMap((steps) => steps.map(({ set }) => set)))];
+    const sets = [...this.#sets.values()];
     const { classes, members } = partition([every, WORD, ...sets]);
     const classesOf = new Map(sets.map((set, index) => [set, members[index + 2]!]));
-    const wordly = new Set(members[1]);
-    const targets = this.#steps.map((steps) =>
-      steps.map(({ to, set }) => ({ to, in: new Set(classesOf.get(set)) })),
+    const steps = this.#steps.map((some) =>
+      some.map(({ to, set }) => ({ to, on: classesOf.get(set)! })),
     );
-    const done: State = { states: [end], before: "other", ways: [] };
+    const wordly = new Set(members[1]);
+    const done: State = { ways: [], size: 0, targets: [] };
+    const known = new Map<string, State>();
     let room = MAX_MEMBERS;
     const make = (states: readonly number[], before: Neighbour): State => {
-      const ways = NEIGHBOURS.map((after) => this.#reach(states, before, after));
-      for (const way of ways) room -= way.size;
+      const key = `${before}:${states.join(",")}`;
+      let state = known.get(key);
+      if (state === undefined) {
+        const ways = this.#ways(states, before);
+        const size = ways.reduce((sum, way) => sum + way.size, 0);
+        state = { ways, size, targets: [] };
+        known.set(key, state);
+      }
+      room -= state.size;
       if (room < 0) throw new TooManyStates("states of too many parts");
-      return ways.every((way) => way.has(end)) ? done : { states, before, ways };
+      return state.ways.every((way) => way.has(end)) ? done : state;
+    };
+    /** Where the steps lead from some states, per class. */
+    const follow = (states: ReadonlySet<number>) => {
+      const found: (number[] | undefined)[] = classes.map(() => undefined);
+      for (const from of states) {
+        for (const { to, on } of steps[from]!) {
+          for (const index of on) {
+            const targets = found[index];
+            if (targets === undefined) found[index] = [to];
+            else targets.push(to);
+          }
+        }
+      }
+      return found.map((targets) =>
+        targets === undefined || targets.length === 1
+          ? targets
+          : [...new Set(targets)].sort((a, b) => a - b),
+      );
     };
     return explore<State>({
       classes,
       start: make([start], "edge"),
       limit,
-      key: (state) => (state === done ? "" : `${state.before}:${state.states.join(",")}`),
+      key: (state) => state,
       next: (state, index) => {
         if (state === done) return done;
         const after: Neighbour = wordly.has(index) ? "word" : "other";
-        const way = state.ways[NEIGHBOURS.indexOf(after)]!;
+        const number = NEIGHBOURS.indexOf(after);
+        const way = state.ways[number]!;
         if (way.has(end)) return done;
-        const next = new Set<number>();
-        for (const from of way) {
-          for (const target of targets[from]!) if (target.in.has(index)) next.add(target.to);
-        }
-        if (next.size === 0) return undefined;
-        const before = this.#anchored ? after : "other";
-        return make(
-          [...next].sort((a, b) => a - b),
-          before,
-        );
+        // The ways are mostly the same one.
+        const same = state.ways.indexOf(way);
+        state.targets[same] ??= follow(way);
+        const next = state.targets[same][index];
+        if (next === undefined) return undefined;
+        return make(next, this.#anchored ? after : "other");
       },
       accepts: (state) => state === done || state.ways[0]!.has(end),
     });
+  }
+
+  #only(set: CharSet): CharSet {
+    const key = set.join(",");
+    const known = this.#sets.get(key);
+    if (known !== undefined) return known;
+    this.#sets.set(key, set);
+    return set;
+  }
+
+  /** What is reached without a character, for each neighbour that can come next. */
+  #ways(states: readonly number[], before: Neighbour): readonly ReadonlySet<number>[] {
+    const other = this.#reach(states, before, "other");
+    const free = [...other].every((state) =>
+      this.#free[state]!.every(({ anchor }) => anchor === undefined),
+    );
+    if (free) return [other, other, other];
+    const word = this.#anchored ? this.#reach(states, before, "word") : other;
+    return [this.#reach(states, before, "edge"), word, other];
   }
 
   /** All states that are reached without a character. */
@@ -105,10 +150,11 @@ export class Nfa {
 }
 
 interface State {
-  readonly states: readonly number[];
-  readonly before: Neighbour;
   /** What is reached without a character, by what comes next. */
-  readonly ways: readonly Set<number>[];
+  readonly ways: readonly ReadonlySet<number>[];
+  readonly size: number;
+  /** Per way, where it leads to, once that is known. */
+  readonly targets: (readonly (number[] | undefined)[])[];
 }
 
 function holds(anchor: Anchor, before: Neighbour, after: Neighbour): boolean {

@@ -30,19 +30,29 @@ export class NumberProblem extends Error {}
 const DIGITS = "[0-9]";
 const FRACTION = `(?:\\.${DIGITS}{1,${DECIMALS}})?`;
 const WHOLE = `(?:0|[1-9]${DIGITS}{0,${INTEGER_DIGITS - 1}})`;
-/** As JavaScript writes what is below 1e-6, and from 1e21 on: far from 0 and from infinity. */
-const TINY = `[1-9](?:\\.${DIGITS}{1,20})?[eE]-(?:[7-9]|0[7-9]|[1-9][0-9]|[12][0-9][0-9]|30[0-7])`;
-const HUGE =
-  `(?:[1-9](?:\\.${DIGITS}{1,20})?[eE]\\+?(?:2[1-9]|[3-9][0-9]|[12][0-9][0-9]|30[0-7])` +
-  `|1(?:\\.[0-6]${DIGITS}{0,19}|\\.7[0-8]${DIGITS}{0,18}|\\.7976931348623157)?[eE]\\+?308)`;
+/**
+ * As JavaScript writes what is below 1e-6, and from 1e21 on, behind a digit and a fraction: far from 0 and
+ * from infinity.
+ */
+const TINY = "-(?:[7-9]|0[7-9]|[1-9][0-9]|[12][0-9][0-9]|30[0-7])";
+const HUGE = "\\+?(?:2[1-9]|[3-9][0-9]|[12][0-9][0-9]|30[0-7])";
+/** The last power of ten is finite up to here. */
+const LARGEST =
+  `1(?:\\.[0-6]${DIGITS}{0,${DECIMALS - 1}}|\\.7[0-8]${DIGITS}{0,${DECIMALS - 2}}` +
+  "|\\.7976931348623157)?[eE]\\+?308";
 /** Any other exponent: the whole digits times 10^280 are still finite. */
-const POWER = `${WHOLE}${FRACTION}[eE](?:-${DIGITS}{1,3}|\\+?(?:${DIGITS}{1,2}|0${DIGITS}{2}|1${DIGITS}{2}|2[0-7]${DIGITS}))`;
+const POWER = `-${DIGITS}{1,3}|\\+?(?:${DIGITS}{1,2}|0${DIGITS}{2}|1${DIGITS}{2}|2[0-7]${DIGITS})`;
+const FREE =
+  `-?(?:${WHOLE}${FRACTION}(?:[eE](?:${POWER}))?` +
+  `|[1-9]${FRACTION}[eE](?:${TINY}|${HUGE})|${LARGEST})`;
 
 /** Each takes the states of its digits. */
 const MAX_LEFT_OUT = 30;
 
 const cache = new Map<string, Dfa>();
-const MOST_CACHED = 64;
+/** Of all that are kept: a few MB at most. */
+const MOST_STATES_KEPT = 50_000;
+let kept = 0;
 
 /** @throws {NumberProblem} */
 export function numberLanguage(rules: NumberRules): Dfa {
@@ -50,7 +60,11 @@ export function numberLanguage(rules: NumberRules): Dfa {
   let dfa = cache.get(key);
   if (dfa === undefined) {
     dfa = compute(rules);
-    if (cache.size >= MOST_CACHED) cache.clear();
+    kept += dfa.accepting.length;
+    if (kept > MOST_STATES_KEPT) {
+      cache.clear();
+      kept = dfa.accepting.length;
+    }
     cache.set(key, dfa);
   }
   return dfa;
@@ -63,8 +77,10 @@ function compute(rules: NumberRules): Dfa {
   const narrow = (other: Dfa) => {
     dfa = intersect(dfa, other, MAX_STATES);
   };
-  if (least !== undefined) narrow(whole(atLeast(least)));
-  if (most !== undefined) narrow(whole(atMost(most)));
+  // An integer's bounds are integers, and it has no other writing.
+  const writing = rules.kind === "integer" ? "digits" : "any";
+  if (least !== undefined) narrow(whole(atLeast(least, writing)));
+  if (most !== undefined) narrow(whole(atMost(most, writing)));
   for (const step of rules.multipleOf) narrow(fewMultiples(step, least, most) ?? multiples(step));
   for (const step of rules.notMultipleOf) {
     if (rules.kind !== "integer") throw new NumberProblem("only integers are told apart by it");
@@ -94,10 +110,12 @@ function form(kind: NumberRules["kind"], least?: number, most?: number): Dfa {
       return whole(`0|-?[1-9]${DIGITS}{0,${Math.max(INTEGER_DIGITS, ...lengths) - 1}}`);
     }
     case "any":
-      return free ? whole(`-?(?:${WHOLE}${FRACTION}|${POWER}|${TINY}|${HUGE})`) : ANY_TEXT;
+      return free ? whole(FREE) : ANY_TEXT;
     case "fraction": {
       // None that a double would round to an integer.
-      const few = whole(`-?(?:(?:0|[1-9]${DIGITS}{0,5})\\.${DIGITS}{0,8}[1-9]|${TINY})`);
+      const few = whole(
+        `-?(?:(?:0|[1-9]${DIGITS}{0,5})\\.${DIGITS}{0,8}[1-9]|[1-9]${FRACTION}[eE]${TINY})`,
+      );
       const many = compileRegex(
         `^(?!-?${DIGITS}+\\.(?:0{9}|9{9}))-?(?:0|[1-9]${DIGITS}{0,5})\\.${DIGITS}{10,${DECIMALS}}$`,
       );
@@ -165,19 +183,26 @@ function upperBound({ maximum, exclusiveMaximum, kind }: NumberRules): number | 
   return bounds.length === 0 || bound > 1e308 ? undefined : bound;
 }
 
+/** How a number may be written besides its whole digits. */
+type Writing = "any" | "digits";
+
 /** A regular expression of the numbers from a bound on. Rounding keeps order, so exact decimals do. */
-function atLeast(bound: number): string {
+function atLeast(bound: number, writing: Writing = "any"): string {
   const { negative, ...size } = decimalOf(bound);
   const zero = size.whole === "0" && size.decimals === "";
-  if (zero) return `${notBelow(size)}|-(?:0(?:\\.0{1,${DECIMALS}})?)`;
-  return negative ? `${notBelow(ZERO)}|-(?:${notAbove(size)})` : notBelow(size);
+  if (zero) return `${notBelow(size, writing)}|-(?:0(?:\\.0{1,${DECIMALS}})?)`;
+  return negative
+    ? `${notBelow(ZERO, writing)}|-(?:${notAbove(size, writing)})`
+    : notBelow(size, writing);
 }
 
-function atMost(bound: number): string {
+function atMost(bound: number, writing: Writing = "any"): string {
   const { negative, ...size } = decimalOf(bound);
   const zero = size.whole === "0" && size.decimals === "";
-  if (zero) return `0(?:\\.0{1,${DECIMALS}})?|-(?:${notBelow(ZERO)})`;
-  return negative ? `-(?:${notBelow(size)})` : `${notAbove(size)}|-(?:${notBelow(ZERO)})`;
+  if (zero) return `0(?:\\.0{1,${DECIMALS}})?|-(?:${notBelow(ZERO, writing)})`;
+  return negative
+    ? `-(?:${notBelow(size, writing)})`
+    : `${notAbove(size, writing)}|-(?:${notBelow(ZERO, writing)})`;
 }
 
 type Size = Pick<Decimal, "whole" | "decimals">;
@@ -190,32 +215,39 @@ function cut({ whole, decimals }: Size, up: boolean): Size {
   return { whole, decimals: String(near).padStart(DECIMALS, "0").replace(/0+$/, "") };
 }
 
-function notBelow(bound: Size): string {
+function notBelow(bound: Size, writing: Writing): string {
   const { whole, decimals } = cut(bound, true);
-  const ways: string[] = [];
   const { length } = whole;
   const most = Math.max(INTEGER_DIGITS, length + 1);
-  if (whole === "0") ways.push(`[1-9]${FRACTION}`);
-  else ways.push(`(?:${above(whole)})${FRACTION}`);
-  ways.push(`[1-9]${DIGITS}{${length},${most - 1}}${FRACTION}`);
-  ways.push(decimals === "" ? whole + FRACTION : `${whole}\\.(?:${decimalsFrom(decimals)})`);
-  if (whole === "0" && /^(?:0{307,}|$)/.test(bound.decimals)) ways.push(TINY);
-  if (length <= INTEGER_DIGITS) ways.push(HUGE);
+  const larger = [`[1-9]${DIGITS}{${length},${most - 1}}`, whole === "0" ? "[1-9]" : above(whole)];
+  if (decimals === "") larger.push(whole);
+  if (writing === "digits") return larger.join("|");
+  const ways = [`(?:${larger.join("|")})${FRACTION}`];
+  if (decimals !== "") ways.push(`${whole}\\.(?:${decimalsFrom(decimals)})`);
+  const powers: string[] = [];
+  if (whole === "0" && /^(?:0{307,}|$)/.test(bound.decimals)) powers.push(TINY);
+  if (length <= INTEGER_DIGITS) {
+    powers.push(HUGE);
+    ways.push(LARGEST);
+  }
+  if (powers.length > 0) ways.push(`[1-9]${FRACTION}[eE](?:${powers.join("|")})`);
   return ways.join("|");
 }
 
-function notAbove(bound: Size): string {
+function notAbove(bound: Size, writing: Writing): string {
   const { whole, decimals } = cut(bound, false);
-  const ways: string[] = [];
+  const smaller: string[] = [];
   const { length } = whole;
   if (whole !== "0") {
     const below = under(whole);
-    if (below !== "") ways.push(`(?:${below})${FRACTION}`);
-    ways.push(`0${FRACTION}`);
-    if (length > 1) ways.push(`[1-9]${DIGITS}{0,${length - 2}}${FRACTION}`);
+    if (below !== "") smaller.push(below);
+    smaller.push("0");
+    if (length > 1) smaller.push(`[1-9]${DIGITS}{0,${length - 2}}`);
   }
-  ways.push(`${whole}(?:\\.(?:${decimalsUpTo(decimals)}))?`);
-  if (whole !== "0" || /^0{0,5}[1-9]/.test(decimals)) ways.push(TINY);
+  if (writing === "digits") return [...smaller, whole].join("|");
+  const ways = [`${whole}(?:\\.(?:${decimalsUpTo(decimals)}))?`];
+  if (smaller.length > 0) ways.push(`(?:${smaller.join("|")})${FRACTION}`);
+  if (whole !== "0" || /^0{0,5}[1-9]/.test(decimals)) ways.push(`[1-9]${FRACTION}[eE]${TINY}`);
   return ways.join("|");
 }
 
