@@ -22,7 +22,8 @@ export async function measureGenerations(library, rows, { wanted, seed, maxToken
   let model;
   try {
     const path = join(directory, "random.gguf");
-    await library.writeRandomModel(path, seed, join(root, "models", "cria-demo.gguf"));
+    const like = join(root, "models", "cria-demo.gguf");
+    await library.writeRandomModel(path, seed, { like });
     model = await library.Model.load(path);
     const options = { contextSize: maxTokens + 8, sequences: SEQUENCES };
     const context = await model.createContext(options);

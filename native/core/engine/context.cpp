@@ -313,7 +313,7 @@ ContextInfo Context::open() {
   info.micro_batch_size = static_cast<int32_t>(llama_n_ubatch(context_.get()));
   const MemoryKind memory = memory_kind(model_->handle(), options_);
   border_rule_ = {info.micro_batch_size, memory.has_checkpoints()};
-  open_drafts();
+  open_drafts(info);
   info.memory = memory_of(context_.get());
   if (!embedder_) {
     if (model_->may_use_gpu()) warm_up();
@@ -323,7 +323,7 @@ ContextInfo Context::open() {
 }
 
 // How tokens are guessed, and by whom.
-void Context::open_drafts() {
+void Context::open_drafts(const ContextInfo& info) {
   draft_rule_ = {options_.drafted_tokens, model_->may_use_gpu() ? kRowCostOfGpus : kRowCost,
                  options_.takes_forced, nullptr};
   if (!draft_) return;
@@ -338,8 +338,7 @@ void Context::open_drafts() {
     std::lock_guard<std::mutex> lock(draft_->creating());
     context = create_llama_context(draft_->handle(), params);
   }
-  llama_set_n_threads(context.get(), llama_n_threads(context_.get()),
-                      llama_n_threads_batch(context_.get()));
+  llama_set_n_threads(context.get(), info.threads, info.batch_threads);
   llama_attach_threadpool(context.get(), pool_->handle(),
                           batch_pool_ ? batch_pool_->handle() : pool_->handle());
   draft_model_ = std::make_unique<DraftModel>(draft_, std::move(context), its.context_size,

@@ -105,7 +105,7 @@ class Context {
   ContextInfo open();
   void create_context();
   void attach_threads(ContextInfo& info);
-  void open_drafts();
+  void open_drafts(const ContextInfo& info);
   void open_scheduler(const ContextInfo& info, const MemoryKind& memory);
   void warm_up();
   void loop();
