@@ -1,17 +1,11 @@
 import type { ChatRequest } from "../batch/engine/request-maker.js";
-import { choiceOf, generateAll } from "../batch/engine/whole-answers.js";
+import { choiceOf, generateAll, readAll } from "../batch/engine/whole-answers.js";
 import { bodyFieldOf, readChatBody } from "../batch/input/openai-body.js";
 import type { ChatPlan } from "../batch/input/request-plans.js";
 import { chatAnswer, chatLogprob } from "../batch/output/answer-bodies.js";
 import type { TokenLogprobs } from "../generation/logprobs.js";
 import { type AnswerHead, answerHead, choicesUsage, newSeed, serverUsage } from "./answer-head.js";
-import {
-  type ChoiceEnd,
-  type ChoiceListener,
-  ChoiceStream,
-  runTogether,
-  startAll,
-} from "./choice-stream.js";
+import { type ChoiceEnd, type ChoiceListener, ChoiceStream } from "./choice-stream.js";
 import type { EventStream } from "./event-stream.js";
 import type { Exchange } from "./exchange.js";
 import type { HostedWeights } from "./hosted-model.js";
@@ -65,12 +59,10 @@ async function answerInPieces(chat: Chat, events: EventStream, host: ServedHost)
   const context = await weights.context("generation");
   const head = answerHead("chatcmpl-", weights);
   const readers = await Promise.all(options.map(() => openReader()));
-  const { signal } = exchange;
-  const asked = options.map((option) => ({ prompt, options: { ...option, signal } }));
-  const generations = startAll(context, asked);
-  const ends = await runTogether(
-    generations,
-    generations.map((generation, index) => () => {
+  const asked = options.map((option) => ({ prompt, options: option }));
+  const ends = await readAll(context, asked, {
+    signal: exchange.signal,
+    read: async (generation, index) => {
       const pieces = new ChatPieces(events, {
         ...{ head, index, usage: body.usage, logprobs: plan.logprobs !== undefined },
       });
@@ -79,9 +71,9 @@ async function answerInPieces(chat: Chat, events: EventStream, host: ServedHost)
         model: weights.model,
         listener: pieces,
       });
-      return stream.run().then((end) => pieces.end(end));
-    }),
-  );
+      return pieces.end(await stream.run());
+    },
+  });
   const usage = choicesUsage(ends.map(({ result }) => result.usage));
   host.metrics.countTokens(head.model, usage);
   if (body.usage) {

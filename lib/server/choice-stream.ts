@@ -1,9 +1,7 @@
-import type { Asked } from "../batch/engine/whole-answers.js";
 import { finishReason } from "../batch/output/answer-bodies.js";
 import type { AnswerPart } from "../chat/answer-part.js";
 import type { AnswerReader } from "../chat/answer-reader.js";
 import { ReasoningTokens } from "../chat/reasoning-tokens.js";
-import type { Context } from "../context/context.js";
 import type { Generation, GenerationResult } from "../generation/generation.js";
 import type { TokenLogprobs } from "../generation/logprobs.js";
 import type { ParsedToolCall } from "../messages/tool-types.js";
@@ -111,32 +109,5 @@ export class ChoiceStream {
     const taken = this.#logprobs;
     this.#logprobs = [];
     return taken;
-  }
-}
-
-/** Starts all or none. */
-export function startAll(context: Context, asked: readonly Asked[]): Generation[] {
-  const generations: Generation[] = [];
-  try {
-    for (const { prompt, options } of asked) generations.push(context.generate(prompt, options));
-    return generations;
-  } catch (error) {
-    for (const generation of generations) generation.cancel();
-    throw error;
-  }
-}
-
-/** Runs all; the first failure cancels the others. */
-export async function runTogether<T>(
-  generations: readonly Generation[],
-  runs: readonly (() => Promise<T>)[],
-): Promise<T[]> {
-  const running = runs.map((run) => run());
-  try {
-    return await Promise.all(running);
-  } catch (error) {
-    for (const generation of generations) generation.cancel();
-    await Promise.allSettled(running);
-    throw error;
   }
 }

@@ -1,14 +1,12 @@
-import { type Asked, generateAll } from "../batch/engine/whole-answers.js";
+import { generateAll, readAll } from "../batch/engine/whole-answers.js";
 import { bodyFieldOf, readCompletionBody } from "../batch/input/openai-body.js";
 import {
   completionAnswer,
   completionLogprobs,
   finishReason,
 } from "../batch/output/answer-bodies.js";
-import type { Context } from "../context/context.js";
 import type { Generation, GenerationResult, GenerationUsage } from "../generation/generation.js";
 import { type AnswerHead, answerHead, choicesUsage, newSeed, serverUsage } from "./answer-head.js";
-import { runTogether, startAll } from "./choice-stream.js";
 import type { EventStream } from "./event-stream.js";
 import type { Exchange } from "./exchange.js";
 import type { ServedHost } from "./served-host.js";
@@ -26,13 +24,16 @@ export async function answerCompletion(exchange: Exchange, host: ServedHost): Pr
   await hosted.use(plan.choices * plan.prompts.length, signal, async (weights) => {
     const { prompts, options } = await weights.maker.completion(plan, newSeed());
     const asked = prompts.flatMap((prompt) =>
-      options.map((option) => ({ prompt, options: { ...option, signal } })),
+      options.map((option) => ({ prompt, options: option })),
     );
     const context = await weights.context("generation");
     const head = answerHead("cmpl-", weights);
-    const pieces = events && { events, head, usage: body.usage, asked };
+    const pieces = events && { events, head, usage: body.usage };
     const results = pieces
-      ? await answerInPieces(context, pieces)
+      ? await readAll(context, asked, {
+          signal,
+          read: (generation, index) => tell(generation, index, pieces),
+        })
       : await generateAll(context, asked, signal);
     const usage = promptsUsage(results, prompts.length);
     host.metrics.countTokens(head.model, usage);
@@ -49,15 +50,6 @@ interface Pieces {
   readonly events: EventStream;
   readonly head: AnswerHead;
   readonly usage: boolean;
-  readonly asked: readonly Asked[];
-}
-
-function answerInPieces(context: Context, pieces: Pieces): Promise<GenerationResult[]> {
-  const generations = startAll(context, pieces.asked);
-  return runTogether(
-    generations,
-    generations.map((generation, index) => () => tell(generation, index, pieces)),
-  );
 }
 
 async function tell(

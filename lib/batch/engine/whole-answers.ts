@@ -14,19 +14,34 @@ export interface Asked {
 }
 
 /** All results. The first failure cancels the others. */
-export async function generateAll(
+export function generateAll(
   context: Context,
   asked: readonly Asked[],
   signal: AbortSignal,
 ): Promise<GenerationResult[]> {
+  return readAll(context, asked, { signal, read: (generation) => generation.result() });
+}
+
+/** Starts all, or none, and reads each. The first failure cancels the others and waits for their ends. */
+export async function readAll<T>(
+  context: Context,
+  asked: readonly Asked[],
+  {
+    signal,
+    read,
+  }: { signal: AbortSignal; read: (generation: Generation, index: number) => Promise<T> },
+): Promise<T[]> {
   const generations: Generation[] = [];
+  let reading: Promise<T>[] = [];
   try {
     for (const { prompt, options } of asked) {
       generations.push(context.generate(prompt, { ...options, signal }));
     }
-    return await Promise.all(generations.map((generation) => generation.result()));
+    reading = generations.map(read);
+    return await Promise.all(reading);
   } catch (error) {
     for (const generation of generations) generation.cancel();
+    await Promise.allSettled(reading);
     await Promise.allSettled(generations.map((generation) => generation.result()));
     throw error;
   }

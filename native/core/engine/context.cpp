@@ -306,7 +306,7 @@ ContextInfo Context::open() {
   for (bool made = false; !made;) {
     context_.reset();
     create_context();
-    attach_threads(info);
+    start_threads(info);
     made = !embedder_ || embedder_->attach(context_.get());
   }
   info.batch_size = static_cast<int32_t>(llama_n_batch(context_.get()));
@@ -330,7 +330,7 @@ void Context::open_drafts(const ContextInfo& info) {
   const ContextOptions its = draft_options(*draft_, options_);
   check_draft_vocabulary(draft_->vocabulary(), model_->vocabulary());
   llama_context_params params = generation_params(its);
-  params.flash_attn_type = its.flash_attention;
+  add_common_params(its, params);
   params.abort_callback = should_abort_draft;
   params.abort_callback_data = this;
   LlamaContext context;
@@ -338,9 +338,7 @@ void Context::open_drafts(const ContextInfo& info) {
     std::lock_guard<std::mutex> lock(draft_->creating());
     context = create_llama_context(draft_->handle(), params);
   }
-  llama_set_n_threads(context.get(), info.threads, info.batch_threads);
-  llama_attach_threadpool(context.get(), pool_->handle(),
-                          batch_pool_ ? batch_pool_->handle() : pool_->handle());
+  attach_threads(context.get(), info);
   draft_model_ = std::make_unique<DraftModel>(draft_, std::move(context), its.context_size,
                                               model_->vocabulary().size());
   draft_rule_.model = draft_model_.get();
@@ -425,7 +423,7 @@ void Context::create_context() {
   }
 }
 
-void Context::attach_threads(ContextInfo& info) {
+void Context::start_threads(ContextInfo& info) {
   const int32_t cores = physical_cores();
   info.threads = options_.threads > 0 ? options_.threads : cores;
   info.batch_threads = options_.batch_threads > 0 ? options_.batch_threads : info.threads;
@@ -434,8 +432,12 @@ void Context::attach_threads(ContextInfo& info) {
   if (info.batch_threads != info.threads) {
     batch_pool_ = std::make_unique<ComputePool>(info.batch_threads, collapse_);
   }
-  llama_set_n_threads(context_.get(), info.threads, info.batch_threads);
-  llama_attach_threadpool(context_.get(), pool_->handle(),
+  attach_threads(context_.get(), info);
+}
+
+void Context::attach_threads(llama_context* context, const ContextInfo& info) const {
+  llama_set_n_threads(context, info.threads, info.batch_threads);
+  llama_attach_threadpool(context, pool_->handle(),
                           batch_pool_ ? batch_pool_->handle() : pool_->handle());
 }
 

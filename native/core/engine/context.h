@@ -104,7 +104,8 @@ class Context {
   void tear_down();
   ContextInfo open();
   void create_context();
-  void attach_threads(ContextInfo& info);
+  void start_threads(ContextInfo& info);
+  void attach_threads(llama_context* context, const ContextInfo& info) const;
   void open_drafts(const ContextInfo& info);
   void open_scheduler(const ContextInfo& info, const MemoryKind& memory);
   void warm_up();

@@ -34,8 +34,6 @@ class GrammarMatcher {
   // end, there are no more. Of a grammar that names no tokens. One call, with one limit of work.
   std::string forced(size_t most);
 
-  bool names_tokens() const { return grammar_->names_tokens(); }
-
  private:
   using State = GrammarStates::State;
   using Item = GrammarStates::Item;

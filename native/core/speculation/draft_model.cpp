@@ -40,7 +40,6 @@ void DraftModel::propose(const Tokens& tokens, int32_t most, Tokens& proposal) {
   const auto length = static_cast<int32_t>(tokens.size());
   most = std::min(most, longest_ - length);
   if (!works_ || length == 0 || most <= 0) return;
-  works_ = false;  // until this ends well
   const auto differs = std::mismatch(cached_.begin(), cached_.end(), tokens.begin(), tokens.end());
   // The last token's logits are wanted, so it is evaluated in any case.
   const int32_t same = std::min(static_cast<int32_t>(differs.first - cached_.begin()), length - 1);
@@ -48,7 +47,6 @@ void DraftModel::propose(const Tokens& tokens, int32_t most, Tokens& proposal) {
   cached_.resize(static_cast<size_t>(same));
   const auto piece = static_cast<int32_t>(llama_n_ubatch(context_.get()));
   const bool behind = length - same > piece;
-  works_ = true;
   if (!evaluate(tokens, same, behind ? same + piece : length, !behind) || behind) return;
   while (true) {
     const llama_token token = likeliest();
@@ -62,7 +60,7 @@ void DraftModel::propose(const Tokens& tokens, int32_t most, Tokens& proposal) {
 
 // Puts tokens behind those that the cache has. False if it was told to stop, or cannot.
 bool DraftModel::evaluate(const Tokens& tokens, int32_t begin, int32_t end, bool output) {
-  works_ = false;
+  works_ = false;  // until this ends well
   batch_.clear();
   for (int32_t i = begin; i < end; ++i) {
     const auto position = static_cast<llama_pos>(cached_.size());
