@@ -37,8 +37,9 @@ export type {
   ContextOptions,
   SpeculationOptions,
 } from "./context/context-options.js";
+export type { ControlVector } from "./context/control-vectors.js";
 export type { DeviceMemory, MemoryEstimate } from "./context/memory-estimate.js";
-export { type EvaluateOptions, Sequence } from "./context/sequence.js";
+export { type EvaluateOptions, Sequence, type SequenceOptions } from "./context/sequence.js";
 export type { EmbedOptions, EmbedResult, Pooling, RankOptions } from "./embedding/embed.js";
 export type { Choice, ChooseOptions } from "./generation/choose.js";
 export type { BatchRequest, BatchResult, GenerateManyOptions } from "./generation/generate-many.js";
@@ -106,6 +107,7 @@ export type {
   TokenizeAsyncOptions,
   TokenizeOptions,
 } from "./model/loaded-model.js";
+export { type LoadLoraOptions, LoraAdapter, type ScaledAdapter } from "./model/lora-adapter.js";
 export { Model } from "./model/model.js";
 export type { LoadModelOptions, ModelLoadOptions } from "./model/model-options.js";
 export {

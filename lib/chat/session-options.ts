@@ -94,7 +94,9 @@ export interface ChatSessionOptions extends ChatTurnOptions {
   readonly messages?: readonly ChatMessageInput[];
 }
 
-const PLAIN = ["maxTokens", "signal", "cachePrompt", "onProgress"] as const;
+const PLAIN = [
+  ...(["maxTokens", "signal", "cachePrompt", "maxPause", "onProgress", "adapters"] as const),
+];
 const GENERATE = [...PLAIN, "sampler", "stop", ...SAMPLER_OPTIONS] as const;
 const RENDER = optionNames(
   ["ChatSession", "session.send"],
@@ -236,7 +238,7 @@ export function readTurnOptions(
 
 function readAnswerOptions(o: ChatTurnOptions, model: LoadedModel): AnswerOptions {
   const samples = o.sampler !== undefined || flatOptions(o) !== undefined;
-  const { sampler } = nativeGenerateOptions(pick(o, GENERATE), model.vocabularySize, (given) =>
+  const { sampler } = nativeGenerateOptions(pick(o, GENERATE), model, (given) =>
     given === undefined ? Sampler.greedy() : recommendedSampler(model.metadata, given),
   );
   return {

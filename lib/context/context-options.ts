@@ -13,6 +13,7 @@ import { expected, invalid } from "../internal/errors.js";
 import type { NativeCacheType, NativeContextOptions, NativeModelInfo } from "../internal/native.js";
 import { optionNames } from "../internal/option-names.js";
 import { insideOf, type LoadedModel } from "../model/loaded-model.js";
+import { type ControlVector, readControlVectors } from "./control-vectors.js";
 
 /** How an element of the KV cache is stored. */
 export type CacheType = NativeCacheType;
@@ -133,6 +134,8 @@ export interface ContextOptions {
   readonly pooling?: Pooling;
   /** Rotary position embedding. Default: what the model's file says. */
   readonly rope?: { readonly frequencyBase?: number; readonly frequencyScale?: number };
+  /** What is added to the outputs of the model's layers, in all that the context evaluates. Default: none. */
+  readonly controlVectors?: readonly ControlVector[];
   /** Aborts the creation, which rejects with its reason. Default: none. */
   readonly signal?: AbortSignal;
 }
@@ -156,6 +159,7 @@ export const CONTEXT_OPTIONS: readonly (keyof ContextOptions)[] = optionNames(
     "embeddings",
     "pooling",
     "rope",
+    "controlVectors",
     "signal",
   ],
 );
@@ -226,6 +230,7 @@ export function nativeContextOptions(
   if (embeddings) integer(batch.microBatchSize, "options.microBatchSize", 1, TOGETHER_MAX);
   const { draft, ...drafts } = readSpeculation(o.speculation);
   const kept = readKept(o, layout, drafts.draftedTokens > 0);
+  const controlVectors = readControlVectors(o.controlVectors, "options.controlVectors");
   const rest = { ...batch, ...kept, ...drafts, ...readThreads(o), ...readRope(o.rope), ...types };
   const signal = o.signal === undefined ? undefined : abortSignal(o.signal, "options.signal");
   const pooling = readPooling(o, info);
@@ -236,7 +241,7 @@ export function nativeContextOptions(
     signal,
     shrinks,
     draft,
-    native: { ...size, ...rest, sequences, kvCache: layout, embeddings, pooling },
+    native: { ...size, ...rest, controlVectors, sequences, kvCache: layout, embeddings, pooling },
   };
 }
 
@@ -261,6 +266,7 @@ export function comparableOptions(options: ContextOptions): Record<string, unkno
     draft: draft && insideOf(draft).info.fingerprint,
     ...{ flashAttention, kvCacheType: { key, value } },
     rope: { frequencyBase: rope?.frequencyBase, frequencyScale: rope?.frequencyScale },
+    controlVectors: options.controlVectors,
   };
 }
 

@@ -54,7 +54,7 @@ import type { Tokens } from "../model/tokens.js";
 import { recommendedSampler, type Sampler } from "../sampling/sampler.js";
 import { type ContextOptions, nativeContextOptions } from "./context-options.js";
 import { checkFits, sizeContext } from "./memory-estimate.js";
-import { createSequence, type Sequence } from "./sequence.js";
+import { createSequence, type Sequence, type SequenceOptions } from "./sequence.js";
 
 /** A context's counters, at the time of reading. */
 export interface ContextStats {
@@ -246,12 +246,10 @@ export class Context implements AsyncDisposable {
     options?: ScoreOptions,
   ): Promise<Float32Array> {
     this.#assertGenerates();
-    const { command, signal, onUsage } = scoreCommand(
-      prompt,
-      candidates,
-      options,
-      this.#vocabulary,
-    );
+    const { command, signal, onUsage } = scoreCommand(prompt, candidates, options, {
+      model: this.model,
+      vocabulary: this.#vocabulary,
+    });
     const answer = await this.#command(command, signal, originAt(this.score));
     onUsage?.(scoreUsage(answer));
     return ownFloats(answered(answer.values));
@@ -279,6 +277,7 @@ export class Context implements AsyncDisposable {
     const origin = originAt(this.choose);
     const ends = Object.values(model.specialTokens).filter((id) => id !== null);
     const context = {
+      model,
       sequences: this.sequences,
       vocabulary: this.#vocabulary,
       endTokens: [...new Set(ends)].filter((id) => model.isEndOfGeneration(id)),
@@ -305,12 +304,13 @@ export class Context implements AsyncDisposable {
    *
    * @example
    * await using sequence = await context.createSequence();
-   * @throws {CriaError} ERR_CONTEXT_FULL at once where no sequence is free, ERR_DISPOSED
+   * @throws {CriaError} ERR_CONTEXT_FULL at once where no sequence is free, ERR_INVALID_ARGUMENT, ERR_DISPOSED,
+   * ERR_UNSUPPORTED (an activated LoRA)
    */
-  async createSequence(): Promise<Sequence> {
+  async createSequence(options?: SequenceOptions): Promise<Sequence> {
     this.#assertGenerates();
     const parts = { context: this, requests: this.#requests, vocabulary: this.#vocabulary };
-    return createSequence(parts, originAt(this.createSequence));
+    return createSequence(parts, options, originAt(this.createSequence));
   }
 
   /**
@@ -390,7 +390,7 @@ export class Context implements AsyncDisposable {
   }
 
   #checkOptions(options: GenerateOptions | undefined): ReturnType<typeof nativeGenerateOptions> {
-    return nativeGenerateOptions(options, this.#vocabulary.vocabularySize, (given) => {
+    return nativeGenerateOptions(options, this.model, (given) => {
       const { metadata } = this.model;
       if (given !== undefined) return recommendedSampler(metadata, given);
       this.#recommended ??= recommendedSampler(metadata);

@@ -11,13 +11,31 @@ import {
   type Origin,
   originAt,
 } from "../internal/errors.js";
-import type { NativeAnswer, NativeCommand, NativeSamplerStep } from "../internal/native.js";
+import type {
+  NativeAnswer,
+  NativeCommand,
+  NativeSamplerStep,
+  NativeScaledAdapter,
+} from "../internal/native.js";
 import { optionNames } from "../internal/option-names.js";
 import { ownFloats, ownInts } from "../internal/realm.js";
 import { answered, type Command, type Requests } from "../internal/requests.js";
 import { TurnQueue } from "../internal/turn-queue.js";
+import type { LoadedModel } from "../model/loaded-model.js";
+import { nativeAdapters, type ScaledAdapter } from "../model/lora-adapter.js";
 import { nativePrompt, type PromptInput, type PromptVocabulary } from "../model/prompt.js";
 import { isSampler, nativeSteps, type Sampler } from "../sampling/sampler.js";
+
+/** What `Context.createSequence` takes. */
+export interface SequenceOptions {
+  /**
+   * LoRA adapters that it and its forks are evaluated with, as in `GenerateOptions`, but no activated ones. A saved
+   * state goes only where a sequence has the same. Default: none.
+   */
+  readonly adapters?: readonly ScaledAdapter[];
+}
+
+const SEQUENCE_OPTIONS = optionNames("context.createSequence", ["adapters"]);
 
 /** What `Sequence.evaluate` takes besides the prompt. */
 export interface EvaluateOptions {
@@ -33,7 +51,7 @@ const EVALUATE_OPTIONS = optionNames("sequence.evaluate", ["signal"]);
 const KEY = Symbol("Sequence");
 
 interface Parts {
-  readonly context: { readonly disposed: boolean };
+  readonly context: { readonly disposed: boolean; readonly model: LoadedModel };
   readonly requests: Requests;
   readonly vocabulary: PromptVocabulary;
 }
@@ -43,6 +61,7 @@ interface State {
   readonly sequence: number;
   readonly tokens: Int32Array;
   readonly samplers: ReadonlyMap<Sampler, NativeSampler>;
+  readonly adapters: readonly NativeScaledAdapter[];
 }
 
 /** What stands for a Sampler in this sequence and those forked from it. */
@@ -79,6 +98,7 @@ const dropped = new FinalizationRegistry<{ requests: Requests; sequence: number 
 export class Sequence implements AsyncDisposable {
   readonly #parts: Parts;
   readonly #sequence: number;
+  readonly #adapters: readonly NativeScaledAdapter[];
   #evaluated: Int32Array;
   /** Given out, so that whatever is done to it does not reach `#evaluated`. */
   #shown: Int32Array | undefined;
@@ -94,6 +114,7 @@ export class Sequence implements AsyncDisposable {
     }
     this.#parts = parts;
     this.#sequence = state.sequence;
+    this.#adapters = state.adapters;
     this.#evaluated = state.tokens;
     this.#samplers = new Map(state.samplers);
     dropped.register(this, { requests: parts.requests, sequence: state.sequence }, this);
@@ -195,7 +216,8 @@ export class Sequence implements AsyncDisposable {
     const origin = originAt(this.fork);
     return this.#queue(async () => {
       const { sequence } = await this.#run({ type: "fork" }, origin);
-      const state = { tokens: this.#evaluated, samplers: this.#samplers };
+      const adapters = this.#adapters;
+      const state = { tokens: this.#evaluated, samplers: this.#samplers, adapters };
       return makeSequence(this.#parts, { sequence: answered(sequence), ...state });
     });
   }
@@ -251,8 +273,9 @@ export class Sequence implements AsyncDisposable {
     this.#assertAlive();
     const origin = originAt(this.restore);
     const file = resolve(filePath(path, "path"));
+    const adapters = this.#adapters;
     return this.#queue(async () => {
-      const { tokens } = await this.#run({ type: "restore", path: file }, origin);
+      const { tokens } = await this.#run({ type: "restore", path: file, adapters }, origin);
       this.#forget(ownInts(answered(tokens)));
     });
   }
@@ -349,8 +372,14 @@ type SequenceCommand = DistributiveOmit<Extract<NativeCommand, { sequence: numbe
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
 /** An empty one, for the context that asks the engine for it. */
-export async function createSequence(parts: Parts, origin: Origin): Promise<Sequence> {
-  const { sequence } = await parts.requests.command({ type: "create" }, origin).answer;
-  const state = { tokens: new Int32Array(), samplers: new Map() };
+export async function createSequence(
+  parts: Parts,
+  options: SequenceOptions | undefined,
+  origin: Origin,
+): Promise<Sequence> {
+  const o = readOptions(options, "options", SEQUENCE_OPTIONS);
+  const adapters = nativeAdapters(o.adapters, "options.adapters", parts.context.model);
+  const { sequence } = await parts.requests.command({ type: "create", adapters }, origin).answer;
+  const state = { tokens: new Int32Array(), samplers: new Map(), adapters };
   return makeSequence(parts, { sequence: answered(sequence), ...state });
 }

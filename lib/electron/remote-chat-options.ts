@@ -23,12 +23,11 @@ interface OverPort {
   readonly guard?: RemoteLlamaGuard | RemoteChatGuard;
 }
 
+/** What stays on its side of a port. */
+type NotRemote = "sampler" | "grammar" | "guard" | "tools" | "summarize" | "adapters";
+
 /** As `ChatTurnOptions`, with grammar, guard and tools as they can cross a port. */
-export interface RemoteChatTurnOptions
-  extends Omit<ChatTurnOptions, "sampler" | "grammar" | "guard" | "tools" | "summarize">,
-    OverPort {}
+export interface RemoteChatTurnOptions extends Omit<ChatTurnOptions, NotRemote>, OverPort {}
 
 /** As `ChatSessionOptions`, with grammar, guard and tools as they can cross a port. */
-export interface RemoteChatSessionOptions
-  extends Omit<ChatSessionOptions, "sampler" | "grammar" | "guard" | "tools" | "summarize">,
-    OverPort {}
+export interface RemoteChatSessionOptions extends Omit<ChatSessionOptions, NotRemote>, OverPort {}

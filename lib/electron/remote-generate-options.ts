@@ -10,9 +10,10 @@ export type RemoteGrammar =
 
 /**
  * What `generate` takes: as `GenerateOptions`, with the grammar as plain data. A `Sampler` cannot cross a port:
- * its settings are given one by one.
+ * its settings are given one by one. Nor can a `LoraAdapter`.
  */
-export interface RemoteGenerateOptions extends Omit<GenerateOptions, "sampler" | "grammar"> {
+export interface RemoteGenerateOptions
+  extends Omit<GenerateOptions, "sampler" | "grammar" | "adapters"> {
   /** Constrained decoding: the output follows this grammar. Default: none. */
   readonly grammar?: RemoteGrammar;
 }

@@ -4,6 +4,8 @@ import type { NativeAnswer, NativeCommand, NativeSegment } from "../internal/nat
 import { optionNames } from "../internal/option-names.js";
 import { answered } from "../internal/requests.js";
 import { windowWidth } from "../internal/windowed.js";
+import type { LoadedModel } from "../model/loaded-model.js";
+import { nativeAdapters, type ScaledAdapter } from "../model/lora-adapter.js";
 import { nativePrompt, type PromptVocabulary } from "../model/prompt.js";
 import { nativeReuse } from "./generate-options.js";
 import type { CachePrompt, GenerationUsage } from "./generation.js";
@@ -37,14 +39,19 @@ export interface ChooseOptions {
   readonly cachePrompt?: CachePrompt;
   /** Told how many tokens each evaluation took. What it throws rejects the promise. */
   readonly onUsage?: (usage: GenerationUsage) => void;
+  /** LoRA adapters that it is evaluated with, as in `GenerateOptions`. Default: none. */
+  readonly adapters?: readonly ScaledAdapter[];
 }
 
-const CHOOSE_OPTIONS = optionNames("context.choose", ["ends", "signal", "cachePrompt", "onUsage"]);
+const CHOOSE_OPTIONS = optionNames("context.choose", [
+  ...(["ends", "signal", "cachePrompt", "onUsage", "adapters"] as const),
+]);
 /** A list that a person would read. Labels by the thousand are for embeddings. */
 const CHOICES_MAX = 1024;
 
 /** What choosing needs of a context. */
 interface ChoosingContext {
+  readonly model: LoadedModel;
   readonly sequences: number;
   readonly vocabulary: PromptVocabulary;
   /** Ids of the tokens that end a turn or a text. */
@@ -83,6 +90,7 @@ export async function choose(
   if (signal !== undefined) abortSignal(signal, "options.signal");
   if (onUsage !== undefined) callback(onUsage, "options.onUsage");
   const reuse = nativeReuse(cachePrompt, "options.cachePrompt");
+  const adapters = nativeAdapters(o.adapters, "options.adapters", context.model);
 
   // One that fails ends the others.
   const own = new AbortController();
@@ -96,6 +104,7 @@ export async function choose(
         addBos,
         candidates: Int32Array.from(candidates),
         reuse,
+        adapters,
       },
       either,
     );

@@ -15,6 +15,8 @@ import {
 import { expected, invalid, show } from "../internal/errors.js";
 import type { NativeRequest, NativeReuse } from "../internal/native.js";
 import { misspeltOption, optionNames } from "../internal/option-names.js";
+import type { LoadedModel } from "../model/loaded-model.js";
+import { nativeAdapters } from "../model/lora-adapter.js";
 import { isSampler, nativeSteps, type Sampler, type SamplerOptions } from "../sampling/sampler.js";
 import { SAMPLER_OPTIONS } from "../sampling/sampler-options.js";
 import type { CachePrompt, GenerateOptions, ReasoningBudget } from "./generation.js";
@@ -31,6 +33,7 @@ export const GENERATE_OPTIONS: readonly (keyof GenerateOptions)[] = [
     "maxPause",
     "onProgress",
     "reasoningBudget",
+    "adapters",
   ]),
   ...SAMPLER_OPTIONS,
 ];
@@ -50,7 +53,7 @@ export type Recommended = (given?: SamplerOptions) => Sampler;
 /** Checked and complete, as the addon takes it, and what stays in JS. */
 export function nativeGenerateOptions(
   given: GenerateOptions | undefined,
-  vocabularySize: number,
+  model: LoadedModel,
   recommended: Recommended,
 ): {
   signal: AbortSignal | undefined;
@@ -72,7 +75,8 @@ export function nativeGenerateOptions(
     onProgress,
     sampler,
     request: {
-      sampler: nativeSteps(sampler, vocabularySize),
+      adapters: nativeAdapters(o.adapters, "options.adapters", model),
+      sampler: nativeSteps(sampler, model.vocabularySize),
       seed: sampler.seed ?? randomSeed(),
       maxTokens: maxTokens ?? -1,
       stop: stopStrings(stop, "options.stop"),

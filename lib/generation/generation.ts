@@ -5,6 +5,7 @@ import { deferred } from "../internal/deferred.js";
 import { fromNative, type Origin } from "../internal/errors.js";
 import type { NativeContext, NativeNews, NativeResult, StopReason } from "../internal/native.js";
 import type { Receiver } from "../internal/requests.js";
+import type { ScaledAdapter } from "../model/lora-adapter.js";
 import { TokenBuffer } from "../model/tokens.js";
 import type { Sampler, SamplerOptions } from "../sampling/sampler.js";
 import type { LogprobBuffer, TokenLogprobs } from "./logprobs.js";
@@ -58,6 +59,11 @@ export interface GenerateOptions extends SamplerOptions {
    * fails the generation. Default: none.
    */
   readonly onProgress?: (evaluated: number, total: number) => void;
+  /**
+   * LoRA adapters of the model's, each once, that it is evaluated with. Requests with different ones run in the same
+   * context, but not in the same batch, and share no cached prefix. Default: none.
+   */
+  readonly adapters?: readonly ScaledAdapter[];
   /** How many tokens the model's thoughts may take. Chat sessions set it themselves. Default: any number. */
   readonly reasoningBudget?: ReasoningBudget;
 }

@@ -3,12 +3,16 @@ import { expected } from "../internal/errors.js";
 import type { NativeAnswer, NativeCommand } from "../internal/native.js";
 import { optionNames } from "../internal/option-names.js";
 import { answered } from "../internal/requests.js";
+import type { LoadedModel } from "../model/loaded-model.js";
+import { nativeAdapters, type ScaledAdapter } from "../model/lora-adapter.js";
 import { nativePrompt, type PromptVocabulary } from "../model/prompt.js";
 import { copyTokens } from "../model/tokens.js";
 import { nativeReuse } from "./generate-options.js";
 import type { CachePrompt, GenerationUsage } from "./generation.js";
 
-const SCORE_OPTIONS = optionNames("context.score", ["signal", "cachePrompt", "onUsage"]);
+const SCORE_OPTIONS = optionNames("context.score", [
+  ...(["signal", "cachePrompt", "onUsage", "adapters"] as const),
+]);
 
 /** What `Context.score` takes besides the prompt and the candidates. */
 export interface ScoreOptions {
@@ -18,6 +22,8 @@ export interface ScoreOptions {
   readonly cachePrompt?: CachePrompt;
   /** Told how many tokens it took, just before the promise resolves. What it throws rejects that. */
   readonly onUsage?: (usage: GenerationUsage) => void;
+  /** LoRA adapters that it is evaluated with, as in `GenerateOptions`. Default: none. */
+  readonly adapters?: readonly ScaledAdapter[];
 }
 
 /** Checked and complete, as the addon takes it. */
@@ -25,7 +31,7 @@ export function scoreCommand(
   prompt: unknown,
   given: unknown,
   options: ScoreOptions | undefined,
-  vocabulary: PromptVocabulary,
+  { model, vocabulary }: { model: LoadedModel; vocabulary: PromptVocabulary },
 ): {
   command: NativeCommand;
   signal: AbortSignal | undefined;
@@ -42,7 +48,9 @@ export function scoreCommand(
   if (signal !== undefined) abortSignal(signal, "options.signal");
   if (onUsage !== undefined) callback(onUsage, "options.onUsage");
   const reuse = nativeReuse(cachePrompt, "options.cachePrompt");
-  return { signal, onUsage, command: { type: "score", segments, addBos, candidates, reuse } };
+  const adapters = nativeAdapters(o.adapters, "options.adapters", model);
+  const command = { type: "score", segments, addBos, candidates, reuse, adapters } as const;
+  return { signal, onUsage, command };
 }
 
 export function scoreUsage({ count, cached }: NativeAnswer): GenerationUsage {

@@ -74,6 +74,10 @@ export interface NativeModel {
   startTokenize(id: number, text: string, special: boolean, addBos: boolean): Promise<Int32Array>;
   /** What the model and a context with these options would take; also of a model without weights. */
   startMeasure(id: number, options: NativeContextOptions): Promise<NativeMemory>;
+  /** A LoRA adapter of the model's, from its file. */
+  startAdapter(id: number, path: string): Promise<NativeAdapterInfo>;
+  /** No new request can have it; its memory goes with the last that does. Idempotent. */
+  releaseAdapter(adapter: NativeAdapter): void;
   /** It still settles, soon, with whatever it has. */
   cancelWork(id: number): void;
   /** Idempotent; resolves when no thread has anything of the model's any more. */
@@ -145,6 +149,32 @@ export interface NativeTemplateFormat extends NativeAnswerParser {
   /** The mark in front of thoughts, and those that may end them; empty where it knows none. */
   reasoningStart: string;
   reasoningEnds: string[];
+}
+
+/** Opaque. */
+export type NativeAdapter = object & { readonly adapter: unique symbol };
+
+export interface NativeAdapterInfo {
+  adapter: NativeAdapter;
+  sizeInBytes: number;
+  /** As the model's. */
+  fingerprint: string;
+  /** Of an activated LoRA; else empty. */
+  invocation: Int32Array;
+}
+
+/** Each adapter once. */
+export interface NativeScaledAdapter {
+  adapter: NativeAdapter;
+  scale: number;
+}
+
+export interface NativeControlVector {
+  path: string;
+  scale: number;
+  /** From 1, both inclusive; 0: the first, and the last, that the model has. */
+  firstLayer: number;
+  lastLayer: number;
 }
 
 export type NativeAnswerEvent =
@@ -295,6 +325,8 @@ export interface NativeContextOptions {
   embeddings: boolean;
   /** Where it does. */
   pooling: NativePooling;
+  /** Added to what the layers give. */
+  controlVectors: readonly NativeControlVector[];
 }
 
 export type NativePooling = "none" | "mean" | "cls" | "last" | "rank";
@@ -323,6 +355,7 @@ export interface NativeRequest {
   segments: readonly NativeSegment[];
   /** BOS in front of the first segment. */
   addBos: boolean;
+  adapters: readonly NativeScaledAdapter[];
   sampler: readonly NativeSamplerStep[];
   /** 0…2^32 - 2, for the steps that draw. */
   seed: number;
@@ -361,6 +394,7 @@ export type NativeCommand =
       addBos: boolean;
       candidates: Int32Array;
       reuse: NativeReuse;
+      adapters: readonly NativeScaledAdapter[];
     }
   /**
    * ERR_CONTEXT_FULL where the text is too long: answer.values, one vector, or with pooling "none" one
@@ -370,7 +404,7 @@ export type NativeCommand =
   /** One number: answer.values. */
   | { type: "rank"; query: string; document: string }
   /** Takes one of the context's `sequences`, ERR_CONTEXT_FULL where none is free: answer.sequence. */
-  | { type: "create" }
+  | { type: "create"; adapters: readonly NativeScaledAdapter[] }
   | { type: "fork"; sequence: number }
   /** Appends: answer.tokens is all of the sequence. Cancelled or failed: it is as it was. */
   | { type: "evaluate"; sequence: number; segments: readonly NativeSegment[]; addBos: boolean }
@@ -386,8 +420,16 @@ export type NativeCommand =
     }
   | { type: "trim"; sequence: number; length: number }
   | { type: "save"; sequence: number; path: string }
-  /** answer.tokens is what was restored. ERR_STATE_INVALID where the file is none, or another model's. */
-  | { type: "restore"; sequence: number; path: string }
+  /**
+   * answer.tokens is what was restored. ERR_STATE_INVALID where the file is none, or of another model or of other
+   * adapters than these, which are the sequence's.
+   */
+  | {
+      type: "restore";
+      sequence: number;
+      path: string;
+      adapters: readonly NativeScaledAdapter[];
+    }
   /** Also while another command of the sequence runs, which ends cancelled. */
   | { type: "dispose"; sequence: number };
 

@@ -59,8 +59,9 @@ export interface ModelInside extends ModelParts {
   /** Shared by all its contexts. */
   readonly texts: TokenTexts;
   readonly vocabulary: PromptVocabulary;
-  /** Closed before it. */
+  /** Closed before it, and these before the adapters. */
   readonly contexts: Children;
+  readonly adapters: Children;
 }
 
 /** Whoever has it may construct: `Model`. */
@@ -122,6 +123,7 @@ export class LoadedModel implements AsyncDisposable {
       texts: new TokenTexts((tokens) => native.detokenize(tokens, true)),
       vocabulary: vocabularyOf(native, info),
       contexts: new Children(),
+      adapters: new Children(),
     };
     this.loadOptions = loadOptionsOf(parts.options);
     this.path = parts.path;

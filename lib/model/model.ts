@@ -9,6 +9,7 @@ import { engine } from "../internal/engine-loader.js";
 import { CriaError, fromNative, show } from "../internal/errors.js";
 import type { NativeModel } from "../internal/native.js";
 import { LoadedModel, MODEL_KEY } from "./loaded-model.js";
+import { type LoadLoraOptions, type LoraAdapter, loadLora } from "./lora-adapter.js";
 import { type LoadModelOptions, nativeModelOptions } from "./model-options.js";
 
 /**
@@ -60,6 +61,17 @@ export class Model extends LoadedModel {
    */
   async createContext(options?: ContextOptions): Promise<Context> {
     return createContext(this, options);
+  }
+
+  /**
+   * Loads a LoRA adapter (a GGUF file, as llama.cpp's convert_lora_to_gguf.py writes it) off the JS thread, for any of
+   * the model's contexts. While llama.cpp reads it, evaluations of the model wait.
+   *
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_MODEL_INVALID (no such file, no adapter, or another
+   * model's), ERR_UNSUPPORTED, ERR_OUT_OF_MEMORY; the signal's reason
+   */
+  async loadLora(path: string, options?: LoadLoraOptions): Promise<LoraAdapter> {
+    return loadLora(this, path, options);
   }
 }
 

@@ -37,6 +37,17 @@ ggml_type to_cache_type(const Fields& fields, const char* name) {
                                          {"iq4_nl", GGML_TYPE_IQ4_NL}});
 }
 
+std::vector<ControlVector> to_control_vectors(Napi::Value value) {
+  const Napi::Array array = to_array(value, "controlVectors");
+  std::vector<ControlVector> vectors;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Fields fields(to_object(array.Get(i), "controlVectors"));
+    vectors.push_back({fields.text("path"), fields.real("scale"), fields.integer("firstLayer"),
+                       fields.integer("lastLayer")});
+  }
+  return vectors;
+}
+
 }  // namespace
 
 ContextOptions to_context_options(Napi::Value value) {
@@ -71,6 +82,7 @@ ContextOptions to_context_options(Napi::Value value) {
                                                        {"cls", LLAMA_POOLING_TYPE_CLS},
                                                        {"last", LLAMA_POOLING_TYPE_LAST},
                                                        {"rank", LLAMA_POOLING_TYPE_RANK}});
+  options.control_vectors = to_control_vectors(fields.value("controlVectors"));
 
   expect_range(options.context_size, 1, kMost, "contextSize");
   expect_range(options.sequences, 1, kMostSequences, "sequences");

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "binding/adapter.h"
 #include "binding/arguments.h"
 #include "binding/chat_template.h"
 #include "binding/context.h"
@@ -134,6 +135,8 @@ Napi::Function ModelHandle::define(Napi::Env env) {
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::end_answer>>("endAnswer"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_tokenize>>("startTokenize"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_measure>>("startMeasure"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_adapter>>("startAdapter"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::release_adapter>>("releaseAdapter"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::cancel_work>>("cancelWork"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::close_work>>("closeWork"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::close>>("close"),
@@ -228,6 +231,16 @@ Napi::Value ModelHandle::start_tokenize(const Napi::CallbackInfo& info) {
 Napi::Value ModelHandle::start_measure(const Napi::CallbackInfo& info) {
   return work_->start(info.Env(), to_integer(info[0], "id"), WorkLane::kMeasuring,
                       measure_job(session_->model(), to_context_options(info[1])));
+}
+
+Napi::Value ModelHandle::start_adapter(const Napi::CallbackInfo& info) {
+  return work_->start(info.Env(), to_integer(info[0], "id"), WorkLane::kAdapters,
+                      load_adapter_job(session_->model(), to_text(info[1], "path")));
+}
+
+Napi::Value ModelHandle::release_adapter(const Napi::CallbackInfo& info) {
+  binding::release_adapter(info.Env(), info[0]);
+  return info.Env().Undefined();
 }
 
 Napi::Value ModelHandle::cancel_work(const Napi::CallbackInfo& info) {

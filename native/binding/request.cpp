@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "binding/adapter.h"
 #include "binding/arguments.h"
 
 namespace cria::binding {
@@ -115,10 +116,10 @@ std::vector<SamplerStep> to_steps(Napi::Value value) {
 
 decltype(Command::what) to_what(const Fields& fields) {
   const std::string type = fields.text("type");
-  if (type == "create") return command::Create{};
+  if (type == "create") return command::Create{to_adapters(fields.value("adapters"))};
   if (type == "score") {
     return command::Score{to_prompt(fields), to_tokens(fields.value("candidates"), "candidates"),
-                          to_reuse(fields)};
+                          to_reuse(fields), to_adapters(fields.value("adapters"))};
   }
   if (type == "embed") return command::Embed{fields.text("text"), fields.flag("normalize")};
   if (type == "rank") return command::Rank{fields.text("query"), fields.text("document")};
@@ -132,7 +133,9 @@ decltype(Command::what) to_what(const Fields& fields) {
   }
   if (type == "trim") return command::Trim{sequence, fields.integer("length")};
   if (type == "save") return command::Save{sequence, fields.text("path")};
-  if (type == "restore") return command::Restore{sequence, fields.text("path")};
+  if (type == "restore") {
+    return command::Restore{sequence, fields.text("path"), to_adapters(fields.value("adapters"))};
+  }
   if (type == "dispose") return command::Dispose{sequence};
   throw Error(code::kInvalidArgument, "Unknown command \"" + type + "\".");
 }
@@ -151,6 +154,7 @@ std::shared_ptr<Request> to_request(Napi::Value value) {
   auto request = std::make_shared<Request>();
   request->id = to_integer(fields.value("id"), "id");
   request->prompt = to_prompt(fields);
+  request->adapters = to_adapters(fields.value("adapters"));
   request->sampler = to_steps(fields.value("sampler"));
   request->seed = to_seed(fields);
   request->max_tokens = fields.integer("maxTokens");

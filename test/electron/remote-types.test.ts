@@ -43,7 +43,7 @@ interface Promised {
   >;
   readonly options: Same<
     Omit<remote.RemoteGenerateOptions, "grammar">,
-    Omit<local.GenerateOptions, "grammar" | "sampler">
+    Omit<local.GenerateOptions, "grammar" | "sampler" | "adapters">
   >;
   readonly score: Same<remote.RemoteContext["score"], local.Context["score"]>;
   readonly choose: Same<remote.RemoteContext["choose"], local.Context["choose"]>;
@@ -65,7 +65,10 @@ interface Promised {
   >;
   readonly turnOptions: Same<
     Omit<remote.RemoteChatTurnOptions, "grammar" | "tools" | "guard">,
-    Omit<local.ChatTurnOptions, "grammar" | "tools" | "guard" | "sampler" | "summarize">
+    Omit<
+      local.ChatTurnOptions,
+      "grammar" | "tools" | "guard" | "sampler" | "summarize" | "adapters"
+    >
   >;
   readonly messages: Same<remote.ChatSession["messages"], local.ChatSession["messages"]>;
   readonly moderate: Same<remote.LlamaGuard["moderate"], local.LlamaGuard["moderate"]>;

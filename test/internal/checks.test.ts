@@ -4,6 +4,7 @@ import { Grammar, Sampler, type SamplerOptions } from "../../lib/index.js";
 import { readOptions } from "../../lib/internal/checks.js";
 import { CriaError } from "../../lib/internal/errors.js";
 import type { NativeModelInfo } from "../../lib/internal/native.js";
+import type { LoadedModel } from "../../lib/model/loaded-model.js";
 import { nativeModelOptions } from "../../lib/model/model-options.js";
 
 const info = {
@@ -19,7 +20,11 @@ const info = {
 const load = (options: unknown) => nativeModelOptions("/m.gguf", options as never);
 const context = (options: unknown) => nativeContextOptions(options as never, info);
 const generate = (options: unknown) =>
-  nativeGenerateOptions(options as never, 100, (given) => new Sampler(given));
+  nativeGenerateOptions(
+    options as never,
+    { vocabularySize: 100 } as LoadedModel,
+    (given) => new Sampler(given),
+  );
 const sampler = (options: unknown) => new Sampler(options as SamplerOptions);
 
 const throwing = new Proxy(

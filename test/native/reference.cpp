@@ -5,6 +5,9 @@
 //   cria-reference greedy   MODEL [--n N]                stdin: a line of token ids per prompt
 //   cria-reference logits   MODEL --output FILE [--last] stdin: one line of token ids
 //
+// greedy also takes --lora FILE, as often as wanted, with --lora-scale SCALE behind each, and
+// --lora-from N: the first token of the prompt that they count for; and --control FILE: float32, as
+// llama_set_adapter_cvec takes them for all layers.
 // greedy and logits also take --ctx, --threads, --ubatch, --fa auto|on|off, --type-k and --type-v.
 // The answer is one JSON object on stdout; logits go to FILE as float32, one row per position.
 // Exit status: 0 done, 1 failed (the reason is on stderr), 2 wrong usage.
@@ -48,6 +51,10 @@ struct Options {
   llama_flash_attn_type fa = LLAMA_FLASH_ATTN_TYPE_AUTO;
   ggml_type type_k = GGML_TYPE_F16;
   ggml_type type_v = GGML_TYPE_F16;
+  std::vector<std::string> loras;
+  std::vector<float> lora_scales;
+  int lora_from = 0;
+  std::string control;
 };
 
 ggml_type parse_type(const std::string& name) {
@@ -105,6 +112,16 @@ Options parse_options(const std::vector<std::string>& args) {
       options.type_k = parse_type(args[++i]);
     } else if (flag == "--type-v") {
       options.type_v = parse_type(args[++i]);
+    } else if (flag == "--lora") {
+      options.loras.push_back(args[++i]);
+      options.lora_scales.push_back(1);
+    } else if (flag == "--lora-scale") {
+      if (options.loras.empty()) throw UsageError("--lora-scale belongs behind a --lora");
+      options.lora_scales.back() = std::strtof(args[++i].c_str(), nullptr);
+    } else if (flag == "--lora-from") {
+      options.lora_from = parse_count(args[++i]);
+    } else if (flag == "--control") {
+      options.control = args[++i];
     } else if (flag == "--output") {
       options.output = args[++i];
     } else {
@@ -216,14 +233,43 @@ Ids tokenize(const llama_vocab* vocab, const std::string& text, const Options& o
   return ids;
 }
 
+// They are freed with the model.
+std::vector<llama_adapter_lora*> load_loras(llama_model* model, const Options& options) {
+  std::vector<llama_adapter_lora*> loras;
+  for (const std::string& path : options.loras) {
+    loras.push_back(llama_adapter_lora_init(model, path.c_str()));
+    if (loras.back() == nullptr) throw std::runtime_error("cannot load " + path);
+  }
+  return loras;
+}
+
+void set_control(llama_context* context, const llama_model* model, const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  std::vector<float> values(bytes.size() / sizeof(float));
+  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
+  if (llama_set_adapter_cvec(context, values.data(), values.size(), llama_model_n_embd(model), 1,
+                             llama_model_n_layer(model)) != 0) {
+    throw std::runtime_error("llama_set_adapter_cvec failed");
+  }
+}
+
 Ids greedy(llama_model* model, const Ids& prompt, const Options& options) {
   require_prompt(prompt);
   const llama_vocab* vocab = llama_model_get_vocab(model);
   const int vocabulary = llama_vocab_n_tokens(vocab);
   const ContextPtr context = create_context(model, options, prompt.size() + options.n);
+  if (!options.control.empty()) set_control(context.get(), model, options.control);
+  std::vector<llama_adapter_lora*> loras = load_loras(model, options);
+  std::vector<float> scales = options.lora_scales;
   int position = 0;
   for (const int total = static_cast<int>(prompt.size()); position < total;) {
-    const int count = std::min(options.ubatch, total - position);
+    const bool before = position < options.lora_from;
+    if (!before) {
+      llama_set_adapters_lora(context.get(), loras.data(), loras.size(), scales.data());
+    }
+    const int end = before ? std::min(options.lora_from, total) : total;
+    const int count = std::min(options.ubatch, end - position);
     decode(context.get(), prompt.data() + position, count, position, false);
     position += count;
   }

@@ -14,6 +14,7 @@ const ROOMS = [
   "core/request",
   "core/speculation",
   "core/sampling",
+  "core/adapters",
   "core/model",
 ];
 const BESIDE: Readonly<Record<string, string>> = { "core/engine": "core/chat" };

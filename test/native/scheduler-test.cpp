@@ -85,7 +85,7 @@ class Rig {
  public:
   explicit Rig(const Shape& shape)
       : context(demo::make_context(shape)),
-        scheduler(context.get(), limits(context.get(), shape), outbox),
+        scheduler(context.get(), gate, limits(context.get(), shape), outbox),
         shape_(shape) {}
 
   Record& add(const Tokens& prompt, size_t max_tokens, bool reuses = true) {
@@ -117,6 +117,7 @@ class Rig {
   std::deque<Record> records;  // before the scheduler, whose tasks write to them
   int clock = 0;
   demo::ContextPtr context;
+  cria::EvaluationGate gate;
   cria::Outbox outbox{[] {}};
   cria::Scheduler scheduler;
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 
 type Scalar = string | number | boolean | { readonly float: number };
-export type GgufValue = Scalar | readonly string[] | Int32Array | Float32Array;
+export type GgufValue = Scalar | readonly string[] | Int32Array | Uint32Array | Float32Array;
 
 export interface GgufTensor {
   readonly name: string;
@@ -41,6 +41,7 @@ function typed(value: GgufValue): Buffer[] {
   if (typeof value === "number") return [u32(TYPE.uint32), u32(value)];
   if (typeof value === "boolean") return [u32(TYPE.bool), Buffer.of(Number(value))];
   if (value instanceof Int32Array) return array(TYPE.int32, value.length, raw(value));
+  if (value instanceof Uint32Array) return array(TYPE.uint32, value.length, raw(value));
   if (value instanceof Float32Array) return array(TYPE.float32, value.length, raw(value));
   if ("float" in value) return [u32(TYPE.float32), raw(Float32Array.of(value.float))];
   return array(TYPE.string, value.length, Buffer.concat(value.map(text)));
@@ -50,7 +51,7 @@ function array(type: number, length: number, bytes: Buffer): Buffer[] {
   return [u32(TYPE.array), u32(type), u64(length), bytes];
 }
 
-function raw(values: Int32Array | Float32Array): Buffer {
+function raw(values: Int32Array | Uint32Array | Float32Array): Buffer {
   return Buffer.from(values.buffer, values.byteOffset, values.byteLength);
 }
 

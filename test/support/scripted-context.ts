@@ -67,7 +67,7 @@ export function scripted(
       contextSize,
       generate(prompt: Prompt, options: GenerateOptions = {}) {
         nativePrompt(prompt, vocabulary);
-        const checked = nativeGenerateOptions(options, 256, Sampler.greedy);
+        const checked = nativeGenerateOptions(options, model, Sampler.greedy);
         asked.push({ prompt: promptToString(prompt, model), options });
         const answer = script.shift();
         if (answer === undefined) throw new Error("The script has no more answers");

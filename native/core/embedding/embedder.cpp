@@ -164,6 +164,7 @@ void Embedder::evaluate() {
 }
 
 int32_t Embedder::decode() {
+  const EvaluationGate::Pass pass(model_.gate());
   llama_memory_t memory = llama_get_memory(context_);
   const bool goes_on = batch_.front().embedding->evaluated() > 0;
   if (memory != nullptr && !goes_on) llama_memory_clear(memory, false);

@@ -25,7 +25,8 @@ class Batch {
   explicit Batch(int32_t capacity);
 
   void clear();
-  // Adds the next `count` tokens of the task, and rows of padding after them.
+  // Adds the next `count` tokens of the task, and rows of padding after them. All tasks are
+  // evaluated with the same adapters.
   void add(Task& task, int32_t count, int32_t padding = 0);
 
   // Adds what may follow the task that was added last, with its next token.

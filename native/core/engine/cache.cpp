@@ -59,10 +59,11 @@ std::optional<Slot> Cache::take(const Lookup& wanted, double ms_per_token) {
   } else {
     trim(slot, worth(own) ? own : 0);
   }
+  entry.adaptation = wanted.adaptation;
   return slot;
 }
 
-std::optional<Slot> Cache::take_highest() {
+std::optional<Slot> Cache::take_highest(const AdaptationKey& adaptation) {
   const auto free = std::find_if(slots_.rbegin(), slots_.rend(),
                                  [](const Entry& entry) { return !entry.in_use; });
   if (free == slots_.rend()) return std::nullopt;
@@ -81,6 +82,7 @@ std::optional<Slot> Cache::take_highest() {
     if (moved) slots_[index(least)].last_used = free->last_used;
   }
   clear(slot);
+  free->adaptation = adaptation;
   return slot;
 }
 
@@ -140,6 +142,7 @@ bool Cache::copy(Slot from, Slot to) {
     if (!write_state(to, state(from))) return false;
   }
   slots_[index(to)].tokens = slots_[index(from)].tokens;
+  slots_[index(to)].adaptation = slots_[index(from)].adaptation;
   slots_[index(to)].exact = slots_[index(from)].exact;
   checkpoints_.copy(from, to);
   return true;
@@ -220,7 +223,11 @@ int32_t Cache::reusable(Slot slot, const Lookup& wanted, bool copied) const {
   const auto length = static_cast<int32_t>(wanted.tokens.size());
   const bool exact = wanted.reuse == Reuse::kExact;
   if (wanted.reuse == Reuse::kNone || entry.tokens.empty()) return 0;
-  const int32_t common = std::min(common_prefix(entry.tokens, wanted.tokens), length - 1);
+  const int32_t agreement = entry.adaptation.agreement(wanted.adaptation);
+  // Where adapters begin is a border, which a text without them has not.
+  if (exact && !(entry.adaptation == wanted.adaptation)) return 0;
+  const int32_t common =
+      std::min({common_prefix(entry.tokens, wanted.tokens), length - 1, agreement});
   const int32_t most = exact ? std::min(common, entry.exact) : common;
   int32_t best = uncut(slot, wanted, most, copied);
   const Borders borders{length, wanted.cuts, layout_.micro_batch};

@@ -13,6 +13,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/adapters/adapter_set.h"
 #include "core/engine/borders.h"
 #include "core/engine/checkpoints.h"
 #include "core/request/request.h"
@@ -44,6 +45,7 @@ struct Lookup {
   const Tokens& tokens;
   Reuse reuse;
   const Cuts& cuts = kNoCuts;  // see Borders
+  const AdaptationKey& adaptation = kPlain;
 };
 
 class Cache {
@@ -65,7 +67,7 @@ class Cache {
 
   // A slot for a sequence that is driven by hand: the highest free one, so that generations get
   // neighbouring slots.
-  std::optional<Slot> take_highest();
+  std::optional<Slot> take_highest(const AdaptationKey& adaptation = kPlain);
 
   // Ends the use. The slot keeps its tokens until somebody needs it.
   void give_back(Slot slot);
@@ -137,6 +139,7 @@ class Cache {
  private:
   struct Entry {
     Tokens tokens;
+    AdaptationKey adaptation;
     int32_t exact = 0;  // how many of them are bit-exact: what the prompt alone would have made
     bool in_use = false;
     uint64_t last_used = 0;

@@ -80,6 +80,7 @@ void Context::submit(const std::shared_ptr<Request>& request) {
         throw Error(code::kUnsupported,
                     "This context was created with `embeddings`: it cannot generate.");
       }
+      check_adapters(*request->adapters, *model_);
       return std::make_unique<Generation>(model_->vocabulary(), request, border_rule_, draft_rule_);
     });
   });
@@ -152,7 +153,8 @@ Context::Prepared Context::prepare(const std::shared_ptr<Command>& command) {
     throw Error(code::kUnsupported,
                 "This context generates: create one with `embeddings: true` to embed or rank.");
   }
-  if (std::holds_alternative<command::Score>(what)) {
+  if (const auto* score = std::get_if<command::Score>(&what)) {
+    check_adapters(*score->adapters, *model_);
     return std::make_unique<Scoring>(model_->vocabulary(), command, border_rule_);
   }
   return sequences_->prepare(command);
@@ -168,7 +170,8 @@ void Context::save(RequestId id, const std::string& path, StateFile file) {
   outbox_.flush();
 }
 
-// What has to be the same where a saved state is restored: the model, and how the cache stores it.
+// What has to be the same where a saved state is restored, beside a sequence's adapters: the model,
+// what is added to its layers, and how the cache stores it.
 // llama.cpp's state of one sequence has an entry for every stream.
 uint64_t Context::fingerprint() const {
   std::ostringstream text;
@@ -177,7 +180,7 @@ uint64_t Context::fingerprint() const {
        << options_.rope_frequency_base << ' ' << options_.rope_frequency_scale << ' '
        << (options_.unified_kv_cache ? 1
                                      : options_.sequences);  // streams, which llama.cpp compares
-  return hash_of(text.str());
+  return hash(control_.data(), control_.size() * sizeof(float), hash_of(text.str()));
 }
 
 // Everything below runs on the context's thread.
@@ -307,6 +310,7 @@ ContextInfo Context::open() {
     context_.reset();
     create_context();
     start_threads(info);
+    const EvaluationGate::Pass pass(model_->gate());
     made = !embedder_ || embedder_->attach(context_.get());
   }
   info.batch_size = static_cast<int32_t>(llama_n_batch(context_.get()));
@@ -314,12 +318,26 @@ ContextInfo Context::open() {
   const MemoryKind memory = memory_kind(model_->handle(), options_);
   border_rule_ = {info.micro_batch_size, memory.has_checkpoints()};
   open_drafts(info);
+  add_control_vectors();
   info.memory = memory_of(context_.get());
   if (!embedder_) {
     if (model_->may_use_gpu()) warm_up();
     open_scheduler(info, memory);
   }
   return info;
+}
+
+void Context::add_control_vectors() {
+  control_ =
+      load_control_vectors(options_.control_vectors, *model_, [this] { return !stopping_.load(); });
+  if (control_.empty()) return;
+  const int32_t width = llama_model_n_embd(model_->handle());
+  const auto layers = static_cast<int32_t>(control_.size() / static_cast<size_t>(width));
+  if (llama_set_adapter_cvec(context_.get(), control_.data(), control_.size(), width, 1, layers) ==
+      0) {
+    return;
+  }
+  throw Error(code::kOutOfMemory, "There is no memory for the control vectors.");
 }
 
 // How tokens are guessed, and by whom.
@@ -336,6 +354,7 @@ void Context::open_drafts(const ContextInfo& info) {
   LlamaContext context;
   {
     std::lock_guard<std::mutex> lock(draft_->creating());
+    const EvaluationGate::Pass pass(draft_->gate());
     context = create_llama_context(draft_->handle(), params);
   }
   attach_threads(context.get(), info);
@@ -360,6 +379,7 @@ void Context::warm_up() {
     batch.clear();
     for (int32_t i = 0; i < rows; ++i)
       batch.add(i % model_->vocabulary().size(), i, 0, i == rows - 1);
+    const EvaluationGate::Pass pass(model_->gate());
     const int32_t status = llama_decode(context_.get(), batch.view());
     if (status != kDecoded && status != kAborted) {
       const Failure failure = decode_failure(status);
@@ -380,7 +400,7 @@ void Context::open_scheduler(const ContextInfo& info, const MemoryKind& memory) 
       least,
       // What an aborted piece has overwritten is lost, or comes back in other cells.
       !gpu && memory.cut_anywhere(), memory};
-  scheduler_ = std::make_unique<Scheduler>(context_.get(), limits, outbox_);
+  scheduler_ = std::make_unique<Scheduler>(context_.get(), model_->gate(), limits, outbox_);
   sequences_ = std::make_unique<Sequences>(
       *model_, *scheduler_, outbox_, options_.context_size, fingerprint(),
       [this](RequestId id, const std::string& path, StateFile file) {
@@ -416,6 +436,7 @@ void Context::create_context() {
   params.abort_callback_data = this;
   {
     std::lock_guard<std::mutex> lock(model_->creating());
+    const EvaluationGate::Pass pass(model_->gate());
     context_ = create_llama_context(model_->handle(), params);
   }
   if (!embedder_ && llama_get_memory(context_.get()) == nullptr) {

@@ -107,6 +107,7 @@ class Context {
   void start_threads(ContextInfo& info);
   void attach_threads(llama_context* context, const ContextInfo& info) const;
   void open_drafts(const ContextInfo& info);
+  void add_control_vectors();
   void open_scheduler(const ContextInfo& info, const MemoryKind& memory);
   void warm_up();
   void loop();
@@ -131,8 +132,9 @@ class Context {
   const Events events_;
   Outbox outbox_;
 
-  BorderRule border_rule_{};  // before `opened`
-  DraftRule draft_rule_{};    // as well
+  BorderRule border_rule_{};    // before `opened`
+  DraftRule draft_rule_{};      // as well
+  std::vector<float> control_;  // as well: what is added to the layers
 
   std::atomic<bool> stopping_{false};
   std::atomic<bool> interrupted_{false};

@@ -15,7 +15,7 @@ double ms_between(Clock::time_point from, Clock::time_point to) {
 
 Generation::Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request,
                        const BorderRule& rule, const DraftRule& drafts)
-    : Task(request, tokenize(vocabulary, request->prompt), vocabulary, rule),
+    : Task(request, tokenize(vocabulary, request->prompt), vocabulary, rule, request->adapters),
       vocabulary_(vocabulary),
       request_(std::move(request)),
       sampler_(vocabulary, request_->sampler, request_->seed),

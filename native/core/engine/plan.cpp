@@ -9,7 +9,8 @@ namespace {
 // How many tokens are left to the end of the micro-batch that these tokens would be in if the
 // prompt were alone: a prompt in pieces has the same borders as a whole one.
 int32_t rest_of_micro_batch(const Task& task, int32_t micro_batch) {
-  return task.borders(micro_batch).around(task.evaluated()).end - task.evaluated();
+  const int32_t rest = task.borders(micro_batch).around(task.evaluated()).end - task.evaluated();
+  return std::min(rest, task.evaluated_alike());
 }
 
 // The attention of one row takes as long as everything else that is done for the row at so many

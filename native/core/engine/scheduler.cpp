@@ -25,8 +25,10 @@ void update(double& mean, double now) { mean = mean > 0 ? mean + kNewest * (now 
 
 }  // namespace
 
-Scheduler::Scheduler(llama_context* context, const Limits& limits, Outbox& outbox)
+Scheduler::Scheduler(llama_context* context, EvaluationGate& gate, const Limits& limits,
+                     Outbox& outbox)
     : context_(context),
+      gate_(gate),
       limits_(limits),
       outbox_(outbox),
       cache_(context, limits.sequences,
@@ -65,14 +67,13 @@ void Scheduler::step() {
   refuse_waiting();
   gather();
   batch_.clear();
-  if (!prompts_go_first()) add_generating();
-  if (!limits_.unified_kv_cache && !batch_.empty()) {
-    decode_batch();
-    batch_.clear();
-  }
-  add_prompts();
+  const AdapterSetPtr in_turn = adapters_in_turn();
+  if (!prompts_go_first()) generate(limits_.unified_kv_cache ? in_turn.get() : nullptr);
+  add_prompts(in_turn.get());
   if (!batch_.empty()) decode_batch();
   batch_.clear();
+  // Nobody's adapters stay in memory for a context that does nothing.
+  if (running_.empty()) apply(no_adapters());
   count();
   outbox_.flush();
 }
@@ -145,7 +146,8 @@ bool Scheduler::better_wait(const Task& task) const {
 }
 
 int32_t Scheduler::coming_prefix(const Task& other, const Task& task) const {
-  const int32_t common = common_prefix(other.tokens(), task.tokens());
+  const int32_t common = std::min(common_prefix(other.tokens(), task.tokens()),
+                                  other.adaptation().agreement(task.adaptation()));
   if (limits_.memory.cut_anywhere()) return cache_.reusable(common, task.lookup());
   return other.last_checkpoint(std::min(common, task.length() - 1), limits_.micro_batch);
 }
@@ -193,18 +195,42 @@ double Scheduler::max_pause() const {
   return least;
 }
 
-// The next token of every task whose prompt is evaluated.
-void Scheduler::add_generating() {
-  std::vector<Task*> generating;
+// A token for every task whose prompt is evaluated: for those with `beside` it is added to the
+// batch, which is left to prompts with the same adapters.
+void Scheduler::generate(const AdapterSet* beside) {
+  std::vector<AdapterSetPtr> sets;  // each once
   for (const auto& task : running_) {
-    if (!task->prefilling()) generating.push_back(task.get());
+    if (task->prefilling()) continue;
+    const bool known = std::any_of(sets.begin(), sets.end(), [&](const AdapterSetPtr& set) {
+      return set->key() == task->adapters()->key();
+    });
+    if (!known) sets.push_back(task->adapters());
+  }
+  for (const AdapterSetPtr& set : sets) {
+    if (beside != nullptr && set->key() == beside->key()) continue;
+    add_generating(*set);
+    if (!batch_.empty()) decode_batch();
+    batch_.clear();
+  }
+  if (beside != nullptr) add_generating(*beside);
+}
+
+void Scheduler::add_generating(const AdapterSet& adapters) {
+  std::vector<Task*> generating;
+  bool prompts = false;
+  for (const auto& task : running_) {
+    if (task->adapters()->key() != adapters.key()) continue;
+    if (task->prefilling()) {
+      prompts = true;
+    } else {
+      generating.push_back(task.get());
+    }
   }
   // llama.cpp joins only rising slots into one micro-batch.
   std::sort(generating.begin(), generating.end(),
             [](const Task* a, const Task* b) { return a->slot() < b->slot(); });
   for (Task* task : generating)
     batch_.add(*task, 1);
-  const bool prompts = running_.size() > generating.size();
   // In a unified cache prompts need room in the same batch.
   if (generating.size() == 1 && !(prompts && limits_.unified_kv_cache))
     add_draft(*generating.front());
@@ -227,14 +253,29 @@ void Scheduler::add_draft(Task& task) {
   batch_.add_draft(*draft);
 }
 
-void Scheduler::add_prompts() {
-  std::vector<Task*> prefilling;
+// Those that are next; null: none. They are of the prompt whose turn it is.
+AdapterSetPtr Scheduler::adapters_in_turn() const {
+  const std::vector<Task*> all = prefilling(nullptr);
+  return all.empty() ? nullptr : next_prompt(all)->adapters();
+}
+
+// `adapters`: only with these; null: all.
+std::vector<Task*> Scheduler::prefilling(const AdapterSet* adapters) const {
+  std::vector<Task*> tasks;
   for (const auto& task : running_) {
-    if (task->prefilling()) prefilling.push_back(task.get());
+    const bool wanted = adapters == nullptr || task->adapters()->key() == adapters->key();
+    if (task->prefilling() && wanted) tasks.push_back(task.get());
   }
-  if (prefilling.empty()) return;
-  Task* first = next_prompt(prefilling);
-  std::vector<Piece> pieces = plan_prefill(*first, prefilling, prefill_limits());
+  return tasks;
+}
+
+void Scheduler::add_prompts(const AdapterSet* adapters) {
+  if (adapters == nullptr) return;
+  const std::vector<Task*> tasks = prefilling(adapters);
+  if (tasks.empty()) return;
+  Task* first = next_prompt(tasks);
+  oldest_next_ = !oldest_next_;
+  std::vector<Piece> pieces = plan_prefill(*first, tasks, prefill_limits());
   std::sort(pieces.begin(), pieces.end(),
             [](const Piece& a, const Piece& b) { return a.task->slot() < b.task->slot(); });
   for (const Piece& piece : pieces)
@@ -243,10 +284,8 @@ void Scheduler::add_prompts() {
 
 // The oldest prompt and the one nearest to its end take turns: a long one does not hold up the
 // short ones behind it, and makes progress however many of those come.
-Task* Scheduler::next_prompt(const std::vector<Task*>& prefilling) {
-  const bool oldest = oldest_next_;
-  oldest_next_ = !oldest_next_;
-  if (oldest) return prefilling.front();
+Task* Scheduler::next_prompt(const std::vector<Task*>& prefilling) const {
+  if (oldest_next_) return prefilling.front();
   return *std::min_element(prefilling.begin(), prefilling.end(), [](const Task* a, const Task* b) {
     return a->pending() < b->pending();
   });
@@ -298,12 +337,21 @@ void Scheduler::decode_batch() {
 }
 
 int32_t Scheduler::decode() {
+  apply(batch_.shares().front().task->adapters());
+  const EvaluationGate::Pass pass(gate_);
   const int32_t status = llama_decode(context_, batch_.view());
   batch_.forget_padding(llama_get_memory(context_));
   // A GPU may still be computing. Its results are needed next, and its time has to be measured
   // here.
   if (status == kDecoded) llama_synchronize(context_);
   return status;
+}
+
+// Other ones than before make llama.cpp lay out its graphs anew.
+void Scheduler::apply(const AdapterSetPtr& adapters) {
+  if (adapters->key() == applied_->key()) return;
+  adapters->apply(context_);
+  applied_ = adapters;
 }
 
 // llama.cpp removes the micro-batch that was aborted, but not those before it.

@@ -20,6 +20,7 @@
 #include "core/engine/piece_limit.h"
 #include "core/engine/plan.h"
 #include "core/engine/task.h"
+#include "core/model/evaluation_gate.h"
 #include "core/request/counters.h"
 #include "core/request/outbox.h"
 
@@ -41,7 +42,8 @@ struct Limits {
 
 class Scheduler {
  public:
-  Scheduler(llama_context* context, const Limits& limits, Outbox& outbox);
+  // `gate`: of the context's model.
+  Scheduler(llama_context* context, EvaluationGate& gate, const Limits& limits, Outbox& outbox);
 
   void add(std::unique_ptr<Task> task);
 
@@ -49,8 +51,9 @@ class Scheduler {
   // free: see refuse_waiting().
   bool idle() const { return running_.empty() && waiting_.empty(); }
 
-  // Ends cancelled tasks, then calls llama_decode at most twice. An exception of llama_decode
-  // passes through: what it left half done is unknown, so the context has to be given up.
+  // Ends cancelled tasks, then calls llama_decode at most once for each set of adapters that the
+  // generations have, and once for prompts. An exception of llama_decode passes through: what it
+  // left half done is unknown, so the context has to be given up.
   void step();
 
   // Whether the batch being decoded is largely cancelled. ggml asks between operations, on the
@@ -70,13 +73,17 @@ class Scheduler {
   void gather();
   bool prompts_go_first() const;
   double max_pause() const;
-  void add_generating();
+  void generate(const AdapterSet* beside);
+  void add_generating(const AdapterSet& adapters);
   void add_draft(Task& task);
-  void add_prompts();
+  void add_prompts(const AdapterSet* adapters);
+  AdapterSetPtr adapters_in_turn() const;
+  std::vector<Task*> prefilling(const AdapterSet* adapters) const;
   PlanLimits prefill_limits() const;
-  Task* next_prompt(const std::vector<Task*>& prefilling);
+  Task* next_prompt(const std::vector<Task*>& prefilling) const;
   void decode_batch();
   int32_t decode();
+  void apply(const AdapterSetPtr& adapters);
   void roll_back();
   void measure(double decode_ms);
   void collect();
@@ -90,6 +97,7 @@ class Scheduler {
   void count();
 
   llama_context* const context_;
+  EvaluationGate& gate_;
   const Limits limits_;
   Outbox& outbox_;
   Cache cache_;  // before the tasks: some of them give their slot back in their destructor
@@ -101,6 +109,7 @@ class Scheduler {
   bool oldest_next_ = true;                     // whose turn it is: see next_prompt()
 
   Batch batch_;
+  AdapterSetPtr applied_ = no_adapters();  // what the llama_context has
   // Measured; 0: not yet.
   double step_ms_ = 0;  // one token of every running generation
   double prefill_ms_per_token_ = 0;

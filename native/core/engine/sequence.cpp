@@ -17,13 +17,14 @@ Tokens joined(const Tokens& one, const Tokens& other) {
 
 }  // namespace
 
-Sequence::Sequence(const Vocabulary& vocabulary, Cache& cache, Slot slot)
-    : vocabulary_(vocabulary), cache_(cache), slot_(slot) {}
+Sequence::Sequence(const Vocabulary& vocabulary, Cache& cache, Slot slot, AdapterSetPtr adapters)
+    : vocabulary_(vocabulary), cache_(cache), slot_(slot), adapters_(std::move(adapters)) {}
 
 Sequence::Sequence(const Sequence& other, Slot slot)
     : vocabulary_(other.vocabulary_),
       cache_(other.cache_),
       slot_(slot),
+      adapters_(other.adapters_),
       tokens_(other.tokens_),
       logits_(other.logits_),
       chains_(other.chains_) {
@@ -92,7 +93,7 @@ void Sequence::catch_up(Chain& chain) const {
 
 Evaluation::Evaluation(std::shared_ptr<Command> command, std::shared_ptr<Sequence> sequence,
                        const Tokens& more, int32_t vocabulary_size, Complete complete)
-    : Task(command, joined(sequence->tokens(), more)),
+    : Task(command, joined(sequence->tokens(), more), sequence->adapters()),
       sequence_(std::move(sequence)),
       more_(static_cast<int32_t>(more.size())),
       vocabulary_size_(vocabulary_size),

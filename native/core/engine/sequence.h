@@ -17,7 +17,7 @@ namespace cria {
 class Sequence {
  public:
   // `slot` is in use and empty.
-  Sequence(const Vocabulary& vocabulary, Cache& cache, Slot slot);
+  Sequence(const Vocabulary& vocabulary, Cache& cache, Slot slot, AdapterSetPtr adapters);
   // A copy of the other one. Throws ERR_OUT_OF_MEMORY if the cells cannot be copied.
   Sequence(const Sequence& other, Slot slot);
   ~Sequence();
@@ -25,6 +25,7 @@ class Sequence {
 
   Slot slot() const { return slot_; }
   Cache& cache() const { return cache_; }
+  const AdapterSetPtr& adapters() const { return adapters_; }
   // Its tokens. The cache may lack the last ones, which are evaluated when they are needed.
   const Tokens& tokens() const { return tokens_; }
 
@@ -59,6 +60,7 @@ class Sequence {
   const Vocabulary& vocabulary_;
   Cache& cache_;
   const Slot slot_;
+  const AdapterSetPtr adapters_;
   Tokens tokens_;
   std::vector<float> logits_;
   std::unordered_map<int32_t, Chain> chains_;

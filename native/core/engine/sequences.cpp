@@ -5,6 +5,7 @@
 
 #include "core/model/backend.h"
 #include "core/model/error.h"
+#include "core/model/hash.h"
 
 namespace cria {
 
@@ -31,8 +32,16 @@ PreparedCommand Sequences::prepare(std::shared_ptr<Command> command) const {
   PreparedCommand prepared;
   if (const auto* evaluate = std::get_if<command::Evaluate>(&command->what)) {
     prepared.tokens = tokenize(model_.vocabulary(), evaluate->prompt);
+  } else if (const auto* create = std::get_if<command::Create>(&command->what)) {
+    check_adapters(*create->adapters, model_);
+    for (const AdapterSet::Part& part : create->adapters->parts()) {
+      if (part.adapter->invocation().empty()) continue;
+      throw Error(code::kUnsupported,
+                  "Expected no activated LoRA in `adapters`: only a generation looks for its "
+                  "invocation.");
+    }
   } else if (const auto* restore = std::get_if<command::Restore>(&command->what)) {
-    prepared.state = read_state_file(restore->path, fingerprint_);
+    prepared.state = read_state_file(restore->path, fingerprint(*restore->adapters));
     for (const llama_token token : prepared.state.tokens)
       model_.vocabulary().check(token);
   }
@@ -51,9 +60,9 @@ struct Sequences::Executor {
     throw Error(code::kInternal, "This command is not for a sequence.");
   }
 
-  std::optional<Answer> operator()(const command::Create&) const {
+  std::optional<Answer> operator()(const command::Create& create) const {
     auto sequence = std::make_shared<Sequence>(self.model_.vocabulary(), self.scheduler_.cache(),
-                                               self.take_slot());
+                                               self.take_slot(*create.adapters), create.adapters);
     Answer answer;
     answer.sequence = self.add(std::move(sequence));
     return answer;
@@ -62,7 +71,8 @@ struct Sequences::Executor {
   std::optional<Answer> operator()(const command::Fork& fork) const {
     const auto original = self.find(fork.sequence);
     Answer answer;
-    answer.sequence = self.add(std::make_shared<Sequence>(*original, self.take_slot()));
+    answer.sequence =
+        self.add(std::make_shared<Sequence>(*original, self.take_slot(*original->adapters())));
     return answer;
   }
 
@@ -104,7 +114,7 @@ struct Sequences::Executor {
 
   std::optional<Answer> operator()(const command::Save& save) const {
     const auto sequence = self.find(save.sequence);
-    StateFile file{self.fingerprint_, sequence->tokens(), sequence->state()};
+    StateFile file{self.fingerprint(*sequence->adapters()), sequence->tokens(), sequence->state()};
     if (file.state.empty() && !file.tokens.empty()) {
       throw Error(code::kOutOfMemory, "There is no memory for the state of the sequence.");
     }
@@ -166,8 +176,14 @@ SequenceId Sequences::add(std::shared_ptr<Sequence> sequence) {
   return next_++;
 }
 
-Slot Sequences::take_slot() {
-  const std::optional<Slot> slot = scheduler_.cache().take_highest();
+uint64_t Sequences::fingerprint(const AdapterSet& adapters) const {
+  const std::string text = adapters.identity();
+  return hash(text.data(), text.size(), fingerprint_);
+}
+
+Slot Sequences::take_slot(const AdapterSet& adapters) {
+  const std::optional<Slot> slot =
+      scheduler_.cache().take_highest({adapters.key(), adapters.key(), 0});
   if (slot) return *slot;
   throw Error(code::kContextFull,
               "All " + std::to_string(scheduler_.cache().size()) +

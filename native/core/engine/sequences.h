@@ -41,7 +41,8 @@ class Sequences {
 
   std::shared_ptr<Sequence> find(SequenceId id) const;
   SequenceId add(std::shared_ptr<Sequence> sequence);
-  Slot take_slot();
+  Slot take_slot(const AdapterSet& adapters);
+  uint64_t fingerprint(const AdapterSet& adapters) const;
   void evaluate(const std::shared_ptr<Command>& command, std::shared_ptr<Sequence> sequence,
                 const Tokens& more, Evaluation::Complete complete);
   void with_logits(const std::shared_ptr<Command>& command, std::shared_ptr<Sequence> sequence,
@@ -51,7 +52,7 @@ class Sequences {
   Scheduler& scheduler_;
   Outbox& outbox_;
   const int32_t context_size_;
-  const uint64_t fingerprint_;
+  const uint64_t fingerprint_;  // of the context
   const Write write_;
   std::unordered_map<SequenceId, std::shared_ptr<Sequence>> sequences_;
   SequenceId next_ = 1;

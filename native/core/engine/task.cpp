@@ -1,6 +1,34 @@
 #include "core/engine/task.h"
 
+#include <limits>
+
 namespace cria {
+
+Task::Task(std::shared_ptr<const Order> order, Tokens tokens, const AdapterSetPtr& adapters)
+    : order_(std::move(order)),
+      tokens_(std::move(tokens)),
+      prompt_length_(static_cast<int32_t>(tokens_.size())),
+      adaptation_{adapters, adapters, 0},
+      adaptation_key_(adaptation_.key()) {}
+
+Task::Task(std::shared_ptr<const Order> order, Tokens tokens, const Vocabulary& vocabulary,
+           const BorderRule& rule, const AdapterSetPtr& adapters)
+    : order_(std::move(order)),
+      tokens_(std::move(tokens)),
+      prompt_length_(static_cast<int32_t>(tokens_.size())),
+      adaptation_(adaptation_of(tokens_, adapters)),
+      adaptation_key_(adaptation_.key()),
+      cuts_(cuts_of(tokens_, vocabulary, rule)),
+      checkpoints_(rule.checkpoints) {
+  if (adaptation_.from == 0) return;
+  const auto place = std::lower_bound(cuts_.begin(), cuts_.end(), adaptation_.from);
+  if (place == cuts_.end() || *place != adaptation_.from) cuts_.insert(place, adaptation_.from);
+}
+
+int32_t Task::evaluated_alike() const {
+  const int32_t left = adaptation_.from - evaluated_;
+  return left > 0 ? left : std::numeric_limits<int32_t>::max();
+}
 
 Borders Task::borders(int32_t micro_batch) const {
   const bool exact = reuse() == Reuse::kExact || start_ == 0;

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "core/adapters/adapter_set.h"
 #include "core/engine/cache.h"
 #include "core/model/vocabulary.h"
 #include "core/request/outbox.h"
@@ -30,6 +31,11 @@ class Task {
   const Tokens& tokens() const { return tokens_; }
   int32_t length() const { return static_cast<int32_t>(tokens_.size()); }
   int32_t prompt_length() const { return prompt_length_; }
+  // What its next token is evaluated with.
+  const AdapterSetPtr& adapters() const { return adaptation_.at(evaluated_); }
+  // How many of the next tokens are evaluated with the same.
+  int32_t evaluated_alike() const;
+  const AdaptationKey& adaptation() const { return adaptation_key_; }
   // Where its micro-batches begin and end.
   Borders borders(int32_t micro_batch) const;
 
@@ -74,7 +80,7 @@ class Task {
   // Whether it brings its own slot, which the scheduler then must not give back.
   virtual bool owns_slot() const { return false; }
   virtual Reuse reuse() const { return Reuse::kAny; }
-  Lookup lookup() const { return {tokens_, reuse(), cuts_}; }
+  Lookup lookup() const { return {tokens_, reuse(), cuts_, adaptation_key_}; }
   virtual bool reports_progress() const { return false; }
   // How many milliseconds others' prompts may hold it up between two of its tokens. Infinity: they
   // go first, which is fastest for all together.
@@ -96,17 +102,11 @@ class Task {
   virtual bool end_without_room(Outbox&) { return false; }
 
  protected:
-  // One that is cut at no message.
-  Task(std::shared_ptr<const Order> order, Tokens tokens)
-      : order_(std::move(order)),
-        tokens_(std::move(tokens)),
-        prompt_length_(static_cast<int32_t>(tokens_.size())) {}
+  // One that is cut at no message. `adapters`: without activated ones.
+  explicit Task(std::shared_ptr<const Order> order, Tokens tokens,
+                const AdapterSetPtr& adapters = no_adapters());
   Task(std::shared_ptr<const Order> order, Tokens tokens, const Vocabulary& vocabulary,
-       const BorderRule& rule)
-      : Task(std::move(order), std::move(tokens)) {
-    cuts_ = cuts_of(tokens_, vocabulary, rule);
-    checkpoints_ = rule.checkpoints;
-  }
+       const BorderRule& rule, const AdapterSetPtr& adapters = no_adapters());
 
   void add(llama_token token) { tokens_.push_back(token); }
 
@@ -116,7 +116,9 @@ class Task {
   const std::shared_ptr<const Order> order_;
   Tokens tokens_;
   const int32_t prompt_length_;
-  Cuts cuts_;
+  const Adaptation adaptation_;
+  const AdaptationKey adaptation_key_;
+  Cuts cuts_;                 // where its adapters begin, too
   bool checkpoints_ = false;  // the cuts are for these
   Slot slot_ = kNoSlot;
   int32_t start_ = 0;

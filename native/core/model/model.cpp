@@ -59,12 +59,16 @@ Model::Facts Model::check(const ModelOptions& options, const std::function<bool(
                 "\"" + options.path + "\" is not a model that can be run: " + error.what() + ".");
   }
   const GgufValue* tokens = files.header().find("tokenizer.ggml.tokens");
+  std::unordered_map<std::string, TensorShape> shapes;
+  for (const GgufTensor& tensor : files.tensors())
+    shapes.emplace(tensor.name, tensor.shape);
   return {std::move(overrides),
           metadata.keys(),
           files.fingerprint(),
           metadata.architecture(),
           tokens == nullptr ? 0 : tokens->count,
-          static_cast<int32_t>(position_rows(metadata, files.tensors()))};
+          static_cast<int32_t>(position_rows(metadata, files.tensors())),
+          std::move(shapes)};
 }
 
 std::unique_ptr<const ModelOutline> Model::make_outline(const ModelOptions& options,
@@ -167,6 +171,11 @@ std::vector<std::pair<std::string, std::string>> Model::metadata() const {
     if (!is_list || overridden_.count(key) > 0) entries.emplace_back(key, metadata(key));
   }
   return entries;
+}
+
+const TensorShape* Model::tensor_shape(const std::string& name) const {
+  const auto found = facts_.shapes.find(name);
+  return found == facts_.shapes.end() ? nullptr : &found->second;
 }
 
 int64_t Model::hyperparameter(const std::string& name) const {

@@ -4,6 +4,7 @@
 
 #include <llama.h>
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -13,11 +14,14 @@
 #include <utility>
 #include <vector>
 
+#include "core/model/evaluation_gate.h"
 #include "core/model/model_options.h"
 #include "core/model/model_outline.h"
 #include "core/model/vocabulary.h"
 
 namespace cria {
+
+using TensorShape = std::array<int64_t, 4>;
 
 class Model {
  public:
@@ -56,6 +60,9 @@ class Model {
   // Works without weights, too, where llama.cpp's getters do not.
   int64_t hyperparameter(const std::string& name) const;
 
+  // Of a tensor of its files; null if there is none of this name.
+  const TensorShape* tensor_shape(const std::string& name) const;
+
   // Rows of the table of learnt positions, which limit a context; 0 if there is none.
   int32_t position_count() const { return facts_.position_count; }
 
@@ -67,6 +74,9 @@ class Model {
   // Held while a context on this model is created, which writes to the model.
   std::mutex& creating() { return creating_; }
 
+  // Passed whenever a context of the model's evaluates or is created.
+  EvaluationGate& gate() const { return gate_; }
+
  private:
   // What was read from the files before llama.cpp loaded them.
   struct Facts {
@@ -76,6 +86,7 @@ class Model {
     std::string architecture;
     uint64_t vocabulary_size;  // 0 if the file lists no tokens
     int32_t position_count;
+    std::unordered_map<std::string, TensorShape> shapes;
   };
   static Facts check(const ModelOptions& options, const std::function<bool()>& goes_on);
   static std::unique_ptr<const ModelOutline> make_outline(const ModelOptions& options,
@@ -95,6 +106,7 @@ class Model {
   const bool may_use_gpu_;
   std::string identity_;
   std::mutex creating_;
+  mutable EvaluationGate gate_;
 };
 
 }  // namespace cria

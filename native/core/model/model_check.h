@@ -4,6 +4,8 @@
 // what was expected and what was found. All are linear in the size of the header.
 #pragma once
 
+#include <ggml.h>
+
 #include <string>
 #include <vector>
 
@@ -33,6 +35,9 @@ void check_tokenizer(const Metadata& metadata);
 // tensor_check.cpp: every tensor that the graph needs is there, in a type that the CPU can compute
 // with.
 void check_tensors(const Metadata& metadata, const std::vector<GgufTensor>& tensors);
+
+// Whether the CPU multiplies by weights of this type.
+bool can_be_multiplied(ggml_type type);
 
 // Rows of the table of learnt positions, 0 if the model has none. A position beyond its end would
 // be read from other memory.

@@ -106,12 +106,6 @@ bool wants_floats(const GgufTensor& tensor, const Parts& parts) {
   return tensor.is_vector() && holds(kFloatVectors, parts.base);
 }
 
-bool can_be_multiplied(ggml_type type) {
-  if (type == GGML_TYPE_F32) return true;
-  return cpu_level().type_traits(type)->vec_dot != nullptr &&
-         ggml_get_type_traits(type)->to_float != nullptr;
-}
-
 [[noreturn]] void refuse_missing(const std::string& name) {
   throw Error(code::kModelInvalid, "the tensor \"" + name + "\" is missing");
 }
@@ -148,6 +142,12 @@ void check_needed(const Metadata& metadata, const std::vector<GgufTensor>& tenso
 }
 
 }  // namespace
+
+bool can_be_multiplied(ggml_type type) {
+  if (type == GGML_TYPE_F32) return true;
+  return cpu_level().type_traits(type)->vec_dot != nullptr &&
+         ggml_get_type_traits(type)->to_float != nullptr;
+}
 
 void check_tensors(const Metadata& metadata, const std::vector<GgufTensor>& tensors) {
   check_needed(metadata, tensors);

@@ -19,6 +19,7 @@ struct Score {
   Prompt prompt;
   Tokens candidates;
   Reuse reuse = Reuse::kAny;
+  AdapterSetPtr adapters = no_adapters();
 };
 // The embedding of a text.
 struct Embed {
@@ -30,7 +31,9 @@ struct Rank {
   std::string query;
   std::string document;
 };
-struct Create {};
+struct Create {
+  AdapterSetPtr adapters = no_adapters();
+};
 struct Fork {
   SequenceId sequence;
 };
@@ -58,6 +61,7 @@ struct Save {
 struct Restore {
   SequenceId sequence;
   std::string path;
+  AdapterSetPtr adapters = no_adapters();  // the sequence's
 };
 struct Dispose {
   SequenceId sequence;

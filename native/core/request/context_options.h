@@ -4,6 +4,9 @@
 #include <llama.h>
 
 #include <cstdint>
+#include <vector>
+
+#include "core/adapters/control_vector.h"
 
 namespace cria {
 
@@ -30,6 +33,7 @@ struct ContextOptions {
   float rope_frequency_scale = 0;
   bool embeddings = false;  // the context embeds or ranks, and does nothing else
   Pooling pooling = LLAMA_POOLING_TYPE_MEAN;
+  std::vector<ControlVector> control_vectors;
 };
 
 }  // namespace cria

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/adapters/adapter_set.h"
 #include "core/model/vocabulary.h"
 #include "core/request/outbox.h"
 #include "core/sampling/reasoning_budget.h"
@@ -48,6 +49,7 @@ inline constexpr double kUsualPause = 50;
 
 struct Request : Order {
   Prompt prompt;
+  AdapterSetPtr adapters = no_adapters();
   std::vector<SamplerStep> sampler;
   uint32_t seed = 0;
   int32_t max_tokens = -1;  // -1: until the context is full

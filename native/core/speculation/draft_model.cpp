@@ -67,6 +67,7 @@ bool DraftModel::evaluate(const Tokens& tokens, int32_t begin, int32_t end, bool
     cached_.push_back(tokens[static_cast<size_t>(i)]);
     batch_.add(cached_.back(), position, 0, output && i == end - 1);
   }
+  const EvaluationGate::Pass pass(model_->gate());
   const int32_t status = llama_decode(context_.get(), batch_.view());
   if (status == kDecoded) llama_synchronize(context_.get());
   works_ = status == kDecoded || status == kAborted;
