@@ -18,7 +18,7 @@ import { referenceGreedy } from "../support/reference.js";
 
 const directory = mkdtempSync(join(tmpdir(), "cria-adapters-"));
 const at = (name: string) => join(directory, name);
-const TOKENS = 24;
+const TOKENS = 16;
 const FLAGS = ["--n", String(TOKENS), "--ctx", "512", "--threads", "1"];
 const SHAPE: ContextOptions = { contextSize: 512 };
 /** What the order of sums makes of logits, with weights and activations of 8 bits. */
@@ -147,10 +147,11 @@ describe.each(["per-sequence", "unified"] as const)("in one context, %s", (kvCac
       [{ adapter: other }],
       [{ adapter: one }, { adapter: other }],
     ];
-    const jobs = PROMPTS.flatMap((prompt) => sets.map((set) => ({ prompt, set })));
+    const jobs = PROMPTS.slice(0, 4).flatMap((prompt) => sets.map((set) => ({ prompt, set })));
     const together = await Promise.all(
       jobs.map(({ prompt, set }) => tokensOf(context.generateText(prompt, greedily(set)))),
     );
+    let wrong = 0; // with others than its own
     for (const [index, { prompt, set }] of jobs.entries()) {
       const tokens = together[index] as number[];
       if (kvCache === "per-sequence") {
@@ -159,10 +160,10 @@ describe.each(["per-sequence", "unified"] as const)("in one context, %s", (kvCac
       } else if (index < 2 * sets.length) {
         // Who is in the batch decides how sums are rounded.
         expect(await gapOf(alone, prompt, tokens, set)).toBeLessThan(ROUNDED);
-        const whole = set?.every(({ scale = 1 }) => scale === 1);
-        if (whole) expect(await gapOf(alone, prompt, tokens)).toBeGreaterThan(4 * ROUNDED);
+        wrong = Math.max(wrong, await gapOf(alone, prompt, tokens, [{ adapter: one, scale: -1 }]));
       }
     }
+    if (kvCache === "unified") expect(wrong).toBeGreaterThan(4 * ROUNDED);
     expect(context.stats.activeGenerations).toBe(0);
     await Promise.all([context.dispose(), alone.dispose()]);
   });
@@ -280,7 +281,7 @@ describe("loading and disposing", () => {
     const expected = await reference(loraFlags("one"), [ids[1] as Int32Array]);
     const own = await model.loadLora(at("one.gguf"));
     const bias = forbidden(endTokens(model));
-    const long = { ...greedily(), maxTokens: 300, logitBias: bias };
+    const long = { ...greedily(), maxTokens: 120, logitBias: bias };
     const running = [context.generateText("a b c", long), context.generateText("d e f", long)];
     const with_ = context.generateText(PROMPTS[1]!, greedily([{ adapter: own }]));
     await own.dispose();

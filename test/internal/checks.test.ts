@@ -285,6 +285,7 @@ describe("context options together", () => {
   test("have the documented defaults", () => {
     expect(native({})).toEqual({
       contextSize: 2048,
+      controlVectors: [],
       kvCacheSize: 2048,
       sequences: 1,
       kvCache: "per-sequence",

@@ -20,7 +20,7 @@ const MATRICES: Readonly<Record<string, readonly [number, number]>> = {
 
 interface LoraOptions {
   readonly rank?: number;
-  /** How much it changes, about: of the size of what it is added to. */
+  /** How much it changes: enough for other answers, not for noise. */
   readonly strength?: number;
   /** Tokens of an activated LoRA. */
   readonly invocation?: readonly number[];
@@ -38,7 +38,7 @@ export function randomTensor(name: string, shape: readonly number[], spread: num
 
 /** A LoRA adapter of random numbers for some of the demo model's matrices. */
 export function writeLora(path: string, seed: number, options: LoraOptions = {}): void {
-  const { rank = 4, strength = 0.5, invocation, metadata, change = (all) => all } = options;
+  const { rank = 4, strength = 2, invocation, metadata, change = (all) => all } = options;
   const tensors: GgufTensor[] = [];
   for (let layer = 0; layer < LAYERS; layer++) {
     for (const [at, [name, [inputs, outputs]]] of Object.entries(MATRICES).entries()) {
@@ -65,9 +65,14 @@ export function writeLora(path: string, seed: number, options: LoraOptions = {})
 }
 
 /** Directions for all layers that may have one: their values, one layer behind the other. */
-export function writeControlVector(path: string, seed: number, strength = 1): Float32Array {
+export function writeControlVector(
+  path: string,
+  seed: number,
+  strength = 1,
+  change: (tensor: GgufTensor) => GgufTensor = (tensor) => tensor,
+): Float32Array {
   const tensors = Array.from({ length: LAYERS - 1 }, (_, index) =>
-    randomTensor(`direction.${index + 1}`, [WIDTH], strength, seed * 1000 + index),
+    change(randomTensor(`direction.${index + 1}`, [WIDTH], strength, seed * 1000 + index)),
   );
   writeGguf(
     path,
