@@ -8,6 +8,7 @@
 
 #include "core/model/backend.h"
 #include "core/model/error.h"
+#include "core/rpc/endpoint.h"
 
 namespace cria {
 
@@ -303,6 +304,7 @@ int32_t Scheduler::decode() {
   // A GPU may still be computing. Its results are needed next, and its time has to be measured
   // here.
   if (status == kDecoded) llama_synchronize(context_);
+  rpc::throw_if_lost();
   return status;
 }
 

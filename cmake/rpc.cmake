@@ -1,0 +1,9 @@
+# ggml's RPC backend ends the process where a worker is gone, and prints. Ours is the same source within
+# a file that changes its words for that, over a transport of ours (native/core/rpc/endpoint.h).
+set(CRIA_RPC_FILES "")
+foreach(file endpoint listener rpc_backend socket transport)
+  list(APPEND CRIA_RPC_FILES "${CMAKE_CURRENT_SOURCE_DIR}/native/core/rpc/${file}.cpp")
+endforeach()
+set_property(TARGET ggml-rpc PROPERTY SOURCES ${CRIA_RPC_FILES})
+target_include_directories(ggml-rpc PRIVATE native "${LLAMA_CPP_DIR}/ggml/src"
+  "${LLAMA_CPP_DIR}/ggml/src/ggml-rpc")
