@@ -7,3 +7,7 @@ endforeach()
 set_property(TARGET ggml-rpc PROPERTY SOURCES ${CRIA_RPC_FILES})
 target_include_directories(ggml-rpc PRIVATE native "${LLAMA_CPP_DIR}/ggml/src"
   "${LLAMA_CPP_DIR}/ggml/src/ggml-rpc")
+# Only ggml's registry asks for it; for everything else it would be one more reason to compile.
+get_target_property(definitions ggml INTERFACE_COMPILE_DEFINITIONS)
+list(REMOVE_ITEM definitions GGML_USE_RPC)
+set_property(TARGET ggml PROPERTY INTERFACE_COMPILE_DEFINITIONS ${definitions})
