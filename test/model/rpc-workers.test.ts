@@ -73,7 +73,7 @@ describe("two workers", () => {
       const texts = contexts.map(
         async (context) => (await context.generate(PROMPT, GREEDY).result()).text,
       );
-      return Promise.all(texts);
+      return await Promise.all(texts);
     });
     expect((await Promise.all(answers)).flat()).toEqual([local, local, local, local]);
   });
@@ -124,14 +124,17 @@ describe("two workers", () => {
 
 describe("a worker that dies", () => {
   let worker: WorkerProcess;
+  /** Started ahead, since a process takes its time. */
+  let spare: Promise<WorkerProcess>;
   let tap: Tap;
-  beforeEach(async () => {
+  beforeAll(async () => {
+    spare = startWorker();
     worker = await startWorker();
     tap = await Tap.before(worker);
   });
-  afterEach(() => {
+  afterAll(async () => {
     tap.close();
-    worker.child.kill("SIGKILL");
+    for (const { child } of [worker, await spare]) child.kill("SIGKILL");
   });
 
   const load = (options: LoadModelOptions = {}) =>
@@ -140,8 +143,10 @@ describe("a worker that dies", () => {
 
   /** The process lives, and a worker that is back serves a new load, beside what is left of the old one. */
   async function expectRecovery(): Promise<void> {
+    worker.child.kill("SIGKILL"); // of a test that only stopped it
     await worker.ended;
-    worker = await startWorker();
+    worker = await spare;
+    spare = startWorker();
     tap.leadTo(worker);
     expect(await answerOf({ devices: [tap.url], gpuLayers: "all" })).toBe(local);
   }
@@ -236,7 +241,6 @@ describe("a worker that dies", () => {
     await stopped;
     expect(failure).toMatchObject(LOST);
     expect(failure.message).toContain("silent for 1 s");
-    kill();
     await expectRecovery();
   });
 
@@ -248,7 +252,6 @@ describe("a worker that dies", () => {
     });
     await expect(load({ signal: aborting.signal })).rejects.toThrow("enough");
     await stopped;
-    kill();
     await expectRecovery();
   });
 });
