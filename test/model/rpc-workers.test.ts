@@ -228,6 +228,7 @@ describe("a worker that dies", () => {
       expect(await failureOf(context.generate(PROMPT, GREEDY).result())).toMatchObject(LOST);
       await killed;
       expect((await safe.generate(PROMPT, GREEDY).result()).text).toBe(local);
+      await expectRecovery();
     } finally {
       other.child.kill("SIGKILL");
     }

@@ -37,6 +37,14 @@ auto blaming_the_file(const std::string& path, const Read& read) {
   }
 }
 
+// Throws if one is lost. Each has then received what it was sent: weights have no answer.
+void ask_workers(const ModelOptions& options) {
+  for (const std::shared_ptr<RemoteWorker>& worker : options.workers) {
+    if (worker->endpoint().lost()) worker->endpoint().throw_lost();
+    free_memory(worker->devices().front());
+  }
+}
+
 bool any_lost(const ModelOptions& options) {
   return std::any_of(options.workers.begin(), options.workers.end(),
                      [](const auto& worker) { return worker->endpoint().lost(); });
@@ -134,11 +142,11 @@ std::shared_ptr<Model> Model::load(const ModelOptions& given,
     if (model != nullptr) llama_model_free(model);
     throw Error(code::kDisposed, "The model was disposed while it was loading.");
   }
-  if (any_lost(options)) {
+  try {
+    ask_workers(options);
+  } catch (...) {
     if (model != nullptr) llama_model_free(model);
-    rpc::throw_if_lost();
-    for (const std::shared_ptr<RemoteWorker>& worker : options.workers)
-      if (worker->endpoint().lost()) worker->endpoint().throw_lost();
+    throw;
   }
   if (model == nullptr) {
     refuse_model(options.path, errors, "llama.cpp does not know this kind of model");
