@@ -22,9 +22,13 @@ let received = 0;
 
 /** A worker, and what counts the bytes that pass between it and us. */
 async function startWorker() {
-  const child = spawn(process.execPath, [cli, "rpc-server", "--port", "0", "--threads", threads, "-q"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = spawn(
+    process.execPath,
+    [cli, "rpc-server", "--port", "0", "--threads", threads, "-q"],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   const [url] = await once(createInterface(child.stdout), "line");
   const counter = createServer((client) => {
     const worker = connect({ port: Number(new URL(url).port), noDelay: true });

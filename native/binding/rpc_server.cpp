@@ -13,9 +13,8 @@ RpcServerSession::RpcServerSession(Environment& environment)
 Napi::Promise RpcServerSession::start(Napi::Env env, const WorkerServerOptions& options) {
   server_ = std::make_unique<WorkerServer>(
       options, [weak = weak_from_this(), mailbox = mailbox_](const Failure& failure) {
-        mailbox->post_to(weak, [failure](RpcServerSession& self, Napi::Env env) {
-          self.ended(env, failure);
-        });
+        mailbox->post_to(
+            weak, [failure](RpcServerSession& self, Napi::Env env) { self.ended(env, failure); });
       });
   running_.emplace(Napi::Promise::Deferred::New(env));
   mailbox_->hold();
@@ -60,14 +59,15 @@ Napi::Value start_rpc_server(const Napi::CallbackInfo& info) {
     Napi::Object server = Napi::Object::New(env);
     server.Set("ended", session->start(env, options));
     server.Set("port", session->port());
-    server.Set("stop", Napi::Function::New(
-                           env,
-                           [weak = std::weak_ptr<RpcServerSession>(session)](
-                               const Napi::CallbackInfo& call) {
-                             if (const auto alive = weak.lock()) alive->stop();
-                             return call.Env().Undefined();
-                           },
-                           "stop"));
+    server.Set(
+        "stop",
+        Napi::Function::New(
+            env,
+            [weak = std::weak_ptr<RpcServerSession>(session)](const Napi::CallbackInfo& call) {
+              if (const auto alive = weak.lock()) alive->stop();
+              return call.Env().Undefined();
+            },
+            "stop"));
     return server;
   });
 }

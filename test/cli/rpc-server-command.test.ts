@@ -19,7 +19,14 @@ test("says that it is insecure, and opens no port to a network unasked", async (
 
 test("warns where it is asked to listen to a network", async () => {
   // An address of documentation, which no machine has: nothing listens.
-  const refused = await cria(["rpc-server", "--host", "192.0.2.7", "--allow-network", "--port", "0"]);
+  const refused = await cria([
+    "rpc-server",
+    "--host",
+    "192.0.2.7",
+    "--allow-network",
+    "--port",
+    "0",
+  ]);
   expect(refused.code).toBe(2);
   expect(refused.stderr).toContain("No worker can listen at 192.0.2.7");
 });

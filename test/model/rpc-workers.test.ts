@@ -88,7 +88,11 @@ describe("two workers", () => {
   });
 
   test("are told of in estimates, under their names", async () => {
-    const estimate = await estimateMemory(MODEL, { devices: devices(), gpuLayers: "all", ...SMALL });
+    const estimate = await estimateMemory(MODEL, {
+      devices: devices(),
+      gpuLayers: "all",
+      ...SMALL,
+    });
     const { perDevice } = estimate;
     expect(perDevice.map(({ name, type }) => [name, type])).toEqual([
       ["CPU", "cpu"],
@@ -291,8 +295,7 @@ describe("no worker", () => {
     "nothing ever": () => undefined,
     "rubbish to a greeting": () => rubbish,
     "another version": () => greeting(6),
-    "rubbish after the greeting": (command) =>
-      command === COMMANDS.hello ? greeting() : rubbish,
+    "rubbish after the greeting": (command) => (command === COMMANDS.hello ? greeting() : rubbish),
     "no devices": (command) => (command === COMMANDS.hello ? greeting() : number32(0)),
     "four billion devices": (command) =>
       command === COMMANDS.hello ? greeting() : number32(2 ** 32 - 1),
@@ -323,12 +326,16 @@ describe("no worker", () => {
     }
   });
 
-  test.each(["rpc://", "rpc://host:0", "rpc://host:65536", "rpc:host", "rpc://a b:1", "rpc://[::g]:1"])(
-    "in the URL %s",
-    async (url) => {
-      expect(await load(url)).toMatchObject({ code: "ERR_INVALID_ARGUMENT" });
-    },
-  );
+  test.each([
+    "rpc://",
+    "rpc://host:0",
+    "rpc://host:65536",
+    "rpc:host",
+    "rpc://a b:1",
+    "rpc://[::g]:1",
+  ])("in the URL %s", async (url) => {
+    expect(await load(url)).toMatchObject({ code: "ERR_INVALID_ARGUMENT" });
+  });
 
   test("twice, however it is written", async () => {
     const load = Model.load(MODEL, { devices: ["rpc://localhost", "RPC://LOCALHOST:50052/"] });

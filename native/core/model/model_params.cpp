@@ -77,10 +77,10 @@ std::vector<ggml_backend_dev_t> devices_for(const ModelOptions& options) {
   std::vector<ggml_backend_dev_t> devices =
       options.devices.empty() ? all_gpus() : named_gpus(options);
   if (devices.size() > llama_max_devices()) {
-    throw Error(code::kInvalidArgument,
-                "Expected `devices` to have at most " + std::to_string(llama_max_devices()) +
-                    ", those of workers counted one by one, got " +
-                    std::to_string(devices.size()) + ".");
+    throw Error(code::kInvalidArgument, "Expected `devices` to have at most " +
+                                            std::to_string(llama_max_devices()) +
+                                            ", those of workers counted one by one, got " +
+                                            std::to_string(devices.size()) + ".");
   }
   if (!options.workers.empty() && options.split_mode == LLAMA_SPLIT_MODE_TENSOR) {
     throw Error(code::kUnsupported,

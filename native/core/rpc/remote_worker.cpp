@@ -72,11 +72,11 @@ RemoteWorker::RemoteWorker(rpc::Endpoint& endpoint)
     : endpoint_(endpoint), connection_(rpc::greet(endpoint.name())) {
   const uint32_t count = rpc::device_count(endpoint.name());
   if (count >= 1 && count <= kMostDevices) devices_ = rpc::devices(endpoint.name());
-  if (devices_.size() != count || count == 0) endpoint.lose("it says a number of devices that is none");
+  if (devices_.size() != count || count == 0)
+    endpoint.lose("it says a number of devices that is none");
   for (ggml_backend_dev_t device : devices_) {
     if (endpoint.lost()) break;
-    const size_t alignment =
-        ggml_backend_buft_get_alignment(ggml_backend_dev_buffer_type(device));
+    const size_t alignment = ggml_backend_buft_get_alignment(ggml_backend_dev_buffer_type(device));
     const bool is_one =
         alignment > 0 && alignment <= kMostAlignment && (alignment & (alignment - 1)) == 0;
     if (!is_one) endpoint.lose("it says an alignment that is none");

@@ -75,17 +75,17 @@ WorkerServer::WorkerServer(const WorkerServerOptions& options,
                            std::function<void(const Failure&)> ended)
     : listener_(rpc::Listener::open(options.address, options.port)) {
   backend::open_devices();
-  thread_.post([options, devices = devices_of(options), ended = std::move(ended),
-                &listener = listener_] {
-    Failure failure;
-    try {
-      serve(listener.name(), options, devices);
-      if (!listener.stopping()) failure = {code::kInternal, "The worker ended by itself."};
-    } catch (...) {
-      failure = current_failure();
-    }
-    ended(failure);
-  });
+  thread_.post(
+      [options, devices = devices_of(options), ended = std::move(ended), &listener = listener_] {
+        Failure failure;
+        try {
+          serve(listener.name(), options, devices);
+          if (!listener.stopping()) failure = {code::kInternal, "The worker ended by itself."};
+        } catch (...) {
+          failure = current_failure();
+        }
+        ended(failure);
+      });
 }
 
 bool WorkerServer::stop_by(std::chrono::steady_clock::time_point deadline) {
