@@ -13,8 +13,8 @@
 #include "core/engine/context_params.h"
 #include "core/model/backend.h"
 #include "core/model/model_params.h"
+#include "core/model/remote_worker.h"
 #include "core/model/token_watch.h"
-#include "core/rpc/remote_worker.h"
 
 namespace cria::binding {
 

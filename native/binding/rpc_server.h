@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "binding/environment.h"
-#include "core/rpc/worker_server.h"
+#include "core/model/worker_server.h"
 
 namespace cria::binding {
 

@@ -11,8 +11,8 @@
 #include "binding/arguments.h"
 #include "binding/environment.h"
 #include "binding/errors.h"
+#include "core/model/remote_worker.h"
 #include "core/model/worker.h"
-#include "core/rpc/remote_worker.h"
 
 namespace cria::binding {
 

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "core/model/error.h"
+#include "core/model/rpc_endpoint.h"
 #include "core/model/token_batch.h"
-#include "core/rpc/endpoint.h"
 
 namespace cria {
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "core/engine/partial_state.h"
-#include "core/rpc/endpoint.h"
+#include "core/model/rpc_endpoint.h"
 
 namespace cria {
 

@@ -13,7 +13,7 @@
 #include "core/model/backend.h"
 #include "core/model/cpu.h"
 #include "core/model/hash.h"
-#include "core/rpc/endpoint.h"
+#include "core/model/rpc_endpoint.h"
 
 namespace cria {
 

@@ -8,7 +8,7 @@
 
 #include "core/model/backend.h"
 #include "core/model/error.h"
-#include "core/rpc/endpoint.h"
+#include "core/model/rpc_endpoint.h"
 
 namespace cria {
 

@@ -19,7 +19,7 @@
 #include "core/model/compute_pool.h"
 #include "core/model/cpu_level.h"
 #include "core/model/error.h"
-#include "core/rpc/remote_worker.h"
+#include "core/model/remote_worker.h"
 
 namespace cria::backend {
 

@@ -9,7 +9,7 @@
 #include "core/model/model_check.h"
 #include "core/model/model_files.h"
 #include "core/model/model_params.h"
-#include "core/rpc/endpoint.h"
+#include "core/model/rpc_endpoint.h"
 
 namespace cria {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/model/metadata_overrides.h"
-#include "core/rpc/remote_worker.h"
+#include "core/model/remote_worker.h"
 
 namespace cria {
 

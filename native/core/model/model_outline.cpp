@@ -7,7 +7,7 @@
 #include "core/model/backend.h"
 #include "core/model/error.h"
 #include "core/model/model_params.h"
-#include "core/rpc/endpoint.h"
+#include "core/model/rpc_endpoint.h"
 
 namespace cria {
 

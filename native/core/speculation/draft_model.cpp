@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "core/model/error.h"
-#include "core/rpc/endpoint.h"
+#include "core/model/rpc_endpoint.h"
 
 namespace cria {
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "core/rpc/endpoint.h"
+#include "core/model/rpc_endpoint.h"
 
 namespace cria {
 

@@ -1,4 +1,4 @@
-#include "core/rpc/worker_server.h"
+#include "core/model/worker_server.h"
 
 #include <memory>
 #include <utility>
@@ -6,7 +6,7 @@
 #include "core/model/backend.h"
 #include "core/model/compute_pool.h"
 #include "core/model/cpu.h"
-#include "core/rpc/rpc_backend.h"
+#include "core/model/rpc_backend.h"
 
 namespace cria {
 

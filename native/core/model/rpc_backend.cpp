@@ -1,9 +1,11 @@
 // Compiles ggml-rpc.cpp with other words for what would end the process, wait for ever or print
-// (endpoint.h). What is included there has to be included before the words are changed.
+// (rpc_endpoint.h). What is included there has to be included before the words are changed.
 
-#include "core/rpc/rpc_backend.h"
+#include "core/model/rpc_backend.h"
 
+#include <ggml-backend-impl.h>
 #include <ggml-cpp.h>
+#include <ggml-impl.h>
 #include <ggml-rpc.h>
 
 #include <algorithm>
@@ -28,9 +30,7 @@
 #include <vector>
 
 #include "core/model/error.h"
-#include "core/rpc/endpoint.h"
-#include "ggml-backend-impl.h"
-#include "ggml-impl.h"
+#include "core/model/rpc_endpoint.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "core/rpc/endpoint.h"
+#include "core/model/rpc_endpoint.h"
 
 #include <algorithm>
 #include <cstring>

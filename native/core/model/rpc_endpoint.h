@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include "core/rpc/socket.h"
+#include "core/model/rpc_socket.h"
 
 namespace cria::rpc {
 

@@ -1,4 +1,4 @@
-#include "core/rpc/remote_worker.h"
+#include "core/model/remote_worker.h"
 
 #include <algorithm>
 #include <mutex>
@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "core/model/error.h"
-#include "core/rpc/rpc_backend.h"
+#include "core/model/rpc_backend.h"
 
 namespace cria {
 

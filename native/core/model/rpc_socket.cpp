@@ -1,4 +1,4 @@
-#include "core/rpc/socket.h"
+#include "core/model/rpc_socket.h"
 
 #ifdef _WIN32
 #define WIN32_LEAN_AND_MEAN

@@ -1,11 +1,11 @@
 // Where a worker waits for its clients. Compiled into ggml's target for the RPC backend, as
-// endpoint.h.
+// rpc_endpoint.h.
 #pragma once
 
 #include <atomic>
 #include <string>
 
-#include "core/rpc/socket.h"
+#include "core/model/rpc_socket.h"
 
 namespace cria::rpc {
 

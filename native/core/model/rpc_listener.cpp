@@ -1,4 +1,4 @@
-#include "core/rpc/listener.h"
+#include "core/model/rpc_listener.h"
 
 #include <mutex>
 #include <unordered_map>

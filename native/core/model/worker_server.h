@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "core/model/error.h"
+#include "core/model/rpc_listener.h"
 #include "core/model/worker.h"
-#include "core/rpc/listener.h"
 
 namespace cria {
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <utility>
 
-#include "core/rpc/endpoint.h"
-#include "core/rpc/listener.h"
+#include "core/model/rpc_endpoint.h"
+#include "core/model/rpc_listener.h"
 
 namespace rpc = cria::rpc;
 
