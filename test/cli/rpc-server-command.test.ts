@@ -50,6 +50,9 @@ test.each(["SIGINT", "SIGTERM"] as const)("ends with %s, and lends until then", 
   const { devices } = JSON.parse(listed.stdout);
   expect(devices.at(-1)).toMatchObject({ name: worker.url, type: "rpc" });
   expect((await cria(["devices", worker.url])).stdout).toContain(`${worker.url}  rpc, `);
+  const sizes = ["--context", "256", "--gpu-layers", "all", "--device", worker.url];
+  const info = await cria(["info", DEMO_MODEL, ...sizes]);
+  expect(info.stdout).toMatch(new RegExp(`^${worker.url} +\\d.*GiB$`, "m"));
   const prompt = ["generate", DEMO_MODEL, "Once upon a time", "-q", "--temperature", "0"];
   const small = ["--max-tokens", "8", "--context-size", "256"];
   const local = await cria([...prompt, ...small]);
