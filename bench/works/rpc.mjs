@@ -49,7 +49,7 @@ async function startWorker() {
 
 /** Milliseconds per token of the prompt, and of those behind it. */
 async function measure(model) {
-  await using context = await model.createContext({
+  const context = await model.createContext({
     threads: Number(threads),
     contextSize: PROMPT + TOKENS + 2,
   });
@@ -63,13 +63,20 @@ async function measure(model) {
   for (let i = 0; i < TOKENS; ++i) await sequence.evaluate([one]);
   const decode = (performance.now() - prefilled) / TOKENS;
   const bytes = { out: (sent - before.sent) / TOKENS, back: (received - before.received) / TOKENS };
+  await context.dispose();
   return { prefill: (prefilled - began) / PROMPT, decode, ...bytes };
 }
 
+async function measured(options) {
+  const model = await Model.load(path, options);
+  const found = await measure(model);
+  await model.dispose();
+  return found;
+}
+
 async function pair(devices) {
-  await using local = await Model.load(path, { devices: ["CPU"] });
-  await using remote = await Model.load(path, { devices, gpuLayers: "all" });
-  return { local: await measure(local), remote: await measure(remote) };
+  const local = await measured({ devices: ["CPU"] });
+  return { local, remote: await measured({ devices, gpuLayers: "all" }) };
 }
 
 const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
