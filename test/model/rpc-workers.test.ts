@@ -1,5 +1,8 @@
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   CriaError,
   estimateMemory,
@@ -78,13 +81,49 @@ describe("two workers", () => {
     expect((await Promise.all(answers)).flat()).toEqual([local, local, local, local]);
   });
 
-  test("save and restore a sequence", async () => {
+  test("save, restore and fork a sequence", async () => {
     await using model = await Model.load(MODEL, { devices: devices(), gpuLayers: "all" });
-    await using context = await model.createContext({ ...SMALL, sequences: 2 });
+    await using context = await model.createContext({ ...SMALL, sequences: 3 });
     const sequence = await context.createSequence();
     await sequence.evaluate(PROMPT);
     const fork = await sequence.fork();
-    expect(await fork.logits()).toEqual(await sequence.logits());
+    const folder = await mkdtemp(join(tmpdir(), "cria-rpc-"));
+    await sequence.save(join(folder, "state"));
+    const restored = await context.createSequence();
+    await restored.restore(join(folder, "state"));
+    await rm(folder, { recursive: true });
+    const next = model.tokenize(" llama");
+    const logits = [];
+    for (const one of [sequence, fork, restored]) {
+      await one.evaluate(next);
+      logits.push(await one.logits());
+    }
+    expect(logits[1]).toEqual(logits[0]);
+    expect(logits[2]).toEqual(logits[0]);
+  });
+
+  test.each(["mean", "none"] as const)(
+    "embed, with pooling %s, as this process does",
+    async (pooling) => {
+      const vectors = async (options: LoadModelOptions) => {
+        await using model = await Model.load(MODEL, options);
+        await using context = await model.createContext({ ...SMALL, embeddings: true, pooling });
+        return await context.embed("A llama lives in the mountains.");
+      };
+      const here = await vectors({ devices: ["CPU"] });
+      const there = await vectors({ devices: devices(), gpuLayers: "all" });
+      const product = (one: Float32Array, other: Float32Array) =>
+        one.reduce((sum, value, at) => sum + value * (other[at] as number), 0);
+      expect(there.length).toBe(here.length);
+      expect(product(there, here) / product(here, here)).toBeCloseTo(1, 3);
+    },
+  );
+
+  test("check what was guessed", async () => {
+    await using model = await Model.load(MODEL, { devices: devices(), gpuLayers: "all" });
+    const speculation = { type: "ngram" } as const;
+    await using context = await model.createContext({ ...SMALL, speculation });
+    expect((await context.generate(PROMPT, GREEDY).result()).text).toBe(local);
   });
 
   test("are told of in estimates, under their names", async () => {
