@@ -107,6 +107,7 @@ export class Tap {
     const reader = new CommandReader();
     for (const socket of [client, worker]) {
       this.#sockets.add(socket);
+      socket.setNoDelay(true);
       socket.on("error", () => {});
       socket.on("close", () => {
         client.destroy();
