@@ -9,7 +9,7 @@ if(MSVC)
   target_link_options(cria PRIVATE /ENTRY:cria_entry_point)
   # By default MSVC takes it that no extern "C" function throws. ggml's failed assertions are thrown
   # through such (core/model/backend.h).
-  foreach(target cria-core cria-chat cria)
+  foreach(target cria-core cria-chat cria ggml-rpc)
     target_compile_options(${target} PRIVATE /EHc-)
   endforeach()
   return()

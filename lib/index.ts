@@ -97,7 +97,9 @@ export {
   type EngineInfo,
   engineInfo,
   listDevices,
+  listWorkerDevices,
   setLogHandler,
+  type WorkerDevice,
 } from "./model/devices.js";
 export { estimateMemory } from "./model/estimate-memory.js";
 export type {

@@ -6,6 +6,7 @@ import { given } from "../internal/given.js";
 import { Grammar } from "../sampling/grammar.js";
 import type { SamplerOptions } from "../sampling/sampler.js";
 import { TEMPERATURE_MAX } from "../sampling/sampler-step.js";
+import { deviceOption } from "./device-option.js";
 import { reading } from "./report-failure.js";
 
 export interface CommonFlags {
@@ -19,6 +20,7 @@ export interface ContextFlags {
   contextSize?: number | "auto";
   threads?: number;
   gpuLayers?: number | "auto" | "all";
+  device?: string[];
 }
 
 export interface SamplingFlags {
@@ -40,7 +42,8 @@ export function addContextFlags(command: Command): Command {
   return command
     .option("--context-size <n>", "tokens a generation can hold, or auto", wholeOr(1, "auto"))
     .option("--threads <n>", "threads that compute (default: the physical cores)", whole(1))
-    .addOption(gpuLayersOption("layers on the GPU: a number, auto or all"));
+    .addOption(gpuLayersOption("layers on the GPU: a number, auto or all"))
+    .addOption(deviceOption("a GPU, or a worker as rpc://host:port; may be given several times"));
 }
 
 export function gpuLayersOption(description: string): Option {

@@ -4,6 +4,7 @@ import type { DeviceMemory, MemoryEstimate } from "../context/memory-estimate.js
 import { given } from "../internal/given.js";
 import { estimateMemory } from "../model/estimate-memory.js";
 import { Model } from "../model/model.js";
+import { deviceOption } from "./device-option.js";
 import { addCommonFlags, type CommonFlags, gpuLayersOption, whole, wholeOr } from "./flags.js";
 import { UsageError } from "./report-failure.js";
 import { interruptible } from "./terminal/interrupt.js";
@@ -16,6 +17,7 @@ interface InfoFlags extends CommonFlags {
   sequences?: number;
   kvCacheType?: CacheType;
   gpuLayers?: number | "auto" | "all";
+  device?: string[];
 }
 
 const LONGEST_VALUE = 72;
@@ -37,14 +39,15 @@ export function addInfoCommand(program: Command): void {
         CACHE_TYPES,
       ),
     )
-    .addOption(gpuLayersOption("with --context: layers on the GPU, a number, auto or all"));
+    .addOption(gpuLayersOption("with --context: layers on the GPU, a number, auto or all"))
+    .addOption(deviceOption("with --context: a GPU, or a worker as rpc://host:port; repeatable"));
   addCommonFlags(command).action(info);
 }
 
 async function info(path: string, flags: InfoFlags): Promise<void> {
-  const { contextSize, json, quiet: _, ...others } = flags;
-  if (contextSize === undefined && Object.keys(others).length > 0) {
-    throw new UsageError("--sequences, --kv-cache-type and --gpu-layers need --context");
+  const { contextSize, json, quiet: _, device: devices, ...others } = flags;
+  if (contextSize === undefined && (devices !== undefined || Object.keys(others).length > 0)) {
+    throw new UsageError("--sequences, --kv-cache-type, --gpu-layers and --device need --context");
   }
   const terminal = new Terminal(flags);
   const model = await interruptible((signal) => Model.load(path, { vocabOnly: true, signal }));
@@ -53,7 +56,7 @@ async function info(path: string, flags: InfoFlags): Promise<void> {
       contextSize === undefined
         ? undefined
         : await interruptible((signal) =>
-            estimateMemory(path, { contextSize, ...given(others), signal }),
+            estimateMemory(path, { contextSize, ...given({ ...others, devices }), signal }),
           );
     if (json) await terminal.writeJson({ ...toJson(model), ...given({ memory }) });
     else await terminal.write(toText(model, memory && memoryTable(memory, flags)));
@@ -104,7 +107,9 @@ function memoryTable(memory: MemoryEstimate, { sequences = 1 }: InfoFlags): stri
   const title = [
     `memory with a context of ${counted(contextSize, "token")}`,
     counted(sequences, "sequence"),
-    ...(perDevice.length > 1 ? [`${layers} on GPUs`] : []),
+    ...(perDevice.length > 1
+      ? [`${layers} on ${perDevice.some(({ type }) => type === "rpc") ? "devices" : "GPUs"}`]
+      : []),
   ].join(", ");
   const row = ({ model, kvCache, compute }: Omit<DeviceMemory, "name" | "type" | "memoryFree">) =>
     [model, kvCache, compute, model + kvCache + compute].map(bytes);

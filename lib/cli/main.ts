@@ -9,6 +9,7 @@ import { addGenerateCommand } from "./generate-command.js";
 import { addInfoCommand } from "./info-command.js";
 import { addModerateCommand } from "./moderate-command.js";
 import { reportFailure } from "./report-failure.js";
+import { addRpcServerCommand } from "./rpc-server-command.js";
 import { addServeCommand } from "./serve-command.js";
 import { takeInterrupts } from "./terminal/interrupt.js";
 import { exitOnBrokenOutput } from "./terminal/terminal.js";
@@ -46,6 +47,7 @@ addModerateCommand(program);
 addServeCommand(program);
 addInfoCommand(program);
 addDevicesCommand(program);
+addRpcServerCommand(program);
 
 program.parseAsync().catch((error) => {
   process.exitCode = reportFailure(error);

@@ -163,6 +163,7 @@ async function readKeys(file: string): Promise<string[]> {
 /** One model that stays is loaded now, so that what is wrong with it is told now. */
 async function modelsOf(files: ReadonlyMap<string, string>, flags: ServeFlags, terminal: Terminal) {
   const { contextSize, threads, sequences, gpuLayers, maxTokens, pooling } = flags;
+  const devices = flags.device;
   const variant = flags.guardVariant;
   const chatTemplate = await readChatTemplate(flags);
   const settings = {
@@ -180,7 +181,7 @@ async function modelsOf(files: ReadonlyMap<string, string>, flags: ServeFlags, t
   }
   const hosted: Record<string, HostedModelInput> = {};
   for (const [name, model] of files) {
-    hosted[name] = { model, load: given({ gpuLayers }), ...settings };
+    hosted[name] = { model, load: given({ gpuLayers, devices }), ...settings };
   }
   return { hosted, dispose: async () => {} };
 }

@@ -10,10 +10,10 @@ import type { CheckedContextOptions } from "./context-options.js";
 
 /** What a model and a context take of one device's memory, in bytes. */
 export interface DeviceMemory {
-  /** As `listDevices()` has it. */
+  /** As `listDevices()` has it; a worker's URL, followed by #0, #1… if it has several devices. */
   readonly name: string;
-  /** What kind of device it is. */
-  readonly type: NativeDevice["type"];
+  /** What kind of device it is; "rpc": a worker's. */
+  readonly type: NativeDevice["type"] | "rpc";
   /** The weights that lie there. The CPU's may be a mapped file, which the system can drop and read again. */
   readonly model: number;
   /** The KV cache of the layers that lie there, and the states of recurrent ones. */

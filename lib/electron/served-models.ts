@@ -1,7 +1,8 @@
-import { callback, hasMembers, isPlainObject, string } from "../internal/checks.js";
-import { CriaError, expected, show } from "../internal/errors.js";
+import { callback, hasMembers, isArray, isPlainObject, string } from "../internal/checks.js";
+import { CriaError, expected, invalid, show } from "../internal/errors.js";
 import { Model } from "../model/model.js";
 import type { LoadModelOptions } from "../model/model-options.js";
+import { isWorkerUrl } from "../model/worker-url.js";
 
 /** A path that is loaded for the client alone, or a model of the server's, shared by its clients. */
 export type ServedModel = string | Model;
@@ -50,6 +51,16 @@ function checkModel(model: unknown, name: string): ServedModel {
   throw expected("a file's path or a Model", name, model);
 }
 
+/** A page would have the server's process connect to whatever it names. */
+function refuseWorkers({ devices }: LoadModelOptions): void {
+  if (!isArray(devices) || !devices.some((one) => typeof one === "string" && isWorkerUrl(one)))
+    return;
+  throw invalid(
+    "Expected devices of the server's machine in `options.devices`: a client may name no workers",
+    { name: "options.devices" },
+  );
+}
+
 /** For this client alone, or the server's. */
 export async function loadServed(
   found: ServedModel,
@@ -57,6 +68,7 @@ export async function loadServed(
   here: Pick<LoadModelOptions, "signal" | "onProgress">,
 ): Promise<{ readonly model: Model; readonly shared: boolean }> {
   if (typeof found === "string") {
+    refuseWorkers(options);
     return { model: await Model.load(found, { ...options, ...here }), shared: false };
   }
   const [option] = Object.keys(options);

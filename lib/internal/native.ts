@@ -28,8 +28,32 @@ export interface NativeAddon {
    */
   claim(name: string): boolean;
   release(name: string): void;
+  /** Serves clients on a thread of its own. Throws ERR_INVALID_ARGUMENT for what cannot be had. */
+  startRpcServer(options: NativeRpcServerOptions): NativeRpcServer;
+  /** Asks it, or takes the connection that there is to it. */
+  listWorkerDevices(url: string): Promise<(Omit<NativeDevice, "type"> & { type: "rpc" })[]>;
   /** Differs between copies of the engine in one process, which do not know each other's claims. */
   readonly instance: string;
+}
+
+export interface NativeRpcServerOptions {
+  /** Of this machine, in digits. */
+  address: string;
+  /** 0: any that is free. */
+  port: number;
+  /** 0: the physical cores. */
+  threads: number;
+  /** Names as in listDevices(); empty: the GPUs, or the CPU where there is none. */
+  devices: string[];
+  /** A folder for tensors that clients may send again; empty: none. */
+  cache: string;
+}
+
+export interface NativeRpcServer {
+  port: number;
+  /** Resolves when it was stopped. */
+  ended: Promise<void>;
+  stop(): void;
 }
 
 export interface NativeDevice {
@@ -192,12 +216,14 @@ export interface NativeModelOptions {
   path: string;
   /** -1: all that fit (0 in a build without a GPU), -2: all. */
   gpuLayers: number;
-  /** Names as in listDevices(); empty: every device of the backend. */
+  /** Names as in listDevices(), or "rpc://host:port"; empty: every device of the backend. */
   devices: string[];
   splitMode: "none" | "layer" | "tensor";
   /** Empty: by free memory. */
   tensorSplit: number[];
   mainGpu: number;
+  /** Milliseconds. */
+  workerTimeout: number;
   mmap: boolean;
   mlock: boolean;
   checkTensors: boolean;
@@ -251,7 +277,7 @@ export interface NativeMemory {
 
 export interface NativeDeviceMemory {
   name: string;
-  type: NativeDevice["type"];
+  type: NativeDevice["type"] | "rpc";
   model: number;
   kvCache: number;
   compute: number;

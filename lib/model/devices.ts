@@ -1,8 +1,10 @@
+import { string } from "../internal/checks.js";
 import type { SkippedEngine } from "../internal/engine-files.js";
 import { engine } from "../internal/engine-loader.js";
-import { expected, isError } from "../internal/errors.js";
+import { expected, fromNative, isError } from "../internal/errors.js";
 import type { Backend, LogLevel } from "../internal/native.js";
 import { nativeCall } from "../internal/native-work.js";
+import { workerUrl } from "./worker-url.js";
 
 /** A device that the loaded engine can compute on. */
 export interface Device {
@@ -46,6 +48,31 @@ export interface EngineInfo {
 export function listDevices(): Device[] {
   const { addon } = engine();
   return nativeCall(() => addon.listDevices()).map((device) => ({ ...device }));
+}
+
+/** A device that a worker on another machine lends. */
+export type WorkerDevice = Omit<Device, "type"> & {
+  /** Always "rpc": what kind of device it is there, the worker does not tell. */
+  readonly type: "rpc";
+};
+
+/**
+ * What a worker lends that `cria rpc-server` runs. Takes the connection that this process has to it for a model,
+ * and makes one otherwise, which others have to wait for meanwhile.
+ *
+ * @example
+ * const [{ memoryFree }] = await listWorkerDevices("rpc://10.0.0.2:50052");
+ * @param url "rpc://host:port", as `LoadModelOptions.devices` takes it
+ * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_WORKER_UNREACHABLE, ERR_ENGINE_NOT_FOUND, ERR_UNSUPPORTED_CPU
+ */
+export async function listWorkerDevices(url: string): Promise<WorkerDevice[]> {
+  const worker = workerUrl(string(url, "url"), "url");
+  const { addon } = engine();
+  try {
+    return (await addon.listWorkerDevices(worker)).map((device) => ({ ...device }));
+  } catch (error) {
+    throw fromNative(error);
+  }
 }
 
 /**

@@ -22,7 +22,7 @@ const OPTIONS = [...new Set([...LOAD_OPTIONS, ...CONTEXT_OPTIONS])];
  * @param path as `Model.load` takes it
  * @param options what `Model.load` and `createContext` would be given
  * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_OUT_OF_MEMORY,
- * ERR_UNSUPPORTED, ERR_ENGINE_NOT_FOUND, ERR_UNSUPPORTED_CPU; the signal's reason; what `onProgress` threw
+ * ERR_UNSUPPORTED, ERR_WORKER_UNREACHABLE, ERR_ENGINE_NOT_FOUND, ERR_UNSUPPORTED_CPU; the signal's reason; what `onProgress` threw
  */
 export async function estimateMemory(
   path: string,

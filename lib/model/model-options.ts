@@ -15,6 +15,7 @@ import {
 import { expected } from "../internal/errors.js";
 import type { NativeModelOptions } from "../internal/native.js";
 import { optionNames } from "../internal/option-names.js";
+import { isWorkerUrl, workerUrl } from "./worker-url.js";
 
 /** What `Model.load` takes. */
 export interface LoadModelOptions {
@@ -26,7 +27,9 @@ export interface LoadModelOptions {
   readonly gpuLayers?: number | "auto" | "all";
   /**
    * Names from `listDevices()`, each once: the GPUs that the model is spread over. The CPU computes what is left
-   * over, and all where no GPU is named. Default: every GPU, integrated ones only where there is no other.
+   * over, and all where no GPU is named. "rpc://host:port" is a worker that `cria rpc-server` runs on another
+   * machine, whose devices count like GPUs of this one. Default: every GPU, integrated ones only where there is
+   * no other.
    */
   readonly devices?: readonly string[];
   /**
@@ -39,6 +42,11 @@ export interface LoadModelOptions {
   readonly tensorSplit?: readonly number[];
   /** Index in `devices` of the GPU that takes all with splitMode "none". Default 0. */
   readonly mainGpu?: number;
+  /**
+   * Milliseconds that a worker of `devices` that was asked something may be silent before it counts as lost; it
+   * is silent while it computes. Of workers that are connected already the first load's holds. Default 300,000.
+   */
+  readonly workerTimeout?: number;
   /** Maps the file instead of reading it. Default true. */
   readonly mmap?: boolean;
   /** Keeps the weights from being swapped out. Default false. */
@@ -85,6 +93,7 @@ export const LOAD_OPTIONS: readonly (keyof LoadModelOptions)[] = optionNames("Mo
   "splitMode",
   "tensorSplit",
   "mainGpu",
+  "workerTimeout",
   "mmap",
   "mlock",
   "checkTensors",
@@ -97,6 +106,7 @@ export const LOAD_OPTIONS: readonly (keyof LoadModelOptions)[] = optionNames("Mo
 /** The engine's limits. */
 const DEVICES_MAX = 16;
 const METADATA_TEXT_MAX = 127;
+const WORKER_TIMEOUT = 300_000;
 
 /** Checked and complete, as the addon takes it, and what stays in JS. */
 export function nativeModelOptions(
@@ -110,7 +120,7 @@ export function nativeModelOptions(
   const o = readOptions(given, "options", LOAD_OPTIONS);
   const { devices = [], splitMode = "layer", tensorSplit = [], mainGpu = 0 } = o;
   const { mmap = true, mlock = false, checkTensors = false, vocabOnly = false } = o;
-  const { onProgress, signal } = o;
+  const { onProgress, signal, workerTimeout = WORKER_TIMEOUT } = o;
   if (onProgress !== undefined) callback(onProgress, "options.onProgress");
   if (signal !== undefined) abortSignal(signal, "options.signal");
   return {
@@ -126,6 +136,7 @@ export function nativeModelOptions(
         "tensorSplit",
       ),
       mainGpu: integer(mainGpu, "options.mainGpu", 0, DEVICES_MAX - 1),
+      workerTimeout: integer(workerTimeout, "options.workerTimeout", 1, MAX_INT32),
       mmap: boolean(mmap, "options.mmap"),
       mlock: boolean(mlock, "options.mlock"),
       checkTensors: boolean(checkTensors, "options.checkTensors"),
@@ -150,7 +161,7 @@ function readDevices(value: LoadModelOptions["devices"]): string[] {
   const names = limited(
     list(value, "options.devices", "an array of device names", string),
     "devices",
-  );
+  ).map((device) => (isWorkerUrl(device) ? workerUrl(device, "options.devices") : device));
   if (new Set(names).size === names.length) return names;
   throw expected("each device once", "options.devices", names);
 }

@@ -25,8 +25,8 @@ export class Model extends LoadedModel {
    *
    * @param path a GGUF file; of a split model the first part
    * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID,
-   * ERR_OUT_OF_MEMORY, ERR_UNSUPPORTED, ERR_ENGINE_NOT_FOUND, ERR_UNSUPPORTED_CPU; the signal's
-   * reason; what `onProgress` threw
+   * ERR_OUT_OF_MEMORY, ERR_UNSUPPORTED, ERR_WORKER_UNREACHABLE, ERR_ENGINE_NOT_FOUND,
+   * ERR_UNSUPPORTED_CPU; the signal's reason; what `onProgress` threw
    */
   static async load(path: string, options?: LoadModelOptions): Promise<Model> {
     const file = resolve(filePath(path, "path"));
@@ -56,8 +56,8 @@ export class Model extends LoadedModel {
   /**
    * Makes a context to generate in. The model may have several.
    *
-   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_OUT_OF_MEMORY, ERR_UNSUPPORTED; the
-   * signal's reason
+   * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_OUT_OF_MEMORY, ERR_UNSUPPORTED,
+   * ERR_WORKER_UNREACHABLE; the signal's reason
    */
   async createContext(options?: ContextOptions): Promise<Context> {
     return createContext(this, options);

@@ -61,6 +61,7 @@ const STATUSES: Partial<Record<CriaErrorCode, number>> = {
   ERR_QUEUE_FULL: 429,
   ERR_DISPOSED: 503,
   ERR_OUT_OF_MEMORY: 503,
+  ERR_WORKER_UNREACHABLE: 503,
 };
 
 /** Codes that OpenAI's clients branch on, in place of cria's own. */

@@ -7,6 +7,8 @@
 #include "binding/environment.h"
 #include "binding/errors.h"
 #include "binding/model.h"
+#include "binding/rpc_server.h"
+#include "binding/worker_devices.h"
 #include "core/model/backend.h"
 #include "core/model/cpu_level.h"
 
@@ -29,15 +31,7 @@ Napi::Value engine_info(const Napi::CallbackInfo& info) {
 Napi::Value list_devices(const Napi::CallbackInfo& info) {
   return entry(info.Env(), [&] {
     const Napi::Env env = info.Env();
-    return from_list(env, backend::devices(), [env](const backend::Device& device) {
-      Napi::Object object = Napi::Object::New(env);
-      object.Set("name", device.name);
-      object.Set("description", device.description);
-      object.Set("type", device.type);
-      object.Set("memoryTotal", static_cast<double>(device.memory_total));
-      object.Set("memoryFree", static_cast<double>(device.memory_free));
-      return object;
-    });
+    return from_devices(env, backend::devices());
   });
 }
 
@@ -58,6 +52,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("listDevices", Napi::Function::New(env, list_devices, "listDevices"));
     exports.Set("setLogHandler", Napi::Function::New(env, set_log_handler, "setLogHandler"));
     define_claims(env, exports);
+    define_rpc_server(env, exports);
+    define_worker_devices(env, exports);
     return exports;
   });
 }

@@ -73,6 +73,18 @@ Napi::Float32Array from_floats(Napi::Env env, const std::vector<float>& floats) 
   return array;
 }
 
+Napi::Array from_devices(Napi::Env env, const std::vector<backend::Device>& devices) {
+  return from_list(env, devices, [env](const backend::Device& device) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("name", device.name);
+    object.Set("description", device.description);
+    object.Set("type", device.type);
+    object.Set("memoryTotal", static_cast<double>(device.memory_total));
+    object.Set("memoryFree", static_cast<double>(device.memory_free));
+    return object;
+  });
+}
+
 Napi::Array from_texts(Napi::Env env, const std::vector<std::string>& texts) {
   return from_list(env, texts, [&](const auto& text) { return Napi::String::New(env, text); });
 }

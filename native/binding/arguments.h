@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/model/backend.h"
 #include "core/model/error.h"
 #include "core/model/vocabulary.h"
 
@@ -34,6 +35,8 @@ Napi::Array from_list(Napi::Env env, const List& list, const Make& make) {
     array.Set(next++, make(one));
   return array;
 }
+// NativeDevice[] of lib/internal/native.ts.
+Napi::Array from_devices(Napi::Env env, const std::vector<backend::Device>& devices);
 Napi::Array from_texts(Napi::Env env, const std::vector<std::string>& texts);
 
 // The fields of an options object.

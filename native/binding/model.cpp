@@ -1,5 +1,6 @@
 #include "binding/model.h"
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -13,6 +14,7 @@
 #include "core/engine/context_params.h"
 #include "core/model/backend.h"
 #include "core/model/model_params.h"
+#include "core/model/remote_worker.h"
 #include "core/model/token_watch.h"
 
 namespace cria::binding {
@@ -37,6 +39,8 @@ ModelOptions to_options(Napi::Value value) {
   options.path = fields.text("path");
   options.gpu_layers = fields.integer("gpuLayers");
   options.devices = fields.texts("devices");
+  options.worker_silence =
+      std::chrono::milliseconds(static_cast<int64_t>(fields.number("workerTimeout")));
   options.split_mode =
       fields.choice<llama_split_mode>("splitMode", {{"none", LLAMA_SPLIT_MODE_NONE},
                                                     {"layer", LLAMA_SPLIT_MODE_LAYER},
@@ -84,19 +88,21 @@ ModelWork::Job tokenize_job(std::shared_ptr<Model> model, std::string text,
 }
 
 // NativeMemory of lib/internal/native.ts.
-Napi::Object from_memory(Napi::Env env, const MemoryBreakdown& memory, uint64_t checkpoints,
+Napi::Object from_memory(Napi::Env env, const MemoryBreakdown& memory,
+                         const std::vector<uint64_t>& free, uint64_t checkpoints,
                          int32_t gpu_layers) {
+  uint32_t next = 0;
   Napi::Object result = Napi::Object::New(env);
   result.Set("gpuLayers", gpu_layers);
   result.Set("checkpoints", static_cast<double>(checkpoints));
-  result.Set("devices", from_list(env, memory, [env](const DeviceMemory& one) {
+  result.Set("devices", from_list(env, memory, [&](const DeviceMemory& one) {
                Napi::Object device = Napi::Object::New(env);
-               device.Set("name", ggml_backend_dev_name(one.device));
+               device.Set("name", shown_name(one.device));
                device.Set("type", backend::type_name(one.device));
                device.Set("model", static_cast<double>(one.model));
                device.Set("kvCache", static_cast<double>(one.cache));
                device.Set("compute", static_cast<double>(one.compute));
-               device.Set("memoryFree", static_cast<double>(free_memory(one.device)));
+               device.Set("memoryFree", static_cast<double>(free[next++]));
                return device;
              }));
   return result;
@@ -109,8 +115,12 @@ ModelWork::Job measure_job(std::shared_ptr<Model> model, const ContextOptions& o
         std::make_shared<const MemoryBreakdown>(measure_context(*model, options, goes_on));
     const uint64_t checkpoints = measure_checkpoints(*model, options, goes_on);
     const int32_t gpu_layers = model->outline(goes_on).options().gpu_layers;
-    return [memory, checkpoints, gpu_layers](Napi::Env env) -> Napi::Value {
-      return from_memory(env, *memory, checkpoints, gpu_layers);
+    // Here, since a worker has to be asked over the network.
+    std::vector<uint64_t> free;
+    for (const DeviceMemory& one : *memory)
+      free.push_back(free_memory(one.device));
+    return [memory, free, checkpoints, gpu_layers](Napi::Env env) -> Napi::Value {
+      return from_memory(env, *memory, free, checkpoints, gpu_layers);
     };
   };
 }

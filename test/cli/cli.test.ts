@@ -50,7 +50,7 @@ describe("usage", () => {
     [generate("a prompt", "--top-p", "1.5"), "Expected a number from 0 to 1"],
     [generate("a prompt", "--gpu-layers", "some"), "auto or all"],
     [generate("a prompt", "--stop", ""), "[ERR_INVALID_ARGUMENT]"],
-    [["devices", "surplus"], "too many arguments"],
+    [["devices", "surplus"], "Expected a worker"],
     [["info", DEMO_MODEL, "--context", "some"], "'--context, --context-size <n>' argument 'some'"],
     [["info", DEMO_MODEL, "--context", "8", "--kv-cache-type", "q9"], "Allowed choices are f32,"],
     [["info", DEMO_MODEL, "--sequences", "2"], "need --context"],

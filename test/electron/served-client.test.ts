@@ -27,6 +27,18 @@ async function raw(): Promise<{ client: RawClient; context: Context }> {
 }
 
 describe("which models", () => {
+  test("lie on no worker that a client names", async () => {
+    const { engine, served } = connected({ file: MODEL });
+    for (const worker of ["rpc://127.0.0.1:1", "RPC://10.0.0.2"]) {
+      await expect(engine.Model.load("file", { devices: ["CPU", worker] })).rejects.toMatchObject({
+        code: "ERR_INVALID_ARGUMENT",
+        message: expect.stringContaining("a client may name no workers"),
+      });
+    }
+    engine.close();
+    await served.closed;
+  });
+
   test("are those that are named, and no path is looked at", async () => {
     const { engine, served } = connected({ demo: local });
     for (const path of [MODEL, "../demo", "constructor", "__proto__", "toString", ""]) {

@@ -7,6 +7,7 @@
 #include "core/embedding/embedding_params.h"
 #include "core/model/backend.h"
 #include "core/model/error.h"
+#include "core/model/rpc_endpoint.h"
 
 namespace cria {
 
@@ -177,6 +178,7 @@ int32_t Embedder::decode() {
   const int32_t status =
       encodes_ ? llama_encode(context_, rows_.view()) : llama_decode(context_, rows_.view());
   if (status == kDecoded) llama_synchronize(context_);
+  rpc::throw_if_lost();
   return status;
 }
 

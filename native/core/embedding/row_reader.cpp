@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/model/error.h"
+#include "core/model/rpc_endpoint.h"
 #include "core/model/token_batch.h"
 
 namespace cria {
@@ -72,6 +73,7 @@ void RowReader::evaluate(llama_context* context, const std::vector<int32_t>& len
   }
   const int32_t status =
       encodes ? llama_encode(context, batch.view()) : llama_decode(context, batch.view());
+  rpc::throw_if_lost();
   if (status != kDecoded) {
     throw Error(code::kDecodeFailed,
                 "llama.cpp could not evaluate a text: " + std::to_string(status) + ".");

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/engine/partial_state.h"
+#include "core/model/rpc_endpoint.h"
 
 namespace cria {
 
@@ -173,6 +174,7 @@ std::vector<uint8_t> Cache::state(Slot slot) const {
   try {
     std::vector<uint8_t> state(llama_state_seq_get_size(context_, slot));
     const size_t size = llama_state_seq_get_data(context_, state.data(), state.size(), slot);
+    rpc::throw_if_lost();
     if (size != state.size()) state.clear();
     return state;
   } catch (const std::bad_alloc&) {
@@ -352,6 +354,7 @@ void Cache::clear(Slot slot) {
 bool Cache::write_state(Slot slot, const std::vector<uint8_t>& state) {
   if (state.empty()) return false;
   const size_t written = llama_state_seq_set_data(context_, state.data(), state.size(), slot);
+  rpc::throw_if_lost();
   if (written == state.size()) return true;
   llama_memory_seq_rm(memory_, slot, -1, -1);
   return false;

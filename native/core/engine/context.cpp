@@ -13,6 +13,7 @@
 #include "core/model/backend.h"
 #include "core/model/cpu.h"
 #include "core/model/hash.h"
+#include "core/model/rpc_endpoint.h"
 
 namespace cria {
 
@@ -267,7 +268,7 @@ void Context::break_down() {
     Failure failure = current_failure();
     device_lost_ = failure.code == code::kDeviceLost;
     if (failure.message.empty() || failure.message.back() != '.') failure.message += '.';
-    if (!device_lost_) {
+    if (!device_lost_ && failure.code != code::kWorkerUnreachable) {
       failure.message =
           "The engine failed, and this context can no longer be used: " + failure.message +
           " Dispose it; the model and its other contexts are as they were.";
@@ -381,11 +382,13 @@ void Context::warm_up() {
       batch.add(i % model_->vocabulary().size(), i, 0, i == rows - 1);
     const EvaluationGate::Pass pass(model_->gate());
     const int32_t status = llama_decode(context_.get(), batch.view());
+    rpc::throw_if_lost();
     if (status != kDecoded && status != kAborted) {
       const Failure failure = decode_failure(status);
       throw Error(status == kNoMemory ? code::kOutOfMemory : code::kDecodeFailed, failure.message);
     }
     llama_synchronize(context_.get());
+    rpc::throw_if_lost();
     llama_memory_clear(memory, false);
   }
 }

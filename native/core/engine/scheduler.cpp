@@ -8,6 +8,7 @@
 
 #include "core/model/backend.h"
 #include "core/model/error.h"
+#include "core/model/rpc_endpoint.h"
 
 namespace cria {
 
@@ -344,6 +345,7 @@ int32_t Scheduler::decode() {
   // A GPU may still be computing. Its results are needed next, and its time has to be measured
   // here.
   if (status == kDecoded) llama_synchronize(context_);
+  rpc::throw_if_lost();
   return status;
 }
 

@@ -19,6 +19,7 @@
 #include "core/model/compute_pool.h"
 #include "core/model/cpu_level.h"
 #include "core/model/error.h"
+#include "core/model/remote_worker.h"
 
 namespace cria::backend {
 
@@ -167,6 +168,7 @@ void start() {
 }
 
 const char* type_name(ggml_backend_dev_t device) {
+  if (RemoteWorker::of(device) != nullptr) return "rpc";
   switch (ggml_backend_dev_type(device)) {
     case GGML_BACKEND_DEVICE_TYPE_CPU:
       return "cpu";

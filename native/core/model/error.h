@@ -17,6 +17,7 @@ inline constexpr char kUnsupportedCpu[] = "ERR_UNSUPPORTED_CPU";
 inline constexpr char kContextFull[] = "ERR_CONTEXT_FULL";
 inline constexpr char kDecodeFailed[] = "ERR_DECODE_FAILED";
 inline constexpr char kDeviceLost[] = "ERR_DEVICE_LOST";
+inline constexpr char kWorkerUnreachable[] = "ERR_WORKER_UNREACHABLE";
 inline constexpr char kGrammarInvalid[] = "ERR_GRAMMAR_INVALID";
 inline constexpr char kTemplate[] = "ERR_TEMPLATE";
 inline constexpr char kStateInvalid[] = "ERR_STATE_INVALID";

@@ -9,6 +9,7 @@
 #include "core/model/model_check.h"
 #include "core/model/model_files.h"
 #include "core/model/model_params.h"
+#include "core/model/rpc_endpoint.h"
 
 namespace cria {
 
@@ -34,6 +35,19 @@ auto blaming_the_file(const std::string& path, const Read& read) {
     if (error.code() != code::kInternal) throw;
     throw Error(code::kModelInvalid, "\"" + path + "\" could not be loaded: " + error.what());
   }
+}
+
+// Throws if one is lost. Each has then received what it was sent: weights have no answer.
+void ask_workers(const ModelOptions& options) {
+  for (const std::shared_ptr<RemoteWorker>& worker : options.workers) {
+    if (worker->endpoint().lost()) worker->endpoint().throw_lost();
+    free_memory(worker->devices().front());
+  }
+}
+
+bool any_lost(const ModelOptions& options) {
+  return std::any_of(options.workers.begin(), options.workers.end(),
+                     [](const auto& worker) { return worker->endpoint().lost(); });
 }
 
 }  // namespace
@@ -89,29 +103,41 @@ const ModelOutline& Model::outline(const std::function<bool()>& goes_on) const {
   return *outline_;
 }
 
-std::shared_ptr<Model> Model::load(const ModelOptions& options,
+std::shared_ptr<Model> Model::load(const ModelOptions& given,
                                    const std::function<bool(float)>& on_progress) {
   const backend::AbortGuard guard;
   const backend::ErrorCapture errors;
 
-  const auto goes_on = [&] { return on_progress(0); };
+  // Of what is done so far: asked while a worker is waited for, too.
+  float done = 0;
+  const auto goes_on = [&] { return on_progress(done); };
+  rpc::StopWatch stop([&] { return !goes_on(); });
+  ModelOptions options = given;
   Facts facts = check(options, goes_on);
   backend::open_devices();
+  connect_workers(options);
+  for (const std::shared_ptr<RemoteWorker>& worker : options.workers) {
+    if (worker.use_count() == 1) stop.guard(worker->endpoint());
+  }
   std::unique_ptr<const ModelOutline> outline;
   if (!options.vocab_only) outline = make_outline(options, facts, goes_on);
 
   struct Progress {
     const std::function<bool(float)>& report;
+    const ModelOptions& options;
+    float& done;
     bool aborted = false;
-  } progress{on_progress};
+  } progress{on_progress, options, done};
 
   ModelParams model_params(outline ? outline->options() : options, facts.overrides);
   llama_model_params& params = model_params.params();
   params.progress_callback_user_data = &progress;
   params.progress_callback = [](float fraction, void* data) {
     auto* self = static_cast<Progress*>(data);
+    self->done = fraction;
     if (!self->report(fraction)) self->aborted = true;
-    return !self->aborted;
+    // Weights for a lost worker would be read from the file, and dropped.
+    return !self->aborted && !any_lost(self->options);
   };
 
   llama_model* model = blaming_the_file(
@@ -119,6 +145,12 @@ std::shared_ptr<Model> Model::load(const ModelOptions& options,
   if (progress.aborted) {
     if (model != nullptr) llama_model_free(model);
     throw Error(code::kDisposed, "The model was disposed while it was loading.");
+  }
+  try {
+    ask_workers(options);
+  } catch (...) {
+    if (model != nullptr) llama_model_free(model);
+    throw;
   }
   if (model == nullptr) {
     refuse_model(options.path, errors, "llama.cpp does not know this kind of model");

@@ -3,11 +3,14 @@
 
 #include <llama.h>
 
+#include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/model/metadata_overrides.h"
+#include "core/model/remote_worker.h"
 
 namespace cria {
 
@@ -19,6 +22,9 @@ struct ModelOptions {
   std::string path;
   int32_t gpu_layers = kFittingLayers;
   std::vector<std::string> devices;  // empty: all
+  std::chrono::milliseconds worker_silence{300'000};
+  // Of those of `devices` that are URLs, once they are connected: in their order.
+  std::vector<std::shared_ptr<RemoteWorker>> workers;
   llama_split_mode split_mode = LLAMA_SPLIT_MODE_LAYER;
   std::vector<float> tensor_split;  // empty: by free memory
   int32_t main_gpu = 0;

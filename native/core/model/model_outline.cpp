@@ -7,6 +7,7 @@
 #include "core/model/backend.h"
 #include "core/model/error.h"
 #include "core/model/model_params.h"
+#include "core/model/rpc_endpoint.h"
 
 namespace cria {
 
@@ -51,6 +52,7 @@ std::vector<llama_model_kv_override> without_vocabulary(
 LlamaContext create_llama_context(llama_model* model, const llama_context_params& params) {
   const backend::ErrorCapture errors;
   LlamaContext context(llama_init_from_model(model, params));
+  rpc::throw_if_lost();
   if (context) return context;
   const bool silent = errors.reason("").empty();
   throw Error(
@@ -60,6 +62,7 @@ LlamaContext create_llama_context(llama_model* model, const llama_context_params
 
 void refuse_model(const std::string& path, const backend::ErrorCapture& errors,
                   const std::string& otherwise) {
+  rpc::throw_if_lost();
   const char* why = errors.code(code::kModelInvalid);
   const std::string reason = errors.reason(otherwise);
   if (why == code::kOutOfMemory) {
@@ -149,7 +152,8 @@ bool ModelOutline::fits() const {
   MemoryBreakdown memory;
   try {
     memory = measure(params, 1);
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (error.code() == code::kWorkerUnreachable) throw;
     return true;  // nobody else can make a context of it, either
   }
   return std::all_of(memory.begin() + 1, memory.end(), [](const DeviceMemory& one) {

@@ -28,15 +28,15 @@ inline constexpr uint32_t kRowsOfLogits = 64;
 inline constexpr uint32_t kUsualContext = 8192;
 
 // Creates a context of a model's. Throws ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST or ERR_UNSUPPORTED with
-// llama.cpp's reason.
+// llama.cpp's reason, or ERR_WORKER_UNREACHABLE.
 struct FreeContext {
   void operator()(llama_context* context) const { llama_free(context); }
 };
 using LlamaContext = std::unique_ptr<llama_context, FreeContext>;
 LlamaContext create_llama_context(llama_model* model, const llama_context_params& params);
 
-// Throws ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST or ERR_MODEL_INVALID: llama.cpp has loaded no model,
-// and logged this reason.
+// Throws ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST, ERR_WORKER_UNREACHABLE or ERR_MODEL_INVALID: llama.cpp
+// has loaded no model, and logged this reason.
 [[noreturn]] void refuse_model(const std::string& path, const backend::ErrorCapture& errors,
                                const std::string& otherwise);
 

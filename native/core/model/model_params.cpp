@@ -46,9 +46,16 @@ std::vector<ggml_backend_dev_t> all_gpus() {
 
 // The CPU computes what is left over anyway. As a device of its own it would have threads that
 // nothing of ours knows.
-std::vector<ggml_backend_dev_t> named_gpus(const std::vector<std::string>& names) {
+std::vector<ggml_backend_dev_t> named_gpus(const ModelOptions& options) {
   std::vector<ggml_backend_dev_t> gpus;
-  for (const std::string& name : names) {
+  auto worker = options.workers.begin();
+  for (const std::string& name : options.devices) {
+    if (RemoteWorker::is_url(name)) {
+      if (worker == options.workers.end()) throw Error(code::kInternal, "No worker is connected.");
+      const std::vector<ggml_backend_dev_t>& devices = (*worker++)->devices();
+      gpus.insert(gpus.end(), devices.begin(), devices.end());
+      continue;
+    }
     ggml_backend_dev_t device = ggml_backend_dev_by_name(name.c_str());
     if (device == nullptr) {
       throw Error(code::kInvalidArgument,
@@ -68,7 +75,18 @@ llama_load_mode load_mode_of(const ModelOptions& options) {
 
 std::vector<ggml_backend_dev_t> devices_for(const ModelOptions& options) {
   std::vector<ggml_backend_dev_t> devices =
-      options.devices.empty() ? all_gpus() : named_gpus(options.devices);
+      options.devices.empty() ? all_gpus() : named_gpus(options);
+  if (devices.size() > llama_max_devices()) {
+    throw Error(code::kInvalidArgument, "Expected `devices` to have at most " +
+                                            std::to_string(llama_max_devices()) +
+                                            ", those of workers counted one by one, got " +
+                                            std::to_string(devices.size()) + ".");
+  }
+  if (!options.workers.empty() && options.split_mode == LLAMA_SPLIT_MODE_TENSOR) {
+    throw Error(code::kUnsupported,
+                "`splitMode: \"tensor\"` is for GPUs of one machine: leave it out where `devices` "
+                "has workers.");
+  }
   if (devices.empty()) {
     if (options.split_mode != LLAMA_SPLIT_MODE_TENSOR) return devices;
     throw Error(code::kUnsupported,
@@ -91,6 +109,15 @@ std::vector<ggml_backend_dev_t> devices_for(const ModelOptions& options) {
                                             std::to_string(options.tensor_split.size()) + ".");
   }
   return devices;
+}
+
+void connect_workers(ModelOptions& options) {
+  options.workers.clear();
+  for (const std::string& name : options.devices) {
+    if (RemoteWorker::is_url(name)) {
+      options.workers.push_back(RemoteWorker::at(name, options.worker_silence));
+    }
+  }
 }
 
 uint64_t free_memory(ggml_backend_dev_t device) {

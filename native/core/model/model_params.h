@@ -15,6 +15,9 @@ namespace cria {
 // ERR_INVALID_ARGUMENT for what does not exist, ERR_UNSUPPORTED if the mode needs a GPU.
 std::vector<ggml_backend_dev_t> devices_for(const ModelOptions& options);
 
+// Connects those of `devices` that are workers, and sets `workers`. Throws ERR_WORKER_UNREACHABLE.
+void connect_workers(ModelOptions& options);
+
 // Free bytes, as llama.cpp counts them: of a device that reports none, those of the machine.
 uint64_t free_memory(ggml_backend_dev_t device);
 

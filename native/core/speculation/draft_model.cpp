@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/model/error.h"
+#include "core/model/rpc_endpoint.h"
 
 namespace cria {
 
@@ -70,6 +71,7 @@ bool DraftModel::evaluate(const Tokens& tokens, int32_t begin, int32_t end, bool
   const EvaluationGate::Pass pass(model_->gate());
   const int32_t status = llama_decode(context_.get(), batch_.view());
   if (status == kDecoded) llama_synchronize(context_.get());
+  rpc::throw_if_lost();
   works_ = status == kDecoded || status == kAborted;
   // What is left of it goes before the next one.
   if (status != kDecoded) cached_.resize(cached_.size() - static_cast<size_t>(end - begin));

@@ -1,0 +1,121 @@
+// Compiles ggml-rpc.cpp with other words for what would end the process, wait for ever or print
+// (rpc_endpoint.h). What is included there has to be included before the words are changed.
+
+#include "core/model/rpc_backend.h"
+
+#include <ggml-backend-impl.h>
+#include <ggml-cpp.h>
+#include <ggml-impl.h>
+#include <ggml-rpc.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cinttypes>
+#include <condition_variable>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <queue>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "core/model/error.h"
+#include "core/model/rpc_endpoint.h"
+
+namespace {
+
+thread_local const std::function<ggml_backend_t(ggml_backend_dev_t)>* init_of_server = nullptr;
+
+ggml_backend_t init_backend(ggml_backend_dev_t device) { return (*init_of_server)(device); }
+
+}  // namespace
+
+class rpc_dispatcher;
+static void rpc_dispatcher_body(rpc_dispatcher* dispatcher);
+
+// In place of ggml's, whose definition, `…(rpc_dispatcher * dispatcher)`, gets another name. Its
+// use has no parentheses.
+static void rpc_dispatcher_trampoline(rpc_dispatcher* dispatcher) {
+  const cria::rpc::WireThread wire;
+  rpc_dispatcher_body(dispatcher);
+}
+
+#define rpc_dispatcher_trampoline(parameter) rpc_dispatcher_body(parameter)
+#undef GGML_ABORT
+#define GGML_ABORT(...) cria::rpc::fail(__VA_ARGS__)
+// In ggml these stand behind `std::` and before `<void>`.
+#define promise conditional_t<true, cria::rpc::Completion, void>::template For
+#define shared_future conditional_t<true, cria::rpc::Future, void>::template For
+#define printf(...) GGML_LOG_INFO(__VA_ARGS__)
+#define fprintf(stream, ...) GGML_LOG_ERROR(__VA_ARGS__)
+#define ggml_backend_dev_init(device, parameters) init_backend(device)
+
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wreturn-type"  // where GGML_ABORT ends a function
+#endif
+#include <ggml-rpc.cpp>
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+#undef promise
+#undef shared_future
+#undef printf
+#undef fprintf
+
+namespace cria::rpc {
+
+namespace {
+
+// Whether the worker is to compute its last graph again is decided by what was last sent to it, and
+// contexts of one model do both on threads of their own.
+ggml_status compute_in_turn(ggml_backend_t backend, ggml_cgraph* graph) {
+  static std::mutex* const mutex = new std::mutex();
+  const std::lock_guard<std::mutex> lock(*mutex);
+  return ggml_backend_rpc_graph_compute(backend, graph);
+}
+
+}  // namespace
+
+std::shared_ptr<void> greet(const std::string& endpoint) {
+  static const bool once = [] {
+    ggml_backend_rpc_interface.graph_compute = compute_in_turn;
+    return true;
+  }();
+  static_cast<void>(once);
+  return get_dispatcher(endpoint);
+}
+
+uint32_t device_count(const std::string& endpoint) {
+  return ggml_backend_rpc_get_device_count(endpoint.c_str());
+}
+
+std::vector<ggml_backend_dev_t> devices(const std::string& endpoint) {
+  std::vector<ggml_backend_dev_t> found;
+  ggml_backend_reg_t registry = ggml_backend_rpc_add_server(endpoint.c_str());
+  if (registry == nullptr) return found;
+  for (size_t i = 0; i < ggml_backend_reg_dev_count(registry); ++i)
+    found.push_back(ggml_backend_reg_dev_get(registry, i));
+  return found;
+}
+
+void serve(const std::string& listener, const std::string& cache, size_t threads,
+           std::vector<ggml_backend_dev_t> devices,
+           const std::function<ggml_backend_t(ggml_backend_dev_t)>& init) {
+  init_of_server = &init;
+  ggml_backend_rpc_start_server(listener.c_str(), cache.empty() ? nullptr : cache.c_str(), threads,
+                                devices.size(), devices.data());
+}
+
+}  // namespace cria::rpc
