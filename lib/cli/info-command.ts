@@ -4,7 +4,14 @@ import type { DeviceMemory, MemoryEstimate } from "../context/memory-estimate.js
 import { given } from "../internal/given.js";
 import { estimateMemory } from "../model/estimate-memory.js";
 import { Model } from "../model/model.js";
-import { addCommonFlags, type CommonFlags, gpuLayersOption, whole, wholeOr } from "./flags.js";
+import {
+  addCommonFlags,
+  type CommonFlags,
+  gpuLayersOption,
+  MODEL_ARGUMENT,
+  whole,
+  wholeOr,
+} from "./flags.js";
 import { UsageError } from "./report-failure.js";
 import { interruptible } from "./terminal/interrupt.js";
 import { Terminal } from "./terminal/terminal.js";
@@ -24,7 +31,7 @@ export function addInfoCommand(program: Command): void {
   const command = program
     .command("info")
     .description("tell what a model file holds, without loading its weights")
-    .argument("<model>", "a GGUF file (of a split model the first part)")
+    .argument("<model>", MODEL_ARGUMENT)
     .option("--json", "one JSON object, nothing shortened")
     .option(
       "--context, --context-size <n>",

@@ -8,6 +8,7 @@ import { addDevicesCommand } from "./devices-command.js";
 import { addGenerateCommand } from "./generate-command.js";
 import { addInfoCommand } from "./info-command.js";
 import { addModerateCommand } from "./moderate-command.js";
+import { addPullCommand } from "./pull-command.js";
 import { reportFailure } from "./report-failure.js";
 import { addServeCommand } from "./serve-command.js";
 import { takeInterrupts } from "./terminal/interrupt.js";
@@ -44,6 +45,7 @@ addChatCommand(program);
 addBatchCommand(program);
 addModerateCommand(program);
 addServeCommand(program);
+addPullCommand(program);
 addInfoCommand(program);
 addDevicesCommand(program);
 

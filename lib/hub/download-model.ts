@@ -5,7 +5,7 @@ import { optionNames } from "../internal/option-names.js";
 import { withDownloadLock } from "./download-lock.js";
 import { fetchFile } from "./fetch-file.js";
 import { CONDUCT, type Conduct } from "./hub-client.js";
-import { HUB_OPTIONS, type HubOptions, hubSettings } from "./hub-settings.js";
+import { checkHubOptions, type HubOptions, hubSettings } from "./hub-settings.js";
 import { FolderStore, HubStore, UrlStore } from "./model-cache.js";
 import { readReference } from "./model-reference.js";
 import { findModel, type ModelSource, type SourceFile } from "./model-source.js";
@@ -77,8 +77,9 @@ export async function downloadWith(
   const folder = directory === undefined ? undefined : filePath(directory, "options.directory");
   if (onProgress !== undefined) callback(onProgress, "options.onProgress");
   if (signal !== undefined) abortSignal(signal, "options.signal");
-  const settings = await hubSettings(hub);
+  checkHubOptions(hub);
   if (read.kind === "path") return read.path;
+  const settings = await hubSettings(hub);
   throwIfAborted(signal);
   const found = await findModel(read, {
     ...{ settings, signal, conduct },

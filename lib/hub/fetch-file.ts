@@ -90,6 +90,7 @@ export async function fetchFile(
 
 function follow(signal: AbortSignal | undefined, stop: AbortController): () => void {
   if (signal === undefined) return () => {};
+  if (signal.aborted) stop.abort(abortReason(signal));
   return watchSignal(signal, () => stop.abort(abortReason(signal)));
 }
 
@@ -179,7 +180,8 @@ class RangeFetch {
     // Storage behind a hub may have several copies with ETags of their own: there the hub's word counts.
     const other =
       linkedEtag === undefined && version !== undefined && now !== undefined && now !== version;
-    const moved = linkedEtag !== undefined && linked.etag !== null && bare(linked.etag) !== linkedEtag;
+    const moved =
+      linkedEtag !== undefined && linked.etag !== null && bare(linked.etag) !== linkedEtag;
     const part = response.status === 206 ? contentRange(answer, url) : undefined;
     const told = Number(part?.size ?? response.headers.get("content-length") ?? size);
     if (other || moved || told !== size) {
@@ -194,7 +196,8 @@ class RangeFetch {
     }
     if (!ranges) return;
     // A server that gives parts may have others behind it that do not.
-    if (part === undefined) throw new Setback(this.#wrong("does not send the part that it was asked for"));
+    if (part === undefined)
+      throw new Setback(this.#wrong("does not send the part that it was asked for"));
     if (part.from !== this.#at) {
       throw new Setback(this.#wrong(`sends bytes from ${part.from} instead of ${this.#at}`));
     }

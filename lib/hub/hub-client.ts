@@ -56,7 +56,8 @@ const REDIRECTS = [301, 302, 303, 307, 308];
 const HOPS_MAX = 10;
 const JSON_MAX = 32 * 2 ** 20;
 /** Of another kind than a line that is down: the next try would meet them again. */
-const LASTING = /^(?:UND_ERR_HEADERS_OVERFLOW|HPE_|CERT_|ERR_TLS|ERR_SSL|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/;
+const LASTING =
+  /^(?:UND_ERR_HEADERS_OVERFLOW|HPE_|CERT_|ERR_TLS|ERR_SSL|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/;
 const UNREACHABLE = ["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH"];
 
 /**
@@ -112,17 +113,20 @@ export class HubClient {
    * Runs `work` until it succeeds. What it gains is counted by `gained`: a try that brought something on
    * starts the patience anew.
    */
-  async persist<T>(work: () => Promise<T>, gained: () => number = () => 0): Promise<T> {
+  async persist<T>(work: () => Promise<T>, gained?: () => number): Promise<T> {
     const { tries, retryMs, retryMaxMs, retryAfterMaxMs } = this.conduct;
     for (let failures = 0; ; ) {
-      const before = gained();
+      const before = gained?.() ?? 0;
       try {
         return await work();
       } catch (error) {
         if (!(error instanceof Setback)) throw error;
-        failures = gained() > before ? 1 : failures + 1;
+        failures = (gained?.() ?? 0) > before ? 1 : failures + 1;
         const { afterMs } = error;
-        if (failures >= tries || (afterMs ?? 0) > retryAfterMaxMs) throw error.error;
+        // In the midst of a file the line may come back; before it, nobody wants to wait for what is not there.
+        const isHopeless = gained === undefined && error.error.details?.unreachable === true;
+        if (failures >= (isHopeless ? 2 : tries) || (afterMs ?? 0) > retryAfterMaxMs)
+          throw error.error;
         await this.#wait(afterMs ?? Math.min(retryMaxMs, retryMs * 2 ** (failures - 1)));
       }
     }

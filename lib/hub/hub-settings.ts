@@ -53,18 +53,35 @@ export async function hubSettings(
   options: HubOptions,
   env: Environment = process.env,
 ): Promise<HubSettings> {
-  const { revision } = readOptions<HubOptions>(options, "options", HUB_OPTIONS);
-  const own = options.token === undefined ? undefined : checkToken(options.token, "options.token");
+  const { token: own, endpoint, revision } = checkHubOptions(options);
   const home = folder(env.HF_HOME) ?? join(folder(env.XDG_CACHE_HOME) ?? inHome(".cache"), HF);
   const cache = folder(env.HF_HUB_CACHE) ?? folder(env.HUGGINGFACE_HUB_CACHE) ?? join(home, "hub");
   return {
-    endpoint: readEndpoint(options.endpoint, env),
+    endpoint: endpoint ?? webAddress(env.HF_ENDPOINT || ENDPOINT, "HF_ENDPOINT"),
     token: own ?? (await implicitToken(env, home)),
     ownToken: own,
-    revision: revision === undefined ? undefined : checkRevision(revision, "options.revision"),
+    revision,
     cache: resolve(cache),
     urlCache: resolve(home, "cria"),
     offline: isOn(env.HF_HUB_OFFLINE),
+  };
+}
+
+/**
+ * What the caller gives, without the environment.
+ *
+ * @throws {CriaError} ERR_INVALID_ARGUMENT
+ */
+export function checkHubOptions(options: HubOptions): {
+  readonly token: string | undefined;
+  readonly endpoint: string | undefined;
+  readonly revision: string | undefined;
+} {
+  const { token, endpoint, revision } = readOptions<HubOptions>(options, "options", HUB_OPTIONS);
+  return {
+    token: token === undefined ? undefined : checkToken(token, "options.token"),
+    endpoint: endpoint === undefined ? undefined : webAddress(endpoint, "options.endpoint"),
+    revision: revision === undefined ? undefined : checkRevision(revision, "options.revision"),
   };
 }
 
@@ -85,10 +102,9 @@ function isOn(value: string | undefined): boolean {
   return /^(?:1|on|true|yes)$/i.test(value ?? "");
 }
 
-function readEndpoint(given: string | undefined, env: Environment): string {
-  const fromEnv = env.HF_ENDPOINT === "" ? undefined : env.HF_ENDPOINT;
-  const name = given === undefined ? "HF_ENDPOINT" : "options.endpoint";
-  const value = string(given ?? fromEnv ?? ENDPOINT, name);
+/** Without a slash at its end. */
+function webAddress(given: unknown, name: string): string {
+  const value = string(given, name);
   const url = URL.canParse(value) ? new URL(value) : undefined;
   const isWeb = url?.protocol === "https:" || url?.protocol === "http:";
   if (url === undefined || !isWeb || url.username !== "" || url.search !== "" || url.hash !== "") {

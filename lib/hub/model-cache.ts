@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { link, mkdir, readdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { replaceFile } from "../internal/replace-file.js";
-import { type Checksum, sumOf } from "./file-checksum.js";
 import { coded, diskError } from "./download-failures.js";
+import { type Checksum, sumOf } from "./file-checksum.js";
 
 /** Where a file goes, and what is known of it there. */
 export interface FilePlace {
@@ -132,7 +132,7 @@ export class UrlStore implements ModelStore {
 
   /** What earlier versions left. A part that another download works on has its lock there. */
   async tidy(): Promise<void> {
-    const names = await readdir(this.#folder).catch(() => []);
+    const names = await readdir(this.#folder).catch((): string[] => []);
     for (const name of names) {
       const part = /^(.*\.cria-part)(?:\.json)?$/.exec(name)?.[1];
       if (part === undefined || names.includes(`${part}.lock`)) continue;
@@ -142,7 +142,11 @@ export class UrlStore implements ModelStore {
 }
 
 /** The newest version of a URL's file that is there. */
-export async function cachedUrl(cache: string, url: URL, name: string): Promise<string | undefined> {
+export async function cachedUrl(
+  cache: string,
+  url: URL,
+  name: string,
+): Promise<string | undefined> {
   const folder = urlFolder(cache, url);
   let newest: { path: string; at: number } | undefined;
   for (const version of await readdir(folder).catch(() => [])) {

@@ -1,6 +1,6 @@
 import { CriaError, invalid } from "../internal/errors.js";
 import { chooseFiles, type HubFile, splitName } from "./choose-files.js";
-import { failed } from "./download-failures.js";
+import { coded, failed, shownUrl } from "./download-failures.js";
 import { otherLength, probe, type RemoteFile } from "./fetch-file.js";
 import type { Checksum } from "./file-checksum.js";
 import { type ClientParts, type Conduct, HubClient } from "./hub-client.js";
@@ -132,7 +132,15 @@ async function hubSource(client: HubClient, url: URL, file: HubFile): Promise<So
   const ask = async () => {
     const remote = await probe(client, url);
     if (remote.size !== file.size) throw otherLength(url, file.size, remote.size);
-    return remote;
+    const { linkedEtag: sum } = remote;
+    if (sha256 === undefined || sum === undefined || sum === sha256 || sum.length !== 64) {
+      return remote;
+    }
+    throw coded(
+      "ERR_DOWNLOAD_CHANGED",
+      `${shownUrl(url)} is not the file that the hub lists: ask again, or another mirror`,
+      { url: shownUrl(url), expected: sha256, got: sum },
+    );
   };
   const { path: name, size, sha256, gitId } = file;
   if (sha256 !== undefined || gitId !== undefined) {

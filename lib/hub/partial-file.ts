@@ -74,7 +74,12 @@ export class PartialFile {
   async write(bytes: Uint8Array, at: number): Promise<void> {
     try {
       for (let done = 0; done < bytes.length; ) {
-        const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, at + done);
+        const { bytesWritten } = await this.#file.write(
+          bytes,
+          done,
+          bytes.length - done,
+          at + done,
+        );
         this.#received.add(at + done, at + done + bytesWritten);
         this.#unsaved += bytesWritten;
         done += bytesWritten;
@@ -166,7 +171,10 @@ export class PartialFile {
 async function readReceived(parts: PartialFileParts): Promise<ByteRanges> {
   if (parts.identity === undefined) return new ByteRanges();
   try {
-    const note = JSON.parse(await readFile(`${parts.path}.json`, "utf8")) as Record<string, unknown>;
+    const note = JSON.parse(await readFile(`${parts.path}.json`, "utf8")) as Record<
+      string,
+      unknown
+    >;
     const { size, identity, received } = note;
     if (size !== parts.size || identity !== parts.identity) return new ByteRanges();
     return new ByteRanges((received as unknown[]).map((range) => checkedRange(range, parts.size)));
