@@ -77,6 +77,14 @@ export {
   downloadModel,
   type FetchOptions,
 } from "./hub/download-model.js";
+export type {
+  GgufArray,
+  GgufScalar,
+  GgufTensor,
+  GgufValue,
+  GgufValueType,
+} from "./hub/gguf/gguf-header.js";
+export { type GgufInfo, type InspectGgufOptions, inspectGguf } from "./hub/gguf/inspect-gguf.js";
 export type { HubOptions } from "./hub/hub-settings.js";
 export type { SkippedEngine } from "./internal/engine-files.js";
 export { CriaError, type CriaErrorCode } from "./internal/errors.js";

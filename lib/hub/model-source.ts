@@ -14,6 +14,7 @@ import { Repository } from "./repository.js";
 export interface SourceFile {
   /** Its path in the repository, or the last part of its URL. */
   readonly name: string;
+  readonly url: URL;
   readonly size: number;
   /** Tells this content from others; undefined where the server tells nothing of the kind. */
   readonly identity: string | undefined;
@@ -145,12 +146,12 @@ async function hubSource(client: HubClient, url: URL, file: HubFile): Promise<So
   const { path: name, size, sha256, gitId } = file;
   if (sha256 !== undefined || gitId !== undefined) {
     const checksum = checksumOf(sha256, gitId);
-    return { name, size, identity: checksum?.hex, checksum, remote: ask };
+    return { name, url, size, identity: checksum?.hex, checksum, remote: ask };
   }
   // A mirror that lists no checksums may still send one with the file.
   const { linkedEtag, version } = await ask();
   const checksum = checksumOf(/^[0-9a-f]{64}$/.exec(linkedEtag ?? "")?.[0], undefined);
-  return { name, size, identity: linkedEtag ?? version ?? name, checksum, remote: ask };
+  return { name, url, size, identity: linkedEtag ?? version ?? name, checksum, remote: ask };
 }
 
 function checksumOf(sha256: string | undefined, git: string | undefined): Checksum | undefined {
@@ -208,7 +209,7 @@ async function findUrl(url: URL, parts: FindParts): Promise<ModelSource | Cached
           return known;
         };
         const name = names[i] as string;
-        return { name, size, identity, checksum: checksumOf(sum, undefined), remote };
+        return { name, url: each, size, identity, checksum: checksumOf(sum, undefined), remote };
       }),
     );
     return { client, files, origin: { kind: "url", url } };

@@ -96,8 +96,10 @@ export class HubServer {
     const asked = this.#see("hub", request);
     if (this.onRequest?.(asked, response)) return;
     const [, api] = /^\/api\/models\/[^/]+\/[^/]+\/(.*)$/.exec(asked.path) ?? [];
-    if (api?.startsWith("revision/")) return json(response, { sha: this.commit });
-    if (api?.startsWith("tree/")) return json(response, this.#list());
+    if (api !== undefined) {
+      json(response, api.startsWith("tree/") ? this.#list() : { sha: this.commit });
+      return;
+    }
     const [, path = ""] = /^\/[^/]+\/[^/]+\/resolve\/[^/]+\/(.*)$/.exec(asked.path) ?? [];
     const file = this.files.get(decodeURIComponent(path));
     if (file === undefined) return void response.writeHead(404).end("not there");
