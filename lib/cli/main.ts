@@ -7,6 +7,7 @@ import { addChatCommand } from "./chat-command.js";
 import { addDevicesCommand } from "./devices-command.js";
 import { addGenerateCommand } from "./generate-command.js";
 import { addInfoCommand } from "./info-command.js";
+import { addInspectCommand } from "./inspect-command.js";
 import { addModerateCommand } from "./moderate-command.js";
 import { addPullCommand } from "./pull-command.js";
 import { reportFailure } from "./report-failure.js";
@@ -46,6 +47,7 @@ addBatchCommand(program);
 addModerateCommand(program);
 addServeCommand(program);
 addPullCommand(program);
+addInspectCommand(program);
 addInfoCommand(program);
 addDevicesCommand(program);
 

@@ -328,7 +328,8 @@ describe("a server that fails", () => {
   });
 
   test("but trickles", async () => {
-    hub.files.set(NAME, (file = file.subarray(0, 40)));
+    file = file.subarray(0, 40);
+    hub.files.set(NAME, file);
     hub.onFile = ({ response, from, to }) => {
       response.writeHead(206, {
         "content-range": `bytes ${from}-${to - 1}/40`,

@@ -61,7 +61,10 @@ type Read = (bytes: Buffer) => GgufScalar;
 const STRING = 8;
 const ARRAY = 9;
 /** By the file's numbers: the name, the bytes, and how they are read. A string's bytes are its length. */
-const VALUES: ReadonlyMap<number, readonly [GgufValueType, number, Read]> = new Map([
+const VALUES: ReadonlyMap<number, readonly [GgufValueType, number, Read]> = new Map<
+  number,
+  readonly [GgufValueType, number, Read]
+>([
   [0, ["uint8", 1, (b) => b.readUInt8()]],
   [1, ["int8", 1, (b) => b.readInt8()]],
   [2, ["uint16", 2, (b) => b.readUInt16LE()]],

@@ -2,7 +2,7 @@ import { CriaError } from "../../internal/errors.js";
 import type { ByteSource } from "./byte-source.js";
 
 /** More than any model's header has, its vocabulary included. */
-const HEADER_MAX = 256 * 2 ** 20;
+const HEADER_MAX = 128 * 2 ** 20;
 /** What is read at a time: little at first, since most headers without a vocabulary are small. */
 const WINDOW = 512 * 2 ** 10;
 const WINDOW_MAX = 8 * 2 ** 20;
