@@ -30,7 +30,9 @@ interface InfoFlags extends CommonFlags {
 export function addInfoCommand(program: Command): void {
   const command = program
     .command("info")
-    .description("tell what the engine makes of a model, and the memory that it takes, without loading its weights")
+    .description(
+      "tell what the engine makes of a model, and the memory that it takes, without loading its weights",
+    )
     .argument("<model>", MODEL_ARGUMENT)
     .option("--json", "one JSON object, nothing shortened")
     .option(

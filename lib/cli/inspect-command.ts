@@ -53,7 +53,10 @@ function toJson({ metadata, tensors, ...facts }: GgufInfo, withTensors: boolean)
 function toText(info: GgufInfo, withTensors: boolean): string {
   const bits = (info.sizeInBytes * 8) / Math.max(1, info.parameterCount);
   const facts: [string, string][] = [
-    ...info.files.map((file): [string, string] => ["file", `${file.name}, ${bytes(file.sizeInBytes)}`]),
+    ...info.files.map((file): [string, string] => [
+      "file",
+      `${file.name}, ${bytes(file.sizeInBytes)}`,
+    ]),
     ["name", info.name ?? "none"],
     ["architecture", info.architecture || "none"],
     ["quantization", info.quantization || "none"],

@@ -30,7 +30,14 @@ test("pull writes the path and nothing else, and the commands take the reference
   expect(stdout).toMatch(new RegExp(`${COMMIT}.${NAME}\n$`));
   expect(readFileSync(stdout.trim()).equals(demo)).toBe(true);
   hub.sent = 0;
-  const answer = await cria(["generate", `hf:${REPOSITORY}:Q4_K_M`, "Once", "--max-tokens", "3", "-q"]);
+  const answer = await cria([
+    "generate",
+    `hf:${REPOSITORY}:Q4_K_M`,
+    "Once",
+    "--max-tokens",
+    "3",
+    "-q",
+  ]);
   expect(answer).toMatchObject({ code: 0, stderr: "" });
   expect(answer.stdout.length).toBeGreaterThan(1);
   expect(hub.sent).toBe(0);
@@ -41,9 +48,14 @@ test("a token comes from a file; a repository that is not there, and wrong usage
   const token = join(folder.path, "my-token");
   writeFileSync(token, "hf_secret\n");
   const directory = join(folder.path, "models");
-  const done = await cria(
-    ["pull", `hf:${REPOSITORY}`, "--directory", directory, "--token-file", token],
-  );
+  const done = await cria([
+    "pull",
+    `hf:${REPOSITORY}`,
+    "--directory",
+    directory,
+    "--token-file",
+    token,
+  ]);
   expect(done).toMatchObject({ code: 0, stdout: `${join(directory, NAME)}\n` });
   expect(hub.asked[0]?.authorization).toBe("Bearer hf_secret");
   const missing = await cria(["pull", `hf:${REPOSITORY}:Q2_K`]);
@@ -52,7 +64,9 @@ test("a token comes from a file; a repository that is not there, and wrong usage
   const wrong = await cria(["pull", "hf:user/repo/../../x"]);
   expect(wrong).toMatchObject({ code: 2, stdout: "" });
   writeFileSync(token, "\n");
-  expect(await cria(["pull", `hf:${REPOSITORY}`, "--token-file", token])).toMatchObject({ code: 2 });
+  expect(await cria(["pull", `hf:${REPOSITORY}`, "--token-file", token])).toMatchObject({
+    code: 2,
+  });
 });
 
 test("two processes that fetch one file at once fetch it once", async () => {
@@ -129,7 +143,12 @@ test("inspect and info tell of a model elsewhere what they tell of one here", as
 test.each([
   [0, 0, 10, "[........................] 0 % of 2.0 MiB  a.gguf"],
   [1048576, 0, 10, "[############............] 50 % of 2.0 MiB  a.gguf"],
-  [1048576, 524288, 2000, "[############............] 50 % of 2.0 MiB, 256.0 KiB/s, 0:04 left  a.gguf"],
+  [
+    1048576,
+    524288,
+    2000,
+    "[############............] 50 % of 2.0 MiB, 256.0 KiB/s, 0:04 left  a.gguf",
+  ],
   [1024, 1024, 8000, "[........................] 0 % of 2.0 MiB, 128 B/s, 4:32:56 left  a.gguf"],
   [2097152, 1, 10, "[########################] 100 % of 2.0 MiB  a.gguf"],
 ])("%i bytes, %i of them now, after %i ms", (receivedBytes, fetchedBytes, milliseconds, text) => {

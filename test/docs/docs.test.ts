@@ -171,7 +171,8 @@ test.each(PAGES)("commands in %s work", async (page) => {
     for (const [, script = ""] of command.matchAll(/npm run ([\w:-]+)/g)) {
       expect(Object.keys(scripts)).toContain(script);
     }
-    if (!/\bcria (chat|generate|batch|moderate|pull|inspect|info|devices)\b/.test(command)) continue;
+    if (!/\bcria (chat|generate|batch|moderate|pull|inspect|info|devices)\b/.test(command))
+      continue;
     const shell = `cria() { "${process.execPath}" "${CLI}" "$@"; }\nset -o pipefail\n`;
     const script = shell + command.replaceAll("npx cria", "cria");
     const child = spawn("bash", ["-c", script], {

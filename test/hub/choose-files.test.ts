@@ -1,4 +1,10 @@
-import { chooseFiles, type HubFile, modelsOf, quantizationOf, splitName } from "../../lib/hub/choose-files.js";
+import {
+  chooseFiles,
+  type HubFile,
+  modelsOf,
+  quantizationOf,
+  splitName,
+} from "../../lib/hub/choose-files.js";
 import { CriaError } from "../../lib/index.js";
 
 const REPOSITORY = "user/repo";
@@ -75,7 +81,7 @@ test("a tag is the name's own, in any case", () => {
 test("what is not there is told with what there is", () => {
   const { code, message, details } = refusal(MANY, "Q2_K");
   expect(code).toBe("ERR_MODEL_NOT_FOUND");
-  expect(message).toContain(':Q4_K_M (m-Q4_K_M.gguf), :Q4_K_S (m-Q4_K_S.gguf)');
+  expect(message).toContain(":Q4_K_M (m-Q4_K_M.gguf), :Q4_K_S (m-Q4_K_S.gguf)");
   expect(message).toContain(":mmproj-F16 (mmproj-m-f16.gguf)");
   expect(message).not.toContain("imatrix");
   expect(details?.repository).toBe(REPOSITORY);

@@ -33,7 +33,13 @@ test("the header says what the engine says of the model", async () => {
   const info = await inspectGguf(MODEL, { arrayLength: 5 });
   await using model = await Model.load(MODEL);
   for (const name of [
-    ...(["architecture", "parameterCount", "sizeInBytes", "contextLength", "embeddingLength"] as const),
+    ...([
+      "architecture",
+      "parameterCount",
+      "sizeInBytes",
+      "contextLength",
+      "embeddingLength",
+    ] as const),
     ...(["layerCount", "vocabularySize", "chatTemplate"] as const),
   ]) {
     expect(info[name]).toBe(model[name]);
@@ -63,12 +69,22 @@ test("values of every kind, arrays in part", async () => {
   writeGguf(path, metadata, [{ name: "x", shape: [2, 3], values: new Float32Array(6) }]);
   const info = await inspectGguf(path, { arrayLength: 2 });
   expect(Object.fromEntries(info.metadata)).toEqual({
-    ...{ "general.architecture": "odd", "odd.context_length": 77, "odd.yes": true, "odd.float": 0.25 },
+    ...{
+      "general.architecture": "odd",
+      "odd.context_length": 77,
+      "odd.yes": true,
+      "odd.float": 0.25,
+    },
     "odd.numbers": { type: "int32", length: 100_000, values: [-7, -6] },
     "odd.floats": { type: "float32", length: 2, values: [0.5, -1] },
     "odd.texts": { type: "string", length: 3, values: ["a", "ä"] },
   });
-  expect(info).toMatchObject({ contextLength: 77, quantization: "F32", parameterCount: 6, name: null });
+  expect(info).toMatchObject({
+    contextLength: 77,
+    quantization: "F32",
+    parameterCount: 6,
+    name: null,
+  });
   expect(info.tensors).toEqual([
     { name: "x", shape: [2, 3], type: "F32", bytes: 24, file: 0, offset: expect.any(Number) },
   ]);
@@ -103,7 +119,9 @@ test("a model elsewhere is measured without its weights", async () => {
 test("a reference is fetched, loaded, and generates", async () => {
   hub.files.set("demo-Q8_0.gguf", demo);
   const seen: number[] = [];
-  const download = { onProgress: ({ receivedBytes }: { receivedBytes: number }) => seen.push(receivedBytes) };
+  const download = {
+    onProgress: ({ receivedBytes }: { receivedBytes: number }) => seen.push(receivedBytes),
+  };
   await using model = await Model.load(`hf:${REPOSITORY}`, { download });
   expect(seen.at(-1)).toBe(demo.length);
   expect(model.path).toBe(`hf:${REPOSITORY}`);
@@ -153,7 +171,14 @@ describe("hostile files", () => {
     Buffer.concat([head(0, 1), text("k"), u32(type), ...value]);
   const tensor = (shape: (number | bigint)[], type = 0, offset = 0) =>
     Buffer.concat([
-      ...[head(1, 0), text("t"), u32(shape.length), ...shape.map((length) => u64(length)), u32(type), u64(offset)],
+      ...[
+        head(1, 0),
+        text("t"),
+        u32(shape.length),
+        ...shape.map((length) => u64(length)),
+        u32(type),
+        u64(offset),
+      ],
     ]);
   const HUGE = 2n ** 63n;
 
@@ -173,13 +198,21 @@ describe("hostile files", () => {
     ["an array of nothing known", pair(9, u32(77), u64(1)), "unknown type 77"],
     ["texts beyond the end", pair(9, u32(8), u64(2), u64(2 ** 20), u64(1)), "bytes are announced"],
     ["a value of nothing known", pair(13, u64(1)), "unknown type 13"],
-    ["one key twice", Buffer.concat([head(0, 2), ...[1, 2].flatMap(() => [text("k"), u32(7), Buffer.of(1)])]), "twice"],
+    [
+      "one key twice",
+      Buffer.concat([head(0, 2), ...[1, 2].flatMap(() => [text("k"), u32(7), Buffer.of(1)])]),
+      "twice",
+    ],
     ["five dimensions", tensor([1, 1, 1, 1, 1]), "5 dimensions"],
     ["a giant shape", tensor([2 ** 30, 2 ** 30, 2 ** 30]), "elements"],
     ["rows that do not fit", tensor([33], 2), "which Q4_0 cannot store"],
     ["weights beyond the end", tensor([1000]), "it is incomplete"],
     ["an offset beyond the end", tensor([1], 0, 2 ** 50), "it is incomplete"],
-    ["a tensor twice", Buffer.concat([head(2, 0), ...[1, 2].map(() => tensor([1]).subarray(24)), Buffer.alloc(99)]), "two tensors"],
+    [
+      "a tensor twice",
+      Buffer.concat([head(2, 0), ...[1, 2].map(() => tensor([1]).subarray(24)), Buffer.alloc(99)]),
+      "two tensors",
+    ],
   ])("with %s", async (name, bytes, message) => {
     const path = at("hostile.gguf");
     writeFileSync(path, bytes);
@@ -223,7 +256,9 @@ describe("hostile files", () => {
     ["one text", pair(8, u64(2 ** 40))],
   ])("of a petabyte cost no more than a header may: %s", async (_, start) => {
     const source = new LongSource(2 ** 50, start);
-    await expect(readHeader(source, 1_000_000, 0)).rejects.toMatchObject({ code: "ERR_MODEL_INVALID" });
+    await expect(readHeader(source, 1_000_000, 0)).rejects.toMatchObject({
+      code: "ERR_MODEL_INVALID",
+    });
     expect(source.read_).toBeLessThan(150 * 2 ** 20);
   });
 
@@ -242,7 +277,9 @@ describe("hostile files", () => {
       const error = await inspectGguf(path).catch((error) => error);
       if (!(error instanceof Error)) continue;
       refused += 1;
-      expect(CriaError.is(error) && ["ERR_MODEL_INVALID", "ERR_UNSUPPORTED"].includes(error.code)).toBe(true);
+      expect(
+        CriaError.is(error) && ["ERR_MODEL_INVALID", "ERR_UNSUPPORTED"].includes(error.code),
+      ).toBe(true);
     }
     expect(refused).toBeGreaterThan(200);
   });

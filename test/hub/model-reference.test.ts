@@ -9,7 +9,10 @@ test.each([
   ["hf:u/Re.po-1_2:UD-Q4_K_XL", { repository: "u/Re.po-1_2", tag: "UD-Q4_K_XL" }],
   ["hf:user/repo@v1.0:Q8_0", { repository: "user/repo", revision: "v1.0", tag: "Q8_0" }],
   ["hf:user/repo/a.gguf", { repository: "user/repo", file: "a.gguf" }],
-  ["hf:user/repo@main/b c/a.GGUF", { repository: "user/repo", revision: "main", file: "b c/a.GGUF" }],
+  [
+    "hf:user/repo@main/b c/a.GGUF",
+    { repository: "user/repo", revision: "main", file: "b c/a.GGUF" },
+  ],
 ])("%s", (text, parts) => {
   const none = { file: undefined, tag: undefined, revision: undefined };
   expect(read(text)).toEqual({ kind: "hub", ...none, ...parts });
@@ -26,10 +29,35 @@ test("URLs and paths", () => {
 });
 
 test.each([
-  ...["hf:", "hf:user", "hf:user/", "hf:/repo", "hf:user/repo/", "hf:user/repo/a.bin", "hf:user/repo:"],
-  ...["hf:user/repo/../../x", "hf:user/repo/../x.gguf", "hf:../repo", "hf:user/..", "hf:user/repo/./x.gguf"],
-  ...["hf:user/repo//x.gguf", "hf:user/repo/x\\y.gguf", "hf:user/repo/con.gguf", "hf:user/repo/x:y.gguf"],
-  ...["hf:user/repo@../x:Q4_0", "hf:user/repo@:Q4_0", "hf:us er/repo", "hf:user/re--po", "hf:user/repo:Q4/x"],
+  ...[
+    "hf:",
+    "hf:user",
+    "hf:user/",
+    "hf:/repo",
+    "hf:user/repo/",
+    "hf:user/repo/a.bin",
+    "hf:user/repo:",
+  ],
+  ...[
+    "hf:user/repo/../../x",
+    "hf:user/repo/../x.gguf",
+    "hf:../repo",
+    "hf:user/..",
+    "hf:user/repo/./x.gguf",
+  ],
+  ...[
+    "hf:user/repo//x.gguf",
+    "hf:user/repo/x\\y.gguf",
+    "hf:user/repo/con.gguf",
+    "hf:user/repo/x:y.gguf",
+  ],
+  ...[
+    "hf:user/repo@../x:Q4_0",
+    "hf:user/repo@:Q4_0",
+    "hf:us er/repo",
+    "hf:user/re--po",
+    "hf:user/repo:Q4/x",
+  ],
   ...["hf:user/repo@a:b:c", "hf:user/repo?x", "https://", "https://user:pw@example.org/a.gguf"],
   ...["", "a\0b", "\ud800", 5, null, undefined, {}, `hf:user/repo/${"x".repeat(5000)}.gguf`],
 ])("%j is refused", (value) => {
@@ -37,7 +65,21 @@ test.each([
 });
 
 test.each([
-  ...["", ".", "..", "../x", "x/..", "x/../y", "/x", "x//y", "x/", "a\\b", "C:x", "NUL", "com1.gguf"],
+  ...[
+    "",
+    ".",
+    "..",
+    "../x",
+    "x/..",
+    "x/../y",
+    "/x",
+    "x//y",
+    "x/",
+    "a\\b",
+    "C:x",
+    "NUL",
+    "com1.gguf",
+  ],
   ...["x.", "x ", "a\nb", "a\u0000b", "a*b", "...", "x".repeat(256)],
 ])("%j leads elsewhere, or is no name somewhere", (path) => {
   expect(isSafePath(path)).toBe(false);
