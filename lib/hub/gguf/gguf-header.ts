@@ -84,6 +84,7 @@ const TENSORS_MAX = 262_144;
 const KEY_MAX = 65_535;
 const TENSOR_NAME_MAX = 1024;
 const TEXT_MAX = 16 * 2 ** 20;
+const TEXTS_MAX = 8_388_608;
 const DIMENSIONS_MAX = 4;
 /** The shortest pair: an empty key, its type, one byte. The shortest tensor: a name, a dimension, type and offset. */
 const PAIR_MIN = 8 + 4 + 1;
@@ -191,6 +192,10 @@ async function readArray(reader: HeaderReader, what: string, kept: number): Prom
   const known = VALUES.get(type);
   if (known === undefined) throw reader.invalid(`${what} is an array of the unknown type ${type}`);
   const [name, size, read] = known;
+  // The engine's limit; texts are gone through one by one.
+  if (type === STRING && length > TEXTS_MAX) {
+    throw reader.invalid(`${what} has ${length} elements, of which ${TEXTS_MAX} are allowed`);
+  }
   if (length * size > reader.left) {
     throw reader.invalid(
       `${what} has ${length} elements, and the file ends after ${reader.left} bytes`,
@@ -206,9 +211,10 @@ async function readArray(reader: HeaderReader, what: string, kept: number): Prom
     reader.skip((length - count) * size, what);
     return { type: name, length, values };
   }
+  const itsLength = `the length of a text in ${what}`;
   for (let i = 0; i < length; i++) {
     if (!reader.has(8)) await reader.need(8, what);
-    const bytes = reader.u64(`the length of a text in ${what}`);
+    const bytes = reader.u64(itsLength);
     if (bytes > TEXT_MAX) throw reader.invalid(`a text in ${what} has ${bytes} bytes`);
     if (i >= kept) {
       reader.skip(bytes, what);
