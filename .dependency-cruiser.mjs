@@ -17,6 +17,7 @@ const rooms = [
   "sampling",
   "schema",
   "model",
+  "hub",
   "internal",
 ];
 

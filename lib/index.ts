@@ -72,6 +72,21 @@ export {
   LlamaGuard,
   type ModerateOptions,
 } from "./guard/llama-guard.js";
+export {
+  type DownloadModelOptions,
+  type DownloadProgress,
+  downloadModel,
+  type FetchOptions,
+} from "./hub/download-model.js";
+export type {
+  GgufArray,
+  GgufScalar,
+  GgufTensor,
+  GgufValue,
+  GgufValueType,
+} from "./hub/gguf/gguf-header.js";
+export { type GgufInfo, type InspectGgufOptions, inspectGguf } from "./hub/gguf/inspect-gguf.js";
+export type { HubOptions } from "./hub/hub-settings.js";
 export type { SkippedEngine } from "./internal/engine-files.js";
 export { CriaError, type CriaErrorCode } from "./internal/errors.js";
 export type { Backend, LogLevel, StopReason } from "./internal/native.js";

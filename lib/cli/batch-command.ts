@@ -16,6 +16,7 @@ import {
   type ContextFlags,
   chatTemplateOption,
   GUARD_VARIANTS,
+  MODEL_ARGUMENT,
   readChatTemplate,
   type SamplingFlags,
   samplingOf,
@@ -49,7 +50,7 @@ export function addBatchCommand(program: Command): void {
   const command = program
     .command("batch")
     .description("answer a file of requests, a line each, into a file of results")
-    .argument("<model>", "a GGUF file (of a split model the first part)")
+    .argument("<model>", MODEL_ARGUMENT)
     .argument("<input>", "requests of OpenAI's batches or simple ones, as JSON lines; - is stdin")
     .requiredOption("-o, --output <file>", "where results are appended; .gz packs them")
     .addOption(

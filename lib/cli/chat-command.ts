@@ -15,6 +15,7 @@ import {
   chatTemplateOption,
   GUARD_VARIANTS,
   generateOptionsOf,
+  MODEL_ARGUMENT,
   readChatTemplate,
   type SamplingFlags,
   samplingOf,
@@ -45,7 +46,7 @@ export function addChatCommand(program: Command): void {
   const command = program
     .command("chat")
     .description("talk with a model in its own chat format; each line of standard input is a turn")
-    .argument("<model>", "a GGUF file (of a split model the first part)")
+    .argument("<model>", MODEL_ARGUMENT)
     .option("-s, --system <text>", "the system message")
     .option("--tools <file>", "a module that exports tools, which the model may call")
     .addOption(chatTemplateOption())

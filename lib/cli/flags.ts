@@ -13,6 +13,10 @@ export interface CommonFlags {
   quiet?: boolean;
 }
 
+/** What commands take as a model. */
+export const MODEL_ARGUMENT =
+  "a GGUF file (of a split model the first part), hf:user/repo:Q4_K_M or a URL (see `cria pull --help`)";
+
 /** As `GuardOptions.variant` has them. */
 export const GUARD_VARIANTS = ["llama-guard-3-8b", "llama-guard-3-1b"] as const;
 

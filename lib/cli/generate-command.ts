@@ -8,6 +8,7 @@ import {
   type CommonFlags,
   type ContextFlags,
   generateOptionsOf,
+  MODEL_ARGUMENT,
   type SamplingFlags,
   samplingOf,
 } from "./flags.js";
@@ -26,7 +27,7 @@ export function addGenerateCommand(program: Command): void {
   const command = program
     .command("generate")
     .description("continue a text")
-    .argument("<model>", "a GGUF file (of a split model the first part)")
+    .argument("<model>", MODEL_ARGUMENT)
     .argument("[prompt]", "the text to continue; - reads it from standard input")
     .option("-p, --prompt <text>", "the same as an option")
     .option("--json", "one JSON object on stdout instead of the text as it comes");

@@ -1,13 +1,22 @@
 import { type Command, Option } from "commander";
 import { CACHE_TYPES, type CacheType } from "../context/context-options.js";
 import type { DeviceMemory, MemoryEstimate } from "../context/memory-estimate.js";
+import { withHeaderFiles } from "../hub/gguf/header-files.js";
 import { given } from "../internal/given.js";
 import { estimateMemory } from "../model/estimate-memory.js";
 import { Model } from "../model/model.js";
 import { deviceOption } from "./device-option.js";
-import { addCommonFlags, type CommonFlags, gpuLayersOption, whole, wholeOr } from "./flags.js";
+import {
+  addCommonFlags,
+  type CommonFlags,
+  gpuLayersOption,
+  MODEL_ARGUMENT,
+  whole,
+  wholeOr,
+} from "./flags.js";
 import { UsageError } from "./report-failure.js";
 import { interruptible } from "./terminal/interrupt.js";
+import { columns, shortened, table } from "./terminal/tables.js";
 import { Terminal } from "./terminal/terminal.js";
 import { amount, bytes, counted } from "./terminal/units.js";
 
@@ -20,13 +29,13 @@ interface InfoFlags extends CommonFlags {
   device?: string[];
 }
 
-const LONGEST_VALUE = 72;
-
 export function addInfoCommand(program: Command): void {
   const command = program
     .command("info")
-    .description("tell what a model file holds, without loading its weights")
-    .argument("<model>", "a GGUF file (of a split model the first part)")
+    .description(
+      "tell what the engine makes of a model, and the memory that it takes, without loading its weights",
+    )
+    .argument("<model>", MODEL_ARGUMENT)
     .option("--json", "one JSON object, nothing shortened")
     .option(
       "--context, --context-size <n>",
@@ -50,19 +59,26 @@ async function info(path: string, flags: InfoFlags): Promise<void> {
     throw new UsageError("--sequences, --kv-cache-type, --gpu-layers and --device need --context");
   }
   const terminal = new Terminal(flags);
-  const model = await interruptible((signal) => Model.load(path, { vocabOnly: true, signal }));
-  try {
-    const memory =
-      contextSize === undefined
-        ? undefined
-        : await interruptible((signal) =>
-            estimateMemory(path, { contextSize, ...given({ ...others, devices }), signal }),
-          );
-    if (json) await terminal.writeJson({ ...toJson(model), ...given({ memory }) });
-    else await terminal.write(toText(model, memory && memoryTable(memory, flags)));
-  } finally {
-    await model.dispose();
-  }
+  // Of a model elsewhere the headers are enough.
+  await interruptible((signal) =>
+    withHeaderFiles(path, { signal }, async (file) => {
+      const model = await Model.load(file, { vocabOnly: true, signal });
+      try {
+        const memory =
+          contextSize === undefined
+            ? undefined
+            : await estimateMemory(file, {
+                contextSize,
+                ...given({ ...others, devices }),
+                signal,
+              });
+        if (json) await terminal.writeJson({ ...toJson(model), path, ...given({ memory }) });
+        else await terminal.write(toText(model, memory && memoryTable(memory, flags)));
+      } finally {
+        await model.dispose();
+      }
+    }),
+  );
 }
 
 function toJson(model: Model) {
@@ -123,19 +139,6 @@ function memoryTable(memory: MemoryEstimate, { sequences = 1 }: InfoFlags): stri
   return `${title}\n${columns(rows)}${more}`;
 }
 
-/** The first column to the left, figures to the right. */
-function columns(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[i] ?? 0)))
-      .join("  ")
-      .trimEnd();
-  return rows.map((row) => `${line(row)}\n`).join("");
-}
-
 /** llama.cpp words one only for weights that are loaded. */
 function description(model: Model): string {
   return model.description || `${model.architecture} ${amount(model.parameterCount)}`;
@@ -146,15 +149,4 @@ function specialTokens(model: Model): string {
     .filter((entry): entry is [string, number] => entry[1] !== null)
     .map(([name, token]) => `${name} ${model.detokenize([token], { special: true })} (${token})`)
     .join(", ");
-}
-
-function table(rows: readonly (readonly [string, string])[]): string {
-  const width = Math.max(0, ...rows.map(([name]) => name.length)) + 2;
-  return rows.map(([name, value]) => `${name.padEnd(width)}${value}\n`).join("");
-}
-
-/** On one line, so that a chat template does not push everything else off the screen. */
-function shortened(value: string): string {
-  const line = value.replaceAll("\n", "\\n");
-  return line.length <= LONGEST_VALUE ? line : `${line.slice(0, LONGEST_VALUE - 1)}…`;
 }

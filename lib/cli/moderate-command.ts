@@ -50,7 +50,7 @@ export function addModerateCommand(program: Command): void {
   const command = program
     .command("moderate")
     .description("judge messages with Llama Guard 3")
-    .argument("<model>", "a GGUF file of a Llama Guard 3")
+    .argument("<model>", "a GGUF file of a Llama Guard 3, hf:user/repo:Q4_K_M or a URL")
     .argument("[text]", "a user's message; - reads it from standard input")
     .option("-i, --input <file>", "JSONL with a conversation in each line; - reads standard input")
     .addOption(

@@ -61,7 +61,10 @@ export function addServeCommand(program: Command): void {
   const command = program
     .command("serve")
     .description("answer over HTTP as OpenAI's API does")
-    .argument("<model...>", "GGUF files (of a split model the first part), or name=file")
+    .argument(
+      "<model...>",
+      "GGUF files (of a split model the first part), hf:user/repo:Q4_K_M or URLs, each also as name=file",
+    )
     .option("--port <n>", "0 takes any that is free", whole(0, PORT_MAX), PORT)
     .option("--host <address>", "where to listen; 0.0.0.0 is open to the network", "127.0.0.1")
     .option("--api-key-file <file>", "a key a line, one of which has to come with each request")
@@ -140,7 +143,7 @@ function namedFiles(models: readonly string[]): ReadonlyMap<string, string> {
   for (const model of models) {
     const [, name, path] = /^([^=/\\]+)=(.+)$/s.exec(model) ?? [];
     const file = path ?? model;
-    const own = name ?? basename(file).replace(/\.gguf$/i, "");
+    const own = name ?? modelName(file);
     if (files.has(own)) {
       throw new UsageError(
         `Two models are called ${own}: give one another name, as in name=${file}.`,
@@ -149,6 +152,12 @@ function namedFiles(models: readonly string[]): ReadonlyMap<string, string> {
     files.set(own, file);
   }
   return files;
+}
+
+/** Of a URL without its query. */
+function modelName(file: string): string {
+  const path = /^https?:/i.test(file) && URL.canParse(file) ? new URL(file).pathname : file;
+  return basename(path).replace(/\.gguf$/i, "");
 }
 
 async function readKeys(file: string): Promise<string[]> {

@@ -2,17 +2,19 @@ import type { Context } from "../context/context.js";
 import { given } from "../internal/given.js";
 import { Model } from "../model/model.js";
 import type { ContextFlags } from "./flags.js";
+import { DownloadView } from "./terminal/download-view.js";
 import { interruptible } from "./terminal/interrupt.js";
 import type { Terminal } from "./terminal/terminal.js";
 
-/** Loads a model and shows how far it is. */
+/** Loads a model, which is fetched first if need be, and shows how far it is. */
 export function loadModel(
   path: string,
   { gpuLayers, device: devices }: ContextFlags,
   { terminal, signal }: { terminal: Terminal; signal: AbortSignal },
 ): Promise<Model> {
   const onProgress = (fraction: number) => terminal.progress("loading", fraction);
-  return Model.load(path, { ...given({ gpuLayers, devices }), onProgress, signal });
+  const download = { onProgress: new DownloadView(terminal).show };
+  return Model.load(path, { ...given({ gpuLayers, devices }), download, onProgress, signal });
 }
 
 /**

@@ -4,7 +4,7 @@ import { Model } from "../model/model.js";
 import type { LoadModelOptions } from "../model/model-options.js";
 import { isWorkerUrl } from "../model/worker-url.js";
 
-/** A path that is loaded for the client alone, or a model of the server's, shared by its clients. */
+/** A path or a reference such as "hf:user/repo:Q4_K_M" that is loaded for the client alone, or a model of the server's, shared by its clients. */
 export type ServedModel = string | Model;
 
 /**
@@ -67,6 +67,12 @@ export async function loadServed(
   options: LoadModelOptions,
   here: Pick<LoadModelOptions, "signal" | "onProgress">,
 ): Promise<{ readonly model: Model; readonly shared: boolean }> {
+  if (options.download !== undefined) {
+    throw invalid(
+      "`options.download` is for the server's own process: its `models` say what is fetched, and where to",
+      { option: "download" },
+    );
+  }
   if (typeof found === "string") {
     refuseWorkers(options);
     return { model: await Model.load(found, { ...options, ...here }), shared: false };

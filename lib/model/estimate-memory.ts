@@ -4,8 +4,11 @@ import {
   nativeContextOptions,
 } from "../context/context-options.js";
 import { type MemoryEstimate, memoryEstimate, sizeContext } from "../context/memory-estimate.js";
+import { FETCH_OPTIONS, type FetchOptions } from "../hub/download-model.js";
+import { withHeaderFiles } from "../hub/gguf/header-files.js";
 import { readOptions } from "../internal/checks.js";
 import { invalid } from "../internal/errors.js";
+import { given } from "../internal/given.js";
 import { nativeWork } from "../internal/native-work.js";
 import { insideOf } from "./loaded-model.js";
 import { Model } from "./model.js";
@@ -15,7 +18,8 @@ const OPTIONS = [...new Set([...LOAD_OPTIONS, ...CONTEXT_OPTIONS])];
 
 /**
  * What a model and one context on it would take, on each device, as llama.cpp lays them out. The file's header is
- * read, no weights. Whether it fits is not asked: compare with `memoryFree`.
+ * read, no weights, also of a model elsewhere: whether it fits is known before it is fetched. That is not asked:
+ * compare with `memoryFree`.
  *
  * @example
  * const { perDevice } = await estimateMemory("models/cria-demo.gguf", { contextSize: 4096, sequences: 8 });
@@ -34,6 +38,18 @@ export async function estimateMemory(
       "`options.vocabOnly` has no meaning here: a model without weights has no contexts",
     );
   }
+  const { signal, download } = all;
+  const { token, endpoint, revision } = readOptions<FetchOptions>(
+    ...([download, "options.download", FETCH_OPTIONS] as const),
+  );
+  const hub = { ...given({ token, endpoint, revision }), signal };
+  return withHeaderFiles(path, hub, (file) => estimateFile(file, all));
+}
+
+async function estimateFile(
+  path: string,
+  all: Partial<ContextOptions & LoadModelOptions>,
+): Promise<MemoryEstimate> {
   const { signal } = all;
   const model = await Model.load(path, { ...picked(all, LOAD_OPTIONS), vocabOnly: true });
   try {

@@ -1,3 +1,4 @@
+import { FETCH_OPTIONS, type FetchOptions } from "../hub/download-model.js";
 import {
   abortSignal,
   boolean,
@@ -62,7 +63,12 @@ export interface LoadModelOptions {
    * Default: none.
    */
   readonly onProgress?: (fraction: number) => void;
-  /** Aborts the load, which rejects with its reason. Default: none. */
+  /**
+   * How a model that is not named by a path is fetched before it is loaded: where to, from which mirror, with
+   * which token, what is told of it. Default: `{}`, which takes what is in the shared cache already.
+   */
+  readonly download?: FetchOptions;
+  /** Aborts the load, and the download before it; rejects with its reason. Default: none. */
   readonly signal?: AbortSignal;
 }
 
@@ -100,6 +106,7 @@ export const LOAD_OPTIONS: readonly (keyof LoadModelOptions)[] = optionNames("Mo
   "vocabOnly",
   "metadataOverrides",
   "onProgress",
+  "download",
   "signal",
 ]);
 
@@ -115,6 +122,7 @@ export function nativeModelOptions(
 ): {
   signal: AbortSignal | undefined;
   onProgress: LoadModelOptions["onProgress"] | undefined;
+  download: FetchOptions;
   native: NativeModelOptions;
 } {
   const o = readOptions(given, "options", LOAD_OPTIONS);
@@ -126,6 +134,7 @@ export function nativeModelOptions(
   return {
     signal,
     onProgress,
+    download: readOptions<FetchOptions>(o.download, "options.download", FETCH_OPTIONS),
     native: {
       path,
       gpuLayers: readGpuLayers(o.gpuLayers),

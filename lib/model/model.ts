@@ -3,6 +3,7 @@ import { access, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type Context, createContext } from "../context/context.js";
 import type { ContextOptions } from "../context/context-options.js";
+import { downloadModel } from "../hub/download-model.js";
 import { abortReason, throwIfAborted, watchSignal } from "../internal/abort.js";
 import { filePath } from "../internal/checks.js";
 import { engine } from "../internal/engine-loader.js";
@@ -23,16 +24,22 @@ export class Model extends LoadedModel {
   /**
    * Loads a model off the JS thread.
    *
-   * @param path a GGUF file; of a split model the first part
+   * @param path a GGUF file, of a split model the first part; or a reference as `downloadModel` takes it, such as
+   * "hf:user/repo:Q4_K_M", which is fetched first unless it is in the cache
    * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID,
-   * ERR_OUT_OF_MEMORY, ERR_UNSUPPORTED, ERR_WORKER_UNREACHABLE, ERR_ENGINE_NOT_FOUND,
-   * ERR_UNSUPPORTED_CPU; the signal's reason; what `onProgress` threw
+   * ERR_OUT_OF_MEMORY, ERR_UNSUPPORTED, ERR_WORKER_UNREACHABLE, ERR_ENGINE_NOT_FOUND, ERR_UNSUPPORTED_CPU; of
+   * references ERR_DOWNLOAD_FAILED, ERR_DOWNLOAD_DENIED, ERR_DOWNLOAD_CHANGED, ERR_DOWNLOAD_DAMAGED, ERR_DISK_FULL;
+   * the signal's reason; what `onProgress` threw
    */
   static async load(path: string, options?: LoadModelOptions): Promise<Model> {
-    const file = resolve(filePath(path, "path"));
-    const { native: checked, signal, onProgress } = nativeModelOptions(file, options);
+    const given = filePath(path, "path");
+    const read = nativeModelOptions(given, options);
+    const { signal, onProgress } = read;
     const { addon } = engine();
     throwIfAborted(signal);
+    const found = await downloadModel(given, { ...read.download, ...(signal && { signal }) });
+    const file = resolve(found);
+    const checked = { ...read.native, path: file };
     await checkFile(file);
     throwIfAborted(signal);
     const native = new addon.Model();

@@ -89,6 +89,19 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
+/** What pages fetch is in a cache already, and nothing asks the network. */
+const OFFLINE = { HF_HUB_OFFLINE: "1", HF_TOKEN: "", HF_HUB_CACHE: "hub" };
+
+beforeEach(async () => {
+  const repository = join(folder, "hub", "models--bartowski--Llama-3.2-3B-Instruct-GGUF");
+  const commit = "c0ffee".padEnd(40, "0");
+  await mkdir(join(repository, "snapshots", commit), { recursive: true });
+  await mkdir(join(repository, "refs"));
+  await writeFile(join(repository, "refs", "main"), commit);
+  const file = join(repository, "snapshots", commit, "Llama-3.2-3B-Instruct-Q4_K_M.gguf");
+  await symlink(MODEL, file);
+});
+
 /** What a page may import of cria. */
 const MODULES: Readonly<Record<string, object>> = {
   cria: library,
@@ -141,7 +154,9 @@ test.each(PAGES)("JavaScript in %s runs", async (page) => {
      for (const block of [${(await blocksIn(page, "js")).map(asFunction).join(",\n")}]) await block();
      await given.end();`,
   );
-  const { stdout: _, ...end } = await runNode([file], { cwd: folder, deadline: 240_000 });
+  const { stdout: _, ...end } = await runNode([file], {
+    ...{ cwd: folder, deadline: 240_000, env: OFFLINE },
+  });
   expect(end).toEqual({ code: 0, signal: null, stderr: "" });
 });
 
@@ -156,10 +171,13 @@ test.each(PAGES)("commands in %s work", async (page) => {
     for (const [, script = ""] of command.matchAll(/npm run ([\w:-]+)/g)) {
       expect(Object.keys(scripts)).toContain(script);
     }
-    if (!/\bcria (chat|generate|batch|moderate|info|devices)\b/.test(command)) continue;
+    if (!/\bcria (chat|generate|batch|moderate|pull|inspect|info|devices)\b/.test(command))
+      continue;
     const shell = `cria() { "${process.execPath}" "${CLI}" "$@"; }\nset -o pipefail\n`;
     const script = shell + command.replaceAll("npx cria", "cria");
-    const child = spawn("bash", ["-c", script], { cwd: folder });
+    const child = spawn("bash", ["-c", script], {
+      ...{ cwd: folder, env: { ...process.env, ...OFFLINE } },
+    });
     child.stdin.end();
     const { code, stderr } = await finish(child);
     // 3: something was unsafe, which is an answer.

@@ -55,6 +55,19 @@ describe("which models", () => {
     await served.closed;
   });
 
+  test("may be references of the server's; a page has no say in what is fetched where", async () => {
+    const { engine, served } = connected({ demo: MODEL, far: "hf:user/../repo" });
+    const download = { directory: "/somewhere" };
+    await expect(engine.Model.load("demo", { download })).rejects.toMatchObject({
+      code: "ERR_INVALID_ARGUMENT",
+      message: expect.stringContaining("for the server's own process"),
+    });
+    // Read as a reference, and not looked for as a file.
+    await expect(engine.Model.load("far")).rejects.toMatchObject({ code: "ERR_INVALID_ARGUMENT" });
+    engine.close();
+    await served.closed;
+  });
+
   test("is decided by a function, which may look at the options and refuse", async () => {
     const asked: unknown[] = [];
     const models: ServedModels = async (name, options) => {

@@ -50,15 +50,16 @@ export class Terminal {
 
   /** A line that is overwritten. It is shown only on a terminal, and never over an answer. */
   progress(label: string, fraction: number): void {
-    this.#overwrite(`${label} ${Math.round(fraction * 100)} %`);
+    this.status(`${label} ${Math.round(fraction * 100)} %`);
   }
 
   /** The same if the total is not known. */
   count(label: string, number: number): void {
-    this.#overwrite(`${label} ${number}`);
+    this.status(`${label} ${number}`);
   }
 
-  #overwrite(line: string): void {
+  /** The same in words of the caller's. */
+  status(line: string): void {
     if (this.#quiet || !process.stderr.isTTY || !this.#atLineStart) return;
     if (line === this.#progress) return;
     this.#progress = line;

@@ -1,0 +1,26 @@
+const LONGEST_VALUE = 72;
+
+/** The first column to the left, figures to the right. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    rows.reduce((widest, row) => Math.max(widest, row[column]?.length ?? 0), 0),
+  );
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[i] ?? 0)))
+      .join("  ")
+      .trimEnd();
+  return rows.map((row) => `${line(row)}\n`).join("");
+}
+
+/** Names and what they stand for. */
+export function table(rows: readonly (readonly [string, string])[]): string {
+  const width = rows.reduce((widest, [name]) => Math.max(widest, name.length), 0) + 2;
+  return rows.map(([name, value]) => `${name.padEnd(width)}${value}\n`).join("");
+}
+
+/** On one line, so that a chat template does not push everything else off the screen. */
+export function shortened(value: string): string {
+  const line = value.replaceAll("\n", "\\n");
+  return line.length <= LONGEST_VALUE ? line : `${line.slice(0, LONGEST_VALUE - 1)}…`;
+}

@@ -1,0 +1,103 @@
+import { randomUUID } from "node:crypto";
+import { link, mkdir, open, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import { hostname } from "node:os";
+import { dirname } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { throwIfAborted } from "../internal/abort.js";
+import { diskError } from "./download-failures.js";
+
+/** How often a holder shows that it is alive, and after how long without it a lock was left behind. */
+const BEAT_MS = 2000;
+const STALE_MS = 20_000;
+const POLL_MS = 100;
+
+/**
+ * One download of a file at a time, also among processes: whoever comes second waits, and then finds the file.
+ * The holder touches its lock while it works, since a worker thread that was terminated leaves one in a process
+ * that lives on, and a cache on a network drive has holders on other machines. It is not the lock of a batch's output,
+ * which refuses instead of waiting; and nothing would be lost without it, since two writers of one content write the
+ * same bytes to the same places.
+ */
+export async function withDownloadLock<T>(
+  file: string,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  const own = JSON.stringify({ pid: process.pid, host: hostname(), id: randomUUID() });
+  await acquire(file, own, signal);
+  const beat = setInterval(() => {
+    const now = new Date();
+    void utimes(file, now, now).catch(() => {});
+  }, BEAT_MS);
+  beat.unref();
+  try {
+    return await work();
+  } finally {
+    clearInterval(beat);
+    // One that was taken for stale, as after a suspended machine's sleep, is somebody else's now.
+    if ((await readFile(file, "utf8").catch(() => "")) === own) await rm(file, { force: true });
+  }
+}
+
+async function acquire(file: string, own: string, signal: AbortSignal | undefined): Promise<void> {
+  // By this process's own clock: the file's times may be another machine's.
+  let seen = { text: "", mtimeMs: Number.NaN, since: performance.now() };
+  for (;;) {
+    throwIfAborted(signal);
+    if (await create(file, own)) return;
+    const text = await readFile(file, "utf8").catch(() => undefined);
+    const mtimeMs = (await stat(file).catch(() => undefined))?.mtimeMs;
+    if (text === undefined || mtimeMs === undefined) continue; // given free meanwhile
+    if (text !== seen.text || mtimeMs !== seen.mtimeMs) {
+      seen = { text, mtimeMs, since: performance.now() };
+    }
+    if (isGone(text) || performance.now() - seen.since > STALE_MS) await takeAway(file, text);
+    else await delay(POLL_MS);
+  }
+}
+
+async function create(file: string, own: string): Promise<boolean> {
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    const handle = await open(file, "wx");
+    try {
+      await handle.writeFile(own);
+    } catch (error) {
+      await rm(file, { force: true });
+      throw error;
+    } finally {
+      await handle.close();
+    }
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Windows: a file that is being deleted.
+    if (code === "EEXIST" || (code === "EPERM" && process.platform === "win32")) return false;
+    throw diskError(error, file);
+  }
+}
+
+/** A holder on this machine whose process has ended. */
+function isGone(text: string): boolean {
+  try {
+    const { pid, host } = JSON.parse(text) as { pid?: unknown; host?: unknown };
+    if (host !== hostname() || typeof pid !== "number") return false;
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ESRCH";
+  }
+}
+
+/** If somebody has replaced the stale lock since it was read, theirs is put back. */
+async function takeAway(file: string, stale: string): Promise<void> {
+  const aside = `${file}.${randomUUID()}`;
+  try {
+    await rename(file, aside);
+    if ((await readFile(aside, "utf8")) !== stale) await link(aside, file);
+  } catch {
+    // Somebody else was quicker: the next try sees their lock.
+  } finally {
+    await rm(aside, { force: true });
+  }
+}
