@@ -2,12 +2,10 @@ import { readFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { type Command, Option } from "commander";
 import type { BatchFormat, BatchSummary, RunBatchOptions } from "../batch/batch-types.js";
-import { runBatch } from "../batch/run-batch.js";
 import type { GuardVariant } from "../guard/guard-types.js";
 import { given } from "../internal/given.js";
 import type { ToolDefinitionInput } from "../messages/tool-types.js";
 import type { Model } from "../model/model.js";
-import { loadTools } from "./chat-tools.js";
 import {
   addCommonFlags,
   addContextFlags,
@@ -134,6 +132,7 @@ async function run(
   { terminal, flags }: { terminal: Terminal; flags: BatchFlags },
 ): Promise<BatchSummary> {
   const [finish, stop] = [new AbortController(), new AbortController()];
+  const { runBatch } = await import("../batch/run-batch.js");
   const view = await BatchProgressView.open(terminal, { quiet: flags.quiet ?? false });
   const release = onInterrupt(() => {
     if (finish.signal.aborted) return stop.abort(new Interrupted());
@@ -178,7 +177,10 @@ async function loadModels(
 }
 
 async function readTools(file: string): Promise<readonly ToolDefinitionInput[]> {
-  if (extname(file) !== ".json") return (await loadTools(file)).map((tool) => tool.definition);
+  if (extname(file) !== ".json") {
+    const { loadTools } = await import("./chat-tools.js");
+    return (await loadTools(file)).map((tool) => tool.definition);
+  }
   const tools = await readJson(file, "tools");
   if (Array.isArray(tools)) return tools as ToolDefinitionInput[];
   throw new Error(`The tools file ${file} holds no array of tools`);

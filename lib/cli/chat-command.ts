@@ -2,10 +2,9 @@ import { type Command, Option } from "commander";
 import type { ChatTurn } from "../chat/chat-turn.js";
 import type { Context } from "../context/context.js";
 import type { GuardOptions } from "../guard/guard-types.js";
-import { LlamaGuard } from "../guard/llama-guard.js";
+import type { LlamaGuard } from "../guard/llama-guard.js";
 import { given } from "../internal/given.js";
-import { Conversation } from "./chat-conversation.js";
-import { describeTool, loadTools } from "./chat-tools.js";
+import type { Conversation } from "./chat-conversation.js";
 import {
   addCommonFlags,
   addContextFlags,
@@ -70,6 +69,8 @@ async function chat(path: string, flags: ChatFlags): Promise<void> {
   if (flags.tools !== undefined && flags.grammar !== undefined) {
     throw new UsageError("Give --tools or --grammar: calls have a grammar of their own.");
   }
+  const { Conversation } = await import("./chat-conversation.js");
+  const { loadTools } = await import("./chat-tools.js");
   const sampling = await samplingOf(flags);
   const tools = flags.tools === undefined ? [] : await loadTools(flags.tools);
   const chatTemplate = await readChatTemplate(flags);
@@ -81,7 +82,8 @@ async function chat(path: string, flags: ChatFlags): Promise<void> {
   };
   if (guardPath === undefined) return withContext(path, flags, terminal, (own) => talk(own));
   const { contextSize: _, ...guardFlags } = flags;
-  await withContext(guardPath, guardFlags, terminal, (context) => {
+  await withContext(guardPath, guardFlags, terminal, async (context) => {
+    const { LlamaGuard } = await import("../guard/llama-guard.js");
     const guard = new LlamaGuard(context, given({ variant }));
     return withContext(path, flags, terminal, (own) => talk(own, guard));
   });
@@ -179,6 +181,7 @@ class Chat {
 
   async #listTools(): Promise<void> {
     const { tools } = this.#conversation;
+    const { describeTool } = await import("./chat-tools.js");
     if (tools.length === 0) this.#terminal.note("No tools: --tools FILE gives the model some.");
     for (const tool of tools) await this.#terminal.write(`${describeTool(tool)}\n`);
   }

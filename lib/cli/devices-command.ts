@@ -1,7 +1,5 @@
 import type { Command } from "commander";
-import { adviceOn } from "../internal/engine-failure.js";
 import type { SkippedEngine } from "../internal/engine-files.js";
-import { engineInfo, listDevices } from "../model/devices.js";
 import { addCommonFlags, type CommonFlags } from "./flags.js";
 import { Terminal } from "./terminal/terminal.js";
 import { bytes } from "./terminal/units.js";
@@ -20,6 +18,8 @@ export function addDevicesCommand(program: Command): void {
 
 async function devices(flags: DevicesFlags): Promise<void> {
   const terminal = new Terminal(flags);
+  const { engineInfo, listDevices } = await import("../model/devices.js");
+  const { adviceOn } = await import("../internal/engine-failure.js");
   const engine = engineInfo();
   const found = listDevices();
   if (flags.json) return terminal.writeJson({ engine, devices: found });
@@ -27,7 +27,7 @@ async function devices(flags: DevicesFlags): Promise<void> {
     `engine  ${engine.backend}, llama.cpp ${engine.llamaCpp}`,
     `        ${engine.path}`,
     `        ${engine.cpuLevel}: ${engine.cpuFeatures.join(" ")}`,
-    ...engine.skipped.flatMap(notUsed),
+    ...engine.skipped.flatMap((skipped) => notUsed(skipped, adviceOn(skipped))),
     ...found.map(
       ({ name, type, description, memoryFree, memoryTotal }) =>
         `${name}  ${type}, ${description}, ${bytes(memoryFree)} of ${bytes(memoryTotal)} free`,
@@ -37,8 +37,7 @@ async function devices(flags: DevicesFlags): Promise<void> {
 }
 
 /** Why an engine, most often a GPU's, was passed over, and what to do about it. */
-function notUsed(engine: SkippedEngine): string[] {
-  const advice = adviceOn(engine);
+function notUsed(engine: SkippedEngine, advice: string | undefined): string[] {
   const lines = [`skipped ${engine.path}`, `        ${engine.problem}`];
   return advice === undefined ? lines : [...lines, `        ${advice}`];
 }

@@ -3,9 +3,9 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { GenerateOptions } from "../generation/generation.js";
 import { MAX_INT32, MAX_UINT32 } from "../internal/checks.js";
 import { given } from "../internal/given.js";
-import { Grammar } from "../sampling/grammar.js";
+import type { Grammar } from "../sampling/grammar.js";
 import type { SamplerOptions } from "../sampling/sampler.js";
-import { TEMPERATURE_MAX } from "../sampling/sampler-step.js";
+import { TEMPERATURE_MAX } from "../sampling/temperature-max.js";
 import { reading } from "./report-failure.js";
 
 export interface CommonFlags {
@@ -105,6 +105,7 @@ export function generateOptionsOf(flags: SamplingFlags, sampling: SamplerOptions
 }
 
 async function readGrammar(file: string): Promise<Grammar> {
+  const { Grammar } = await import("../sampling/grammar.js");
   return Grammar.gbnf(await reading("grammar file", () => readFile(file, "utf8")));
 }
 

@@ -1,9 +1,9 @@
 import { type Command, Option } from "commander";
-import { CACHE_TYPES, type CacheType } from "../context/context-options.js";
+import { CACHE_TYPES } from "../context/cache-types.js";
+import type { CacheType } from "../context/context-options.js";
 import type { DeviceMemory, MemoryEstimate } from "../context/memory-estimate.js";
 import { given } from "../internal/given.js";
-import { estimateMemory } from "../model/estimate-memory.js";
-import { Model } from "../model/model.js";
+import type { Model } from "../model/model.js";
 import { addCommonFlags, type CommonFlags, gpuLayersOption, whole, wholeOr } from "./flags.js";
 import { UsageError } from "./report-failure.js";
 import { interruptible } from "./terminal/interrupt.js";
@@ -47,8 +47,10 @@ async function info(path: string, flags: InfoFlags): Promise<void> {
     throw new UsageError("--sequences, --kv-cache-type and --gpu-layers need --context");
   }
   const terminal = new Terminal(flags);
+  const { Model } = await import("../model/model.js");
   const model = await interruptible((signal) => Model.load(path, { vocabOnly: true, signal }));
   try {
+    const { estimateMemory } = await import("../model/estimate-memory.js");
     const memory =
       contextSize === undefined
         ? undefined

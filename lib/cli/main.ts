@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { createRequire } from "node:module";
 import { Command } from "commander";
-import { setLogHandler } from "../model/devices.js";
 import { addBatchCommand } from "./batch-command.js";
 import { addChatCommand } from "./chat-command.js";
 import { addDevicesCommand } from "./devices-command.js";
@@ -33,7 +32,8 @@ const program = new Command("cria")
   );
 
 if (process.env.CRIA_DEBUG === "1") {
-  program.hook("preAction", () => {
+  program.hook("preAction", async () => {
+    const { setLogHandler } = await import("../model/devices.js");
     setLogHandler((level, message) => process.stderr.write(`${level}: ${message.trimEnd()}\n`));
   });
 }

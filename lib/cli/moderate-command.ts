@@ -2,9 +2,8 @@ import { open, readFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { type Command, Option } from "commander";
-import { readGuardOptions } from "../guard/guard-policy.js";
 import type { GuardCategory, GuardOptions, GuardVerdict } from "../guard/guard-types.js";
-import { type GuardConversation, LlamaGuard } from "../guard/llama-guard.js";
+import type { GuardConversation, LlamaGuard } from "../guard/llama-guard.js";
 import { CriaError, messageOf } from "../internal/errors.js";
 import { given } from "../internal/given.js";
 import { linesOf, utf8 } from "../internal/lines.js";
@@ -82,6 +81,8 @@ async function moderate(path: string, argument: string | undefined, flags: Moder
   const categories = file === undefined ? undefined : await readCategories(file);
   const { variant, exclude, threshold } = flags;
   const options: GuardOptions = given({ variant, exclude, threshold, categories });
+  const { readGuardOptions } = await import("../guard/guard-policy.js");
+  const { LlamaGuard } = await import("../guard/llama-guard.js");
   readGuardOptions(options); // what is wrong whatever the model is
   const source = flags.input === undefined ? await single(argument) : await jsonl(flags.input);
   const sequences = flags.input === undefined ? 1 : flags.sequences;

@@ -7,7 +7,6 @@ import type { GuardVariant } from "../guard/guard-types.js";
 import { deferred } from "../internal/deferred.js";
 import { messageOf } from "../internal/errors.js";
 import { given } from "../internal/given.js";
-import { createServer } from "../server/create-server.js";
 import type { HostedModelInput } from "../server/hosted-options.js";
 import type { AnsweredRequest } from "../server/server-options.js";
 import {
@@ -111,6 +110,7 @@ async function serve(names: readonly string[], flags: ServeFlags): Promise<void>
   const apiKeys = flags.apiKeyFile === undefined ? [] : await readKeys(flags.apiKeyFile);
   const models = await modelsOf(files, flags, terminal);
   const milliseconds = (seconds: number | undefined) => seconds && seconds * 1000;
+  const { createServer } = await import("../server/create-server.js");
   const server = createServer({
     models: models.hosted,
     apiKeys,

@@ -1,16 +1,17 @@
 import type { Context } from "../context/context.js";
 import { given } from "../internal/given.js";
-import { Model } from "../model/model.js";
+import type { Model } from "../model/model.js";
 import type { ContextFlags } from "./flags.js";
 import { interruptible } from "./terminal/interrupt.js";
 import type { Terminal } from "./terminal/terminal.js";
 
 /** Loads a model and shows how far it is. */
-export function loadModel(
+export async function loadModel(
   path: string,
   { gpuLayers }: ContextFlags,
   { terminal, signal }: { terminal: Terminal; signal: AbortSignal },
 ): Promise<Model> {
+  const { Model } = await import("../model/model.js");
   const onProgress = (fraction: number) => terminal.progress("loading", fraction);
   return Model.load(path, { ...given({ gpuLayers }), onProgress, signal });
 }
