@@ -20,12 +20,18 @@ import {
   whole,
 } from "./flags.js";
 import { Interrupted, reading } from "./report-failure.js";
+import {
+  addSpeculationFlags,
+  checkSpeculation,
+  type SpeculationFlags,
+  speculationOf,
+} from "./speculation-flags.js";
 import { BatchProgressView, summaryText } from "./terminal/batch-progress-view.js";
 import { interruptible, onInterrupt } from "./terminal/interrupt.js";
 import { Terminal } from "./terminal/terminal.js";
 import { loadModel } from "./with-context.js";
 
-interface BatchFlags extends CommonFlags, ContextFlags, SamplingFlags {
+interface BatchFlags extends CommonFlags, ContextFlags, SamplingFlags, SpeculationFlags {
   output: string;
   format?: BatchFormat;
   resume?: boolean;
@@ -75,17 +81,21 @@ export function addBatchCommand(program: Command): void {
     .option("--json", "a summary as one JSON object on stdout");
   addSamplingFlags(command);
   addContextFlags(command);
+  addSpeculationFlags(command);
   addCommonFlags(command).action(batch);
 }
 
 async function batch(path: string, input: string, flags: BatchFlags): Promise<void> {
+  checkSpeculation(flags);
   const terminal = new Terminal(flags);
   const options = await optionsOf(input, flags);
-  const models = await loadModels([path, flags.guardModel], flags, terminal);
-  const [model, guard] = models as [Model, Model | undefined];
+  const models = await loadModels([path, flags.guardModel, flags.draftModel], flags, terminal);
+  const [model, guard, draft] = models as [Model, Model | undefined, Model | undefined];
+  const speculation = speculationOf(flags, draft);
+  const context = { ...options.context, ...given({ speculation }) };
   let summary: BatchSummary;
   try {
-    summary = await run(model, { ...options, ...given({ guard }) }, { terminal, flags });
+    summary = await run(model, { ...options, context, ...given({ guard }) }, { terminal, flags });
   } finally {
     if (input === "-") process.stdin.destroy();
     for (const one of models) await one?.dispose();

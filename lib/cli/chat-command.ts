@@ -20,6 +20,11 @@ import {
 } from "./flags.js";
 import { describe, Interrupted, UsageError } from "./report-failure.js";
 import { type ChatCommand, COMMANDS_HELP, readCommand } from "./slash-commands.js";
+import {
+  addSpeculationFlags,
+  checkSpeculation,
+  type SpeculationFlags,
+} from "./speculation-flags.js";
 import { ChatInput } from "./terminal/chat-input.js";
 import { TurnView } from "./terminal/chat-turn-view.js";
 import { onInterrupt } from "./terminal/interrupt.js";
@@ -28,7 +33,7 @@ import { Terminal } from "./terminal/terminal.js";
 import { counted } from "./terminal/units.js";
 import { withContext } from "./with-context.js";
 
-interface ChatFlags extends CommonFlags, ContextFlags, SamplingFlags {
+interface ChatFlags extends CommonFlags, ContextFlags, SamplingFlags, SpeculationFlags {
   system?: string;
   tools?: string;
   chatTemplate?: string;
@@ -57,6 +62,7 @@ export function addChatCommand(program: Command): void {
     );
   addSamplingFlags(command);
   addContextFlags(command);
+  addSpeculationFlags(command);
   addCommonFlags(command).addHelpText("after", `\n${HELP}`).action(chat);
 }
 
@@ -69,6 +75,7 @@ async function chat(path: string, flags: ChatFlags): Promise<void> {
   if (flags.tools !== undefined && flags.grammar !== undefined) {
     throw new UsageError("Give --tools or --grammar: calls have a grammar of their own.");
   }
+  checkSpeculation(flags);
   const { Conversation } = await import("./chat-conversation.js");
   const { loadTools } = await import("./chat-tools.js");
   const sampling = await samplingOf(flags);
@@ -81,8 +88,8 @@ async function chat(path: string, flags: ChatFlags): Promise<void> {
     return new Chat(conversation, terminal).run();
   };
   if (guardPath === undefined) return withContext(path, flags, terminal, (own) => talk(own));
-  const { contextSize: _, ...guardFlags } = flags;
-  await withContext(guardPath, guardFlags, terminal, async (context) => {
+  const { threads, gpuLayers } = flags;
+  await withContext(guardPath, given({ threads, gpuLayers }), terminal, async (context) => {
     const { LlamaGuard } = await import("../guard/llama-guard.js");
     const guard = new LlamaGuard(context, given({ variant }));
     return withContext(path, flags, terminal, (own) => talk(own, guard));

@@ -36,6 +36,9 @@ export function addCommonFlags(command: Command): Command {
   return command.option("-q, --quiet", "no progress, no speed: nothing but errors on stderr");
 }
 
+export const JSON_LINES =
+  "one JSON object a line; what fails is one on stderr, with code and message";
+
 export function addContextFlags(command: Command): Command {
   return command
     .option("--context-size <n>", "tokens a generation can hold, or auto", wholeOr(1, "auto"))

@@ -12,12 +12,17 @@ import {
   samplingOf,
 } from "./flags.js";
 import { Interrupted, UsageError } from "./report-failure.js";
+import {
+  addSpeculationFlags,
+  checkSpeculation,
+  type SpeculationFlags,
+} from "./speculation-flags.js";
 import { interruptible } from "./terminal/interrupt.js";
 import { summarize } from "./terminal/summary.js";
 import { Terminal } from "./terminal/terminal.js";
 import { withContext } from "./with-context.js";
 
-interface GenerateFlags extends CommonFlags, ContextFlags, SamplingFlags {
+interface GenerateFlags extends CommonFlags, ContextFlags, SamplingFlags, SpeculationFlags {
   prompt?: string;
   json?: boolean;
 }
@@ -32,12 +37,14 @@ export function addGenerateCommand(program: Command): void {
     .option("--json", "one JSON object on stdout instead of the text as it comes");
   addSamplingFlags(command);
   addContextFlags(command);
+  addSpeculationFlags(command);
   addCommonFlags(command).action(generate);
 }
 
 async function generate(path: string, argument: string | undefined, flags: GenerateFlags) {
   const terminal = new Terminal(flags);
   const sampling = await samplingOf(flags);
+  checkSpeculation(flags);
   const prompt = await readPrompt(argument, flags.prompt);
   await withContext(path, flags, terminal, (context) =>
     interruptible(async (signal) => {

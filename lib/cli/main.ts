@@ -7,14 +7,16 @@ import { addDevicesCommand } from "./devices-command.js";
 import { addGenerateCommand } from "./generate-command.js";
 import { addInfoCommand } from "./info-command.js";
 import { addModerateCommand } from "./moderate-command.js";
-import { reportFailure } from "./report-failure.js";
+import { reportFailure, wantsJson } from "./report-failure.js";
 import { addServeCommand } from "./serve-command.js";
 import { takeInterrupts } from "./terminal/interrupt.js";
 import { exitOnBrokenOutput } from "./terminal/terminal.js";
 
 const { version } = createRequire(__filename)("cria/package.json") as { version: string };
 
-exitOnBrokenOutput();
+const json = wantsJson(process.argv);
+
+exitOnBrokenOutput({ json });
 takeInterrupts();
 
 const program = new Command("cria")
@@ -22,6 +24,8 @@ const program = new Command("cria")
   .version(version)
   .configureOutput({
     outputError: (message, write) => write(message.replace(/^error: /, "cria: ")),
+    // A program that reads gets one object instead, from reportFailure.
+    ...(json && { writeErr: () => {} }),
   })
   .exitOverride()
   .showHelpAfterError("(--help tells what there is)")
@@ -48,5 +52,5 @@ addInfoCommand(program);
 addDevicesCommand(program);
 
 program.parseAsync().catch((error) => {
-  process.exitCode = reportFailure(error);
+  process.exitCode = reportFailure(error, { json });
 });

@@ -29,6 +29,7 @@ interface ModerateFlags extends CommonFlags, ContextFlags {
   exclude?: string[];
   categories?: string;
   sequences: number;
+  json?: boolean;
 }
 
 interface Source {
@@ -65,7 +66,8 @@ export function addModerateCommand(program: Command): void {
       ),
     )
     .option("--categories <file>", "a JSON array of { code, name, description? } instead of Meta's")
-    .option("--sequences <n>", "judge so many at once", whole(1), 4);
+    .option("--sequences <n>", "judge so many at once", whole(1), 4)
+    .option("--json", "verdicts are JSON in any case; what fails is, too, with code and message");
   addContextFlags(command);
   addCommonFlags(command).addHelpText("after", `\n${HELP}`).action(moderate);
 }
