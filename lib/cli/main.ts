@@ -2,11 +2,14 @@
 import { createRequire } from "node:module";
 import { Command } from "commander";
 import { addBatchCommand } from "./batch-command.js";
+import { addBenchCommand } from "./bench-command.js";
 import { addChatCommand } from "./chat-command.js";
 import { addDevicesCommand } from "./devices-command.js";
+import { addEmbedCommand } from "./embed-command.js";
 import { addGenerateCommand } from "./generate-command.js";
 import { addInfoCommand } from "./info-command.js";
 import { addModerateCommand } from "./moderate-command.js";
+import { addRankCommand } from "./rank-command.js";
 import { reportFailure, wantsJson } from "./report-failure.js";
 import { addServeCommand } from "./serve-command.js";
 import { takeInterrupts } from "./terminal/interrupt.js";
@@ -46,9 +49,12 @@ if (process.env.CRIA_DEBUG === "1") {
 addGenerateCommand(program);
 addChatCommand(program);
 addBatchCommand(program);
+addEmbedCommand(program);
+addRankCommand(program);
 addModerateCommand(program);
 addServeCommand(program);
 addInfoCommand(program);
+addBenchCommand(program);
 addDevicesCommand(program);
 
 program.parseAsync().catch((error) => {
