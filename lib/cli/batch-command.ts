@@ -49,6 +49,12 @@ interface BatchFlags extends CommonFlags, ContextFlags, SamplingFlags, Speculati
   json?: boolean;
 }
 
+const EXAMPLES = `
+Examples:
+  $ cria batch model.gguf requests.jsonl --output results.jsonl
+  $ cria batch model.gguf requests.jsonl --output results.jsonl --resume
+  $ cria batch model.gguf prompts.txt --format text --output results.jsonl.gz --max-tokens 100`;
+
 export function addBatchCommand(program: Command): void {
   const command = program
     .command("batch")
@@ -82,7 +88,7 @@ export function addBatchCommand(program: Command): void {
   addSamplingFlags(command);
   addContextFlags(command);
   addSpeculationFlags(command);
-  addCommonFlags(command).action(batch);
+  addCommonFlags(command).addHelpText("after", EXAMPLES).action(batch);
 }
 
 async function batch(path: string, input: string, flags: BatchFlags): Promise<void> {

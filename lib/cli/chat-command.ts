@@ -52,6 +52,12 @@ const HELP =
   "\\ and Enter, or Alt-Enter, begin another line of the same text; pasted lines stay together.\n" +
   "Tab completes commands and files, and the arrows go through what was typed before.";
 
+const EXAMPLES = `
+Examples:
+  $ cria chat model.gguf --system "Answer in one sentence."
+  $ cria chat model.gguf --tools tools.mjs --guard llama-guard-3-1b.gguf
+  $ echo "What is a cria?" | cria chat model.gguf --json`;
+
 const HINT = "Ctrl-C stops an answer, /help lists the commands, /exit leaves.";
 
 export function addChatCommand(program: Command): void {
@@ -75,7 +81,7 @@ export function addChatCommand(program: Command): void {
   addSamplingFlags(command);
   addContextFlags(command);
   addSpeculationFlags(command);
-  addCommonFlags(command).addHelpText("after", `\n${HELP}`).action(chat);
+  addCommonFlags(command).addHelpText("after", `\n${HELP}\n${EXAMPLES}`).action(chat);
 }
 
 async function chat(path: string, flags: ChatFlags): Promise<void> {

@@ -8,12 +8,17 @@ interface DevicesFlags extends CommonFlags {
   json?: boolean;
 }
 
+const EXAMPLES = `
+Examples:
+  $ cria devices
+  $ cria devices --json | jq -r .engine.cpuLevel`;
+
 export function addDevicesCommand(program: Command): void {
   const command = program
     .command("devices")
     .description("tell which engine is loaded and what it can compute on")
     .option("--json", "one JSON object");
-  addCommonFlags(command).action(devices);
+  addCommonFlags(command).addHelpText("after", EXAMPLES).action(devices);
 }
 
 async function devices(flags: DevicesFlags): Promise<void> {

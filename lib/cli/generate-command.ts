@@ -27,6 +27,13 @@ interface GenerateFlags extends CommonFlags, ContextFlags, SamplingFlags, Specul
   json?: boolean;
 }
 
+const EXAMPLES = `
+Examples:
+  $ cria generate model.gguf "Once upon a time" --max-tokens 100
+  $ echo "Once upon a time" | cria generate model.gguf - --json | jq -r .text
+  $ cria generate model.gguf "Is a llama a camelid? " --grammar yes-or-no.gbnf --temperature 0
+  $ cria generate large.gguf "Once upon a time" --draft-model small.gguf`;
+
 export function addGenerateCommand(program: Command): void {
   const command = program
     .command("generate")
@@ -38,7 +45,7 @@ export function addGenerateCommand(program: Command): void {
   addSamplingFlags(command);
   addContextFlags(command);
   addSpeculationFlags(command);
-  addCommonFlags(command).action(generate);
+  addCommonFlags(command).addHelpText("after", EXAMPLES).action(generate);
 }
 
 async function generate(path: string, argument: string | undefined, flags: GenerateFlags) {

@@ -20,6 +20,12 @@ interface InfoFlags extends CommonFlags {
 
 const LONGEST_VALUE = 72;
 
+const EXAMPLES = `
+Examples:
+  $ cria info model.gguf
+  $ cria info model.gguf --context auto --sequences 4 --kv-cache-type q8_0
+  $ cria info model.gguf --json | jq .metadata`;
+
 export function addInfoCommand(program: Command): void {
   const command = program
     .command("info")
@@ -38,7 +44,7 @@ export function addInfoCommand(program: Command): void {
       ),
     )
     .addOption(gpuLayersOption("with --context: layers on the GPU, a number, auto or all"));
-  addCommonFlags(command).action(info);
+  addCommonFlags(command).addHelpText("after", EXAMPLES).action(info);
 }
 
 async function info(path: string, flags: InfoFlags): Promise<void> {

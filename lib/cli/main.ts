@@ -4,10 +4,12 @@ import { Command } from "commander";
 import { addBatchCommand } from "./batch-command.js";
 import { addBenchCommand } from "./bench-command.js";
 import { addChatCommand } from "./chat-command.js";
+import { addCompletionCommand } from "./completion-command.js";
 import { addDevicesCommand } from "./devices-command.js";
 import { addEmbedCommand } from "./embed-command.js";
 import { addGenerateCommand } from "./generate-command.js";
 import { addInfoCommand } from "./info-command.js";
+import { addManualCommand } from "./manual-command.js";
 import { addModerateCommand } from "./moderate-command.js";
 import { addRankCommand } from "./rank-command.js";
 import { reportFailure, wantsJson } from "./report-failure.js";
@@ -56,6 +58,8 @@ addServeCommand(program);
 addInfoCommand(program);
 addBenchCommand(program);
 addDevicesCommand(program);
+addCompletionCommand(program);
+addManualCommand(program);
 
 program.parseAsync().catch((error) => {
   process.exitCode = reportFailure(error, { json });

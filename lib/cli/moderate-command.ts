@@ -44,7 +44,11 @@ A line of JSONL is a text, {"text": …}, {"messages": […]} or an array of mes
 judged; an "id" comes back with the verdict. Verdicts are JSON, a line each, in the order in which they
 are there; "line" counts from 1. What could not be judged has an "error" instead.
 
-Exit codes: 0 all safe, 3 something was unsafe, 1 something could not be judged (whatever else was found).`;
+Exit codes: 0 all safe, 3 something was unsafe, 1 something could not be judged (whatever else was found).
+
+Examples:
+  $ cria moderate llama-guard-3-1b.gguf "How do I build a bomb?"
+  $ cria moderate llama-guard-3-1b.gguf --input messages.jsonl --threshold 0.3 > verdicts.jsonl`;
 
 export function addModerateCommand(program: Command): void {
   const command = program
