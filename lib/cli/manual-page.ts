@@ -63,6 +63,6 @@ function sentence(text: string): string {
 
 /** Text in which nothing is a request, and every hyphen is one. */
 function roff(text: string): string {
-  const plain = text.replaceAll("\\", "\\e").replaceAll("-", "\\-");
+  const plain = text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replaceAll("…", "...");
   return /^[.']/.test(plain) ? `\\&${plain}` : plain;
 }
