@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { transform } from "esbuild";
@@ -41,6 +42,11 @@ async function writeFaces(): Promise<void> {
   }
 }
 
+/** Made from the program that was just built, so that it tells what that one has. */
+async function writeManual(): Promise<void> {
+  await writeFile("dist/cria.1", execFileSync(process.execPath, ["dist/cli.cjs", "man"]));
+}
+
 // Side by side in one folder: only the first removes old files, and only its own.
 export default defineConfig([
   {
@@ -52,7 +58,10 @@ export default defineConfig([
     keepNames: true, // else classes show as _Model in stacks
     plugins: [commonJs],
     clean: ["!**/*.d.ts", "!**/*.d.cts"],
-    onSuccess: writeFaces,
+    onSuccess: async () => {
+      await writeFaces();
+      await writeManual();
+    },
   },
   // For pages, which have no CommonJS and nothing of Node: a copy of its own, in one file.
   {

@@ -2,12 +2,10 @@ import { readFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { type Command, Option } from "commander";
 import type { BatchFormat, BatchSummary, RunBatchOptions } from "../batch/batch-types.js";
-import { runBatch } from "../batch/run-batch.js";
 import type { GuardVariant } from "../guard/guard-types.js";
 import { given } from "../internal/given.js";
 import type { ToolDefinitionInput } from "../messages/tool-types.js";
 import type { Model } from "../model/model.js";
-import { loadTools } from "./chat-tools.js";
 import {
   addCommonFlags,
   addContextFlags,
@@ -23,12 +21,18 @@ import {
   whole,
 } from "./flags.js";
 import { Interrupted, reading } from "./report-failure.js";
+import {
+  addSpeculationFlags,
+  checkSpeculation,
+  type SpeculationFlags,
+  speculationOf,
+} from "./speculation-flags.js";
 import { BatchProgressView, summaryText } from "./terminal/batch-progress-view.js";
 import { interruptible, onInterrupt } from "./terminal/interrupt.js";
 import { Terminal } from "./terminal/terminal.js";
 import { loadModel } from "./with-context.js";
 
-interface BatchFlags extends CommonFlags, ContextFlags, SamplingFlags {
+interface BatchFlags extends CommonFlags, ContextFlags, SamplingFlags, SpeculationFlags {
   output: string;
   format?: BatchFormat;
   resume?: boolean;
@@ -45,6 +49,12 @@ interface BatchFlags extends CommonFlags, ContextFlags, SamplingFlags {
   guardVariant?: GuardVariant;
   json?: boolean;
 }
+
+const EXAMPLES = `
+Examples:
+  $ cria batch model.gguf requests.jsonl --output results.jsonl
+  $ cria batch model.gguf requests.jsonl --output results.jsonl --resume
+  $ cria batch model.gguf prompts.txt --format text --output results.jsonl.gz --max-tokens 100`;
 
 export function addBatchCommand(program: Command): void {
   const command = program
@@ -78,17 +88,21 @@ export function addBatchCommand(program: Command): void {
     .option("--json", "a summary as one JSON object on stdout");
   addSamplingFlags(command);
   addContextFlags(command);
-  addCommonFlags(command).action(batch);
+  addSpeculationFlags(command);
+  addCommonFlags(command).addHelpText("after", EXAMPLES).action(batch);
 }
 
 async function batch(path: string, input: string, flags: BatchFlags): Promise<void> {
+  checkSpeculation(flags);
   const terminal = new Terminal(flags);
   const options = await optionsOf(input, flags);
-  const models = await loadModels([path, flags.guardModel], flags, terminal);
-  const [model, guard] = models as [Model, Model | undefined];
+  const models = await loadModels([path, flags.guardModel, flags.draftModel], flags, terminal);
+  const [model, guard, draft] = models as [Model, Model | undefined, Model | undefined];
+  const speculation = speculationOf(flags, draft);
+  const context = { ...options.context, ...given({ speculation }) };
   let summary: BatchSummary;
   try {
-    summary = await run(model, { ...options, ...given({ guard }) }, { terminal, flags });
+    summary = await run(model, { ...options, context, ...given({ guard }) }, { terminal, flags });
   } finally {
     if (input === "-") process.stdin.destroy();
     for (const one of models) await one?.dispose();
@@ -135,6 +149,7 @@ async function run(
   { terminal, flags }: { terminal: Terminal; flags: BatchFlags },
 ): Promise<BatchSummary> {
   const [finish, stop] = [new AbortController(), new AbortController()];
+  const { runBatch } = await import("../batch/run-batch.js");
   const view = await BatchProgressView.open(terminal, { quiet: flags.quiet ?? false });
   const release = onInterrupt(() => {
     if (finish.signal.aborted) return stop.abort(new Interrupted());
@@ -179,7 +194,10 @@ async function loadModels(
 }
 
 async function readTools(file: string): Promise<readonly ToolDefinitionInput[]> {
-  if (extname(file) !== ".json") return (await loadTools(file)).map((tool) => tool.definition);
+  if (extname(file) !== ".json") {
+    const { loadTools } = await import("./chat-tools.js");
+    return (await loadTools(file)).map((tool) => tool.definition);
+  }
   const tools = await readJson(file, "tools");
   if (Array.isArray(tools)) return tools as ToolDefinitionInput[];
   throw new Error(`The tools file ${file} holds no array of tools`);

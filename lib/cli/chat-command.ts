@@ -1,11 +1,11 @@
 import { type Command, Option } from "commander";
-import type { ChatTurn } from "../chat/chat-turn.js";
+import type { ChatTurn, ChatTurnResult } from "../chat/chat-turn.js";
 import type { Context } from "../context/context.js";
 import type { GuardOptions } from "../guard/guard-types.js";
-import { LlamaGuard } from "../guard/llama-guard.js";
+import type { LlamaGuard } from "../guard/llama-guard.js";
+import { messageOf } from "../internal/errors.js";
 import { given } from "../internal/given.js";
-import { Conversation } from "./chat-conversation.js";
-import { describeTool, loadTools } from "./chat-tools.js";
+import type { Conversation } from "./chat-conversation.js";
 import {
   addCommonFlags,
   addContextFlags,
@@ -15,32 +15,51 @@ import {
   chatTemplateOption,
   GUARD_VARIANTS,
   generateOptionsOf,
+  JSON_LINES,
   MODEL_ARGUMENT,
   readChatTemplate,
   type SamplingFlags,
   samplingOf,
 } from "./flags.js";
-import { describe, Interrupted, UsageError } from "./report-failure.js";
+import { describe, failureJson, Interrupted, UsageError } from "./report-failure.js";
 import { type ChatCommand, COMMANDS_HELP, readCommand } from "./slash-commands.js";
-import { ChatInput } from "./terminal/chat-input.js";
+import {
+  addSpeculationFlags,
+  checkSpeculation,
+  type SpeculationFlags,
+} from "./speculation-flags.js";
+import { openChatInput } from "./terminal/chat-input.js";
 import { TurnView } from "./terminal/chat-turn-view.js";
 import { onInterrupt } from "./terminal/interrupt.js";
+import type { LineReader } from "./terminal/line-reader.js";
 import { speed, summarizeTurn } from "./terminal/summary.js";
 import { Terminal } from "./terminal/terminal.js";
 import { counted } from "./terminal/units.js";
 import { withContext } from "./with-context.js";
 
-interface ChatFlags extends CommonFlags, ContextFlags, SamplingFlags {
+interface ChatFlags extends CommonFlags, ContextFlags, SamplingFlags, SpeculationFlags {
   system?: string;
   tools?: string;
   chatTemplate?: string;
   guard?: string;
+  history: boolean;
+  json?: boolean;
   guardVariant?: NonNullable<GuardOptions["variant"]>;
 }
 
 const HELP =
   `A line that begins with a slash and a word is a command:\n${COMMANDS_HELP}\n` +
-  "Ctrl-C stops an answer; without one it leaves.";
+  "Ctrl-C stops an answer; a second one leaves, as does Ctrl-D.\n" +
+  "\\ and Enter, or Alt-Enter, begin another line of the same text; pasted lines stay together.\n" +
+  "Tab completes commands and files, and the arrows go through what was typed before.";
+
+const EXAMPLES = `
+Examples:
+  $ cria chat model.gguf --system "Answer in one sentence."
+  $ cria chat model.gguf --tools tools.mjs --guard llama-guard-3-1b.gguf
+  $ echo "What is a cria?" | cria chat model.gguf --json`;
+
+const HINT = "Ctrl-C stops an answer, /help lists the commands, /exit leaves.";
 
 export function addChatCommand(program: Command): void {
   const command = program
@@ -57,20 +76,27 @@ export function addChatCommand(program: Command): void {
         "which one it is, where its file does not tell",
       ).choices(GUARD_VARIANTS),
     );
+  command
+    .option("--no-history", "do not remember what is typed for the next chat")
+    .option("--json", JSON_LINES);
   addSamplingFlags(command);
   addContextFlags(command);
-  addCommonFlags(command).addHelpText("after", `\n${HELP}`).action(chat);
+  addSpeculationFlags(command);
+  addCommonFlags(command).addHelpText("after", `\n${HELP}\n${EXAMPLES}`).action(chat);
 }
 
 async function chat(path: string, flags: ChatFlags): Promise<void> {
   const terminal = new Terminal(flags);
-  const { guard: guardPath, guardVariant: variant } = flags;
+  const { guard: guardPath, guardVariant: variant, json = false, history } = flags;
   if (variant !== undefined && guardPath === undefined) {
     throw new UsageError("--guard-variant says what --guard is: give that, too.");
   }
   if (flags.tools !== undefined && flags.grammar !== undefined) {
     throw new UsageError("Give --tools or --grammar: calls have a grammar of their own.");
   }
+  checkSpeculation(flags);
+  const { Conversation } = await import("./chat-conversation.js");
+  const { loadTools } = await import("./chat-tools.js");
   const sampling = await samplingOf(flags);
   const tools = flags.tools === undefined ? [] : await loadTools(flags.tools);
   const chatTemplate = await readChatTemplate(flags);
@@ -78,76 +104,98 @@ async function chat(path: string, flags: ChatFlags): Promise<void> {
     const generate = generateOptionsOf(flags, sampling);
     const asked = { generate, tools, system: flags.system, chatTemplate, guard };
     const conversation = await Conversation.open(context, asked);
-    return new Chat(conversation, terminal).run();
+    return new Chat({ conversation, terminal, json, history }).run();
   };
   if (guardPath === undefined) return withContext(path, flags, terminal, (own) => talk(own));
-  const { contextSize: _, ...guardFlags } = flags;
-  await withContext(guardPath, guardFlags, terminal, (context) => {
+  const { threads, gpuLayers } = flags;
+  await withContext(guardPath, given({ threads, gpuLayers }), terminal, async (context) => {
+    const { LlamaGuard } = await import("../guard/llama-guard.js");
     const guard = new LlamaGuard(context, given({ variant }));
     return withContext(path, flags, terminal, (own) => talk(own, guard));
   });
 }
 
-/** Carries out the lines of standard input, one after the other. */
+/** What the commands of a chat need of its flags. */
+interface ChatOptions {
+  readonly conversation: Conversation;
+  readonly terminal: Terminal;
+  readonly json: boolean;
+  readonly history: boolean;
+}
+
+/** Carries out the texts of a person, or the lines of a pipe, one after the other. */
 class Chat {
   readonly #conversation: Conversation;
   readonly #terminal: Terminal;
+  readonly #json: boolean;
+  readonly #history: boolean;
   #running: ChatTurn | null = null;
+  /** Ctrl-C was pressed, and nothing was said since. */
+  #interrupts = false;
   #end: "exit" | "interrupt" | null = null;
   readonly #total = { answers: 0, tokens: 0, milliseconds: 0 };
 
-  constructor(conversation: Conversation, terminal: Terminal) {
+  constructor({ conversation, terminal, json, history }: ChatOptions) {
     this.#conversation = conversation;
     this.#terminal = terminal;
+    this.#json = json;
+    this.#history = history;
   }
 
   async run(): Promise<void> {
     const { interactive } = this.#terminal;
-    const lines = new ChatInput(interactive);
+    const input = await openChatInput({ interactive, history: this.#history });
+    const { lines } = input;
     const interrupt = () => this.#interrupt(lines);
     lines.onInterrupt(interrupt);
     const release = onInterrupt(interrupt);
     try {
-      if (interactive) {
-        this.#terminal.note("Ctrl-C stops an answer, /help lists the commands, /exit leaves.");
-        lines.prompt();
-      }
-      for await (const line of lines) {
-        await (interactive ? this.#attended(line, lines) : this.#do(line));
-        if (this.#end !== null) break;
-        if (interactive) lines.prompt();
+      if (interactive) this.#terminal.note(HINT);
+      while (this.#end === null) {
+        const text = await lines.read();
+        if (text === null) break;
+        this.#interrupts = false;
+        await (interactive ? this.#attended(text) : this.#do(text));
       }
     } finally {
       release();
-      lines.close();
+      const problem = await input.close();
+      if (problem !== undefined) {
+        this.#terminal.note(`The history of this chat was not kept: ${messageOf(problem)}`);
+      }
     }
     if (this.#end === "interrupt") throw new Interrupted();
     if (!interactive) this.#terminal.note(this.#summary());
   }
 
-  /** Ctrl-C stops the answer of a person's chat; without an answer, or in a script, it ends the chat. */
-  #interrupt(lines: ChatInput): void {
+  /**
+   * Ctrl-C stops the answer of a person's chat, and a second one leaves; in a script the first one ends the
+   * chat.
+   */
+  #interrupt(lines: LineReader): void {
+    const { interactive } = this.#terminal;
+    const again = this.#interrupts;
+    this.#interrupts = true;
     const running = this.#running;
-    this.#running = null;
     running?.cancel();
-    if (running && this.#terminal.interactive) return;
+    if (interactive && !again) {
+      if (running === null) lines.note("Ctrl-C again leaves, as does /exit.");
+      return;
+    }
     this.#end = "interrupt";
     lines.close();
   }
 
   /** With a person at the terminal, a failure is reported and the chat goes on. */
-  async #attended(line: string, lines: ChatInput): Promise<void> {
-    // In cooked mode while the answer comes, so that no key is echoed into it.
-    lines.pause();
-    process.stdin.setRawMode(false);
+  async #attended(text: string): Promise<void> {
     try {
-      await this.#do(line);
+      await this.#do(text);
     } catch (error) {
       await this.#terminal.endLine();
       this.#terminal.clearProgress();
-      process.stderr.write(`${describe(error)}\n`);
-    } finally {
-      if (this.#end === null) process.stdin.setRawMode(true);
+      process.stderr.write(
+        `${this.#json ? JSON.stringify(failureJson(error)) : describe(error)}\n`,
+      );
     }
   }
 
@@ -180,6 +228,7 @@ class Chat {
 
   async #listTools(): Promise<void> {
     const { tools } = this.#conversation;
+    const { describeTool } = await import("./chat-tools.js");
     if (tools.length === 0) this.#terminal.note("No tools: --tools FILE gives the model some.");
     for (const tool of tools) await this.#terminal.write(`${describeTool(tool)}\n`);
   }
@@ -189,16 +238,23 @@ class Chat {
     const turn = this.#conversation.send(input, view.reading);
     this.#running = turn;
     try {
-      for await (const event of turn) await view.show(event);
+      if (!this.#json) for await (const event of turn) await view.show(event);
+      await turn.result();
       await this.#terminal.endLine();
     } finally {
       this.#running = null;
     }
     const result = await turn.result();
+    if (this.#json) await this.#tell(result);
     if (this.#terminal.interactive) this.#terminal.note(summarizeTurn(result, view.writingMs));
     this.#total.answers += 1;
     this.#total.tokens += result.usage.completionTokens;
     this.#total.milliseconds += view.writingMs;
+  }
+
+  /** Without the messages: what was said is known to who said it. */
+  async #tell({ messages: _, ...result }: ChatTurnResult): Promise<void> {
+    await this.#terminal.write(`${JSON.stringify(result)}\n`);
   }
 
   #summary(): string {

@@ -1,13 +1,6 @@
 import type { Command } from "commander";
-import { adviceOn } from "../internal/engine-failure.js";
 import type { SkippedEngine } from "../internal/engine-files.js";
-import {
-  type Device,
-  engineInfo,
-  listDevices,
-  listWorkerDevices,
-  type WorkerDevice,
-} from "../model/devices.js";
+import type { Device, WorkerDevice } from "../model/devices.js";
 import { addCommonFlags, type CommonFlags } from "./flags.js";
 import { Terminal } from "./terminal/terminal.js";
 import { bytes } from "./terminal/units.js";
@@ -16,17 +9,24 @@ interface DevicesFlags extends CommonFlags {
   json?: boolean;
 }
 
+const EXAMPLES = `
+Examples:
+  $ cria devices
+  $ cria devices --json | jq -r .engine.cpuLevel`;
+
 export function addDevicesCommand(program: Command): void {
   const command = program
     .command("devices")
     .description("tell which engine is loaded and what it can compute on")
     .argument("[worker...]", "workers to ask, too, as rpc://host:port")
     .option("--json", "one JSON object");
-  addCommonFlags(command).action(devices);
+  addCommonFlags(command).addHelpText("after", EXAMPLES).action(devices);
 }
 
 async function devices(workers: readonly string[], flags: DevicesFlags): Promise<void> {
   const terminal = new Terminal(flags);
+  const { engineInfo, listDevices, listWorkerDevices } = await import("../model/devices.js");
+  const { adviceOn } = await import("../internal/engine-failure.js");
   const engine = engineInfo();
   const found: (Device | WorkerDevice)[] = listDevices();
   for (const worker of workers) found.push(...(await listWorkerDevices(worker)));
@@ -35,7 +35,7 @@ async function devices(workers: readonly string[], flags: DevicesFlags): Promise
     `engine  ${engine.backend}, llama.cpp ${engine.llamaCpp}`,
     `        ${engine.path}`,
     `        ${engine.cpuLevel}: ${engine.cpuFeatures.join(" ")}`,
-    ...engine.skipped.flatMap(notUsed),
+    ...engine.skipped.flatMap((skipped) => notUsed(skipped, adviceOn(skipped))),
     ...found.map(
       ({ name, type, description, memoryFree, memoryTotal }) =>
         `${name}  ${type}, ${description}, ${bytes(memoryFree)} of ${bytes(memoryTotal)} free`,
@@ -45,8 +45,7 @@ async function devices(workers: readonly string[], flags: DevicesFlags): Promise
 }
 
 /** Why an engine, most often a GPU's, was passed over, and what to do about it. */
-function notUsed(engine: SkippedEngine): string[] {
-  const advice = adviceOn(engine);
+function notUsed(engine: SkippedEngine, advice: string | undefined): string[] {
   const lines = [`skipped ${engine.path}`, `        ${engine.problem}`];
   return advice === undefined ? lines : [...lines, `        ${advice}`];
 }

@@ -3,9 +3,9 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { GenerateOptions } from "../generation/generation.js";
 import { MAX_INT32, MAX_UINT32 } from "../internal/checks.js";
 import { given } from "../internal/given.js";
-import { Grammar } from "../sampling/grammar.js";
+import type { Grammar } from "../sampling/grammar.js";
 import type { SamplerOptions } from "../sampling/sampler.js";
-import { TEMPERATURE_MAX } from "../sampling/sampler-step.js";
+import { TEMPERATURE_MAX } from "../sampling/temperature-max.js";
 import { deviceOption } from "./device-option.js";
 import { reading } from "./report-failure.js";
 
@@ -41,6 +41,9 @@ export interface SamplingFlags {
 export function addCommonFlags(command: Command): Command {
   return command.option("-q, --quiet", "no progress, no speed: nothing but errors on stderr");
 }
+
+export const JSON_LINES =
+  "one JSON object a line; what fails is one on stderr, with code and message";
 
 export function addContextFlags(command: Command): Command {
   return command
@@ -112,6 +115,7 @@ export function generateOptionsOf(flags: SamplingFlags, sampling: SamplerOptions
 }
 
 async function readGrammar(file: string): Promise<Grammar> {
+  const { Grammar } = await import("../sampling/grammar.js");
   return Grammar.gbnf(await reading("grammar file", () => readFile(file, "utf8")));
 }
 

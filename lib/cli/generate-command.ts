@@ -13,15 +13,27 @@ import {
   samplingOf,
 } from "./flags.js";
 import { Interrupted, UsageError } from "./report-failure.js";
+import {
+  addSpeculationFlags,
+  checkSpeculation,
+  type SpeculationFlags,
+} from "./speculation-flags.js";
 import { interruptible } from "./terminal/interrupt.js";
 import { summarize } from "./terminal/summary.js";
 import { Terminal } from "./terminal/terminal.js";
 import { withContext } from "./with-context.js";
 
-interface GenerateFlags extends CommonFlags, ContextFlags, SamplingFlags {
+interface GenerateFlags extends CommonFlags, ContextFlags, SamplingFlags, SpeculationFlags {
   prompt?: string;
   json?: boolean;
 }
+
+const EXAMPLES = `
+Examples:
+  $ cria generate model.gguf "Once upon a time" --max-tokens 100
+  $ echo "Once upon a time" | cria generate model.gguf - --json | jq -r .text
+  $ cria generate model.gguf "Is a llama a camelid? " --grammar yes-or-no.gbnf --temperature 0
+  $ cria generate large.gguf "Once upon a time" --draft-model small.gguf`;
 
 export function addGenerateCommand(program: Command): void {
   const command = program
@@ -33,12 +45,14 @@ export function addGenerateCommand(program: Command): void {
     .option("--json", "one JSON object on stdout instead of the text as it comes");
   addSamplingFlags(command);
   addContextFlags(command);
-  addCommonFlags(command).action(generate);
+  addSpeculationFlags(command);
+  addCommonFlags(command).addHelpText("after", EXAMPLES).action(generate);
 }
 
 async function generate(path: string, argument: string | undefined, flags: GenerateFlags) {
   const terminal = new Terminal(flags);
   const sampling = await samplingOf(flags);
+  checkSpeculation(flags);
   const prompt = await readPrompt(argument, flags.prompt);
   await withContext(path, flags, terminal, (context) =>
     interruptible(async (signal) => {

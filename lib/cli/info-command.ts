@@ -1,10 +1,9 @@
 import { type Command, Option } from "commander";
-import { CACHE_TYPES, type CacheType } from "../context/context-options.js";
+import { CACHE_TYPES } from "../context/cache-types.js";
+import type { CacheType } from "../context/context-options.js";
 import type { DeviceMemory, MemoryEstimate } from "../context/memory-estimate.js";
-import { withHeaderFiles } from "../hub/gguf/header-files.js";
 import { given } from "../internal/given.js";
-import { estimateMemory } from "../model/estimate-memory.js";
-import { Model } from "../model/model.js";
+import type { Model } from "../model/model.js";
 import { deviceOption } from "./device-option.js";
 import {
   addCommonFlags,
@@ -29,6 +28,12 @@ interface InfoFlags extends CommonFlags {
   device?: string[];
 }
 
+const EXAMPLES = `
+Examples:
+  $ cria info model.gguf
+  $ cria info model.gguf --context auto --sequences 4 --kv-cache-type q8_0
+  $ cria info model.gguf --json | jq .metadata`;
+
 export function addInfoCommand(program: Command): void {
   const command = program
     .command("info")
@@ -50,7 +55,7 @@ export function addInfoCommand(program: Command): void {
     )
     .addOption(gpuLayersOption("with --context: layers on the GPU, a number, auto or all"))
     .addOption(deviceOption("with --context: a GPU, or a worker as rpc://host:port; repeatable"));
-  addCommonFlags(command).action(info);
+  addCommonFlags(command).addHelpText("after", EXAMPLES).action(info);
 }
 
 async function info(path: string, flags: InfoFlags): Promise<void> {
@@ -59,6 +64,9 @@ async function info(path: string, flags: InfoFlags): Promise<void> {
     throw new UsageError("--sequences, --kv-cache-type, --gpu-layers and --device need --context");
   }
   const terminal = new Terminal(flags);
+  const { Model } = await import("../model/model.js");
+  const { estimateMemory } = await import("../model/estimate-memory.js");
+  const { withHeaderFiles } = await import("../hub/gguf/header-files.js");
   // Of a model elsewhere the headers are enough.
   await interruptible((signal) =>
     withHeaderFiles(path, { signal }, async (file) => {

@@ -1,16 +1,20 @@
 #!/usr/bin/env node
 import { createRequire } from "node:module";
 import { Command } from "commander";
-import { setLogHandler } from "../model/devices.js";
 import { addBatchCommand } from "./batch-command.js";
+import { addBenchCommand } from "./bench-command.js";
 import { addChatCommand } from "./chat-command.js";
+import { addCompletionCommand } from "./completion-command.js";
 import { addDevicesCommand } from "./devices-command.js";
+import { addEmbedCommand } from "./embed-command.js";
 import { addGenerateCommand } from "./generate-command.js";
 import { addInfoCommand } from "./info-command.js";
 import { addInspectCommand } from "./inspect-command.js";
+import { addManualCommand } from "./manual-command.js";
 import { addModerateCommand } from "./moderate-command.js";
 import { addPullCommand } from "./pull-command.js";
-import { reportFailure } from "./report-failure.js";
+import { addRankCommand } from "./rank-command.js";
+import { reportFailure, wantsJson } from "./report-failure.js";
 import { addRpcServerCommand } from "./rpc-server-command.js";
 import { addServeCommand } from "./serve-command.js";
 import { takeInterrupts } from "./terminal/interrupt.js";
@@ -18,7 +22,9 @@ import { exitOnBrokenOutput } from "./terminal/terminal.js";
 
 const { version } = createRequire(__filename)("cria/package.json") as { version: string };
 
-exitOnBrokenOutput();
+const json = wantsJson(process.argv);
+
+exitOnBrokenOutput({ json });
 takeInterrupts();
 
 const program = new Command("cria")
@@ -26,6 +32,8 @@ const program = new Command("cria")
   .version(version)
   .configureOutput({
     outputError: (message, write) => write(message.replace(/^error: /, "cria: ")),
+    // A program that reads gets one object instead, from reportFailure.
+    ...(json && { writeErr: () => {} }),
   })
   .exitOverride()
   .showHelpAfterError("(--help tells what there is)")
@@ -36,7 +44,8 @@ const program = new Command("cria")
   );
 
 if (process.env.CRIA_DEBUG === "1") {
-  program.hook("preAction", () => {
+  program.hook("preAction", async () => {
+    const { setLogHandler } = await import("../model/devices.js");
     setLogHandler((level, message) => process.stderr.write(`${level}: ${message.trimEnd()}\n`));
   });
 }
@@ -45,14 +54,19 @@ if (process.env.CRIA_DEBUG === "1") {
 addGenerateCommand(program);
 addChatCommand(program);
 addBatchCommand(program);
+addEmbedCommand(program);
+addRankCommand(program);
 addModerateCommand(program);
 addServeCommand(program);
 addPullCommand(program);
 addInspectCommand(program);
 addInfoCommand(program);
+addBenchCommand(program);
 addDevicesCommand(program);
 addRpcServerCommand(program);
+addCompletionCommand(program);
+addManualCommand(program);
 
 program.parseAsync().catch((error) => {
-  process.exitCode = reportFailure(error);
+  process.exitCode = reportFailure(error, { json });
 });

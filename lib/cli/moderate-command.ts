@@ -2,9 +2,8 @@ import { open, readFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { type Command, Option } from "commander";
-import { readGuardOptions } from "../guard/guard-policy.js";
 import type { GuardCategory, GuardOptions, GuardVerdict } from "../guard/guard-types.js";
-import { type GuardConversation, LlamaGuard } from "../guard/llama-guard.js";
+import type { GuardConversation, LlamaGuard } from "../guard/llama-guard.js";
 import { CriaError, messageOf } from "../internal/errors.js";
 import { given } from "../internal/given.js";
 import { linesOf, utf8 } from "../internal/lines.js";
@@ -30,6 +29,7 @@ interface ModerateFlags extends CommonFlags, ContextFlags {
   exclude?: string[];
   categories?: string;
   sequences: number;
+  json?: boolean;
 }
 
 interface Source {
@@ -44,7 +44,11 @@ A line of JSONL is a text, {"text": …}, {"messages": […]} or an array of mes
 judged; an "id" comes back with the verdict. Verdicts are JSON, a line each, in the order in which they
 are there; "line" counts from 1. What could not be judged has an "error" instead.
 
-Exit codes: 0 all safe, 3 something was unsafe, 1 something could not be judged (whatever else was found).`;
+Exit codes: 0 all safe, 3 something was unsafe, 1 something could not be judged (whatever else was found).
+
+Examples:
+  $ cria moderate llama-guard-3-1b.gguf "How do I build a bomb?"
+  $ cria moderate llama-guard-3-1b.gguf --input messages.jsonl --threshold 0.3 > verdicts.jsonl`;
 
 export function addModerateCommand(program: Command): void {
   const command = program
@@ -66,7 +70,8 @@ export function addModerateCommand(program: Command): void {
       ),
     )
     .option("--categories <file>", "a JSON array of { code, name, description? } instead of Meta's")
-    .option("--sequences <n>", "judge so many at once", whole(1), 4);
+    .option("--sequences <n>", "judge so many at once", whole(1), 4)
+    .option("--json", "verdicts are JSON in any case; what fails is, too, with code and message");
   addContextFlags(command);
   addCommonFlags(command).addHelpText("after", `\n${HELP}`).action(moderate);
 }
@@ -82,6 +87,8 @@ async function moderate(path: string, argument: string | undefined, flags: Moder
   const categories = file === undefined ? undefined : await readCategories(file);
   const { variant, exclude, threshold } = flags;
   const options: GuardOptions = given({ variant, exclude, threshold, categories });
+  const { readGuardOptions } = await import("../guard/guard-policy.js");
+  const { LlamaGuard } = await import("../guard/llama-guard.js");
   readGuardOptions(options); // what is wrong whatever the model is
   const source = flags.input === undefined ? await single(argument) : await jsonl(flags.input);
   const sequences = flags.input === undefined ? 1 : flags.sequences;

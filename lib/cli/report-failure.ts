@@ -48,20 +48,60 @@ function withFlags(message: string): string {
   );
 }
 
-/** Tells the user what went wrong and gives the exit code. CRIA_DEBUG=1 adds where it happened. */
-export function reportFailure(error: unknown): number {
+/** Whether a program reads: before the flags are parsed, since what is wrong with these is told, too. */
+export function wantsJson(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return (end < 0 ? args : args.slice(0, end)).includes("--json");
+}
+
+/**
+ * Tells the user what went wrong and gives the exit code: with `json` as one object, else in words.
+ * CRIA_DEBUG=1 adds where it happened to the words.
+ */
+export function reportFailure(error: unknown, { json = false } = {}): number {
   if (error instanceof Interrupted) return EXIT.interrupted;
-  // Commander has already written its message, or the help that was asked for.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const commander = error instanceof CommanderError;
+  if (commander && error.exitCode === 0) return EXIT.ok;
+  if (json) process.stderr.write(`${JSON.stringify(failureJson(error))}\n`);
+  // Commander has already written its message.
+  if (commander) return EXIT.usage;
+  if (!json) tell(error);
+  return isUsage(error) ? EXIT.usage : EXIT.failed;
+}
+
+function tell(error: unknown): void {
   const debug = process.env.CRIA_DEBUG === "1";
   process.stderr.write(`${describe(error)}\n`);
   if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   if (debug && CriaError.is(error) && error.details) {
     process.stderr.write(`${JSON.stringify(error.details, null, 2)}\n`);
   }
-  const usage =
-    error instanceof UsageError || (CriaError.is(error) && error.code === "ERR_INVALID_ARGUMENT");
-  return usage ? EXIT.usage : EXIT.failed;
+}
+
+function isUsage(error: unknown): boolean {
+  return (
+    error instanceof UsageError || (CriaError.is(error) && error.code === "ERR_INVALID_ARGUMENT")
+  );
+}
+
+/** A code and a message: cria's own code, the system's, or one for each of the two exit codes. */
+export function failureJson(error: unknown): { code: string; message: string } {
+  if (CriaError.is(error)) return { code: error.code, message: withFlags(error.message) };
+  if (error instanceof CommanderError) {
+    const help = error.code === "commander.help";
+    const message = help ? "a command is missing" : error.message.replace(/^error: /, "");
+    return { code: "ERR_USAGE", message };
+  }
+  const message = messageOf(error);
+  if (error instanceof UsageError) return { code: "ERR_USAGE", message };
+  return { code: systemCode(error) ?? "ERR_FAILED", message };
+}
+
+/** Such as ENOENT, of the error or of the one behind it. */
+function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code } = error as NodeJS.ErrnoException;
+  return typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : systemCode(error.cause);
 }
 
 /** What happened, its code, and the flags that have to do with it. */

@@ -7,7 +7,6 @@ import type { GuardVariant } from "../guard/guard-types.js";
 import { deferred } from "../internal/deferred.js";
 import { messageOf } from "../internal/errors.js";
 import { given } from "../internal/given.js";
-import { createServer } from "../server/create-server.js";
 import type { HostedModelInput } from "../server/hosted-options.js";
 import type { AnsweredRequest } from "../server/server-options.js";
 import {
@@ -21,11 +20,17 @@ import {
   whole,
 } from "./flags.js";
 import { reading, UsageError } from "./report-failure.js";
+import {
+  addSpeculationFlags,
+  checkSpeculation,
+  type SpeculationFlags,
+  speculationOf,
+} from "./speculation-flags.js";
 import { interruptible, onInterrupt } from "./terminal/interrupt.js";
 import { Terminal } from "./terminal/terminal.js";
 import { loadModel } from "./with-context.js";
 
-interface ServeFlags extends CommonFlags, ContextFlags {
+interface ServeFlags extends CommonFlags, ContextFlags, SpeculationFlags {
   port: number;
   host: string;
   apiKeyFile?: string;
@@ -100,6 +105,7 @@ export function addServeCommand(program: Command): void {
       ),
     );
   addContextFlags(command);
+  addSpeculationFlags(command);
   addCommonFlags(command).addHelpText("after", EXAMPLES).action(serve);
 }
 
@@ -109,11 +115,13 @@ function anotherOrigin(text: string, earlier: string[] | undefined): string[] {
 }
 
 async function serve(names: readonly string[], flags: ServeFlags): Promise<void> {
+  checkSpeculation(flags);
   const terminal = new Terminal(flags);
   const files = namedFiles(names);
   const apiKeys = flags.apiKeyFile === undefined ? [] : await readKeys(flags.apiKeyFile);
   const models = await modelsOf(files, flags, terminal);
   const milliseconds = (seconds: number | undefined) => seconds && seconds * 1000;
+  const { createServer } = await import("../server/create-server.js");
   const server = createServer({
     models: models.hosted,
     apiKeys,
@@ -175,24 +183,33 @@ async function modelsOf(files: ReadonlyMap<string, string>, flags: ServeFlags, t
   const devices = flags.device;
   const variant = flags.guardVariant;
   const chatTemplate = await readChatTemplate(flags);
+  // One draft for all the models that are served: it has to have their vocabulary.
+  const { draftModel } = flags;
+  const load = (file: string) =>
+    interruptible((signal) => loadModel(file, flags, { terminal, signal })).finally(() =>
+      terminal.clearProgress(),
+    );
+  const draft = draftModel === undefined ? undefined : await load(draftModel);
+  const speculation = speculationOf(flags, draft);
   const settings = {
-    context: given({ contextSize, threads, sequences }),
+    context: given({ contextSize, threads, sequences, speculation }),
     ...given({ maxTokens, pooling, chatTemplate, guard: variant && { variant } }),
   };
   const [only, ...more] = files;
   if (only !== undefined && more.length === 0 && flags.idle === undefined) {
     const [name, path] = only;
-    const model = await interruptible((signal) =>
-      loadModel(path, flags, { terminal, signal }),
-    ).finally(() => terminal.clearProgress());
+    const model = await load(path).catch(async (error) => {
+      await draft?.dispose();
+      throw error;
+    });
     const hosted: Record<string, HostedModelInput> = { [name]: { model, ...settings } };
-    return { hosted, dispose: () => model.dispose() };
+    return { hosted, dispose: () => model.dispose().then(() => draft?.dispose()) };
   }
   const hosted: Record<string, HostedModelInput> = {};
   for (const [name, model] of files) {
     hosted[name] = { model, load: given({ gpuLayers, devices }), ...settings };
   }
-  return { hosted, dispose: async () => {} };
+  return { hosted, dispose: async () => draft?.dispose() };
 }
 
 function listening(server: Server, { host, port }: ServeFlags): Promise<void> {

@@ -20,6 +20,12 @@ export interface ChatCommand {
   readonly file: string;
 }
 
+/** For completion. */
+export const SLASH_COMMANDS = Object.entries(COMMANDS).map(([name, { takes }]) => ({
+  name,
+  takes,
+}));
+
 export const COMMANDS_HELP = Object.entries(COMMANDS)
   .map(([name, { takes, does }]) => `  ${`/${name} ${takes}`.padEnd(12)} ${does}`)
   .join("\n");

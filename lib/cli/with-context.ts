@@ -1,47 +1,58 @@
 import type { Context } from "../context/context.js";
+import type { ContextOptions } from "../context/context-options.js";
 import { given } from "../internal/given.js";
-import { Model } from "../model/model.js";
+import type { Model } from "../model/model.js";
 import type { ContextFlags } from "./flags.js";
+import { checkSpeculation, type SpeculationFlags, speculationOf } from "./speculation-flags.js";
 import { DownloadView } from "./terminal/download-view.js";
 import { interruptible } from "./terminal/interrupt.js";
 import type { Terminal } from "./terminal/terminal.js";
 
 /** Loads a model, which is fetched first if need be, and shows how far it is. */
-export function loadModel(
+export async function loadModel(
   path: string,
   { gpuLayers, device: devices }: ContextFlags,
   { terminal, signal }: { terminal: Terminal; signal: AbortSignal },
 ): Promise<Model> {
+  const { Model } = await import("../model/model.js");
   const onProgress = (fraction: number) => terminal.progress("loading", fraction);
   const download = { onProgress: new DownloadView(terminal).show };
   return Model.load(path, { ...given({ gpuLayers, devices }), download, onProgress, signal });
 }
 
+/** What commands say of their context, beyond what its flags do. */
+type OwnContextOptions = Pick<ContextOptions, "sequences" | "embeddings" | "pooling">;
+
 /**
- * Loads the model, shows how far it is, hands a context to `use`, and frees both whatever happens.
- * Ctrl-C while loading ends the load; afterwards `use` decides what it does.
+ * Loads the model, and the draft's where there is one, shows how far it is, hands a context to `use`, and
+ * frees all whatever happens. Ctrl-C while loading ends the load; afterwards `use` decides what it does.
  */
 export async function withContext<T>(
   path: string,
-  flags: ContextFlags & { sequences?: number },
+  flags: ContextFlags & SpeculationFlags & OwnContextOptions,
   terminal: Terminal,
   use: (context: Context) => Promise<T>,
 ): Promise<T> {
-  const { contextSize, threads, sequences } = flags;
-  const { model, context } = await interruptible(async (signal) => {
-    const model = await loadModel(path, flags, { terminal, signal });
-    try {
-      const options = given({ contextSize, threads, sequences });
-      const context = await model.createContext({ ...options, signal });
-      return { model, context };
-    } catch (error) {
-      await model.dispose();
-      throw error;
-    }
-  }).finally(() => terminal.clearProgress());
+  checkSpeculation(flags);
+  const { contextSize, threads, sequences, embeddings, pooling } = flags;
+  const models: Model[] = [];
+  const load = async (file: string, signal: AbortSignal) => {
+    const model = await loadModel(file, flags, { terminal, signal });
+    models.push(model);
+    return model;
+  };
   try {
+    const context = await interruptible(async (signal) => {
+      const model = await load(path, signal);
+      const { draftModel } = flags;
+      const draft = draftModel === undefined ? undefined : await load(draftModel, signal);
+      const speculation = speculationOf(flags, draft);
+      const options = { contextSize, threads, sequences, embeddings, pooling, speculation };
+      return model.createContext({ ...given(options), signal });
+    }).finally(() => terminal.clearProgress());
     return await use(context);
   } finally {
-    await model.dispose();
+    // The model first: disposing a draft closes contexts that it guesses for.
+    for (const model of models) await model.dispose();
   }
 }

@@ -13,6 +13,7 @@ import { expected, invalid } from "../internal/errors.js";
 import type { NativeCacheType, NativeContextOptions, NativeModelInfo } from "../internal/native.js";
 import { optionNames } from "../internal/option-names.js";
 import { insideOf, type LoadedModel } from "../model/loaded-model.js";
+import { CACHE_TYPES } from "./cache-types.js";
 import { type ControlVector, readControlVectors } from "./control-vectors.js";
 
 /** How an element of the KV cache is stored. */
@@ -164,17 +165,6 @@ export const CONTEXT_OPTIONS: readonly (keyof ContextOptions)[] = optionNames(
   ],
 );
 
-export const CACHE_TYPES: readonly CacheType[] = [
-  "f32",
-  "f16",
-  "bf16",
-  "q8_0",
-  "q5_1",
-  "q5_0",
-  "q4_1",
-  "q4_0",
-  "iq4_nl",
-];
 const UNQUANTIZED: readonly CacheType[] = ["f32", "f16", "bf16"];
 
 /** The engine's limits. */

@@ -99,6 +99,8 @@ export class Context implements AsyncDisposable {
   readonly sequences: number;
   /** Tokens that go to the engine in one call. */
   readonly batchSize: number;
+  /** Threads that generate. */
+  readonly threads: number;
   /** How it makes a text's vector; null for a context that generates. */
   readonly pooling: Pooling | null;
   readonly #requests: Requests;
@@ -113,6 +115,7 @@ export class Context implements AsyncDisposable {
     this.contextSize = parts.options.contextSize;
     this.sequences = parts.options.sequences;
     this.batchSize = parts.info.batchSize;
+    this.threads = parts.info.threads;
     this.pooling = parts.options.embeddings ? parts.options.pooling : null;
     this.#requests = new Requests(parts.native, parts.pending);
     this.#vocabulary = parts.vocabulary;

@@ -107,6 +107,7 @@ export interface ContextFacts {
   readonly contextSize: number;
   readonly sequences: number;
   readonly batchSize: number;
+  readonly threads: number;
   readonly pooling: string | null;
 }
 

@@ -64,6 +64,8 @@ export class RemoteContext implements AsyncDisposable {
   readonly sequences: number;
   /** Tokens that go to the engine in one call. */
   readonly batchSize: number;
+  /** Threads that generate. */
+  readonly threads: number;
   /** How it makes a text's vector; null for a context that generates. */
   readonly pooling: Pooling | null;
   readonly #inside: RemoteContextInside;
@@ -89,6 +91,7 @@ export class RemoteContext implements AsyncDisposable {
     this.contextSize = facts.contextSize;
     this.sequences = facts.sequences;
     this.batchSize = facts.batchSize;
+    this.threads = facts.threads;
     this.pooling = facts.pooling as Pooling | null;
   }
 

@@ -41,8 +41,8 @@ export const CALLS: Readonly<Record<Method, Carry>> = {
       const options = { ...plainOptions(call.args[0]), signal: call.signal };
       const context = await model.createContext(options);
       await objects.addContext(call, context);
-      const { contextSize, sequences, batchSize, pooling } = context;
-      return { id: call.id, facts: { contextSize, sequences, batchSize, pooling } };
+      const { contextSize, sequences, batchSize, threads, pooling } = context;
+      return { id: call.id, facts: { contextSize, sequences, batchSize, threads, pooling } };
     } finally {
       release();
     }

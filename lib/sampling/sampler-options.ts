@@ -19,13 +19,13 @@ import {
   type Penalties,
   penaltiesOf,
   TAU_MAX,
-  TEMPERATURE_MAX,
   TOP_K_MAX,
   TOP_N_SIGMA_MAX,
   type Xtc,
   xtcOf,
 } from "./sampler-parts.js";
 import type { SamplerStep } from "./sampler-step.js";
+import { TEMPERATURE_MAX } from "./temperature-max.js";
 
 /**
  * The usual settings. They apply in llama.cpp's default order, whatever the order given here: grammar,

@@ -13,6 +13,7 @@ import {
 } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
 import { type Grammar, isGrammar } from "./grammar.js";
+import { TEMPERATURE_MAX } from "./temperature-max.js";
 
 /** Token id → value added to its logit. */
 export type LogitBias = ReadonlyMap<number, number> | Readonly<Record<number, number>>;
@@ -85,7 +86,6 @@ export interface Dry {
   readonly breakers?: readonly string[];
 }
 
-export const TEMPERATURE_MAX = 1000;
 export const TOP_K_MAX = MAX_INT32;
 export const LAST_N_MAX = 1_048_576;
 export const TOP_N_SIGMA_MAX = 100;

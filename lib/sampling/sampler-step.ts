@@ -17,15 +17,14 @@ import {
   mirostatOf,
   type Penalties,
   penaltiesOf,
-  TEMPERATURE_MAX,
   TOP_K_MAX,
   TOP_N_SIGMA_MAX,
   type Xtc,
   xtcOf,
 } from "./sampler-parts.js";
+import { TEMPERATURE_MAX } from "./temperature-max.js";
 
 export type { LogitBias } from "./sampler-parts.js";
-export { TEMPERATURE_MAX } from "./sampler-parts.js";
 
 /** At least so many tokens stay. 1…2^31 - 1, default 1. */
 interface MinKeep {

@@ -75,7 +75,10 @@ export class Contexts {
   }
 
   async #generating(model: Model): Promise<Context> {
-    const { sequences, onMeasured, signal, context } = this.#options;
+    const { sequences, onMeasured, signal, context: common } = this.#options;
+    // A draft guesses for the model that it was chosen for, not for another one that judges.
+    const { speculation: _, ...rest } = common;
+    const context = model === this.#options.model ? common : rest;
     const options = { ...context, ...given({ signal }) };
     if (sequences !== undefined) return model.createContext({ ...options, sequences });
     const measured = await measureSequences(model, context, signal);
@@ -93,7 +96,9 @@ export class Contexts {
 
   #embedding(): Promise<Context> {
     const { model, pooling, signal, context } = this.#options;
-    const { kvCache: _, kvCacheSize: __, ...options } = context;
+    // What is about a cache has no meaning for texts.
+    const { kvCache: _, kvCacheSize: __, speculation: ___, ...rest } = context;
+    const { swaFull: ____, checkpointMemory: _____, ...options } = rest;
     return model.createContext({
       ...options,
       embeddings: true,

@@ -1,5 +1,6 @@
 import type { Spinner } from "yocto-spinner";
 import type { BatchProgress, BatchSummary } from "../../batch/batch-types.js";
+import { progressBar } from "./progress-bar.js";
 import type { Terminal } from "./terminal.js";
 import { counted } from "./units.js";
 
@@ -27,7 +28,10 @@ export class BatchProgressView {
   readonly show = (progress: BatchProgress): void => {
     const text = progressText(progress);
     if (this.#spinner !== undefined) {
-      this.#spinner.text = text;
+      const { fraction } = progress;
+      const { columns } = process.stderr;
+      this.#spinner.text =
+        fraction === undefined ? text : `${progressBar(fraction, { columns })}  ${text}`;
       if (!this.#spinner.isSpinning) this.#spinner.start();
     } else if (performance.now() - this.#told > PLAIN_MS) {
       this.#told = performance.now();

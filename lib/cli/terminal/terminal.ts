@@ -1,16 +1,22 @@
 import { once } from "node:events";
-import { describe, EXIT } from "../report-failure.js";
+import { describe, EXIT, failureJson } from "../report-failure.js";
+import { progressBar } from "./progress-bar.js";
 
 const ERASE_LINE = "\r\u001b[2K";
 
-/** Writes answers to stdout and notes to stderr. With `quiet` there are no notes. */
+/**
+ * Writes answers to stdout and notes to stderr. With `quiet` there are no notes; with `json` none either, since
+ * what a program reads there is one object if anything fails, but a person at the terminal sees how far it is.
+ */
 export class Terminal {
   readonly #quiet: boolean;
+  readonly #json: boolean;
   #progress = "";
   #atLineStart = true;
 
-  constructor(options: { quiet?: boolean | undefined }) {
+  constructor(options: { quiet?: boolean | undefined; json?: boolean | undefined }) {
     this.#quiet = options.quiet ?? false;
+    this.#json = options.json ?? false;
   }
 
   /** Whether there is a person to talk to: keys come in and messages are seen. */
@@ -36,7 +42,7 @@ export class Terminal {
   }
 
   note(message: string): void {
-    if (this.#quiet) return;
+    if (this.#quiet || this.#json) return;
     this.clearProgress();
     process.stderr.write(`${message}\n`);
   }
@@ -50,7 +56,8 @@ export class Terminal {
 
   /** A line that is overwritten. It is shown only on a terminal, and never over an answer. */
   progress(label: string, fraction: number): void {
-    this.status(`${label} ${Math.round(fraction * 100)} %`);
+    const { columns } = process.stderr;
+    this.status(`${label} ${progressBar(fraction, { columns })}`);
   }
 
   /** The same if the total is not known. */
@@ -77,11 +84,13 @@ export class Terminal {
  * A reader that has had enough (`cria … | head -1`) is not a failure, unless the command has set an exit
  * code to be kept until it has done all. A full disk is one.
  */
-export function exitOnBrokenOutput(): void {
+export function exitOnBrokenOutput({ json }: { json: boolean }): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EPIPE") process.exit(process.exitCode ?? EXIT.ok);
-      if (stream !== process.stderr) process.stderr.write(`${describe(error)}\n`);
+      if (stream !== process.stderr) {
+        process.stderr.write(`${json ? JSON.stringify(failureJson(error)) : describe(error)}\n`);
+      }
       process.exit(EXIT.failed);
     });
   }
