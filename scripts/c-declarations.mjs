@@ -3,7 +3,7 @@
 // compiler: both branches of an #if are read, and what it cannot tell apart it keeps as text.
 
 const TOKEN =
-  /"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[A-Za-z_]\w*|(?:0[xX][\da-fA-F]+|\d[\d.]*(?:[eE][+-]?\d+)?)\w*|::|->|<<|>>|\.\.\.|[^\s\w]/g;
+  /"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[A-Za-z_]\w*|(?:0[xX][\da-fA-F]+|\d[\d.]*(?:[eE][+-]?\d+)?)\w*|::|->|<<|==|!=|&&|\|\||\.\.\.|[^\s\w]/g;
 /** Which only say that a name leaves the library. */
 const EXPORTS = /^(?:LLAMA|GGML|GGML_BACKEND|MTMD)_API$/;
 const TYPES = new Set(["struct", "class", "union"]);
@@ -33,7 +33,8 @@ function splitDirectives(source) {
   const macros = [];
   const code = source.replace(/^[ \t]*#((?:\\\r?\n|[^\n])*)/gm, (_, directive) => {
     const [, name, value = ""] =
-      /^\s*define\s+(\w+(?:\([^)]*\))?)\s*([\s\S]*)$/.exec(directive.replace(/\\\r?\n/g, " ")) ?? [];
+      /^\s*define\s+(\w+(?:\([^)]*\))?)\s*([\s\S]*)$/.exec(directive.replace(/\\\r?\n/g, " ")) ??
+      [];
     const text = value.replace(/\s+/g, " ").trim();
     // A header's own guard is nothing that anybody uses.
     if (name !== undefined && text !== "") {
@@ -106,7 +107,10 @@ class Reader {
       // Values of an enumeration without a name stand for themselves.
       for (const member of members) this.#add({ kind: "value", ...member }, names);
     } else {
-      this.#add({ kind, name, text: spaced(own === undefined ? head : head.slice(at)), members }, names);
+      this.#add(
+        { kind, name, text: spaced(own === undefined ? head : head.slice(at)), members },
+        names,
+      );
     }
     this.#at += rest.length + 1;
     return [];
@@ -130,7 +134,8 @@ class Reader {
     }
     if (tokens[0] === "typedef") return this.#add({ kind: "type", ...typedefOf(tokens) }, names);
     if (tokens[0] === "using") {
-      if (tokens[2] === "=") this.#add({ kind: "type", name: tokens[1], text: spaced(tokens) }, names);
+      if (tokens[2] === "=")
+        this.#add({ kind: "type", name: tokens[1], text: spaced(tokens) }, names);
       return;
     }
     // A declaration without a body says only that there is such a type.
@@ -175,7 +180,7 @@ function withoutExports(tokens) {
 /** `DEPRECATED(declaration, "hint")` */
 function undeprecated(tokens) {
   const inner = tokens.slice(2, tokens.lastIndexOf(")"));
-  const hint = inner.findLastIndex((token) => token === ",");
+  const hint = inner.lastIndexOf(",");
   return withoutExports(inner.slice(0, hint));
 }
 
@@ -228,13 +233,17 @@ function numberOf(tokens) {
     : undefined;
 }
 
-/** Fields, functions and types within a type; what a function does is part of its text. */
+/** Fields, functions and types within a type; what a function does is apart from its signature. */
 function membersOf(body) {
   const members = [];
   let statement = [];
   let depth = 0;
-  const end = () => {
-    if (statement.length > 0) members.push({ name: memberName(statement), text: spaced(statement) });
+  const end = (isFunction = false) => {
+    if (statement.length === 0) return;
+    const opening = isFunction ? statement.indexOf("{") : -1;
+    const text = spaced(opening === -1 ? statement : statement.slice(0, opening));
+    const inside = opening === -1 ? {} : { body: spaced(statement.slice(opening)) };
+    members.push({ name: memberName(statement), text, ...inside });
     statement = [];
   };
   for (const [at, token] of body.entries()) {
@@ -244,26 +253,41 @@ function membersOf(body) {
       end();
       continue;
     }
-    if (depth === 0 && token === ":" && /^(public|private|protected)$/.test(statement.at(-1) ?? "")) {
+    if (
+      depth === 0 &&
+      token === ":" &&
+      /^(public|private|protected)$/.test(statement.at(-1) ?? "")
+    ) {
       statement = [];
       continue;
     }
     statement.push(token);
     const isFunction = statement.includes("(") && !TYPES.has(statement[0]) && body[at + 1] !== ";";
-    if (depth === 0 && token === "}" && isFunction && !statement.includes("=")) end();
+    if (depth === 0 && token === "}" && isFunction && !isField(statement)) end(true);
   }
   end();
   return members;
 }
 
-function memberName(tokens) {
+/** `int x = f() + g{1};`: a value before anything that could be a parameter list. */
+function isField(tokens) {
+  const value = tokens.indexOf("=");
+  return value !== -1 && value < tokens.indexOf("(") && !tokens.includes("operator");
+}
+
+function memberName(all) {
+  // `[[nodiscard]]`
+  const tokens = all[0] === "[" && all[1] === "[" ? all.slice(all.indexOf("]") + 2) : all;
   const opening = tokens.indexOf("(");
-  if (opening > 0 && tokens[opening + 1] === "*") return tokens.slice(opening).find(isName) ?? spaced(tokens);
+  if (opening > 0 && tokens[opening + 1] === "*")
+    return tokens.slice(opening).find(isName) ?? spaced(tokens);
   const value = tokens.findIndex((token) => ["=", "[", ":", "{"].includes(token));
-  if (opening > 0 && (value === -1 || opening < value)) return functionName(tokens) ?? spaced(tokens);
+  if (opening > 0 && (value === -1 || opening < value))
+    return functionName(tokens) ?? spaced(tokens);
   const nested = TYPES.has(tokens[0]) || tokens[0] === "enum" ? tokens.lastIndexOf("}") : -1;
   const last = tokens.slice(nested + 1).findLast(isName);
-  if (nested !== -1) return last ?? tokens.find((token, at) => at > 0 && isName(token)) ?? spaced(tokens);
+  if (nested !== -1)
+    return last ?? tokens.find((token, at) => at > 0 && isName(token)) ?? spaced(tokens);
   return tokens.slice(0, value === -1 ? undefined : value).findLast(isName) ?? spaced(tokens);
 }
 
