@@ -310,6 +310,6 @@ function spaced(tokens) {
     .replace(/ ?(::|->) ?/g, "$1")
     .replace(/ ([,;)\]])/g, "$1")
     .replace(/([([]) /g, "$1")
-    .replace(/(\w) ([([])/g, "$1$2")
+    .replace(/([\w)]) ([([])/g, "$1$2")
     .replace(/([*&]) (?=[*&\w])/g, "$1");
 }
