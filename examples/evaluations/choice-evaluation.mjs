@@ -18,7 +18,8 @@ export const CHOICE_OPTIONS = {
 export function choiceEvaluation({ name, read, wording, bySubject }) {
   return async ({ model, options, signal, progress }) => {
     const { data, limit, output, shots: count, prompt: style, sequences } = options;
-    const items = (await read(data)).slice(0, limit);
+    const all = await read(data);
+    const items = all.slice(0, limit);
     const shots = count === 0 ? [] : await read(options["shots-data"]);
     const contextSize = options["context-size"];
     const context = await model.createContext({
@@ -28,7 +29,7 @@ export function choiceEvaluation({ name, read, wording, bySubject }) {
       ...{ items, output, width: sequences, signal, progress },
       settings: {
         ...{ evaluation: name, model: model.fingerprint, shots: count, prompt: style },
-        ...{ data: digestOf(items), "examples' data": digestOf(shots) },
+        ...{ data: digestOf(all), "examples' data": digestOf(shots) },
       },
       score: async (item) => {
         const text = choicePrompt(item, shotsFor(item, shots, count), wording(item));

@@ -3,10 +3,15 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { renderChatAsync } from "cria";
-import { filesOf, isList, isText, needed, parseCsv, readJsonLines } from "./data-files.mjs";
+import { filesOf, isText, needed, parseCsv, readJsonLines } from "./data-files.mjs";
 import { UsageError } from "./evaluation-command.mjs";
 
 const LETTERS = [..."ABCDEFGHIJ"];
+const areChoices = (values) =>
+  Array.isArray(values) &&
+  values.length >= 2 &&
+  values.length <= LETTERS.length &&
+  values.every(isText);
 
 /**
  * MMLU's questions: `{ id, subject, question, choices, answer }` with the number of the right choice. Files of
@@ -37,7 +42,7 @@ function mmluLines(path) {
   return readJsonLines(path, ({ question, subject, choices, answer }, place) => ({
     subject: needed(place, "subject", subject, isText, "a text"),
     question: needed(place, "question", question, isText, "a text"),
-    choices: needed(place, "choices", choices, isList, "a list"),
+    choices: needed(place, "choices", choices, areChoices, "2 to 10 texts"),
     answer: Number.isInteger(answer)
       ? needed(place, "answer", answer, (one) => one in choices, "a choice's number from 0")
       : letterNumber(answer, choices, place),
@@ -55,19 +60,24 @@ export async function readArc(paths) {
     readJsonLines(path, (line, place) => {
       const nested = typeof line.question === "object" && line.question !== null;
       const { stem, choices } = nested ? line.question : { stem: line.question, ...line };
-      const texts = Array.isArray(choices) ? choices.map(({ text }) => text) : choices?.text;
-      const labels = Array.isArray(choices) ? choices.map(({ label }) => label) : choices?.label;
-      needed(place, "choices", texts, isList, "texts with labels");
+      const pairs = Array.isArray(choices)
+        ? choices.map((choice) => [choice?.text, choice?.label])
+        : (choices?.text ?? []).map((text, index) => [text, choices.label?.[index]]);
+      const labels = pairs.map(([, label]) => label);
+      needed(place, "choices", labels, areChoices, "2 to 10 texts with labels");
+      needed(place, "answerKey", line.answerKey, (key) => labels.includes(key), `one of ${labels}`);
       return {
         id: needed(place, "id", line.id, isText, "a text"),
         subject: "arc",
         question: needed(place, "question", stem, isText, "a text"),
-        choices: texts,
-        answer: needed(
-          ...[place, "answerKey", labels.indexOf(line.answerKey)],
-          (at) => at >= 0,
-          `one of ${labels.join(", ")}`,
+        choices: needed(
+          place,
+          "choices",
+          pairs.map(([text]) => text),
+          areChoices,
+          "texts",
         ),
+        answer: labels.indexOf(line.answerKey),
       };
     }),
   );

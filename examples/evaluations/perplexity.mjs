@@ -2,7 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { digestOf } from "./data-files.mjs";
-import { exponential, ratio, sum } from "./estimates.mjs";
+import { exponential, ratio } from "./estimates.mjs";
 import { ownData, runEvaluation, UsageError } from "./evaluation-command.mjs";
 import { tokenLogprobs, windowsOf, windowTokens } from "./perplexity-windows.mjs";
 import { scoreItems } from "./scored-file.mjs";
@@ -52,7 +52,7 @@ async function evaluate({ model, options, signal, progress }) {
     counts: {
       windows: items.filter(({ id }) => results.has(id)).length,
       "tokens of the text": tokens.length,
-      "bits per token": Number((sum(measured) / -measured.length / Math.LN2).toFixed(4)),
+      ...(loss.value !== null && { "bits per token": Number((loss.value / Math.LN2).toFixed(4)) }),
     },
     interrupted,
   };

@@ -443,9 +443,13 @@ test("questions in each of the sets' formats", async () => {
     const arc = { id: "a", question: "Q", choices, answerKey: "2" };
     const file = write("arc.jsonl", `${JSON.stringify(arc)}\n`);
     const odd = write("odd.jsonl", `${JSON.stringify({ ...arc, answerKey: "B" })}\n`);
+    // Neither labels nor a key: nothing may be taken for equal to nothing.
+    const { answerKey: _, ...keyless } = { ...arc, choices: { text: ["x", "y"] } };
+    const bald = write("bald.jsonl", `${JSON.stringify(keyless)}\n`);
     await expectAll("choice-prompts", "readArc", [
       [[[file]], [{ id: "a", subject: "arc", question: "Q", choices: ["x", "y"], answer: 1 }]],
-      [[[odd]], { error: `${odd}:1: expected one of 1, 2 as "answerKey", got -1` }],
+      [[[odd]], { error: `${odd}:1: expected one of 1,2 as "answerKey", got "B"` }],
+      [[[bald]], { error: expect.stringContaining("expected 2 to 10 texts with labels") }],
     ]);
     const question = [[{ role: "user", content: "Q" }]];
     const lines = [

@@ -241,17 +241,15 @@ describe("multiple choice", () => {
     expectMetric(metrics.accuracy, meanOf(right));
   });
 
-  test("a run that ended goes on, and one with other questions is refused", async () => {
+  test("a run that ended goes on, also with more questions, and one with other settings is refused", async () => {
     const output = join(folder, "resumed.jsonl");
-    await reported("mmlu", ["--output", output, "--limit", "5"]);
+    await reported("mmlu", ["--output", output, "--limit", "3"]);
     // As a kill in the middle of a line leaves it.
     writeFileSync(output, `${readFileSync(output, "utf8").trimEnd().slice(0, -9)}`);
     const sorted = (file: string) => readFileSync(file, "utf8").trim().split("\n").slice(1).sort();
-    const other = await end("mmlu", ["--output", output]);
+    const other = await end("mmlu", ["--output", output, "--shots", "4"]);
     expect(other).toMatchObject({ code: 2, stdout: "" });
-    expect(other.stderr).toMatch(
-      /^mmlu: .* has results of another run \(data was \w+ and is \w+\)/,
-    );
+    expect(other.stderr).toMatch(/^mmlu: .* has results of another run \(shots was 5 and is 4\)/);
     await reported("mmlu", ["--output", output, "--limit", "5"]);
     await reported("mmlu", ["--output", join(folder, "whole.jsonl"), "--limit", "5"]);
     expect(sorted(output)).toEqual(sorted(join(folder, "whole.jsonl")));
