@@ -37,9 +37,13 @@ export function bumpReport({ root, before, after }) {
     };
   });
   const missing = missingHeaders(old, now, sources);
+  const options = optionChanges(before, after, ownBuildFiles(root));
   const tasks = [
     ...missing.map((name) => `<${name}> is gone: native/ includes it`),
     ...changes.flatMap(({ name, task }) => (task === undefined ? [] : [`${name} ${task}`])),
+    ...options.flatMap(({ name, what, used }) =>
+      used ? [`the option ${name} ${what}: our CMake files name it`] : [],
+    ),
   ];
   const sections = [
     ["Headers that native/ reaches", headerLines(changes, missing)],
@@ -48,7 +52,7 @@ export function bumpReport({ root, before, after }) {
       "Sources we count on",
       watchedChanges(before, after).map(({ name, what, why }) => `${name}: ${what} (${why})`),
     ],
-    ["Options of the build", optionLines(before, after, ownBuildFiles(root))],
+    ["Options of the build", options.map(({ name, what }) => `- ${name} ${what}`)],
     ["What is shipped", shippedLines(before, after)],
   ].filter(([, lines]) => lines.length > 0);
   if (sections.length === 0) return { lines: ["nothing changed"], tasks, changed: false };
@@ -109,12 +113,6 @@ function dataLines(before, after) {
     );
     return told.length === 0 ? [] : [...told, `    read by ${one.who}`];
   });
-}
-
-function optionLines(before, after, own) {
-  return optionChanges(before, after, own).map(
-    ({ name, what, used }) => `- ${name} ${what}${used ? " (ours name it)" : ""}`,
-  );
 }
 
 function ownBuildFiles(root) {

@@ -1,13 +1,22 @@
 // What another llama.cpp changes, on trees of a few lines: read, compared, told, and carried by a registry of our own.
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
+import { llamaCppDir } from "../support/llama-cpp-dir.js";
 
 const run = promisify(execFile);
 const script = (name: string) => JSON.stringify(pathToFileURL(resolve("scripts", name)).href);
@@ -271,6 +280,7 @@ describe("the report", () => {
       "llama_kind changed and is used: look at it",
       "llama_load changed and is used: look at it",
       "llama_new is new: bind it, or give the reason in native/llama-h-left-out.json",
+      "the option GGML_OURS is gone: our CMake files name it",
     ]);
     expect(lines).toEqual([
       "## Headers that native/ reaches",
@@ -314,7 +324,7 @@ describe("the report", () => {
       "",
       "## Options of the build",
       "- GGML_NEW is new",
-      "- GGML_OURS is gone (ours name it)",
+      "- GGML_OURS is gone",
       "- LLAMA_A was ON, is OFF",
       "",
       "## What is shipped",
@@ -341,6 +351,29 @@ describe("the report", () => {
       tasks: [],
     });
   });
+});
+
+test("what is looked for in llama.cpp's tree is there", async () => {
+  const tree = llamaCppDir();
+  const watched = (await evaluated("WATCHED of tree-changes.mjs", "WATCHED")) as { path: string }[];
+  for (const { path } of watched) expect(existsSync(join(tree, path))).toBe(true);
+  const own = join(__dirname, "..", "..");
+  const found = (await evaluated(
+    "reachedHeaders, ownSources of header-changes.mjs",
+    `[...reachedHeaders(${JSON.stringify(tree)}, ownSources(${JSON.stringify(own)})).keys()]`,
+  )) as string[];
+  const main = [
+    "include/llama.h",
+    "src/llama-ext.h",
+    "common/chat.h",
+    "ggml/include/ggml-backend.h",
+  ];
+  expect(found).toEqual(expect.arrayContaining(main));
+  const folders = (await evaluated(
+    "DATA, folderChanges of tree-changes.mjs",
+    `DATA.map((one) => folderChanges(${JSON.stringify(work)}, ${JSON.stringify(tree)}, one).added.length)`,
+  )) as number[];
+  for (const files of folders) expect(files).toBeGreaterThan(3);
 });
 
 describe("the command", () => {
