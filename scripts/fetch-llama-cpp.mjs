@@ -33,11 +33,14 @@ export async function sourceCommit(directory = sourceDirectory) {
   }
 }
 
-/** From git, so that nobody can build something else by the same name: the commit is its own hash. */
-async function fromCarrier(pin, directory, registry) {
+/**
+ * From git, so that nobody can build something else by the same name: the commit is its own hash. Of a pin without
+ * `integrity` it is what the registry says, and returned.
+ */
+export async function fromCarrier(pin, directory, registry) {
   const { default: pacote } = await import("pacote");
   const carrier = path.join(directory, "carrier");
-  await pacote.extract(pin.carrier.package, carrier, {
+  const { integrity, resolved } = await pacote.extract(pin.carrier.package, carrier, {
     integrity: pin.carrier.integrity,
     registry: registry ?? (await configuredRegistry()),
   });
@@ -46,7 +49,7 @@ async function fromCarrier(pin, directory, registry) {
   await run("git", ["-c", "core.autocrlf=false", "clone", "--quiet", bundle, source]);
   const { stdout } = await run("git", ["rev-parse", "HEAD"], { cwd: source });
   await run("git", ["remote", "remove", "origin"], { cwd: source });
-  return { source, commit: stdout.trim() };
+  return { source, commit: stdout.trim(), carrier, integrity, resolved };
 }
 
 /** pacote alone knows nothing of .npmrc; under `npm ci` the answer stands in the environment. */
