@@ -64,6 +64,19 @@ export default defineConfig([
     keepNames: true,
     splitting: false,
   },
+  // The chat page of the server, with the libraries that it uses, and the files beside it as they are.
+  {
+    ...common,
+    entry: { "chat-page": "lib/page/chat-page.ts" },
+    outDir: "dist/page",
+    publicDir: "lib/page/public",
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    noExternal: [/./],
+    minify: true,
+    splitting: false,
+  },
   { ...common, entry, format: "esm", dts: { only: true } },
   { ...common, entry, format: "cjs", dts: { only: true } },
 ]);
