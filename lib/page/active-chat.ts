@@ -3,7 +3,7 @@ import {
   type AnswerEvent,
   type AnswerRequest,
   type ChatTransport,
-  TransportError,
+  type TransportError,
 } from "./chat-transport.js";
 import {
   type Answer,
@@ -254,9 +254,8 @@ export class ActiveChat {
 }
 
 function failureOf(error: unknown): NonNullable<Answer["failure"]> {
-  const { message } = error as Error;
-  const code = error instanceof TransportError ? error.code : undefined;
-  return { message, ...(code !== undefined && { code }) };
+  const { message, code } = error as TransportError;
+  return { message, ...(typeof code === "string" && { code }) };
 }
 
 function textOf({ parts, note }: Answer): string {

@@ -18,7 +18,9 @@ export class HistoryList {
 
   constructor(acts: HistoryActs) {
     this.#acts = acts;
-    this.#set(WIDE.matches && localStorage.getItem(KEY) !== "closed");
+    const asKept = () => this.#set(WIDE.matches && localStorage.getItem(KEY) !== "closed");
+    asKept();
+    WIDE.addEventListener("change", asKept);
     this.#toggle.addEventListener("click", () => {
       this.#set(!this.#open);
       if (WIDE.matches) localStorage.setItem(KEY, this.#open ? "open" : "closed");

@@ -54,14 +54,15 @@ export class QuestionView {
       });
       this.#shown.append(element("div", "pictures", ...pictures));
     }
+    const copy = iconButton("copy", "Copy the message", (button) => void copyText(text, button));
+    const edit = iconButton("edit", "Edit the message", () => this.edit());
+    const line = element("div", "line", element("div", "actions", copy, edit));
     if (text !== "") {
       const words = element("div", "text", text);
       words.dir = "auto";
-      this.#shown.append(words);
+      line.append(words);
     }
-    const copy = iconButton("copy", "Copy the message", (button) => void copyText(text, button));
-    const edit = iconButton("edit", "Edit the message", () => this.edit());
-    this.#shown.append(element("div", "actions", copy, edit));
+    this.#shown.append(line);
   }
 
   /** In place; what came behind it goes once it is sent. */
@@ -189,7 +190,7 @@ export class AnswerView {
       }
       actions.append(iconButton("again", "Answer again", () => this.#acts.again()));
       this.#foot.replaceChildren(actions);
-      if (note !== undefined) this.#foot.append(element("div", "note", note));
+      if (note !== undefined) this.#foot.prepend(element("div", "note", note));
       if (failure !== undefined) this.#foot.prepend(failureCard(failure));
     });
   }

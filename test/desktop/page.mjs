@@ -207,7 +207,7 @@ const tests = {
     assert.equal(await page.evaluate(() => document.activeElement.id), "prompt");
     await page.evaluate(() => document.activeElement.blur());
     const reached = new Set();
-    for (let i = 0; i < 12; i++) {
+    for (let i = 0; i < 24; i++) {
       await page.keyboard.press("Tab");
       const id = await page.evaluate(() => document.activeElement.id);
       if (reached.has(id) && id !== "") break;
