@@ -1,9 +1,9 @@
 import { AnswerClock } from "./answer-clock.js";
-import {
-  type AnswerEvent,
-  type AnswerRequest,
-  type ChatTransport,
-  type TransportError,
+import type {
+  AnswerEvent,
+  AnswerRequest,
+  ChatTransport,
+  TransportError,
 } from "./chat-transport.js";
 import {
   type Answer,

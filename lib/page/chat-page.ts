@@ -34,6 +34,8 @@ class ChatPage {
   readonly #model = byId<HTMLSelectElement>("model");
   #conversations: Conversation[] = [];
   #ready = false;
+  /** Whether nothing was known of the model before it has answered. */
+  #factsLater = false;
   #leaving = false;
 
   constructor(transport: ChatTransport) {
@@ -149,6 +151,7 @@ class ChatPage {
         (bar.firstElementChild as HTMLElement).style.width = `${share * 100}%`;
       });
       this.#showFacts(facts);
+      this.#factsLater = facts === "";
       localStorage.setItem(MODEL, name);
       this.#ready = true;
       this.#say("");
@@ -163,7 +166,8 @@ class ChatPage {
 
   /** A server knows more about a model once it has loaded it. */
   async #tellFacts(): Promise<void> {
-    if (byId("model-facts").textContent !== this.#transport.place) return;
+    if (!this.#factsLater) return;
+    this.#factsLater = false;
     const facts = await this.#transport.use(this.#model.value, () => {}).catch(() => "");
     this.#showFacts(facts);
   }
