@@ -117,7 +117,10 @@ async function serve(names: readonly string[], flags: ServeFlags): Promise<void>
     models: models.hosted,
     apiKeys,
     page: flags.page,
-    onRequest: (request) => terminal.note(lineOf(request)),
+    onRequest: (request) => {
+      // Of the page one line is enough.
+      if (!request.path.startsWith("/page/")) terminal.note(lineOf(request));
+    },
     ...given({
       cors: flags.cors,
       queue: flags.queue,

@@ -23,7 +23,7 @@ export class AnswerClock {
     const writing = this.#writing < LEAST_MS ? whole : this.#writing;
     return [
       reason,
-      tokens !== undefined && `${tokens} tokens`,
+      tokens !== undefined && `${tokens} ${tokens === 1 ? "token" : "tokens"}`,
       tokens !== undefined && `${Math.round((tokens * 1000) / writing)} tokens/s`,
       `${(whole / 1000).toFixed(2)} s`,
       promptTokens !== undefined &&

@@ -17,11 +17,15 @@ const isLlama = ({ ears, weight }) => ears === "banana" && weight > 100;
 \`\`\`
 `;
 
+/** The answers are written for the picture: the demo model knows no tables. */
 export async function takeScreenshots(browser, script, folder) {
   script.answer = async ({ messages }, tell) => {
     const { content } = messages.at(-1);
     if (content.startsWith("What is a baby")) {
-      tell({ content: "A baby llama is called a **cria**." });
+      for (const word of "A baby llama is called a **cria**.".match(/ ?\S+/g)) {
+        tell({ content: word });
+        await new Promise((resolve) => setTimeout(resolve, 15));
+      }
       return "stop";
     }
     tell({ reasoning_content: "A table is the clearest, and then a line of code." });
