@@ -51,7 +51,7 @@ export default defineConfig([
     outExtension: () => ({ js: ".cjs" }),
     keepNames: true, // else classes show as _Model in stacks
     plugins: [commonJs],
-    clean: ["!**/*.d.ts", "!**/*.d.cts"],
+    clean: ["!**/*.d.ts", "!**/*.d.cts", "!page/**"],
     onSuccess: writeFaces,
   },
   // For pages, which have no CommonJS and nothing of Node: a copy of its own, in one file.
