@@ -5,6 +5,7 @@ import { Composer } from "./composer.js";
 import { type Conversation, newConversation } from "./conversation.js";
 import { ConversationStore } from "./conversation-store.js";
 import { HistoryList } from "./history-list.js";
+import { KeptValue } from "./kept-values.js";
 import { KeyDialog } from "./key-dialog.js";
 import { byId, element, textButton } from "./page-elements.js";
 import { SettingsForm } from "./settings-form.js";
@@ -18,9 +19,9 @@ export function startPage(transport: ChatTransport): void {
   void new ChatPage(transport).start();
 }
 
-const MODEL = "cria-model";
+const keptModel = new KeptValue("cria-model");
 /** Of this tab: a new one begins a new chat. */
-const CURRENT = "cria-conversation";
+const keptConversation = new KeptValue("cria-conversation", "sessionStorage");
 const AGAIN_MS = 1000;
 
 class ChatPage {
@@ -126,7 +127,7 @@ class ChatPage {
       void this.#transport.lost?.then(() => {
         if (!this.#leaving) void this.#connect();
       });
-      const picked = localStorage.getItem(MODEL) ?? names[0];
+      const picked = keptModel.value ?? names[0];
       const options = names.map((name) => new Option(name, name, false, name === picked));
       this.#model.replaceChildren(...options);
     } catch (error) {
@@ -152,7 +153,7 @@ class ChatPage {
       });
       this.#showFacts(facts);
       this.#factsLater = facts === "";
-      localStorage.setItem(MODEL, name);
+      keptModel.value = name;
       this.#ready = true;
       this.#say("");
     } catch (error) {
@@ -185,6 +186,8 @@ class ChatPage {
   #showState(): void {
     this.#composer.setState(this.#ready, this.#chat.running);
     this.#model.disabled = this.#chat.running;
+    // What had the focus may be gone, with a message or as the button that stops.
+    if (document.activeElement === document.body) this.#composer.focus();
   }
 
   #say(text: string, failed = false, act?: HTMLElement): void {
@@ -223,7 +226,7 @@ class ChatPage {
   }
 
   async #current(): Promise<Conversation> {
-    const id = sessionStorage.getItem(CURRENT);
+    const id = keptConversation.value;
     const kept = id === null ? undefined : await this.#store.get(id).catch(() => undefined);
     return kept ?? newConversation();
   }
@@ -240,7 +243,7 @@ class ChatPage {
 
   async #open(conversation: Conversation): Promise<void> {
     await this.#chat.open(conversation);
-    sessionStorage.setItem(CURRENT, conversation.id);
+    keptConversation.value = conversation.id;
     this.#showHistory();
     this.#composer.focus();
   }

@@ -36,6 +36,7 @@ export class Composer {
   /** @param running whether there is something to stop in place of sending */
   setState(ready: boolean, running: boolean): void {
     this.#ready = ready;
+    if (!running && document.activeElement === this.#stop) this.focus();
     this.#send.hidden = running;
     this.#stop.hidden = !running;
     this.#changed();

@@ -1,4 +1,5 @@
 import { type Conversation, titleOf } from "./conversation.js";
+import { KeptValue } from "./kept-values.js";
 import { byId, element, iconButton } from "./page-elements.js";
 
 export interface HistoryActs {
@@ -8,22 +9,22 @@ export interface HistoryActs {
 
 /** Narrower windows have the list over the conversation, and closed at first. */
 const WIDE = matchMedia("(min-width: 68rem)");
-const KEY = "cria-history";
 
 /** The conversations of this browser, beside the one that is shown. */
 export class HistoryList {
   readonly #acts: HistoryActs;
+  readonly #kept = new KeptValue("cria-history");
   readonly #list = byId<HTMLUListElement>("conversations");
   readonly #toggle = byId<HTMLButtonElement>("history-toggle");
 
   constructor(acts: HistoryActs) {
     this.#acts = acts;
-    const asKept = () => this.#set(WIDE.matches && localStorage.getItem(KEY) !== "closed");
+    const asKept = () => this.#set(WIDE.matches && this.#kept.value !== "closed");
     asKept();
     WIDE.addEventListener("change", asKept);
     this.#toggle.addEventListener("click", () => {
       this.#set(!this.#open);
-      if (WIDE.matches) localStorage.setItem(KEY, this.#open ? "open" : "closed");
+      if (WIDE.matches) this.#kept.value = this.#open ? "open" : "closed";
     });
     byId("history").addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || WIDE.matches) return;

@@ -5,6 +5,7 @@ import {
   type ChatTransport,
   TransportError,
 } from "./chat-transport.js";
+import { KeptValue } from "./kept-values.js";
 
 /** A chunk of a streamed chat completion, as far as it is read. */
 interface Chunk {
@@ -33,7 +34,6 @@ interface ModelMeta {
   readonly n_ctx_train?: number;
 }
 
-const KEY = "cria-api-key";
 const ENDS: Readonly<Record<string, string>> = {
   length: "cut off",
   tool_calls: "waits for its tools",
@@ -53,7 +53,9 @@ export class HttpTransport implements ChatTransport {
     ["Write a haiku about mountains.", "there is no wrong answer"],
   ] as const;
   readonly #base: string;
-  #key = sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY);
+  readonly #ofTab = new KeptValue("cria-api-key", "sessionStorage");
+  readonly #ofBrowser = new KeptValue("cria-api-key");
+  #key = this.#ofTab.value ?? this.#ofBrowser.value;
 
   /** @param base where the server's `v1/` is; the page's own address by default */
   constructor(base = document.baseURI) {
@@ -62,8 +64,8 @@ export class HttpTransport implements ChatTransport {
 
   setKey(key: string | undefined, keep: boolean): void {
     this.#key = key ?? null;
-    for (const storage of [sessionStorage, localStorage]) storage.removeItem(KEY);
-    if (key !== undefined) (keep ? localStorage : sessionStorage).setItem(KEY, key);
+    this.#ofTab.value = keep ? null : this.#key;
+    this.#ofBrowser.value = keep ? this.#key : null;
   }
 
   async models(): Promise<readonly string[]> {

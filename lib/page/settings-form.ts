@@ -1,7 +1,7 @@
 import type { AnswerSettings, ChatTransport } from "./chat-transport.js";
+import { KeptValue } from "./kept-values.js";
 import { byId } from "./page-elements.js";
 
-const KEY = "cria-settings";
 /** Fields of the form, by what they are in the settings. */
 const NUMBERS = {
   temperature: "temperature",
@@ -18,6 +18,7 @@ export class SettingsForm {
   readonly #form = byId<HTMLFormElement>("settings-form");
   readonly #tools = byId<HTMLTextAreaElement>("tools");
   readonly #takesTools: boolean;
+  readonly #kept = new KeptValue("cria-settings");
 
   constructor(transport: ChatTransport) {
     this.#takesTools = transport.takesTools;
@@ -59,7 +60,7 @@ export class SettingsForm {
     this.#tools.setCustomValidity(problem ?? "");
     byId("tools-problem").textContent = problem ?? "";
     const values = [...this.#fields()].map(({ id, value }) => [id, value] as const);
-    localStorage.setItem(KEY, JSON.stringify(Object.fromEntries(values)));
+    this.#kept.value = JSON.stringify(Object.fromEntries(values));
     // So that it can be seen from outside that answers are not as the model would have them.
     const changed = values.some(([, value]) => value !== "");
     byId("open-settings").classList.toggle("changed", changed);
@@ -72,7 +73,7 @@ export class SettingsForm {
   #restore(): void {
     let saved: unknown;
     try {
-      saved = JSON.parse(localStorage.getItem(KEY) ?? "{}");
+      saved = JSON.parse(this.#kept.value ?? "{}");
     } catch {
       return; // written by something else
     }

@@ -1,8 +1,9 @@
+import { KeptValue } from "./kept-values.js";
 import { byId } from "./page-elements.js";
 
 const THEMES = ["system", "light", "dark"];
 /** Read by public/theme.js, too, before anything is shown. */
-const KEY = "theme";
+const kept = new KeptValue("theme");
 
 /** Light, dark, or as the system has it, which is the default. The choice stays. */
 export function initThemeButton(): void {
@@ -19,7 +20,7 @@ export function initThemeButton(): void {
   show(now());
   button.addEventListener("click", () => {
     const next = THEMES[(THEMES.indexOf(now()) + 1) % THEMES.length] as string;
-    localStorage.setItem(KEY, next);
+    kept.value = next;
     show(next);
   });
 }

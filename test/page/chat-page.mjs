@@ -190,6 +190,48 @@ const served = {
     await page.keyboard.press("Escape");
   },
 
+  async "a picture for a model that sees none is refused by its server, and shown so"() {
+    await page.click("#new-chat");
+    await page.setInputFiles("#picture-file", {
+      name: "b.png",
+      mimeType: "image/png",
+      buffer: PNG,
+    });
+    await page.locator("#pictures li").waitFor();
+    await ask("What is it?");
+    assert.match(await textOf(last.getByRole("alert").locator("code")), /^ERR_/);
+    complaints.length = 0; // the browser notes the status
+  },
+
+  async "a browser that keeps nothing has the page all the same"() {
+    const own = await browser.newPage();
+    const errors = [];
+    own.on("pageerror", (error) => errors.push(error.message));
+    await own.addInitScript(() => {
+      const refuse = {
+        get: () => {
+          throw new DOMException("denied", "SecurityError");
+        },
+      };
+      for (const name of ["localStorage", "sessionStorage"])
+        Object.defineProperty(window, name, refuse);
+      IDBFactory.prototype.open = () => {
+        throw new DOMException("denied", "SecurityError");
+      };
+    });
+    await own.goto(address);
+    await own.waitForFunction(() => document.querySelector("#status").textContent === "");
+    await own.fill("#prompt", "What is a baby llama called?");
+    await own.press("#prompt", "Enter");
+    await own.locator(".assistant .foot .actions").waitFor();
+    await own.getByText("This browser does not keep the conversation").waitFor();
+    await own.click("#new-chat");
+    await own.locator("#conversations .title").click();
+    assert.equal(await own.locator(".user .text").textContent(), "What is a baby llama called?");
+    assert.deepEqual(errors, []);
+    await own.close();
+  },
+
   async "a server that asks for a key gets one, and a wrong one is told"() {
     const locked = await serve({ models: { "cria-demo": demo }, apiKeys: ["s3cret"] });
     const own = await context.newPage();
@@ -428,14 +470,10 @@ const scripted = {
     await drop("text/html", "a.html");
     await page.getByText("Only pictures can be sent").waitFor();
     assert.equal(await page.locator("#pictures li").count(), 1);
-    const png = Buffer.from(
-      "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
-      "base64",
-    );
     await page.setInputFiles("#picture-file", {
       name: "b.png",
       mimeType: "image/png",
-      buffer: png,
+      buffer: PNG,
     });
     await page.locator("#pictures li").nth(1).waitFor();
     await page.getByRole("button", { name: "Remove picture 2" }).click();
@@ -647,6 +685,7 @@ const scripted = {
 /** What a model might write to get at the page. */
 const hostile = {
   async "hostile outputs are texts: nothing runs, nothing is asked for, nothing is styled"() {
+    await open(script.address);
     await page.click("#new-chat");
     const before = script.paths.length;
     for (const [i, [name, text]] of Object.entries(HOSTILE).entries()) {
@@ -764,6 +803,12 @@ const MARKDOWN = [
     "[later]: https://example.org/later",
   ],
 ].join("\n\n");
+
+/** One transparent pixel. */
+const PNG = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
 
 const after = [];
 const tests = { ...served, ...scripted, ...hostile };
