@@ -152,6 +152,26 @@ const tests = {
     assert.equal(await last.locator(".text").textContent(), "Your llama is called Luna.");
   },
 
+  async "an answer is asked for again, and a message is edited"() {
+    await page.click("#new-chat");
+    await ask("My llama is called Luna.");
+    await ask("What is my llama called?");
+    const before = await last.locator(".text").textContent();
+    await last.getByRole("button", { name: "Answer again" }).click();
+    await last.locator(".note").waitFor();
+    await idle();
+    assert.equal(await last.locator(".text").textContent(), before);
+    assert.equal(await answers.count(), 2);
+    await page.press("#prompt", "ArrowUp");
+    await page
+      .getByRole("textbox", { name: "Edit the message" })
+      .fill("What is a baby llama called?");
+    await page.keyboard.press("Enter");
+    await page.locator("#chat").getByText("A baby llama is called a cria.").waitFor();
+    await idle();
+    assert.equal(await answers.count(), 2);
+  },
+
   async "markup is text"() {
     const markup = '<img src=x onerror="document.title = 1"><b>hi</b>';
     await ask(markup);

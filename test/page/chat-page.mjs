@@ -160,6 +160,7 @@ const served = {
       await idle();
       const stopped = await length();
       assert.ok(stopped >= before);
+      assert.equal(await page.evaluate(() => document.activeElement.id), "prompt");
       assert.equal(await length(), stopped);
     }
   },
