@@ -59,7 +59,7 @@ export default {
         orphan: true,
         path: "^lib/",
         pathNot:
-          "^lib/(index|cli/main|ai-sdk/ai-sdk|langchain/langchain|server/create-server|electron/electron-(client|server))\\.ts$",
+          "^lib/(index|cli/main|ai-sdk/ai-sdk|langchain/langchain|server/create-server|electron/electron-(client|server))\\.ts$|^lib/page/public/",
       },
       to: {},
     },
@@ -69,6 +69,19 @@ export default {
       comment: "Who uses one need not have the other.",
       from: { path: "^lib/ai-sdk/" },
       to: { path: "^lib/(langchain|cli)/" },
+    },
+    {
+      name: "page-apart",
+      severity: "error",
+      comment: "The page runs in browsers, and knows nothing of the library behind its transport.",
+      from: { path: "^lib/page/" },
+      to: { path: "^lib/(?!page/)" },
+    },
+    {
+      name: "nobody-imports-the-page",
+      severity: "error",
+      from: { path: "^lib/(?!page/)" },
+      to: { path: "^lib/page/" },
     },
     ...upwards,
   ],

@@ -57,7 +57,7 @@ export default defineConfig([
     outExtension: () => ({ js: ".cjs" }),
     keepNames: true, // else classes show as _Model in stacks
     plugins: [commonJs],
-    clean: ["!**/*.d.ts", "!**/*.d.cts"],
+    clean: ["!**/*.d.ts", "!**/*.d.cts", "!page/**"],
     onSuccess: async () => {
       await writeFaces();
       await writeManual();
@@ -71,6 +71,19 @@ export default defineConfig([
     platform: "browser",
     target: "es2022",
     keepNames: true,
+    splitting: false,
+  },
+  // The chat page of the server, with the libraries that it uses, and the files beside it as they are.
+  {
+    ...common,
+    entry: { "chat-page": "lib/page/chat-page.ts" },
+    outDir: "dist/page",
+    publicDir: "lib/page/public",
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    noExternal: [/./],
+    minify: true,
     splitting: false,
   },
   { ...common, entry, format: "esm", dts: { only: true } },

@@ -42,6 +42,7 @@ interface ServeFlags extends CommonFlags, ContextFlags, SpeculationFlags {
   maxBody?: number;
   maxTokens?: number;
   chatTemplate?: string;
+  page: boolean;
   pooling?: "mean" | "cls" | "last";
   guardVariant?: GuardVariant;
 }
@@ -79,6 +80,7 @@ export function addServeCommand(program: Command): void {
         "pages of this origin may ask; may be given several times",
       ).argParser(anotherOrigin),
     )
+    .option("--no-page", "without the chat page at /")
     .option("--sequences <n>", "answers that are generated at a time (default: 4)", whole(1, 256))
     .option(
       "--queue <n>",
@@ -125,7 +127,11 @@ async function serve(names: readonly string[], flags: ServeFlags): Promise<void>
   const server = createServer({
     models: models.hosted,
     apiKeys,
-    onRequest: (request) => terminal.note(lineOf(request)),
+    page: flags.page,
+    onRequest: (request) => {
+      // Of the page one line is enough.
+      if (!request.path.startsWith("/page/")) terminal.note(lineOf(request));
+    },
     ...given({
       cors: flags.cors,
       queue: flags.queue,
@@ -138,7 +144,8 @@ async function serve(names: readonly string[], flags: ServeFlags): Promise<void>
     await listening(server, flags);
     const { address, family, port } = server.address() as AddressInfo;
     const host = family === "IPv6" ? `[${address}]` : address;
-    terminal.note(`listening on http://${host}:${port} (Ctrl-C ends it)`);
+    const what = flags.page ? "open it in a browser to chat; " : "";
+    terminal.note(`listening on http://${host}:${port} (${what}Ctrl-C ends it)`);
     await untilEnded(server, terminal);
   } finally {
     await models.dispose();

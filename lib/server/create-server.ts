@@ -4,6 +4,7 @@ import { AccessRules, answerPreflight } from "./access-rules.js";
 import { Exchange } from "./exchange.js";
 import { HostedModel } from "./hosted-model.js";
 import { errorBody, HttpError } from "./http-errors.js";
+import { findPageRoute } from "./page-route.js";
 import { ServedHost } from "./served-host.js";
 import { ServerMetrics } from "./server-metrics.js";
 import {
@@ -15,6 +16,7 @@ import { findRoute } from "./server-routes.js";
 
 export type { AllowedOrigins } from "./access-rules.js";
 export type { HostedModelInput, HostedModelOptions } from "./hosted-options.js";
+export { type PageFile, pageFile } from "./page-files.js";
 export type { AnsweredRequest, ServerOptions } from "./server-options.js";
 
 /**
@@ -83,8 +85,9 @@ class CriaServer extends Server {
         name = "preflight";
         answerPreflight(exchange);
       } else {
-        if (!PUBLIC.includes(path)) this.#access.checkKey(exchange);
-        const found = findRoute(method, path);
+        const page = this.#options.page ? findPageRoute(method, path) : undefined;
+        if (page === undefined && !PUBLIC.includes(path)) this.#access.checkKey(exchange);
+        const found = page ?? findRoute(method, path);
         name = found.name;
         if (this.#closing) throw shuttingDown();
         await found.route(exchange, this.#host);

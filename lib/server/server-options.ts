@@ -1,4 +1,5 @@
 import {
+  boolean,
   callback,
   integer,
   isPlainObject,
@@ -41,6 +42,8 @@ export interface ServerOptions {
    * Default false.
    */
   readonly cors?: AllowedOrigins;
+  /** Whether `/` is a page to chat with the models in a browser. It needs no key, what it asks for does. Default true. */
+  readonly page?: boolean;
   /** Generations of a model that may wait for their turn, 0…65,536; more are refused with 429. Default 64. */
   readonly queue?: number;
   /** Bytes that a body may have, 1…2^31 - 1; a larger one is refused with 413. Default 16 MiB. */
@@ -62,6 +65,7 @@ export interface CheckedServerOptions extends ExchangeLimits {
   readonly models: readonly HostedSettings[];
   readonly apiKeys: readonly string[];
   readonly cors: AllowedOrigins;
+  readonly page: boolean;
   readonly queue: number;
   readonly idle: number;
   readonly onRequest: (request: AnsweredRequest) => void;
@@ -69,7 +73,7 @@ export interface CheckedServerOptions extends ExchangeLimits {
 
 const SERVER: readonly (keyof ServerOptions)[] = optionNames("createServer", [
   ...(["models", "apiKeys", "cors", "queue", "maxBody", "timeout"] as const),
-  ...(["keepAlive", "idle", "onRequest"] as const),
+  ...(["keepAlive", "idle", "onRequest", "page"] as const),
 ]);
 const QUEUE_MAX = 65_536;
 
@@ -77,7 +81,7 @@ const QUEUE_MAX = 65_536;
 export function readServerOptions(options: ServerOptions | undefined): CheckedServerOptions {
   const o = readOptions(options, "options", SERVER);
   const { apiKeys = [], cors = false, queue = 64, maxBody = 2 ** 24 } = o;
-  const { timeout = 600_000, keepAlive = 15_000, idle = 0, onRequest = () => {} } = o;
+  const { timeout = 600_000, keepAlive = 15_000, idle = 0, onRequest = () => {}, page = true } = o;
   const milliseconds = (value: number, name: string, least = 1) =>
     integer(value, `options.${name}`, least, MAX_INT32);
   return {
@@ -87,6 +91,7 @@ export function readServerOptions(options: ServerOptions | undefined): CheckedSe
       typeof cors === "boolean"
         ? cors
         : list(cors, "options.cors", "a boolean or an array of origins", originOf),
+    page: boolean(page, "options.page"),
     queue: integer(queue, "options.queue", 0, QUEUE_MAX),
     maxBody: integer(maxBody, "options.maxBody", 1, MAX_INT32),
     timeout: milliseconds(timeout, "timeout"),

@@ -118,3 +118,22 @@ test("help has examples", async () => {
   expect(code).toBe(0);
   expect(stdout).toContain("$ cria serve model.gguf");
 });
+
+test("has a page to chat at /, unless it is told not to", async () => {
+  const open = await serving(DEMO_MODEL);
+  expect(open.told[0]).toMatch(/\(open it in a browser to chat; Ctrl-C ends it\)$/);
+  const page = await fetch(open.url);
+  expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+  expect(await page.text()).toContain('src="page/main.js"');
+  expect((await fetch(`${open.url}/page/style.css`)).status).toBe(200);
+  const without = await serving(DEMO_MODEL, "--no-page");
+  expect(without.told[0]).toMatch(/:\d+ \(Ctrl-C ends it\)$/);
+  expect((await fetch(without.url)).status).toBe(404);
+  for (const { child, ended } of [open, without]) {
+    child.kill("SIGTERM");
+    expect(await ended).toEqual([0, null]);
+  }
+  expect(open.told.filter((line) => line.startsWith("200"))).toEqual([
+    expect.stringMatching(/^200 GET \/ \d+ ms$/),
+  ]);
+});

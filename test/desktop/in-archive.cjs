@@ -38,7 +38,7 @@ async function main(resources) {
   const { text } = await context.generateText("A llama", { maxTokens: 16, temperature: 0 });
   engine.close();
   await served.closed;
-  const page = await pageFile("/cria.js");
+  const page = await pageFile("/page/cria.js");
   console.log(
     JSON.stringify({
       text,

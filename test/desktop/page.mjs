@@ -5,30 +5,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { contrast, launchChromium } from "../support/chromium.mjs";
 import { writeEndlessModel } from "./endless-model.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const PLACES = [
-  process.env.CHROMIUM,
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-  "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe",
-];
-const executablePath = PLACES.find((place) => place && existsSync(place));
-if (executablePath === undefined) {
-  console.log("SKIPPED: there is no Chromium. apt-get install chromium, or CHROMIUM=/path/to/it");
-  process.exit(process.env.CI ? 1 : 0);
-}
-
+const browser = await launchChromium();
 const folder = await mkdtemp(join(tmpdir(), "cria-desktop-"));
 await mkdir(join(folder, "models"));
 const demo = join(root, "models", "cria-demo.gguf");
@@ -49,7 +35,6 @@ async function serve(port = 0) {
 }
 
 const { child: server, address } = await serve();
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 const context = await browser.newContext({ viewport: { width: 980, height: 760 } });
 context.setDefaultTimeout(60_000);
 const page = await context.newPage();
@@ -70,25 +55,6 @@ const ready = () =>
   page.waitForFunction(() => document.querySelector("#status").textContent === "");
 const colorOf = (selector, property = "color") =>
   page.$eval(selector, (found, name) => getComputedStyle(found)[name], property);
-
-/** WCAG's contrast of two `rgb(…)` colours. */
-function contrast(one, other) {
-  const [a, b] = [one, other]
-    .map((color) =>
-      color
-        .match(/[\d.]+/g)
-        .slice(0, 3)
-        .map(Number),
-    )
-    .map((channels) =>
-      channels
-        .map((value) => value / 255)
-        .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
-        .reduce((sum, value, i) => sum + value * [0.2126, 0.7152, 0.0722][i], 0),
-    )
-    .sort((x, y) => y - x);
-  return (a + 0.05) / (b + 0.05);
-}
 
 async function assertReadable() {
   const body = await colorOf("body", "backgroundColor");
@@ -186,6 +152,26 @@ const tests = {
     assert.equal(await last.locator(".text").textContent(), "Your llama is called Luna.");
   },
 
+  async "an answer is asked for again, and a message is edited"() {
+    await page.click("#new-chat");
+    await ask("My llama is called Luna.");
+    await ask("What is my llama called?");
+    const before = await last.locator(".text").textContent();
+    await last.getByRole("button", { name: "Answer again" }).click();
+    await last.locator(".note").waitFor();
+    await idle();
+    assert.equal(await last.locator(".text").textContent(), before);
+    assert.equal(await answers.count(), 2);
+    await page.press("#prompt", "ArrowUp");
+    await page
+      .getByRole("textbox", { name: "Edit the message" })
+      .fill("What is a baby llama called?");
+    await page.keyboard.press("Enter");
+    await page.locator("#chat").getByText("A baby llama is called a cria.").waitFor();
+    await idle();
+    assert.equal(await answers.count(), 2);
+  },
+
   async "markup is text"() {
     const markup = '<img src=x onerror="document.title = 1"><b>hi</b>';
     await ask(markup);
@@ -207,7 +193,7 @@ const tests = {
     assert.equal(await page.evaluate(() => document.activeElement.id), "prompt");
     await page.evaluate(() => document.activeElement.blur());
     const reached = new Set();
-    for (let i = 0; i < 12; i++) {
+    for (let i = 0; i < 24; i++) {
       await page.keyboard.press("Tab");
       const id = await page.evaluate(() => document.activeElement.id);
       if (reached.has(id) && id !== "") break;
@@ -291,7 +277,7 @@ const tests = {
 async function screenshots() {
   for (const colorScheme of ["light", "dark"]) {
     const shown = await browser.newPage({
-      viewport: { width: 960, height: 720 },
+      viewport: { width: 960, height: 780 },
       colorScheme,
       deviceScaleFactor: 2,
     });
