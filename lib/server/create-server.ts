@@ -50,7 +50,10 @@ class CriaServer extends Server {
     this.#access = new AccessRules(options.apiKeys, options.cors);
     const { queue, idle } = options;
     const models = options.models.map((settings) => new HostedModel({ settings, queue, idle }));
-    this.#host = new ServedHost(models, new ServerMetrics());
+    this.#host = new ServedHost(models, { metrics: new ServerMetrics(), storage: options });
+    const { storage } = this.#host;
+    // Unfinished batches go on without being asked for. What goes wrong, the next request is told.
+    if (storage.lasts) this.once("listening", () => storage.open().catch(() => {}));
     this.on("request", (request, response) => {
       const exchange = new Exchange(request, response, options);
       // A connection that was kept open would hold up the end.
@@ -65,9 +68,15 @@ class CriaServer extends Server {
 
   override close(callback?: (error?: Error) => void): this {
     this.#closing = true;
+    const { storage } = this.#host;
+    void storage.stop();
     super.close((error) => {
       const models = [...this.#host.models.values()];
-      void Promise.all(models.map((model) => model.dispose())).then(() => callback?.(error));
+      void storage
+        .close()
+        .catch(() => {}) // a folder that cannot be removed is left
+        .then(() => Promise.all(models.map((model) => model.dispose())))
+        .then(() => callback?.(error));
     });
     return this;
   }

@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { abortReason, untilAborted } from "../internal/abort.js";
 import { isPlainObject } from "../internal/checks.js";
 import { EventStream } from "./event-stream.js";
@@ -63,6 +65,11 @@ export class Exchange {
     return this.#response.statusCode;
   }
 
+  /** What stands behind the question mark. */
+  get query(): URLSearchParams {
+    return new URLSearchParams((this.request.url ?? "").split("?").slice(1).join("?"));
+  }
+
   header(name: string): string | undefined {
     const value = this.request.headers[name];
     return Array.isArray(value) ? value[0] : value;
@@ -121,6 +128,20 @@ export class Exchange {
     const bytes = Buffer.from(text);
     this.#response.writeHead(status, { "content-type": type, "content-length": bytes.length });
     this.#response.end(this.method === "HEAD" ? undefined : bytes);
+  }
+
+  /** Resolves when the client has all of it. What is read is closed, whatever happens. */
+  async sendStream(
+    source: Readable,
+    headers: Readonly<Record<string, string | number>>,
+  ): Promise<void> {
+    this.#response.writeHead(200, headers);
+    if (this.method === "HEAD") {
+      source.destroy();
+      this.#response.end();
+      return;
+    }
+    await pipeline(source, this.#response, { signal: this.signal });
   }
 
   sendNothing(status: number): void {

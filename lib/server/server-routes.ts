@@ -12,6 +12,18 @@ import {
 } from "./model-routes.js";
 import { answerResponse } from "./responses/response-route.js";
 import type { ServedHost } from "./served-host.js";
+import {
+  answerBatch,
+  answerBatchCancellation,
+  answerBatchCreation,
+  answerBatches,
+} from "./storage/batch-routes.js";
+import {
+  answerFile,
+  answerFileDeletion,
+  answerFiles,
+  answerUpload,
+} from "./storage/file-routes.js";
 import { answerEmbedding, answerModeration, answerRerank } from "./vector-routes.js";
 
 /** Answers a request. What it throws becomes an error of OpenAI's shape. */
@@ -26,6 +38,10 @@ const ROUTES: Readonly<Record<string, Methods>> = {
   "/v1/responses": { POST: answerResponse },
   "/v1/embeddings": { POST: answerEmbedding },
   "/v1/moderations": { POST: answerModeration },
+  "/v1/files": { GET: answerFiles, POST: answerUpload },
+  "/v1/files/": { GET: answerFile, DELETE: answerFileDeletion },
+  "/v1/batches": { GET: answerBatches, POST: answerBatchCreation },
+  "/v1/batches/": { GET: answerBatch, POST: answerBatchCancellation },
   "/v1/models": { GET: answerModels },
   "/v1/models/": { GET: answerModel },
   "/v1/rerank": { POST: answerRerank },
