@@ -184,6 +184,24 @@ export class HostedWeights {
     }
   }
 
+  /**
+   * Makes the context that the model is most likely for.
+   *
+   * @throws {CriaError} as `context`
+   */
+  async open(): Promise<void> {
+    const { source, pooling } = this.settings;
+    if ("context" in source) return;
+    if (pooling !== undefined) return void (await this.context("embedding"));
+    try {
+      await this.context("generation");
+    } catch (error) {
+      // An encoder generates nothing.
+      if (!CriaError.is(error) || error.code !== "ERR_UNSUPPORTED") throw error;
+      await this.context("embedding");
+    }
+  }
+
   /** @throws {CriaError} as `context`; ERR_UNSUPPORTED where it is no guard */
   async guard(): Promise<LlamaGuard> {
     const context = await this.context("generation");
