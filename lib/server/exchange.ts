@@ -189,6 +189,7 @@ export class Exchange {
   /** The status is out: the error is an event of its own, which OpenAI's clients throw. */
   #failLate(error: HttpError): void {
     if (this.#response.writableEnded) return;
+    this.#events?.flush();
     // A client that reads nothing would never make room for it.
     if (this.#response.writableNeedDrain) this.#response.destroy();
     else this.#response.end(`data: ${JSON.stringify(errorBody(error))}\n\n`);
@@ -208,8 +209,12 @@ function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
       reject(tooLarge(limit));
     };
     request.on("data", take);
-    request.once("end", () => resolve(Buffer.concat(pieces)));
-    request.once("close", () => reject(new ClientGone())); // behind "end" it means nothing
+    const gone = () => reject(new ClientGone());
+    request.once("end", () => {
+      request.off("close", gone);
+      resolve(Buffer.concat(pieces));
+    });
+    request.once("close", gone);
   });
 }
 
