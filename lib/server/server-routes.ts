@@ -2,6 +2,7 @@ import { answerChat } from "./chat-route.js";
 import { answerCompletion } from "./completion-route.js";
 import type { Exchange } from "./exchange.js";
 import { HttpError } from "./http-errors.js";
+import { answerInfill, answerLocalCompletion } from "./local-completion.js";
 import {
   answerDetokenize,
   answerHealth,
@@ -10,6 +11,7 @@ import {
   answerModels,
   answerTokenize,
 } from "./model-routes.js";
+import { answerProps, answerSlots, answerTemplate } from "./props-routes.js";
 import { answerResponse } from "./responses/response-route.js";
 import type { ServedHost } from "./served-host.js";
 import {
@@ -48,6 +50,12 @@ const ROUTES: Readonly<Record<string, Methods>> = {
   "/v1/reranking": { POST: answerRerank },
   "/rerank": { POST: answerRerank },
   "/reranking": { POST: answerRerank },
+  "/completion": { POST: answerLocalCompletion },
+  "/completions": { POST: answerLocalCompletion },
+  "/infill": { POST: answerInfill },
+  "/apply-template": { POST: answerTemplate },
+  "/props": { GET: answerProps },
+  "/slots": { GET: answerSlots },
   "/tokenize": { POST: answerTokenize },
   "/detokenize": { POST: answerDetokenize },
   "/health": { GET: answerHealth },

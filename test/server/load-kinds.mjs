@@ -101,8 +101,21 @@ function broken(random, text) {
   return random.below(2) === 0 ? bytes : bytes.subarray(0, random.below(bytes.length + 1));
 }
 
-/** Sends, and resolves with the status and the text. */
-function ask({ port, agent }, { path, method = "POST", headers = {}, body = "" }) {
+/**
+ * Sends, and resolves with the status and the text. A connection that was kept open may be closed by the server in
+ * the moment in which it is used again: then nothing was read of the request, and it is sent once more.
+ */
+async function ask(server, how) {
+  for (;;) {
+    try {
+      return await askOnce(server, how);
+    } catch (error) {
+      if (error.reused !== true) throw error;
+    }
+  }
+}
+
+function askOnce({ port, agent }, { path, method = "POST", headers = {}, body = "" }) {
   return new Promise((resolve, reject) => {
     const request = http.request(
       { port, host: "127.0.0.1", path, method, agent, headers },
@@ -115,7 +128,9 @@ function ask({ port, agent }, { path, method = "POST", headers = {}, body = "" }
         answer.on("error", reject);
       },
     );
-    request.on("error", reject);
+    request.on("error", (error) => {
+      reject(Object.assign(error, { reused: request.reusedSocket && error.code === "ECONNRESET" }));
+    });
     request.end(body);
   });
 }
