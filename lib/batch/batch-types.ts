@@ -5,6 +5,7 @@ import type { ToolDefinitionInput } from "../messages/tool-types.js";
 import type { Model } from "../model/model.js";
 import type { SamplerOptions } from "../sampling/sampler.js";
 import type { BatchEngine } from "./engine/batch-engine.js";
+import type { Settings } from "./output/batch-settings.js";
 
 /** How the lines of the input are read. */
 export type BatchFormat = "jsonl" | "text";
@@ -87,7 +88,7 @@ export interface RunBatchOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The same with another engine than llama.cpp, for tests of everything around it. */
+/** The same with an engine of the caller's: that of a server, or one for tests of everything around it. */
 export type RunOptions = Omit<
   RunBatchOptions,
   | "sequences"
@@ -98,7 +99,11 @@ export type RunOptions = Omit<
   | "onMeasured"
   | "date"
   | "chatTemplate"
-> & { readonly engine: BatchEngine };
+> & {
+  readonly engine: BatchEngine;
+  /** What results depend on besides these options: an output that has others is not resumed. */
+  readonly settings?: Settings;
+};
 
 /** What a short measurement found. */
 export interface SequencesMeasured {

@@ -50,10 +50,13 @@ import {
 const RUN: readonly (keyof RunOptions)[] = [
   ...(["input", "output", "format", "resume", "overwrite", "ordered", "limit", "seed"] as const),
   ...(["maxTokens", "sampling", "stop", "system", "schema", "tools"] as const),
-  ...(["onProgress", "finish", "signal", "engine"] as const),
+  ...(["onProgress", "finish", "signal", "engine", "settings"] as const),
 ];
 const BATCH: readonly (keyof RunBatchOptions)[] = optionNames("runBatch", [
-  ...RUN.filter((key): key is Exclude<keyof RunOptions, "engine"> => key !== "engine"),
+  ...RUN.filter(
+    (key): key is Exclude<keyof RunOptions, "engine" | "settings"> =>
+      key !== "engine" && key !== "settings",
+  ),
   ...(["date", "chatTemplate", "sequences", "context", "pooling"] as const),
   ...(["guard", "guardOptions", "onMeasured"] as const),
 ]);
@@ -173,11 +176,12 @@ function checkTools({ tools, schema, date, chatTemplate }: RunDefaults, model: M
   readTurnOptions({}, rules, model);
 }
 
-/** `runBatch` with another engine, which is not disposed: for tests. */
+/** `runBatch` with an engine of the caller's, which is not disposed: for the server, and for tests. */
 export async function runWith(options: RunOptions): Promise<BatchSummary> {
-  const { engine, ...run } = readOptions(options, "options", RUN);
+  const { engine, settings = {}, ...run } = readOptions(options, "options", RUN);
   const checked = readRun(run as RunBatchOptions);
-  return carryOut(checked, engine as BatchEngine, settingsOf(runSettings(checked)));
+  const own = settingsOf(runSettings(checked));
+  return carryOut(checked, engine as BatchEngine, { ...own, ...settings });
 }
 
 /** Locks the output before anything takes long. */

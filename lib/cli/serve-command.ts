@@ -40,6 +40,9 @@ interface ServeFlags extends CommonFlags, ContextFlags, SpeculationFlags {
   timeout?: number;
   idle?: number;
   maxBody?: number;
+  files?: string;
+  maxFile?: number;
+  json?: boolean;
   maxTokens?: number;
   chatTemplate?: string;
   page: boolean;
@@ -57,6 +60,7 @@ Examples:
   $ cria serve model.gguf
   $ cria serve chat=llama-3.2-3b.gguf embed=nomic-embed.gguf --idle 300
   $ cria serve model.gguf --host 0.0.0.0 --api-key-file keys.txt
+  $ cria serve model.gguf --port 0 --quiet --json   # a program reads where it listens
   $ curl http://127.0.0.1:8080/v1/chat/completions -H 'content-type: application/json' \\
       -d '{"messages": [{"role": "user", "content": "Hello"}]}'
 
@@ -98,6 +102,12 @@ export function addServeCommand(program: Command): void {
       whole(1, SECONDS_MAX),
     )
     .option("--max-body <bytes>", "of a request (default: 16777216)", whole(1))
+    .option(
+      "--files <folder>",
+      "keep files and batches here, and go on with them at the next start",
+    )
+    .option("--max-file <bytes>", "of a file for a batch (default: 209715200)", whole(1))
+    .option("--json", "tell where it listens as one JSON object on stdout, also with --quiet")
     .option("--max-tokens <n>", "of an answer, where a request does not say", whole(1))
     .addOption(chatTemplateOption())
     .addOption(new Option("--pooling <name>", "of embeddings").choices(["mean", "cls", "last"]))
@@ -138,18 +148,28 @@ async function serve(names: readonly string[], flags: ServeFlags): Promise<void>
       maxBody: flags.maxBody,
       timeout: milliseconds(flags.timeout),
       idle: milliseconds(flags.idle),
+      filesDirectory: flags.files,
+      maxFile: flags.maxFile,
     }),
   });
   try {
+    await interruptible((signal) => server.prepare({ models: models.ready, signal }));
     await listening(server, flags);
-    const { address, family, port } = server.address() as AddressInfo;
-    const host = family === "IPv6" ? `[${address}]` : address;
+    const url = urlOf(server.address() as AddressInfo);
     const what = flags.page ? "open it in a browser to chat; " : "";
-    terminal.note(`listening on http://${host}:${port} (${what}Ctrl-C ends it)`);
+    terminal.note(`listening on ${url} (${what}Ctrl-C ends it)`);
+    if (flags.json) await terminal.writeJson({ url, models: [...files.keys()] });
     await untilEnded(server, terminal);
+  } catch (error) {
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    throw error;
   } finally {
     await models.dispose();
   }
+}
+
+function urlOf({ address, family, port }: AddressInfo): string {
+  return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
 }
 
 /** Names with their files. A file alone goes by its name without the ending. */
@@ -184,7 +204,7 @@ async function readKeys(file: string): Promise<string[]> {
   return some;
 }
 
-/** One model that stays is loaded now, so that what is wrong with it is told now. */
+/** One model that stays is loaded now and its context made, so that what is wrong with it is told now. */
 async function modelsOf(files: ReadonlyMap<string, string>, flags: ServeFlags, terminal: Terminal) {
   const { contextSize, threads, sequences, gpuLayers, maxTokens, pooling } = flags;
   const devices = flags.device;
@@ -210,13 +230,13 @@ async function modelsOf(files: ReadonlyMap<string, string>, flags: ServeFlags, t
       throw error;
     });
     const hosted: Record<string, HostedModelInput> = { [name]: { model, ...settings } };
-    return { hosted, dispose: () => model.dispose().then(() => draft?.dispose()) };
+    return { hosted, ready: [name], dispose: () => model.dispose().then(() => draft?.dispose()) };
   }
   const hosted: Record<string, HostedModelInput> = {};
   for (const [name, model] of files) {
     hosted[name] = { model, load: given({ gpuLayers, devices }), ...settings };
   }
-  return { hosted, dispose: async () => draft?.dispose() };
+  return { hosted, ready: [], dispose: async () => draft?.dispose() };
 }
 
 function listening(server: Server, { host, port }: ServeFlags): Promise<void> {

@@ -6,7 +6,8 @@ const RETRY_MAX_S = 60;
 
 /** How many generations a model has to do at a time: those that run and those that wait. */
 export class Admission {
-  readonly #together: number;
+  /** How many run at a time. */
+  readonly together: number;
   readonly #limit: number;
   #taken = 0;
   /** Of an answer, smoothed. */
@@ -17,12 +18,12 @@ export class Admission {
    * @param waiting how many more may wait
    */
   constructor(together: number, waiting: number) {
-    this.#together = together;
+    this.together = together;
     this.#limit = together + waiting;
   }
 
   get running(): number {
-    return Math.min(this.#taken, this.#together);
+    return Math.min(this.#taken, this.together);
   }
 
   get waiting(): number {
@@ -58,7 +59,7 @@ export class Admission {
 
   /** In seconds: when the first place should be free. */
   #retryAfter(): number {
-    const seconds = this.#meanMs / this.#together / 1000;
+    const seconds = this.#meanMs / this.together / 1000;
     return Math.max(1, Math.min(RETRY_MAX_S, Math.ceil(seconds)));
   }
 }

@@ -5,18 +5,24 @@ import type { ChatPlan } from "../batch/input/request-plans.js";
 import { chatAnswer, chatLogprob } from "../batch/output/answer-bodies.js";
 import type { TokenLogprobs } from "../generation/logprobs.js";
 import { type AnswerHead, answerHead, choicesUsage, newSeed, serverUsage } from "./answer-head.js";
+import { timingsOf } from "./answer-timings.js";
 import { type ChoiceEnd, type ChoiceListener, ChoiceStream } from "./choice-stream.js";
 import type { EventStream } from "./event-stream.js";
 import type { Exchange } from "./exchange.js";
 import type { HostedWeights } from "./hosted-model.js";
 import type { ServedHost } from "./served-host.js";
-import { readStreamedBody, type StreamedBody, withSampling } from "./streamed-body.js";
+import {
+  readStreamedBody,
+  type StreamedBody,
+  withSampling,
+  withTemplateVariables,
+} from "./streamed-body.js";
 
 /** POST /v1/chat/completions */
 export async function answerChat(exchange: Exchange, host: ServedHost): Promise<void> {
   exchange.fieldOf = bodyFieldOf;
   const body = readStreamedBody(await exchange.json());
-  const plan = withSampling(readChatBody(body.rest), body.sampling);
+  const plan = withSampling(readChatBody(withTemplateVariables(body.rest)), body.sampling);
   const hosted = host.named(plan.model);
   exchange.model = hosted.name;
   const { signal } = exchange;
@@ -50,7 +56,10 @@ async function answerWhole({ request, weights, exchange }: Chat, host: ServedHos
   const usage = choicesUsage(results.map((result) => result.usage));
   const thoughts = choices.reduce((sum, { reasoningTokens }) => sum + reasoningTokens, 0);
   host.metrics.countTokens(head.model, usage);
-  exchange.sendJson({ ...body, ...head, usage: serverUsage(usage, thoughts) });
+  exchange.sendJson({
+    ...{ ...body, ...head, usage: serverUsage(usage, thoughts) },
+    timings: timingsOf(results),
+  });
 }
 
 async function answerInPieces(chat: Chat, events: EventStream, host: ServedHost): Promise<void> {
@@ -126,7 +135,8 @@ class ChatPieces implements ChoiceListener {
   async callEnds(): Promise<void> {}
 
   async end(end: ChoiceEnd): Promise<ChoiceEnd> {
-    await this.#send({}, { logprobs: end.logprobs, finish: end.finish });
+    const more = { timings: timingsOf([end.result]) };
+    await this.#send({}, { logprobs: end.logprobs, finish: end.finish, more });
     return end;
   }
 
@@ -135,7 +145,8 @@ class ChatPieces implements ChoiceListener {
     {
       logprobs = [],
       finish = null,
-    }: { logprobs?: readonly TokenLogprobs[]; finish?: string | null } = {},
+      more = {},
+    }: { logprobs?: readonly TokenLogprobs[]; finish?: string | null; more?: object } = {},
   ): Promise<void> {
     const { head, index, usage, logprobs: tells } = this.#options;
     const piece = (content: object, finish_reason: string | null, told: object | null) => ({
@@ -149,6 +160,6 @@ class ChatPieces implements ChoiceListener {
     }
     const told =
       tells && logprobs.length > 0 ? { content: logprobs.map(chatLogprob), refusal: null } : null;
-    await this.#events.send(piece(delta, finish, told));
+    await this.#events.send({ ...piece(delta, finish, told), ...more });
   }
 }

@@ -6,7 +6,10 @@ import {
   finishReason,
 } from "../batch/output/answer-bodies.js";
 import type { Generation, GenerationResult, GenerationUsage } from "../generation/generation.js";
+import type { LoadedModel } from "../model/loaded-model.js";
 import { type AnswerHead, answerHead, choicesUsage, newSeed, serverUsage } from "./answer-head.js";
+import { timingsOf } from "./answer-timings.js";
+import { bestResults, readCompletionExtras, withExtras } from "./completion-extras.js";
 import type { EventStream } from "./event-stream.js";
 import type { Exchange } from "./exchange.js";
 import type { ServedHost } from "./served-host.js";
@@ -16,19 +19,28 @@ import { readStreamedBody, withSampling } from "./streamed-body.js";
 export async function answerCompletion(exchange: Exchange, host: ServedHost): Promise<void> {
   exchange.fieldOf = bodyFieldOf;
   const body = readStreamedBody(await exchange.json());
-  const plan = withSampling(readCompletionBody(body.rest), body.sampling);
+  const { extras, rest } = readCompletionExtras(body.rest);
+  const wanted = withSampling(readCompletionBody(rest), body.sampling);
+  const plan = withExtras(wanted, extras, body.stream);
   const hosted = host.named(plan.model);
   exchange.model = hosted.name;
   const { signal } = exchange;
   const events = body.stream ? exchange.events() : undefined;
   await hosted.use(plan.choices * plan.prompts.length, signal, async (weights) => {
     const { prompts, options } = await weights.maker.completion(plan, newSeed());
+    const { suffix } = extras;
     const asked = prompts.flatMap((prompt) =>
-      options.map((option) => ({ prompt, options: option })),
+      options.map((option) => ({
+        ...{ prompt, options: option },
+        ...(suffix !== undefined && { behind: { suffix } }),
+      })),
     );
     const context = await weights.context("generation");
     const head = answerHead("cmpl-", weights);
-    const pieces = events && { events, head, usage: body.usage };
+    const echoes = extras.echo
+      ? plan.prompts.map((prompt) => textOf(prompt, weights.model))
+      : undefined;
+    const pieces = events && { events, head, usage: body.usage, choices: plan.choices, echoes };
     const results = pieces
       ? await readAll(context, asked, {
           signal,
@@ -37,39 +49,62 @@ export async function answerCompletion(exchange: Exchange, host: ServedHost): Pr
       : await generateAll(context, asked, signal);
     const usage = promptsUsage(results, prompts.length);
     host.metrics.countTokens(head.model, usage);
-    if (pieces === undefined) {
-      const answer = completionAnswer("", head.model, results, prompts.length);
-      exchange.sendJson({ ...answer.body, ...head, usage: serverUsage(usage) });
-    } else {
-      await endPieces(pieces, usage);
-    }
+    if (pieces !== undefined) return endPieces(pieces, usage);
+    const best = bestResults(results, {
+      ...{ prompts: prompts.length, kept: wanted.choices, told: wanted.logprobs !== undefined },
+    });
+    const told = best.map((result, index) => {
+      const echo = echoes?.[Math.floor(index / wanted.choices)];
+      return echo === undefined ? result : { ...result, text: echo + result.text };
+    });
+    const answer = completionAnswer("", head.model, told, prompts.length);
+    exchange.sendJson({
+      ...{ ...answer.body, ...head, usage: serverUsage(usage) },
+      timings: timingsOf(results),
+    });
   });
+}
+
+function textOf(prompt: string | readonly number[], model: LoadedModel): string {
+  return typeof prompt === "string" ? prompt : model.detokenize(prompt, { special: true });
 }
 
 interface Pieces {
   readonly events: EventStream;
   readonly head: AnswerHead;
   readonly usage: boolean;
+  /** Of each prompt. */
+  readonly choices: number;
+  /** The prompts, where they are told, too. */
+  readonly echoes: readonly string[] | undefined;
 }
 
 async function tell(
   generation: Generation,
   index: number,
-  { events, head, usage }: Pieces,
+  { events, head, usage, choices, echoes }: Pieces,
 ): Promise<GenerationResult> {
-  const send = (text: string, logprobs: object | null, finish_reason: string | null) =>
+  const send = (
+    text: string,
+    logprobs: object | null,
+    finish_reason: string | null,
+    more: object = {},
+  ) =>
     events.send({
       ...{ ...head, object: "text_completion" },
       choices: [{ index, text, logprobs, finish_reason }],
       ...(usage && { usage: null }),
+      ...more,
     });
+  const echo = echoes?.[Math.floor(index / choices)];
+  if (echo !== undefined) await send(echo, null, null);
   let length = 0;
   for await (const { text, logprobs } of generation) {
     await send(text, logprobs === undefined ? null : completionLogprobs(logprobs, length), null);
     length += text.length;
   }
   const result = await generation.result();
-  await send("", null, finishReason(result.stopReason));
+  await send("", null, finishReason(result.stopReason), { timings: timingsOf([result]) });
   return result;
 }
 

@@ -1,5 +1,7 @@
 import { Server } from "node:http";
 import type { Socket } from "node:net";
+import { abortSignal, list, oneOf, readOptions } from "../internal/checks.js";
+import { optionNames } from "../internal/option-names.js";
 import { AccessRules, answerPreflight } from "./access-rules.js";
 import { Exchange } from "./exchange.js";
 import { HostedModel } from "./hosted-model.js";
@@ -32,15 +34,36 @@ export type { AnsweredRequest, ServerOptions } from "./server-options.js";
  * server.listen(8080, "127.0.0.1");
  * @throws {CriaError} ERR_INVALID_ARGUMENT
  */
-export function createServer(options: ServerOptions): Server {
-  return new CriaServer(readServerOptions(options));
+export function createServer(options: ServerOptions): CriaServer {
+  return new ModelServer(readServerOptions(options));
 }
+
+/** Node's own server, which can be made ready before it listens. */
+export interface CriaServer extends Server {
+  /**
+   * Loads models, makes their contexts and opens `filesDirectory`, so that the first request is as fast as the
+   * others, and what is wrong with them is told now. Without it all that is done when it is first needed.
+   *
+   * @throws {CriaError} as of `Model.load` and `createContext`; errors of the file system; the signal's reason
+   */
+  prepare(options?: PrepareOptions): Promise<void>;
+}
+
+/** What `server.prepare` takes. */
+export interface PrepareOptions {
+  /** Which of the server's models. Default: all. */
+  readonly models?: readonly string[];
+  /** Gives up. Default: none. */
+  readonly signal?: AbortSignal;
+}
+
+const PREPARE = optionNames("server.prepare", ["models", "signal"]);
 
 /** Open to all: what looks whether the server lives has no key. */
 const PUBLIC = ["/health"];
 const CLIENT_GONE = 499;
 
-class CriaServer extends Server {
+class ModelServer extends Server implements CriaServer {
   readonly #options: CheckedServerOptions;
   readonly #host: ServedHost;
   readonly #access: AccessRules;
@@ -52,7 +75,10 @@ class CriaServer extends Server {
     this.#access = new AccessRules(options.apiKeys, options.cors);
     const { queue, idle } = options;
     const models = options.models.map((settings) => new HostedModel({ settings, queue, idle }));
-    this.#host = new ServedHost(models, new ServerMetrics());
+    this.#host = new ServedHost(models, { metrics: new ServerMetrics(), storage: options });
+    const { storage } = this.#host;
+    // Unfinished batches go on without being asked for. What goes wrong, the next request is told.
+    if (storage.lasts) this.once("listening", () => storage.open().catch(() => {}));
     this.on("request", (request, response) => {
       const exchange = new Exchange(request, response, options);
       // A connection that was kept open would hold up the end.
@@ -65,11 +91,31 @@ class CriaServer extends Server {
     this.on("clientError", refuseMalformed);
   }
 
+  async prepare(options?: PrepareOptions): Promise<void> {
+    const { models: hosted, storage } = this.#host;
+    const { models = [...hosted.keys()], signal } = readOptions(options, "options", PREPARE);
+    if (signal !== undefined) abortSignal(signal, "options.signal");
+    const names = list(models, "options.models", "an array of models' names", (value, name) =>
+      oneOf(value, name, [...hosted.keys()]),
+    );
+    if (storage.lasts) await storage.open();
+    for (const name of names) {
+      const never = new AbortController().signal;
+      await hosted.get(name)?.hold(signal ?? never, (weights) => weights.open());
+    }
+  }
+
   override close(callback?: (error?: Error) => void): this {
     this.#closing = true;
+    const { storage } = this.#host;
+    void storage.stop();
     super.close((error) => {
       const models = [...this.#host.models.values()];
-      void Promise.all(models.map((model) => model.dispose())).then(() => callback?.(error));
+      void storage
+        .close()
+        .catch(() => {}) // a folder that cannot be removed is left
+        .then(() => Promise.all(models.map((model) => model.dispose())))
+        .then(() => callback?.(error));
     });
     return this;
   }

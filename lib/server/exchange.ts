@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { abortReason, untilAborted } from "../internal/abort.js";
 import { isPlainObject } from "../internal/checks.js";
 import { EventStream } from "./event-stream.js";
@@ -63,6 +65,11 @@ export class Exchange {
     return this.#response.statusCode;
   }
 
+  /** What stands behind the question mark. */
+  get query(): URLSearchParams {
+    return new URLSearchParams((this.request.url ?? "").split("?").slice(1).join("?"));
+  }
+
   header(name: string): string | undefined {
     const value = this.request.headers[name];
     return Array.isArray(value) ? value[0] : value;
@@ -123,6 +130,20 @@ export class Exchange {
     this.#response.end(this.method === "HEAD" ? undefined : bytes);
   }
 
+  /** Resolves when the client has all of it. What is read is closed, whatever happens. */
+  async sendStream(
+    source: Readable,
+    headers: Readonly<Record<string, string | number>>,
+  ): Promise<void> {
+    this.#response.writeHead(200, headers);
+    if (this.method === "HEAD") {
+      source.destroy();
+      this.#response.end();
+      return;
+    }
+    await pipeline(source, this.#response, { signal: this.signal });
+  }
+
   sendNothing(status: number): void {
     this.#response.writeHead(status);
     this.#response.end();
@@ -168,6 +189,7 @@ export class Exchange {
   /** The status is out: the error is an event of its own, which OpenAI's clients throw. */
   #failLate(error: HttpError): void {
     if (this.#response.writableEnded) return;
+    this.#events?.flush();
     // A client that reads nothing would never make room for it.
     if (this.#response.writableNeedDrain) this.#response.destroy();
     else this.#response.end(`data: ${JSON.stringify(errorBody(error))}\n\n`);
@@ -187,8 +209,12 @@ function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
       reject(tooLarge(limit));
     };
     request.on("data", take);
-    request.once("end", () => resolve(Buffer.concat(pieces)));
-    request.once("close", () => reject(new ClientGone())); // behind "end" it means nothing
+    const gone = () => reject(new ClientGone());
+    request.once("end", () => {
+      request.off("close", gone);
+      resolve(Buffer.concat(pieces));
+    });
+    request.once("close", gone);
   });
 }
 

@@ -1,4 +1,4 @@
-import { RequestMaker } from "../batch/engine/request-maker.js";
+import { type AnswerDefaults, RequestMaker } from "../batch/engine/request-maker.js";
 import type { Context } from "../context/context.js";
 import { LlamaGuard } from "../guard/llama-guard.js";
 import { untilAborted } from "../internal/abort.js";
@@ -64,12 +64,20 @@ export class HostedModel {
     work: (weights: HostedWeights) => Promise<T>,
   ): Promise<T> {
     const leave = this.admission.enter(count);
+    try {
+      return await this.hold(signal, work);
+    } finally {
+      leave();
+    }
+  }
+
+  /** The same for what takes no place in the queue: batches, which step back behind requests. */
+  async hold<T>(signal: AbortSignal, work: (weights: HostedWeights) => Promise<T>): Promise<T> {
     this.#users += 1;
     clearTimeout(this.#timer);
     try {
       return await work(await untilAborted(this.#load(), signal));
     } finally {
-      leave();
       this.#users -= 1;
       if (this.#users === 0 && this.#idle > 0) this.#rest();
     }
@@ -126,6 +134,8 @@ export class HostedWeights {
   readonly settings: HostedSettings;
   readonly model: LoadedModel;
   readonly maker: RequestMaker;
+  /** What holds for requests that do not say otherwise. */
+  readonly defaults: AnswerDefaults;
   /** To be disposed of with it. */
   readonly #own: Model | undefined;
   readonly #contexts = new Map<Purpose, Promise<Context>>();
@@ -137,7 +147,7 @@ export class HostedWeights {
     this.model = model;
     this.#own = own;
     const { name, sampling, maxTokens, chatTemplate } = settings;
-    const defaults = {
+    this.defaults = {
       sampler: recommendedSampler(model.metadata, sampling),
       ...{ name, maxTokens, chatTemplate },
       ...{
@@ -148,7 +158,7 @@ export class HostedWeights {
         date: undefined,
       },
     };
-    this.maker = new RequestMaker({ model, defaults, manner: MANNER });
+    this.maker = new RequestMaker({ model, defaults: this.defaults, manner: MANNER });
   }
 
   /** The contexts that are open, for their counters. */
@@ -171,6 +181,24 @@ export class HostedWeights {
       // The next request tries again: there may be more memory then.
       if (this.#contexts.get(purpose) === opening) this.#contexts.delete(purpose);
       throw error;
+    }
+  }
+
+  /**
+   * Makes the context that the model is most likely for.
+   *
+   * @throws {CriaError} as `context`
+   */
+  async open(): Promise<void> {
+    const { source, pooling } = this.settings;
+    if ("context" in source) return;
+    if (pooling !== undefined) return void (await this.context("embedding"));
+    try {
+      await this.context("generation");
+    } catch (error) {
+      // An encoder generates nothing.
+      if (!CriaError.is(error) || error.code !== "ERR_UNSUPPORTED") throw error;
+      await this.context("embedding");
     }
   }
 

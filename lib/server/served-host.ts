@@ -3,17 +3,23 @@ import { expected, show } from "../internal/errors.js";
 import type { HostedModel } from "./hosted-model.js";
 import { HttpError } from "./http-errors.js";
 import type { ServerMetrics } from "./server-metrics.js";
+import { ServerStorage, type StorageOptions } from "./storage/server-storage.js";
 
 /** What the routes share. */
 export class ServedHost {
   readonly models: ReadonlyMap<string, HostedModel>;
   readonly metrics: ServerMetrics;
+  readonly storage: ServerStorage;
   /** Seconds since 1970, when the server was made. */
   readonly created = Math.floor(Date.now() / 1000);
 
-  constructor(models: readonly HostedModel[], metrics: ServerMetrics) {
+  constructor(
+    models: readonly HostedModel[],
+    { metrics, storage }: { readonly metrics: ServerMetrics; readonly storage: StorageOptions },
+  ) {
     this.models = new Map(models.map((model) => [model.name, model]));
     this.metrics = metrics;
+    this.storage = new ServerStorage(storage, this);
   }
 
   /** @throws {HttpError} 404 */

@@ -1,6 +1,7 @@
 import {
   boolean,
   callback,
+  filePath,
   integer,
   isPlainObject,
   list,
@@ -13,6 +14,7 @@ import { optionNames } from "../internal/option-names.js";
 import type { AllowedOrigins } from "./access-rules.js";
 import type { ExchangeLimits } from "./exchange.js";
 import { type HostedModelInput, type HostedSettings, readHosted } from "./hosted-options.js";
+import type { StorageOptions } from "./storage/server-storage.js";
 
 /** A request that was answered, or whose client went before. */
 export interface AnsweredRequest {
@@ -48,6 +50,15 @@ export interface ServerOptions {
   readonly queue?: number;
   /** Bytes that a body may have, 1…2^31 - 1; a larger one is refused with 413. Default 16 MiB. */
   readonly maxBody?: number;
+  /**
+   * A folder for the files and batches of clients, made where it is missing: a server that is started with the
+   * same one goes on with its batches. Default: a temporary one, removed when the server closes.
+   */
+  readonly filesDirectory?: string;
+  /** Bytes that one file of a client's may have, 1…2^53 - 1; a larger one is refused with 413. Default 200 MiB. */
+  readonly maxFile?: number;
+  /** Bytes that all files may have together before more are refused with 413, 1…2^53 - 1. Default 10 GiB. */
+  readonly maxStorage?: number;
   /** Milliseconds that an answer may take, its time in the queue included, 1…2^31 - 1. Default 600,000. */
   readonly timeout?: number;
   /** Milliseconds between the comments that keep a quiet stream alive, 1…2^31 - 1. Default 15,000. */
@@ -61,7 +72,7 @@ export interface ServerOptions {
   readonly onRequest?: (request: AnsweredRequest) => void;
 }
 
-export interface CheckedServerOptions extends ExchangeLimits {
+export interface CheckedServerOptions extends ExchangeLimits, StorageOptions {
   readonly models: readonly HostedSettings[];
   readonly apiKeys: readonly string[];
   readonly cors: AllowedOrigins;
@@ -74,6 +85,7 @@ export interface CheckedServerOptions extends ExchangeLimits {
 const SERVER: readonly (keyof ServerOptions)[] = optionNames("createServer", [
   ...(["models", "apiKeys", "cors", "queue", "maxBody", "timeout"] as const),
   ...(["keepAlive", "idle", "onRequest", "page"] as const),
+  ...(["filesDirectory", "maxFile", "maxStorage"] as const),
 ]);
 const QUEUE_MAX = 65_536;
 
@@ -84,6 +96,8 @@ export function readServerOptions(options: ServerOptions | undefined): CheckedSe
   const { timeout = 600_000, keepAlive = 15_000, idle = 0, onRequest = () => {}, page = true } = o;
   const milliseconds = (value: number, name: string, least = 1) =>
     integer(value, `options.${name}`, least, MAX_INT32);
+  const bytes = (value: number, name: string) =>
+    integer(value, `options.${name}`, 1, Number.MAX_SAFE_INTEGER);
   return {
     models: readModels(o.models),
     apiKeys: list(apiKeys, "options.apiKeys", "an array of keys", apiKey),
@@ -97,6 +111,12 @@ export function readServerOptions(options: ServerOptions | undefined): CheckedSe
     timeout: milliseconds(timeout, "timeout"),
     keepAlive: milliseconds(keepAlive, "keepAlive"),
     idle: milliseconds(idle, "idle", 0),
+    filesDirectory:
+      o.filesDirectory === undefined
+        ? undefined
+        : filePath(o.filesDirectory, "options.filesDirectory"),
+    maxFile: bytes(o.maxFile ?? 200 * 2 ** 20, "maxFile"),
+    maxStorage: bytes(o.maxStorage ?? 10 * 2 ** 30, "maxStorage"),
     onRequest: callback(onRequest, "options.onRequest"),
   };
 }

@@ -2,6 +2,7 @@ import { answerChat } from "./chat-route.js";
 import { answerCompletion } from "./completion-route.js";
 import type { Exchange } from "./exchange.js";
 import { HttpError } from "./http-errors.js";
+import { answerInfill, answerLocalCompletion } from "./local-completion.js";
 import {
   answerDetokenize,
   answerHealth,
@@ -10,8 +11,21 @@ import {
   answerModels,
   answerTokenize,
 } from "./model-routes.js";
+import { answerProps, answerSlots, answerTemplate } from "./props-routes.js";
 import { answerResponse } from "./responses/response-route.js";
 import type { ServedHost } from "./served-host.js";
+import {
+  answerBatch,
+  answerBatchCancellation,
+  answerBatchCreation,
+  answerBatches,
+} from "./storage/batch-routes.js";
+import {
+  answerFile,
+  answerFileDeletion,
+  answerFiles,
+  answerUpload,
+} from "./storage/file-routes.js";
 import { answerEmbedding, answerModeration, answerRerank } from "./vector-routes.js";
 
 /** Answers a request. What it throws becomes an error of OpenAI's shape. */
@@ -26,12 +40,22 @@ const ROUTES: Readonly<Record<string, Methods>> = {
   "/v1/responses": { POST: answerResponse },
   "/v1/embeddings": { POST: answerEmbedding },
   "/v1/moderations": { POST: answerModeration },
+  "/v1/files": { GET: answerFiles, POST: answerUpload },
+  "/v1/files/": { GET: answerFile, DELETE: answerFileDeletion },
+  "/v1/batches": { GET: answerBatches, POST: answerBatchCreation },
+  "/v1/batches/": { GET: answerBatch, POST: answerBatchCancellation },
   "/v1/models": { GET: answerModels },
   "/v1/models/": { GET: answerModel },
   "/v1/rerank": { POST: answerRerank },
   "/v1/reranking": { POST: answerRerank },
   "/rerank": { POST: answerRerank },
   "/reranking": { POST: answerRerank },
+  "/completion": { POST: answerLocalCompletion },
+  "/completions": { POST: answerLocalCompletion },
+  "/infill": { POST: answerInfill },
+  "/apply-template": { POST: answerTemplate },
+  "/props": { GET: answerProps },
+  "/slots": { GET: answerSlots },
   "/tokenize": { POST: answerTokenize },
   "/detokenize": { POST: answerDetokenize },
   "/health": { GET: answerHealth },

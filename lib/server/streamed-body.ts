@@ -31,6 +31,31 @@ const FIELDS = [
   "repeat_penalty",
   "grammar",
 ];
+/** Of llama-server's variables for templates those that have a word in the library: how much the model thinks. */
+const TEMPLATE_VARIABLES: KnownFields = {
+  read: ["enable_thinking", "reasoning_effort"],
+  ignored: [],
+  refused: {},
+};
+
+/**
+ * A chat's body with `reasoning_effort` in place of llama-server's `chat_template_kwargs`. What the body itself says
+ * goes before it.
+ *
+ * @throws {CriaError} ERR_INVALID_ARGUMENT for other variables
+ */
+export function withTemplateVariables({
+  chat_template_kwargs: given,
+  ...body
+}: Record<string, unknown>): Record<string, unknown> {
+  if (given === undefined || given === null) return body;
+  const fields = new RequestFields(given, "body.chat_template_kwargs", TEMPLATE_VARIABLES);
+  const thinks = fields.get("enable_thinking", boolean);
+  const effort =
+    thinks === false ? "none" : (fields.get("reasoning_effort", string) ?? (thinks && "medium"));
+  return effort === undefined ? body : { reasoning_effort: effort, ...body };
+}
+
 /** They say how llama-server works, not what it answers. */
 const IGNORED = ["cache_prompt", "timings_per_token", "return_progress"];
 

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -111,6 +111,51 @@ test("what fails at the start is told", async () => {
   expect(taken.stderr).toContain("EADDRINUSE");
   child.kill("SIGTERM");
   await ended;
+});
+
+test("where it listens is told as JSON, also with --quiet; its files are gone with it", async () => {
+  const own = join(folder, "temporary");
+  await mkdir(own);
+  const where = { TMPDIR: own, TEMP: own, TMP: own };
+  const child = start(["serve", DEMO_MODEL, ...small, "--quiet", "--json"], where);
+  const ended = once(child, "close");
+  let stderr = "";
+  child.stderr.on("data", (piece) => {
+    stderr += piece;
+  });
+  let stdout = "";
+  const told = await new Promise<{ url: string }>((resolve) => {
+    child.stdout.on("data", (piece) => {
+      stdout += piece;
+      if (stdout.endsWith("}\n")) resolve(JSON.parse(stdout));
+    });
+  });
+  expect(told).toEqual({
+    url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+    models: ["cria-demo"],
+  });
+  // The model was loaded, and its context made, before.
+  const metrics = await (await fetch(`${told.url}/metrics`)).text();
+  expect(metrics).toContain('cria_kv_cache_tokens{model="cria-demo",context="generation"} 0');
+  expect(await (await fetch(`${told.url}/v1/files`)).json()).toMatchObject({ data: [] });
+  expect(await readdir(own)).toEqual([expect.stringMatching(/^cria-files-/)]);
+  child.kill("SIGTERM");
+  expect(await ended).toEqual([0, null]);
+  expect(stderr).toBe("");
+  expect(await readdir(own)).toEqual([]);
+});
+
+test("a context that cannot be made, and a folder that cannot be had, are told before it listens", async () => {
+  const notFolder = join(folder, "file");
+  await writeFile(notFolder, "");
+  const refused = await cria(["serve", DEMO_MODEL, ...small, "--files", notFolder]);
+  expect(refused).toMatchObject({ code: 1, stdout: "" });
+  expect(refused.stderr).toContain("EEXIST");
+  const huge = ["--port", "0", "--context-size", "2000000000"];
+  const full = await cria(["serve", DEMO_MODEL, ...huge]);
+  expect(full).toMatchObject({ code: 2, stdout: "" }); // it is the flag that is to blame
+  expect(full.stderr).toMatch(/\[ERR_\w+\]/);
+  expect(full.stderr).not.toContain("listening");
 });
 
 test("help has examples", async () => {

@@ -2,6 +2,7 @@ import type { AnswerReader } from "../../chat/answer-reader.js";
 import { ReasoningTokens } from "../../chat/reasoning-tokens.js";
 import type { Context } from "../../context/context.js";
 import type { GenerateOptions, Generation, GenerationResult } from "../../generation/generation.js";
+import type { InfillInput } from "../../generation/infill.js";
 import type { ParsedToolCall } from "../../messages/tool-types.js";
 import type { LoadedModel } from "../../model/loaded-model.js";
 import type { PromptInput } from "../../model/prompt.js";
@@ -11,6 +12,8 @@ import type { ChatChoice } from "../output/answer-bodies.js";
 export interface Asked {
   readonly prompt: PromptInput;
   readonly options: GenerateOptions;
+  /** What stands behind the answer, where the prompt is a text and the answer goes between. */
+  readonly behind?: Omit<InfillInput, "prefix">;
 }
 
 /** All results. The first failure cancels the others. */
@@ -34,8 +37,13 @@ export async function readAll<T>(
   const generations: Generation[] = [];
   let reading: Promise<T>[] = [];
   try {
-    for (const { prompt, options } of asked) {
-      generations.push(context.generate(prompt, { ...options, signal }));
+    for (const { prompt, options, behind } of asked) {
+      const all = { ...options, signal };
+      generations.push(
+        behind === undefined
+          ? context.generate(prompt, all)
+          : context.infill({ ...behind, prefix: String(prompt) }, all),
+      );
     }
     reading = generations.map(read);
     return await Promise.all(reading);

@@ -1,0 +1,90 @@
+import type {
+  BatchEngine,
+  Identity,
+  Lane,
+  PreparedRequest,
+} from "../../batch/engine/batch-engine.js";
+import { embedInputs } from "../../batch/engine/embed-inputs.js";
+import { LineGenerator } from "../../batch/engine/line-generator.js";
+import { moderateInputs } from "../../batch/engine/moderate-inputs.js";
+import type { BatchPlan } from "../../batch/input/request-plans.js";
+import {
+  contextSettings,
+  engineSettings,
+  modelSettings,
+  type Settings,
+  settingsOf,
+  under,
+} from "../../batch/output/batch-settings.js";
+import type { HostedModel, HostedWeights } from "../hosted-model.js";
+
+/** Texts to embed that are under way: they share batches in the engine. */
+const EMBEDDINGS = 16;
+
+/**
+ * Runs the lines of a batch in the contexts of the server, beside the requests of others. One sequence stays
+ * free for those, where there are several, and each of them that runs takes another from the batch.
+ */
+export class HostedEngine implements BatchEngine {
+  readonly #hosted: HostedModel;
+  readonly #weights: HostedWeights;
+  readonly #generator: LineGenerator;
+
+  /** @param date what chats are told to be today: the same for all runs of the batch */
+  constructor(hosted: HostedModel, weights: HostedWeights, date: Date) {
+    this.#hosted = hosted;
+    this.#weights = weights;
+    this.#generator = new LineGenerator({
+      model: weights.model,
+      open: () => weights.context("generation"),
+      defaults: { ...weights.defaults, date },
+    });
+  }
+
+  capacity(lane: Lane): number {
+    if (lane === "embedding") return EMBEDDINGS;
+    const { together, running } = this.#hosted.admission;
+    return Math.max(1, together - 1 - running);
+  }
+
+  prepare(plan: BatchPlan, identity: Identity): PreparedRequest | Promise<PreparedRequest> {
+    const { name } = this.#hosted;
+    switch (plan.kind) {
+      case "chat":
+        return this.#generator.prepareChat(plan, identity);
+      case "completion":
+        return this.#generator.prepareCompletion(plan, identity);
+      case "embedding":
+        return {
+          lane: "embedding",
+          prefix: "",
+          start: async (signal) =>
+            embedInputs(await this.#weights.context("embedding"), plan, { name, signal }),
+        };
+      case "moderation":
+        return {
+          lane: "moderation",
+          prefix: "",
+          start: async (signal) =>
+            moderateInputs(await this.#weights.guard(), plan, {
+              ...{ name, hash: identity.hash, signal },
+            }),
+        };
+    }
+  }
+}
+
+/** What results depend on besides their lines: a server that has other settings does not go on with them. */
+export function settingsOfBatch({ settings, model }: HostedWeights, date: Date): Settings {
+  const { name, sampling, maxTokens, chatTemplate, pooling, guard, source } = settings;
+  return settingsOf({
+    ...engineSettings(),
+    ...modelSettings("model", model, name),
+    ...under("sampling", sampling),
+    ...{ maxTokens, chatTemplate, pooling, date },
+    ...("context" in source
+      ? { contextSize: source.context.contextSize }
+      : contextSettings(settings.context)),
+    ...under("guard", guard),
+  });
+}
