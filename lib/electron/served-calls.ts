@@ -208,6 +208,7 @@ const FACTS: readonly (keyof ModelFacts)[] = [
   "loadOptions",
   "metadata",
   "chatTemplate",
+  "media",
   "specialTokens",
 ];
 

@@ -18,6 +18,7 @@ export type CriaErrorCode =
   | "ERR_TOOL"
   | "ERR_GUARD_UNREADABLE"
   | "ERR_STATE_INVALID"
+  | "ERR_MEDIA_INVALID"
   | "ERR_CONNECTION_CLOSED"
   | "ERR_INTERNAL";
 

@@ -1,7 +1,9 @@
+import { resolve } from "node:path";
 import {
   abortSignal,
   boolean,
   callback,
+  filePath,
   integer,
   isPlainObject,
   list,
@@ -12,7 +14,7 @@ import {
   string,
   unreadable,
 } from "../internal/checks.js";
-import { expected } from "../internal/errors.js";
+import { expected, invalid } from "../internal/errors.js";
 import type { NativeModelOptions } from "../internal/native.js";
 import { optionNames } from "../internal/option-names.js";
 
@@ -47,6 +49,11 @@ export interface LoadModelOptions {
   readonly checkTensors?: boolean;
   /** Loads the tokenizer and the metadata only. Default false. */
   readonly vocabOnly?: boolean;
+  /**
+   * The file (mmproj GGUF) that makes embeddings of pictures and sounds for this model: prompts and messages
+   * may have them then. Default: none.
+   */
+  readonly projector?: string;
   /** Values that replace single ones of the file's metadata, of the kind that the file has. Default: none. */
   readonly metadataOverrides?: Readonly<Record<string, string | number | boolean>>;
   /**
@@ -89,6 +96,7 @@ export const LOAD_OPTIONS: readonly (keyof LoadModelOptions)[] = optionNames("Mo
   "mlock",
   "checkTensors",
   "vocabOnly",
+  "projector",
   "metadataOverrides",
   "onProgress",
   "signal",
@@ -111,6 +119,10 @@ export function nativeModelOptions(
   const { devices = [], splitMode = "layer", tensorSplit = [], mainGpu = 0 } = o;
   const { mmap = true, mlock = false, checkTensors = false, vocabOnly = false } = o;
   const { onProgress, signal } = o;
+  const projector = o.projector === undefined ? "" : filePath(o.projector, "options.projector");
+  if (projector !== "" && vocabOnly) {
+    throw invalid("`options.projector` needs the model's weights: leave out `vocabOnly`");
+  }
   if (onProgress !== undefined) callback(onProgress, "options.onProgress");
   if (signal !== undefined) abortSignal(signal, "options.signal");
   return {
@@ -131,6 +143,7 @@ export function nativeModelOptions(
       checkTensors: boolean(checkTensors, "options.checkTensors"),
       vocabOnly: boolean(vocabOnly, "options.vocabOnly"),
       metadataOverrides: readOverrides(o.metadataOverrides),
+      projector: projector === "" ? "" : resolve(projector),
     },
   };
 }

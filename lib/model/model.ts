@@ -33,6 +33,7 @@ export class Model extends LoadedModel {
     const { addon } = engine();
     throwIfAborted(signal);
     await checkFile(file);
+    if (checked.projector !== "") await checkFile(checked.projector);
     throwIfAborted(signal);
     const native = new addon.Model();
     const stop = new LoadStop(native);

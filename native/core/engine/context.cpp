@@ -55,8 +55,9 @@ size_t text_bytes(const Command& command) {
 }  // namespace
 
 Context::Context(std::shared_ptr<Model> model, const ContextOptions& options, Events events,
-                 std::shared_ptr<Model> draft)
+                 std::shared_ptr<Projector> projector, std::shared_ptr<Model> draft)
     : model_(std::move(model)),
+      projector_(std::move(projector)),
       draft_(std::move(draft)),
       options_(options),
       events_(std::move(events)),
@@ -80,7 +81,8 @@ void Context::submit(const std::shared_ptr<Request>& request) {
         throw Error(code::kUnsupported,
                     "This context was created with `embeddings`: it cannot generate.");
       }
-      return std::make_unique<Generation>(model_->vocabulary(), request, border_rule_, draft_rule_);
+      return std::make_unique<Generation>(model_->vocabulary(), request, prepared(request->prompt),
+                                          border_rule_, draft_rule_);
     });
   });
 }
@@ -145,6 +147,11 @@ void Context::check_room(const TokenWatch::Progress& progress) const {
                   "`contextSize`.");
 }
 
+PreparedPrompt Context::prepared(const Prompt& prompt) const {
+  const Projector::Room room{options_.context_size, border_rule_.micro_batch};
+  return prepare_prompt(model_->vocabulary(), prompt, projector_.get(), room);
+}
+
 Context::Prepared Context::prepare(const std::shared_ptr<Command>& command) {
   if (embedder_) return embedder_->prepare(command);
   const auto& what = command->what;
@@ -152,8 +159,9 @@ Context::Prepared Context::prepare(const std::shared_ptr<Command>& command) {
     throw Error(code::kUnsupported,
                 "This context generates: create one with `embeddings: true` to embed or rank.");
   }
-  if (std::holds_alternative<command::Score>(what)) {
-    return std::make_unique<Scoring>(model_->vocabulary(), command, border_rule_);
+  if (const auto* score = std::get_if<command::Score>(&what)) {
+    return std::make_unique<Scoring>(model_->vocabulary(), command, prepared(score->prompt),
+                                     border_rule_);
   }
   return sequences_->prepare(command);
 }

@@ -58,7 +58,8 @@ void Scheduler::add(std::unique_ptr<Task> task) {
 // In a per-sequence cache, tokens of running generations and pieces of prompts are never decoded
 // together. llama.cpp would cut a stream where the others end and compute them one after the other
 // anyway; and this way each sequence gets the batches, and so the results, that it would get alone.
-// In a unified cache they are decoded together: the weights are read once for both.
+// In a unified cache they are decoded together: the weights are read once for both. Embeddings of
+// media are always decoded by themselves: a batch has tokens or embeddings.
 void Scheduler::step() {
   drop_cancelled();
   admit();
@@ -66,7 +67,7 @@ void Scheduler::step() {
   gather();
   batch_.clear();
   if (!prompts_go_first()) add_generating();
-  if (!limits_.unified_kv_cache && !batch_.empty()) {
+  if ((!limits_.unified_kv_cache || media_due()) && !batch_.empty()) {
     decode_batch();
     batch_.clear();
   }
@@ -234,11 +235,24 @@ void Scheduler::add_prompts() {
   }
   if (prefilling.empty()) return;
   Task* first = next_prompt(prefilling);
+  const MediaSpan* media = first->next_media();
+  const auto cannot_join = [&](const Task* task) {
+    return task != first && (media != nullptr || task->next_media() != nullptr);
+  };
+  prefilling.erase(std::remove_if(prefilling.begin(), prefilling.end(), cannot_join),
+                   prefilling.end());
   std::vector<Piece> pieces = plan_prefill(*first, prefilling, prefill_limits());
+  if (media != nullptr && media->chunk->non_causal) pieces.front().count = media->chunk->rows;
   std::sort(pieces.begin(), pieces.end(),
             [](const Piece& a, const Piece& b) { return a.task->slot() < b.task->slot(); });
   for (const Piece& piece : pieces)
     batch_.add(*piece.task, piece.count, piece.padding);
+}
+
+bool Scheduler::media_due() const {
+  return std::any_of(running_.begin(), running_.end(), [](const auto& task) {
+    return task->prefilling() && task->next_media() != nullptr;
+  });
 }
 
 // The oldest prompt and the one nearest to its end take turns: a long one does not hold up the
@@ -298,6 +312,7 @@ void Scheduler::decode_batch() {
 }
 
 int32_t Scheduler::decode() {
+  const NonCausal scope(context_, batch_.non_causal());
   const int32_t status = llama_decode(context_, batch_.view());
   batch_.forget_padding(llama_get_memory(context_));
   // A GPU may still be computing. Its results are needed next, and its time has to be measured

@@ -73,6 +73,7 @@ class Scheduler {
   void add_generating();
   void add_draft(Task& task);
   void add_prompts();
+  bool media_due() const;
   PlanLimits prefill_limits() const;
   Task* next_prompt(const std::vector<Task*>& prefilling);
   void decode_batch();

@@ -9,9 +9,8 @@
 namespace cria {
 
 Scoring::Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command,
-                 const BorderRule& rule)
-    : Task(command, tokenize(vocabulary, std::get<command::Score>(command->what).prompt),
-           vocabulary, rule),
+                 PreparedPrompt prompt, const BorderRule& rule)
+    : Task(command, std::move(prompt), vocabulary, rule),
       vocabulary_size_(vocabulary.size()),
       command_(command) {
   for (const llama_token candidate : score().candidates)

@@ -1,11 +1,44 @@
 #include "core/engine/task.h"
 
+#include <iterator>
+
+#include "core/media/media_token.h"
+
 namespace cria {
+
+Task::Task(std::shared_ptr<const Order> order, PreparedPrompt prompt, const Vocabulary& vocabulary,
+           const BorderRule& rule)
+    : Task(std::move(order), std::move(prompt.tokens)) {
+  media_ = std::move(prompt.media);
+  beside_ = prompt_length_ - position_at(tokens_, prompt_length_);
+  for (const MediaSpan& span : media_) {
+    for (const int32_t border : {span.begin, span.end()}) {
+      const bool inside = border > 0 && border < prompt_length_;
+      const bool known = !media_cuts_.empty() && media_cuts_.back() == border;
+      if (inside && !known) media_cuts_.push_back(border);
+    }
+  }
+  const Cuts messages = cuts_of(tokens_, vocabulary, rule);
+  std::set_union(messages.begin(), messages.end(), media_cuts_.begin(), media_cuts_.end(),
+                 std::back_inserter(cuts_));
+  checkpoints_ = rule.checkpoints;
+}
+
+const MediaSpan* Task::next_media() const {
+  for (const MediaSpan& span : media_)
+    if (evaluated_ < span.end()) return evaluated_ >= span.begin ? &span : nullptr;
+  return nullptr;
+}
+
+llama_pos Task::position(int32_t index) const {
+  if (beside_ == 0) return index;
+  return index >= prompt_length_ ? index - beside_ : position_at(tokens_, index);
+}
 
 Borders Task::borders(int32_t micro_batch) const {
   const bool exact = reuse() == Reuse::kExact || start_ == 0;
   const bool cut = exact || checkpoints_;
-  return {length(), cut ? cuts_ : kNoCuts, micro_batch, exact ? 0 : start_};
+  return {length(), cut ? cuts_ : media_cuts_, micro_batch, exact ? 0 : start_};
 }
 
 bool Task::as_alone(int32_t count, int32_t micro_batch) const {

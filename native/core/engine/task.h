@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/engine/cache.h"
+#include "core/engine/prepared_prompt.h"
 #include "core/model/vocabulary.h"
 #include "core/request/outbox.h"
 #include "core/request/request.h"
@@ -26,10 +27,17 @@ class Task {
   RequestId id() const { return order_->id; }
   bool cancelled() const { return order_->cancelled.load(std::memory_order_relaxed); }
 
-  // All tokens, evaluated or not. The first `prompt_length` are the prompt.
+  // All tokens, evaluated or not. The first `prompt_length` are the prompt, with numbers in the
+  // place of media (media_token.h).
   const Tokens& tokens() const { return tokens_; }
   int32_t length() const { return static_cast<int32_t>(tokens_.size()); }
   int32_t prompt_length() const { return prompt_length_; }
+  bool has_media() const { return !media_.empty(); }
+  // Those that the next rows to evaluate belong to; null if these are tokens.
+  const MediaSpan* next_media() const;
+  // llama.cpp's position of the token at `index`.
+  llama_pos position(int32_t index) const;
+
   // Where its micro-batches begin and end.
   Borders borders(int32_t micro_batch) const;
 
@@ -101,12 +109,8 @@ class Task {
       : order_(std::move(order)),
         tokens_(std::move(tokens)),
         prompt_length_(static_cast<int32_t>(tokens_.size())) {}
-  Task(std::shared_ptr<const Order> order, Tokens tokens, const Vocabulary& vocabulary,
-       const BorderRule& rule)
-      : Task(std::move(order), std::move(tokens)) {
-    cuts_ = cuts_of(tokens_, vocabulary, rule);
-    checkpoints_ = rule.checkpoints;
-  }
+  Task(std::shared_ptr<const Order> order, PreparedPrompt prompt, const Vocabulary& vocabulary,
+       const BorderRule& rule);
 
   void add(llama_token token) { tokens_.push_back(token); }
 
@@ -116,7 +120,10 @@ class Task {
   const std::shared_ptr<const Order> order_;
   Tokens tokens_;
   const int32_t prompt_length_;
-  Cuts cuts_;
+  std::vector<MediaSpan> media_;
+  int32_t beside_ = 0;        // how many rows of these take no position of their own
+  Cuts media_cuts_;           // where they begin and end: no batch has tokens and embeddings
+  Cuts cuts_;                 // with those
   bool checkpoints_ = false;  // the cuts are for these
   Slot slot_ = kNoSlot;
   int32_t start_ = 0;

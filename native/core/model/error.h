@@ -20,6 +20,7 @@ inline constexpr char kDeviceLost[] = "ERR_DEVICE_LOST";
 inline constexpr char kGrammarInvalid[] = "ERR_GRAMMAR_INVALID";
 inline constexpr char kTemplate[] = "ERR_TEMPLATE";
 inline constexpr char kStateInvalid[] = "ERR_STATE_INVALID";
+inline constexpr char kMediaInvalid[] = "ERR_MEDIA_INVALID";
 inline constexpr char kInternal[] = "ERR_INTERNAL";
 }  // namespace code
 

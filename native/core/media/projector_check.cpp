@@ -1,0 +1,183 @@
+#include "core/media/projector_check.h"
+
+#include <ggml.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+#include <vector>
+
+#include "core/model/cpu_level.h"
+#include "core/model/error.h"
+#include "core/model/metadata_overrides.h"
+#include "core/model/model.h"
+#include "core/model/model_check.h"
+#include "core/model/model_files.h"
+
+namespace cria {
+
+namespace {
+
+// Their rows' places depend on what stands before them in the prompt, which mtmd is not told here.
+constexpr std::string_view kBoundToPrompt[] = {"hunyuanvl", "deepseek4v"};
+
+struct Bounds {
+  std::string_view name;  // behind "clip.vision." or "clip.audio."
+  double least;
+  double most;
+};
+
+// Far more than any projector has, and far below where products of three of them overflow.
+constexpr double kWidth = 1 << 16;
+constexpr double kSide = 8192;
+constexpr double kPixels = 1 << 26;
+
+constexpr Bounds kBounds[] = {
+    {"block_count", 0, 256},
+    {"embedding_length", 1, kWidth},
+    {"feed_forward_length", 0, 1 << 20},
+    {"projection_dim", 0, kWidth},
+    {"attention.head_count", 1, 1024},
+    {"attention.head_count_kv", 1, 1024},
+    {"attention.head_dim", 1, 4096},
+    {"attention.layer_norm_epsilon", 0, 1},
+    {"image_size", 0, kSide},
+    {"patch_size", 1, 1024},
+    {"preproc_image_size", 0, kSide},
+    {"preproc_min_tiles", 0, 64},
+    {"preproc_max_tiles", 0, 64},
+    {"image_min_pixels", 0, kPixels},
+    {"image_max_pixels", 0, kPixels},
+    {"projector.scale_factor", 1, 64},
+    {"projector.query_side", 1, 64},
+    {"projector.window_side", 1, 64},
+    {"spatial_merge_size", 1, 64},
+    {"n_wa_pattern", 0, 256},
+    {"window_size", 0, 4096},
+    {"sam.head_count", 1, 1024},
+    {"sam.block_count", 0, 256},
+    {"sam.embedding_length", 1, kWidth},
+    {"expert_used_count", 0, 256},
+    {"num_mel_bins", 1, 4096},
+    {"projector.stack_factor", 1, 64},
+    {"projector.window_size", 1, 4096},
+    {"projector.downsample_rate", 1, 64},
+    {"projector.head_count", 1, 1024},
+    {"chunk_size", 1, 8192},
+    {"conv_kernel_size", 1, 1024},
+    {"max_pos_emb", 0, 1 << 20},
+    {"subsampling_factor", 1, 64},
+    {"rvq.num_quantizers", 1, 64},
+    {"rvq.codebook_size", 1, 1 << 20},
+    {"local_block_count", 0, 256},
+    {"local_group_size", 1, 64},
+};
+
+bool ends_with(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+const Bounds* bounds_of(std::string_view key) {
+  for (const std::string_view prefix : {"clip.vision.", "clip.audio."}) {
+    if (key.substr(0, prefix.size()) != prefix) continue;
+    const std::string_view name = key.substr(prefix.size());
+    for (const Bounds& bounds : kBounds)
+      if (bounds.name == name) return &bounds;
+  }
+  return nullptr;
+}
+
+void check_numbers(const Metadata& metadata) {
+  for (const std::string& key : metadata.keys()) {
+    if (key.substr(0, 5) != "clip.") continue;
+    const Bounds* bounds = bounds_of(key);
+    for (const double number : metadata.numbers(key)) {
+      if (!std::isfinite(number) || std::abs(number) > kPixels) {
+        refuse_value(key, "a number of a usual size", std::to_string(number));
+      }
+      if (bounds != nullptr && !(number >= bounds->least && number <= bounds->most)) {
+        refuse_value(key,
+                     "from " + std::to_string(static_cast<int64_t>(bounds->least)) + " to " +
+                         std::to_string(static_cast<int64_t>(bounds->most)),
+                     std::to_string(number));
+      }
+    }
+  }
+}
+
+// mtmd divides one by the other.
+void check_heads(const Metadata& metadata, const std::string& modality) {
+  const std::string prefix = "clip." + modality + ".";
+  const auto width = metadata.number(prefix + "embedding_length");
+  const auto heads = metadata.number(prefix + "attention.head_count");
+  if (!width || !heads) return;  // mtmd says which is missing
+  if (std::fmod(*width, *heads) != 0) {
+    refuse_value(prefix + "embedding_length", "a multiple of the number of heads",
+                 std::to_string(static_cast<int64_t>(*width)) + " for " +
+                     std::to_string(static_cast<int64_t>(*heads)));
+  }
+  const std::string kv = prefix + "attention.head_count_kv";
+  const auto kv_heads = metadata.number(kv);
+  if (kv_heads && std::fmod(*heads, *kv_heads) != 0) {
+    refuse_value(kv, "a divisor of the number of heads",
+                 std::to_string(static_cast<int64_t>(*kv_heads)));
+  }
+}
+
+void check_kind(const Metadata& metadata) {
+  for (const char* key :
+       {"clip.projector_type", "clip.vision.projector_type", "clip.audio.projector_type"}) {
+    const auto kind = metadata.text(key);
+    if (!kind) continue;
+    for (const std::string_view bound : kBoundToPrompt) {
+      if (*kind != bound) continue;
+      throw Error(code::kUnsupported, "projectors of the kind \"" + *kind +
+                                          "\" are not supported: where their rows are depends on "
+                                          "the whole prompt");
+    }
+  }
+}
+
+// What is no matrix is added or multiplied element by element, which ggml does with floats only.
+void check_tensor(const GgufTensor& tensor) {
+  const auto type = static_cast<ggml_type>(tensor.type);
+  const bool plain = type == GGML_TYPE_F32 || type == GGML_TYPE_F16 || type == GGML_TYPE_BF16;
+  const bool wants_float = tensor.is_vector() || ends_with(tensor.name, ".bias") ||
+                           tensor.name.find("norm") != std::string::npos ||
+                           tensor.name.find("ln") != std::string::npos;
+  const bool multiplied =
+      type == GGML_TYPE_F32 || (cpu_level().type_traits(type)->vec_dot != nullptr &&
+                                ggml_get_type_traits(type)->to_float != nullptr);
+  if (tensor.elements() > 0 && (wants_float ? type == GGML_TYPE_F32 : plain || multiplied)) return;
+  throw Error(code::kModelInvalid, "expected the tensor \"" + tensor.name + "\" to have " +
+                                       (wants_float ? "type f32, as it is not a matrix of weights"
+                                                    : "a type that weights are multiplied in") +
+                                       ", found " + ggml_type_name(type));
+}
+
+}  // namespace
+
+void check_projector(const std::string& path, const Model& model,
+                     const std::function<bool()>& goes_on) {
+  const ModelFiles files(path, goes_on);
+  const Metadata metadata(files.header(), {});
+  static_cast<void>(model);
+  try {
+    if (metadata.architecture() != "clip") {
+      refuse_value("general.architecture", "\"clip\", as that of every projector (mmproj)",
+                   "\"" + metadata.architecture() + "\"");
+    }
+    check_kind(metadata);
+    check_numbers(metadata);
+    check_heads(metadata, "vision");
+    check_heads(metadata, "audio");
+    for (const GgufTensor& tensor : files.tensors())
+      check_tensor(tensor);
+  } catch (const Error& error) {
+    if (error.what()[0] == '"') throw;
+    throw Error(error.code(),
+                "\"" + path + "\" cannot be used as a projector: " + error.what() + ".");
+  }
+}
+
+}  // namespace cria
