@@ -19,6 +19,7 @@ export interface ContextFlags {
   contextSize?: number | "auto";
   threads?: number;
   gpuLayers?: number | "auto" | "all";
+  projector?: string;
 }
 
 export interface SamplingFlags {
@@ -77,6 +78,13 @@ export function addSamplingFlags(command: Command): Command {
         (text: string, earlier: string[] | undefined) => [...(earlier ?? []), text],
       ),
     );
+}
+
+export function projectorOption(): Option {
+  return new Option(
+    "--projector <file>",
+    "the model's mmproj file: requests may have images, audio",
+  );
 }
 
 export function chatTemplateOption(): Option {

@@ -17,6 +17,7 @@ import {
   type ContextFlags,
   chatTemplateOption,
   GUARD_VARIANTS,
+  projectorOption,
   readChatTemplate,
   whole,
 } from "./flags.js";
@@ -90,6 +91,7 @@ export function addServeCommand(program: Command): void {
     .option("--max-body <bytes>", "of a request (default: 16777216)", whole(1))
     .option("--max-tokens <n>", "of an answer, where a request does not say", whole(1))
     .addOption(chatTemplateOption())
+    .addOption(projectorOption())
     .addOption(new Option("--pooling <name>", "of embeddings").choices(["mean", "cls", "last"]))
     .addOption(
       new Option("--guard-variant <name>", "takes the model for this guard, unseen").choices(
@@ -164,6 +166,10 @@ async function readKeys(file: string): Promise<string[]> {
 async function modelsOf(files: ReadonlyMap<string, string>, flags: ServeFlags, terminal: Terminal) {
   const { contextSize, threads, sequences, gpuLayers, maxTokens, pooling } = flags;
   const variant = flags.guardVariant;
+  const { projector } = flags;
+  if (projector !== undefined && files.size > 1) {
+    throw new UsageError("--projector belongs to one model: serve one, or use createServer().");
+  }
   const chatTemplate = await readChatTemplate(flags);
   const settings = {
     context: given({ contextSize, threads, sequences }),
@@ -180,7 +186,7 @@ async function modelsOf(files: ReadonlyMap<string, string>, flags: ServeFlags, t
   }
   const hosted: Record<string, HostedModelInput> = {};
   for (const [name, model] of files) {
-    hosted[name] = { model, load: given({ gpuLayers }), ...settings };
+    hosted[name] = { model, load: given({ gpuLayers, projector }), ...settings };
   }
   return { hosted, dispose: async () => {} };
 }

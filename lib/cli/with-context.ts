@@ -8,11 +8,11 @@ import type { Terminal } from "./terminal/terminal.js";
 /** Loads a model and shows how far it is. */
 export function loadModel(
   path: string,
-  { gpuLayers }: ContextFlags,
+  { gpuLayers, projector }: ContextFlags,
   { terminal, signal }: { terminal: Terminal; signal: AbortSignal },
 ): Promise<Model> {
   const onProgress = (fraction: number) => terminal.progress("loading", fraction);
-  return Model.load(path, { ...given({ gpuLayers }), onProgress, signal });
+  return Model.load(path, { ...given({ gpuLayers, projector }), onProgress, signal });
 }
 
 /**

@@ -54,7 +54,7 @@ std::shared_ptr<Projector> Projector::load(const std::string& path, std::shared_
   const backend::AbortGuard guard;
   const backend::ErrorCapture errors;
   log_as_llama_cpp();
-  check_projector(path, *model, goes_on);
+  check_projector(path, goes_on);
 
   std::shared_ptr<Projector> projector(new Projector(std::move(model), path));
   mtmd_context_params params = mtmd_context_params_default();

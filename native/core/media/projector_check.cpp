@@ -1,25 +1,18 @@
 #include "core/media/projector_check.h"
 
-#include <ggml.h>
-
 #include <algorithm>
 #include <cmath>
 #include <string_view>
 #include <vector>
 
-#include "core/model/cpu_level.h"
 #include "core/model/error.h"
 #include "core/model/metadata_overrides.h"
-#include "core/model/model.h"
 #include "core/model/model_check.h"
 #include "core/model/model_files.h"
 
 namespace cria {
 
 namespace {
-
-// Their rows' places depend on what stands before them in the prompt, which mtmd is not told here.
-constexpr std::string_view kBoundToPrompt[] = {"hunyuanvl", "deepseek4v"};
 
 struct Bounds {
   std::string_view name;  // behind "clip.vision." or "clip.audio."
@@ -33,7 +26,7 @@ constexpr double kSide = 8192;
 constexpr double kPixels = 1 << 26;
 
 constexpr Bounds kBounds[] = {
-    {"block_count", 0, 256},
+    {"block_count", 1, 256},
     {"embedding_length", 1, kWidth},
     {"feed_forward_length", 0, 1 << 20},
     {"projection_dim", 0, kWidth},
@@ -52,6 +45,8 @@ constexpr Bounds kBounds[] = {
     {"projector.query_side", 1, 64},
     {"projector.window_side", 1, 64},
     {"spatial_merge_size", 1, 64},
+    {"image_grid_pinpoints", 1, kSide},
+    {"wa_layer_indexes", 0, 256},
     {"n_wa_pattern", 0, 256},
     {"window_size", 0, 4096},
     {"sam.head_count", 1, 1024},
@@ -72,10 +67,6 @@ constexpr Bounds kBounds[] = {
     {"local_block_count", 0, 256},
     {"local_group_size", 1, 64},
 };
-
-bool ends_with(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
 
 const Bounds* bounds_of(std::string_view key) {
   for (const std::string_view prefix : {"clip.vision.", "clip.audio."}) {
@@ -124,55 +115,43 @@ void check_heads(const Metadata& metadata, const std::string& modality) {
   }
 }
 
-void check_kind(const Metadata& metadata) {
-  for (const char* key :
-       {"clip.projector_type", "clip.vision.projector_type", "clip.audio.projector_type"}) {
-    const auto kind = metadata.text(key);
-    if (!kind) continue;
-    for (const std::string_view bound : kBoundToPrompt) {
-      if (*kind != bound) continue;
-      throw Error(code::kUnsupported, "projectors of the kind \"" + *kind +
-                                          "\" are not supported: where their rows are depends on "
-                                          "the whole prompt");
-    }
-  }
+ProjectorPart part_of(const Metadata& metadata, const std::string& modality) {
+  const std::string own = "clip." + modality + ".projector_type";
+  const auto kind = metadata.text("clip.projector_type");
+  const auto layers = metadata.number("clip." + modality + ".block_count");
+  return {modality == "vision" ? "v" : "a",
+          kind && !kind->empty() ? *kind : metadata.text(own).value_or(""),
+          static_cast<int64_t>(layers.value_or(0))};
 }
 
-// What is no matrix is added or multiplied element by element, which ggml does with floats only.
-void check_tensor(const GgufTensor& tensor) {
-  const auto type = static_cast<ggml_type>(tensor.type);
-  const bool plain = type == GGML_TYPE_F32 || type == GGML_TYPE_F16 || type == GGML_TYPE_BF16;
-  const bool wants_float = tensor.is_vector() || ends_with(tensor.name, ".bias") ||
-                           tensor.name.find("norm") != std::string::npos ||
-                           tensor.name.find("ln") != std::string::npos;
-  const bool multiplied =
-      type == GGML_TYPE_F32 || (cpu_level().type_traits(type)->vec_dot != nullptr &&
-                                ggml_get_type_traits(type)->to_float != nullptr);
-  if (tensor.elements() > 0 && (wants_float ? type == GGML_TYPE_F32 : plain || multiplied)) return;
-  throw Error(code::kModelInvalid, "expected the tensor \"" + tensor.name + "\" to have " +
-                                       (wants_float ? "type f32, as it is not a matrix of weights"
-                                                    : "a type that weights are multiplied in") +
-                                       ", found " + ggml_type_name(type));
+std::vector<ProjectorPart> parts_of(const Metadata& metadata) {
+  std::vector<ProjectorPart> parts;
+  if (metadata.number("clip.has_gen_audio_encoder").value_or(0) != 0) {
+    throw Error(code::kUnsupported, "projectors that make sounds are not supported");
+  }
+  for (const char* modality : {"vision", "audio"}) {
+    const std::string key = std::string("clip.has_") + modality + "_encoder";
+    if (metadata.number(key).value_or(0) != 0) parts.push_back(part_of(metadata, modality));
+  }
+  if (!parts.empty()) return parts;
+  refuse_value("clip.has_vision_encoder", "true, or that of sounds", "neither");
 }
 
 }  // namespace
 
-void check_projector(const std::string& path, const Model& model,
-                     const std::function<bool()>& goes_on) {
+void check_projector(const std::string& path, const std::function<bool()>& goes_on) {
   const ModelFiles files(path, goes_on);
   const Metadata metadata(files.header(), {});
-  static_cast<void>(model);
   try {
     if (metadata.architecture() != "clip") {
       refuse_value("general.architecture", "\"clip\", as that of every projector (mmproj)",
                    "\"" + metadata.architecture() + "\"");
     }
-    check_kind(metadata);
+    const std::vector<ProjectorPart> parts = parts_of(metadata);
     check_numbers(metadata);
     check_heads(metadata, "vision");
     check_heads(metadata, "audio");
-    for (const GgufTensor& tensor : files.tensors())
-      check_tensor(tensor);
+    check_projector_tensors(parts, files.tensors());
   } catch (const Error& error) {
     if (error.what()[0] == '"') throw;
     throw Error(error.code(),
