@@ -8,6 +8,7 @@
 // Only what decodes. The functions are this file's own: mtmd has others of the same names.
 #define MINIAUDIO_IMPLEMENTATION
 #define MA_API static
+#define ma_atomic_global_lock cria_ma_atomic_global_lock  // alone is not static
 #define MA_NO_DEVICE_IO
 #define MA_NO_ENCODING
 #define MA_NO_ENGINE
