@@ -6,11 +6,12 @@ import { mediaReference, type ReferencePart } from "../support/media-reference.j
 import { writeRandomModel } from "../support/random-model.js";
 import { stripes, wav } from "../support/tiny-media.js";
 import {
+  SLICE_TOKENS,
   writeGemma3,
   writeIdefics,
   writeLlava,
-  writeMropeModel,
   writeQwen2Vl,
+  writeSeeingModel,
   writeUltravox,
 } from "../support/tiny-projectors.js";
 
@@ -24,7 +25,8 @@ const at = (name: string) => join(directory, name);
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "cria-media-"));
   await writeRandomModel(at("model.gguf"), 3);
-  writeMropeModel(at("mrope.gguf"));
+  writeSeeingModel(at("mrope.gguf"), "qwen2vl");
+  writeSeeingModel(at("sliced.gguf"), "llama", SLICE_TOKENS);
   writeLlava(at("llava.gguf"));
   writeIdefics(at("idefics.gguf"));
   writeGemma3(at("gemma3.gguf"));
@@ -54,11 +56,11 @@ const KINDS: [string, string, string, (path: typeof at) => readonly ReferencePar
     (at) => [[5], { image: at("small.png") }, { image: at("large.png") }, AFTER],
   ],
   [
-    "a prompt that begins and ends with a picture",
+    "a prompt that begins with a picture",
     ...(["model", "llava"] as const),
     (at) => [{ image: at("large.png") }, BEFORE, { image: at("small.png") }, [3]],
   ],
-  ["slices (Idefics 3)", "model", "idefics", (at) => [BEFORE, { image: at("large.png") }, AFTER]],
+  ["slices (Idefics 3)", "sliced", "idefics", (at) => [BEFORE, { image: at("large.png") }, AFTER]],
   [
     "rows that attend to each other (Gemma 3)",
     ...(["model", "gemma3"] as const),

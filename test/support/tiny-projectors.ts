@@ -199,19 +199,30 @@ export function writeUltravox(path: string, changes: ProjectorChanges = {}): voi
   write(path, metadata, all.tensors, changes);
 }
 
-/** A language model whose positions have several dimensions (M-RoPE): Qwen2-VL's, of random weights. */
-export function writeMropeModel(path: string): void {
+/** What Idefics 3 has around slices, as a vocabulary's own tokens. */
+export const SLICE_TOKENS = ["\n", "\n\n", "<fake_token_around_image>", "<global-img>"];
+
+/**
+ * A language model of random weights, as wide as the projectors: a Llama, or Qwen2-VL's, whose positions have
+ * several dimensions (M-RoPE).
+ */
+export function writeSeeingModel(
+  path: string,
+  architecture: "llama" | "qwen2vl",
+  more: readonly string[] = [],
+): void {
   const heads = 4;
+  const tokens = [...VOCABULARY, ...more];
   const { tensors, add } = decoderWeights();
   const norm = (name: string) => add(`${name}.weight`, [MODEL_WIDTH], 1, 0.2);
   const matrix = (name: string, inputs: number, outputs: number) =>
     add(`${name}.weight`, [inputs, outputs], 0, Math.sqrt(3 / inputs));
-  add("token_embd.weight", [MODEL_WIDTH, VOCABULARY.length]);
+  add("token_embd.weight", [MODEL_WIDTH, tokens.length]);
   for (const block of ["blk.0", "blk.1"]) {
     norm(`${block}.attn_norm`);
     for (const name of ["attn_q", "attn_k", "attn_v"]) {
       matrix(`${block}.${name}`, MODEL_WIDTH, MODEL_WIDTH);
-      add(`${block}.${name}.bias`, [MODEL_WIDTH], 0, 0.1);
+      if (architecture === "qwen2vl") add(`${block}.${name}.bias`, [MODEL_WIDTH], 0, 0.1);
     }
     matrix(`${block}.attn_output`, MODEL_WIDTH, MODEL_WIDTH);
     norm(`${block}.ffn_norm`);
@@ -220,20 +231,30 @@ export function writeMropeModel(path: string): void {
     matrix(`${block}.ffn_down`, MODEL_WIDTH, MODEL_WIDTH);
   }
   norm("output_norm");
+  const sizes: Record<string, GgufValue> = {
+    context_length: 4096,
+    embedding_length: MODEL_WIDTH,
+    feed_forward_length: MODEL_WIDTH,
+    block_count: 2,
+    "attention.head_count": heads,
+    "attention.head_count_kv": heads,
+    "attention.layer_norm_rms_epsilon": { float: 1e-5 },
+    // Halves of a head's width, as pairs are turned: time, y, x.
+    ...(architecture === "qwen2vl" && {
+      "rope.dimension_sections": Int32Array.of(2, 3, 3, 0),
+    }),
+  };
+  const named = Object.entries(sizes).map(([key, value]) => [`${architecture}.${key}`, value]);
+  const own = tokenizer();
+  const types = own["tokenizer.ggml.token_type"] as Int32Array;
   writeGguf(
     path,
     {
-      "general.architecture": "qwen2vl",
-      "qwen2vl.context_length": 4096,
-      "qwen2vl.embedding_length": MODEL_WIDTH,
-      "qwen2vl.feed_forward_length": MODEL_WIDTH,
-      "qwen2vl.block_count": 2,
-      "qwen2vl.attention.head_count": heads,
-      "qwen2vl.attention.head_count_kv": heads,
-      "qwen2vl.attention.layer_norm_rms_epsilon": { float: 1e-5 },
-      // Halves of a head's width, as pairs are turned: time, y, x.
-      "qwen2vl.rope.dimension_sections": Int32Array.of(2, 3, 3, 0),
-      ...tokenizer(),
+      "general.architecture": architecture,
+      ...Object.fromEntries(named),
+      ...own,
+      "tokenizer.ggml.tokens": tokens,
+      "tokenizer.ggml.token_type": Int32Array.of(...types, ...more.map(() => 3 /* control */)),
       "tokenizer.ggml.eos_token_id": VOCABULARY.indexOf("[SEP]"),
     },
     tensors,

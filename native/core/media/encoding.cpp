@@ -18,10 +18,20 @@ bool is_text(const mtmd_input_chunk* chunk) {
   return mtmd_input_chunk_get_type(chunk) == MTMD_INPUT_CHUNK_TYPE_TEXT;
 }
 
-Tokens tokens_of(const mtmd_input_chunk* chunk) {
+// mtmd looks up by their texts the tokens that the projector's kind wants, and takes -1 for those
+// that the model has not.
+Tokens tokens_of(const mtmd_input_chunk* chunk, const llama_model* model) {
+  const int32_t size = llama_vocab_n_tokens(llama_model_get_vocab(model));
   size_t count = 0;
-  const llama_token* tokens = mtmd_input_chunk_get_tokens_text(chunk, &count);
-  return {tokens, tokens + count};
+  const llama_token* given = mtmd_input_chunk_get_tokens_text(chunk, &count);
+  const Tokens tokens(given, given + count);
+  for (const llama_token token : tokens) {
+    if (token >= 0 && token < size) continue;
+    throw Error(code::kUnsupported,
+                "The model's vocabulary lacks tokens that its projector wants around pictures or "
+                "sounds: they do not belong together.");
+  }
+  return tokens;
 }
 
 std::vector<MediaChunk::Place> places_of(const mtmd_input_chunk* chunk, int32_t rows) {
@@ -162,7 +172,7 @@ std::shared_ptr<const EncodedMedia> MediaEncoding::encode(int32_t first_id, cons
       media->bytes += encoded[i]->bytes();
       media->parts.emplace_back(std::move(encoded[i]));
     } else {
-      media->parts.emplace_back(tokens_of(mtmd_input_chunks_get(list_.get(), i)));
+      media->parts.emplace_back(tokens_of(mtmd_input_chunks_get(list_.get(), i), model_));
     }
   }
   return media;

@@ -23,6 +23,33 @@ namespace {
 
 constexpr size_t kBlock = size_t{1} << 16;  // samples, some milliseconds of work
 
+// miniaudio takes what there is of a WAV that was cut off. Who writes to a pipe does not know the
+// length, and says 0 or the most.
+void check_wav(const std::vector<uint8_t>& bytes) {
+  const auto word = [&](size_t at) {
+    uint32_t value = 0;
+    for (size_t i = 0; i < 4; ++i)
+      value |= static_cast<uint32_t>(bytes[at + i]) << (8 * i);
+    return value;
+  };
+  constexpr uint32_t kRiff = 0x46464952;
+  constexpr uint32_t kData = 0x61746164;
+  constexpr size_t kHead = 8;
+  if (bytes.size() < kHead || word(0) != kRiff) return;
+  for (size_t at = 12; at + kHead <= bytes.size();) {
+    const uint32_t length = word(at + 4);
+    const size_t rest = bytes.size() - at - kHead;
+    if (word(at) == kData) {
+      if (length <= rest || length == UINT32_MAX) return;
+      refuse_media(MediaKind::kAudio,
+                   "it is cut off: its header tells of " + std::to_string(length) +
+                       " bytes of samples, and it has " + std::to_string(rest));
+    }
+    if (length > rest) return;  // miniaudio says what is wrong
+    at += kHead + length + length % 2;
+  }
+}
+
 // A header that promises more than came: the file was cut off. Resampling may lose a little.
 void check_length(ma_decoder& decoder, size_t decoded, size_t rate) {
   ma_uint64 promised = 0;
@@ -38,6 +65,7 @@ void check_length(ma_decoder& decoder, size_t decoded, size_t rate) {
 std::vector<float> decode_sound(const std::vector<uint8_t>& bytes, int32_t rate,
                                 const std::function<bool()>& goes_on) {
   expect_sound(bytes);
+  check_wav(bytes);
   const ma_decoder_config config =
       ma_decoder_config_init(ma_format_f32, 1, static_cast<ma_uint32>(rate));
   ma_decoder decoder;
