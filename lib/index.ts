@@ -74,6 +74,7 @@ export {
 export type { SkippedEngine } from "./internal/engine-files.js";
 export { CriaError, type CriaErrorCode } from "./internal/errors.js";
 export type { Backend, LogLevel, StopReason } from "./internal/native.js";
+export type { MediaPart } from "./messages/media-parts.js";
 export type {
   ChatMessage,
   ChatMessageInput,
@@ -102,6 +103,7 @@ export { estimateMemory } from "./model/estimate-memory.js";
 export type {
   DetokenizeOptions,
   LoadedModel,
+  MediaAbility,
   SpecialTokens,
   TokenizeAsyncOptions,
   TokenizeOptions,
