@@ -188,6 +188,20 @@ test.each(["hunyuanvl", "deepseek4v", "qwen3tts_spkenc", "anything"])(
   },
 );
 
+test("an assertion of ggml's while it encodes ends the projector, and nothing else", async () => {
+  writeLlava(at("short.gguf"), { places: 5 });
+  const loaded = await Model.load(path, { projector: at("short.gguf") });
+  const own = await loaded.createContext({ contextSize: 256, threads: 2 });
+  const failed = { code: "ERR_INTERNAL", message: expect.stringMatching(/short\.gguf" failed/) };
+  for (const image of [picture, stripes(60, 40, 3)]) {
+    await expect(own.generateText([{ image }, AFTER])).rejects.toMatchObject(failed);
+  }
+  const { tokens } = await own.generateText([AFTER], { maxTokens: 2 });
+  expect(tokens).toHaveLength(2);
+  await loaded.dispose();
+  await look(picture);
+});
+
 test("a projector of another width is refused", async () => {
   await expect(
     Model.load(join(__dirname, "..", "..", "models", "cria-demo.gguf"), {

@@ -86,6 +86,8 @@ function vision(kind: string, side: number, layers: number): Record<string, Gguf
 export interface ProjectorChanges {
   readonly metadata?: Readonly<Record<string, GgufValue>>;
   readonly without?: string;
+  /** Rows of LLaVA's table of positions; fewer than it has places fails an assertion of ggml's. */
+  readonly places?: number;
 }
 
 function write(
@@ -107,7 +109,7 @@ export function writeLlava(path: string, changes: ProjectorChanges = {}): void {
   const all = weights(11);
   all.matrix("v.patch_embd.weight", [PATCH, PATCH, CHANNELS, WIDTH]);
   all.matrix("v.class_embd", [WIDTH]);
-  all.matrix("v.position_embd.weight", [WIDTH, (side / PATCH) ** 2 + 1]);
+  all.matrix("v.position_embd.weight", [WIDTH, changes.places ?? (side / PATCH) ** 2 + 1]);
   all.norm("v.pre_ln");
   // The last layer of LLaVA's is left out.
   for (const index of [0, 1]) layer(all, `v.blk.${index}`, true);
