@@ -34,7 +34,7 @@ constexpr Bounds kBounds[] = {
     {"attention.head_count_kv", 1, 1024},
     {"attention.head_dim", 1, 4096},
     {"attention.layer_norm_epsilon", 0, 1},
-    {"image_size", 0, kSide},
+    {"image_size", 1, kSide},
     {"patch_size", 1, 1024},
     {"preproc_image_size", 0, kSide},
     {"preproc_min_tiles", 0, 64},
@@ -96,6 +96,16 @@ void check_numbers(const Metadata& metadata) {
   }
 }
 
+// At least one patch has to fit in.
+void check_patches(const Metadata& metadata) {
+  const auto side = metadata.number("clip.vision.image_size");
+  const auto patch = metadata.number("clip.vision.patch_size");
+  if (side && patch && *side < *patch) {
+    refuse_value("clip.vision.image_size", "at least \"clip.vision.patch_size\"",
+                 std::to_string(static_cast<int64_t>(*side)));
+  }
+}
+
 // mtmd divides one by the other.
 void check_heads(const Metadata& metadata, const std::string& modality) {
   const std::string prefix = "clip." + modality + ".";
@@ -149,6 +159,7 @@ void check_projector(const std::string& path, const std::function<bool()>& goes_
     }
     const std::vector<ProjectorPart> parts = parts_of(metadata);
     check_numbers(metadata);
+    check_patches(metadata);
     check_heads(metadata, "vision");
     check_heads(metadata, "audio");
     check_projector_tensors(parts, files.tensors());
