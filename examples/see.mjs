@@ -12,9 +12,14 @@ if (questions.length === 0) {
 }
 
 const model = await Model.load(path, { projector });
-const session = new ChatSession(await model.createContext({ contextSize: 4096 }), { maxTokens: 200 });
+const session = new ChatSession(await model.createContext({ contextSize: 4096 }), {
+  maxTokens: 200,
+});
 for (const [index, text] of questions.entries()) {
-  const content = [{ type, [type]: file }, { type: "text", text }];
+  const content = [
+    { type, [type]: file },
+    { type: "text", text },
+  ];
   const turn = session.send(index === 0 ? { role: "user", content } : text);
   for await (const event of turn) if (event.type === "text") process.stdout.write(event.text);
   const { promptTokens, cachedTokens } = (await turn.result()).usage;

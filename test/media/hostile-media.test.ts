@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
-import { type Context, Model } from "../../lib/index.js";
+import { type Context, Model, type PromptSegment } from "../../lib/index.js";
 import { Random } from "../support/random.js";
 import { writeRandomModel } from "../support/random-model.js";
 import { pngOf, stripes, wav, wavOf } from "../support/tiny-media.js";
@@ -156,6 +156,12 @@ const PROJECTORS: [string, Write, ProjectorChanges, RegExp][] = [
   ["no heads", writeLlava, { metadata: { "clip.vision.attention.head_count": 0 } }, /head_count/],
   ["patches of nothing", writeLlava, { metadata: { "clip.vision.patch_size": 0 } }, /patch_size/],
   [
+    "pictures of nothing",
+    writeIdefics,
+    { metadata: { "clip.vision.image_size": 0 } },
+    /image_size/,
+  ],
+  [
     "a giant picture",
     writeLlava,
     { metadata: { "clip.vision.image_size": 1 << 30 } },
@@ -210,19 +216,30 @@ test("a projector of another width is refused", async () => {
   ).rejects.toMatchObject({ code: "ERR_MODEL_INVALID" });
 });
 
-test("projectors of which some bytes were changed are loaded or refused", async () => {
+test("projectors of which some bytes were changed encode, or are refused", async () => {
   const random = new Random(6);
-  const whole = readFileSync(at("llava.gguf"));
-  const header = whole.subarray(0, 4096);
-  for (let round = 0; round < 40; round++) {
-    const bytes = Buffer.concat([spoilt(header, random), whole.subarray(4096)]);
-    writeFileSync(at("spoilt.gguf"), bytes);
-    const loaded = await Model.load(path, { projector: at("spoilt.gguf") }).catch(
-      (error: unknown) => {
-        expect(error).toMatchObject({ code: expect.stringMatching(/^ERR_/) });
-        return undefined;
-      },
-    );
-    await loaded?.dispose();
+  for (const [name, media] of [
+    ["llava.gguf", { image: picture }],
+    ["ultravox.gguf", { audio: sound }],
+  ] as const) {
+    const whole = readFileSync(at(name));
+    for (let round = 0; round < 30; round++) {
+      const bytes = Buffer.concat([spoilt(whole.subarray(0, 4096), random), whole.subarray(4096)]);
+      writeFileSync(at("spoilt.gguf"), bytes);
+      await encodesOrFails(at("spoilt.gguf"), media);
+    }
   }
 });
+
+async function encodesOrFails(projector: string, media: PromptSegment): Promise<void> {
+  let loaded: Model | undefined;
+  try {
+    loaded = await Model.load(path, { projector });
+    const own = await loaded.createContext({ contextSize: 1024, threads: 2 });
+    await own.generateText([media, AFTER], { maxTokens: 1 });
+  } catch (error) {
+    expect(error).toMatchObject({ code: expect.stringMatching(/^ERR_/) });
+  } finally {
+    await loaded?.dispose();
+  }
+}

@@ -41,9 +41,9 @@ void check_wav(const std::vector<uint8_t>& bytes) {
     const size_t rest = bytes.size() - at - kHead;
     if (word(at) == kData) {
       if (length <= rest || length == UINT32_MAX) return;
-      refuse_media(MediaKind::kAudio,
-                   "it is cut off: its header tells of " + std::to_string(length) +
-                       " bytes of samples, and it has " + std::to_string(rest));
+      refuse_media(MediaKind::kAudio, "it is cut off: its header tells of " +
+                                          std::to_string(length) +
+                                          " bytes of samples, and it has " + std::to_string(rest));
     }
     if (length > rest) return;  // miniaudio says what is wrong
     at += kHead + length + length % 2;
