@@ -18,6 +18,7 @@ import {
 const MAX_TOKENS = 12;
 const BEFORE = [7, 11, 13, 17, 19];
 const AFTER = [23, 29, 31];
+const QUESTION = [37, 41];
 
 let directory: string;
 const at = (name: string) => join(directory, name);
@@ -89,6 +90,12 @@ test.each(KINDS)("%s: as a plain loop over mtmd.h", async (_, model, projector, 
     const second = await generated(context, promptOf(whole));
     expect(second.tokens).toEqual(expected.tokens);
     expect(second.usage.cachedTokens).toBe(expected.promptTokens - 1);
+    // Another question behind the same media.
+    const asked = [...whole.slice(0, -1), QUESTION];
+    const answer = await mediaReference(...files, asked, ["--n", String(MAX_TOKENS)]);
+    const third = await generated(context, promptOf(asked));
+    expect(third.tokens).toEqual(answer.tokens);
+    expect(third.usage.cachedTokens).toBe(answer.promptTokens - QUESTION.length);
   } finally {
     await loaded.dispose();
   }
