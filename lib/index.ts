@@ -90,6 +90,7 @@ export type { HubOptions } from "./hub/hub-settings.js";
 export type { SkippedEngine } from "./internal/engine-files.js";
 export { CriaError, type CriaErrorCode } from "./internal/errors.js";
 export type { Backend, LogLevel, StopReason } from "./internal/native.js";
+export type { MediaPart } from "./messages/media-parts.js";
 export type {
   ChatMessage,
   ChatMessageInput,
@@ -120,6 +121,7 @@ export { estimateMemory } from "./model/estimate-memory.js";
 export type {
   DetokenizeOptions,
   LoadedModel,
+  MediaAbility,
   SpecialTokens,
   TokenizeAsyncOptions,
   TokenizeOptions,

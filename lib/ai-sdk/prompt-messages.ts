@@ -2,13 +2,15 @@ import { type Conversation, cutConversation } from "../electron/any-context.js";
 import { isArray, isPlainObject, list, string } from "../internal/checks.js";
 import { CriaError, expected, show } from "../internal/errors.js";
 import { jsonText } from "../internal/json-text.js";
-import type { ChatMessageInput, ToolCallInput } from "../messages/messages.js";
+import type { MediaPart } from "../messages/media-parts.js";
+import type { ChatMessageInput, TextPart, ToolCallInput } from "../messages/messages.js";
+import { mediaPartOf } from "./prompt-media.js";
 import type { PromptMessage } from "./specification.js";
 
 type Part = Readonly<Record<string, unknown>>;
 
 /**
- * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_UNSUPPORTED for what no text model can be given, such as a picture
+ * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_UNSUPPORTED for what no model can be given, such as a PDF
  */
 export function conversationOf(prompt: readonly PromptMessage[]): Conversation {
   const messages = list(prompt, "prompt", "an array of messages", messagesOf).flat();
@@ -24,14 +26,21 @@ function messagesOf(value: unknown, name: string): ChatMessageInput[] {
     part: record(part, at, "a part, such as { type, text },"),
     at,
   }));
-  if (role === "user")
-    return [{ role, content: parts.map(({ part, at }) => textOf(part, at)).join("\n") }];
+  if (role === "user") return [{ role, content: userContent(parts) }];
   if (role === "assistant") return [answerOf(parts)];
   if (role === "tool") return parts.flatMap(({ part, at }) => resultOf(part, at));
   throw expected('one of "system", "user", "assistant", "tool"', `${name}.role`, role);
 }
 
 type Parts = readonly { readonly part: Part; readonly at: string }[];
+
+function userContent(parts: Parts): string | (TextPart | MediaPart)[] {
+  const read = parts.map(
+    ({ part, at }) => mediaPartOf(part, at) ?? { type: "text" as const, text: textOf(part, at) },
+  );
+  const texts = read.flatMap((part) => (part.type === "text" ? [part.text] : []));
+  return texts.length === read.length ? texts.join("\n") : read;
+}
 
 function textOf(part: Part, at: string): string {
   if (part.type === "text") return string(part.text, `${at}.text`);
@@ -42,7 +51,7 @@ function textOf(part: Part, at: string): string {
   const kind = typeof part.mediaType === "string" ? ` (${part.mediaType})` : "";
   throw new CriaError(
     "ERR_UNSUPPORTED",
-    `\`${at}\` is a part of type ${show(part.type)}${kind}, and cria gives text alone to its models: ` +
+    `\`${at}\` is a part of type ${show(part.type)}${kind}, which cria gives no model in this place: ` +
       "leave it out, or give its text as a part of type `text`",
     { details: { name: at } },
   );

@@ -197,6 +197,6 @@ function readInput(
   }
   return guarded(input, "input", () => {
     const messages = isArray(input) ? input : [input];
-    return atOnce(unpairedSteps(messages as readonly ChatMessageInput[], "input"));
+    return atOnce(unpairedSteps(messages as readonly ChatMessageInput[], "input", "files"));
   });
 }

@@ -13,6 +13,7 @@ import {
 import { CriaError, expected, invalid, show } from "../internal/errors.js";
 import { optionNames } from "../internal/option-names.js";
 import { atOnce, inTurns } from "../internal/steps.js";
+import { type ReadMedia, withMedia } from "../messages/media-parts.js";
 import { type ChatMessageInput, messageSteps, readMessages } from "../messages/messages.js";
 import type { RenderableMessage } from "../messages/pairing.js";
 import type { ToolChoice, ToolDefinition, ToolDefinitionInput } from "../messages/tool-types.js";
@@ -109,7 +110,7 @@ const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
  * const { text } = await context.generateText(prompt);
  *
  * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_UNSUPPORTED for what the format or the model cannot
- * be told (images, tools in Llama 3.0), naming the field; ERR_TEMPLATE for what the model's own
+ * be told (files, tools in Llama 3.0), naming the field; ERR_TEMPLATE for what the model's own
  * template refuses, or takes too long for; ERR_DISPOSED; the signal's reason
  */
 export async function renderChatAsync(
@@ -123,7 +124,10 @@ export async function renderChatAsync(
   if (signal !== undefined) abortSignal(signal, "options.signal");
   throwIfAborted(signal);
   const renderer = chatRenderer(rest);
-  return renderer.render(await inTurns(messageSteps(messages, "messages"), signal), signal);
+  return renderer.render(
+    await inTurns(messageSteps(messages, "messages", "files"), signal),
+    signal,
+  );
 }
 
 /**
@@ -140,7 +144,7 @@ export function renderChat(
   messages: readonly ChatMessageInput[],
   options?: RenderChatOptions,
 ): Prompt {
-  const read = readMessages(messages);
+  const read = readMessages(messages, "messages", "files");
   return chatRenderer(options).renderSync(read);
 }
 
@@ -197,12 +201,18 @@ export function chatRenderer(
     ...{ format, tools, builtinTools },
     render: async (read, signal, { addGenerationPrompt: asked = addGenerationPrompt } = {}) => {
       const only = { addGenerationPrompt: asked };
-      if (format !== "template") return inTurns(typedSteps(read, only), signal);
+      const media = read.flatMap(mediaOf);
+      if (format !== "template") {
+        return withMedia(await inTurns(typedSteps(read, only), signal), media);
+      }
       const [options, model] = own();
-      return renderTemplate(read, { ...options, ...only }, model, signal);
+      return withMedia(await renderTemplate(read, { ...options, ...only }, model, signal), media);
     },
     renderSync: (read) =>
-      format === "template" ? renderTemplateSync(read, ...own()) : atOnce(typedSteps(read)),
+      withMedia(
+        format === "template" ? renderTemplateSync(read, ...own()) : atOnce(typedSteps(read)),
+        read.flatMap(mediaOf),
+      ),
     templateFormat: async (read, { choice, schema = false, parallelToolCalls = true }, signal) =>
       templateFormat(
         read,
@@ -216,6 +226,10 @@ export function chatRenderer(
         names: new Set(tools.map((tool) => tool.function.name)),
       }),
   };
+}
+
+function mediaOf(message: RenderableMessage): readonly ReadMedia[] {
+  return (message.role === "user" && message.media) || [];
 }
 
 interface CheckedOptions {

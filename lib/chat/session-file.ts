@@ -3,7 +3,8 @@ import { integer, isPlainObject, list, MAX_INT32, oneOf, string } from "../inter
 import { CriaError, messageOf } from "../internal/errors.js";
 import { replaceFile } from "../internal/replace-file.js";
 import { inTurns } from "../internal/steps.js";
-import { type ChatMessageInput, messageSteps } from "../messages/messages.js";
+import type { MediaPart } from "../messages/media-parts.js";
+import { type ChatMessageInput, messageSteps, type TextPart } from "../messages/messages.js";
 import type { RenderableMessage, Reply } from "../messages/pairing.js";
 import type { LoadedModel } from "../model/loaded-model.js";
 import { type HistorySnapshot, type SessionHistory, shown } from "./session-history.js";
@@ -39,7 +40,7 @@ export async function writeSession(
   const { messages, ...rest } = history.snapshot();
   const saved = {
     ...{ format: FORMAT, version: VERSION, model: fingerprint, ...rest },
-    messages: messages.map((message) => ({ ...shown(message), ...replyOf(message) })),
+    messages: messages.map((message) => ({ ...savedMessage(message), ...replyOf(message) })),
   };
   const text = JSON.stringify(saved, null, 1);
   try {
@@ -47,6 +48,25 @@ export async function writeSession(
   } catch (error) {
     throw invalidFile(file, `cannot be written: ${messageOf(error)}`, error);
   }
+}
+
+/** As the caller sees it, with bytes in base64. Files stay where they are: their paths are saved. */
+function savedMessage(message: RenderableMessage): object {
+  const whole = shown(message);
+  const { content } = whole;
+  if (content === undefined || content === null || typeof content === "string") return whole;
+  return { ...whole, content: content.map((part) => savedPart(part)) };
+}
+
+function savedPart(part: TextPart | MediaPart): TextPart | MediaPart {
+  const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
+  if (part.type === "image" && typeof part.image !== "string") {
+    return { type: "image_url", image_url: { url: `data:;base64,${base64(part.image)}` } };
+  }
+  if (part.type === "audio" && typeof part.audio !== "string") {
+    return { type: "input_audio", input_audio: { data: base64(part.audio), format: "" } };
+  }
+  return part;
 }
 
 /** In the formats that can say them, the tokens of an answer, so that it is found in the cache again. */
@@ -107,7 +127,10 @@ async function messagesOf(
   signal: AbortSignal,
 ): Promise<readonly RenderableMessage[]> {
   if (given.length === 0) return [];
-  const read = await inTurns(messageSteps(given as ChatMessageInput[], "messages"), signal);
+  const read = await inTurns(
+    messageSteps(given as ChatMessageInput[], "messages", "files"),
+    signal,
+  );
   if (vocabularySize === undefined || read.length !== given.length) return read;
   return read.map((message, index) => {
     const { reply } = given[index] as { reply?: unknown };

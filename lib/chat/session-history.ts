@@ -1,4 +1,5 @@
 import { atOnce, inTurns, type Steps } from "../internal/steps.js";
+import { contentOf } from "../messages/media-parts.js";
 import type { ChatMessage } from "../messages/messages.js";
 import {
   pairingSteps,
@@ -137,6 +138,10 @@ function idOf(message: RenderableMessage): string | undefined {
 
 /** A copy for the caller. */
 export function shown(message: RenderableMessage): ChatMessage {
+  if (message.role === "user") {
+    const { role, content, media } = message;
+    return { role, content: contentOf(content, media, (text) => ({ type: "text", text })) };
+  }
   if (message.role !== "assistant") return { ...message };
   const { reply: _, tool_calls, ...said } = message;
   if (tool_calls.length === 0) return said;

@@ -189,7 +189,9 @@ function readGiven(given: readonly ChatMessageInput[], name: string): GivenHisto
   return guarded(given, name, () => {
     if (isArray(given) && given.length === 0) return [];
     const long = isArray(given) && given.length > READ_AT_ONCE;
-    return long ? messageSteps(Array.from(given), name) : readMessages(given, name);
+    return long
+      ? messageSteps(Array.from(given), name, "files")
+      : readMessages(given, name, "files");
   });
 }
 

@@ -15,6 +15,7 @@ import {
   chatTemplateOption,
   GUARD_VARIANTS,
   MODEL_ARGUMENT,
+  projectorOption,
   readChatTemplate,
   type SamplingFlags,
   samplingOf,
@@ -78,6 +79,7 @@ export function addBatchCommand(program: Command): void {
     .option("--schema <file>", "a JSON Schema that answers follow, where a line has none")
     .option("--tools <file>", "tools that may be called: JSON in OpenAI's form, or a module")
     .addOption(chatTemplateOption())
+    .addOption(projectorOption())
     .addOption(new Option("--pooling <name>", "of embeddings").choices(["mean", "cls", "last"]))
     .option("--guard-model <file>", "a Llama Guard 3 for /v1/moderations (default: the model)")
     .addOption(

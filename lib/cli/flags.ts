@@ -25,6 +25,7 @@ export interface ContextFlags {
   threads?: number;
   gpuLayers?: number | "auto" | "all";
   device?: string[];
+  projector?: string;
 }
 
 export interface SamplingFlags {
@@ -87,6 +88,13 @@ export function addSamplingFlags(command: Command): Command {
         (text: string, earlier: string[] | undefined) => [...(earlier ?? []), text],
       ),
     );
+}
+
+export function projectorOption(): Option {
+  return new Option(
+    "--projector <file>",
+    "the model's mmproj file: requests may have images, audio",
+  );
 }
 
 export function chatTemplateOption(): Option {

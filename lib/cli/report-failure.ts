@@ -36,6 +36,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   kvCacheType: "--kv-cache-type (of info)",
   maxTokens: "--max-tokens",
   overwrite: "--overwrite",
+  projector: "--projector (of serve and batch)",
   resume: "--resume",
   sequences: "--sequences",
   threads: "--threads",

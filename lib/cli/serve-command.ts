@@ -16,6 +16,7 @@ import {
   type ContextFlags,
   chatTemplateOption,
   GUARD_VARIANTS,
+  projectorOption,
   readChatTemplate,
   whole,
 } from "./flags.js";
@@ -110,6 +111,7 @@ export function addServeCommand(program: Command): void {
     .option("--json", "tell where it listens as one JSON object on stdout, also with --quiet")
     .option("--max-tokens <n>", "of an answer, where a request does not say", whole(1))
     .addOption(chatTemplateOption())
+    .addOption(projectorOption())
     .addOption(new Option("--pooling <name>", "of embeddings").choices(["mean", "cls", "last"]))
     .addOption(
       new Option("--guard-variant <name>", "takes the model for this guard, unseen").choices(
@@ -209,6 +211,10 @@ async function modelsOf(files: ReadonlyMap<string, string>, flags: ServeFlags, t
   const { contextSize, threads, sequences, gpuLayers, maxTokens, pooling } = flags;
   const devices = flags.device;
   const variant = flags.guardVariant;
+  const { projector } = flags;
+  if (projector !== undefined && files.size > 1) {
+    throw new UsageError("--projector belongs to one model: serve one, or use createServer().");
+  }
   const chatTemplate = await readChatTemplate(flags);
   // One draft for all the models that are served: it has to have their vocabulary.
   const { draftModel } = flags;
@@ -234,7 +240,7 @@ async function modelsOf(files: ReadonlyMap<string, string>, flags: ServeFlags, t
   }
   const hosted: Record<string, HostedModelInput> = {};
   for (const [name, model] of files) {
-    hosted[name] = { model, load: given({ gpuLayers, devices }), ...settings };
+    hosted[name] = { model, load: given({ gpuLayers, devices, projector }), ...settings };
   }
   return { hosted, ready: [], dispose: async () => draft?.dispose() };
 }

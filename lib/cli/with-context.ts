@@ -11,13 +11,14 @@ import type { Terminal } from "./terminal/terminal.js";
 /** Loads a model, which is fetched first if need be, and shows how far it is. */
 export async function loadModel(
   path: string,
-  { gpuLayers, device: devices }: ContextFlags,
+  { gpuLayers, device: devices, projector }: ContextFlags,
   { terminal, signal }: { terminal: Terminal; signal: AbortSignal },
 ): Promise<Model> {
   const { Model } = await import("../model/model.js");
   const onProgress = (fraction: number) => terminal.progress("loading", fraction);
   const download = { onProgress: new DownloadView(terminal).show };
-  return Model.load(path, { ...given({ gpuLayers, devices }), download, onProgress, signal });
+  const options = given({ gpuLayers, devices, projector });
+  return Model.load(path, { ...options, download, onProgress, signal });
 }
 
 /** What commands say of their context, beyond what its flags do. */

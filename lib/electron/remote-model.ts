@@ -41,6 +41,8 @@ export class RemoteModel implements AsyncDisposable {
   readonly metadata!: ModelFacts["metadata"];
   /** The file's own chat template (Jinja), or null. */
   readonly chatTemplate!: ModelFacts["chatTemplate"];
+  /** What its projector makes embeddings of. */
+  readonly media!: ModelFacts["media"];
   /** Ids of its special tokens. */
   readonly specialTokens!: ModelFacts["specialTokens"];
   readonly #connection: Connection;

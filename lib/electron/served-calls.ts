@@ -10,6 +10,7 @@ import type { ToolContext } from "../tools/define-tool.js";
 import type { Method } from "./port-protocol.js";
 import type { ModelFacts } from "./remote-context.js";
 import type { ServedCall } from "./served-call.js";
+import { withoutFiles } from "./served-media.js";
 import { type FindModel, loadServed } from "./served-models.js";
 import type { ServedObjects, ServedSession } from "./served-objects.js";
 import { generateOptions, plainOptions, turnOptions } from "./served-options.js";
@@ -64,7 +65,8 @@ export const CALLS: Readonly<Record<Method, Carry>> = {
       ...(told === true && { onProgress: call.progress }),
     };
     const context = objects.context(call.target);
-    const generation = context.generate(prompt as Parameters<Context["generate"]>[0], options);
+    const input = withoutFiles(prompt) as Parameters<Context["generate"]>[0];
+    const generation = context.generate(input, options);
     call.stopBy(() => generation.cancel());
     await passOn(generation, call);
     const { stopReason, stopToken, stopString, ...rest } = await generation.result();
@@ -77,7 +79,7 @@ export const CALLS: Readonly<Record<Method, Carry>> = {
     return objects
       .context(call.target)
       .score(
-        prompt as Parameters<Context["score"]>[0],
+        withoutFiles(prompt) as Parameters<Context["score"]>[0],
         candidates as Parameters<Context["score"]>[1],
         optionsWithUsage(given, told, call),
       );
@@ -88,7 +90,7 @@ export const CALLS: Readonly<Record<Method, Carry>> = {
     return objects
       .context(call.target)
       .choose(
-        prompt as Parameters<Context["choose"]>[0],
+        withoutFiles(prompt) as Parameters<Context["choose"]>[0],
         choices as Parameters<Context["choose"]>[1],
         optionsWithUsage(given, told, call),
       );
@@ -119,6 +121,7 @@ export const CALLS: Readonly<Record<Method, Carry>> = {
           served.turns[0]?.execute(name, args, context),
       };
       const options = turnOptions(call.args[0], around);
+      withoutFiles((options as { messages?: unknown }).messages);
       served.session = new ChatSession(objects.context(call.target), options);
       return changeOf(served.session, served);
     } catch (error) {
@@ -137,7 +140,7 @@ export const CALLS: Readonly<Record<Method, Carry>> = {
       context: (id: number) => objects.context(id),
       execute: call.execute.bind(call),
     };
-    const turn = session.send(input as Parameters<ChatSession["send"]>[0], {
+    const turn = session.send(withoutFiles(input) as Parameters<ChatSession["send"]>[0], {
       ...turnOptions(given, around),
       ...(told === true && { onProgress: call.progress }),
     });
@@ -208,6 +211,7 @@ const FACTS: readonly (keyof ModelFacts)[] = [
   "loadOptions",
   "metadata",
   "chatTemplate",
+  "media",
   "specialTokens",
 ];
 

@@ -75,6 +75,12 @@ export async function loadServed(
   }
   if (typeof found === "string") {
     refuseWorkers(options);
+    if (options.projector !== undefined) {
+      throw new CriaError(
+        "ERR_UNSUPPORTED",
+        "A projector's path cannot come from a client: let the server load the model, and offer that",
+      );
+    }
     return { model: await Model.load(found, { ...options, ...here }), shared: false };
   }
   const [option] = Object.keys(options);

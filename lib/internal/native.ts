@@ -229,6 +229,8 @@ export interface NativeModelOptions {
   checkTensors: boolean;
   vocabOnly: boolean;
   metadataOverrides: Record<string, string | number | boolean>;
+  /** Path of the projector's file; empty: none. */
+  projector: string;
 }
 
 export interface NativeModelInfo {
@@ -253,6 +255,9 @@ export interface NativeModelInfo {
   addsBos: boolean;
   /** False for an encoder-only or encoder-decoder model: it cannot generate. */
   generates: boolean;
+  /** Whether its projector takes pictures, and sounds. */
+  sees: boolean;
+  hears: boolean;
 }
 
 /** Around the parts of a text in which something is to be filled in; -1: none. */
@@ -372,8 +377,14 @@ export interface NativeContextStats {
   batches: number;
 }
 
+/** A picture or a sound: its file's bytes, or the file's path. */
+export interface NativeMedia {
+  kind: "image" | "audio";
+  data: Uint8Array | string;
+}
+
 /** Text is tokenized with no special tokens parsed; ids go in as they are. */
-export type NativeSegment = string | Int32Array;
+export type NativeSegment = string | Int32Array | NativeMedia;
 
 export interface NativeRequest {
   /** A positive safe integer, unique in the context. */

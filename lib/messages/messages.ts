@@ -3,6 +3,13 @@ import { CriaError, expected, invalid, show } from "../internal/errors.js";
 import { jsonText, objectText } from "../internal/json-text.js";
 import { atOnce, type Steps } from "../internal/steps.js";
 import {
+  isMediaType,
+  type MediaPart,
+  type MediaRule,
+  type ReadMedia,
+  readMedia,
+} from "./media-parts.js";
+import {
   pairingSteps,
   type RenderableMessage,
   type UnpairedCall,
@@ -10,7 +17,7 @@ import {
 } from "./pairing.js";
 import type { ToolCall } from "./tool-types.js";
 
-/** A piece of a message; of OpenAI's kinds of parts only text can be honoured. */
+/** A piece of a message's text. */
 export interface TextPart {
   readonly type: "text";
   /** The text, as it stands in the prompt. */
@@ -21,8 +28,8 @@ export interface TextPart {
 export type ChatMessage =
   /** What the model is told about its task. */
   | { readonly role: "system" | "developer"; readonly content: string | readonly TextPart[] }
-  /** What the user says. */
-  | { readonly role: "user"; readonly content: string | readonly TextPart[] }
+  /** What the user says, and shows. */
+  | { readonly role: "user"; readonly content: string | readonly (TextPart | MediaPart)[] }
   /** What the model says. */
   | {
       readonly role: "assistant";
@@ -44,13 +51,13 @@ export type ChatMessage =
       readonly name?: string;
     };
 
-/** Kinds that OpenAI's types know and no text model can be given: ERR_UNSUPPORTED. */
+/** Kinds that OpenAI's types know and no model can be given here: ERR_UNSUPPORTED. */
 interface OtherPart {
-  readonly type: "image_url" | "input_audio" | "file" | "refusal";
+  readonly type: "file" | "refusal";
 }
 
 /** A list of parts may be any iterable array type of OpenAI's, read-only or not. */
-type ContentInput = string | readonly (TextPart | OtherPart)[];
+type ContentInput = string | readonly (TextPart | MediaPart | OtherPart)[];
 
 /** A call as it is accepted: without an id, and with arguments as an object or as JSON text. */
 export interface ToolCallInput {
@@ -75,7 +82,7 @@ interface CustomToolCall {
 export type ChatMessageInput =
   | {
       readonly role: "system" | "developer" | "user";
-      /** A text, or parts of one. */
+      /** A text, or parts: texts and, of a user's message, pictures and sounds. */
       readonly content: ContentInput;
       readonly name?: string | undefined;
     }
@@ -107,7 +114,7 @@ export type ChatMessageInput =
   | { readonly role: "function"; readonly content: string | null; readonly name: string };
 
 const ROLES = ["system", "developer", "user", "assistant", "tool"] as const;
-const PARTS = ["text", "image_url", "input_audio", "file", "refusal"];
+const PARTS = ["text", "image_url", "image", "input_audio", "audio", "file", "refusal"];
 const KNOWN = [
   ...["role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name"],
   ...["refusal", "audio", "function_call"],
@@ -116,27 +123,31 @@ const KNOWN = [
 /**
  * The caller's messages, checked and copied. Each property is read once.
  *
- * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_UNSUPPORTED for what no text model can be given
+ * @param media which media users' messages may have; default none
+ * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_UNSUPPORTED for what no model can be given
  */
 export function readMessages(
   messages: readonly ChatMessageInput[],
   name = "messages",
+  media: MediaRule = "none",
 ): RenderableMessage[] {
-  return atOnce(messageSteps(messages, name));
+  return atOnce(messageSteps(messages, name, media));
 }
 
 /** The same, message by message. */
 export function* messageSteps(
   messages: readonly ChatMessageInput[],
   name: string,
+  media: MediaRule = "none",
 ): Steps<RenderableMessage[]> {
-  return yield* pairingSteps(yield* unpairedSteps(messages, name), name);
+  return yield* pairingSteps(yield* unpairedSteps(messages, name, media), name);
 }
 
 /** The same of a part of a conversation: the calls of its results may be in what was before. */
 export function* unpairedSteps(
   messages: readonly ChatMessageInput[],
   name: string,
+  media: MediaRule = "none",
 ): Steps<UnpairedMessage[]> {
   const entries = guarded(messages, name, () => {
     if (Array.isArray(messages)) return Array.from(messages); // throws where it is a revoked proxy
@@ -145,13 +156,13 @@ export function* unpairedSteps(
   if (entries.length === 0) throw expected("at least one message", name, messages);
   const read: UnpairedMessage[] = [];
   for (const [index, entry] of entries.entries()) {
-    read.push(guarded(messages, name, () => readMessage(entry, `${name}[${index}]`)));
+    read.push(guarded(messages, name, () => readMessage(entry, `${name}[${index}]`, media)));
     yield;
   }
   return read;
 }
 
-function readMessage(value: unknown, name: string): UnpairedMessage {
+function readMessage(value: unknown, name: string, rule: MediaRule): UnpairedMessage {
   const message = properties(value, name, KNOWN, "a message, such as { role, content },");
   if (message.role === "function") {
     throw unsupported(
@@ -179,8 +190,9 @@ function readMessage(value: unknown, name: string): UnpairedMessage {
       callName: optional(message.name, `${name}.name`),
     };
   }
-  const content = readContent(message.content, `${name}.content`);
-  return { role: role === "developer" ? "system" : role, content };
+  if (role === "user")
+    return { role, ...readUserContent(message.content, `${name}.content`, rule) };
+  return { role: "system", content: readContent(message.content, `${name}.content`) };
 }
 
 type Properties = Partial<Record<(typeof KNOWN)[number], unknown>>;
@@ -252,19 +264,49 @@ function readContent(value: unknown, name: string): string {
   return joinParts(value, name);
 }
 
-/** Joins the parts with line feeds, as llama.cpp does. */
 function joinParts(parts: unknown, name: string): string {
-  const texts = list(parts, name, "a string or an array of text parts", (element, at) => {
-    const part = properties(element, at, ["type", "text"], "a part, such as { type, text },");
-    if (part.type === "text") return string(part.text, `${at}.text`);
-    if (typeof part.type !== "string") throw expected('"text"', `${at}.type`, part.type);
-    throw unsupported(
-      `${at}.type`,
-      `a part of type ${show(part.type)} cannot be given to a text model`,
-      "leave it out, or give its text as a part of type `text`",
-    );
-  });
-  return texts.join("\n");
+  const read = list(parts, name, "a string or an array of text parts", (element, at) =>
+    readPart(element, at, "none"),
+  );
+  return joined(read);
+}
+
+/** Also with pictures and sounds, which stand in the text as their marks. */
+function readUserContent(
+  value: unknown,
+  name: string,
+  rule: MediaRule,
+): { content: string; media?: readonly ReadMedia[] } {
+  if (typeof value === "string") return { content: value };
+  const parts = list(value, name, "a string or an array of parts", (element, at) =>
+    readPart(element, at, rule),
+  );
+  const media = parts.filter((part) => typeof part !== "string");
+  return { content: joined(parts), ...(media.length > 0 && { media }) };
+}
+
+function readPart(element: unknown, at: string, rule: MediaRule): string | ReadMedia {
+  const part = properties(element, at, ["type", "text"], "a part, such as { type, text },");
+  if (part.type === "text") return string(part.text, `${at}.text`);
+  if (typeof part.type !== "string") throw expected('"text"', `${at}.type`, part.type);
+  if (rule !== "none" && isMediaType(part.type)) {
+    return readMedia(element as object, part.type, at, rule);
+  }
+  throw unsupported(
+    `${at}.type`,
+    `a part of type ${show(part.type)} cannot be given here`,
+    "leave it out, or give its text as a part of type `text`",
+  );
+}
+
+/** Texts with line feeds between them, as llama.cpp does it, media with nothing around them. */
+function joined(parts: readonly (string | ReadMedia)[]): string {
+  let text = "";
+  for (const [index, part] of parts.entries()) {
+    const feed = typeof part === "string" && typeof parts[index - 1] === "string";
+    text += (feed ? "\n" : "") + (typeof part === "string" ? part : part.mark);
+  }
+  return text;
 }
 
 /** A tool's result: a string, text parts, or data as JSON text. */

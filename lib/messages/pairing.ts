@@ -1,14 +1,21 @@
 import { invalid, show } from "../internal/errors.js";
 import type { Steps } from "../internal/steps.js";
+import type { ReadMedia } from "./media-parts.js";
 import type { ToolCall } from "./tool-types.js";
 
 /**
- * A message that was read: own data, every content one string, every call with an id and its arguments
+ * A message that was read: own data, every content one string (with marks in the place of media), every call with an id and its arguments
  * as checked JSON text of an object, every result with the id and the name of its call. Results stand
  * in the order of their calls. A `tool` message's object is JSON text.
  */
 export type RenderableMessage =
-  | { readonly role: "system" | "user"; readonly content: string }
+  | { readonly role: "system"; readonly content: string }
+  | {
+      readonly role: "user";
+      readonly content: string;
+      /** What the marks in the content stand for. */
+      readonly media?: readonly ReadMedia[];
+    }
   | {
       readonly role: "assistant";
       readonly content: string;
@@ -35,7 +42,7 @@ export interface Reply {
 
 /** A message before calls and results have found each other. */
 export type UnpairedMessage =
-  | Extract<RenderableMessage, { readonly role: "system" | "user" }>
+  | Exclude<RenderableMessage, { readonly role: "assistant" | "tool" }>
   | {
       readonly role: "assistant";
       readonly content: string;

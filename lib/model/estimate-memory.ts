@@ -24,7 +24,7 @@ const OPTIONS = [...new Set([...LOAD_OPTIONS, ...CONTEXT_OPTIONS])];
  * @example
  * const { perDevice } = await estimateMemory("models/cria-demo.gguf", { contextSize: 4096, sequences: 8 });
  * @param path as `Model.load` takes it
- * @param options what `Model.load` and `createContext` would be given
+ * @param options what `Model.load` and `createContext` would be given; a `projector`'s memory is not counted
  * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_OUT_OF_MEMORY,
  * ERR_UNSUPPORTED, ERR_WORKER_UNREACHABLE, ERR_ENGINE_NOT_FOUND, ERR_UNSUPPORTED_CPU; the signal's reason; what `onProgress` threw
  */
@@ -51,11 +51,12 @@ async function estimateFile(
   all: Partial<ContextOptions & LoadModelOptions>,
 ): Promise<MemoryEstimate> {
   const { signal } = all;
-  const model = await Model.load(path, { ...picked(all, LOAD_OPTIONS), vocabOnly: true });
+  const { projector: _, ...load } = picked(all, LOAD_OPTIONS);
+  const model = await Model.load(path, { ...load, vocabOnly: true });
   try {
-    const { native, info, options: load } = insideOf(model);
+    const { native, info, options: loaded } = insideOf(model);
     const checked = nativeContextOptions(picked(all, CONTEXT_OPTIONS), info);
-    const sized = await sizeContext(checked, load.mmap ? "mapped" : "read", (context) =>
+    const sized = await sizeContext(checked, loaded.mmap ? "mapped" : "read", (context) =>
       nativeWork(native, (id) => native.startMeasure(id, context), signal),
     );
     return memoryEstimate(sized);

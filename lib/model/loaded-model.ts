@@ -26,6 +26,14 @@ export interface SpecialTokens {
   readonly eom: number | null;
 }
 
+/** Which media prompts for a model may have. */
+export interface MediaAbility {
+  /** Pictures. */
+  readonly image: boolean;
+  /** Sounds. */
+  readonly audio: boolean;
+}
+
 /** What `tokenize` takes besides the text. */
 export interface TokenizeOptions {
   /** Whether text that spells a control token becomes it. Default false. */
@@ -104,6 +112,8 @@ export class LoadedModel implements AsyncDisposable {
   readonly metadata: ReadonlyMap<string, string>;
   /** The file's own chat template (Jinja), or null. */
   readonly chatTemplate: string | null;
+  /** What its projector makes embeddings of: none without one. */
+  readonly media: MediaAbility;
   /** Ids of its special tokens. */
   readonly specialTokens: SpecialTokens;
   readonly #inside: ModelInside;
@@ -138,6 +148,7 @@ export class LoadedModel implements AsyncDisposable {
     this.fingerprint = info.fingerprint;
     this.metadata = pairs(info.metadata);
     this.chatTemplate = info.chatTemplate;
+    this.media = Object.freeze({ image: info.sees, audio: info.hears });
     const { bos, eos, eot, eom } = info.specialTokens;
     this.specialTokens = Object.freeze({
       bos: orNull(bos),

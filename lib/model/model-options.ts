@@ -1,8 +1,10 @@
+import { resolve } from "node:path";
 import { FETCH_OPTIONS, type FetchOptions } from "../hub/download-model.js";
 import {
   abortSignal,
   boolean,
   callback,
+  filePath,
   integer,
   isPlainObject,
   list,
@@ -13,7 +15,7 @@ import {
   string,
   unreadable,
 } from "../internal/checks.js";
-import { expected } from "../internal/errors.js";
+import { expected, invalid } from "../internal/errors.js";
 import type { NativeModelOptions } from "../internal/native.js";
 import { optionNames } from "../internal/option-names.js";
 import { isWorkerUrl, workerUrl } from "./worker-url.js";
@@ -56,6 +58,11 @@ export interface LoadModelOptions {
   readonly checkTensors?: boolean;
   /** Loads the tokenizer and the metadata only. Default false. */
   readonly vocabOnly?: boolean;
+  /**
+   * The file (mmproj GGUF) that makes embeddings of pictures and sounds for this model: prompts and messages
+   * may have them then. Default: none.
+   */
+  readonly projector?: string;
   /** Values that replace single ones of the file's metadata, of the kind that the file has. Default: none. */
   readonly metadataOverrides?: Readonly<Record<string, string | number | boolean>>;
   /**
@@ -104,6 +111,7 @@ export const LOAD_OPTIONS: readonly (keyof LoadModelOptions)[] = optionNames("Mo
   "mlock",
   "checkTensors",
   "vocabOnly",
+  "projector",
   "metadataOverrides",
   "onProgress",
   "download",
@@ -129,6 +137,10 @@ export function nativeModelOptions(
   const { devices = [], splitMode = "layer", tensorSplit = [], mainGpu = 0 } = o;
   const { mmap = true, mlock = false, checkTensors = false, vocabOnly = false } = o;
   const { onProgress, signal, workerTimeout = WORKER_TIMEOUT } = o;
+  const projector = o.projector === undefined ? "" : filePath(o.projector, "options.projector");
+  if (projector !== "" && vocabOnly) {
+    throw invalid("`options.projector` needs the model's weights: leave out `vocabOnly`");
+  }
   if (onProgress !== undefined) callback(onProgress, "options.onProgress");
   if (signal !== undefined) abortSignal(signal, "options.signal");
   return {
@@ -151,6 +163,7 @@ export function nativeModelOptions(
       checkTensors: boolean(checkTensors, "options.checkTensors"),
       vocabOnly: boolean(vocabOnly, "options.vocabOnly"),
       metadataOverrides: readOverrides(o.metadataOverrides),
+      projector: projector === "" ? "" : resolve(projector),
     },
   };
 }

@@ -41,6 +41,7 @@ export class Model extends LoadedModel {
     const file = resolve(found);
     const checked = { ...read.native, path: file };
     await checkFile(file);
+    if (checked.projector !== "") await checkFile(checked.projector);
     throwIfAborted(signal);
     const native = new addon.Model();
     const stop = new LoadStop(native);

@@ -1,6 +1,7 @@
-import { list, readOptions, string, unreadable } from "../internal/checks.js";
+import { resolve } from "node:path";
+import { filePath, list, readOptions, string, unreadable } from "../internal/checks.js";
 import { expected, invalid, show } from "../internal/errors.js";
-import type { NativeSegment } from "../internal/native.js";
+import type { NativeMedia, NativeSegment } from "../internal/native.js";
 import { copyTokens, joinTokens, type Tokens } from "./tokens.js";
 
 /**
@@ -14,7 +15,11 @@ export type PromptSegment =
   /** One control token, by its exact text (`<|eot_id|>`). */
   | { readonly control: string }
   /** Token ids, as they are. */
-  | { readonly tokens: Tokens };
+  | { readonly tokens: Tokens }
+  /** A picture (JPEG, PNG, GIF, BMP): the file's bytes, or its path. Needs a model with a `projector`. */
+  | { readonly image: Uint8Array | string }
+  /** A sound (WAV, MP3, FLAC): the file's bytes, or its path. Needs a model with a `projector`. */
+  | { readonly audio: Uint8Array | string };
 
 /** A prompt in pieces. Nothing is added to it: a BOS, where one is wanted, is a control segment. */
 export type Prompt = readonly PromptSegment[];
@@ -29,23 +34,31 @@ interface Segment {
   text?: string;
   control?: string;
   tokens?: Tokens;
+  image?: Uint8Array | string;
+  audio?: Uint8Array | string;
 }
 
-const KINDS = ["text", "control", "tokens"] as const;
+const KINDS = ["text", "control", "tokens", "image", "audio"] as const;
 
-/** Checked: exactly one of the three. */
+/** Checked: exactly one of them. */
 function readSegment(value: unknown, name: string): Segment {
   const segment = readOptions(value as Segment | undefined, name, KINDS);
   if (Object.keys(segment).length !== 1) {
-    throw expected("an object with one of `text`, `control`, `tokens`", name, value);
+    throw expected(
+      "an object with one of `text`, `control`, `tokens`, `image`, `audio`",
+      name,
+      value,
+    );
   }
   if ("text" in segment) string(segment.text, `${name}.text`);
   if ("control" in segment) string(segment.control, `${name}.control`);
+  if ("image" in segment) mediaData(segment.image, `${name}.image`);
+  if ("audio" in segment) mediaData(segment.audio, `${name}.audio`);
   return segment;
 }
 
 /**
- * A prompt as one string, for people and tests. Never feed it back as a prompt: text that spells a
+ * A prompt as one string, for people and tests: pictures and sounds are `<image>` and `<audio>`. Never feed it back as a prompt: text that spells a
  * control token looks like one here.
  *
  * @param model shows `tokens` segments, which need it
@@ -53,7 +66,9 @@ function readSegment(value: unknown, name: string): Segment {
  */
 export function promptToString(prompt: Prompt, model?: Detokenizer): string {
   return list(prompt, "prompt", "an array of prompt segments", (value, name) => {
-    const { text, control, tokens } = readSegment(value, name);
+    const { text, control, tokens, image, audio } = readSegment(value, name);
+    if (image !== undefined) return "<image>";
+    if (audio !== undefined) return "<audio>";
     if (tokens === undefined) return text ?? control ?? "";
     if (model === undefined) throw expected("a model, to show a `tokens` segment,", "model", model);
     return model.detokenize(tokens, { special: true });
@@ -88,10 +103,14 @@ export function nativePrompt(
   const segments = isSegments(prompt)
     ? nativeSegments(prompt, vocabulary)
     : [copyTokens(prompt, "prompt", vocabulary.vocabularySize)];
-  if (segments.every(({ length }) => length === 0)) {
+  if (segments.every((segment) => isEmpty(segment))) {
     throw expected("at least one token", "prompt", prompt);
   }
   return { segments, addBos: false };
+}
+
+function isEmpty(segment: NativeSegment): boolean {
+  return typeof segment === "string" || ArrayBuffer.isView(segment) ? segment.length === 0 : false;
 }
 
 function isSegments(prompt: unknown): prompt is readonly unknown[] {
@@ -114,7 +133,11 @@ function nativeSegments(prompt: readonly unknown[], vocabulary: PromptVocabulary
   };
   for (const segment of list(prompt, "prompt", "an array of segments", readNamed)) {
     if (segment.text === "") continue;
-    if (segment.text !== undefined) {
+    const media = nativeMedia(segment);
+    if (media !== undefined) {
+      flush();
+      segments.push(media);
+    } else if (segment.text !== undefined) {
       flush();
       segments.push(segment.text);
     } else if (segment.control !== undefined) {
@@ -126,6 +149,21 @@ function nativeSegments(prompt: readonly unknown[], vocabulary: PromptVocabulary
   }
   flush();
   return segments;
+}
+
+/** The bytes stay the caller's until the addon copies them, which it does at once. */
+function nativeMedia({ image, audio }: Segment): NativeMedia | undefined {
+  if (image !== undefined)
+    return { kind: "image", data: typeof image === "string" ? resolve(image) : image };
+  if (audio !== undefined)
+    return { kind: "audio", data: typeof audio === "string" ? resolve(audio) : audio };
+  return undefined;
+}
+
+function mediaData(value: unknown, name: string): Uint8Array | string {
+  if (typeof value === "string") return filePath(value, name);
+  if (value instanceof Uint8Array) return value;
+  throw expected("a Uint8Array with a file's bytes, or a path,", name, value);
 }
 
 function readNamed(value: unknown, name: string): Segment & { name: string } {

@@ -132,8 +132,9 @@ Napi::Value ContextHandle::open(const Napi::CallbackInfo& info) {
   const auto on_news = info[1].As<Napi::Function>();
   std::shared_ptr<Model> draft;
   if (!info[2].IsNull()) draft = ModelHandle::session_of(info[2])->model();
-  const Napi::Promise promise = session_->open(info.Env(), model_->model(), std::move(draft),
-                                               to_context_options(info[0]), on_news);
+  const Napi::Promise promise =
+      session_->open(info.Env(), model_->model(), model_->projector(), std::move(draft),
+                     to_context_options(info[0]), on_news);
   // The session knows the function weakly: it lives as long as this handle.
   info.This().As<Napi::Object>().DefineProperty(
       Napi::PropertyDescriptor::Value("onNews", on_news, napi_default));

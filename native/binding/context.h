@@ -26,8 +26,9 @@ class ContextSession : public Stoppable, public std::enable_shared_from_this<Con
  public:
   explicit ContextSession(Environment& environment);
 
-  // `draft` may be null.
-  Napi::Promise open(Napi::Env env, std::shared_ptr<Model> model, std::shared_ptr<Model> draft,
+  // `projector` and `draft` may be null.
+  Napi::Promise open(Napi::Env env, std::shared_ptr<Model> model,
+                     std::shared_ptr<Projector> projector, std::shared_ptr<Model> draft,
                      const ContextOptions& options, Napi::Function on_news);
   void submit(const std::shared_ptr<Request>& request);
   void submit(const std::shared_ptr<Command>& command);

@@ -24,6 +24,7 @@ std::function<void()> ContextSession::reporter(Report report) {
 }
 
 Napi::Promise ContextSession::open(Napi::Env env, std::shared_ptr<Model> model,
+                                   std::shared_ptr<Projector> projector,
                                    std::shared_ptr<Model> draft, const ContextOptions& options,
                                    Napi::Function on_news) {
   if (state_ != State::kEmpty) {
@@ -40,8 +41,8 @@ Napi::Promise ContextSession::open(Napi::Env env, std::shared_ptr<Model> model,
   events.news = reporter(&ContextSession::deliver);
   events.closed = reporter(&ContextSession::closed);
   // First, since it throws if the system starts no thread: nothing has changed then.
-  context_ =
-      std::make_unique<Context>(std::move(model), options, std::move(events), std::move(draft));
+  context_ = std::make_unique<Context>(std::move(model), options, std::move(events),
+                                       std::move(projector), std::move(draft));
   state_ = State::kOpening;
   opening_.emplace(Napi::Promise::Deferred::New(env));
   on_news_ = Napi::Weak(on_news);

@@ -175,7 +175,9 @@ ModelHandle::~ModelHandle() {
 }
 
 Napi::Value ModelHandle::load(const Napi::CallbackInfo& info) {
-  return session_->load(info.Env(), to_options(info[0]), info[1]);
+  const std::string projector =
+      to_text(to_object(info[0], "options").Get("projector"), "projector");
+  return session_->load(info.Env(), to_options(info[0]), projector, info[1]);
 }
 
 Napi::Value ModelHandle::tokenize(const Napi::CallbackInfo& info) {

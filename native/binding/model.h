@@ -7,12 +7,14 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "binding/environment.h"
 #include "binding/errors.h"
 #include "binding/model_work.h"
 #include "core/chat/chat_template.h"
+#include "core/media/projector.h"
 #include "core/model/error.h"
 #include "core/model/model.h"
 #include "core/model/worker.h"
@@ -25,7 +27,9 @@ class ModelSession : public Stoppable, public std::enable_shared_from_this<Model
  public:
   explicit ModelSession(Environment& environment);
 
-  Napi::Promise load(Napi::Env env, ModelOptions options, Napi::Value on_progress);
+  // `projector`: the path of its file, empty: none.
+  Napi::Promise load(Napi::Env env, ModelOptions options, std::string projector,
+                     Napi::Value on_progress);
   Napi::Promise close(Napi::Env env);
 
   // Closes without a promise: the handle was collected.
@@ -33,6 +37,8 @@ class ModelSession : public Stoppable, public std::enable_shared_from_this<Model
 
   // Throws ERR_DISPOSED before a load and after close().
   const std::shared_ptr<Model>& model() const;
+  // Null without one.
+  const std::shared_ptr<Projector>& projector() const { return projector_; }
 
   void stop() override;
   bool ends_by(Deadline deadline) override;
@@ -49,8 +55,8 @@ class ModelSession : public Stoppable, public std::enable_shared_from_this<Model
   };
 
   void begin_close();
-  void run_load(const ModelOptions& options, bool wants_progress);
-  void loaded(Napi::Env env, std::shared_ptr<Model> model);
+  void run_load(const ModelOptions& options, const std::string& projector, bool wants_progress);
+  void loaded(Napi::Env env, std::shared_ptr<Model> model, std::shared_ptr<Projector> projector);
   void failed(Napi::Env env, const Failure& failure);
   void tell_progress(Napi::Env env);
   void closed(Napi::Env env);
@@ -61,6 +67,7 @@ class ModelSession : public Stoppable, public std::enable_shared_from_this<Model
 
   State state_ = State::kEmpty;
   std::shared_ptr<Model> model_;
+  std::shared_ptr<Projector> projector_;
   int64_t weight_ = 0;  // the external memory that V8 was told of
   std::optional<Napi::Promise::Deferred> loading_;
   std::vector<Napi::Promise::Deferred> closing_;

@@ -45,7 +45,7 @@ Napi::Array metadata_of(Napi::Env env, const Model& model) {
 }
 
 // NativeModelInfo of lib/internal/native.ts.
-Napi::Object describe(Napi::Env env, const Model& model) {
+Napi::Object describe(Napi::Env env, const Model& model, const Projector* projector) {
   const llama_model* handle = model.handle();
   const Vocabulary& vocabulary = model.vocabulary();
   const char* chat_template = llama_model_chat_template(handle, nullptr);
@@ -69,6 +69,8 @@ Napi::Object describe(Napi::Env env, const Model& model) {
   info.Set("infillTokens", infill_tokens_of(env, vocabulary.handle()));
   info.Set("addsBos", llama_vocab_get_add_bos(vocabulary.handle()));
   info.Set("generates", model.generates());
+  info.Set("sees", projector != nullptr && projector->sees());
+  info.Set("hears", projector != nullptr && projector->hears());
   return info;
 }
 
@@ -82,7 +84,8 @@ const std::shared_ptr<Model>& ModelSession::model() const {
   return model_;
 }
 
-Napi::Promise ModelSession::load(Napi::Env env, ModelOptions options, Napi::Value on_progress) {
+Napi::Promise ModelSession::load(Napi::Env env, ModelOptions options, std::string projector,
+                                 Napi::Value on_progress) {
   if (state_ != State::kEmpty) {
     throw Error(code::kDisposed, "This handle was loaded or disposed before: make a new one.");
   }
@@ -95,13 +98,15 @@ Napi::Promise ModelSession::load(Napi::Env env, ModelOptions options, Napi::Valu
   }
   mailbox_->hold();
   environment_.add(shared_from_this());
-  run_load(options, on_progress.IsFunction());
+  run_load(options, projector, on_progress.IsFunction());
   return promise;
 }
 
-void ModelSession::run_load(const ModelOptions& options, bool wants_progress) {
+void ModelSession::run_load(const ModelOptions& options, const std::string& projector,
+                            bool wants_progress) {
   const std::weak_ptr<ModelSession> weak = weak_from_this();
-  worker_->post([weak, options, wants_progress, mailbox = mailbox_, progress = progress_] {
+  worker_->post([weak, options, projector, wants_progress, mailbox = mailbox_,
+                 progress = progress_] {
     const auto report = [&](float fraction) {
       progress->fraction.store(fraction);
       if (wants_progress && progress->told.exchange(false)) {
@@ -115,8 +120,13 @@ void ModelSession::run_load(const ModelOptions& options, bool wants_progress) {
     };
     try {
       std::shared_ptr<Model> model = Model::load(options, report);
-      mailbox->post_to(weak,
-                       [model](ModelSession& self, Napi::Env env) { self.loaded(env, model); });
+      std::shared_ptr<Projector> eyes;
+      if (!projector.empty()) {
+        eyes = Projector::load(projector, model, [&] { return !progress->abort.load(); });
+      }
+      mailbox->post_to(weak, [model, eyes](ModelSession& self, Napi::Env env) {
+        self.loaded(env, model, eyes);
+      });
     } catch (const Error& error) {
       fail({error.code(), error.what()});
     } catch (...) {
@@ -132,12 +142,13 @@ void ModelSession::tell_progress(Napi::Env env) {
   on_progress_.Call({Napi::Number::New(env, progress_->fraction.load())});
 }
 
-void ModelSession::loaded(Napi::Env env, std::shared_ptr<Model> model) {
+void ModelSession::loaded(Napi::Env env, std::shared_ptr<Model> model,
+                          std::shared_ptr<Projector> projector) {
   // After close() the model is freed together with the task that brought it.
   if (state_ != State::kLoading) return;
   Napi::Value info;
   try {
-    info = entry(env, [&] { return describe(env, *model); });
+    info = entry(env, [&] { return describe(env, *model, projector.get()); });
   } catch (const Napi::Error& error) {
     failed(env, {code::kModelInvalid, error.Message()});
     return;
@@ -145,6 +156,7 @@ void ModelSession::loaded(Napi::Env env, std::shared_ptr<Model> model) {
   Environment::devices_opened();
   on_progress_.Reset();
   model_ = std::move(model);
+  projector_ = std::move(projector);
   state_ = State::kLoaded;
   mailbox_->release();
   weight_ = static_cast<int64_t>(llama_model_size(model_->handle()));
@@ -189,8 +201,10 @@ void ModelSession::begin_close() {
   if (state_ == State::kClosing) return;
   state_ = State::kClosing;
   progress_->abort.store(true);
-  worker_->post([model = std::exchange(model_, nullptr), weak = weak_from_this(),
+  worker_->post([model = std::exchange(model_, nullptr),
+                 projector = std::exchange(projector_, nullptr), weak = weak_from_this(),
                  mailbox = mailbox_]() mutable {
+    projector.reset();
     model.reset();
     mailbox->post_to(weak, [](ModelSession& self, Napi::Env env) { self.closed(env); });
   });
@@ -217,6 +231,7 @@ bool ModelSession::ends_by(Deadline deadline) {
 void ModelSession::release(bool /*ended*/) {
   state_ = State::kClosed;
   worker_.reset();
+  projector_.reset();
   model_.reset();
   on_progress_.Reset();
 }

@@ -197,16 +197,16 @@ describe("the prompt", () => {
   });
 
   test.each([
-    ["a picture", { type: "file", mediaType: "image/png", data: new Uint8Array(4) }, /image\/png/],
+    ["a PDF", { type: "file", mediaType: "application/pdf", data: new Uint8Array(4) }, /pdf/],
     [
       "a picture's address",
       { type: "file", mediaType: "image/*", data: new URL("https://x.y/z") },
-      /image/,
+      /fetches nothing/,
     ],
     [
-      "sound",
-      { type: "file", mediaType: "audio/wav", data: { type: "data", data: "AAAA" } },
-      /audio/,
+      "a film",
+      { type: "file", mediaType: "video/mp4", data: { type: "data", data: "AAAA" } },
+      /video/,
     ],
     ["a part of its own", { type: "custom", kind: "a.b" }, /"custom"/],
   ])("with %s is refused with a code and its place", async (_, part, message) => {

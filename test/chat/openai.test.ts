@@ -99,8 +99,8 @@ test("what cannot be rendered does not compile where it is written down", () => 
     { role: "user" },
     // @ts-expect-error: not even an object
     { role: "tool", content: 5 },
-    // @ts-expect-error: an image's own property
-    { role: "user", content: [{ type: "image_url", image_url: { url: "x" } }] },
+    // @ts-expect-error: a picture without one
+    { role: "user", content: [{ type: "image_url" }] },
   ];
   // @ts-expect-error: no name
   const tool: ToolDefinitionInput = { type: "function", function: {} };

@@ -130,8 +130,8 @@ test.each([
   expect(() => new ChatSession(value as never)).toThrow(refused(/a Context for `context`/));
 });
 
-test("images are refused by name", () => {
-  const input = { role: "user", content: [{ type: "image_url" }] } as const;
+test("files are refused by name", () => {
+  const input = { role: "user", content: [{ type: "file" }] } as const;
   expect(() => new ChatSession(context).send(input)).toThrow(
     refused(/`input\[0\]\.content\[0\]\.type`/, "ERR_UNSUPPORTED"),
   );

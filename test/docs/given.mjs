@@ -5,6 +5,9 @@ import { ChatSession, LlamaGuard, Model, Sampler } from "cria";
 export const model = await Model.load("model.gguf");
 export const rankModel = await Model.load("reranker.gguf");
 export const guardModel = await Model.load("llama-guard-3-1b.gguf");
+export const seeing = await Model.load("llama-vision.gguf", {
+  projector: "mmproj-llama-vision.gguf",
+});
 export const context = await model.createContext({ sequences: 4, contextSize: 1024 });
 export const judging = await guardModel.createContext();
 export const guard = new LlamaGuard(judging);

@@ -18,7 +18,7 @@ interface Promised {
     keyof remote.ModelFacts,
     | ("path" | "description" | "architecture" | "parameterCount" | "sizeInBytes")
     | ("contextLength" | "embeddingLength" | "layerCount" | "vocabularySize" | "fingerprint")
-    | ("loadOptions" | "metadata" | "chatTemplate" | "specialTokens")
+    | ("loadOptions" | "metadata" | "chatTemplate" | "media" | "specialTokens")
   >;
   readonly load: Same<
     Parameters<remote.RemoteEngine["Model"]["load"]>,

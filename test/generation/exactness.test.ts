@@ -34,7 +34,8 @@ function ids(index: number): Int32Array {
   const prompt = PROMPTS[index % PROMPTS.length] ?? [];
   const tokens = prompt.map((segment) => {
     if ("text" in segment) return [...model.tokenize(segment.text)];
-    return "control" in segment ? [model.tokenId(segment.control) as number] : [...segment.tokens];
+    if ("control" in segment) return [model.tokenId(segment.control) as number];
+    return "tokens" in segment ? [...segment.tokens] : [];
   });
   return Int32Array.from(tokens.flat());
 }

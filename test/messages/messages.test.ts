@@ -213,11 +213,10 @@ describe("messages", () => {
 
   test.each<[string, unknown, RegExp]>([
     [
-      "an image",
-      [user, { role: "user", content: [{ type: "text", text: "" }, { type: "image_url" }] }],
-      /`messages\[1\]\.content\[1\]\.type`: a part of type "image_url"/,
+      "a system message's image",
+      [{ role: "system", content: [{ type: "text", text: "" }, { type: "image_url" }] }],
+      /`messages\[0\]\.content\[1\]\.type`: a part of type "image_url"/,
     ],
-    ["audio", [{ role: "user", content: [{ type: "input_audio" }] }], /"input_audio"/],
     ["a file", [{ role: "user", content: [{ type: "file" }] }], /"file"/],
     ["a part of the future", [{ role: "user", content: [{ type: "smell" }] }], /"smell"/],
     [

@@ -12,6 +12,7 @@ const ROOMS = [
   "core/chat",
   "core/embedding",
   "core/request",
+  "core/media",
   "core/speculation",
   "core/sampling",
   "core/adapters",

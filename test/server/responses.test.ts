@@ -179,7 +179,7 @@ test("a conversation's items are messages of a chat", () => {
 test.each<[string, object]>([
   ["input", {}],
   ["input", { input: 3 }],
-  ["input[0].content[0].type", { input: [{ role: "user", content: [{ type: "input_image" }] }] }],
+  ["input[0].content[0].type", { input: [{ role: "user", content: [{ type: "input_file" }] }] }],
   ["input[0].type", { input: [{ type: "item_reference", id: "x" }] }],
   ["input[0].role", { input: [{ role: "x", content: "" }] }],
   ["previous_response_id", { input: "x", previous_response_id: "resp_1" }],

@@ -50,7 +50,8 @@ export function idsOf(model: Model, prompt: Prompt): Int32Array {
   const ids = prompt.map((segment) => {
     if ("text" in segment) return [...model.tokenize(segment.text)];
     if ("control" in segment) return [model.tokenId(segment.control) as number];
-    return [...segment.tokens];
+    if ("tokens" in segment) return [...segment.tokens];
+    throw new Error("Media have no ids.");
   });
   return Int32Array.from(ids.flat());
 }

@@ -34,7 +34,8 @@ export class FakeSequences extends FakeNativeContext {
         return this.#make([...own]);
       case "evaluate":
         for (const segment of command.segments) {
-          own.push(...(typeof segment === "string" ? [segment.length] : segment));
+          if (typeof segment === "string") own.push(segment.length);
+          else if (ArrayBuffer.isView(segment)) own.push(...segment);
         }
         return { tokens: Int32Array.from(own) };
       case "logits":

@@ -8,11 +8,11 @@ export function promptIds(prompt: Prompt, model: Model): { ids: number[]; text: 
     addsBos: true,
     tokenId: (text) => model.tokenId(text) ?? -1,
   });
-  return segments.map((segment) =>
-    typeof segment === "string"
-      ? { ids: [...model.tokenize(segment)], text: true }
-      : { ids: [...segment], text: false },
-  );
+  return segments.map((segment) => {
+    if (typeof segment === "string") return { ids: [...model.tokenize(segment)], text: true };
+    if (ArrayBuffer.isView(segment)) return { ids: [...segment], text: false };
+    throw new Error("Media have no ids.");
+  });
 }
 
 /** Every control token of the vocabulary by its text. */

@@ -56,7 +56,8 @@ export function tokensOf(model: Model, prompt: Prompt): number[] {
   return prompt.flatMap((segment) => {
     if ("text" in segment) return [...model.tokenize(segment.text)];
     if ("control" in segment) return [model.tokenId(segment.control) as number];
-    return [...segment.tokens];
+    if ("tokens" in segment) return [...segment.tokens];
+    throw new Error("Media have no ids.");
   });
 }
 

@@ -87,7 +87,9 @@ export class RequestMaker {
   async chat(plan: ChatPlan, seed: number, signal?: AbortSignal): Promise<ChatRequest> {
     const rules = this.#rulesOf(plan);
     const { renderer } = rules;
-    const read = this.#withSystem(await inTurns(messageSteps(plan.messages, "messages"), signal));
+    const read = this.#withSystem(
+      await inTurns(messageSteps(plan.messages, "messages", "inline"), signal),
+    );
     const messages = renderer.format === "template" ? forTemplates(read) : read;
     const prompt = await renderer.render(messages, signal);
     const openReader = () => readerOf({ ...answerTo(rules, messages), ...given({ signal }) });

@@ -207,6 +207,7 @@ function chosenTools(
 
 /** A message that only calls has no content. Some templates look for that. */
 function asTold(message: RenderableMessage): object {
+  if (message.role === "user") return { role: message.role, content: message.content };
   if (message.role !== "assistant") return message;
   const { reply: _, ...told } = message;
   const silent = told.content === "" && told.tool_calls.length > 0;

@@ -2,7 +2,8 @@ import { unsupported } from "../../batch/batch-failures.js";
 import { type KnownFields, RequestFields } from "../../batch/input/request-fields.js";
 import { isPlainObject, list, oneOf, string } from "../../internal/checks.js";
 import { expected } from "../../internal/errors.js";
-import type { ChatMessageInput } from "../../messages/messages.js";
+import type { MediaPart } from "../../messages/media-parts.js";
+import type { ChatMessageInput, TextPart } from "../../messages/messages.js";
 
 type Fields = Record<string, unknown>;
 
@@ -21,6 +22,7 @@ const TEXT: KnownFields = {
   ignored: ["annotations", "logprobs"],
   refused: {},
 };
+const IMAGE: KnownFields = { read: ["type", "image_url"], ignored: ["detail"], refused: {} };
 const TEXT_TYPES = ["input_text", "output_text", "text", "summary_text", "reasoning_text"];
 
 /** An answer that is being put together from the items that follow each other. */
@@ -53,7 +55,13 @@ export function messagesOf(input: unknown, name: string): ChatMessageInput[] {
     const item = given;
     const type = item.type ?? "message";
     if (type === "message") {
-      const { role, text } = messageItem(item, at);
+      const { role, content } = messageItem(item, at);
+      if (role === "user") {
+        flush();
+        messages.push({ role, content: userContent(content, `${at}.content`) });
+        return;
+      }
+      const text = textOf(content, `${at}.content`);
       if (role !== "assistant") {
         flush();
         messages.push({ role, content: text });
@@ -96,7 +104,18 @@ function messageItem(item: Fields, at: string) {
   const role = fields.needed("role", "a role", (value, name) =>
     oneOf(value, name, ["user", "assistant", "system", "developer"] as const),
   );
-  return { role, text: fields.needed("content", "a text", textOf) };
+  return { role, content: fields.needed("content", "a text", (value) => value) };
+}
+
+/** A user's message may show pictures, which stand between its texts. */
+function userContent(value: unknown, name: string): string | (TextPart | MediaPart)[] {
+  const shows = (part: unknown) => isPlainObject(part) && part.type === "input_image";
+  if (!Array.isArray(value) || !value.some(shows)) return textOf(value, name);
+  return list(value, name, "an array of parts", (part, at): TextPart | MediaPart => {
+    if (!shows(part)) return { type: "text", text: textOf([part], name) };
+    const url = new RequestFields(part as Fields, at, IMAGE).needed("image_url", "a URL", string);
+    return { type: "image_url", image_url: { url } };
+  });
 }
 
 /** The thoughts themselves where they are there, else what was told of them. */
@@ -132,7 +151,7 @@ function textOf(value: unknown, name: string): string {
   const parts = list(value, name, "a string or an array of text parts", (part, at) => {
     if (!isPlainObject(part)) throw expected("an object", at, part);
     if (!TEXT_TYPES.includes(part.type as string)) {
-      throw unsupported(`${at}.type`, "can only be a text's: this is a text model");
+      throw unsupported(`${at}.type`, "can only be a text's, and a picture's in a user's message");
     }
     return new RequestFields(part, at, TEXT).needed("text", "a string", string);
   });

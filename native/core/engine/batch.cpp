@@ -6,29 +6,40 @@ Batch::Batch(int32_t capacity) { rows_.reserve(capacity); }
 
 void Batch::clear() {
   rows_.clear();
+  media_.reset();
   shares_.clear();
   padding_ = 0;
   has_drafts_ = false;
 }
 
 void Batch::add(Task& task, int32_t count, int32_t padding) {
+  if (const MediaSpan* span = task.next_media()) return add_media(task, *span, count);
   const bool whole = count == task.pending();
   for (int32_t i = 0; i < count; ++i) {
     const int32_t position = task.evaluated() + i;
-    rows_.add(task.tokens()[static_cast<size_t>(position)], position, task.slot(),
+    rows_.add(task.tokens()[static_cast<size_t>(position)], task.position(position), task.slot(),
               whole && i == count - 1);
   }
   shares_.push_back({&task, count, padding, whole ? size() - 1 : -1, 0});
   const int32_t end = task.evaluated() + count;
   for (int32_t i = 0; i < padding; ++i)
-    rows_.add(task.tokens()[static_cast<size_t>(end - 1)], end + i, task.slot(), false);
+    rows_.add(task.tokens()[static_cast<size_t>(end - 1)], task.position(end) + i, task.slot(),
+              false);
   padding_ += padding;
+}
+
+void Batch::add_media(Task& task, const MediaSpan& span, int32_t count) {
+  media_ = span.chunk;
+  const bool whole = count == task.pending();
+  media_rows_.set(*media_, task.evaluated() - span.begin, count, task.position(span.begin),
+                  task.slot(), whole);
+  shares_.push_back({&task, count, 0, whole ? count - 1 : -1, 0});
 }
 
 void Batch::add_draft(const Tokens& draft) {
   Share& share = shares_.back();
   const Task& task = *share.task;
-  int32_t position = task.length();
+  llama_pos position = task.position(task.length());
   for (const llama_token token : draft)
     rows_.add(token, position++, task.slot(), true);
   share.drafted = static_cast<int32_t>(draft.size());
@@ -38,7 +49,8 @@ void Batch::add_draft(const Tokens& draft) {
 void Batch::forget_padding(llama_memory_t memory) const {
   for (const Share& share : shares_) {
     if (share.padding == 0) continue;
-    llama_memory_seq_rm(memory, share.task->slot(), share.task->evaluated() + share.count, -1);
+    const Task& task = *share.task;
+    llama_memory_seq_rm(memory, task.slot(), task.position(task.evaluated() + share.count), -1);
   }
 }
 

@@ -4,9 +4,11 @@
 #include <llama.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "core/engine/task.h"
+#include "core/media/media_rows.h"
 #include "core/model/token_batch.h"
 
 namespace cria {
@@ -26,7 +28,8 @@ class Batch {
 
   void clear();
   // Adds the next `count` tokens of the task, and rows of padding after them. All tasks are
-  // evaluated with the same adapters.
+  // evaluated with the same adapters. Rows of media have to be alone in the batch, and have no
+  // padding.
   void add(Task& task, int32_t count, int32_t padding = 0);
 
   // Adds what may follow the task that was added last, with its next token.
@@ -40,14 +43,20 @@ class Batch {
   bool has_drafts() const { return has_drafts_; }
   llama_token token(int32_t row) const { return rows_.token(row); }
   bool empty() const { return shares_.empty(); }
-  int32_t size() const { return rows_.size(); }
+  int32_t size() const { return media_ ? shares_.front().count : rows_.size(); }
+  // Whether its rows attend to those behind them, too.
+  bool non_causal() const { return media_ && media_->non_causal; }
   const std::vector<Share>& shares() const { return shares_; }
 
   // As llama.cpp wants it; valid until the next change.
-  llama_batch view() { return rows_.view(); }
+  llama_batch view() { return media_ ? media_rows_.view() : rows_.view(); }
 
  private:
+  void add_media(Task& task, const MediaSpan& span, int32_t count);
+
   TokenBatch rows_;
+  MediaRows media_rows_;
+  std::shared_ptr<const MediaChunk> media_;  // what these are of; null: it has tokens
   std::vector<Share> shares_;
   int32_t padding_ = 0;  // in all
   bool has_drafts_ = false;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/engine/partial_state.h"
+#include "core/media/media_token.h"
 #include "core/model/rpc_endpoint.h"
 
 namespace cria {
@@ -104,7 +105,8 @@ void Cache::append(Slot slot, const llama_token* tokens, int32_t count, bool as_
   entry.tokens.insert(entry.tokens.end(), tokens, tokens + count);
 }
 
-int32_t Cache::trim(Slot slot, int32_t length) {
+int32_t Cache::trim(Slot slot, int32_t wanted) {
+  const int32_t length = uncut_media(tokens(slot), wanted);
   if (length > 0 && trim_cells(slot, length)) return length;
   const std::vector<int32_t> taken = checkpoints_.lengths(slot);
   const auto behind = std::upper_bound(taken.begin(), taken.end(), length);
@@ -118,8 +120,10 @@ int32_t Cache::trim(Slot slot, int32_t length) {
 
 // False where the next token would not find all that it looks back to.
 bool Cache::trim_cells(Slot slot, int32_t length) {
-  if (memory_ == nullptr || !window_holds(oldest(slot, /*copied=*/false), length)) return false;
-  if (!llama_memory_seq_rm(memory_, slot, length, -1)) return false;
+  if (memory_ == nullptr) return false;
+  const llama_pos next = position_at(tokens(slot), std::min(length, this->length(slot)));
+  if (!window_holds(oldest(slot, /*copied=*/false), next)) return false;
+  if (!llama_memory_seq_rm(memory_, slot, next, -1)) return false;
   Entry& entry = slots_[index(slot)];
   entry.tokens.resize(std::min(entry.tokens.size(), static_cast<size_t>(length)));
   entry.exact = std::min(entry.exact, length);
@@ -238,7 +242,7 @@ int32_t Cache::reusable(Slot slot, const Lookup& wanted, bool copied) const {
     const bool same = borders.begin_at(taken) && layout_.memory.drops_nothing(taken);
     if (taken <= most && (!exact || same)) best = std::max(best, taken);
   }
-  return best;
+  return uncut_media(wanted.tokens, best);
 }
 
 // Without a checkpoint.
@@ -258,7 +262,8 @@ int32_t Cache::uncut(Slot slot, const Lookup& wanted, int32_t most, bool copied)
                                                     : borders.exact_prefix(most);
   if (memory.window == 0) return wished;
   const llama_pos from = oldest(slot, copied);
-  return window_holds(from, wished) && (!exact || from == 0) ? wished : 0;
+  const bool held = window_holds(from, position_at(wanted.tokens, wished));
+  return held && (!exact || from == 0) ? wished : 0;
 }
 
 // The first position that all layers with a window still have. Those with a state have none.
@@ -266,12 +271,12 @@ llama_pos Cache::oldest(Slot slot, bool copied) const {
   const MemoryKind& memory = layout_.memory;
   if (memory.window == 0 || memory.recurrent) return 0;
   const bool loses = copied && (!layout_.shared || memory.window_only);
-  const int32_t lost = loses ? length(slot) - memory.window : 0;
+  const int32_t lost = loses ? position_at(tokens(slot), length(slot)) - memory.window : 0;
   return std::max(llama_memory_seq_pos_min(memory_, slot), lost);
 }
 
-bool Cache::window_holds(llama_pos oldest, int32_t length) const {
-  return oldest <= std::max(0, length - layout_.memory.window + 1);
+bool Cache::window_holds(llama_pos oldest, llama_pos next) const {
+  return oldest <= std::max(0, next - layout_.memory.window + 1);
 }
 
 // What llama.cpp has written lets the slot go on.

@@ -84,10 +84,10 @@ class Cache {
     append(slot, tokens, count, count >= layout_.least_piece);
   }
 
-  // Removes everything after the first `length` tokens, what llama_decode left half done included.
-  // Returns what is left: `length`, or fewer where the model's memory cannot be cut there: as many
-  // as the last checkpoint before has, or none.
-  int32_t trim(Slot slot, int32_t length);
+  // Removes everything after the first `wanted` tokens, what llama_decode left half done included.
+  // Returns what is left: `wanted`, or fewer where it cannot be cut there. Then media begin, or the
+  // model's memory goes back no farther than to its last checkpoint before, or to nothing.
+  int32_t trim(Slot slot, int32_t wanted);
 
   // Makes what the slot holds now a length that trim() can go back to.
   void take_checkpoint(Slot slot) { checkpoints_.take(slot, length(slot)); }
@@ -153,7 +153,7 @@ class Cache {
   int32_t reusable(Slot slot, const Lookup& wanted, bool copied) const;
   int32_t uncut(Slot slot, const Lookup& wanted, int32_t most, bool copied) const;
   llama_pos oldest(Slot slot, bool copied) const;
-  bool window_holds(llama_pos oldest, int32_t length) const;
+  bool window_holds(llama_pos oldest, llama_pos next) const;
   bool complete(Slot slot) const;
   bool trim_cells(Slot slot, int32_t length);
   // Among the idle ones, to go on in it; or among all, to copy it.

@@ -56,8 +56,9 @@ size_t text_bytes(const Command& command) {
 }  // namespace
 
 Context::Context(std::shared_ptr<Model> model, const ContextOptions& options, Events events,
-                 std::shared_ptr<Model> draft)
+                 std::shared_ptr<Projector> projector, std::shared_ptr<Model> draft)
     : model_(std::move(model)),
+      projector_(std::move(projector)),
       draft_(std::move(draft)),
       options_(options),
       events_(std::move(events)),
@@ -82,7 +83,8 @@ void Context::submit(const std::shared_ptr<Request>& request) {
                     "This context was created with `embeddings`: it cannot generate.");
       }
       check_adapters(*request->adapters, *model_);
-      return std::make_unique<Generation>(model_->vocabulary(), request, border_rule_, draft_rule_);
+      return std::make_unique<Generation>(model_->vocabulary(), request, prepared(request->prompt),
+                                          border_rule_, draft_rule_);
     });
   });
 }
@@ -147,6 +149,11 @@ void Context::check_room(const TokenWatch::Progress& progress) const {
                   "`contextSize`.");
 }
 
+PreparedPrompt Context::prepared(const Prompt& prompt) const {
+  const Projector::Room room{options_.context_size, border_rule_.micro_batch};
+  return prepare_prompt(model_->vocabulary(), prompt, projector_.get(), room);
+}
+
 Context::Prepared Context::prepare(const std::shared_ptr<Command>& command) {
   if (embedder_) return embedder_->prepare(command);
   const auto& what = command->what;
@@ -156,7 +163,8 @@ Context::Prepared Context::prepare(const std::shared_ptr<Command>& command) {
   }
   if (const auto* score = std::get_if<command::Score>(&what)) {
     check_adapters(*score->adapters, *model_);
-    return std::make_unique<Scoring>(model_->vocabulary(), command, border_rule_);
+    return std::make_unique<Scoring>(model_->vocabulary(), command, prepared(score->prompt),
+                                     border_rule_);
   }
   return sequences_->prepare(command);
 }

@@ -22,6 +22,7 @@
 #include "core/engine/preparer.h"
 #include "core/engine/scheduler.h"
 #include "core/engine/sequences.h"
+#include "core/media/projector.h"
 #include "core/model/compute_pool.h"
 #include "core/model/error.h"
 #include "core/model/memory_breakdown.h"
@@ -56,9 +57,9 @@ class Context {
 
   // Starts the thread, which creates the llama_context. Throws std::system_error if the system
   // starts no thread.
-  // `draft`: guesses for the model, if anyone.
+  // `projector`: makes embeddings of media, if anyone. `draft`: guesses for the model, if anyone.
   Context(std::shared_ptr<Model> model, const ContextOptions& options, Events events,
-          std::shared_ptr<Model> draft = nullptr);
+          std::shared_ptr<Projector> projector = nullptr, std::shared_ptr<Model> draft = nullptr);
 
   // Stops and joins. On a CPU that takes no longer than one of ggml's operations, on a GPU than a
   // piece of a prompt.
@@ -116,6 +117,7 @@ class Context {
   bool idle() const;
   void start(Prepared prepared);
   void step();
+  PreparedPrompt prepared(const Prompt& prompt) const;
   Prepared prepare(const std::shared_ptr<Command>& command);
   void prepare(const Order& order, const std::function<Prepared()>& make);
   void check_room(const TokenWatch::Progress& progress) const;
@@ -127,7 +129,8 @@ class Context {
   static bool should_abort_draft(void* self);
 
   const std::shared_ptr<Model> model_;
-  const std::shared_ptr<Model> draft_;  // may be null
+  const std::shared_ptr<Projector> projector_;  // may be null, as the next
+  const std::shared_ptr<Model> draft_;
   const ContextOptions options_;
   const Events events_;
   Outbox outbox_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/media/media_token.h"
+
 namespace cria {
 
 namespace {
@@ -14,19 +16,20 @@ double ms_between(Clock::time_point from, Clock::time_point to) {
 }  // namespace
 
 Generation::Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request,
-                       const BorderRule& rule, const DraftRule& drafts)
-    : Task(request, tokenize(vocabulary, request->prompt), vocabulary, rule, request->adapters),
+                       PreparedPrompt prompt, const BorderRule& rule, const DraftRule& drafts)
+    : Task(request, std::move(prompt), vocabulary, rule, request->adapters),
       vocabulary_(vocabulary),
       request_(std::move(request)),
       sampler_(vocabulary, request_->sampler, request_->seed),
       stream_(request_->stops) {
-  sampler_.accept_prompt(tokens());
+  sampler_.accept_prompt(has_media() ? without_media(tokens()) : tokens());
   for (const std::string& text : request_->shown) {
     const llama_token token = vocabulary.by_text(text);
     if (token != LLAMA_TOKEN_NULL) shown_.push_back(token);
   }
   if (request_->reasoning) reasoning_.emplace(vocabulary, *request_->reasoning);
-  if (drafts.most > 0) speculation_.emplace(drafts, tokens());
+  // Neither n-grams nor a draft model know what media mean.
+  if (drafts.most > 0 && !has_media()) speculation_.emplace(drafts, tokens());
 }
 
 void Generation::enter(Slot slot, int32_t evaluated) {

@@ -16,10 +16,10 @@ namespace cria {
 
 class Generation : public Task {
  public:
-  // Tokenizes the prompt and builds the sampler, which takes time: not on the JS thread, nor on the
-  // context's. Throws if either is invalid.
+  // Builds the sampler, which takes time: not on the JS thread, nor on the context's. Throws if it
+  // is invalid. `prompt`: the request's.
   Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request,
-             const BorderRule& rule, const DraftRule& drafts);
+             PreparedPrompt prompt, const BorderRule& rule, const DraftRule& drafts);
 
   void enter(Slot slot, int32_t evaluated) override;
   Reuse reuse() const override { return request_->reuse; }

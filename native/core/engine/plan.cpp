@@ -22,6 +22,7 @@ constexpr int64_t kKeysOfARowInATile = 1300;
 // prefix: such a prompt is evaluated exactly as llama.cpp would.
 bool worth_padding(const Task& task, int32_t rest, const PlanLimits& limits) {
   if (rest >= kTile || task.start() == 0 || task.reuse() != Reuse::kAny) return false;
+  if (task.next_media() != nullptr) return false;
   if (task.evaluated() + kTile > limits.room_for_padding) return false;
   const int64_t keys = task.evaluated();
   return rest * (kKeysOfARow + keys) * kKeysOfARowInATile >

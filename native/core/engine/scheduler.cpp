@@ -61,7 +61,8 @@ void Scheduler::add(std::unique_ptr<Task> task) {
 // In a per-sequence cache, tokens of running generations and pieces of prompts are never decoded
 // together. llama.cpp would cut a stream where the others end and compute them one after the other
 // anyway; and this way each sequence gets the batches, and so the results, that it would get alone.
-// In a unified cache they are decoded together: the weights are read once for both.
+// In a unified cache they are decoded together: the weights are read once for both. Embeddings of
+// media are always decoded by themselves: a batch has tokens or embeddings.
 void Scheduler::step() {
   drop_cancelled();
   admit();
@@ -69,7 +70,9 @@ void Scheduler::step() {
   gather();
   batch_.clear();
   const AdapterSetPtr in_turn = adapters_in_turn();
-  if (!prompts_go_first()) generate(limits_.unified_kv_cache ? in_turn.get() : nullptr);
+  // Nothing is beside media.
+  const bool together = limits_.unified_kv_cache && !media_due();
+  if (!prompts_go_first()) generate(together ? in_turn.get() : nullptr);
   add_prompts(in_turn.get());
   if (!batch_.empty()) decode_batch();
   batch_.clear();
@@ -272,15 +275,27 @@ std::vector<Task*> Scheduler::prefilling(const AdapterSet* adapters) const {
 
 void Scheduler::add_prompts(const AdapterSet* adapters) {
   if (adapters == nullptr) return;
-  const std::vector<Task*> tasks = prefilling(adapters);
+  std::vector<Task*> tasks = prefilling(adapters);
   if (tasks.empty()) return;
   Task* first = next_prompt(tasks);
   oldest_next_ = !oldest_next_;
+  const MediaSpan* media = first->next_media();
+  const auto cannot_join = [&](const Task* task) {
+    return task != first && (media != nullptr || task->next_media() != nullptr);
+  };
+  tasks.erase(std::remove_if(tasks.begin(), tasks.end(), cannot_join), tasks.end());
   std::vector<Piece> pieces = plan_prefill(*first, tasks, prefill_limits());
+  if (media != nullptr && media->chunk->non_causal) pieces.front().count = media->chunk->rows;
   std::sort(pieces.begin(), pieces.end(),
             [](const Piece& a, const Piece& b) { return a.task->slot() < b.task->slot(); });
   for (const Piece& piece : pieces)
     batch_.add(*piece.task, piece.count, piece.padding);
+}
+
+bool Scheduler::media_due() const {
+  return std::any_of(running_.begin(), running_.end(), [](const auto& task) {
+    return task->prefilling() && task->next_media() != nullptr;
+  });
 }
 
 // The oldest prompt and the one nearest to its end take turns: a long one does not hold up the
@@ -339,6 +354,7 @@ void Scheduler::decode_batch() {
 
 int32_t Scheduler::decode() {
   apply(batch_.shares().front().task->adapters());
+  const NonCausal scope(context_, batch_.non_causal());
   const EvaluationGate::Pass pass(gate_);
   const int32_t status = llama_decode(context_, batch_.view());
   batch_.forget_padding(llama_get_memory(context_));

@@ -79,6 +79,7 @@ class Scheduler {
   void add_prompts(const AdapterSet* adapters);
   AdapterSetPtr adapters_in_turn() const;
   std::vector<Task*> prefilling(const AdapterSet* adapters) const;
+  bool media_due() const;
   PlanLimits prefill_limits() const;
   Task* next_prompt(const std::vector<Task*>& prefilling) const;
   void decode_batch();

@@ -9,9 +9,9 @@
 namespace cria {
 
 Scoring::Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command,
-                 const BorderRule& rule)
-    : Task(command, tokenize(vocabulary, std::get<command::Score>(command->what).prompt),
-           vocabulary, rule, std::get<command::Score>(command->what).adapters),
+                 PreparedPrompt prompt, const BorderRule& rule)
+    : Task(command, std::move(prompt), vocabulary, rule,
+           std::get<command::Score>(command->what).adapters),
       vocabulary_size_(vocabulary.size()),
       command_(command) {
   for (const llama_token candidate : score().candidates)

@@ -10,9 +10,9 @@ namespace cria {
 
 class Scoring : public Task {
  public:
-  // Tokenizes the prompt, and throws if it is invalid. `command` is a command::Score.
+  // `command` is a command::Score, `prompt` the one in it.
   Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command,
-          const BorderRule& rule);
+          PreparedPrompt prompt, const BorderRule& rule);
 
   Reuse reuse() const override { return score().reuse; }
   bool step(const float* logits, int32_t context_size, Outbox& outbox) override;

@@ -1,6 +1,9 @@
 #include "core/engine/task.h"
 
+#include <iterator>
 #include <limits>
+
+#include "core/media/media_token.h"
 
 namespace cria {
 
@@ -11,18 +14,40 @@ Task::Task(std::shared_ptr<const Order> order, Tokens tokens, const AdapterSetPt
       adaptation_{adapters, adapters, 0},
       adaptation_key_(adaptation_.key()) {}
 
-Task::Task(std::shared_ptr<const Order> order, Tokens tokens, const Vocabulary& vocabulary,
+Task::Task(std::shared_ptr<const Order> order, PreparedPrompt prompt, const Vocabulary& vocabulary,
            const BorderRule& rule, const AdapterSetPtr& adapters)
     : order_(std::move(order)),
-      tokens_(std::move(tokens)),
+      tokens_(std::move(prompt.tokens)),
       prompt_length_(static_cast<int32_t>(tokens_.size())),
       adaptation_(adaptation_of(tokens_, adapters)),
       adaptation_key_(adaptation_.key()),
-      cuts_(cuts_of(tokens_, vocabulary, rule)),
+      media_(std::move(prompt.media)),
+      beside_(prompt_length_ - position_at(tokens_, prompt_length_)),
       checkpoints_(rule.checkpoints) {
+  for (const MediaSpan& span : media_) {
+    for (const int32_t border : {span.begin, span.end()}) {
+      const bool inside = border > 0 && border < prompt_length_;
+      const bool known = !media_cuts_.empty() && media_cuts_.back() == border;
+      if (inside && !known) media_cuts_.push_back(border);
+    }
+  }
+  const Cuts messages = cuts_of(tokens_, vocabulary, rule);
+  std::set_union(messages.begin(), messages.end(), media_cuts_.begin(), media_cuts_.end(),
+                 std::back_inserter(cuts_));
   if (adaptation_.from == 0) return;
   const auto place = std::lower_bound(cuts_.begin(), cuts_.end(), adaptation_.from);
   if (place == cuts_.end() || *place != adaptation_.from) cuts_.insert(place, adaptation_.from);
+}
+
+const MediaSpan* Task::next_media() const {
+  for (const MediaSpan& span : media_)
+    if (evaluated_ < span.end()) return evaluated_ >= span.begin ? &span : nullptr;
+  return nullptr;
+}
+
+llama_pos Task::position(int32_t index) const {
+  if (beside_ == 0) return index;
+  return index >= prompt_length_ ? index - beside_ : position_at(tokens_, index);
 }
 
 int32_t Task::evaluated_alike() const {
@@ -33,7 +58,7 @@ int32_t Task::evaluated_alike() const {
 Borders Task::borders(int32_t micro_batch) const {
   const bool exact = reuse() == Reuse::kExact || start_ == 0;
   const bool cut = exact || checkpoints_;
-  return {length(), cut ? cuts_ : kNoCuts, micro_batch, exact ? 0 : start_};
+  return {length(), cut ? cuts_ : media_cuts_, micro_batch, exact ? 0 : start_};
 }
 
 bool Task::as_alone(int32_t count, int32_t micro_batch) const {

@@ -10,6 +10,7 @@
 
 #include "core/adapters/adapter_set.h"
 #include "core/engine/cache.h"
+#include "core/engine/prepared_prompt.h"
 #include "core/model/vocabulary.h"
 #include "core/request/outbox.h"
 #include "core/request/request.h"
@@ -27,7 +28,8 @@ class Task {
   RequestId id() const { return order_->id; }
   bool cancelled() const { return order_->cancelled.load(std::memory_order_relaxed); }
 
-  // All tokens, evaluated or not. The first `prompt_length` are the prompt.
+  // All tokens, evaluated or not. The first `prompt_length` are the prompt, with numbers in the
+  // place of media (media_token.h).
   const Tokens& tokens() const { return tokens_; }
   int32_t length() const { return static_cast<int32_t>(tokens_.size()); }
   int32_t prompt_length() const { return prompt_length_; }
@@ -36,6 +38,12 @@ class Task {
   // How many of the next tokens are evaluated with the same.
   int32_t evaluated_alike() const;
   const AdaptationKey& adaptation() const { return adaptation_key_; }
+  bool has_media() const { return !media_.empty(); }
+  // Those that the next rows to evaluate belong to; null if these are tokens.
+  const MediaSpan* next_media() const;
+  // llama.cpp's position of the token at `index`.
+  llama_pos position(int32_t index) const;
+
   // Where its micro-batches begin and end.
   Borders borders(int32_t micro_batch) const;
 
@@ -105,7 +113,7 @@ class Task {
   // One that is cut at no message. `adapters`: without activated ones.
   explicit Task(std::shared_ptr<const Order> order, Tokens tokens,
                 const AdapterSetPtr& adapters = no_adapters());
-  Task(std::shared_ptr<const Order> order, Tokens tokens, const Vocabulary& vocabulary,
+  Task(std::shared_ptr<const Order> order, PreparedPrompt prompt, const Vocabulary& vocabulary,
        const BorderRule& rule, const AdapterSetPtr& adapters = no_adapters());
 
   void add(llama_token token) { tokens_.push_back(token); }
@@ -118,7 +126,10 @@ class Task {
   const int32_t prompt_length_;
   const Adaptation adaptation_;
   const AdaptationKey adaptation_key_;
-  Cuts cuts_;                 // where its adapters begin, too
+  const std::vector<MediaSpan> media_;
+  const int32_t beside_ = 0;  // how many rows of these take no position of their own
+  Cuts media_cuts_;           // where they begin and end: no batch has tokens and embeddings
+  Cuts cuts_;                 // with those, and where adapters begin
   bool checkpoints_ = false;  // the cuts are for these
   Slot slot_ = kNoSlot;
   int32_t start_ = 0;

@@ -144,11 +144,24 @@ class Recruits {
 };
 
 thread_local Recruits* recruits = nullptr;
+thread_local const std::shared_ptr<Collapse>* graph_collapse = nullptr;
+
+// A thread that goes to work at once.
+int start_for_graph(cria_thread* thread, cria_thread_body body, void* argument) {
+  auto recruit = std::make_shared<Recruit>(*graph_collapse);
+  recruit->body = body;
+  recruit->argument = argument;
+  auto own = std::make_unique<std::shared_ptr<Recruit>>(std::move(recruit));
+  const int failed = cria_create_thread(thread, run, own.get());
+  if (failed == 0) static_cast<void>(own.release());
+  return failed;
+}
 
 // ggml wants a thread: for the pool that is being created, or for one of its own that lasts for one
 // graph.
 int create_thread(cria_thread* thread, cria_thread_body body, void* argument) {
   if (recruits != nullptr && recruits->assign(thread, body, argument)) return 0;
+  if (graph_collapse != nullptr) return start_for_graph(thread, body, argument);
   return cria_create_thread(thread, body, argument);
 }
 
@@ -234,5 +247,11 @@ ComputePool::ComputePool(int32_t threads, const std::shared_ptr<Collapse>& colla
 ComputePool::~ComputePool() {
   if (pool_ != nullptr) cpu_level().threadpool_free(pool_);
 }
+
+GraphThreads::GraphThreads(std::shared_ptr<Collapse> collapse) : collapse_(std::move(collapse)) {
+  graph_collapse = &collapse_;
+}
+
+GraphThreads::~GraphThreads() { graph_collapse = nullptr; }
 
 }  // namespace cria

@@ -32,6 +32,19 @@ class ComputePool {
   ggml_threadpool* pool_ = nullptr;
 };
 
+// While it lives, the threads that ggml starts on this one for a single graph, where a backend has
+// no pool, belong to `collapse`: a failed assertion on one of them ends them, not the process.
+class GraphThreads {
+ public:
+  explicit GraphThreads(std::shared_ptr<Collapse> collapse);
+  ~GraphThreads();
+  GraphThreads(const GraphThreads&) = delete;
+  GraphThreads& operator=(const GraphThreads&) = delete;
+
+ private:
+  const std::shared_ptr<Collapse> collapse_;
+};
+
 // Installs our functions as ggml's hooks. Once, before the first pool.
 void install_compute_hooks();
 

@@ -21,6 +21,7 @@ inline constexpr char kWorkerUnreachable[] = "ERR_WORKER_UNREACHABLE";
 inline constexpr char kGrammarInvalid[] = "ERR_GRAMMAR_INVALID";
 inline constexpr char kTemplate[] = "ERR_TEMPLATE";
 inline constexpr char kStateInvalid[] = "ERR_STATE_INVALID";
+inline constexpr char kMediaInvalid[] = "ERR_MEDIA_INVALID";
 inline constexpr char kInternal[] = "ERR_INTERNAL";
 }  // namespace code
 

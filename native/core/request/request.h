@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/adapters/adapter_set.h"
+#include "core/media/media.h"
 #include "core/model/vocabulary.h"
 #include "core/request/outbox.h"
 #include "core/sampling/reasoning_budget.h"
@@ -19,14 +20,15 @@ namespace cria {
 
 using Clock = std::chrono::steady_clock;
 
-// A part of a prompt: text, or token ids.
-using Segment = std::variant<std::string, Tokens>;
+// A part of a prompt: text, token ids, a picture or a sound.
+using Segment = std::variant<std::string, Tokens, Media>;
 
 struct Prompt {
   std::vector<Segment> segments;
   bool add_bos = false;
 
-  // How much text there is to tokenize.
+  bool has_media() const;
+  // How much text there is to tokenize. Where there are media, as much as takes long.
   size_t bytes() const;
 };
 
@@ -64,7 +66,12 @@ struct Request : Order {
   Clock::time_point submitted = Clock::now();
 };
 
-// The prompt's token ids. Throws if it is invalid.
+// The token ids of one segment: text, or checked ids.
+Tokens tokenize(const Vocabulary& vocabulary, const Segment& segment);
+// Throws for a prompt that has none.
+void expect_tokens(const Tokens& tokens);
+
+// The prompt's token ids. Throws if it is invalid, or has media.
 Tokens tokenize(const Vocabulary& vocabulary, const Prompt& prompt);
 
 }  // namespace cria
