@@ -13,7 +13,8 @@ const ROOT = join(HERE, "..", "..");
 function installTools() {
   const lock = join(HERE, "package-lock.json");
   const installed = join(HERE, "node_modules", ".cria-docs-lock.json");
-  if (existsSync(installed) && readFileSync(installed, "utf8") === readFileSync(lock, "utf8")) return;
+  if (existsSync(installed) && readFileSync(installed, "utf8") === readFileSync(lock, "utf8"))
+    return;
   console.log("Installing the site's tools (docs/site/package-lock.json) …");
   const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], {
     cwd: HERE,

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitepress";
+import { githubSlug } from "../github-slug.cjs";
 import { pagesIn } from "./page-list.mjs";
 
 const SITE = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -35,7 +36,8 @@ function outsideLinks(md) {
         if (token.type === "link_open") {
           const file = leads(token.attrGet("href"), env);
           if (file === undefined) continue;
-          if (repository) token.attrSet("href", `${repository}/blob/${GITHUB_SHA ?? "main"}/${file}`);
+          if (repository)
+            token.attrSet("href", `${repository}/blob/${GITHUB_SHA ?? "main"}/${file}`);
           else {
             Object.assign(token, { type: "text", tag: "", nesting: 0, content: "", attrs: null });
             plain++;
@@ -83,6 +85,7 @@ export default defineConfig({
     relativePath === "index.md" ? { frontmatter: { ...frontmatter, ...HOME } } : undefined,
   markdown: {
     config: outsideLinks,
+    anchor: { slugify: githubSlug },
     languageAlias: { cjs: "js", jsonl: "json", gbnf: "txt" },
   },
   vite: { publicDir: false },
