@@ -76,7 +76,7 @@ export async function main(args, { input, output, error, env }) {
   }
 }
 
-if (realpathSync(process.argv[1] ?? "") === fileURLToPath(import.meta.url)) {
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   process.exitCode = await main(process.argv.slice(2), {
     input: stdin,
     output: stdout,

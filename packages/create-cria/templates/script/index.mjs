@@ -1,13 +1,13 @@
 // npm start -- "What is the weather in Lisbon?"
 // MODEL=/path/to/model.gguf npm start -- "…" takes a model of yours.
 
-import { fileURLToPath } from "node:url";
+import { createRequire } from "node:module";
+import path from "node:path";
 import { ChatSession, defineTool, Model } from "cria";
 
+const criaPackage = createRequire(import.meta.url).resolve("cria/package.json");
 /** The package's own model: tiny, for a first try. */
-const DEMO = fileURLToPath(
-  new URL("models/cria-demo.gguf", import.meta.resolve("cria/package.json")),
-);
+const DEMO = path.join(path.dirname(criaPackage), "models", "cria-demo.gguf");
 
 const weather = defineTool({
   name: "get_weather",

@@ -6,13 +6,13 @@
 //   HOST=0.0.0.0 PORT=8080      open to the network: put keys and a reverse proxy with TLS in front
 
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
+import { createRequire } from "node:module";
+import path from "node:path";
 import { createServer } from "cria/server";
 
+const criaPackage = createRequire(import.meta.url).resolve("cria/package.json");
 /** The package's own model: tiny, for a first try. */
-const DEMO = fileURLToPath(
-  new URL("models/cria-demo.gguf", import.meta.resolve("cria/package.json")),
-);
+const DEMO = path.join(path.dirname(criaPackage), "models", "cria-demo.gguf");
 const { MODEL = DEMO, API_KEYS = "", HOST = "127.0.0.1", PORT = "8080" } = process.env;
 
 const server = createServer({

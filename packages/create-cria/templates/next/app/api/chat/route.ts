@@ -15,16 +15,14 @@ export async function POST(request: Request): Promise<Response> {
       { status: 400 },
     );
   }
-  const [input, ...before] = [...body.messages].reverse() as ChatMessageInput[];
   try {
     // A client that goes away aborts its signal, and so its generation.
     const session = new ChatSession(await getContext(), {
-      messages: before.reverse(),
       maxTokens: 1024,
       temperature: 0, // the likeliest answer; without this line, as the model's file recommends
       signal: request.signal,
     });
-    const events = session.send(input as ChatMessageInput)[Symbol.asyncIterator]();
+    const events = session.send(body.messages)[Symbol.asyncIterator]();
     const encoder = new TextEncoder();
     const stream = new ReadableStream<Uint8Array>({
       async pull(controller) {
