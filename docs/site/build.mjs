@@ -46,6 +46,8 @@ async function writeReference() {
     out: join(ROOT, "docs", "reference"),
     docsRoot: join(ROOT, "docs"),
     name: "Reference",
+    sortEntryPoints: false,
+    navigation: { includeFolders: false },
     readme: "none",
     disableSources: true,
     excludeInternal: true,

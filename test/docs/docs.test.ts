@@ -168,27 +168,33 @@ test.each(PAGES.filter((page) => commandsOf(page).length > 0))(
       for (const [, file = ""] of command.matchAll(/\bnode ((?!dist\/)[\w/.-]+\/[\w.-]+)/g)) {
         expect({ file, exists: existsSync(join(ROOT, file)) }).toEqual({ file, exists: true });
       }
-      const runs = /\bcria (chat|generate|batch|moderate|info|devices)\b/.test(command);
-      const shell = `cria() { "${process.execPath}" "${CLI}" "$@"; }\nset -o pipefail\n`;
-      const script = shell + command.replaceAll("npx cria", "cria");
-      // Others' commands, and what would not end, are parsed.
-      const child = spawn("bash", [...(runs ? [] : ["-n"]), "-c", script], { cwd: folder });
-      child.stdin.on("error", () => {});
-      child.stdin.end();
-      const { code, stderr } = await finish(child);
+      if (!/\bcria (chat|generate|batch|moderate|info|devices)\b/.test(command)) continue;
+      const { code, stderr } = await inShell(command);
       // 3: something was unsafe, which is an answer.
-      expect({
-        command,
-        answered: code === 0 || (runs && code === 3),
-        stderr: code === 0 || code === 3 ? "" : stderr,
-      }).toEqual({
+      const answered = code === 0 || code === 3;
+      expect({ command, answered, stderr: answered ? "" : stderr }).toEqual({
         command,
         answered: true,
         stderr: "",
       });
     }
+    // Others' commands, and what would not end, are parsed.
+    for (const { code, line } of blocksIn(page, "sh")) {
+      const { stderr } = await inShell(code, "-n");
+      expect({ line, stderr }).toEqual({ line, stderr: "" });
+    }
   },
 );
+
+/** In the page's folder, with nothing on its standard input. */
+function inShell(command: string, ...flags: string[]) {
+  const shell = `cria() { "${process.execPath}" "${CLI}" "$@"; }\nset -o pipefail\n`;
+  const script = shell + command.replaceAll("npx cria", "cria");
+  const child = spawn("bash", [...flags, "-c", script], { cwd: folder });
+  child.stdin.on("error", () => {}); // gone before it was read
+  child.stdin.end();
+  return finish(child);
+}
 
 const helps = new Map<string, Promise<string>>();
 

@@ -66,7 +66,11 @@ const HOME = {
   },
   features: ["chat", "structured-output", "batch", "moderation", "server", "reliability"]
     .map((page) => groups.flatMap(({ items }) => items).find(({ link }) => link === `/${page}`))
-    .map(({ text, link, about }) => ({ title: text, details: about.replaceAll("`", ""), link })),
+    .map(({ text, link, about }) => ({
+      title: text,
+      details: about[0].toUpperCase() + about.slice(1).replaceAll("`", ""),
+      link,
+    })),
 };
 
 export default defineConfig({
