@@ -196,11 +196,14 @@ function inShell(command: string, ...flags: string[]) {
   return finish(child);
 }
 
+const CREATE = join(ROOT, "packages", "create-cria", "create-cria.mjs");
+
 const helps = new Map<string, Promise<string>>();
 
-/** What `cria COMMAND --help` says, asked once. */
+/** What `cria COMMAND --help` or, for "", create-cria's says, asked once. */
 function helpOf(command: string): Promise<string> {
-  const known = helps.get(command) ?? cria([command, "--help"]).then(({ stdout }) => stdout);
+  const asked = () => (command === "" ? runNode([CREATE, "--help"]) : cria([command, "--help"]));
+  const known = helps.get(command) ?? asked().then(({ stdout }) => stdout);
   helps.set(command, known);
   return known;
 }
@@ -209,14 +212,21 @@ function helpOf(command: string): Promise<string> {
 const criaCommands = (page: string) =>
   [...commandsOf(page).map((line) => line.replace(/(^|\s)#.*/, "")), ...inlineCode(readPage(page))]
     .map((command) => command.replaceAll(/"[^"]*"|'[^']*'/g, "text"))
-    .flatMap((command) => [...command.matchAll(/(?:^|[|;&]\s*|npx )cria ([a-z]+)([^|;&]*)/g)]);
+    .flatMap((command) => [
+      ...command.matchAll(
+        /(?:^|[|;&]\s*|npx )(?:cria ([a-z]+)|npm create cria|node \S+\/create-cria\.mjs)([^|;&]*)/g,
+      ),
+    ]);
 
 test.each(PAGES.filter((page) => criaCommands(page).length > 0))(
   "options in %s exist",
   async (page) => {
     for (const [line, command = "", rest = ""] of criaCommands(page)) {
       const help = await helpOf(command);
-      expect({ line, help }).toEqual({ line, help: expect.stringMatching(/^Usage: cria \w+ /) });
+      expect({ line, help }).toEqual({
+        line,
+        help: expect.stringMatching(/^Usage: (npm create )?cria /),
+      });
       for (const [, option = ""] of rest.matchAll(/(?<!\S)(--?[a-z][\w-]*)/gi)) {
         const listed = new RegExp(`(?<!\\S)${option}(?![\\w-])`).test(help);
         expect({ line, option, listed }).toEqual({ line, option, listed: true });
