@@ -61,6 +61,7 @@ async function writeReference() {
     interfacePropertiesFormat: "table",
     typeDeclarationFormat: "table",
     enumMembersFormat: "table",
+    tableColumnSettings: { hideModifiers: true, hideInherited: true },
     logLevel: "Error",
   });
   const project = await app.convert();
