@@ -45,6 +45,7 @@ export async function writeProject({ folder, template, name, cria = `^${VERSION}
   const full = checkFolder(folder);
   const source = path.join(HERE, "templates", templateOf(template).name);
   const packageName = checkName(name ?? defaultName(folder));
+  if (cria.trim() === "") throw new ProblemError("Expected a version for --cria, got nothing", 2);
   try {
     mkdirSync(full, { recursive: true });
     cpSync(source, full, {
@@ -63,7 +64,7 @@ export async function writeProject({ folder, template, name, cria = `^${VERSION}
     throw new ProblemError(`The project cannot be written: ${error.message}`);
   }
   const files = readdirSync(full, { recursive: true })
-    .filter((file) => !file.startsWith(".git/") && file !== ".git")
+    .filter((file) => !/^\.git([\\/]|$)/.test(file))
     .filter((file) => statSync(path.join(full, file)).isFile());
   return { folder: full, files };
 }

@@ -134,6 +134,7 @@ describe("the command", () => {
       /"" is no name for a package: it is empty/,
     ],
     ["a flag that there is not", ["app", "--tempalte", "script"], /Unknown option '--tempalte'/],
+    ["no version of cria", ["app", "-t", "script", "--cria", ""], /Expected a version for --cria/],
     ["two folders", ["a", "b", "-t", "script"], /Expected one folder, got 2: a, b/],
     ["nothing, without a terminal", [], /Expected a folder, and there is no terminal/],
     ["no template, without a terminal", ["app"], /Expected --template, and there is no terminal/],
