@@ -13,7 +13,8 @@ const manifestIn = (folder: string): Manifest =>
   JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
 
 const cria = manifestIn(ROOT);
-const folders = readdirSync(join(ROOT, "packages"));
+const packages = readdirSync(join(ROOT, "packages"));
+const folders = packages.filter((name) => name.startsWith("cria-"));
 
 test("cria knows every package of a backend, as an optional one", () => {
   expect(folders.length).toBeGreaterThan(0);
@@ -31,4 +32,10 @@ test.each(folders)("%s has cria's version, asks for it, and says what it is", (n
   });
   expect(cria.peerDependencies[name]).toBe(cria.version);
   expect(existsSync(join(folder, "README.md"))).toBe(true);
+});
+
+test("create-cria has cria's version, which its projects ask for", () => {
+  expect(packages.filter((name) => !folders.includes(name))).toEqual(["create-cria"]);
+  const { name, version } = manifestIn(join(ROOT, "packages", "create-cria"));
+  expect({ name, version }).toEqual({ name: "create-cria", version: cria.version });
 });
