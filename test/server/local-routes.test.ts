@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Model } from "../../lib/index.js";
 import { MODEL } from "../support/paths.js";
-import { errorShape, type ServedHttp, served } from "../support/served.js";
+import { errorShape, eventsOf, type ServedHttp, served } from "../support/served.js";
 import { writeBert } from "../support/tiny-models.js";
 
 let folder: string;
@@ -116,4 +116,119 @@ test("what is not there", async () => {
   for (const path of ["/constructor", "/__proto__", "//", "/v1/models/"]) {
     expect({ path, status: (await here.get(path)).status }).toEqual({ path, status: 404 });
   }
+});
+
+describe("llama-server's own routes", () => {
+  const ask = { model: "demo", prompt: "Once upon a time", n_predict: 4, temperature: 0 };
+  const json = async (path: string, body: object) =>
+    (await (await here.post(path, body)).json()) as Record<string, unknown>;
+
+  test("/completion, whole and in pieces", async () => {
+    const whole = await json("/completion", { ...ask, n_probs: 1, seed: -1, cache_prompt: true });
+    expect(whole).toMatchObject({
+      ...{ stop: true, stop_type: "limit", stopping_word: "", tokens_predicted: 4, model: "demo" },
+      timings: { predicted_n: 4, predicted_per_second: expect.any(Number) },
+    });
+    expect(whole.completion_probabilities).toHaveLength(4);
+    const streamed = await (await here.post("/completion", { ...ask, stream: true })).text();
+    const pieces = eventsOf(streamed).map(({ data }) => data as Record<string, unknown>);
+    expect(pieces.map(({ content }) => content).join("")).toBe(whole.content);
+    expect(pieces.flatMap(({ tokens }) => tokens)).toEqual(whole.tokens);
+    expect(pieces.map(({ stop }) => stop)).toEqual([...pieces.slice(1).map(() => false), true]);
+    const [word] = String(whole.content).trim().split(" ");
+    const stopped = await json("/completion", { ...ask, stop: [word] });
+    expect(stopped).toMatchObject({ stop_type: "word", stopping_word: word });
+    const first = (whole.tokens as number[])[0];
+    const biased = await json("/completion", { ...ask, logit_bias: [[first, false]] });
+    expect((biased.tokens as number[])[0]).not.toBe(first);
+    const several = await json("/completion", { ...ask, prompt: ["Once", "The"] });
+    expect(several).toMatchObject([{ index: 0 }, { index: 1 }]);
+    const schema = { enum: ["yes"] };
+    const held = await json("/completion", { ...ask, json_schema: schema, n_predict: 20 });
+    expect(held.content).toBe('"yes"');
+    const unknown = await json("/completion", { ...ask, mirostat: 2 });
+    expect(unknown).toEqual(
+      errorShape({ type: "invalid_request_error", param: expect.any(String) }),
+    );
+  });
+
+  test("/infill and `suffix` want a model that was trained for it", async () => {
+    const text = { input_prefix: "a", input_suffix: "b", input_extra: [{ text: "c" }] };
+    const infill = await json("/infill", { model: "demo", ...text, n_predict: 2 });
+    expect(infill).toMatchObject({ error: { code: "ERR_UNSUPPORTED" } });
+    const suffix = await json("/v1/completions", { model: "demo", prompt: "a", suffix: "b" });
+    expect(suffix).toMatchObject({ error: { code: "ERR_UNSUPPORTED" } });
+  });
+
+  test("/apply-template, also with what the template is told besides", async () => {
+    const messages = [{ role: "user", content: "Hi" }];
+    const { prompt } = await json("/apply-template", { model: "demo", messages });
+    expect(prompt).toMatch(/Hi<\|eot_id\|>/);
+    const kwargs = { enable_thinking: false, reasoning_effort: "low" };
+    const told = { model: "demo", messages, chat_template_kwargs: kwargs };
+    expect(await json("/apply-template", told)).toHaveProperty("prompt");
+    const unknown = { model: "demo", messages, chat_template_kwargs: { colour: "red" } };
+    expect(await json("/apply-template", unknown)).toMatchObject({
+      error: { param: "chat_template_kwargs.colour" },
+    });
+  });
+
+  test("/props and /slots", async () => {
+    const props = await (await here.get("/props")).json();
+    expect(props).toMatchObject({
+      ...{
+        total_slots: 4,
+        model_alias: "demo",
+        model_path: "demo",
+        bos_token: "<|begin_of_text|>",
+      },
+      ...{ default_generation_settings: { n_ctx: 256 }, is_sleeping: false },
+    });
+    const slots = await (await here.get("/slots?model=demo")).json();
+    expect(slots).toEqual(
+      Array.from({ length: 4 }, (_, id) => ({ id, n_ctx: 256, is_processing: false })),
+    );
+    expect((await here.get("/slots?model=none")).status).toBe(404);
+  });
+});
+
+describe("completions with", () => {
+  const ask = { model: "demo", prompt: "Once upon a time", max_tokens: 4, temperature: 0 };
+  const complete = async (more: object) =>
+    (await (await here.post("/v1/completions", { ...ask, ...more })).json()) as {
+      choices: { text: string; logprobs: object | null }[];
+      usage: { completion_tokens: number };
+      timings: object;
+    };
+
+  test("echo: the prompt in front, whole and in pieces", async () => {
+    const plain = await complete({});
+    expect(plain.timings).toMatchObject({ predicted_n: 4 });
+    const echoed = ask.prompt + plain.choices[0]?.text;
+    expect((await complete({ echo: true })).choices[0]?.text).toBe(echoed);
+    const answer = await here.post("/v1/completions", { ...ask, echo: true, stream: true });
+    const events = eventsOf(await answer.text()).slice(0, -1);
+    const pieces = events.map(({ data }) => data as Awaited<ReturnType<typeof complete>>);
+    expect(pieces.map(({ choices }) => choices[0]?.text).join("")).toBe(echoed);
+    expect(pieces.at(-1)?.timings).toMatchObject({ predicted_n: 4 });
+    expect(await complete({ echo: true, logprobs: 1 })).toMatchObject({ error: { param: "echo" } });
+  });
+
+  test("best_of: the likeliest of those that were generated", async () => {
+    const varied = { temperature: 1.5, seed: 3, logprobs: 0 };
+    const mean = ({ logprobs }: { logprobs: object | null }) => {
+      const { token_logprobs: all } = logprobs as { token_logprobs: number[] };
+      return all.reduce((sum, one) => sum + one, 0) / all.length;
+    };
+    const all = await complete({ ...varied, n: 5 });
+    const best = await complete({ ...varied, n: 2, best_of: 5 });
+    const sorted = all.choices.map(mean).sort((one, other) => other - one);
+    expect(best.choices.map(mean)).toEqual(sorted.slice(0, 2));
+    expect(best.usage).toEqual(all.usage);
+    const silent = await complete({ ...varied, logprobs: undefined, best_of: 3 });
+    expect(silent.choices).toMatchObject([{ logprobs: null }]);
+    for (const wrong of [{ n: 3, best_of: 2 }, { best_of: 2, stream: true }, { best_of: 21 }]) {
+      expect(await complete(wrong)).toMatchObject({ error: { param: "best_of" } });
+    }
+  });
 });
