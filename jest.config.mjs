@@ -12,12 +12,16 @@ const sanitizedOnly = ["<rootDir>/test/fuzz/native/"];
 const vulkan = process.env.CRIA_TEST_BACKEND === "vulkan";
 const vulkanOnly = ["<rootDir>/test/vulkan/"];
 
+// Needs a Python that has OpenAI's package, which this names.
+const pythonOnly = ["<rootDir>/test/server/python-client\\.test\\.ts$"];
+
 const common = {
   testEnvironment: sanitized ? "<rootDir>/test/support/patient-environment.mjs" : "node",
   testPathIgnorePatterns: [
     ...(process.platform === "win32" ? unixOnly : []),
     ...(sanitized ? [] : sanitizedOnly),
     ...(vulkan ? [] : vulkanOnly),
+    ...(process.env.CRIA_TEST_PYTHON === undefined ? pythonOnly : []),
   ],
   modulePathIgnorePatterns: ["<rootDir>/(\\.build|\\.llama\\.cpp|build|dist|packages|prebuilds)/"],
   // Sources name each other as Node will see them, "./model.js".
