@@ -6,7 +6,7 @@ import { SAMPLER_OPTIONS } from "../sampling/sampler-options.js";
 
 /** Settings of a `ChatSession` for which the AI SDK has no names. */
 const OWN = [
-  ...(["sampler", "cachePrompt", "onProgress", "reasoning", "guard"] as const),
+  ...(["sampler", "cachePrompt", "onProgress", "reasoning", "guard", "adapters"] as const),
   ...(["constrainTools", "parallelToolCalls", "toolFallback", "toolsInUserMessage"] as const),
   ...(["format", "chatTemplate", "templateVariables", "date"] as const),
 ];

@@ -49,7 +49,7 @@ export class AccessRules {
    */
   checkOrigin(exchange: Exchange): void {
     const origin = exchange.header("origin");
-    if (origin === undefined) return;
+    if (origin === undefined) return this.#checkHost(exchange);
     if (this.#allows(origin)) {
       exchange.setHeaders({
         "access-control-allow-origin": this.#origins === true ? "*" : origin,
@@ -63,6 +63,25 @@ export class AccessRules {
         "Pages of this origin may not use this server: its `cors` option says which ones may",
       );
     }
+  }
+
+  /**
+   * A browser does not say where a page came from that reads what its own site has. Where a name was pointed here
+   * afterwards, that site is this server: on loopback, where nobody else would use such a name, it is refused.
+   */
+  #checkHost(exchange: Exchange): void {
+    const host = exchange.header("host");
+    const guarded = this.#keys.length > 0 || this.#origins === true || !exchange.fromLoopback;
+    if (guarded || host === undefined || !URL.canParse(`http://${host}`)) return;
+    const { hostname } = new URL(`http://${host}`);
+    const listed = this.#origins === false ? [] : this.#origins;
+    if (isOwnName(hostname) || listed.some((origin) => hostnameOf(origin) === hostname)) return;
+    throw new HttpError(
+      403,
+      "host_not_allowed",
+      "On loopback this server answers to addresses and to localhost: its `cors` option names others, as " +
+        `http://${hostname}, and with \`apiKeys\` any name will do`,
+    );
   }
 
   #allows(origin: string): boolean {
@@ -88,6 +107,15 @@ export function answerPreflight(exchange: Exchange): void {
 function isOwnOrigin(origin: string, host: string | undefined): boolean {
   if (host === undefined || !URL.canParse(origin)) return false;
   const { host: from, hostname } = new URL(origin);
+  return from === host.toLowerCase() && isOwnName(hostname);
+}
+
+/** What nobody can point elsewhere. */
+function isOwnName(hostname: string): boolean {
   const name = hostname.replace(/^\[|\]$/g, "");
-  return from === host.toLowerCase() && (isIP(name) !== 0 || name === "localhost");
+  return isIP(name) !== 0 || name === "localhost" || name.endsWith(".localhost");
+}
+
+function hostnameOf(origin: string): string | undefined {
+  return URL.canParse(origin) ? new URL(origin).hostname : undefined;
 }

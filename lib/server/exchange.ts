@@ -56,6 +56,12 @@ export class Exchange {
     this.#timer = setTimeout(() => this.#stop.abort(tooLate(limits.timeout)), limits.timeout);
   }
 
+  /** Whether it came by an address that only this machine has. */
+  get fromLoopback(): boolean {
+    const { localAddress = "" } = this.request.socket;
+    return /^(::ffff:)?127\.|^::1$/.test(localAddress);
+  }
+
   /** Aborts when the client goes, or when the answer takes too long. */
   get signal(): AbortSignal {
     return this.#stop.signal;

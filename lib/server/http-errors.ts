@@ -63,6 +63,11 @@ const STATUSES: Partial<Record<CriaErrorCode, number>> = {
   ERR_DISPOSED: 503,
   ERR_OUT_OF_MEMORY: 503,
   ERR_WORKER_UNREACHABLE: 503,
+  ERR_DOWNLOAD_FAILED: 503,
+  ERR_DOWNLOAD_DENIED: 503,
+  ERR_DOWNLOAD_CHANGED: 503,
+  ERR_DOWNLOAD_DAMAGED: 503,
+  ERR_DISK_FULL: 503,
 };
 
 /** Codes that OpenAI's clients branch on, in place of cria's own. */

@@ -184,6 +184,34 @@ describe("pages", () => {
     );
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 403 /);
   });
+
+  test.each([
+    ["evil.example", {}, 403],
+    ["127.0.0.1.evil.example", {}, 403],
+    ["localhost.", {}, 403],
+    ["localhost", {}, 200],
+    ["app.localhost", {}, 200],
+    ["[::1]", {}, 200],
+    ["llama.internal", { cors: ["https://llama.internal"] }, 200],
+    ["llama.internal", { cors: true as const }, 200],
+    ["llama.internal", { cors: ["https://other.internal"] }, 403],
+    // Who has the key is no page of a stranger's.
+    ["llama.internal", { apiKeys: ["a-key-of-some-length"] }, 200],
+  ])(
+    "of the name %s with %j, which browsers do not tell, get %i",
+    async (name, options, status) => {
+      const here = await serve(options);
+      const port = new URL(here.url).port;
+      const socket = connect(Number(port), "127.0.0.1");
+      socket.end(
+        `GET /v1/models HTTP/1.1\r\nhost: ${name}:${port}\r\nconnection: close\r\n` +
+          "authorization: Bearer a-key-of-some-length\r\n\r\n",
+      );
+      const answer = await text(socket);
+      expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+      expect(answer.includes("host_not_allowed")).toBe(status === 403);
+    },
+  );
 });
 
 describe("bodies", () => {
@@ -229,7 +257,7 @@ describe("bodies", () => {
   test("that never come end with the timeout", async () => {
     const here = await serve({ timeout: 200 });
     const socket = connect(Number(new URL(here.url).port), "127.0.0.1");
-    socket.write(`POST ${CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{`);
+    socket.write(`POST ${CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{`);
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 504 /);
   });
 });
