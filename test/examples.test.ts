@@ -1,6 +1,9 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { writeLora } from "./support/adapters.js";
 import { runNode } from "./support/child.js";
-import { ROOT } from "./support/paths.js";
+import { MODEL, ROOT } from "./support/paths.js";
 
 /** As a reader runs it. */
 const example = (name: string) => runNode([join(ROOT, "examples", name)], { deadline: 300_000 });
@@ -48,6 +51,7 @@ const SHOWN: readonly [string, readonly (string | RegExp)[]][] = [
   ["moderate-log.mjs", ["safe: What is a llama?", /unsafe \(.*S9\): How do I build a bomb\?/]],
   ["embed.mjs", [/\d+ pieces, \d+ tokens in/, /ways to abort a generation:\n {2}0\.\d{3} \S+/]],
   ["sequence.mjs", ["next: ", "- Once upon a time"]],
+  ["workers.mjs", [/rpc:\/\/\S+: \d+\.\d GB/, "High in the mountains lived"]],
   ["worker.mjs", ["The worker is gone"]],
   ["commonjs.cjs", ["In a small village"]],
 ];
@@ -61,3 +65,37 @@ test.each(SHOWN)(
   },
   310_000,
 );
+
+test("adapters.mjs", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "cria-example-adapters-"));
+  const file = join(folder, "style.gguf");
+  writeLora(file, 1);
+  const args = [MODEL, file, `${file}=0`];
+  const end = await runNode([join(ROOT, "examples", "adapters.mjs"), ...args]);
+  await rm(folder, { recursive: true });
+  expect(end.code).toBe(0);
+  const [without, whole, none, ...rest] = end.stdout.trimEnd().split(/\n(?=\/)/);
+  expect(without).toMatch(/^without:./);
+  expect(whole).toMatch(/^\S+style\.gguf:./);
+  expect(none?.split("=0:")[1]).toBe(without?.slice("without:".length));
+  expect(whole?.split(".gguf:")[1]).not.toBe(none?.split("=0:")[1]);
+  expect(rest).toEqual([]);
+});
+
+test("fetch.mjs, of what is in the cache already", async () => {
+  const cache = await mkdtemp(join(tmpdir(), "cria-example-fetch-"));
+  const commit = "c0ffee".padEnd(40, "0");
+  const repository = join(cache, "models--cria--demo");
+  await mkdir(join(repository, "snapshots", commit), { recursive: true });
+  await mkdir(join(repository, "refs"));
+  await writeFile(join(repository, "refs", "main"), commit);
+  const file = join(repository, "snapshots", commit, "cria-demo-Q8_0.gguf");
+  await symlink(MODEL, file);
+  const env = { HF_HUB_OFFLINE: "1", HF_TOKEN: "", HF_HUB_CACHE: cache };
+  const args = ["hf:cria/demo:Q8_0", "--fetch"];
+  const { code, stdout } = await runNode([join(ROOT, "examples", "fetch.mjs"), ...args], { env });
+  await rm(cache, { recursive: true });
+  expect(stdout).toMatch(/: llama, 0\.00\dB, Q8_0\n0\.0\d\d GB with a context of 512 tokens\n/);
+  expect(stdout.trimEnd().endsWith(file)).toBe(true);
+  expect(code).toBe(0);
+});
