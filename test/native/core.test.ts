@@ -39,6 +39,7 @@ test.each([
   ["sampler-test", MODEL],
   ["grammar-filter-test", MODEL, join(llamaCppDir(), "models", "ggml-vocab-llama-bpe.gguf")],
   ["grammar-matcher-test", MODEL, llamaCppDir()],
+  ["adapters-test"],
   ["plan-test"],
   ["speculation-test"],
   ["cache-test", MODEL],
