@@ -145,7 +145,7 @@ const native = new addon.Model();
 const options = {
   ...{ path: other ?? path, gpuLayers: 0, devices: [], splitMode: "layer", tensorSplit: [] },
   ...{ mainGpu: 0, mmap: true, mlock: false, checkTensors: false, vocabOnly: true },
-  metadataOverrides: {},
+  ...{ metadataOverrides: {}, projector: "", workerTimeout: 300_000 },
 };
 await native.load(options, null);
 let id = 0;

@@ -39,6 +39,7 @@ describe("request", () => {
         id: 1,
         segments: ["a", Int32Array.of(9, 1, 2)],
         addBos: false,
+        adapters: [],
         sampler: [
           { type: "top-k", value: 3 },
           { type: "top-p", value: 0.9, minKeep: 1 },

@@ -23,6 +23,7 @@ test("is one command with checked copies, and resolves to its values", async () 
     addBos: false,
     candidates: Int32Array.of(3, 1, 3),
     reuse: "any",
+    adapters: [],
   });
   native.answer(id, { values: Float32Array.of(-1, -2, -1) });
   expect(await scores).toEqual(Float32Array.of(-1, -2, -1));

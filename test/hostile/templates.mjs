@@ -120,6 +120,8 @@ await model.load(
     mlock: false,
     checkTensors: false,
     vocabOnly: true,
+    projector: "",
+    workerTimeout: 300_000,
     metadataOverrides: {},
   },
   null,
