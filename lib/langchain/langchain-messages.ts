@@ -20,12 +20,30 @@ function messageOf(message: BaseMessage, name: string): ChatMessageInput {
     return { role: "tool", content, tool_call_id, ...(called !== undefined && { name: called }) };
   }
   const role = ROLES[message.type === "generic" ? roleOf(message) : message.type];
-  if (role !== undefined) return { role, content: message.content as Content };
+  if (role !== undefined) return { role, content: contentOf(message.content, `${name}.content`) };
   throw new CriaError(
     "ERR_UNSUPPORTED",
     `\`${name}\` is a message of type ${show(message.type)}, which a model cannot be given`,
     { details: { name } },
   );
+}
+
+/** Pictures come with their bytes: what names a file or an address is not read for whoever wrote the message. */
+function contentOf(content: BaseMessage["content"], name: string): Content {
+  if (typeof content === "string") return content as Content;
+  return content.map((part, index) => {
+    if (part.type !== "image_url" && part.type !== "image" && part.type !== "audio") return part;
+    const given = (part as { image_url?: unknown }).image_url;
+    const url = typeof given === "string" ? given : (given as { url?: unknown } | undefined)?.url;
+    if (part.type === "image_url" && typeof url === "string" && url.startsWith("data:")) {
+      return { type: "image_url", image_url: { url } };
+    }
+    throw new CriaError(
+      "ERR_UNSUPPORTED",
+      `\`${name}[${index}]\`: a picture is given as { type: "image_url", image_url: { url } } with a data: URL`,
+      { details: { name } },
+    );
+  }) as Content;
 }
 
 const ROLES: Readonly<Record<string, "system" | "user" | undefined>> = {

@@ -21,7 +21,10 @@ import { type Block, blocksOf, inlineCode, PAGES, readPage } from "../support/do
 import { fuzzFiles } from "../support/fuzz-files.js";
 import { GUARD_8B } from "../support/guard-templates.js";
 import { CLI, MODEL, ROOT } from "../support/paths.js";
+import { writeRandomModel } from "../support/random-model.js";
+import { stripes } from "../support/tiny-media.js";
 import { writeBert } from "../support/tiny-models.js";
+import { writeLlava } from "../support/tiny-projectors.js";
 
 const { readGguf, text, TYPE, u32, writeGguf } = fuzzFiles;
 
@@ -70,6 +73,8 @@ async function fillShared(folder: string): Promise<void> {
     await symlink(join(ROOT, "node_modules", target), join(folder, "node_modules", name), "dir");
   }
   writeBert(join(folder, "reranker.gguf"), { pooling: 4, ranks: true });
+  await writeRandomModel(join(folder, "llama-vision.gguf"), 3);
+  writeLlava(join(folder, "mmproj-llama-vision.gguf"));
   for (const name of ["model.gguf", "llama-3.1-8b.gguf"]) await symlink(MODEL, join(folder, name));
   const demo = readGguf(await readFile(MODEL));
   const isTemplate = ({ key }: { key: string }) => key === "tokenizer.chat_template";
@@ -96,6 +101,9 @@ async function fillShared(folder: string): Promise<void> {
     "requests.jsonl": lines.join("\n"),
     "conversations.jsonl": '{"id": "a", "text": "How do I pick a lock?"}\n',
     "reviews.txt.gz": gzipSync("Good.\nBad.\n"),
+    "cria.png": stripes(60, 40, 90),
+    "0001.png": stripes(60, 40, 1),
+    "0002.png": stripes(60, 40, 2),
     "label.json": '{"enum": ["good", "bad"]}',
     "package.json": '{"type": "module"}',
     "given.mjs": await readFile(join(__dirname, "given.mjs")),

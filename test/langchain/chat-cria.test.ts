@@ -286,8 +286,23 @@ describe("messages", () => {
     }
   });
 
+  test("with a picture's bytes are given on, in either of LangChain's shapes", async () => {
+    const url = "data:image/png;base64,iVBORw0KGgo=";
+    for (const image_url of [url, { url }]) {
+      const { chat, script } = played(["x"]);
+      await chat.invoke([new HumanMessage({ content: [{ type: "image_url", image_url }] })]);
+      expect(script.asked).toHaveLength(1);
+    }
+  });
+
   test.each([
-    ["a picture", new HumanMessage({ content: [{ type: "image_url", image_url: "data:x" }] })],
+    [
+      "a picture by its address",
+      new HumanMessage({
+        content: [{ type: "image_url", image_url: { url: "file:///etc/passwd" } }],
+      }),
+    ],
+    ["a path", new HumanMessage({ content: [{ type: "image", image: "/etc/passwd" }] })],
     ["a removal", new RemoveMessage({ id: "x" })],
   ])("with %s are refused", async (_, message) => {
     const { chat } = played(["x"]);

@@ -152,7 +152,7 @@ export function openFake(
   } as NativeModelInfo;
   return openContext(
     {
-      model: { metadata: new Map() } as unknown as LoadedModel,
+      model: { metadata: new Map(), vocabularySize: 10 } as unknown as LoadedModel,
       native,
       measure: async () => ({ gpuLayers: 0, checkpoints: 0, devices: [] }),
       info,
