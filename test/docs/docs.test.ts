@@ -241,7 +241,7 @@ const criaCommands = (page: string) =>
     .map((command) => command.replaceAll(/"[^"]*"|'[^']*'/g, "text"))
     .flatMap((command) => [
       ...command.matchAll(
-        /(?:^|[|;&]\s*|npx )(?:cria ([a-z]+)|npm create cria|node \S+\/create-cria\.mjs)([^|;&]*)/g,
+        /(?:^|[|;&]\s*|npx )(?:cria ([a-z-]+)|npm create cria|node \S+\/create-cria\.mjs)([^|;&]*)/g,
       ),
     ]);
 
