@@ -49,8 +49,9 @@ export class AccessRules {
    */
   checkOrigin(exchange: Exchange): void {
     const origin = exchange.header("origin");
-    if (origin === undefined) return this.#checkHost(exchange);
-    if (this.#allows(origin)) {
+    if (origin === undefined) {
+      this.#checkHost(exchange);
+    } else if (this.#allows(origin)) {
       exchange.setHeaders({
         "access-control-allow-origin": this.#origins === true ? "*" : origin,
         "access-control-expose-headers": "retry-after",
