@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, open, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import { mkdir, readFile, rm, stat, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { throwIfAborted } from "../internal/abort.js";
+import { createLockFile, takeLockAway } from "../internal/lock-file.js";
 import { diskError } from "./download-failures.js";
 
 /** How often a holder shows that it is alive, and after how long without it a lock was left behind. */
@@ -51,7 +52,7 @@ async function acquire(file: string, own: string, signal: AbortSignal | undefine
     if (text !== seen.text || mtimeMs !== seen.mtimeMs) {
       seen = { text, mtimeMs, since: performance.now() };
     }
-    if (isGone(text) || performance.now() - seen.since > STALE_MS) await takeAway(file, text);
+    if (isGone(text) || performance.now() - seen.since > STALE_MS) await takeLockAway(file, text);
     else await delay(POLL_MS);
   }
 }
@@ -59,15 +60,7 @@ async function acquire(file: string, own: string, signal: AbortSignal | undefine
 async function create(file: string, own: string): Promise<boolean> {
   try {
     await mkdir(dirname(file), { recursive: true });
-    const handle = await open(file, "wx");
-    try {
-      await handle.writeFile(own);
-    } catch (error) {
-      await rm(file, { force: true });
-      throw error;
-    } finally {
-      await handle.close();
-    }
+    await createLockFile(file, own);
     return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -86,18 +79,5 @@ function isGone(text: string): boolean {
     return false;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "ESRCH";
-  }
-}
-
-/** If somebody has replaced the stale lock since it was read, theirs is put back. */
-async function takeAway(file: string, stale: string): Promise<void> {
-  const aside = `${file}.${randomUUID()}`;
-  try {
-    await rename(file, aside);
-    if ((await readFile(aside, "utf8")) !== stale) await link(aside, file);
-  } catch {
-    // Somebody else was quicker: the next try sees their lock.
-  } finally {
-    await rm(aside, { force: true });
   }
 }

@@ -1,7 +1,7 @@
-import { randomUUID } from "node:crypto";
-import { link, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { readFile, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { engine } from "../../internal/engine-loader.js";
+import { createLockFile, takeLockAway } from "../../internal/lock-file.js";
 import { ioError } from "../batch-failures.js";
 
 /** Who holds an output: the content of the lock file beside it. */
@@ -50,7 +50,7 @@ async function lockFile(
   const own = JSON.stringify(holder);
   for (let tries = 0; tries < TRIES; tries++) {
     try {
-      await create(file, own);
+      await createLockFile(file, own);
       return () => rm(file, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
@@ -60,22 +60,9 @@ async function lockFile(
     const text = await readFile(file, "utf8").catch(() => undefined);
     if (text === undefined) continue; // given free meanwhile
     if (!(await isStale(file, text, holder))) throw held(output, file, text);
-    await takeAway(file, text);
+    await takeLockAway(file, text);
   }
   throw held(output, file, "");
-}
-
-/** Writes all of it or nothing: on a full disk the file would be there, and empty. */
-async function create(path: string, text: string): Promise<void> {
-  const file = await open(path, "wx");
-  try {
-    await file.writeFile(text);
-  } catch (error) {
-    await rm(path, { force: true });
-    throw error;
-  } finally {
-    await file.close();
-  }
 }
 
 async function isStale(file: string, text: string, own: Holder): Promise<boolean> {
@@ -88,19 +75,6 @@ async function isStale(file: string, text: string, own: Holder): Promise<boolean
   // This run has the claim, so no other thread of the process is writing there.
   if (holder.pid === own.pid && holder.engine === own.engine) return true;
   return !alive(holder.pid) || (await startOf(holder.pid)) !== holder.since;
-}
-
-/** If another run has replaced the stale lock since it was read, its lock is put back. */
-async function takeAway(file: string, stale: string): Promise<void> {
-  const aside = `${file}.${randomUUID()}`;
-  try {
-    await rename(file, aside);
-    if ((await readFile(aside, "utf8")) !== stale) await link(aside, file);
-  } catch {
-    // Another run was quicker: the next try sees its lock.
-  } finally {
-    await rm(aside, { force: true });
-  }
 }
 
 function holderOf(text: string): Holder | undefined {
