@@ -18,13 +18,19 @@ import {
   withTemplateVariables,
 } from "./streamed-body.js";
 
-/** POST /v1/chat/completions */
-export async function answerChat(exchange: Exchange, host: ServedHost): Promise<void> {
+/** A chat that a body asks for, and whose it is. */
+export async function readChatRequest(exchange: Exchange, host: ServedHost) {
   exchange.fieldOf = bodyFieldOf;
   const body = readStreamedBody(await exchange.json());
   const plan = withSampling(readChatBody(withTemplateVariables(body.rest)), body.sampling);
   const hosted = host.named(plan.model);
   exchange.model = hosted.name;
+  return { body, plan, hosted };
+}
+
+/** POST /v1/chat/completions */
+export async function answerChat(exchange: Exchange, host: ServedHost): Promise<void> {
+  const { body, plan, hosted } = await readChatRequest(exchange, host);
   const { signal } = exchange;
   const events = body.stream ? exchange.events() : undefined;
   await hosted.use(plan.choices, signal, async (weights) => {

@@ -1,12 +1,11 @@
-import { bodyFieldOf, readChatBody } from "../batch/input/openai-body.js";
 import { engineInfo } from "../model/devices.js";
 import { promptToString } from "../model/prompt.js";
 import { newSeed } from "./answer-head.js";
+import { readChatRequest } from "./chat-route.js";
 import type { Exchange } from "./exchange.js";
 import type { HostedModel } from "./hosted-model.js";
 import { HttpError } from "./http-errors.js";
 import type { ServedHost } from "./served-host.js";
-import { readStreamedBody, withSampling, withTemplateVariables } from "./streamed-body.js";
 
 /** GET /props: what llama-server tells of a model, as far as it is loaded. `?model=` names another than the first. */
 export function answerProps(exchange: Exchange, host: ServedHost): void {
@@ -47,11 +46,7 @@ export function answerSlots(exchange: Exchange, host: ServedHost): void {
 
 /** POST /apply-template: the prompt that a chat becomes. */
 export async function answerTemplate(exchange: Exchange, host: ServedHost): Promise<void> {
-  exchange.fieldOf = bodyFieldOf;
-  const body = readStreamedBody(await exchange.json());
-  const plan = withSampling(readChatBody(withTemplateVariables(body.rest)), body.sampling);
-  const hosted = host.named(plan.model);
-  exchange.model = hosted.name;
+  const { plan, hosted } = await readChatRequest(exchange, host);
   const { signal } = exchange;
   await hosted.use(1, signal, async ({ maker, model }) => {
     const { prompt } = await maker.chat(plan, newSeed(), signal);
