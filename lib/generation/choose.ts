@@ -60,6 +60,9 @@ interface ChoosingContext {
   score(command: NativeCommand, signal: AbortSignal): Promise<NativeAnswer>;
 }
 
+/** Of the logits that one request makes: so many of a large vocabulary are 4 MiB. */
+const ROWS_MAX = 8;
+
 /** Where some choices go on with the same token, or one ends. */
 interface Branch {
   readonly token: number;
@@ -73,8 +76,9 @@ interface Branch {
 }
 
 /**
- * The choices' tokens are a tree. Each branching is scored once, behind the prompt, which is evaluated once;
- * where only one token can come the model has its own opinion all the same.
+ * The choices' tokens are a tree. The way to each leaf is evaluated in one go, as far as another leaf has
+ * not been that way, behind the prompt, which is evaluated once; where only one token can come the model
+ * has its own opinion all the same.
  */
 export async function choose(
   context: ChoosingContext,
@@ -95,14 +99,15 @@ export async function choose(
   // One that fails ends the others.
   const own = new AbortController();
   const either = signal === undefined ? own.signal : AbortSignal.any([own.signal, signal]);
-  const ask = async (path: Int32Array, candidates: readonly number[]) => {
+  const ask = async (path: Int32Array, candidates: readonly (readonly number[])[]) => {
     const behind: NativeSegment[] = path.length > 0 ? [path] : [];
     const answer = await context.score(
       {
         type: "score",
         segments: [...segments, ...behind],
         addBos,
-        candidates: Int32Array.from(candidates),
+        candidates: Int32Array.from(candidates.flat()),
+        counts: Int32Array.from(candidates, ({ length }) => length),
         reuse,
         adapters,
       },
@@ -115,9 +120,9 @@ export async function choose(
     const tokens = await Promise.all(texts.map((text) => context.tokenize(text, either)));
     const root = treeOf(tokens, texts, ends);
     const endTokens = ends ? context.endTokens : [];
-    const asked = branches(root);
+    const asked = ways(root, endTokens);
     const lane = async () => {
-      for (const branch of asked) await scoreBranch(branch, endTokens, ask);
+      for (const way of asked) await scoreWay(way, endTokens, ask);
     };
     await Promise.all(Array.from({ length: windowWidth(context.sequences) }, lane));
     return shares(texts, tokens, logprobsOf(root), ends);
@@ -185,17 +190,50 @@ function pathOf(branch: Branch): Int32Array {
   return Int32Array.from(path.reverse());
 }
 
-async function scoreBranch(
-  branch: Branch,
+/**
+ * Branches one behind the other, up to `ROWS_MAX`, each in one of the ways: the way to the first leaf is
+ * whole, that to each other one begins where it leaves those before it, and nothing comes between which
+ * would take that from the cache.
+ */
+function* ways(root: Branch, endTokens: readonly number[]): Generator<Branch[]> {
+  const starts = [root];
+  for (let start = starts.pop(); start !== undefined; start = starts.pop()) {
+    let way: Branch[] = [];
+    let at: Branch | undefined = start;
+    while (at !== undefined) {
+      if (candidatesOf(at, endTokens).length > 0) way.push(at);
+      if (way.length === ROWS_MAX) {
+        yield way;
+        way = [];
+      }
+      const [first, ...others]: Branch[] = [...at.next.values()];
+      starts.push(...others.reverse());
+      at = first;
+    }
+    if (way.length > 0) yield way;
+  }
+}
+
+function candidatesOf({ next, complete }: Branch, endTokens: readonly number[]): number[] {
+  const tokens = [...next.keys()];
+  return complete.length > 0 ? [...tokens, ...endTokens] : tokens;
+}
+
+async function scoreWay(
+  way: readonly Branch[],
   endTokens: readonly number[],
-  ask: (path: Int32Array, candidates: readonly number[]) => Promise<Float32Array>,
+  ask: (path: Int32Array, candidates: readonly (readonly number[])[]) => Promise<Float32Array>,
 ): Promise<void> {
-  const next = [...branch.next.values()];
-  const wanted = branch.complete.length > 0 ? endTokens : [];
-  if (next.length + wanted.length === 0) return;
-  const values = await ask(pathOf(branch), [...next.map(({ token }) => token), ...wanted]);
-  for (const [at, child] of next.entries()) child.logprob = values[at] as number;
-  if (wanted.length > 0) branch.end = logSum([...values.subarray(next.length)]);
+  const candidates = way.map((branch) => candidatesOf(branch, endTokens));
+  const values = await ask(pathOf(way.at(-1)!), candidates);
+  let from = 0;
+  for (const [index, branch] of way.entries()) {
+    const here = values.subarray(from, from + candidates[index]!.length);
+    const next = [...branch.next.values()];
+    for (const [at, child] of next.entries()) child.logprob = here[at]!;
+    if (here.length > next.length) branch.end = logSum([...here.subarray(next.length)]);
+    from += here.length;
+  }
 }
 
 /** From each branch's own step to all the steps up to it. */

@@ -49,7 +49,8 @@ export function scoreCommand(
   if (onUsage !== undefined) callback(onUsage, "options.onUsage");
   const reuse = nativeReuse(cachePrompt, "options.cachePrompt");
   const adapters = nativeAdapters(o.adapters, "options.adapters", model);
-  const command = { type: "score", segments, addBos, candidates, reuse, adapters } as const;
+  const counts = Int32Array.of(candidates.length);
+  const command = { type: "score", segments, addBos, candidates, counts, reuse, adapters } as const;
   return { signal, onUsage, command };
 }
 

@@ -422,14 +422,17 @@ export type NativeReuse = "none" | "exact" | "any";
  */
 export type NativeCommand =
   /**
-   * Log-probabilities of each candidate as the token after the prompt: answer.values; answer.count, the
-   * prompt's tokens; answer.cached, those that were not evaluated again.
+   * Log-probabilities of candidates as the next token: answer.values; answer.count, the prompt's
+   * tokens; answer.cached, those that were not evaluated again. `counts`: how many of the candidates
+   * belong behind each of the last so many tokens of the prompt, which are no media; the last number is
+   * of those behind all of it.
    */
   | {
       type: "score";
       segments: readonly NativeSegment[];
       addBos: boolean;
       candidates: Int32Array;
+      counts: Int32Array;
       reuse: NativeReuse;
       adapters: readonly NativeScaledAdapter[];
     }

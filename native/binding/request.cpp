@@ -139,7 +139,8 @@ decltype(Command::what) to_what(const Fields& fields) {
   if (type == "create") return command::Create{to_adapters(fields.value("adapters"))};
   if (type == "score") {
     return command::Score{to_prompt(fields), to_tokens(fields.value("candidates"), "candidates"),
-                          to_reuse(fields), to_adapters(fields.value("adapters"))};
+                          to_tokens(fields.value("counts"), "counts"), to_reuse(fields),
+                          to_adapters(fields.value("adapters"))};
   }
   if (type == "embed") return command::Embed{fields.text("text"), fields.flag("normalize")};
   if (type == "rank") return command::Rank{fields.text("query"), fields.text("document")};

@@ -92,6 +92,22 @@ describe("the choices", () => {
     await fresh.dispose();
   });
 
+  test("take an evaluation each at most, of no more than where they differ", async () => {
+    const fresh = await model.createContext({ contextSize: 256, sequences: 1 });
+    const texts = [" an animal", " an animated film", " a plant", " a planet", " an answer"];
+    const lengths = texts.map((text) => model.tokenize(text).length);
+    expect(Math.max(...lengths)).toBeLessThan(9);
+    expect(Math.min(...lengths)).toBeGreaterThan(1);
+    await fresh.choose("A llama is", texts);
+    const before = fresh.stats;
+    await fresh.choose("A llama is", texts);
+    const { batches, decodedTokens } = fresh.stats;
+    expect(batches - before.batches).toBeLessThanOrEqual(texts.length);
+    const all = lengths.reduce((sum, length) => sum + length, 0);
+    expect(decodedTokens - before.decodedTokens).toBeLessThan(all);
+    await fresh.dispose();
+  });
+
   test("are many, and long", async () => {
     const texts = Array.from(
       { length: 300 },

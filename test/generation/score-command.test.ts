@@ -22,6 +22,7 @@ test("is one command with checked copies, and resolves to its values", async () 
     segments: [Int32Array.of(9), "a"],
     addBos: false,
     candidates: Int32Array.of(3, 1, 3),
+    counts: Int32Array.of(3),
     reuse: "any",
     adapters: [],
   });

@@ -13,6 +13,7 @@
 
 using cria::Cache;
 using cria::kNoSlot;
+using cria::Lookup;
 using cria::Reuse;
 using cria::Slot;
 using cria::Tokens;
@@ -27,6 +28,11 @@ namespace {
 constexpr double kCopyMs = 0.1;
 constexpr double kEvaluationMs = 1;
 
+// Of a task that wants the logits behind its last token.
+Lookup lookup(const Tokens& tokens, Reuse reuse) {
+  return {tokens, static_cast<int32_t>(tokens.size()) - 1, reuse};
+}
+
 struct Rig {
   explicit Rig(const Shape& shape)
       : context(demo::make_context(shape)),
@@ -34,16 +40,16 @@ struct Rig {
               {shape.shared, shape.micro_batch, cria::kTile, kCopyMs}) {}
 
   Slot take(const Tokens& tokens, Reuse reuse = Reuse::kAny) {
-    const std::optional<Slot> slot = cache.take({tokens, reuse}, kEvaluationMs);
+    const std::optional<Slot> slot = cache.take(lookup(tokens, reuse), kEvaluationMs);
     CHECK(slot.has_value());
     return *slot;
   }
 
   bool has_slot(const Tokens& tokens) {
-    return cache.take({tokens, Reuse::kAny}, kEvaluationMs).has_value();
+    return cache.take(lookup(tokens, Reuse::kAny), kEvaluationMs).has_value();
   }
   int32_t longest_prefix(const Tokens& tokens, Reuse reuse) const {
-    return cache.longest_prefix({tokens, reuse});
+    return cache.longest_prefix(lookup(tokens, reuse));
   }
 
   // Evaluates the rest of these tokens behind those that lie there.

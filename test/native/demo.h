@@ -164,9 +164,10 @@ inline Tokens first(const Tokens& tokens, size_t count) {
   return {tokens.begin(), tokens.begin() + static_cast<ptrdiff_t>(count)};
 }
 
-// Evaluates some tokens of one sequence in one batch; the logits of the last one.
+// Evaluates some tokens of one sequence in one batch; the logits of the last `outputs`, one behind
+// the other.
 inline std::vector<float> decode(llama_context* context, llama_seq_id slot, const Tokens& tokens,
-                                 size_t begin, size_t end) {
+                                 size_t begin, size_t end, int32_t outputs = 1) {
   const auto count = static_cast<int32_t>(end - begin);
   llama_batch batch = llama_batch_init(count, 0, 1);
   batch.n_tokens = count;
@@ -175,13 +176,17 @@ inline std::vector<float> decode(llama_context* context, llama_seq_id slot, cons
     batch.pos[i] = static_cast<llama_pos>(begin) + i;
     batch.n_seq_id[i] = 1;
     batch.seq_id[i][0] = slot;
-    batch.logits[i] = i == count - 1 ? 1 : 0;
+    batch.logits[i] = i >= count - outputs ? 1 : 0;
   }
   const int32_t status = llama_decode(context, batch);
   llama_batch_free(batch);
   CHECK_EQ(status, 0);
-  const float* logits = llama_get_logits_ith(context, -1);
-  return {logits, logits + model()->vocabulary().size()};
+  std::vector<float> all;
+  for (int32_t i = count - outputs; i < count; ++i) {
+    const float* logits = llama_get_logits_ith(context, i);
+    all.insert(all.end(), logits, logits + model()->vocabulary().size());
+  }
+  return all;
 }
 
 inline llama_token likeliest(const float* logits) {

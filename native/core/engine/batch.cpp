@@ -1,5 +1,7 @@
 #include "core/engine/batch.h"
 
+#include <algorithm>
+
 namespace cria {
 
 Batch::Batch(int32_t capacity) { rows_.reserve(capacity); }
@@ -14,14 +16,14 @@ void Batch::clear() {
 
 void Batch::add(Task& task, int32_t count, int32_t padding) {
   if (const MediaSpan* span = task.next_media()) return add_media(task, *span, count);
-  const bool whole = count == task.pending();
-  for (int32_t i = 0; i < count; ++i) {
-    const int32_t position = task.evaluated() + i;
-    rows_.add(task.tokens()[static_cast<size_t>(position)], task.position(position), task.slot(),
-              whole && i == count - 1);
-  }
-  shares_.push_back({&task, count, padding, whole ? size() - 1 : -1, 0});
   const int32_t end = task.evaluated() + count;
+  const int32_t first_output = std::max(task.first_output(), task.evaluated());
+  for (int32_t position = task.evaluated(); position < end; ++position) {
+    rows_.add(task.tokens()[static_cast<size_t>(position)], task.position(position), task.slot(),
+              position >= first_output);
+  }
+  const int32_t outputs = std::max(end - first_output, 0);
+  shares_.push_back({&task, count, padding, size() - outputs, outputs, 0});
   for (int32_t i = 0; i < padding; ++i)
     rows_.add(task.tokens()[static_cast<size_t>(end - 1)], task.position(end) + i, task.slot(),
               false);
@@ -30,10 +32,11 @@ void Batch::add(Task& task, int32_t count, int32_t padding) {
 
 void Batch::add_media(Task& task, const MediaSpan& span, int32_t count) {
   media_ = span.chunk;
-  const bool whole = count == task.pending();
+  // Of media, no row before the last one of a prompt is asked about.
+  const bool output = task.evaluated() + count > task.first_output();
   media_rows_.set(*media_, task.evaluated() - span.begin, count, task.position(span.begin),
-                  task.slot(), whole);
-  shares_.push_back({&task, count, 0, whole ? count - 1 : -1, 0});
+                  task.slot(), output);
+  shares_.push_back({&task, count, 0, count - 1, output ? 1 : 0, 0});
 }
 
 void Batch::add_draft(const Tokens& draft) {

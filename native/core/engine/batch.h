@@ -19,8 +19,9 @@ class Batch {
     Task* task;
     int32_t count;
     int32_t padding;  // rows after them that only fill a tile
-    int32_t output;   // index in the batch of the token whose logits are wanted, -1: none
-    int32_t drafted;  // rows of a draft after that one, whose logits are wanted, too
+    int32_t output;   // index in the batch of the first row whose logits are wanted
+    int32_t outputs;  // how many are, from that one to the last of `count`; 0: none
+    int32_t drafted;  // rows of a draft after them, whose logits are wanted, too
   };
 
   // `capacity`: the most tokens it will ever hold.

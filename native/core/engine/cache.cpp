@@ -218,7 +218,7 @@ bool Cache::has_free() const {
 
 int32_t Cache::reusable(int32_t common, const Lookup& wanted) const {
   const auto length = static_cast<int32_t>(wanted.tokens.size());
-  const int32_t most = std::min(common, length - 1);
+  const int32_t most = std::min(common, wanted.most);
   if (wanted.reuse != Reuse::kExact) return wanted.reuse == Reuse::kAny ? most : 0;
   return Borders{length, wanted.cuts, layout_.micro_batch}.exact_prefix(most);
 }
@@ -233,7 +233,7 @@ int32_t Cache::reusable(Slot slot, const Lookup& wanted, bool copied) const {
   // Where adapters begin is a border, which a text without them has not.
   if (exact && !(entry.adaptation == wanted.adaptation)) return 0;
   const int32_t common =
-      std::min({common_prefix(entry.tokens, wanted.tokens), length - 1, agreement});
+      std::min({common_prefix(entry.tokens, wanted.tokens), wanted.most, agreement});
   const int32_t most = exact ? std::min(common, entry.exact) : common;
   int32_t best = uncut(slot, wanted, most, copied);
   const Borders borders{length, wanted.cuts, layout_.micro_batch};

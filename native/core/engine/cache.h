@@ -43,6 +43,7 @@ int32_t common_prefix(const Tokens& a, const Tokens& b);
 // A prompt that looks for its beginning in the cache.
 struct Lookup {
   const Tokens& tokens;
+  int32_t most;  // no more of them than these may come from there
   Reuse reuse;
   const Cuts& cuts = kNoCuts;  // see Borders
   const AdaptationKey& adaptation = kPlain;

@@ -153,7 +153,7 @@ int32_t Scheduler::coming_prefix(const Task& other, const Task& task) const {
   const int32_t common = std::min(common_prefix(other.tokens(), task.tokens()),
                                   other.adaptation().agreement(task.adaptation()));
   if (limits_.memory.cut_anywhere()) return cache_.reusable(common, task.lookup());
-  return other.last_checkpoint(std::min(common, task.length() - 1), limits_.micro_batch);
+  return other.last_checkpoint(std::min(common, task.lookup().most), limits_.micro_batch);
 }
 
 // In a per-sequence cache llama.cpp decodes neighbouring slots together, and every other one in a
@@ -410,7 +410,7 @@ void Scheduler::collect() {
     if (task.reports_progress() && task.evaluated() <= task.prompt_length()) {
       outbox_.progress(task.id(), task.evaluated(), task.prompt_length());
     }
-    if (share.output >= 0 && answer(share)) release(task);
+    if (share.outputs > 0 && answer(share)) release(task);
   }
   forget_released();
 }
@@ -421,17 +421,20 @@ bool Scheduler::answer(const Batch::Share& share) {
   Task& task = *share.task;
   // Counted before the task can end, and tell of it.
   if (share.drafted > 0) task.drafted(share.drafted, 0);
-  bool ended = deliver(task, share.output);
+  bool ended = false;
+  for (int32_t i = 0; !ended && i < share.outputs; ++i)
+    ended = deliver(task, share.output + i);
   if (share.drafted == 0) return ended;
+  const int32_t draft = share.output + share.outputs;
   int32_t accepted = 0;
   while (!ended && accepted < share.drafted) {
-    const llama_token drafted = batch_.token(share.output + 1 + accepted);
+    const llama_token drafted = batch_.token(draft + accepted);
     if (task.tokens().back() != drafted) break;
     ++accepted;
     cache_.append(task.slot(), &drafted, 1, /*as_alone=*/false);
     task.advance(1);
     task.drafted(0, 1);
-    ended = deliver(task, share.output + accepted);
+    ended = deliver(task, draft + accepted - 1);
   }
   if (accepted < share.drafted) task.rewind(cache_.trim(task.slot(), task.evaluated()));
   return ended;

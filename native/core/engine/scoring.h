@@ -1,7 +1,9 @@
-// A task that computes how likely each of some tokens is after a prompt. It generates nothing.
+// A task that computes how likely each of some tokens is after a prompt, and after beginnings of
+// it. It generates nothing.
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "core/engine/task.h"
 #include "core/request/command.h"
@@ -15,6 +17,7 @@ class Scoring : public Task {
           PreparedPrompt prompt, const BorderRule& rule);
 
   Reuse reuse() const override { return score().reuse; }
+  int32_t first_output() const override;
   bool step(const float* logits, int32_t context_size, Outbox& outbox) override;
   void cancel(Outbox& outbox) override { outbox.cancelled(id()); }
 
@@ -23,6 +26,9 @@ class Scoring : public Task {
 
   const int32_t vocabulary_size_;
   const std::shared_ptr<const Command> command_;
+  // Of the first so many of the command's counts. They stay when the task loses its slot.
+  size_t scored_ = 0;
+  std::vector<float> values_;
 };
 
 }  // namespace cria

@@ -88,7 +88,7 @@ class Task {
   // Whether it brings its own slot, which the scheduler then must not give back.
   virtual bool owns_slot() const { return false; }
   virtual Reuse reuse() const { return Reuse::kAny; }
-  Lookup lookup() const { return {tokens_, reuse(), cuts_, adaptation_key_}; }
+  Lookup lookup() const { return {tokens_, first_output(), reuse(), cuts_, adaptation_key_}; }
   virtual bool reports_progress() const { return false; }
   // How many milliseconds others' prompts may hold it up between two of its tokens. Infinity: they
   // go first, which is fastest for all together.
@@ -99,8 +99,12 @@ class Task {
   virtual const Tokens& draft(int32_t /*room*/) { return kNoTokens; }
   virtual void drafted(int32_t /*proposed*/, int32_t /*accepted*/) {}
 
-  // All tokens are evaluated; `logits` are those of the last one. True if the task has ended and
-  // the outbox has been told. `context_size`: the most tokens it may have.
+  // The first of its tokens whose logits are still wanted, and with it all that come after. It has
+  // to be evaluated, whatever is cached.
+  virtual int32_t first_output() const { return length() - 1; }
+
+  // `logits` are those of the token at first_output(), and all before it are evaluated. True if the
+  // task has ended and the outbox has been told. `context_size`: the most tokens it may have.
   virtual bool step(const float* logits, int32_t context_size, Outbox& outbox) = 0;
 
   // Ends the task in place of step().

@@ -15,9 +15,14 @@ namespace cria {
 using SequenceId = int32_t;
 
 namespace command {
+// How likely tokens are behind the prompt, and behind beginnings of it that lack only some of its
+// last tokens.
 struct Score {
   Prompt prompt;
   Tokens candidates;
+  // How many of the candidates belong behind each of the last so many tokens of the prompt; the
+  // last number is of those behind all of it. Together they are all.
+  std::vector<int32_t> counts;
   Reuse reuse = Reuse::kAny;
   AdapterSetPtr adapters = no_adapters();
 };
