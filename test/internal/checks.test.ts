@@ -74,6 +74,7 @@ const table: [string, Read, string, unknown[], unknown[]][] = [
   ["load", load, "mlock", [true, false], notBooleans],
   ["load", load, "checkTensors", [true, false], notBooleans],
   ["load", load, "vocabOnly", [true, false], notBooleans],
+  ["load", load, "mtp", [true, false], notBooleans],
   [
     "load",
     load,

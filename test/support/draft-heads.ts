@@ -6,9 +6,9 @@ const HEADS = 2;
 const HIDDEN = 48;
 const EXPERTS = 4;
 /** So many that a head of one layer costs little beside them. */
-const LAYERS = 16;
+const LAYERS = 8;
 /** How much likelier than others a token is to attend to itself. */
-const SHARPNESS = 3;
+const SHARPNESS = 8;
 
 /**
  * "anything": random weights. "its last token": layers of zeros, so that the next token follows from the last
@@ -68,11 +68,21 @@ function sizes(architecture: string, layers: number, width: number) {
   };
 }
 
+/** Random, but the token that ends a text is never the likeliest. */
+function output(tensors: GgufTensor[]): void {
+  const { tensors: made, random } = collect();
+  random("output", [WIDTH, VOCABULARY.length]);
+  const [matrix] = made as [GgufTensor];
+  const end = VOCABULARY.indexOf("[SEP]");
+  matrix.values.fill(0, end * WIDTH, (end + 1) * WIDTH);
+  tensors.push(matrix);
+}
+
 /** A Llama for which an EAGLE-3 head may guess. */
 export function writeTarget(path: string, says: Says): void {
   const { tensors, norm, random, exact } = collect();
   random("token_embd", [WIDTH, VOCABULARY.length]);
-  random("output", [WIDTH, VOCABULARY.length]);
+  output(tensors);
   norm("output_norm", WIDTH);
   for (let layer = 0; layer < LAYERS; layer++) {
     const matrix = says === "anything" ? random : exact;
@@ -107,7 +117,7 @@ export function writeEagle3(path: string, file: HeadFile = {}): void {
   matrix("blk.0.ffn_down", [HIDDEN, width]);
   const metadata = {
     ...sizes("eagle3", 1, width),
-    "eagle3.target_layers": Int32Array.of(1, 8, 15),
+    "eagle3.target_layers": Int32Array.of(1, 4, 7),
     "eagle3.target_hidden_size": WIDTH,
     ...file.metadata,
   };
@@ -121,7 +131,7 @@ export function writeMtp(path: string, file: HeadFile = {}): void {
   const copies = says === "its last token";
   const matrix: Weigh = (name, shape, at) => (copies ? exact : random)(name, shape, at);
   random("token_embd", [WIDTH, VOCABULARY.length]);
-  random("output", [WIDTH, VOCABULARY.length]);
+  output(tensors);
   norm("output_norm", WIDTH);
   for (let layer = 0; layer <= LAYERS; layer++) {
     const block = `blk.${layer}`;

@@ -356,18 +356,15 @@ void Context::open_drafts(const ContextInfo& info) {
                  options_.takes_forced, nullptr};
   if (options_.drafted_tokens == 0 || options_.guesser == Guesser::kNgram) return;
   const DrafterHost host{
-      *model_,
-      options_,
-      context_.get(),
-      should_abort_draft,
-      this,
-      [this, &info](llama_context* context) { attach_threads(context, info); },
+      *model_,        options_,
+      context_.get(), should_abort_draft,
+      this,           [this, &info](llama_context* context) { attach_threads(context, info); },
   };
   if (options_.guesser == Guesser::kDraftModel) {
     drafter_ = open_draft_model(host, draft_);
   } else {
-    auto head = options_.guesser == Guesser::kEagle3 ? open_eagle3(host, draft_)
-                                                     : open_mtp(host, model_);
+    auto head =
+        options_.guesser == Guesser::kEagle3 ? open_eagle3(host, draft_) : open_mtp(host, model_);
     draft_head_ = head.get();
     drafter_ = std::move(head);
     try_out(*draft_head_);
@@ -412,8 +409,8 @@ void Context::open_scheduler(const ContextInfo& info, const MemoryKind& memory) 
       least,
       // What an aborted piece has overwritten is lost, or comes back in other cells.
       !gpu && memory.cut_anywhere(), memory};
-  scheduler_ = std::make_unique<Scheduler>(context_.get(), model_->gate(), limits, outbox_,
-                                           draft_head_);
+  scheduler_ =
+      std::make_unique<Scheduler>(context_.get(), model_->gate(), limits, outbox_, draft_head_);
   sequences_ = std::make_unique<Sequences>(
       *model_, *scheduler_, outbox_, options_.context_size, fingerprint(),
       [this](RequestId id, const std::string& path, StateFile file) {

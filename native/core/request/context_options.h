@@ -28,7 +28,7 @@ struct ContextOptions {
   int32_t drafted_tokens = 0;  // of a generation, evaluated at once; 0: no speculation
   Guesser guesser = Guesser::kNgram;
   bool takes_forced = false;  // what a grammar forces is not sampled then
-  int32_t threads = 0;         // 0: physical cores
+  int32_t threads = 0;        // 0: physical cores
   int32_t batch_threads = 0;
   llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
   ggml_type kv_cache_type_key = GGML_TYPE_F16;

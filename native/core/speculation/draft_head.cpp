@@ -96,11 +96,10 @@ bool DraftHead::catch_up(int32_t slot, const Tokens& tokens, int32_t end) {
     if (!evaluate_pairs(slot, tokens, next, std::min(piece_, last - next))) return false;
   }
   if (last <= stream.first) return true;
-  const auto done =
-      static_cast<size_t>(last - stream.first) * static_cast<size_t>(rows_.width());
+  const auto done = static_cast<size_t>(last - stream.first) * static_cast<size_t>(rows_.width());
   // Prompts have many: their memory is given back.
-  stream.rows = std::vector<float>(stream.rows.begin() + static_cast<ptrdiff_t>(done),
-                                   stream.rows.end());
+  stream.rows =
+      std::vector<float>(stream.rows.begin() + static_cast<ptrdiff_t>(done), stream.rows.end());
   stream.first = last;
   return true;
 }

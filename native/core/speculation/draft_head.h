@@ -1,7 +1,7 @@
 // A head on a model, EAGLE-3 or MTP: it guesses the next token from the token before it and from
-// what the model computed on the way to that one, and goes on from its own rows. It has a context of
-// its own, with a stream for each of the model's slots, and follows the text that runs alone: what
-// several evaluate together passes it by. One thread at a time.
+// what the model computed on the way to that one, and goes on from its own rows. It has a context
+// of its own, with a stream for each of the model's slots, and follows the text that runs alone:
+// what several evaluate together passes it by. One thread at a time.
 //
 //   the model evaluates  t0  t1  t2        and leaves rows   r0  r1  r2
 //   pairs for the head   (t1, r0) (t2, r1) (t3, r2)   the last one when t3 is chosen
@@ -47,10 +47,10 @@ class DraftHead : public Drafter {
 
  private:
   struct Stream {
-    Tokens text;                // as far as rows of it were seen
+    Tokens text;                 // as far as rows of it were seen
     std::vector<int32_t> pairs;  // evaluated: the index in the text of the row of each
-    std::vector<float> rows;    // of the last tokens of the text
-    int32_t first = 0;          // the token of the first one
+    std::vector<float> rows;     // of the last tokens of the text
+    int32_t first = 0;           // the token of the first one
   };
 
   int32_t held(const Stream& stream) const;
@@ -68,10 +68,10 @@ class DraftHead : public Drafter {
   LlamaContext context_;
   const HiddenRows rows_;
   const bool encodes_;
-  const int32_t piece_;        // the most pairs of one evaluation
-  const int32_t width_;        // of its own rows
+  const int32_t piece_;  // the most pairs of one evaluation
+  const int32_t width_;  // of its own rows
   std::vector<Stream> streams_;
-  int32_t followed_ = 0;       // the slot
+  int32_t followed_ = 0;  // the slot
   TokenBatch batch_;
   std::vector<float> inputs_;  // of the batch's rows
   LogitScan scan_;

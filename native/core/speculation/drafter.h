@@ -12,8 +12,8 @@ class Drafter {
  public:
   virtual ~Drafter() = default;
 
-  // Writes to `proposal` up to `most` tokens that may follow `tokens`; empty where it has nothing to
-  // say. Throws AssertionError where ggml does; what else goes wrong ends all its guesses.
+  // Writes to `proposal` up to `most` tokens that may follow `tokens`; empty where it has nothing
+  // to say. Throws AssertionError where ggml does; what else goes wrong ends all its guesses.
   virtual void propose(const Tokens& tokens, int32_t most, Tokens& proposal) = 0;
 
   // The context that it evaluates in.

@@ -18,9 +18,9 @@ struct Kept {
   std::string_view architecture;
   bool last = false;
 };
-constexpr Kept kKept[] = {{"llama"},      {"qwen3"},        {"qwen3moe"},   {"gemma4", true},
-                          {"minimax-m2"}, {"hunyuan_vl"},   {"nanbeige"},   {"gpt-oss", true},
-                          {"muse-glimmer"}};
+constexpr Kept kKept[] = {{"llama"},        {"qwen3"},         {"qwen3moe"},
+                          {"gemma4", true}, {"minimax-m2"},    {"hunyuan_vl"},
+                          {"nanbeige"},     {"gpt-oss", true}, {"muse-glimmer"}};
 
 // Have a graph for the layers that predict.
 constexpr std::string_view kPredicting[] = {"glm4moe", "deepseek2", "deepseek32", "glm-dsa",
@@ -37,9 +37,9 @@ std::string architecture_of(const Model& model) { return model.metadata("general
 
 void check_layers(const Model& head, const Model& model) {
   const std::string architecture = architecture_of(model);
-  const auto* kept =
-      std::find_if(std::begin(kKept), std::end(kKept),
-                   [&](const Kept& one) { return one.architecture == architecture; });
+  const auto* kept = std::find_if(std::begin(kKept), std::end(kKept), [&](const Kept& one) {
+    return one.architecture == architecture;
+  });
   if (kept == std::end(kKept)) {
     throw Error(code::kUnsupported,
                 "llama.cpp does not keep what an EAGLE-3 head reads of a model of architecture \"" +
@@ -118,8 +118,8 @@ void check_mtp(const Model& model) {
     throw Error(code::kInvalidArgument,
                 "`speculation` of type \"mtp\" needs a model that was loaded with `mtp: true`.");
   }
-  const std::string tensor = "blk." + std::to_string(llama_model_n_layer(model.handle())) +
-                             ".nextn.eh_proj.weight";
+  const std::string tensor =
+      "blk." + std::to_string(llama_model_n_layer(model.handle())) + ".nextn.eh_proj.weight";
   if (model.tensor_shape(tensor) != nullptr) return;
   throw Error(code::kModelInvalid,
               "Expected the model to have the layers that predict further tokens (MTP), but its "
