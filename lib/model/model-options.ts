@@ -142,8 +142,7 @@ export function nativeModelOptions(
 } {
   const o = readOptions(given, "options", LOAD_OPTIONS);
   const { devices = [], splitMode = "layer", tensorSplit = [], mainGpu = 0 } = o;
-  const { mmap = true, mlock = false, checkTensors = false, vocabOnly = false } = o;
-  const mtp = boolean(o.mtp ?? false, "options.mtp");
+  const { mmap = true, mlock = false, checkTensors = false, vocabOnly = false, mtp = false } = o;
   const { onProgress, signal, workerTimeout = WORKER_TIMEOUT } = o;
   const projector = o.projector === undefined ? "" : filePath(o.projector, "options.projector");
   if (projector !== "" && vocabOnly) {
@@ -170,7 +169,7 @@ export function nativeModelOptions(
       mlock: boolean(mlock, "options.mlock"),
       checkTensors: boolean(checkTensors, "options.checkTensors"),
       vocabOnly: boolean(vocabOnly, "options.vocabOnly"),
-      mtp,
+      mtp: boolean(mtp, "options.mtp"),
       metadataOverrides: readOverrides(o.metadataOverrides),
       projector: projector === "" ? "" : resolve(projector),
     },

@@ -299,6 +299,7 @@ describe("context options together", () => {
       threads: 0,
       batchThreads: 0,
       flashAttention: "auto",
+      guesser: "ngram",
       kvCacheTypeKey: "f16",
       kvCacheTypeValue: "f16",
       ropeFrequencyBase: 0,
