@@ -5,13 +5,12 @@ import { fileURLToPath } from "node:url";
 import { drawChart } from "./chart.mjs";
 import { asBrief, asText } from "./report.mjs";
 
-const begin = "<!-- bench:begin -->";
-const end = "<!-- bench:end -->";
+const MARKS = ["<!-- bench:begin -->", "<!-- bench:end -->"];
 const fileOf = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 export const pictureFile = "docs/performance.svg";
 
 /** The page with `text` where the old figures stood. */
-export function replaceBetween(page, text, name) {
+export function replaceBetween(page, text, name, [begin, end] = MARKS) {
   const from = page.indexOf(begin);
   const to = page.indexOf(end);
   if (from < 0 || to < from) throw new Error(`${name} has no place between ${begin} and ${end}.`);

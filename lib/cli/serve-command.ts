@@ -24,6 +24,7 @@ import { reading, UsageError } from "./report-failure.js";
 import {
   addSpeculationFlags,
   checkSpeculation,
+  mtpOf,
   type SpeculationFlags,
   speculationOf,
 } from "./speculation-flags.js";
@@ -239,8 +240,9 @@ async function modelsOf(files: ReadonlyMap<string, string>, flags: ServeFlags, t
     return { hosted, ready: [name], dispose: () => model.dispose().then(() => draft?.dispose()) };
   }
   const hosted: Record<string, HostedModelInput> = {};
+  const loading = { ...given({ gpuLayers, devices, projector }), ...mtpOf(flags) };
   for (const [name, model] of files) {
-    hosted[name] = { model, load: given({ gpuLayers, devices, projector }), ...settings };
+    hosted[name] = { model, load: loading, ...settings };
   }
   return { hosted, ready: [], dispose: async () => draft?.dispose() };
 }

@@ -3,7 +3,12 @@ import type { ContextOptions } from "../context/context-options.js";
 import { given } from "../internal/given.js";
 import type { Model } from "../model/model.js";
 import type { ContextFlags } from "./flags.js";
-import { checkSpeculation, type SpeculationFlags, speculationOf } from "./speculation-flags.js";
+import {
+  checkSpeculation,
+  mtpOf,
+  type SpeculationFlags,
+  speculationOf,
+} from "./speculation-flags.js";
 import { DownloadView } from "./terminal/download-view.js";
 import { interruptible } from "./terminal/interrupt.js";
 import type { Terminal } from "./terminal/terminal.js";
@@ -11,13 +16,14 @@ import type { Terminal } from "./terminal/terminal.js";
 /** Loads a model, which is fetched first if need be, and shows how far it is. */
 export async function loadModel(
   path: string,
-  { gpuLayers, device: devices, projector }: ContextFlags,
+  flags: ContextFlags & SpeculationFlags,
   { terminal, signal }: { terminal: Terminal; signal: AbortSignal },
 ): Promise<Model> {
   const { Model } = await import("../model/model.js");
+  const { gpuLayers, device: devices, projector } = flags;
   const onProgress = (fraction: number) => terminal.progress("loading", fraction);
   const download = { onProgress: new DownloadView(terminal).show };
-  const options = given({ gpuLayers, devices, projector });
+  const options = { ...given({ gpuLayers, devices, projector }), ...mtpOf(flags) };
   return Model.load(path, { ...options, download, onProgress, signal });
 }
 

@@ -19,8 +19,15 @@ import { type ControlVector, readControlVectors } from "./control-vectors.js";
 /** How an element of the KV cache is stored. */
 export type CacheType = NativeCacheType;
 
-/** How tokens are guessed: what a text repeats, or what a smaller model would say. */
-export type SpeculationOptions = NgramSpeculation | DraftSpeculation;
+/**
+ * How tokens are guessed: what a text repeats, what a smaller model would say, or what a head reads from the
+ * model's own layers.
+ */
+export type SpeculationOptions =
+  | NgramSpeculation
+  | DraftSpeculation
+  | Eagle3Speculation
+  | MtpSpeculation;
 
 /**
  * What followed the last three or more tokens where they stood before, in the prompt or the answer, and what
@@ -39,6 +46,29 @@ export interface DraftSpeculation extends CommonSpeculation {
    * threads, for as long as this one lives; disposing it closes both.
    */
   readonly draft: LoadedModel;
+}
+
+/**
+ * What an EAGLE-3 head says, a layer that was trained for this very model: it reads what the model computed of
+ * the text so far, and guesses better than a model of its size. For Llama, Qwen 3, Gemma 4, gpt-oss and some
+ * more.
+ */
+export interface Eagle3Speculation extends CommonSpeculation {
+  readonly type: "eagle3";
+  /**
+   * The head, from a file of architecture "eagle3" that was converted beside its model. It gets a context of
+   * its own for as long as this one lives; disposing it closes both.
+   */
+  readonly draft: LoadedModel;
+}
+
+/**
+ * What the model's own layers for multi-token prediction say. Only for a model that has them, and was loaded
+ * with `mtp: true`: GLM 4.5 and later, DeepSeek V3, MiMo, Step 3.5 and some more. Of several such layers the
+ * first one guesses.
+ */
+export interface MtpSpeculation extends CommonSpeculation {
+  readonly type: "mtp";
 }
 
 /** What all ways of guessing have. Under a grammar, what it leaves no choice about is guessed first. */
@@ -173,6 +203,7 @@ const THREADS_MAX = 512;
 
 /** Not told to others: `maxTokens` is nearly always meant for `generate`. */
 const SPECULATION_OPTIONS = ["type", "draft", "maxTokens", "takeForced"] as const;
+const SPECULATION_TYPES = ["ngram", "draft", "eagle3", "mtp"] as const;
 const DRAFT_MAX = 63;
 /** With the token that they are guessed behind, sixteen rows: kernels take them by fours and eights. */
 const DRAFT = 15;
@@ -365,25 +396,40 @@ function readKept(o: ContextOptions, layout: "per-sequence" | "unified", drops: 
   return { swaFull, checkpointMemory };
 }
 
-/** Of either type. */
+/** Of any type. */
 interface AnySpeculation extends CommonSpeculation {
-  readonly type: "ngram" | "draft";
+  readonly type: SpeculationOptions["type"];
   readonly draft?: LoadedModel;
 }
 
-/** No tokens for none. */
-function readSpeculation(given: SpeculationOptions | undefined) {
-  if (given === undefined) return { draftedTokens: 0, takesForced: false, draft: undefined };
+interface CheckedSpeculation {
+  readonly draftedTokens: number;
+  readonly takesForced: boolean;
+  readonly guesser: SpeculationOptions["type"];
+  readonly draft: LoadedModel | undefined;
+}
+
+const NO_SPECULATION: CheckedSpeculation = {
+  draftedTokens: 0,
+  takesForced: false,
+  guesser: "ngram",
+  draft: undefined,
+};
+
+function readSpeculation(given: SpeculationOptions | undefined): CheckedSpeculation {
+  if (given === undefined) return NO_SPECULATION;
   const name = "options.speculation";
   const o = readOptions<AnySpeculation>(given, name, SPECULATION_OPTIONS);
   const { type, maxTokens = DRAFT, takeForced = false, draft } = o;
-  oneOf(type, `${name}.type`, ["ngram", "draft"]);
+  const guesser = oneOf(type, `${name}.type`, SPECULATION_TYPES);
   const draftedTokens = integer(maxTokens, `${name}.maxTokens`, 1, DRAFT_MAX);
   const takesForced = boolean(takeForced, `${name}.takeForced`);
-  if (type === "ngram" && draft !== undefined)
-    throw invalid(`\`${name}.draft\` belongs to the type "draft", not to "ngram": leave one out`);
-  if (type === "draft") insideOf(draft as LoadedModel, `${name}.draft`);
-  return { draftedTokens, takesForced, draft };
+  if (type === "draft" || type === "eagle3") insideOf(draft as LoadedModel, `${name}.draft`);
+  else if (draft !== undefined)
+    throw invalid(
+      `\`${name}.draft\` belongs to the types "draft" and "eagle3", not to "${type}": leave one out`,
+    );
+  return { draftedTokens, takesForced, guesser, draft };
 }
 
 function readBatch(o: ContextOptions, sequences: number) {

@@ -228,6 +228,8 @@ export interface NativeModelOptions {
   mlock: boolean;
   checkTensors: boolean;
   vocabOnly: boolean;
+  /** Layers that predict further tokens are loaded, too. */
+  mtp: boolean;
   metadataOverrides: Record<string, string | number | boolean>;
   /** Path of the projector's file; empty: none. */
   projector: string;
@@ -309,7 +311,7 @@ export interface NativeContext {
   open(
     options: NativeContextOptions,
     onNews: (news: readonly NativeNews[]) => void,
-    /** Guesses for the model. */
+    /** Guesses for the model, unless `options.guesser` needs none. */
     draft: NativeModel | null,
   ): Promise<NativeContextInfo>;
   /** Returns at once; text is tokenized off the JS thread. `id` must be new. */
@@ -339,6 +341,8 @@ export interface NativeContextOptions {
   checkpointMemory: number;
   /** Of one generation, evaluated beside its next token; 0: no speculative decoding. */
   draftedTokens: number;
+  /** By whom they are guessed: the text itself, `draft`, or the model's own layers. */
+  guesser: "ngram" | "draft" | "eagle3" | "mtp";
   /** Whether text that a grammar forces is taken without sampling. */
   takesForced: boolean;
   batchSize: number;

@@ -59,6 +59,12 @@ export interface LoadModelOptions {
   /** Loads the tokenizer and the metadata only. Default false. */
   readonly vocabOnly?: boolean;
   /**
+   * Loads the layers that predict further tokens (multi-token prediction), too, where the file has some:
+   * contexts with `speculation: { type: "mtp" }` need them. They take as much memory as other layers. Default
+   * false.
+   */
+  readonly mtp?: boolean;
+  /**
    * The file (mmproj GGUF) that makes embeddings of pictures and sounds for this model: prompts and messages
    * may have them then. Default: none.
    */
@@ -111,6 +117,7 @@ export const LOAD_OPTIONS: readonly (keyof LoadModelOptions)[] = optionNames("Mo
   "mlock",
   "checkTensors",
   "vocabOnly",
+  "mtp",
   "projector",
   "metadataOverrides",
   "onProgress",
@@ -135,7 +142,7 @@ export function nativeModelOptions(
 } {
   const o = readOptions(given, "options", LOAD_OPTIONS);
   const { devices = [], splitMode = "layer", tensorSplit = [], mainGpu = 0 } = o;
-  const { mmap = true, mlock = false, checkTensors = false, vocabOnly = false } = o;
+  const { mmap = true, mlock = false, checkTensors = false, vocabOnly = false, mtp = false } = o;
   const { onProgress, signal, workerTimeout = WORKER_TIMEOUT } = o;
   const projector = o.projector === undefined ? "" : filePath(o.projector, "options.projector");
   if (projector !== "" && vocabOnly) {
@@ -162,6 +169,7 @@ export function nativeModelOptions(
       mlock: boolean(mlock, "options.mlock"),
       checkTensors: boolean(checkTensors, "options.checkTensors"),
       vocabOnly: boolean(vocabOnly, "options.vocabOnly"),
+      mtp: boolean(mtp, "options.mtp"),
       metadataOverrides: readOverrides(o.metadataOverrides),
       projector: projector === "" ? "" : resolve(projector),
     },

@@ -65,6 +65,10 @@ ContextOptions to_context_options(Napi::Value value) {
   options.batch_size = fields.integer("batchSize");
   options.micro_batch_size = fields.integer("microBatchSize");
   options.drafted_tokens = fields.integer("draftedTokens");
+  options.guesser = fields.choice<Guesser>("guesser", {{"ngram", Guesser::kNgram},
+                                                       {"draft", Guesser::kDraftModel},
+                                                       {"eagle3", Guesser::kEagle3},
+                                                       {"mtp", Guesser::kMtp}});
   options.takes_forced = fields.flag("takesForced");
   options.threads = fields.integer("threads");
   options.batch_threads = fields.integer("batchThreads");

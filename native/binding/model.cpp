@@ -54,6 +54,7 @@ ModelOptions to_options(Napi::Value value) {
   options.mlock = fields.flag("mlock");
   options.check_tensors = fields.flag("checkTensors");
   options.vocab_only = fields.flag("vocabOnly");
+  options.mtp = fields.flag("mtp");
   const Napi::Object overrides = to_object(fields.value("metadataOverrides"), "metadataOverrides");
   const Napi::Array keys = overrides.GetPropertyNames();
   for (uint32_t i = 0; i < keys.Length(); ++i) {

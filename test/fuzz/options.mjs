@@ -232,6 +232,7 @@ const LOAD = {
   mlock: is(false),
   checkTensors: is(true, false),
   vocabOnly: is(true, false),
+  mtp: is(true, false),
   metadataOverrides: mostly(
     () => ({ "general.name": "x" }),
     () => ({ "llama.block_count": 1 }),

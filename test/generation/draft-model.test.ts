@@ -191,7 +191,7 @@ test("only a model with the same vocabulary can guess, whose cache can be cut ba
   };
   expect(await refusal(undefined)).toMatch(/^ERR_INVALID_ARGUMENT: .*speculation\.draft/);
   expect(await refusal({})).toMatch(/^ERR_INVALID_ARGUMENT: Expected a Model/);
-  expect(await refusal(other, "ngram")).toMatch(/^ERR_INVALID_ARGUMENT: .*belongs to the type/);
+  expect(await refusal(other, "ngram")).toMatch(/^ERR_INVALID_ARGUMENT: .*belongs to the types/);
 
   await using words = await Model.load(at("random"), { vocabOnly: true });
   expect(await refusal(words)).toMatch(/^ERR_UNSUPPORTED: .*no weights/);

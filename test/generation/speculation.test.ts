@@ -308,8 +308,8 @@ test("where states cannot be cut back, it is refused", async () => {
 });
 
 test.each<[unknown, string]>([
-  [{}, 'Expected one of "ngram", "draft" for `options.speculation.type`, got undefined'],
-  [{ type: "mtp" }, 'Expected one of "ngram", "draft" for `options.speculation.type`, got "mtp"'],
+  [{}, 'Expected one of "ngram", "draft", "eagle3", "mtp" for `options.speculation.type`'],
+  [{ type: "dflash" }, 'for `options.speculation.type`, got "dflash"'],
   ["ngram", 'Expected a plain object for `options.speculation`, got "ngram"'],
   [{ type: "ngram", maxTokens: 0 }, "`options.speculation.maxTokens`"],
   [{ type: "ngram", maxTokens: 64 }, "`options.speculation.maxTokens`"],

@@ -74,6 +74,7 @@ const table: [string, Read, string, unknown[], unknown[]][] = [
   ["load", load, "mlock", [true, false], notBooleans],
   ["load", load, "checkTensors", [true, false], notBooleans],
   ["load", load, "vocabOnly", [true, false], notBooleans],
+  ["load", load, "mtp", [true, false], notBooleans],
   [
     "load",
     load,
@@ -298,6 +299,7 @@ describe("context options together", () => {
       threads: 0,
       batchThreads: 0,
       flashAttention: "auto",
+      guesser: "ngram",
       kvCacheTypeKey: "f16",
       kvCacheTypeValue: "f16",
       ropeFrequencyBase: 0,

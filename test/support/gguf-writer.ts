@@ -10,15 +10,21 @@ export interface GgufTensor {
   readonly values: Float32Array;
 }
 
+/** A table of ids, as whole numbers of 64 bits. */
+export interface GgufTable extends Omit<GgufTensor, "values"> {
+  readonly values: BigInt64Array;
+}
+
 const TYPE = { uint32: 4, int32: 5, float32: 6, bool: 7, string: 8, array: 9 } as const;
 const ALIGNMENT = 32;
 const F32 = 0;
+const I64 = 27;
 
-/** A GGUF file of float32 tensors; whole numbers become uint32. */
+/** A GGUF file of tensors; whole numbers become uint32. */
 export function writeGguf(
   path: string,
   metadata: Readonly<Record<string, GgufValue>>,
-  tensors: readonly GgufTensor[],
+  tensors: readonly (GgufTensor | GgufTable)[],
 ): void {
   const head: Buffer[] = [Buffer.from("GGUF"), u32(3), u64(tensors.length)];
   const pairs = Object.entries(metadata);
@@ -27,7 +33,7 @@ export function writeGguf(
   let offset = 0;
   const data: Buffer[] = [];
   for (const { name, shape, values } of tensors) {
-    head.push(text(name), u32(shape.length), ...shape.map(u64), u32(F32), u64(offset));
+    head.push(text(name), u32(shape.length), ...shape.map(u64), u32(typeOf(values)), u64(offset));
     const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
     data.push(bytes, padding(bytes.length));
     offset += bytes.length + padding(bytes.length).length;
@@ -35,6 +41,9 @@ export function writeGguf(
   const header = Buffer.concat(head);
   writeFileSync(path, Buffer.concat([header, padding(header.length), ...data]));
 }
+
+const typeOf = (values: Float32Array | BigInt64Array) =>
+  values instanceof Float32Array ? F32 : I64;
 
 function typed(value: GgufValue): Buffer[] {
   if (typeof value === "string") return [u32(TYPE.string), text(value)];

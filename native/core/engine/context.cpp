@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/engine/context_params.h"
+#include "core/engine/drafters.h"
 #include "core/engine/generation.h"
 #include "core/engine/scoring.h"
 #include "core/model/backend.h"
@@ -223,16 +224,16 @@ void Context::tear_down() {
   preparer_.stop();  // before what it hands over has nowhere to go
   inbox_.clear();
   if (context_) llama_detach_threadpool(context_.get());
-  if (draft_model_) llama_detach_threadpool(draft_model_->context());
+  if (drafter_) llama_detach_threadpool(drafter_->context());
   batch_pool_.reset();
   pool_.reset();
   if (breakdown_ && scheduler_) scheduler_->cache().abandon();
   // Leaked: its destructor would hand the device more work, and throw.
   if (device_lost_) static_cast<void>(context_.release());
-  if (device_lost_ && draft_model_) draft_model_->abandon();
+  if (device_lost_ && drafter_) drafter_->abandon();
   sequences_.reset();
   scheduler_.reset();
-  draft_model_.reset();
+  drafter_.reset();
   context_.reset();
   embedder_.reset();
 }
@@ -353,26 +354,23 @@ void Context::add_control_vectors() {
 void Context::open_drafts(const ContextInfo& info) {
   draft_rule_ = {options_.drafted_tokens, model_->may_use_gpu() ? kRowCostOfGpus : kRowCost,
                  options_.takes_forced, nullptr};
-  if (!draft_) return;
-  const ContextOptions its = draft_options(*draft_, options_);
-  check_draft_vocabulary(draft_->vocabulary(), model_->vocabulary());
-  llama_context_params params = generation_params(its);
-  add_common_params(its, params);
-  params.abort_callback = should_abort_draft;
-  params.abort_callback_data = this;
-  LlamaContext context;
-  {
-    std::lock_guard<std::mutex> lock(draft_->creating());
-    const EvaluationGate::Pass pass(draft_->gate());
-    context = create_llama_context(draft_->handle(), params);
+  if (options_.drafted_tokens == 0 || options_.guesser == Guesser::kNgram) return;
+  const DrafterHost host{
+      *model_,        options_,
+      context_.get(), should_abort_draft,
+      this,           [this, &info](llama_context* context) { attach_threads(context, info); },
+  };
+  if (options_.guesser == Guesser::kDraftModel) {
+    drafter_ = open_draft_model(host, draft_);
+  } else {
+    auto head =
+        options_.guesser == Guesser::kEagle3 ? open_eagle3(host, draft_) : open_mtp(host, model_);
+    draft_head_ = head.get();
+    drafter_ = std::move(head);
+    try_out(*draft_head_);
   }
-  attach_threads(context.get(), info);
-  draft_model_ = std::make_unique<DraftModel>(draft_, std::move(context), its.context_size,
-                                              model_->vocabulary().size());
-  draft_rule_.model = draft_model_.get();
-  // What one guess takes: the weights are read once, as for a token of the model's own.
-  draft_rule_.row_cost += static_cast<double>(llama_model_size(draft_->handle())) /
-                          static_cast<double>(llama_model_size(model_->handle()));
+  draft_rule_.drafter = drafter_.get();
+  draft_rule_.row_cost += cost_of_guess(*model_, draft_.get());
 }
 
 // A GPU's shaders are compiled when they are first used, by some drivers for seconds: here, and not
@@ -411,7 +409,8 @@ void Context::open_scheduler(const ContextInfo& info, const MemoryKind& memory) 
       least,
       // What an aborted piece has overwritten is lost, or comes back in other cells.
       !gpu && memory.cut_anywhere(), memory};
-  scheduler_ = std::make_unique<Scheduler>(context_.get(), model_->gate(), limits, outbox_);
+  scheduler_ =
+      std::make_unique<Scheduler>(context_.get(), model_->gate(), limits, outbox_, draft_head_);
   sequences_ = std::make_unique<Sequences>(
       *model_, *scheduler_, outbox_, options_.context_size, fingerprint(),
       [this](RequestId id, const std::string& path, StateFile file) {

@@ -32,7 +32,8 @@
 #include "core/request/counters.h"
 #include "core/request/outbox.h"
 #include "core/request/request.h"
-#include "core/speculation/draft_model.h"
+#include "core/speculation/draft_head.h"
+#include "core/speculation/drafter.h"
 #include "core/speculation/speculation.h"
 
 namespace cria {
@@ -161,7 +162,8 @@ class Context {
   std::unique_ptr<ComputePool> batch_pool_;  // null: the same as pool_
   std::unique_ptr<Embedder> embedder_;
   LlamaContext context_;
-  std::unique_ptr<DraftModel> draft_model_;  // null without `draft_`
+  std::unique_ptr<Drafter> drafter_;  // null where n-grams guess, or nobody
+  DraftHead* draft_head_ = nullptr;   // the same, if it is one
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<Sequences> sequences_;  // whose slots are the scheduler's
 

@@ -26,6 +26,7 @@ class Generation : public Task {
   bool reports_progress() const override { return request_->progress; }
   double max_pause() const override { return request_->max_pause; }
   const Tokens& draft(int32_t room) override;
+  bool is_guessed() const override { return speculation_.has_value(); }
   void drafted(int32_t proposed, int32_t accepted) override;
   bool step(const float* logits, int32_t context_size, Outbox& outbox) override;
   void cancel(Outbox& outbox) override { finish(StopReason::kCancelled, outbox); }

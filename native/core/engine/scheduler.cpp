@@ -27,11 +27,12 @@ void update(double& mean, double now) { mean = mean > 0 ? mean + kNewest * (now 
 }  // namespace
 
 Scheduler::Scheduler(llama_context* context, EvaluationGate& gate, const Limits& limits,
-                     Outbox& outbox)
+                     Outbox& outbox, DraftHead* head)
     : context_(context),
       gate_(gate),
       limits_(limits),
       outbox_(outbox),
+      head_(head),
       cache_(context, limits.sequences,
              {limits.unified_kv_cache, limits.micro_batch, limits.least_piece,
               limits.copy_ms_per_token, limits.memory}),
@@ -334,6 +335,7 @@ void Scheduler::decode_batch() {
   switch (const int32_t status = decode()) {
     case kDecoded:
       measure(Milliseconds(Clock::now() - begin).count());
+      show_head();
       collect();
       return;
     case kNoCells:
@@ -391,6 +393,19 @@ void Scheduler::measure(double decode_ms) {
     const bool mixed = prompts < batch_.wanted();
     update(prefill_ms_per_token_, std::max(decode_ms - (mixed ? step_ms_ : 0), 0.0) / prompts);
   }
+}
+
+// What the model computed of a text that runs alone: where several do, nobody guesses.
+void Scheduler::show_head() {
+  if (head_ == nullptr || running_.size() != 1 || batch_.shares().size() != 1) return;
+  const Batch::Share& share = batch_.shares().front();
+  const Task& task = *share.task;
+  if (!task.is_guessed()) return;
+  const auto evaluated = task.tokens().begin() + task.evaluated() + share.count;
+  Tokens text(task.tokens().begin(), evaluated);
+  for (int32_t i = 1; i <= share.drafted; ++i)
+    text.push_back(batch_.token(share.output + i));
+  head_->follow(task.slot(), text, task.evaluated());
 }
 
 void Scheduler::collect() {

@@ -23,6 +23,7 @@
 #include "core/model/evaluation_gate.h"
 #include "core/request/counters.h"
 #include "core/request/outbox.h"
+#include "core/speculation/draft_head.h"
 
 namespace cria {
 
@@ -43,7 +44,9 @@ struct Limits {
 class Scheduler {
  public:
   // `gate`: of the context's model.
-  Scheduler(llama_context* context, EvaluationGate& gate, const Limits& limits, Outbox& outbox);
+  // `head`: follows texts that run alone; may be null.
+  Scheduler(llama_context* context, EvaluationGate& gate, const Limits& limits, Outbox& outbox,
+            DraftHead* head = nullptr);
 
   void add(std::unique_ptr<Task> task);
 
@@ -87,6 +90,7 @@ class Scheduler {
   void apply(const AdapterSetPtr& adapters);
   void roll_back();
   void measure(double decode_ms);
+  void show_head();
   void collect();
   bool answer(const Batch::Share& share);
   bool deliver(Task& task, int32_t output);
@@ -101,6 +105,7 @@ class Scheduler {
   EvaluationGate& gate_;
   const Limits limits_;
   Outbox& outbox_;
+  DraftHead* const head_;
   Cache cache_;  // before the tasks: some of them give their slot back in their destructor
 
   std::deque<std::unique_ptr<Task>> waiting_;

@@ -97,6 +97,8 @@ class Task {
   // What may come behind its next token: rows that are evaluated beside it, up to `room`. The
   // scheduler tells how many were evaluated, and of each that it was chosen.
   virtual const Tokens& draft(int32_t /*room*/) { return kNoTokens; }
+  // Whether draft() may ever give some.
+  virtual bool is_guessed() const { return false; }
   virtual void drafted(int32_t /*proposed*/, int32_t /*accepted*/) {}
 
   // The first of its tokens whose logits are still wanted, and with it all that come after. It has

@@ -41,6 +41,8 @@ constexpr Bounds kWhole[] = {
     {"decoder_block_count", 0, kLayers},
     {"nextn_predict_layers", 0, kLayers},
     {"leading_dense_block_count", 0, kCount},
+    {"target_layers", 0, kLayers},
+    {"target_hidden_size", 1, kWidth},
     {"n_deepstack_layers", 0, kLayers},
     {"posnet.block_count", 0, kLayers},
     {"convnext.block_count", 0, kLayers},

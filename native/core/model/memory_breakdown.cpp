@@ -1,8 +1,9 @@
 #include "core/model/memory_breakdown.h"
 
-// The one header of llama.cpp besides its public ones and common/, and this is the one file that
-// sees it. common/fit.h is built on it and no way around: it sets llama.cpp's logger to a variable
-// on its stack, while other threads log, and never sets it back when an assertion fails.
+// The one header of llama.cpp besides its public ones and common/, seen by this file
+// and core/speculation/hidden_rows.cpp. common/fit.h is built on it and no way around: it sets
+// llama.cpp's logger to a variable on its stack, while other threads log, and never sets it back
+// when an assertion fails.
 #include <llama-ext.h>
 
 #include <algorithm>

@@ -38,6 +38,8 @@ class Model {
   llama_model* handle() const { return model_; }
   const Vocabulary& vocabulary() const { return vocabulary_; }
   bool vocab_only() const { return options_.vocab_only; }
+  // Whether the layers that predict further tokens are loaded, if the file has some.
+  bool loads_mtp() const { return options_.mtp; }
 
   // Whether a GPU may compute for it, large batches even where all its layers are the CPU's.
   bool may_use_gpu() const { return may_use_gpu_; }

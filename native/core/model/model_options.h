@@ -32,6 +32,7 @@ struct ModelOptions {
   bool mlock = false;
   bool check_tensors = false;
   bool vocab_only = false;
+  bool mtp = false;  // layers that predict further tokens are loaded, too
   std::vector<MetadataOverride> metadata_overrides;
 };
 

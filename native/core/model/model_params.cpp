@@ -148,6 +148,7 @@ ModelParams::ModelParams(const ModelOptions& options,
   params_.load_mode = load_mode_of(options);
   params_.check_tensors = options.check_tensors;
   params_.vocab_only = options.vocab_only;
+  params_.load_mtp = options.mtp;
   if (!overrides.empty()) params_.kv_overrides = overrides.data();
 }
 

@@ -13,6 +13,9 @@ namespace cria {
 // llama.h has a function of the same name as the enumeration.
 using Pooling = enum llama_pooling_type;
 
+// How tokens are guessed in speculative decoding.
+enum class Guesser { kNgram, kDraftModel, kEagle3, kMtp };
+
 struct ContextOptions {
   int32_t context_size = 0;
   int32_t sequences = 1;
@@ -23,8 +26,9 @@ struct ContextOptions {
   int32_t batch_size = 0;
   int32_t micro_batch_size = 0;
   int32_t drafted_tokens = 0;  // of a generation, evaluated at once; 0: no speculation
-  bool takes_forced = false;   // what a grammar forces is not sampled then
-  int32_t threads = 0;         // 0: physical cores
+  Guesser guesser = Guesser::kNgram;
+  bool takes_forced = false;  // what a grammar forces is not sampled then
+  int32_t threads = 0;        // 0: physical cores
   int32_t batch_threads = 0;
   llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
   ggml_type kv_cache_type_key = GGML_TYPE_F16;

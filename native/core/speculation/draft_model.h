@@ -11,13 +11,14 @@
 #include "core/model/model_outline.h"
 #include "core/model/token_batch.h"
 #include "core/sampling/logit_scan.h"
+#include "core/speculation/drafter.h"
 
 namespace cria {
 
 // Throws ERR_INVALID_ARGUMENT if a token of one model is another text in the other.
 void check_draft_vocabulary(const Vocabulary& draft, const Vocabulary& target);
 
-class DraftModel {
+class DraftModel : public Drafter {
  public:
   // `context`: of this model's, for one sequence, whose cache can be cut anywhere.
   // `longest`: the most tokens that a text may have. `most_ids`: of the tokens that the larger
@@ -25,15 +26,13 @@ class DraftModel {
   DraftModel(std::shared_ptr<const Model> model, LlamaContext context, int32_t longest,
              int32_t most_ids);
 
-  llama_context* context() const { return context_.get(); }
+  llama_context* context() const override { return context_.get(); }
 
-  // Writes to `proposal` up to `most` tokens that it would say behind `tokens`, fewer at the end of
-  // a text. Empty while it is behind: a long text is taken in piece by piece, one in each call.
-  // Throws AssertionError where ggml does; what else goes wrong ends all its guesses.
-  void propose(const Tokens& tokens, int32_t most, Tokens& proposal);
+  // What it would say behind `tokens`, fewer at the end of a text. Empty while it is behind: a long
+  // text is taken in piece by piece, one in each call.
+  void propose(const Tokens& tokens, int32_t most, Tokens& proposal) override;
 
-  // For a device that was lost: leaks the context.
-  void abandon() { static_cast<void>(context_.release()); }
+  void abandon() override { static_cast<void>(context_.release()); }
 
  private:
   bool evaluate(const Tokens& tokens, int32_t begin, int32_t end, bool output);

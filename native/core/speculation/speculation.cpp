@@ -14,7 +14,7 @@ constexpr double kFirstOfForced = 0.9;
 constexpr double kNewest = 0.1;
 // How many tokens of a source are looked at, each way, for where an edit goes on.
 constexpr int32_t kNearby = 8;
-// For how many tokens a model that guessed wrong is left alone.
+// For how many tokens a drafter that guessed wrong is left alone.
 constexpr int32_t kUnasked = 32;
 
 }  // namespace
@@ -23,9 +23,9 @@ Speculation::Speculation(const DraftRule& rule, const Tokens& prompt)
     : rule_(rule),
       of_text_(kFirstAcceptance),
       of_edited_(kFirstOfEdited),
-      of_model_(kFirstAcceptance),
+      of_drafter_(kFirstAcceptance),
       of_forced_(kFirstOfForced) {
-  if (rule_.model == nullptr) index_.update(prompt);
+  if (rule_.drafter == nullptr) index_.update(prompt);
 }
 
 const Tokens& Speculation::draft(const Tokens& tokens, const Tokens& forced, int32_t room) {
@@ -33,8 +33,8 @@ const Tokens& Speculation::draft(const Tokens& tokens, const Tokens& forced, int
   if (!forced.empty()) {
     proposal_ = forced;
     acceptance_ = &of_forced_;
-  } else if (rule_.model != nullptr) {
-    ask_model(tokens, room);
+  } else if (rule_.drafter != nullptr) {
+    ask_drafter(tokens, room);
   } else {
     index_.update(tokens);
     propose(tokens);
@@ -70,15 +70,15 @@ void Speculation::propose(const Tokens& tokens) {
 
 // No more than is worth it: unlike those of n-grams, its guesses take time. Where they have failed,
 // it is asked again now and then, since nothing else tells whether they would now be right.
-void Speculation::ask_model(const Tokens& tokens, int32_t room) {
-  acceptance_ = &of_model_;
+void Speculation::ask_drafter(const Tokens& tokens, int32_t room) {
+  acceptance_ = &of_drafter_;
   proposal_.clear();
-  if (worthwhile(of_model_) == 0) {
+  if (worthwhile(of_drafter_) == 0) {
     if (++unasked_ < kUnasked) return;
-    of_model_ = kFirstAcceptance;
+    of_drafter_ = kFirstAcceptance;
   }
   unasked_ = 0;
-  rule_.model->propose(tokens, std::min(room, worthwhile(of_model_)), proposal_);
+  rule_.drafter->propose(tokens, std::min(room, worthwhile(of_drafter_)), proposal_);
 }
 
 // Some tokens may have been left out, or put in between: the last one may stand a little further

@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "core/model/vocabulary.h"
-#include "core/speculation/draft_model.h"
+#include "core/speculation/drafter.h"
 #include "core/speculation/ngram_index.h"
 
 namespace cria {
@@ -19,7 +19,7 @@ struct DraftRule {
   // What a grammar forces is not only guessed: nothing else is chosen.
   bool takes_forced = false;
   // Guesses in the place of n-grams. Null: none does.
-  DraftModel* model = nullptr;
+  Drafter* drafter = nullptr;
 };
 
 class Speculation {
@@ -33,7 +33,7 @@ class Speculation {
 
   // What may follow `tokens`, up to `room` tokens; empty where it would not pay. `forced`: what a
   // grammar leaves no choice about, but how it is cut into tokens. How long it is depends on the
-  // text alone, not on measured times. Throws what DraftModel does.
+  // text alone, not on measured times. Throws what Drafter does.
   const Tokens& draft(const Tokens& tokens, const Tokens& forced, int32_t room);
 
   // The text goes on with `token`, whether it was in a draft or not.
@@ -50,7 +50,7 @@ class Speculation {
 
   int32_t worthwhile(Acceptance acceptance) const;
   void propose(const Tokens& tokens);
-  void ask_model(const Tokens& tokens, int32_t room);
+  void ask_drafter(const Tokens& tokens, int32_t room);
   void find_nearby(const Tokens& tokens);
 
   const DraftRule rule_;
@@ -61,11 +61,11 @@ class Speculation {
   // is first taken for one in its place, until the next n-gram says more.
   int32_t source_ = NgramIndex::kNowhere;
   int32_t unmatched_ = 0;  // how often nothing matched since
-  int32_t unasked_ = 0;    // how often it did not pay to ask the model
+  int32_t unasked_ = 0;    // how often it did not pay to ask the drafter
   Tokens draft_;
   Acceptance of_text_;
   Acceptance of_edited_;
-  Acceptance of_model_;
+  Acceptance of_drafter_;
   Acceptance of_forced_;
   Acceptance* acceptance_ = &of_text_;  // of proposal_
   int32_t proposed_ = 0;
