@@ -160,8 +160,17 @@ function nativeMedia({ image, audio }: Segment): NativeMedia | undefined {
   return undefined;
 }
 
-function mediaData(value: unknown, name: string): Uint8Array | string {
-  if (typeof value === "string") return filePath(value, name);
+/** Longer than any path is: base64 by mistake. */
+const PATH_MAX = 4096;
+
+/** @throws {CriaError} ERR_INVALID_ARGUMENT: neither bytes nor what can be a path, such as a URL */
+export function mediaData(value: unknown, name: string): Uint8Array | string {
+  if (typeof value === "string") {
+    if (/^(?:data|file|https?):/i.test(value) || value.length > PATH_MAX) {
+      throw expected("a path, or the file's bytes, and no URL or base64 text", name, value);
+    }
+    return filePath(value, name);
+  }
   if (value instanceof Uint8Array) return value;
   throw expected("a Uint8Array with a file's bytes, or a path,", name, value);
 }

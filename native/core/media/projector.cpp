@@ -4,6 +4,7 @@
 #include <hash/hash.h>
 #include <mtmd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <new>
 #include <utility>
@@ -38,6 +39,24 @@ double work_of(const ggml_tensor& node) {
   const double keys =
       node.op == GGML_OP_MUL_MAT ? 1 : 2.0 * static_cast<double>(node.src[1]->ne[1]);
   return elements * (node.op == GGML_OP_MUL_MAT ? depth : keys);
+}
+
+// Who has it in the cache may be another context, with more room.
+void check_room(const MediaExtent& extent, MediaKind kind, const Projector::Room& room) {
+  if (extent.together > static_cast<size_t>(room.micro_batch)) {
+    throw Error(code::kUnsupported,
+                "This model evaluates all " + std::to_string(extent.together) + " rows of the " +
+                    name_of(kind) +
+                    " together: create the context with `microBatchSize` and `batchSize` of at "
+                    "least as many.");
+  }
+  const auto rows = static_cast<size_t>(std::max(room.rows, 0));
+  if (extent.rows <= rows) return;
+  throw Error(code::kContextFull,
+              std::string("The ") + name_of(kind) + " takes " + std::to_string(extent.rows) +
+                  " tokens, more than the " + std::to_string(rows) +
+                  " that are left of one prompt. Make it smaller, or create the context with a "
+                  "larger `contextSize`.");
 }
 
 void log_as_llama_cpp() {
@@ -130,11 +149,14 @@ std::shared_ptr<const EncodedMedia> Projector::encode(Media media, const Room& r
   check_kind(kind);
   const std::vector<uint8_t> bytes = media_bytes(std::move(media));
   const std::string key = name_of(kind) + hash_sha256_hex(bytes.data(), bytes.size());
-  if (auto found = cache_.find(key)) return found;
+  if (auto found = cache_.find(key)) {
+    check_room(found->extent, kind, room);
+    return found;
+  }
 
   MediaEncoding encoding(context_, model_->handle());
   if (!encoding.prepare(kind, bytes, goes_on)) return nullptr;
-  encoding.check_room(room.rows, room.micro_batch);
+  check_room(encoding.extent(), kind, room);
 
   std::unique_lock<std::timed_mutex> lock(encoding_, std::defer_lock);
   while (!lock.try_lock_for(kBetweenQuestions))
