@@ -227,6 +227,27 @@ describe("messages", () => {
     expect(shown).not.toMatch(/\d{39}/);
   });
 
+  test("a history is cut by the tokens that its pictures take", async () => {
+    const own = await model.createContext({ contextSize: 256, threads: 2 });
+    const session = new ChatSession(own, { maxTokens: 4, sampler: Sampler.greedy() });
+    let most = 0;
+    for (let turn = 0; turn < 6; turn++) {
+      // 64 rows a turn: four of them do not fit.
+      const content = [0, 1, 2, 3].map((place) => {
+        return { type: "image", image: stripes(20, 20, 10 * turn + place) } as const;
+      });
+      const { usage } = await session.send({ role: "user", content }).result();
+      most = Math.max(most, usage.promptTokens);
+    }
+    expect(most).toBeGreaterThan(128);
+    // One that is damaged is told by the turn itself.
+    const content = [{ type: "image", image: Buffer.from("no picture") }] as const;
+    await expect(session.send({ role: "user", content }).result()).rejects.toMatchObject({
+      code: "ERR_MEDIA_INVALID",
+    });
+    await own.dispose();
+  });
+
   test("a file URL is a path", () => {
     const part = {
       type: "image_url",

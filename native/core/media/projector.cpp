@@ -66,7 +66,29 @@ void log_as_llama_cpp() {
   mtmd_log_set(callback, data);
 }
 
+mtmd_context_params context_params(bool use_gpu) {
+  mtmd_context_params params = mtmd_context_params_default();
+  params.use_gpu = use_gpu;
+  params.n_threads = physical_cores();
+  params.print_timings = false;
+  return params;
+}
+
 }  // namespace
+
+ProjectorMemory measure_projector(const std::string& path, bool use_gpu,
+                                  const std::function<bool()>& goes_on) {
+  const backend::AbortGuard guard;
+  const backend::ErrorCapture errors;
+  check_projector(path, goes_on);
+  const auto memory = mtmd_get_memory_usage(path.c_str(), context_params(use_gpu));
+  if (memory.empty()) {
+    throw Error(errors.code(code::kModelInvalid),
+                "\"" + path + "\" cannot be measured: " +
+                    errors.reason("mtmd does not know this kind of file"));
+  }
+  return {memory.begin(), memory.end()};
+}
 
 std::shared_ptr<Projector> Projector::load(const std::string& path, std::shared_ptr<Model> model,
                                            const GoesOn& goes_on) {
@@ -76,10 +98,7 @@ std::shared_ptr<Projector> Projector::load(const std::string& path, std::shared_
   check_projector(path, goes_on);
 
   std::shared_ptr<Projector> projector(new Projector(std::move(model), path));
-  mtmd_context_params params = mtmd_context_params_default();
-  params.use_gpu = projector->model_->may_use_gpu();
-  params.n_threads = physical_cores();
-  params.print_timings = false;
+  mtmd_context_params params = context_params(projector->model_->may_use_gpu());
   params.warmup = false;  // its memory is made for the first picture
   params.cb_eval = on_node;
   params.cb_eval_user_data = projector.get();
@@ -141,6 +160,16 @@ void Projector::check_alive() const {
   throw Error(code::kInternal, "The projector \"" + path_ +
                                    "\" failed, and can no longer be used (" + collapse_->reason() +
                                    "). Load the model anew.");
+}
+
+size_t Projector::rows(Media media, const GoesOn& goes_on) {
+  const MediaKind kind = media.kind;
+  check_kind(kind);
+  const std::vector<uint8_t> bytes = media_bytes(std::move(media));
+  const std::string key = name_of(kind) + hash_sha256_hex(bytes.data(), bytes.size());
+  if (const auto found = cache_.find(key)) return found->extent.rows;
+  MediaEncoding encoding(context_, model_->handle());
+  return encoding.prepare(kind, bytes, goes_on) ? encoding.extent().rows : 0;
 }
 
 std::shared_ptr<const EncodedMedia> Projector::encode(Media media, const Room& room,
