@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { RenderableMessage } from "../messages/pairing.js";
-import type { Prompt } from "../model/prompt.js";
+import type { MediaSegment, Prompt } from "../model/prompt.js";
 import type { TokenCounts } from "./token-counts.js";
 
 /** Turns are dropped until this share of the room is left, so that not every later turn drops one more. */
@@ -173,14 +173,19 @@ export async function hasRoom(
   let others = 0;
   let bytes = 0;
   const texts: string[] = [];
+  const media: MediaSegment[] = [];
   for (const segment of prompt) {
     if ("text" in segment) {
       texts.push(segment.text);
       bytes += Buffer.byteLength(segment.text) + 1;
+    } else if ("image" in segment || "audio" in segment) {
+      media.push(segment);
     } else {
       others += "tokens" in segment ? segment.tokens.length : 1;
     }
   }
+  if (others + media.length > room) return false;
+  others += await counts.ofMedia(media, room - others, signal);
   if (others + bytes <= room) return true;
   if (others > room) return false;
   return others + (await counts.of(texts, room - others, signal)) <= room;

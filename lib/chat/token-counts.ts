@@ -1,4 +1,7 @@
+import { CriaError } from "../internal/errors.js";
 import type { LoadedModel } from "../model/loaded-model.js";
+import { mediaTokens } from "../model/media-tokens.js";
+import type { MediaSegment } from "../model/prompt.js";
 
 /** How many texts are tokenized at a time. */
 const TOGETHER = 64;
@@ -6,13 +9,16 @@ const TOGETHER = 64;
 /** How many counts are kept in any case. */
 const KEPT = 2000;
 
-/** Counts the tokens of texts, each of them once and off the JS thread. */
+type Counting = Pick<LoadedModel, "tokenizeAsync">;
+
+/** Counts the tokens of texts, pictures and sounds, each of them once and off the JS thread. */
 export class TokenCounts {
-  readonly #model: Pick<LoadedModel, "tokenizeAsync">;
+  readonly #model: Counting;
+  readonly #media = new WeakMap<Uint8Array, number>();
   #recent = new Map<string, number>();
   #older = new Map<string, number>();
 
-  constructor(model: Pick<LoadedModel, "tokenizeAsync">) {
+  constructor(model: Counting) {
     this.#model = model;
   }
 
@@ -25,6 +31,36 @@ export class TokenCounts {
       for (const count of counts) sum += count;
     }
     return sum;
+  }
+
+  /** The count of all of them together, or any number above the limit. */
+  async ofMedia(
+    media: readonly MediaSegment[],
+    limit: number,
+    signal?: AbortSignal,
+  ): Promise<number> {
+    let sum = 0;
+    for (const segment of media) {
+      sum += await this.#countMedia(segment, signal);
+      if (sum > limit) break;
+    }
+    return sum;
+  }
+
+  async #countMedia(segment: MediaSegment, signal: AbortSignal | undefined): Promise<number> {
+    const data = "image" in segment ? segment.image : segment.audio;
+    // What is at a path may be another file the next time.
+    const known = typeof data === "string" ? undefined : this.#media.get(data);
+    if (known !== undefined) return known;
+    try {
+      const count = await mediaTokens(this.#model as LoadedModel, segment, signal);
+      if (typeof data !== "string") this.#media.set(data, count);
+      return count;
+    } catch (error) {
+      // The generation tells what is wrong with it, if it is still there.
+      if (CriaError.is(error) && error.code !== "ERR_DISPOSED") return 1;
+      throw error;
+    }
   }
 
   /** Forgets what was not asked for lately, if there is more than the texts of a few prompts. */

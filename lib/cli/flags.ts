@@ -93,7 +93,7 @@ export function addSamplingFlags(command: Command): Command {
 export function projectorOption(): Option {
   return new Option(
     "--projector <file>",
-    "the model's mmproj file: requests may have images, audio",
+    "the model's mmproj file, or hf:user/repo:mmproj: requests may have images, audio",
   );
 }
 

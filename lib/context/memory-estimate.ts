@@ -5,6 +5,7 @@ import type {
   NativeDevice,
   NativeDeviceMemory,
   NativeMemory,
+  NativeProjectorMemory,
 } from "../internal/native.js";
 import type { CheckedContextOptions } from "./context-options.js";
 
@@ -14,7 +15,10 @@ export interface DeviceMemory {
   readonly name: string;
   /** What kind of device it is; "rpc": a worker's. */
   readonly type: NativeDevice["type"] | "rpc";
-  /** The weights that lie there. The CPU's may be a mapped file, which the system can drop and read again. */
+  /**
+   * The weights that lie there, and the projector with what it computes in. The CPU's weights may be a mapped file,
+   * which the system can drop and read again.
+   */
   readonly model: number;
   /** The KV cache of the layers that lie there, and the states of recurrent ones. */
   readonly kvCache: number;
@@ -26,8 +30,12 @@ export interface DeviceMemory {
 
 /** What `estimateMemory` tells, in bytes. */
 export interface MemoryEstimate {
-  /** Weights, on all devices together. */
+  /** Weights, on all devices together, and the projector. */
   readonly model: number;
+  /** How much of `model` the projector takes, with what the largest picture is computed in. */
+  readonly projector: number;
+  /** How much of `kvCache` and `compute` a draft model's context takes; its weights are loaded already. */
+  readonly draft: number;
   /** KV cache, on all devices together. */
   readonly kvCache: number;
   /** What a micro-batch is computed in, on all devices together. */
@@ -115,15 +123,41 @@ export function checkFits({ native, memory }: SizedContext): void {
   );
 }
 
-export function memoryEstimate({ native, memory }: SizedContext): MemoryEstimate {
+/** What is there beside the model and its context. */
+export interface Beside {
+  readonly projector: readonly NativeProjectorMemory[];
+  /** A draft model's context. */
+  readonly draft: readonly NativeDeviceMemory[];
+}
+
+export function memoryEstimate(
+  { native, memory }: SizedContext,
+  { projector, draft }: Beside = { projector: [], draft: [] },
+): MemoryEstimate {
+  const devices = memory.devices.map((device) => ({ ...device }));
+  const at = (name: string) => devices.find((device) => device.name === name);
+  for (const { name, bytes } of projector) {
+    const device = at(name) ?? devices[0];
+    if (device !== undefined) device.model += bytes;
+  }
+  for (const one of draft) {
+    const device = at(one.name);
+    if (device === undefined) devices.push({ ...one, model: 0 });
+    else {
+      device.kvCache += one.kvCache;
+      device.compute += one.compute;
+    }
+  }
   const sum = (key: "model" | "kvCache" | "compute") =>
-    memory.devices.reduce((bytes, device) => bytes + device[key], 0);
+    devices.reduce((bytes, device) => bytes + device[key], 0);
   return {
     ...{ model: sum("model"), kvCache: sum("kvCache"), compute: sum("compute") },
+    projector: projector.reduce((all, { bytes }) => all + bytes, 0),
+    draft: draft.reduce((all, { kvCache, compute }) => all + kvCache + compute, 0),
     checkpoints: memory.checkpoints,
     contextSize: native.contextSize,
     gpuLayers: memory.gpuLayers < 0 ? "all" : memory.gpuLayers,
-    perDevice: memory.devices.map((device) => ({ ...device, memoryFree: available(device) })),
+    perDevice: devices.map((device) => ({ ...device, memoryFree: available(device) })),
   };
 }
 

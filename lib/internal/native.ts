@@ -98,6 +98,10 @@ export interface NativeModel {
   startTokenize(id: number, text: string, special: boolean, addBos: boolean): Promise<Int32Array>;
   /** What the model and a context with these options would take; also of a model without weights. */
   startMeasure(id: number, options: NativeContextOptions): Promise<NativeMemory>;
+  /** What a projector's file and what it computes in would take of each device. */
+  startMeasureProjector(id: number, path: string): Promise<NativeProjectorMemory[]>;
+  /** How many tokens its projector makes of this. ERR_UNSUPPORTED without one. */
+  startMediaRows(id: number, media: NativeMedia): Promise<number>;
   /** A LoRA adapter of the model's, from its file. */
   startAdapter(id: number, path: string): Promise<NativeAdapterInfo>;
   /** No new request can have it; its memory goes with the last that does. Idempotent. */
@@ -280,6 +284,12 @@ export interface NativeMemory {
   /** The most that they take of the process's own memory. */
   checkpoints: number;
   devices: NativeDeviceMemory[];
+}
+
+export interface NativeProjectorMemory {
+  /** Of the device. */
+  name: string;
+  bytes: number;
 }
 
 export interface NativeDeviceMemory {

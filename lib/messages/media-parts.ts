@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { filePath, guarded, string } from "../internal/checks.js";
 import { CriaError, expected, messageOf, show } from "../internal/errors.js";
-import type { Prompt, PromptSegment } from "../model/prompt.js";
+import { mediaData, type Prompt, type PromptSegment } from "../model/prompt.js";
 
 /** A picture or a sound in a user's message, in OpenAI's shapes and in shorter ones. */
 export type MediaPart =
@@ -89,9 +89,8 @@ function inside(value: unknown, name: string, what: string): Record<string, unkn
 
 /** The caller may change the bytes later: they are copied. */
 function bytesOrPath(value: unknown, name: string): Uint8Array | string {
-  if (value instanceof Uint8Array) return value.slice();
-  if (typeof value === "string") return filePath(value, name);
-  throw expected("a Uint8Array with a file's bytes, or a path,", name, value);
+  const data = mediaData(value, name);
+  return typeof data === "string" ? data : data.slice();
 }
 
 function dataOf(part: MediaPart, name: string, rule: MediaRule): Uint8Array | string {
@@ -151,10 +150,24 @@ function fromBase64(text: string, name: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text, "base64"));
 }
 
+/** By which all marks are found at once. */
+const MARKS_BEGIN = randomDigits();
+
 function newMark(): string {
+  return MARKS_BEGIN + randomDigits();
+}
+
+/** A number of 128 bits, always as long. */
+function randomDigits(): string {
   return BigInt(`0x${randomBytes(16).toString("hex")}`)
     .toString()
     .padStart(39, "0");
+}
+
+type ByMark = ReadonlyMap<string, ReadMedia>;
+
+function byMark(media: readonly ReadMedia[]): ByMark {
+  return new Map(media.map((one) => [one.mark, one]));
 }
 
 /** A message's text with its marks as the parts that it was given, or as it is where it has none. */
@@ -164,7 +177,7 @@ export function contentOf<T>(
   textPart: (text: string) => T,
 ): string | (T | MediaPart)[] {
   if (media === undefined) return content;
-  return atMarks(content, media).flatMap((piece): (T | MediaPart)[] => {
+  return atMarks(content, byMark(media)).flatMap((piece): (T | MediaPart)[] => {
     if (typeof piece !== "string") return [piece.part];
     return piece === "" ? [] : [textPart(piece)];
   });
@@ -178,9 +191,10 @@ export function contentOf<T>(
 export function withMedia(prompt: Prompt, media: readonly ReadMedia[]): Prompt {
   if (media.length === 0) return prompt;
   const left = new Set(media);
+  const marks = byMark(media);
   const placed = prompt.flatMap((segment): PromptSegment[] => {
     if (!("text" in segment)) return [segment];
-    return atMarks(segment.text, media).flatMap((piece): PromptSegment[] => {
+    return atMarks(segment.text, marks).flatMap((piece): PromptSegment[] => {
       if (typeof piece === "string") return piece === "" ? [] : [{ text: piece }];
       left.delete(piece);
       return [piece.segment];
@@ -194,16 +208,17 @@ export function withMedia(prompt: Prompt, media: readonly ReadMedia[]): Prompt {
   );
 }
 
-/** The pieces of a text between the marks in it, and what these stand for. */
-function atMarks(text: string, media: readonly ReadMedia[]): (string | ReadMedia)[] {
-  let pieces: (string | ReadMedia)[] = [text];
-  for (const one of media) {
-    pieces = pieces.flatMap((piece) =>
-      typeof piece === "string"
-        ? piece.split(one.mark).flatMap((rest, index) => (index === 0 ? [rest] : [one, rest]))
-        : [piece],
-    );
+/** The pieces of a text between the marks in it, and what these stand for. Once over the text, however many there are. */
+function atMarks(text: string, media: ByMark): (string | ReadMedia)[] {
+  const pieces: (string | ReadMedia)[] = [];
+  let begin = 0;
+  for (let at = text.indexOf(MARKS_BEGIN); at >= 0; at = text.indexOf(MARKS_BEGIN, at + 1)) {
+    const found = media.get(text.slice(at, at + 2 * MARKS_BEGIN.length));
+    if (found === undefined) continue;
+    pieces.push(text.slice(begin, at), found);
+    begin = at + found.mark.length;
   }
+  pieces.push(text.slice(begin));
   return pieces;
 }
 

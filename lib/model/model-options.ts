@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import { FETCH_OPTIONS, type FetchOptions } from "../hub/download-model.js";
 import {
   abortSignal,
@@ -66,7 +65,7 @@ export interface LoadModelOptions {
   readonly mtp?: boolean;
   /**
    * The file (mmproj GGUF) that makes embeddings of pictures and sounds for this model: prompts and messages
-   * may have them then. Default: none.
+   * may have them then. A path, or a reference such as "hf:user/repo:mmproj", which `download` fetches. Default: none.
    */
   readonly projector?: string;
   /** Values that replace single ones of the file's metadata, of the kind that the file has. Default: none. */
@@ -171,7 +170,7 @@ export function nativeModelOptions(
       vocabOnly: boolean(vocabOnly, "options.vocabOnly"),
       mtp: boolean(mtp, "options.mtp"),
       metadataOverrides: readOverrides(o.metadataOverrides),
-      projector: projector === "" ? "" : resolve(projector),
+      projector,
     },
   };
 }

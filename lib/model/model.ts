@@ -37,11 +37,15 @@ export class Model extends LoadedModel {
     const { signal, onProgress } = read;
     const { addon } = engine();
     throwIfAborted(signal);
-    const found = await downloadModel(given, { ...read.download, ...(signal && { signal }) });
-    const file = resolve(found);
-    const checked = { ...read.native, path: file };
-    await checkFile(file);
-    if (checked.projector !== "") await checkFile(checked.projector);
+    const fetched = async (reference: string) => {
+      const options = { ...read.download, ...(signal && { signal }) };
+      const found = resolve(await downloadModel(reference, options));
+      await checkFile(found);
+      return found;
+    };
+    const file = await fetched(given);
+    const projector = read.native.projector && (await fetched(read.native.projector));
+    const checked = { ...read.native, path: file, projector };
     throwIfAborted(signal);
     const native = new addon.Model();
     const stop = new LoadStop(native);

@@ -133,10 +133,10 @@ function nativeSegments(prompt: readonly unknown[], vocabulary: PromptVocabulary
   };
   for (const segment of list(prompt, "prompt", "an array of segments", readNamed)) {
     if (segment.text === "") continue;
-    const media = nativeMedia(segment);
-    if (media !== undefined) {
+    const { image, audio } = segment;
+    if (image !== undefined || audio !== undefined) {
       flush();
-      segments.push(media);
+      segments.push(nativeMedia(image === undefined ? { audio: audio as never } : { image }));
     } else if (segment.text !== undefined) {
       flush();
       segments.push(segment.text);
@@ -151,17 +151,27 @@ function nativeSegments(prompt: readonly unknown[], vocabulary: PromptVocabulary
   return segments;
 }
 
+/** A picture or a sound. */
+export type MediaSegment = Extract<PromptSegment, { image: unknown } | { audio: unknown }>;
+
 /** The bytes stay the caller's until the addon copies them, which it does at once. */
-function nativeMedia({ image, audio }: Segment): NativeMedia | undefined {
-  if (image !== undefined)
-    return { kind: "image", data: typeof image === "string" ? resolve(image) : image };
-  if (audio !== undefined)
-    return { kind: "audio", data: typeof audio === "string" ? resolve(audio) : audio };
-  return undefined;
+export function nativeMedia(segment: MediaSegment): NativeMedia {
+  const kind = "image" in segment ? "image" : "audio";
+  const data = "image" in segment ? segment.image : segment.audio;
+  return { kind, data: typeof data === "string" ? resolve(data) : data };
 }
 
-function mediaData(value: unknown, name: string): Uint8Array | string {
-  if (typeof value === "string") return filePath(value, name);
+/** Longer than any path is: base64 by mistake. */
+const PATH_MAX = 4096;
+
+/** @throws {CriaError} ERR_INVALID_ARGUMENT: neither bytes nor what can be a path, such as a URL */
+export function mediaData(value: unknown, name: string): Uint8Array | string {
+  if (typeof value === "string") {
+    if (/^(?:data|file|https?):/i.test(value) || value.length > PATH_MAX) {
+      throw expected("a path, or the file's bytes, and no URL or base64 text", name, value);
+    }
+    return filePath(value, name);
+  }
   if (value instanceof Uint8Array) return value;
   throw expected("a Uint8Array with a file's bytes, or a path,", name, value);
 }

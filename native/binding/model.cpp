@@ -11,7 +11,9 @@
 #include "binding/chat_template.h"
 #include "binding/context.h"
 #include "binding/errors.h"
+#include "binding/request.h"
 #include "core/engine/context_params.h"
+#include "core/media/projector.h"
 #include "core/model/backend.h"
 #include "core/model/model_params.h"
 #include "core/model/remote_worker.h"
@@ -126,6 +128,30 @@ ModelWork::Job measure_job(std::shared_ptr<Model> model, const ContextOptions& o
   };
 }
 
+ModelWork::Job measure_projector_job(std::shared_ptr<Model> model, std::string path) {
+  return [model = std::move(model), path = std::move(path)](const ModelWork::Stop& stop) {
+    const auto memory = std::make_shared<const ProjectorMemory>(
+        measure_projector(path, model->may_use_gpu(), [&] { return !stop.load(); }));
+    return [memory](Napi::Env env) -> Napi::Value {
+      return from_list(env, *memory, [&](const ProjectorMemory::value_type& one) {
+        Napi::Object device = Napi::Object::New(env);
+        device.Set("name", shown_name(one.first));
+        device.Set("bytes", static_cast<double>(one.second));
+        return device;
+      });
+    };
+  };
+}
+
+ModelWork::Job media_rows_job(std::shared_ptr<Projector> projector, Media media) {
+  return [projector = std::move(projector), media = std::move(media)](const ModelWork::Stop& stop) {
+    const size_t rows = projector->rows(media, [&] { return !stop.load(); });
+    return [rows](Napi::Env env) -> Napi::Value {
+      return Napi::Number::New(env, static_cast<double>(rows));
+    };
+  };
+}
+
 }  // namespace
 
 Napi::Function ModelHandle::define(Napi::Env env) {
@@ -146,6 +172,9 @@ Napi::Function ModelHandle::define(Napi::Env env) {
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::end_answer>>("endAnswer"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_tokenize>>("startTokenize"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_measure>>("startMeasure"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_measure_projector>>(
+              "startMeasureProjector"),
+          InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_media_rows>>("startMediaRows"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::start_adapter>>("startAdapter"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::release_adapter>>("releaseAdapter"),
           InstanceMethod<&ModelHandle::guarded<&ModelHandle::cancel_work>>("cancelWork"),
@@ -244,6 +273,19 @@ Napi::Value ModelHandle::start_tokenize(const Napi::CallbackInfo& info) {
 Napi::Value ModelHandle::start_measure(const Napi::CallbackInfo& info) {
   return work_->start(info.Env(), to_integer(info[0], "id"), WorkLane::kMeasuring,
                       measure_job(session_->model(), to_context_options(info[1])));
+}
+
+Napi::Value ModelHandle::start_measure_projector(const Napi::CallbackInfo& info) {
+  return work_->start(info.Env(), to_integer(info[0], "id"), WorkLane::kMeasuring,
+                      measure_projector_job(session_->model(), to_text(info[1], "path")));
+}
+
+Napi::Value ModelHandle::start_media_rows(const Napi::CallbackInfo& info) {
+  if (session_->projector() == nullptr) {
+    throw Error(code::kUnsupported, "The model was loaded without a projector.");
+  }
+  return work_->start(info.Env(), to_integer(info[0], "id"), WorkLane::kMedia,
+                      media_rows_job(session_->projector(), to_media(info[1])));
 }
 
 Napi::Value ModelHandle::start_adapter(const Napi::CallbackInfo& info) {

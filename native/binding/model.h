@@ -104,6 +104,8 @@ class ModelHandle : public Napi::ObjectWrap<ModelHandle> {
   Napi::Value end_answer(const Napi::CallbackInfo& info);
   Napi::Value start_tokenize(const Napi::CallbackInfo& info);
   Napi::Value start_measure(const Napi::CallbackInfo& info);
+  Napi::Value start_measure_projector(const Napi::CallbackInfo& info);
+  Napi::Value start_media_rows(const Napi::CallbackInfo& info);
   Napi::Value start_adapter(const Napi::CallbackInfo& info);
   Napi::Value release_adapter(const Napi::CallbackInfo& info);
   Napi::Value cancel_work(const Napi::CallbackInfo& info);

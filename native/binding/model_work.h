@@ -1,6 +1,6 @@
 // Work with a loaded model off the JS thread, besides decoding: templates, tokenizing, measuring
-// memory, and loading adapters. Each kind has a thread of its own, which starts when it is first
-// needed: nothing waits for an untrusted template, and no short text for a long one.
+// memory and media, and loading adapters. Each kind has a thread of its own, which starts when it
+// is first needed: nothing waits for an untrusted template, and no short text for a long one.
 #pragma once
 
 #include <napi.h>
@@ -19,7 +19,7 @@
 
 namespace cria::binding {
 
-enum class WorkLane { kTemplates, kShortTexts, kLongTexts, kMeasuring, kAdapters };
+enum class WorkLane { kTemplates, kShortTexts, kLongTexts, kMeasuring, kAdapters, kMedia };
 
 // The JS thread only. The environment keeps it alive while it has threads.
 class ModelWork : public Stoppable, public std::enable_shared_from_this<ModelWork> {
@@ -65,7 +65,7 @@ class ModelWork : public Stoppable, public std::enable_shared_from_this<ModelWor
   int open_lanes_ = 0;
   std::unordered_map<int64_t, Pending> pending_;
   std::vector<Napi::Promise::Deferred> waiting_;  // for the end
-  std::array<std::optional<Worker>, 5> lanes_;    // last: their jobs use the mailbox
+  std::array<std::optional<Worker>, 6> lanes_;    // last: their jobs use the mailbox
 };
 
 }  // namespace cria::binding

@@ -10,25 +10,6 @@ namespace cria::binding {
 
 namespace {
 
-// The bytes are copied: JavaScript may change them while they are decoded.
-Media to_media(Napi::Value value) {
-  const Fields fields(to_object(value, "segments"));
-  Media media;
-  media.kind = fields.choice<MediaKind>(
-      "kind", {{"image", MediaKind::kImage}, {"audio", MediaKind::kAudio}});
-  const Napi::Value data = fields.value("data");
-  if (data.IsString()) {
-    media.path = to_text(data, "data");
-    return media;
-  }
-  const bool bytes =
-      data.IsTypedArray() && data.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
-  if (!bytes) throw Error(code::kInvalidArgument, "Expected a Uint8Array or a path for `data`.");
-  const auto array = data.As<Napi::Uint8Array>();
-  media.bytes.assign(array.Data(), array.Data() + array.ElementLength());
-  return media;
-}
-
 Segment to_segment(Napi::Value value) {
   if (value.IsString()) return to_text(value, "segments");
   if (value.IsTypedArray()) return to_tokens(value, "segments");
@@ -169,6 +150,25 @@ std::optional<ReasoningLimit> to_limit(Napi::Value value) {
 }
 
 }  // namespace
+
+// The bytes are copied: JavaScript may change them while they are decoded.
+Media to_media(Napi::Value value) {
+  const Fields fields(to_object(value, "segments"));
+  Media media;
+  media.kind = fields.choice<MediaKind>(
+      "kind", {{"image", MediaKind::kImage}, {"audio", MediaKind::kAudio}});
+  const Napi::Value data = fields.value("data");
+  if (data.IsString()) {
+    media.path = to_text(data, "data");
+    return media;
+  }
+  const bool bytes =
+      data.IsTypedArray() && data.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+  if (!bytes) throw Error(code::kInvalidArgument, "Expected a Uint8Array or a path for `data`.");
+  const auto array = data.As<Napi::Uint8Array>();
+  media.bytes.assign(array.Data(), array.Data() + array.ElementLength());
+  return media;
+}
 
 std::shared_ptr<Request> to_request(Napi::Value value) {
   const Fields fields(to_object(value, "request"));

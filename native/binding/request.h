@@ -10,6 +10,7 @@
 
 namespace cria::binding {
 
+Media to_media(Napi::Value value);
 std::shared_ptr<Request> to_request(Napi::Value value);
 std::shared_ptr<Command> to_command(Napi::Value id, Napi::Value value);
 

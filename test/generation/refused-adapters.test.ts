@@ -162,6 +162,38 @@ test("an adapter with norms, which llama.cpp leaves out, works; one of numbers t
   await context.generateText("a", options);
 });
 
+test("numbers that are none stay in no cell of the cache", async () => {
+  writeLora(path, 1, {
+    change: (all) => all.map((one) => ({ ...one, values: one.values.fill(Number.NaN) })),
+  });
+  const bad = await model.loadLora(path);
+  const greedy = { temperature: 0, maxTokens: 4 };
+  for (const kvCache of ["unified", "per-sequence"] as const) {
+    // Attention by matrices goes over free cells, too: 0 times what is no number is none either.
+    const kind = { kvCache, flashAttention: false, sequences: 2 };
+    const own = await model.createContext({ contextSize: 128, ...kind });
+    const before = await own.generateText("The llama", greedy);
+    const held = await own.createSequence();
+    await held.evaluate("Once upon");
+    const logits = await held.logits();
+    await expect(
+      own.generateText("A longer prompt than the others", {
+        ...greedy,
+        adapters: [{ adapter: bad }],
+      }),
+    ).rejects.toMatchObject({ code: "ERR_DECODE_FAILED" });
+    const after = await own.generateText("The llama", greedy);
+    expect(after.text).toBe(before.text);
+    // A sequence evaluates its tokens again.
+    await held.evaluate(" a");
+    await held.trim(held.tokens.length - 1);
+    const again = await held.logits();
+    expect(again.indexOf(Math.max(...again))).toBe(logits.indexOf(Math.max(...logits)));
+    await own.dispose();
+  }
+  await bad.dispose();
+});
+
 test.each<[string, string, readonly number[]]>([
   ["narrower than the model", "direction.1", [128]],
   ["of two dimensions", "direction.1", [WIDTH, 2]],

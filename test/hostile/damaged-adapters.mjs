@@ -3,29 +3,12 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CriaError, Model } from "../../dist/index.js";
+import { flipped } from "./damage.mjs";
 
 const [, , directory] = process.argv;
 const lora = await readFile(join(directory, "lora.gguf"));
 const control = await readFile(join(directory, "control.gguf"));
 const path = join(directory, "damaged.gguf");
-
-/** The same every time. */
-function random(seed) {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
-function flipped(original, seed, to, count) {
-  const next = random(seed);
-  const bytes = Buffer.from(original);
-  for (let i = 0; i < count; i++) {
-    bytes[Math.floor(next() * to)] ^= 1 + Math.floor(next() * 255);
-  }
-  return bytes;
-}
 
 function* damaged(original, firstTensor, many) {
   for (const size of [0, 1, 4, 23, 24, 25, 100, firstTensor, firstTensor + 9]) {

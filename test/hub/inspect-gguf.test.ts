@@ -11,6 +11,8 @@ import { HASTY, HubFolder } from "../support/hub-folder.js";
 import { HubServer, REPOSITORY } from "../support/hub-server.js";
 import { MODEL } from "../support/paths.js";
 import { Random } from "../support/random.js";
+import { writeRandomModel } from "../support/random-model.js";
+import { writeLlava } from "../support/tiny-projectors.js";
 
 const directory = mkdtempSync(join(tmpdir(), "cria-inspect-"));
 const at = (name: string) => join(directory, name);
@@ -131,6 +133,19 @@ test("a reference is fetched, loaded, and generates", async () => {
   await expect(Model.load(MODEL, { download: { dir: "x" } as never })).rejects.toMatchObject({
     code: "ERR_INVALID_ARGUMENT",
   });
+});
+
+test("a projector may be a reference, too", async () => {
+  await writeRandomModel(at("model.gguf"), 3);
+  writeLlava(at("llava.gguf"));
+  hub.files.set("mmproj-model-f32.gguf", readFileSync(at("llava.gguf")));
+  await using model = await Model.load(at("model.gguf"), {
+    projector: `hf:${REPOSITORY}:mmproj`,
+  });
+  expect(model.media.image).toBe(true);
+  await expect(
+    Model.load(at("model.gguf"), { projector: `hf:${REPOSITORY}:Q8_0` }),
+  ).rejects.toMatchObject({ code: "ERR_MODEL_NOT_FOUND" });
 });
 
 test("a server that sends no parts is told", async () => {

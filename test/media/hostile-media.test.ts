@@ -5,7 +5,7 @@ import { deflateSync } from "node:zlib";
 import { type Context, Model, type PromptSegment } from "../../lib/index.js";
 import { Random } from "../support/random.js";
 import { writeRandomModel } from "../support/random-model.js";
-import { pngOf, stripes, wav, wavOf } from "../support/tiny-media.js";
+import { bmp, pngOf, stripes, wav, wavOf, wavOfFloats } from "../support/tiny-media.js";
 import {
   type ProjectorChanges,
   writeIdefics,
@@ -51,15 +51,10 @@ const look = (image: Uint8Array | string) =>
 const listen = (audio: Uint8Array | string) =>
   ears.generateText([{ audio }, AFTER], { maxTokens: 1 });
 
-function bmp(width: number, height: number): Buffer {
-  const header = Buffer.alloc(54);
-  header.write("BM", 0, "latin1");
-  header.writeUInt32LE(54, 10);
-  header.writeUInt32LE(40, 14);
+function bmpHeader(width: number, height: number): Buffer {
+  const header = bmp(1, 1).subarray(0, 54);
   header.writeInt32LE(width, 18);
   header.writeInt32LE(height, 22);
-  header.writeUInt16LE(1, 26);
-  header.writeUInt16LE(24, 28);
   return header;
 }
 
@@ -77,8 +72,8 @@ const PICTURES: [string, Uint8Array, RegExp][] = [
   ["a PNG of no pixels", pngOf(0, 0, bomb), /header|pixel/],
   ["a PNG with more data than pixels", pngOf(2, 2, Buffer.alloc(1 << 16)), /more data/],
   ["a PNG whose data are none", pngOf(2, 2, Buffer.from([1, 2, 3])), /damaged/],
-  ["a BMP of 100,000 × 100,000", bmp(side, side), /100000 × 100000/],
-  ["a BMP without pixels", bmp(100, 100), /cut off/],
+  ["a BMP of 100,000 × 100,000", bmpHeader(side, side), /100000 × 100000/],
+  ["a BMP without pixels", bmpHeader(100, 100), /cut off/],
   ["a GIF's half", gif.subarray(0, 20), /cut off|header/],
   ["a JPEG's start", Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 16]), /header|cut off/],
 ];
@@ -98,6 +93,10 @@ const SOUNDS: [string, Uint8Array, RegExp][] = [
   ["a WAV's half", sound.subarray(0, sound.length >> 1), /cut off/],
   ["a WAV that promises 4 GB", wavOf(Buffer.alloc(3200), 0xfffffff0), /cut off/],
   ["FLAC's name alone", Buffer.from("fLaC\0\0\0\x22"), /header/],
+  ["a WAV of one sample", wavOf(Buffer.alloc(2), 2), /too few samples/],
+  ["a WAV of what is no number", wavOfFloats(new Float32Array(8000).fill(NaN)), /no numbers/],
+  ["a WAV of infinities", wavOfFloats(new Float32Array(8000).fill(Infinity)), /no numbers/],
+  ["a WAV that is far too loud", wavOfFloats(new Float32Array(8000).fill(1e38)), /no numbers/],
   ["an ID3 tag alone", Buffer.from("ID3\x04\0\0\0\0\0\0"), /header|samples/],
 ];
 
@@ -106,6 +105,26 @@ test.each(SOUNDS)("%s is no sound", async (_, bytes, message) => {
     code: "ERR_MEDIA_INVALID",
     message: expect.stringMatching(message),
   });
+});
+
+test("a BMP may begin with its upper row", async () => {
+  const { usage } = await look(bmp(20, -12));
+  expect(usage.promptTokens).toBe((await look(bmp(20, 12))).usage.promptTokens);
+});
+
+test("what a projector makes that is no number fails alone", async () => {
+  // As if its file were damaged: the last layer's bias.
+  const bytes = readFileSync(at("llava.gguf"));
+  for (let at = bytes.length - 64; at < bytes.length; at += 4) bytes.writeFloatLE(Number.NaN, at);
+  writeFileSync(at("nan.gguf"), bytes);
+  const loaded = await Model.load(path, { projector: at("nan.gguf") });
+  const own = await loaded.createContext({ contextSize: 256, flashAttention: false });
+  await expect(own.generateText([{ image: picture }, AFTER])).rejects.toMatchObject({
+    code: "ERR_DECODE_FAILED",
+    message: expect.stringContaining("not finite"),
+  });
+  await own.generateText([AFTER], { maxTokens: 2 });
+  await loaded.dispose();
 });
 
 test("a path that leads nowhere is a coded error", async () => {

@@ -11,9 +11,10 @@ import {
   renderChat,
   Sampler,
 } from "../../lib/index.js";
+import { processorTime } from "../support/processor-time.js";
 import { writeRandomModel } from "../support/random-model.js";
 import { stripes, wav } from "../support/tiny-media.js";
-import { writeLlava, writeUltravox } from "../support/tiny-projectors.js";
+import { writeGemma3, writeLlava, writeUltravox } from "../support/tiny-projectors.js";
 
 /** Of a picture in LLaVA's grid. */
 const ROWS = 16;
@@ -131,6 +132,24 @@ test("a picture that does not fit is refused before it is encoded", async () => 
   await small.dispose();
 });
 
+test("what another context has encoded needs room in each", async () => {
+  // The rows of Gemma 3's pictures are evaluated together.
+  writeGemma3(at("gemma3.gguf"));
+  const gemma = await Model.load(path, { projector: at("gemma3.gguf") });
+  const prompt = [BEFORE, { image: picture }, AFTER];
+  const large = await gemma.createContext({ contextSize: 256 });
+  await ids(prompt, large);
+  for (const batchSize of [8, 64]) {
+    const own = await gemma.createContext({ contextSize: 256, microBatchSize: 8, batchSize });
+    await expect(ids(prompt, own)).rejects.toMatchObject({
+      code: "ERR_UNSUPPORTED",
+      message: expect.stringContaining("`microBatchSize`"),
+    });
+    await ids([BEFORE], own);
+  }
+  await gemma.dispose();
+});
+
 test("a sequence that is driven by hand takes none", async () => {
   const sequence = await context.createSequence();
   await expect(sequence.evaluate([{ image: picture }])).rejects.toMatchObject({
@@ -208,6 +227,27 @@ describe("messages", () => {
     expect(shown).not.toMatch(/\d{39}/);
   });
 
+  test("a history is cut by the tokens that its pictures take", async () => {
+    const own = await model.createContext({ contextSize: 256, threads: 2 });
+    const session = new ChatSession(own, { maxTokens: 4, sampler: Sampler.greedy() });
+    let most = 0;
+    for (let turn = 0; turn < 6; turn++) {
+      // 64 rows a turn: four of them do not fit.
+      const content = [0, 1, 2, 3].map((place) => {
+        return { type: "image", image: stripes(20, 20, 10 * turn + place) } as const;
+      });
+      const { usage } = await session.send({ role: "user", content }).result();
+      most = Math.max(most, usage.promptTokens);
+    }
+    expect(most).toBeGreaterThan(128);
+    // One that is damaged is told by the turn itself.
+    const content = [{ type: "image", image: Buffer.from("no picture") }] as const;
+    await expect(session.send({ role: "user", content }).result()).rejects.toMatchObject({
+      code: "ERR_MEDIA_INVALID",
+    });
+    await own.dispose();
+  });
+
   test("a file URL is a path", () => {
     const part = {
       type: "image_url",
@@ -236,6 +276,32 @@ describe("messages", () => {
       );
     },
   );
+
+  test("a URL or base64 where a path belongs is told", () => {
+    const base64 = "a".repeat(5000);
+    for (const image of ["data:image/png;base64,aaaa", "https://example.com/a.png", base64]) {
+      const refused = expect.objectContaining({ code: "ERR_INVALID_ARGUMENT" });
+      const content = [{ type: "image", image }] as const;
+      expect(() => renderChat([{ role: "user", content }])).toThrow(refused);
+      expect(() => context.generate([{ image }])).toThrow(refused);
+    }
+  });
+
+  test("thousands of them cost each as much as one", () => {
+    const content = (count: number) =>
+      Array.from({ length: count }, () => ({ type: "image", image: picture }) as const);
+    const rendered = (count: number) =>
+      renderChat([{ role: "user", content: content(count) }], { format: "llama-3.1" });
+    rendered(1000); // compiled now
+    const few = processorTime(() => rendered(1000));
+    let many: readonly unknown[] = [];
+    const time = processorTime(() => {
+      many = rendered(8000);
+    });
+    expect(many.filter((segment) => "image" in (segment as object))).toHaveLength(8000);
+    // 64 times as much if each were looked for by itself.
+    expect(time).toBeLessThan(32 * few + 50);
+  });
 
   test("only a user's message may have them", () => {
     const content = [{ type: "image", image: picture }] as const;

@@ -2,12 +2,21 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nativeContextOptions } from "../../lib/context/context-options.js";
-import { type ContextOptions, estimateMemory, listDevices, Model } from "../../lib/index.js";
+import {
+  type ContextOptions,
+  estimateMemory,
+  listDevices,
+  Model,
+  setLogHandler,
+} from "../../lib/index.js";
 import { insideOf } from "../../lib/model/loaded-model.js";
 import { realMemory } from "../support/memory-reference.js";
 import { MODEL_KINDS, type ModelKind, writeModelOfKind } from "../support/model-kinds.js";
 import { MODEL } from "../support/paths.js";
+import { writeRandomModel } from "../support/random-model.js";
+import { stripes, wav } from "../support/tiny-media.js";
 import { writeBert, writeT5 } from "../support/tiny-models.js";
+import { writeGemma3, writeLlava, writeUltravox } from "../support/tiny-projectors.js";
 
 const directory = mkdtempSync(join(tmpdir(), "cria-memory-"));
 const at = (name: string) => join(directory, `${name.replaceAll(/\W+/g, "-")}.gguf`);
@@ -48,6 +57,62 @@ describe.each(Object.keys(MODEL_KINDS) as ModelKind[])("a model with %s", (kind)
   beforeAll(() => writeModelOfKind(path, kind));
 
   test.each(CONTEXTS)("takes what was estimated: %j", (options) => expectNear(path, options));
+});
+
+const PROJECTORS = {
+  llava: writeLlava,
+  gemma3: writeGemma3,
+  ultravox: writeUltravox,
+};
+
+test.each(Object.keys(PROJECTORS) as (keyof typeof PROJECTORS)[])(
+  "a projector of %s's kind takes what was estimated",
+  async (kind) => {
+    const [path, projector] = [at("seeing"), at(kind)];
+    await writeRandomModel(path, 3);
+    PROJECTORS[kind](projector);
+    const estimate = await estimateMemory(path, { contextSize: 512, projector });
+    // mtmd logs, in MiB with two decimals, what it has.
+    let real = 0;
+    setLogHandler((_, message) => {
+      const found = /(?:load_hparams: model|CPU compute buffer) size[ :=]+([\d.]+) MiB/.exec(
+        message,
+      );
+      if (found && !message.includes("sched_reserve")) real += Number(found[1]) * 1024 * 1024;
+    });
+    try {
+      await using model = await Model.load(path, { projector });
+      await using context = await model.createContext({ contextSize: 512 });
+      const media = model.media.image ? { image: stripes(60, 40, 9) } : { audio: wav(1, 440) };
+      await context.generateText([media, { tokens: [5] }], { maxTokens: 1 });
+    } finally {
+      setLogHandler(null);
+    }
+    expect(real).toBeGreaterThan(100_000);
+    expect(Math.abs(estimate.projector - real)).toBeLessThan(NEAR * real + 2 * ROUNDED);
+    const without = await estimateMemory(path, { contextSize: 512 });
+    expect(estimate.model - without.model).toBe(estimate.projector);
+    expect(estimate.perDevice[0]?.model).toBe(estimate.model);
+    expect(without.projector).toBe(0);
+    await expect(estimateMemory(path, { projector: path })).rejects.toMatchObject({
+      code: "ERR_MODEL_INVALID",
+    });
+  },
+);
+
+test("a draft model's context takes what was estimated", async () => {
+  await using draft = await Model.load(MODEL);
+  const options = { contextSize: 700, sequences: 2, microBatchSize: 64 };
+  const speculation = { type: "draft", draft } as const;
+  const estimate = await estimateMemory(MODEL, { ...options, speculation });
+  const its = { contextSize: 700, microBatchSize: 64, batchSize: 64 };
+  const { native } = nativeContextOptions(its, insideOf(draft).info);
+  const real = await realMemory(MODEL, { ...native, draftedTokens: 1 });
+  const together = real.kvCache + real.compute;
+  expect(Math.abs(estimate.draft - together)).toBeLessThanOrEqual(NEAR * together + ROUNDED);
+  const alone = await estimateMemory(MODEL, options);
+  expect(estimate.kvCache - alone.kvCache).toBe(real.kvCache);
+  expect(estimate.model).toBe(alone.model);
 });
 
 test("the rows of a draft are counted", async () => {

@@ -212,6 +212,11 @@ void Cache::forget_all() {
     clear(slot);
 }
 
+void Cache::wipe() {
+  forget_all();
+  if (memory_ != nullptr) llama_memory_clear(memory_, /*data=*/true);
+}
+
 bool Cache::has_free() const {
   return std::any_of(slots_.begin(), slots_.end(), [](const Entry& e) { return !e.in_use; });
 }

@@ -114,6 +114,9 @@ class Cache {
   // A failure inside llama_decode left the states of all slots in doubt.
   void forget_all();
 
+  // The same, and nothing is left of what was in the cells.
+  void wipe();
+
   bool has_free() const;
 
   // How many tokens a copy of a slot of `length` has to save to be cheaper than evaluating them.

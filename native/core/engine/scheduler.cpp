@@ -22,6 +22,12 @@ constexpr int32_t kWorthWaiting = 64;
 // The weight of the newest measurement in a running mean.
 constexpr double kNewest = 0.3;
 
+bool are_numbers(const float* logits, int32_t count) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  return std::all_of(logits, logits + count,
+                     [](float logit) { return !std::isnan(logit) && logit != kInfinity; });
+}
+
 void update(double& mean, double now) { mean = mean > 0 ? mean + kNewest * (now - mean) : now; }
 
 }  // namespace
@@ -29,6 +35,7 @@ void update(double& mean, double now) { mean = mean > 0 ? mean + kNewest * (now 
 Scheduler::Scheduler(llama_context* context, EvaluationGate& gate, const Limits& limits,
                      Outbox& outbox, DraftHead* head)
     : context_(context),
+      vocabulary_size_(llama_vocab_n_tokens(llama_model_get_vocab(llama_get_model(context)))),
       gate_(gate),
       limits_(limits),
       outbox_(outbox),
@@ -403,8 +410,9 @@ void Scheduler::show_head() {
   if (!task.is_guessed()) return;
   const auto evaluated = task.tokens().begin() + task.evaluated() + share.count;
   Tokens text(task.tokens().begin(), evaluated);
-  for (int32_t i = 1; i <= share.drafted; ++i)
-    text.push_back(batch_.token(share.output + i));
+  const int32_t draft = share.output + share.outputs;
+  for (int32_t i = 0; i < share.drafted; ++i)
+    text.push_back(batch_.token(draft + i));
   head_->follow(task.slot(), text, task.evaluated());
 }
 
@@ -428,6 +436,7 @@ void Scheduler::collect() {
     if (share.outputs > 0 && answer(share)) release(task);
   }
   forget_released();
+  if (spoilt_) wipe_cache();
 }
 
 // Samples for one task, and goes on along its draft for as long as that is what it chooses. True if
@@ -464,8 +473,20 @@ bool Scheduler::deliver(Task& task, int32_t output) {
     return task.step(logits, limits_.context_size, outbox_);
   } catch (const std::exception&) {
     task.fail(current_failure(code::kDecodeFailed), outbox_);
+    const float* logits = llama_get_logits_ith(context_, output);
+    spoilt_ = spoilt_ || (logits != nullptr && !are_numbers(logits, vocabulary_size_));
   }
   return true;
+}
+
+// What is no number stays in the cells of the one that brought it in, also when they are free: in
+// attention by matrices it would reach everybody whose rows go over these cells, for 0 times it is
+// none either. So all cells are emptied, and whoever is running evaluates its tokens again.
+void Scheduler::wipe_cache() {
+  cache_.wipe();
+  for (const auto& task : running_)
+    task->rewind(0);
+  spoilt_ = false;
 }
 
 // There are no cells for this batch. Unused prefixes are evicted first. Then the youngest task goes

@@ -94,6 +94,7 @@ class Scheduler {
   void collect();
   bool answer(const Batch::Share& share);
   bool deliver(Task& task, int32_t output);
+  void wipe_cache();
   void make_room();
   void fail_batch(int32_t status);
   int32_t coming_prefix(const Task& other, const Task& task) const;
@@ -102,6 +103,7 @@ class Scheduler {
   void count();
 
   llama_context* const context_;
+  const int32_t vocabulary_size_;
   EvaluationGate& gate_;
   const Limits limits_;
   Outbox& outbox_;
@@ -112,6 +114,7 @@ class Scheduler {
   std::vector<std::unique_ptr<Task>> running_;  // oldest first
   bool out_of_cells_ = false;                   // nobody may join until a running task ends
   bool drafts_fit_ = true;                      // false: no cells for them, as above
+  bool spoilt_ = false;                         // cells may hold what is no number
   bool oldest_next_ = true;                     // whose turn it is: see next_prompt()
 
   Batch batch_;

@@ -1,5 +1,7 @@
 #include "core/media/encoding.h"
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <string>
 #include <utility>
@@ -86,26 +88,17 @@ int32_t MediaEncoding::chunks() const {
   return count;
 }
 
-void MediaEncoding::check_room(int32_t rows, int32_t micro_batch) const {
-  size_t all = 0;
+MediaExtent MediaEncoding::extent() const {
+  MediaExtent extent;
   for (size_t i = 0; i < mtmd_input_chunks_size(list_.get()); ++i) {
     const mtmd_input_chunk* chunk = mtmd_input_chunks_get(list_.get(), i);
-    const size_t its = mtmd_input_chunk_get_n_tokens(chunk);
-    all += its;
-    const bool together = !is_text(chunk) && mtmd_decode_use_non_causal(context_, chunk);
-    if (together && its > static_cast<size_t>(micro_batch)) {
-      throw Error(code::kUnsupported, "This model evaluates all " + std::to_string(its) +
-                                          " rows of the " + name_of(kind_) +
-                                          " together: create the context with `microBatchSize` "
-                                          "and `batchSize` of at least as many.");
+    const size_t rows = mtmd_input_chunk_get_n_tokens(chunk);
+    extent.rows += rows;
+    if (!is_text(chunk) && mtmd_decode_use_non_causal(context_, chunk)) {
+      extent.together = std::max(extent.together, rows);
     }
   }
-  if (all <= static_cast<size_t>(rows)) return;
-  throw Error(code::kContextFull, std::string("The ") + name_of(kind_) + " takes " +
-                                      std::to_string(all) + " tokens, more than the " +
-                                      std::to_string(rows) +
-                                      " that are left of one prompt. Make it smaller, or create "
-                                      "the context with a larger `contextSize`.");
+  return extent;
 }
 
 std::shared_ptr<MediaChunk> MediaEncoding::chunk_of(const mtmd_input_chunk* chunk,
@@ -121,6 +114,14 @@ std::shared_ptr<MediaChunk> MediaEncoding::chunk_of(const mtmd_input_chunk* chun
   }
   const size_t size = static_cast<size_t>(made->rows) * static_cast<size_t>(made->width);
   made->embeddings.assign(embeddings, embeddings + size);
+  // In the KV cache they would spoil what others have there: 0 times one of these is none either.
+  const auto is_finite = [](float value) { return std::isfinite(value); };
+  if (!std::all_of(made->embeddings.begin(), made->embeddings.end(), is_finite)) {
+    throw Error(code::kDecodeFailed, std::string("The projector makes numbers of the ") +
+                                         name_of(kind_) +
+                                         " that are not finite: its file is damaged, or it "
+                                         "was trained for others.");
+  }
   return made;
 }
 
@@ -165,6 +166,7 @@ std::shared_ptr<const EncodedMedia> MediaEncoding::encode(int32_t first_id, cons
     i += done;
   }
   auto media = std::make_shared<EncodedMedia>();
+  media->extent = extent();
   int32_t id = first_id;
   for (size_t i = 0; i < count; ++i) {
     if (encoded[i]) {

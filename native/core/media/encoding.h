@@ -24,9 +24,8 @@ class MediaEncoding {
   // Any thread. False once `goes_on` returns false. Throws ERR_MEDIA_INVALID.
   bool prepare(MediaKind kind, const std::vector<uint8_t>& bytes, const GoesOn& goes_on);
 
-  // Throws ERR_CONTEXT_FULL if it has more rows than fit, ERR_UNSUPPORTED if rows that belong
-  // together cannot be evaluated so.
-  void check_room(int32_t rows, int32_t micro_batch) const;
+  // How many rows it will have.
+  MediaExtent extent() const;
 
   // How many chunks of embeddings it has.
   int32_t chunks() const;

@@ -34,9 +34,16 @@ struct MediaChunk {
 
 using MediaPart = std::variant<Tokens, std::shared_ptr<const MediaChunk>>;
 
+// Whether a context has room for it depends on these.
+struct MediaExtent {
+  size_t rows = 0;      // in all, the tokens around them, too
+  size_t together = 0;  // the most that have to be evaluated in one go
+};
+
 // The parts of one picture or sound, in order.
 struct EncodedMedia {
   std::vector<MediaPart> parts;
+  MediaExtent extent;
   size_t bytes = 0;
 };
 

@@ -2,6 +2,8 @@
 
 #include <stb/stb_image.h>
 
+#include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -32,6 +34,8 @@ Picture decode_picture(const std::vector<uint8_t>& bytes) {
   if (stbi_info_from_memory(bytes.data(), length, &width, &height, &channels) == 0) {
     refuse_media(MediaKind::kImage, "its header is damaged (" + reason() + ")");
   }
+  // Of a BMP from the top down.
+  if (format == PictureFormat::kBmp && height > -INT32_MAX) height = std::abs(height);
   if (width <= 0 || height <= 0) {
     refuse_media(MediaKind::kImage, "expected at least one pixel, got " + size_of(width, height));
   }

@@ -4,6 +4,7 @@
 #include <hash/hash.h>
 #include <mtmd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <new>
 #include <utility>
@@ -40,6 +41,24 @@ double work_of(const ggml_tensor& node) {
   return elements * (node.op == GGML_OP_MUL_MAT ? depth : keys);
 }
 
+// Who has it in the cache may be another context, with more room.
+void check_room(const MediaExtent& extent, MediaKind kind, const Projector::Room& room) {
+  if (extent.together > static_cast<size_t>(room.micro_batch)) {
+    throw Error(code::kUnsupported,
+                "This model evaluates all " + std::to_string(extent.together) + " rows of the " +
+                    name_of(kind) +
+                    " together: create the context with `microBatchSize` and `batchSize` of at "
+                    "least as many.");
+  }
+  const auto rows = static_cast<size_t>(std::max(room.rows, 0));
+  if (extent.rows <= rows) return;
+  throw Error(code::kContextFull,
+              std::string("The ") + name_of(kind) + " takes " + std::to_string(extent.rows) +
+                  " tokens, more than the " + std::to_string(rows) +
+                  " that are left of one prompt. Make it smaller, or create the context with a "
+                  "larger `contextSize`.");
+}
+
 void log_as_llama_cpp() {
   ggml_log_callback callback = nullptr;
   void* data = nullptr;
@@ -47,7 +66,29 @@ void log_as_llama_cpp() {
   mtmd_log_set(callback, data);
 }
 
+mtmd_context_params context_params(bool use_gpu) {
+  mtmd_context_params params = mtmd_context_params_default();
+  params.use_gpu = use_gpu;
+  params.n_threads = physical_cores();
+  params.print_timings = false;
+  return params;
+}
+
 }  // namespace
+
+ProjectorMemory measure_projector(const std::string& path, bool use_gpu,
+                                  const std::function<bool()>& goes_on) {
+  const backend::AbortGuard guard;
+  const backend::ErrorCapture errors;
+  check_projector(path, goes_on);
+  const auto memory = mtmd_get_memory_usage(path.c_str(), context_params(use_gpu));
+  if (memory.empty()) {
+    throw Error(errors.code(code::kModelInvalid),
+                "\"" + path + "\" cannot be measured: " +
+                    errors.reason("mtmd does not know this kind of file"));
+  }
+  return {memory.begin(), memory.end()};
+}
 
 std::shared_ptr<Projector> Projector::load(const std::string& path, std::shared_ptr<Model> model,
                                            const GoesOn& goes_on) {
@@ -57,10 +98,7 @@ std::shared_ptr<Projector> Projector::load(const std::string& path, std::shared_
   check_projector(path, goes_on);
 
   std::shared_ptr<Projector> projector(new Projector(std::move(model), path));
-  mtmd_context_params params = mtmd_context_params_default();
-  params.use_gpu = projector->model_->may_use_gpu();
-  params.n_threads = physical_cores();
-  params.print_timings = false;
+  mtmd_context_params params = context_params(projector->model_->may_use_gpu());
   params.warmup = false;  // its memory is made for the first picture
   params.cb_eval = on_node;
   params.cb_eval_user_data = projector.get();
@@ -124,17 +162,30 @@ void Projector::check_alive() const {
                                    "). Load the model anew.");
 }
 
+size_t Projector::rows(Media media, const GoesOn& goes_on) {
+  const MediaKind kind = media.kind;
+  check_kind(kind);
+  const std::vector<uint8_t> bytes = media_bytes(std::move(media));
+  const std::string key = name_of(kind) + hash_sha256_hex(bytes.data(), bytes.size());
+  if (const auto found = cache_.find(key)) return found->extent.rows;
+  MediaEncoding encoding(context_, model_->handle());
+  return encoding.prepare(kind, bytes, goes_on) ? encoding.extent().rows : 0;
+}
+
 std::shared_ptr<const EncodedMedia> Projector::encode(Media media, const Room& room,
                                                       const GoesOn& goes_on) {
   const MediaKind kind = media.kind;
   check_kind(kind);
   const std::vector<uint8_t> bytes = media_bytes(std::move(media));
   const std::string key = name_of(kind) + hash_sha256_hex(bytes.data(), bytes.size());
-  if (auto found = cache_.find(key)) return found;
+  if (auto found = cache_.find(key)) {
+    check_room(found->extent, kind, room);
+    return found;
+  }
 
   MediaEncoding encoding(context_, model_->handle());
   if (!encoding.prepare(kind, bytes, goes_on)) return nullptr;
-  encoding.check_room(room.rows, room.micro_batch);
+  check_room(encoding.extent(), kind, room);
 
   std::unique_lock<std::timed_mutex> lock(encoding_, std::defer_lock);
   while (!lock.try_lock_for(kBetweenQuestions))

@@ -3,10 +3,13 @@
 // header in front of mtmd.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/media/media.h"
 #include "core/media/media_cache.h"
@@ -16,8 +19,15 @@
 
 struct mtmd_context;
 struct ggml_tensor;
+struct ggml_backend_device;
 
 namespace cria {
+
+// What a projector's weights, and what it computes a picture in, take of each device. Reads no
+// weights. Throws as Projector::load().
+using ProjectorMemory = std::vector<std::pair<ggml_backend_device*, uint64_t>>;
+ProjectorMemory measure_projector(const std::string& path, bool use_gpu,
+                                  const std::function<bool()>& goes_on);
 
 class Projector {
  public:
@@ -44,6 +54,9 @@ class Projector {
   // `goes_on`, which is asked every few milliseconds of work, returns false. Throws
   // ERR_MEDIA_INVALID, ERR_CONTEXT_FULL, ERR_UNSUPPORTED.
   std::shared_ptr<const EncodedMedia> encode(Media media, const Room& room, const GoesOn& goes_on);
+
+  // How many rows it would have: decodes it, and encodes nothing. As encode(); 0 if it was stopped.
+  size_t rows(Media media, const GoesOn& goes_on);
 
  private:
   Projector(std::shared_ptr<Model> model, std::string path);

@@ -1,5 +1,7 @@
 #include "core/media/sound.h"
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <string>
 
@@ -22,6 +24,12 @@ namespace cria {
 namespace {
 
 constexpr size_t kBlock = size_t{1} << 16;  // samples, some milliseconds of work
+
+// mtmd pads a sound to its windows, but not from next to nothing.
+constexpr size_t kFewestSamples = 16;
+
+// Of files of floats that were scaled as 16 bits are.
+constexpr float kLoudest = 65536;
 
 // miniaudio takes what there is of a WAV that was cut off. Who writes to a pipe does not know the
 // length, and says 0 or the most.
@@ -60,6 +68,16 @@ void check_length(ma_decoder& decoder, size_t decoded, size_t rate) {
                                       std::to_string(decoded / rate) + " s");
 }
 
+// Files of floats may say anything, and what overflows on the way is no number any more.
+void check_samples(const float* samples, size_t count) {
+  const auto is_sane = [](float sample) { return std::abs(sample) <= kLoudest; };
+  if (std::all_of(samples, samples + count, is_sane)) return;
+  refuse_media(MediaKind::kAudio,
+               "it is damaged: expected samples from -1 to 1, got some that are no numbers, or "
+               "over " +
+                   std::to_string(static_cast<int>(kLoudest)));
+}
+
 }  // namespace
 
 std::vector<float> decode_sound(const std::vector<uint8_t>& bytes, int32_t rate,
@@ -90,10 +108,14 @@ std::vector<float> decode_sound(const std::vector<uint8_t>& bytes, int32_t rate,
     ma_uint64 read = 0;
     result = ma_decoder_read_pcm_frames(&decoder, samples.data() + before, kBlock, &read);
     samples.resize(before + static_cast<size_t>(read));
+    check_samples(samples.data() + before, samples.size() - before);
     if (read == 0) break;
   }
   check_length(decoder, samples.size(), static_cast<size_t>(rate));
-  if (samples.empty()) refuse_media(MediaKind::kAudio, "it is damaged: it has no samples");
+  if (samples.size() < kFewestSamples) {
+    refuse_media(MediaKind::kAudio, "it has " + (samples.empty() ? std::string("no") : "too few") +
+                                        " samples. Expected some milliseconds at least");
+  }
   return samples;
 }
 
