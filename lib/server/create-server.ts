@@ -60,7 +60,7 @@ export interface PrepareOptions {
 const PREPARE = optionNames("server.prepare", ["models", "signal"]);
 
 /** Open to all: what looks whether the server lives has no key. */
-const PUBLIC = ["/health"];
+const PUBLIC = ["/health", "/v1/health"];
 const CLIENT_GONE = 499;
 
 class ModelServer extends Server implements CriaServer {
