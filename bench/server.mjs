@@ -1,10 +1,11 @@
-// llama-server, freshly started for each measurement and driven over HTTP on loopback.
+// llama-server and cria's own server, freshly started for each measurement and driven over HTTP on loopback.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { inFlight } from "./prompts.mjs";
 import { commonArguments, program } from "./upstream.mjs";
 
@@ -54,6 +55,24 @@ async function withServer(model, settings, { slots, contextSize }, use) {
   }
 }
 
+/** The same of cria's. */
+async function withCria(model, settings, { slots, contextSize }, use) {
+  const work = { model, settings, sequences: slots, contextSize };
+  const program = fileURLToPath(new URL("served.mjs", import.meta.url));
+  const child = spawn(process.execPath, [program, JSON.stringify(work)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = once(child, "exit");
+  try {
+    const said = await Promise.race([once(child.stdout, "data"), ended.then(() => undefined)]);
+    if (said === undefined) throw new Error(`cria's server ended with ${child.exitCode}.`);
+    return await use(String(said[0]).trim());
+  } finally {
+    child.kill("SIGKILL");
+    await ended;
+  }
+}
+
 /** Top-k 1 alone is the cheapest way to be greedy that the server has. */
 async function complete(url, prompt, tokens) {
   const response = await fetch(`${url}/completion`, {
@@ -67,20 +86,26 @@ async function complete(url, prompt, tokens) {
       cache_prompt: true,
     }),
   });
-  if (!response.ok) throw new Error(`llama-server: ${response.status} ${await response.text()}`);
+  if (!response.ok) throw new Error(`The server: ${response.status} ${await response.text()}`);
   const { tokens_predicted: predicted } = await response.json();
-  if (predicted !== tokens) throw new Error(`llama-server gave ${predicted} of ${tokens} tokens.`);
+  if (predicted !== tokens) throw new Error(`The server gave ${predicted} of ${tokens} tokens.`);
 }
 
 /**
  * Milliseconds for all prompts, `slots` of them in flight at any time, by a server that has seen one
  * short, unrelated request.
  */
-export function llamaServer(model, settings, { prompts, tokens, slots, contextSize }) {
-  return withServer(model, settings, { slots, contextSize }, async (url) => {
-    await complete(url, prompts[0].slice(-1), 4);
-    const start = performance.now();
-    await inFlight(slots, prompts, (prompt) => complete(url, prompt, tokens));
-    return performance.now() - start;
-  });
+export const llamaServer = measured(withServer);
+
+/** The same by cria's server. */
+export const criaServer = measured(withCria);
+
+function measured(withOne) {
+  return (model, settings, { prompts, tokens, slots, contextSize }) =>
+    withOne(model, settings, { slots, contextSize }, async (url) => {
+      await complete(url, prompts[0].slice(-1), 4);
+      const start = performance.now();
+      await inFlight(slots, prompts, (prompt) => complete(url, prompt, tokens));
+      return performance.now() - start;
+    });
 }

@@ -1,7 +1,7 @@
 // Requests as a server has them: of many lengths, and with a beginning in common.
 
 import { promptsWithPrefix } from "../prompts.mjs";
-import { llamaServer } from "../server.mjs";
+import { criaServer, llamaServer } from "../server.mjs";
 import { cria, perSecond } from "../sides.mjs";
 
 const sequences = 16;
@@ -39,6 +39,34 @@ function outOfStep() {
 
 const question = { shared: 1000, own: 24, tokens: 64, contextSize: 1280 };
 
+/** The same requests over HTTP to either server, in milliseconds. */
+async function overHttp(serve, { model, settings, repetitions, quick }) {
+  const vocabulary = await cria({ work: "vocabulary", model });
+  const { shared, own, tokens, contextSize } = question;
+  const count = quick ? sequences : 64;
+  const prompts = promptsWithPrefix(vocabulary, { count, shared, own });
+  const work = { prompts, tokens, slots: sequences, contextSize };
+  const milliseconds = [];
+  for (let i = 0; i < repetitions; ++i) milliseconds.push(await serve(model, settings, work));
+  return milliseconds.map(perSecond(prompts.length * tokens));
+}
+
+/** Both sides over HTTP, with the same client: what a program gains that only changes its `baseURL`. */
+function serveSharedPrefix({ name, kvCache, wanted }) {
+  return {
+    name,
+    title: `64 requests over HTTP, ${question.shared.toLocaleString("en")} tokens in common, ${kvCache} KV cache`,
+    model: "90m",
+    reference: "llama-server",
+    unit: "tok/s",
+    wanted,
+    repetitions: 1,
+    a: (environment) => overHttp(llamaServer, environment),
+    b: (environment) =>
+      overHttp(criaServer, { ...environment, settings: { ...environment.settings, kvCache } }),
+  };
+}
+
 /** Each side is new to the prompts, and has 16 requests in flight at any time. */
 function sharedPrefix({ name, kvCache, wanted }) {
   const { shared, own, tokens, contextSize } = question;
@@ -51,16 +79,7 @@ function sharedPrefix({ name, kvCache, wanted }) {
     unit: "tok/s",
     wanted,
     repetitions: 1,
-    a: async ({ model, settings, repetitions, quick }) => {
-      const vocabulary = await cria({ work: "vocabulary", model });
-      const prompts = promptsWithPrefix(vocabulary, { count: count(quick), shared, own });
-      const work = { prompts, tokens, slots: sequences, contextSize };
-      const milliseconds = [];
-      for (let i = 0; i < repetitions; ++i) {
-        milliseconds.push(await llamaServer(model, settings, work));
-      }
-      return milliseconds.map(perSecond(prompts.length * tokens));
-    },
+    a: (environment) => overHttp(llamaServer, environment),
     b: async ({ model, settings, repetitions, quick }) => {
       const lengths = Array(count(quick)).fill(tokens);
       const work = { work: "serve", sequences, contextSize, shared, own, inFlight: sequences };
@@ -111,6 +130,16 @@ export const serving = [
     wanted: { ratio: { atLeast: 1.8 } },
   }),
   sharedPrefix({ name: "shared-prefix-auto", kvCache: "auto" }),
+  serveSharedPrefix({
+    name: "serve-shared-prefix",
+    kvCache: "unified",
+    wanted: { ratio: { atLeast: 1.3 } },
+  }),
+  serveSharedPrefix({
+    name: "serve-shared-prefix-auto",
+    kvCache: "auto",
+    wanted: { ratio: { atLeast: 1.3 } },
+  }),
   sharedEvaluated("unified"),
   sharedEvaluated("per-sequence"),
 ];

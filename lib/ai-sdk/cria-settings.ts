@@ -4,9 +4,10 @@ import { optionNames } from "../internal/option-names.js";
 import { Grammar } from "../sampling/grammar.js";
 import { SAMPLER_OPTIONS } from "../sampling/sampler-options.js";
 
-/** Settings of a `ChatSession` for which the AI SDK has no names. */
+/** Settings of a `ChatSession`: those for which the AI SDK has no names, and what holds where a call does not say. */
 const OWN = [
-  ...(["sampler", "cachePrompt", "onProgress", "reasoning", "guard", "adapters"] as const),
+  ...(["sampler", "maxTokens", "cachePrompt", "onProgress", "reasoning"] as const),
+  ...(["guard", "adapters"] as const),
   ...(["constrainTools", "parallelToolCalls", "toolFallback", "toolsInUserMessage"] as const),
   ...(["format", "chatTemplate", "templateVariables", "date"] as const),
 ];

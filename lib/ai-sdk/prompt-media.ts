@@ -6,12 +6,13 @@ type Part = Readonly<Record<string, unknown>>;
 
 /**
  * A user's file part of the SDK's as a picture or a sound; undefined where it is neither. Its data are bytes,
- * base64 or a data: URL: what others send must not have files opened or URLs fetched.
+ * base64 or a data: URL: what others send must not have files opened or URLs fetched. AI SDK 7 has the kind alone
+ * where it does not know more, as "image".
  *
  * @throws {CriaError} ERR_UNSUPPORTED
  */
 export function mediaPartOf(part: Part, at: string): MediaPart | undefined {
-  const kind = /^(image|audio)\//.exec(
+  const kind = /^(image|audio)(?:\/|$)/.exec(
     typeof part.mediaType === "string" ? part.mediaType : "",
   )?.[1];
   if (part.type !== "file" || kind === undefined) return undefined;

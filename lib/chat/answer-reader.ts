@@ -36,7 +36,7 @@ export interface ExpectedAnswer {
   /** The messages of the prompt. */
   readonly messages: readonly RenderableMessage[];
   /** How many calls the conversation has already: ids count on from there. */
-  readonly callsBefore: number;
+  readonly firstCall: number;
   readonly rules: Omit<AnswerRules, "tools">;
   readonly signal?: AbortSignal;
 }
@@ -54,7 +54,7 @@ export async function readerOf(answer: ExpectedAnswer): Promise<AnswerReader> {
 }
 
 async function llama3Reader(answer: ExpectedAnswer): Promise<AnswerReader> {
-  const { renderer, callsBefore, rules } = answer;
+  const { renderer, firstCall, rules } = answer;
   const { tools, builtinTools } = renderer;
   const grammar = await answerGrammar({ tools, ...rules });
   if (tools.length + builtinTools.length === 0) return textReader(grammar);
@@ -62,7 +62,7 @@ async function llama3Reader(answer: ExpectedAnswer): Promise<AnswerReader> {
     tools,
     builtinTools,
     onlyGiven: rules.responseSchema !== undefined,
-    createId: (index) => `call_${callsBefore + index}`,
+    createId: (index) => `call_${firstCall + index}`,
   });
   return {
     grammar,
@@ -89,11 +89,11 @@ function textReader(grammar: Grammar | undefined): AnswerReader {
 }
 
 async function templateReader(expected: ExpectedAnswer): Promise<AnswerReader> {
-  const { renderer, messages, callsBefore, rules, signal } = expected;
+  const { renderer, messages, firstCall, rules, signal } = expected;
   // Several calls are read whatever is asked for: else the second one would become text.
   const { choice } = rules;
   const format = await renderer.templateFormat(messages, { choice }, signal);
-  const answer = renderer.openAnswer(format, callsBefore);
+  const answer = renderer.openAnswer(format, firstCall);
   const grammar = await templateGrammar(expected, format);
   return {
     grammar,

@@ -170,7 +170,7 @@ export interface ChatRenderer {
     signal?: AbortSignal,
   ): Promise<TemplateFormat>;
   /** For the format "template": a reader of one answer. */
-  openAnswer(format: TemplateFormat, callsBefore: number): TemplateAnswer;
+  openAnswer(format: TemplateFormat, firstCall: number): TemplateAnswer;
 }
 
 /**
@@ -220,9 +220,9 @@ export function chatRenderer(
         ownModel(checked),
         signal,
       ),
-    openAnswer: (answer, callsBefore) =>
+    openAnswer: (answer, firstCall) =>
       new TemplateAnswer({
-        ...{ format: answer, model: ownModel(checked), callsBefore },
+        ...{ format: answer, model: ownModel(checked), firstCall },
         names: new Set(tools.map((tool) => tool.function.name)),
       }),
   };

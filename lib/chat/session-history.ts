@@ -91,7 +91,7 @@ export class SessionHistory {
     const paired = atOnce(
       pairingSteps([...open.map(unpaired), ...input], "input", {
         known: open.length,
-        callsBefore: countCalls(settled),
+        firstCall: nextCall(settled),
       }),
     );
     let here = true;
@@ -125,11 +125,25 @@ export interface GivenHistory {
   readonly rest: readonly RenderableMessage[] | Steps<RenderableMessage[]>;
 }
 
-export function countCalls(messages: readonly RenderableMessage[]): number {
+/** Larger ones are taken for ids of somebody else's. */
+const OWN_ID = /^call_(\d{1,9})$/;
+
+/**
+ * The number in the id of the next call: behind as many calls as there are, and behind all numbers that their ids
+ * have. A history that was cut has fewer calls than its ids tell, and two of one id would answer each other.
+ */
+export function nextCall(messages: readonly RenderableMessage[]): number {
   let count = 0;
-  for (const message of messages)
-    if (message.role === "assistant") count += message.tool_calls.length;
-  return count;
+  let behind = 0;
+  for (const message of messages) {
+    if (message.role !== "assistant") continue;
+    for (const { id } of message.tool_calls) {
+      count += 1;
+      const [, number] = OWN_ID.exec(id) ?? [];
+      if (number !== undefined) behind = Math.max(behind, Number(number) + 1);
+    }
+  }
+  return Math.max(count, behind);
 }
 
 function idOf(message: RenderableMessage): string | undefined {

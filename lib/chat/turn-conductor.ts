@@ -13,7 +13,7 @@ import { AnswerGate } from "./moderated/answer-gate.js";
 import { Moderation } from "./moderated/moderation.js";
 import { ReasoningTokens } from "./reasoning-tokens.js";
 import type { ChatRenderer } from "./render-chat.js";
-import { countCalls, placesOfNew, type SessionHistory, shown } from "./session-history.js";
+import { nextCall, placesOfNew, type SessionHistory, shown } from "./session-history.js";
 import type { CheckedTurnOptions } from "./session-options.js";
 import { carryOut, withdraw } from "./tool-execution.js";
 
@@ -254,7 +254,7 @@ export class TurnConductor {
     return readerOf({
       renderer,
       messages: kept,
-      callsBefore: countCalls(this.#history.messages),
+      firstCall: nextCall(this.#history.messages),
       rules: { choice, constrainTools, parallelToolCalls, responseSchema },
       signal,
     });

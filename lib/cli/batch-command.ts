@@ -21,7 +21,7 @@ import {
   samplingOf,
   whole,
 } from "./flags.js";
-import { Interrupted, reading } from "./report-failure.js";
+import { Interrupted, reading, UsageError } from "./report-failure.js";
 import {
   addSpeculationFlags,
   checkSpeculation,
@@ -122,6 +122,11 @@ async function batch(path: string, input: string, flags: BatchFlags): Promise<vo
 
 async function optionsOf(input: string, flags: BatchFlags): Promise<RunBatchOptions> {
   const { output, format, resume, overwrite, ordered, limit, sequences, system, pooling } = flags;
+  if (output === "-") {
+    throw new UsageError(
+      "Results go to a file, which a run that was ended goes on with: give --output its path (./- for this name).",
+    );
+  }
   const { maxTokens, stop, seed, contextSize, threads, guardVariant: variant } = flags;
   const { seed: _, ...sampling } = await samplingOf(flags);
   const schema = flags.schema === undefined ? undefined : await readJson(flags.schema, "schema");

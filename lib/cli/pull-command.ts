@@ -1,6 +1,7 @@
-import { readFile } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { downloadModel } from "../hub/download-model.js";
+import { isReference } from "../hub/model-reference.js";
 import { given } from "../internal/given.js";
 import { addCommonFlags, type CommonFlags } from "./flags.js";
 import { reading, UsageError } from "./report-failure.js";
@@ -65,5 +66,6 @@ async function pull(reference: string, flags: PullFlags): Promise<void> {
   const path = await interruptible((signal) =>
     downloadModel(reference, { ...options, signal, onProgress }),
   ).finally(() => terminal.clearProgress());
+  if (!isReference(reference)) await reading(`model ${reference}`, () => access(path));
   await terminal.write(`${path}\n`);
 }

@@ -10,12 +10,18 @@ import {
   type BindToolsInput,
   type LangSmithParams,
 } from "@langchain/core/language_models/chat_models";
+import type { ModelProfile } from "@langchain/core/language_models/profile";
 import {
   assembleStructuredOutputPipeline,
   createContentParser,
   createFunctionCallingParser,
 } from "@langchain/core/language_models/structured_output";
-import { AIMessage, AIMessageChunk, type BaseMessage } from "@langchain/core/messages";
+import {
+  AIMessage,
+  AIMessageChunk,
+  type BaseMessage,
+  type MessageContent,
+} from "@langchain/core/messages";
 import { ChatGenerationChunk, type ChatResult } from "@langchain/core/outputs";
 import type { Runnable } from "@langchain/core/runnables";
 import { toJsonSchema } from "@langchain/core/utils/json_schema";
@@ -27,7 +33,7 @@ import {
   nameOf,
   sessionIn,
 } from "../electron/any-context.js";
-import { oneOf } from "../internal/checks.js";
+import { isPlainObject, oneOf } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
 import { given } from "../internal/given.js";
 import { AnswerChunks } from "./answer-chunks.js";
@@ -64,6 +70,8 @@ export interface ChatCriaCallOptions extends BaseChatModelCallOptions {
   readonly settings?: ChatCriaSettings;
 }
 
+const CHARACTERS_OF_A_TOKEN = 4;
+
 /** What a chat model of LangChain's takes, and a session does not. */
 const LANGCHAIN = [
   ...["cache", "callbackManager", "callbacks", "disableStreaming", "maxConcurrency", "maxRetries"],
@@ -88,7 +96,9 @@ export class ChatCria extends BaseChatModel<ChatCriaCallOptions, AIMessageChunk>
   }
 
   /** @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED */
-  constructor({ context, ...fields }: ChatCriaFields) {
+  constructor(given: ChatCriaFields) {
+    if (!isPlainObject(given)) throw expected("an object with a `context`", "fields", given);
+    const { context, ...fields } = given;
     const [params, settings] = split(fields);
     super(params);
     if (!isContext(context)) throw expected("a Context", "context", context);
@@ -99,6 +109,32 @@ export class ChatCria extends BaseChatModel<ChatCriaCallOptions, AIMessageChunk>
 
   override _llmType(): string {
     return "cria";
+  }
+
+  /** What the model can do, for agents that look: `createAgent` then has its `responseFormat` by a schema. */
+  override get profile(): ModelProfile {
+    const { contextSize, model } = this.#context;
+    const { image, audio } = model.media;
+    return {
+      ...{ maxInputTokens: contextSize, imageInputs: image, audioInputs: audio },
+      ...{ imageUrlInputs: false, pdfInputs: false, videoInputs: false },
+      ...{ imageOutputs: false, audioOutputs: false, videoOutputs: false },
+      ...{ toolCalling: true, toolChoice: true, structuredOutput: true },
+    };
+  }
+
+  /**
+   * By the model's own tokenizer: LangChain's would be another model's, fetched from the internet. Of a context
+   * behind a port it is a guess, a token for four characters.
+   */
+  override async getNumTokens(content: MessageContent): Promise<number> {
+    const text =
+      typeof content === "string"
+        ? content
+        : content.map((part) => (part.type === "text" ? part.text : "")).join("");
+    const { model } = this.#context;
+    if (!("tokenizeAsync" in model)) return Math.ceil(text.length / CHARACTERS_OF_A_TOKEN);
+    return (await model.tokenizeAsync(text)).length;
   }
 
   override getLsParams(options: this["ParsedCallOptions"]): LangSmithParams {

@@ -1,6 +1,7 @@
 import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import { CriaError, expected, show } from "../internal/errors.js";
 import type { ChatMessageInput, ToolCallInput } from "../messages/messages.js";
+import { mediaPartOf } from "./langchain-media.js";
 
 /**
  * LangChain's messages as a session takes them. What is in them is checked there.
@@ -28,22 +29,9 @@ function messageOf(message: BaseMessage, name: string): ChatMessageInput {
   );
 }
 
-/** Pictures come with their bytes: what names a file or an address is not read for whoever wrote the message. */
 function contentOf(content: BaseMessage["content"], name: string): Content {
   if (typeof content === "string") return content as Content;
-  return content.map((part, index) => {
-    if (part.type !== "image_url" && part.type !== "image" && part.type !== "audio") return part;
-    const given = (part as { image_url?: unknown }).image_url;
-    const url = typeof given === "string" ? given : (given as { url?: unknown } | undefined)?.url;
-    if (part.type === "image_url" && typeof url === "string" && url.startsWith("data:")) {
-      return { type: "image_url", image_url: { url } };
-    }
-    throw new CriaError(
-      "ERR_UNSUPPORTED",
-      `\`${name}[${index}]\`: a picture is given as { type: "image_url", image_url: { url } } with a data: URL`,
-      { details: { name } },
-    );
-  }) as Content;
+  return content.map((part, index) => mediaPartOf(part, `${name}[${index}]`) ?? part) as Content;
 }
 
 const ROLES: Readonly<Record<string, "system" | "user" | undefined>> = {

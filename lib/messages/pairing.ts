@@ -70,16 +70,16 @@ type PairedResult = Extract<RenderableMessage, { readonly role: "tool" }>;
  * the Llama 3 family show neither, so the results are put in the order of their calls.
  *
  * @param known how many of the first messages are not part of what the caller knows as `name`
- * @param callsBefore how many calls came before these messages
+ * @param firstCall the number in the id of the first call that has none of its own
  */
 export function* pairingSteps(
   messages: readonly UnpairedMessage[],
   name: string,
-  { known = 0, callsBefore = 0 } = {},
+  { known = 0, firstCall = 0 } = {},
 ): Steps<RenderableMessage[]> {
   const paired: RenderableMessage[] = [];
   let exchange = new Exchange([]);
-  let calls = callsBefore;
+  let calls = firstCall;
   for (const [at, message] of messages.entries()) {
     yield;
     const index = at - known;

@@ -73,8 +73,8 @@ export class AccessRules {
   #checkHost(exchange: Exchange): void {
     const host = exchange.header("host");
     const guarded = this.#keys.length > 0 || this.#origins === true || !exchange.fromLoopback;
-    if (guarded || host === undefined || !URL.canParse(`http://${host}`)) return;
-    const { hostname } = new URL(`http://${host}`);
+    if (guarded || host === undefined) return;
+    const hostname = URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : "?";
     const listed = this.#origins === false ? [] : this.#origins;
     if (isOwnName(hostname) || listed.some((origin) => hostnameOf(origin) === hostname)) return;
     throw new HttpError(

@@ -60,7 +60,7 @@ export interface PrepareOptions {
 const PREPARE = optionNames("server.prepare", ["models", "signal"]);
 
 /** Open to all: what looks whether the server lives has no key. */
-const PUBLIC = ["/health"];
+const PUBLIC = ["/health", "/v1/health"];
 const CLIENT_GONE = 499;
 
 class ModelServer extends Server implements CriaServer {
@@ -88,6 +88,9 @@ class ModelServer extends Server implements CriaServer {
       );
       void this.#serve(exchange);
     });
+    this.on("checkExpectation", (request, response) =>
+      new Exchange(request, response, options).fail(unexpected()),
+    );
     this.on("clientError", refuseMalformed);
   }
 
@@ -162,6 +165,12 @@ class ModelServer extends Server implements CriaServer {
 
 function shuttingDown(): HttpError {
   return new HttpError(503, "shutting_down", "The server is shutting down", {
+    headers: { connection: "close" },
+  });
+}
+
+function unexpected(): HttpError {
+  return new HttpError(417, "unknown_expectation", "Of `Expect` only `100-continue` is known", {
     headers: { connection: "close" },
   });
 }

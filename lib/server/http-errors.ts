@@ -76,6 +76,14 @@ const CODES: Partial<Record<CriaErrorCode, string>> = {
   ERR_QUEUE_FULL: "rate_limit_exceeded",
 };
 
+/** Their messages name files of this machine. */
+const ABOUT_FILES: readonly CriaErrorCode[] = [
+  "ERR_MODEL_NOT_FOUND",
+  "ERR_MODEL_INVALID",
+  "ERR_ENGINE_NOT_FOUND",
+  "ERR_DISK_FULL",
+];
+
 /** What options of the library are called in a body. */
 export type FieldOf = (option: string) => string | undefined;
 
@@ -86,6 +94,13 @@ export function toHttpError(error: unknown, fieldOf: FieldOf = () => undefined):
     return new HttpError(500, "ERR_INTERNAL", "The server failed: its log may tell more");
   }
   const status = STATUSES[error.code] ?? 500;
+  if (ABOUT_FILES.includes(error.code)) {
+    return new HttpError(
+      status,
+      error.code,
+      "The model cannot be used: the server's log tells why",
+    );
+  }
   const { message, param } = inFields(error, fieldOf);
   return new HttpError(status, CODES[error.code] ?? error.code, message, {
     ...(param !== undefined && { param }),

@@ -23,7 +23,10 @@ export function answerProps(exchange: Exchange, host: ServedHost): void {
     chat_template: settings.chatTemplate ?? loaded?.model.chatTemplate ?? "",
     bos_token: textOf(bos),
     eos_token: textOf(eos),
-    modalities: { vision: false, audio: false },
+    modalities: {
+      vision: loaded?.model.media.image ?? false,
+      audio: loaded?.model.media.audio ?? false,
+    },
     build_info: `cria, llama.cpp ${engineInfo().llamaCpp}`,
     is_sleeping: loaded === undefined,
   });

@@ -26,7 +26,13 @@ import {
   answerFiles,
   answerUpload,
 } from "./storage/file-routes.js";
-import { answerEmbedding, answerModeration, answerRerank } from "./vector-routes.js";
+import { answerChatCount, answerResponseCount } from "./token-count-routes.js";
+import {
+  answerEmbedding,
+  answerLocalEmbedding,
+  answerModeration,
+  answerRerank,
+} from "./vector-routes.js";
 
 /** Answers a request. What it throws becomes an error of OpenAI's shape. */
 export type Route = (exchange: Exchange, host: ServedHost) => Promise<void> | void;
@@ -34,17 +40,26 @@ export type Route = (exchange: Exchange, host: ServedHost) => Promise<void> | vo
 type Methods = Readonly<Record<string, Route>>;
 
 /** By path. A path that ends in a slash has names behind it. */
-const ROUTES: Readonly<Record<string, Methods>> = {
+export const ROUTES: Readonly<Record<string, Methods>> = {
   "/v1/chat/completions": { POST: answerChat },
+  "/chat/completions": { POST: answerChat },
+  "/v1/chat/completions/input_tokens": { POST: answerChatCount },
+  "/chat/completions/input_tokens": { POST: answerChatCount },
   "/v1/completions": { POST: answerCompletion },
   "/v1/responses": { POST: answerResponse },
+  "/responses": { POST: answerResponse },
+  "/v1/responses/input_tokens": { POST: answerResponseCount },
+  "/responses/input_tokens": { POST: answerResponseCount },
   "/v1/embeddings": { POST: answerEmbedding },
+  "/embedding": { POST: answerLocalEmbedding },
+  "/embeddings": { POST: answerLocalEmbedding },
   "/v1/moderations": { POST: answerModeration },
   "/v1/files": { GET: answerFiles, POST: answerUpload },
   "/v1/files/": { GET: answerFile, DELETE: answerFileDeletion },
   "/v1/batches": { GET: answerBatches, POST: answerBatchCreation },
   "/v1/batches/": { GET: answerBatch, POST: answerBatchCancellation },
   "/v1/models": { GET: answerModels },
+  "/models": { GET: answerModels },
   "/v1/models/": { GET: answerModel },
   "/v1/rerank": { POST: answerRerank },
   "/v1/reranking": { POST: answerRerank },
@@ -59,6 +74,7 @@ const ROUTES: Readonly<Record<string, Methods>> = {
   "/tokenize": { POST: answerTokenize },
   "/detokenize": { POST: answerDetokenize },
   "/health": { GET: answerHealth },
+  "/v1/health": { GET: answerHealth },
   "/metrics": { GET: answerMetrics },
 };
 

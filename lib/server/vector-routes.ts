@@ -1,8 +1,16 @@
-import { embedInputs } from "../batch/engine/embed-inputs.js";
+import { decimals, embedInputs } from "../batch/engine/embed-inputs.js";
 import { moderateInputs } from "../batch/engine/moderate-inputs.js";
 import { bodyFieldOf, readEmbeddingBody, readModerationBody } from "../batch/input/openai-body.js";
 import { RequestFields } from "../batch/input/request-fields.js";
-import { boolean, integer, isPlainObject, list, MAX_INT32, string } from "../internal/checks.js";
+import {
+  boolean,
+  integer,
+  isPlainObject,
+  list,
+  MAX_INT32,
+  oneOf,
+  string,
+} from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
 import type { LoadedModel } from "../model/loaded-model.js";
 import { newId } from "./answer-head.js";
@@ -21,6 +29,38 @@ export async function answerEmbedding(exchange: Exchange, host: ServedHost): Pro
     const { body, ...usage } = await embedInputs(context, plan, { name: hosted.name, signal });
     host.metrics.countTokens(hosted.name, usage);
     exchange.sendJson(body);
+  });
+}
+
+const LOCAL_EMBEDDING = {
+  read: ["model", "content", "input", "embd_normalize"],
+  ignored: [],
+  refused: { encoding_format: { unless: ["float"], why: 'can only be "float" here' } },
+};
+
+/** POST /embedding and /embeddings, as llama-server has them: each vector in an array of its own. */
+export async function answerLocalEmbedding(exchange: Exchange, host: ServedHost): Promise<void> {
+  const fields = new RequestFields(await exchange.json(), "body", LOCAL_EMBEDDING);
+  const texts = (value: unknown, name: string) =>
+    typeof value === "string" ? [value] : list(value, name, "a string or strings", string);
+  const inputs =
+    fields.get("input", texts) ?? fields.needed("content", "a string or strings", texts);
+  const norm = fields.get("embd_normalize", (value, name) => oneOf(value, name, [-1, 2]));
+  const name = fields.get("model", string);
+  const hosted = host.named(name, ({ settings }) => settings.pooling !== undefined);
+  exchange.model = hosted.name;
+  const { signal } = exchange;
+  await hosted.use(1, signal, async (weights) => {
+    const context = await weights.context("embedding");
+    const answers: { index: number; embedding: number[][] }[] = [];
+    let promptTokens = 0;
+    for await (const one of context.embedMany(inputs, { signal, normalize: norm !== -1 })) {
+      if (one.embedding === undefined) throw one.error;
+      promptTokens += one.tokens;
+      answers[one.index] = { index: one.index, embedding: [decimals(one.embedding)] };
+    }
+    host.metrics.countTokens(hosted.name, { promptTokens, cachedTokens: 0, completionTokens: 0 });
+    exchange.sendJson(answers);
   });
 }
 

@@ -196,6 +196,17 @@ describe("the prompt", () => {
     for (const [, said] of outputs) expect(told).toContain(said);
   });
 
+  // AI SDK 7 knows no more of bytes that it cannot tell.
+  test.each(["image", "image/*", "image/png"])(
+    "with a file of %s are given its bytes",
+    async (mediaType) => {
+      const { script, model } = played("x");
+      const part = { type: "file", mediaType, data: Uint8Array.of(1, 2) } as const;
+      await model.doGenerate({ prompt: [{ role: "user", content: [part] }] });
+      expect(script.asked[0]?.segments).toContainEqual({ image: Uint8Array.of(1, 2) });
+    },
+  );
+
   test.each([
     ["a PDF", { type: "file", mediaType: "application/pdf", data: new Uint8Array(4) }, /pdf/],
     [
@@ -269,7 +280,16 @@ describe("settings", () => {
 
   test.each<[string, Partial<Options>, RegExp]>([
     ["another name", { providerOptions: { cria: { minp: 1 } } }, /did you mean `minP`/],
-    ["a standard one's name", { providerOptions: { cria: { maxTokens: 1 } } }, /maxTokens/],
+    [
+      "the SDK's own name",
+      { providerOptions: { cria: { stopSequences: ["x"] } } },
+      /stopSequences/,
+    ],
+    [
+      "a limit that is given twice",
+      { maxOutputTokens: 1, providerOptions: { cria: { maxTokens: 2 } } },
+      /twice/,
+    ],
     ["one that is given twice", { topK: 1, providerOptions: { cria: { topK: 2 } } }, /twice/],
     ["a wrong value", { temperature: -1 }, /temperature/],
     ["half a seed", { seed: 0.5 }, /integer.*`seed`/],
@@ -278,6 +298,14 @@ describe("settings", () => {
     const { model } = played("x");
     const refused = code("ERR_INVALID_ARGUMENT", message);
     await expect(model.doGenerate({ prompt, ...options })).rejects.toEqual(refused);
+  });
+
+  test("a limit for all calls, which a call's own goes before", async () => {
+    const script = scripted(["x", "x"]);
+    const model = createCria(script.context, { maxTokens: 7 }).languageModel();
+    await model.doGenerate({ prompt });
+    await model.doGenerate({ prompt, maxOutputTokens: 3 });
+    expect(script.asked.map(({ options }) => options.maxTokens)).toEqual([7, 3]);
   });
 
   test("JSON without a schema is an object", async () => {
@@ -292,7 +320,7 @@ describe("settings", () => {
     expect(() => createCria({} as never)).toThrow(/at least one Context/);
     expect(() => createCria({ a: 5 } as never)).toThrow(/`contexts.a`/);
     expect(() => createCria(one, { specification: "v2" as never })).toThrow(/"v3", "v4"/);
-    expect(() => createCria(one, { maxTokens: 5 } as never)).toThrow(/maxTokens/);
+    expect(() => createCria(one, { maxOutputTokens: 5 } as never)).toThrow(/maxOutputTokens/);
     expect(() => createCria(one, { temperature: -1 }).languageModel()).toThrow(/temperature/);
     expect(() => createCria({ a: one, b: one }).languageModel()).toThrow(/say which/);
     expect(() => createCria({ a: one }).languageModel("b")).toThrow(/no context "b".*"a"/);

@@ -139,7 +139,7 @@ describe("a model's own template", () => {
     });
     const rules = { choice: "required", constrainTools: true, responseSchema: undefined } as const;
     const expected = {
-      ...{ renderer, messages: [QUESTION], callsBefore: 0 },
+      ...{ renderer, messages: [QUESTION], firstCall: 0 },
       rules: { ...rules, parallelToolCalls: false },
     };
     const one = await writtenBy(model, name, "call");

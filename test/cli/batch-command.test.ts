@@ -41,6 +41,12 @@ test("reads standard input, and gives its summary as JSON", async () => {
   ).toEqual(["line-1", "line-3"]);
 });
 
+test("an output that would be stdout is refused: no run could go on with it", async () => {
+  const refused = await cria(batch(inputFile(folder, LINES), "-"));
+  expect(refused).toMatchObject({ code: 2, stdout: "" });
+  expect(refused.stderr).toMatch(/--output/);
+});
+
 test("a schema, tools and a system message of the run's", async () => {
   const schema = join(folder, "schema.json");
   writeFileSync(

@@ -63,6 +63,9 @@ test("a token comes from a file; a repository that is not there, and wrong usage
   expect(missing.stderr).toMatch(/there are :Q4_K_M \(tiny-Q4_K_M\.gguf\) \[ERR_MODEL_NOT_FOUND\]/);
   const wrong = await cria(["pull", "hf:user/repo/../../x"]);
   expect(wrong).toMatchObject({ code: 2, stdout: "" });
+  const lost = await cria(["pull", join(directory, "lost.gguf")]);
+  expect(lost).toMatchObject({ code: 1, stdout: "" });
+  expect(lost.stderr).toMatch(/cannot be read: ENOENT/);
   writeFileSync(token, "\n");
   expect(await cria(["pull", `hf:${REPOSITORY}`, "--token-file", token])).toMatchObject({
     code: 2,

@@ -30,6 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => demo.dispose());
 
+const PNG = "iVBORw0KGgo=";
 const GREEDY = { temperature: 0, date: "26 Jul 2024" } as const;
 
 function played(
@@ -286,13 +287,25 @@ describe("messages", () => {
     }
   });
 
-  test("with a picture's bytes are given on, in either of LangChain's shapes", async () => {
-    const url = "data:image/png;base64,iVBORw0KGgo=";
-    for (const image_url of [url, { url }]) {
-      const { chat, script } = played(["x"]);
-      await chat.invoke([new HumanMessage({ content: [{ type: "image_url", image_url }] })]);
-      expect(script.asked).toHaveLength(1);
-    }
+  test.each([
+    ["a URL", { type: "image_url", image_url: `data:image/png;base64,${PNG}` }, "image"],
+    ["a URL within", { type: "image_url", image_url: { url: `data:;base64,${PNG}` } }, "image"],
+    ["a block of data", { type: "image", mimeType: "image/png", data: PNG }, "image"],
+    ["a block of bytes", { type: "image", data: Buffer.from(PNG, "base64") }, "image"],
+    ["a block with a URL", { type: "image", url: `data:image/png;base64,${PNG}` }, "image"],
+    [
+      "an older block",
+      { type: "image", source_type: "base64", mime_type: "image/png", data: PNG },
+      "image",
+    ],
+    ["sound", { type: "input_audio", input_audio: { data: PNG, format: "wav" } }, "audio"],
+    ["a block of sound", { type: "audio", mimeType: "audio/wav", data: PNG }, "audio"],
+    ["a block of bytes of sound", { type: "audio", data: Buffer.from(PNG, "base64") }, "audio"],
+  ])("with %s give its bytes on", async (_, part, kind) => {
+    const { chat, script } = played(["x"]);
+    await chat.invoke([new HumanMessage({ content: [part as never] })]);
+    const [{ segments } = { segments: [] }] = script.asked;
+    expect(segments).toContainEqual({ [kind]: new Uint8Array(Buffer.from(PNG, "base64")) });
   });
 
   test.each([
@@ -303,12 +316,35 @@ describe("messages", () => {
       }),
     ],
     ["a path", new HumanMessage({ content: [{ type: "image", image: "/etc/passwd" }] })],
+    ["a path of a sound", new HumanMessage({ content: [{ type: "audio", audio: "/etc/passwd" }] })],
+    ["an address", new HumanMessage({ content: [{ type: "image", url: "https://x.y/z" }] })],
     ["a removal", new RemoveMessage({ id: "x" })],
   ])("with %s are refused", async (_, message) => {
     const { chat } = played(["x"]);
     const refused = expect.objectContaining({ code: "ERR_UNSUPPORTED" });
     await expect(chat.invoke([message])).rejects.toEqual(refused);
   });
+});
+
+test("tokens are counted by the model's own tokenizer, and nothing is fetched", async () => {
+  const chat = new ChatCria({ context });
+  const text = "What is a baby llama called?";
+  const { length } = demo.tokenize(text);
+  expect(await chat.getNumTokens(text)).toBe(length);
+  expect(await chat.getNumTokens([{ type: "text", text }])).toBe(length);
+});
+
+test("agents are told what the model can do", () => {
+  const { profile } = new ChatCria({ context });
+  expect(profile).toMatchObject({
+    ...{ maxInputTokens: 2048, toolCalling: true, structuredOutput: true, imageInputs: false },
+  });
+});
+
+test("without a context it says what is missing", () => {
+  const refused = expect.objectContaining({ code: "ERR_INVALID_ARGUMENT" });
+  expect(() => new ChatCria(undefined as never)).toThrow(refused);
+  expect(() => new ChatCria({} as never)).toThrow(refused);
 });
 
 test("a failure of the engine comes as it is", async () => {

@@ -331,4 +331,38 @@ describe("a folder that lasts", () => {
       `file-${"a".repeat(24)}.data`,
     );
   });
+
+  test("one that was killed after a cancellation: what it had answered counts, and nothing else is left", async () => {
+    const filesDirectory = join(folder, "killed");
+    const first = await serve({ filesDirectory });
+    const { id: file } = await upload(first, lines("/v1/completions", longOnes(12)));
+    const { id } = await begin(first, file, { endpoint: "/v1/completions" });
+    await until(first, id, counted);
+    await first.close();
+    // As a kill leaves it: no count was written, the lock is there.
+    const batches = join(filesDirectory, "batches");
+    const description = join(batches, `${id}.json`);
+    const results = join(batches, `${id}.results.jsonl`);
+    const batch = JSON.parse(await readFile(description, "utf8")) as Batch;
+    const request_counts = { total: 12, completed: 0, failed: 0 };
+    const left = { ...batch, status: "cancelling", request_counts };
+    await writeFile(description, JSON.stringify(left));
+    await writeFile(`${results}.lock`, "");
+    const over = `batch_${"0".repeat(24)}`;
+    await writeFile(
+      join(batches, `${over}.json`),
+      JSON.stringify({ ...batch, id: over, status: "completed" }),
+    );
+    await writeFile(join(batches, `${over}.results.jsonl`), "");
+
+    const second = await serve({ filesDirectory });
+    const cancelled = await until(second, id);
+    const kept = await content(second, cancelled.output_file_id);
+    expect(kept.length).toBeGreaterThan(0);
+    expect(cancelled).toMatchObject({
+      ...{ status: "cancelled", request_counts: { total: 12, completed: kept.length, failed: 0 } },
+    });
+    await second.close();
+    expect((await readdir(batches)).sort()).toEqual([`${over}.json`, `${id}.json`].sort());
+  });
 });

@@ -173,6 +173,60 @@ describe("llama-server's own routes", () => {
     });
   });
 
+  test.each(["/embedding", "/embeddings"])("%s gives each vector in an array", async (path) => {
+    const texts = ["a llama", "an alpaca"];
+    const { data } = (await json("/v1/embeddings", { model: "demo", input: texts })) as {
+      data: { embedding: number[] }[];
+    };
+    expect(await json(path, { model: "demo", content: texts })).toEqual(
+      data.map(({ embedding }, index) => ({ index, embedding: [embedding] })),
+    );
+    const [raw] = (await json(path, {
+      model: "demo",
+      input: "a llama",
+      embd_normalize: -1,
+    })) as unknown as [{ embedding: number[][] }];
+    const length = Math.hypot(...(raw.embedding[0] ?? []));
+    expect(raw.embedding[0]?.map((value) => value / length)[0]).toBeCloseTo(
+      data[0]?.embedding[0] ?? 0,
+      4,
+    );
+    expect(length).not.toBeCloseTo(1, 3);
+    const refused = await json(path, { model: "demo", content: "x", embd_normalize: 1 });
+    expect(refused).toMatchObject({ error: { param: "embd_normalize" } });
+    expect(await json(path, { model: "demo" })).toMatchObject({ error: { param: "content" } });
+  });
+
+  test("the tokens of a prompt are counted as its answer does", async () => {
+    const messages = [{ role: "user", content: "What is a baby llama called?" }];
+    const chat = { model: "demo", messages, max_tokens: 1 };
+    const { usage } = (await json("/v1/chat/completions", chat)) as {
+      usage: { prompt_tokens: number };
+    };
+    const counted = { object: "response.input_tokens", input_tokens: usage.prompt_tokens };
+    expect(await json("/v1/chat/completions/input_tokens", chat)).toEqual(counted);
+    expect(await json("/chat/completions/input_tokens", chat)).toEqual(counted);
+    const response = { model: "demo", input: "What is a baby llama called?" };
+    expect(await json("/v1/responses/input_tokens", response)).toEqual(counted);
+    const image_url = { url: "data:image/png;base64,iVBORw0KGgo=" };
+    const seen = [{ role: "user", content: [{ type: "image_url", image_url }] }];
+    expect(
+      await json("/v1/chat/completions/input_tokens", { model: "demo", messages: seen }),
+    ).toMatchObject({
+      error: { code: "ERR_UNSUPPORTED" },
+    });
+  });
+
+  test("names without /v1 that llama-server has as well", async () => {
+    const messages = [{ role: "user", content: "Hi" }];
+    const chat = await json("/chat/completions", { model: "demo", messages, max_tokens: 1 });
+    expect(chat).toMatchObject({ object: "chat.completion" });
+    const response = await json("/responses", { model: "demo", input: "Hi", max_output_tokens: 1 });
+    expect(response).toMatchObject({ object: "response" });
+    expect(await (await here.get("/models")).json()).toMatchObject({ object: "list" });
+    expect(await (await here.get("/v1/health")).json()).toEqual({ status: "ok" });
+  });
+
   test("/props and /slots", async () => {
     const props = await (await here.get("/props")).json();
     expect(props).toMatchObject({

@@ -130,6 +130,30 @@ describe("chat completions", () => {
     expect(cities).toEqual(["Lisbon"]);
   });
 
+  test.each([
+    [["call_1"], "call_2"],
+    [["call_5"], "call_6"],
+    [["x", "call_0"], "call_2"],
+    [["call_12345678901"], "call_1"],
+  ])("after calls %j of a history that was cut the next is %s", async (ids, next) => {
+    const call = (id: string) => ({
+      id,
+      type: "function" as const,
+      function: { name: "get_weather", arguments: '{"city":"Rome"}' },
+    });
+    const { choices } = await here.client.chat.completions.create({
+      ...{ ...asked, tools: [WEATHER], tool_choice: "required", max_completion_tokens: 40 },
+      messages: [
+        ...ids.flatMap((id) => [
+          { role: "assistant" as const, tool_calls: [call(id)] },
+          { role: "tool" as const, tool_call_id: id, content: "sunny" },
+        ]),
+        { role: "user", content: "What is the weather in Lisbon?" },
+      ],
+    });
+    expect(choices[0]?.message.tool_calls?.map(({ id }) => id)).toEqual([next]);
+  });
+
   test("a call in pieces", async () => {
     const stream = here.client.chat.completions.stream({
       model: "demo",

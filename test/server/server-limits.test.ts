@@ -192,6 +192,7 @@ describe("pages", () => {
     ["localhost", {}, 200],
     ["app.localhost", {}, 200],
     ["[::1]", {}, 200],
+    ["no name", {}, 403],
     ["llama.internal", { cors: ["https://llama.internal"] }, 200],
     ["llama.internal", { cors: true as const }, 200],
     ["llama.internal", { cors: ["https://other.internal"] }, 403],
@@ -269,6 +270,36 @@ test("what is no HTTP is answered in OpenAI's shape, too", async () => {
   const [head, body = ""] = (await text(socket)).split("\r\n\r\n");
   expect(head).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
   expect(JSON.parse(body)).toEqual(errorShape({ code: "malformed_request" }));
+});
+
+test("an expectation that HTTP does not know is refused in OpenAI's shape, too", async () => {
+  const here = await serve();
+  const socket = connect(Number(new URL(here.url).port), "127.0.0.1");
+  socket.write(
+    `POST ${CHAT} HTTP/1.1\r\nhost: localhost\r\nexpect: more\r\ncontent-length: 2\r\n\r\n{}`,
+  );
+  const [head, body = ""] = (await text(socket)).split("\r\n\r\n");
+  expect(head).toMatch(/^HTTP\/1\.1 417 /);
+  expect(JSON.parse(body)).toEqual(
+    errorShape({ type: "invalid_request_error", code: "unknown_expectation" }),
+  );
+});
+
+test("a model that cannot be loaded is told of without the place of its file", async () => {
+  const errors: unknown[] = [];
+  const here = await served({
+    models: { lost: "/nowhere/secret/lost.gguf" },
+    onRequest: ({ error }) => errors.push(error),
+  });
+  const failed = await here.post(CHAT, HELLO);
+  expect(failed.status).toBe(500);
+  const body = await failed.text();
+  expect(JSON.parse(body)).toEqual(
+    errorShape({ type: "server_error", code: "ERR_MODEL_NOT_FOUND" }),
+  );
+  expect(body).not.toContain("secret");
+  expect(String(errors[0])).toContain("secret");
+  await here.close();
 });
 
 test("an answer that takes too long ends with an error, which a stream tells as an event", async () => {

@@ -22,6 +22,8 @@ export interface ScriptedAnswer {
 export interface Asked {
   /** The prompt as a text. */
   readonly prompt: string;
+  /** The same as it was given. */
+  readonly segments: Prompt;
   readonly options: GenerateOptions;
 }
 
@@ -68,7 +70,7 @@ export function scripted(
       generate(prompt: Prompt, options: GenerateOptions = {}) {
         nativePrompt(prompt, vocabulary);
         const checked = nativeGenerateOptions(options, model, Sampler.greedy);
-        asked.push({ prompt: promptToString(prompt, model), options });
+        asked.push({ prompt: promptToString(prompt, model), segments: prompt, options });
         const answer = script.shift();
         if (answer === undefined) throw new Error("The script has no more answers");
         return generation(

@@ -36,7 +36,11 @@ export async function embedInputs(
 
 /** Base64 of the floats' bytes, as OpenAI's clients ask for them. */
 function encoded(vector: Float32Array, encoding: EmbeddingPlan["encoding"]): number[] | string {
-  // Nine digits give back the same float.
-  if (encoding === "float") return Array.from(vector, (value) => Number(value.toPrecision(9)));
+  if (encoding === "float") return decimals(vector);
   return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString("base64");
+}
+
+/** Nine digits give back the same float. */
+export function decimals(vector: Float32Array): number[] {
+  return Array.from(vector, (value) => Number(value.toPrecision(9)));
 }

@@ -1,6 +1,6 @@
 import { type AnswerReader, budgetOf, readerOf } from "../../chat/answer-reader.js";
 import { forTemplates } from "../../chat/fitted-prompt.js";
-import { countCalls } from "../../chat/session-history.js";
+import { nextCall } from "../../chat/session-history.js";
 import {
   type CheckedTurnOptions,
   needsTools,
@@ -196,7 +196,7 @@ function answerTo(
   return {
     renderer,
     messages,
-    callsBefore: countCalls(messages),
+    firstCall: nextCall(messages),
     rules: { choice: toolChoice, constrainTools, parallelToolCalls, responseSchema },
   };
 }

@@ -16,7 +16,7 @@ export interface AnswerSource {
   /** Names of the tools that were given; undefined: any name is known. */
   readonly names?: ReadonlySet<string> | undefined;
   /** How many calls the conversation has already: ids count on from there. */
-  readonly callsBefore?: number;
+  readonly firstCall?: number;
 }
 
 /** Where thoughts lie in an answer, in bytes of UTF-8. */
@@ -40,7 +40,7 @@ export class TemplateAnswer {
 
   constructor(source: AnswerSource) {
     this.#source = source;
-    this.#calls = source.callsBefore ?? 0;
+    this.#calls = source.firstCall ?? 0;
     this.#answer = insideOf(source.model).native.openAnswer(source.format);
   }
 

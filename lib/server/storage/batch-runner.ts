@@ -102,7 +102,7 @@ export class BatchRunner {
 
   async #carryOut(id: string, cancelled: AbortSignal): Promise<void> {
     const { files, batches, models } = this.#parts;
-    const { endpoint, input_file_id, in_progress_at } = batches.find(id);
+    const { endpoint, input_file_id, in_progress_at, request_counts } = batches.find(id);
     const input = files.pathOf(files.find(input_file_id));
     const lines = await checkLines(input, endpoint, this.#stop.signal);
     if (this.#stop.signal.aborted) return;
@@ -110,7 +110,7 @@ export class BatchRunner {
     const hosted = models.named(lines.model, PREFERENCES[endpoint]);
     await this.#change(id, {
       model: hosted.name,
-      request_counts: { total: lines.total, completed: 0, failed: 0 },
+      request_counts: { ...request_counts, total: lines.total },
       ...(!cancelled.aborted && {
         status: "in_progress",
         in_progress_at: in_progress_at ?? now(),
@@ -119,7 +119,7 @@ export class BatchRunner {
     await this.#inTurn(hosted, cancelled, () => this.#run(id, { hosted, input, cancelled }));
     if (this.#stop.signal.aborted) return;
     if (!cancelled.aborted) await this.#change(id, { status: "finalizing", finalizing_at: now() });
-    const results = await splitResults(batches.resultsOf({ id }), files, id);
+    const results = await this.#gather(id);
     const end = cancelled.aborted
       ? ({ status: "cancelled", cancelled_at: now() } as const)
       : ({ status: "completed", completed_at: now() } as const);
@@ -172,10 +172,18 @@ export class BatchRunner {
     return changed;
   }
 
+  /** Its results, counted: what a run has told of them is lost where the server was killed. */
+  async #gather(id: string): Promise<Partial<BatchObject>> {
+    const { files, batches } = this.#parts;
+    const { files: kept, counts } = await splitResults(batches.resultsOf({ id }), files, id);
+    const { total } = batches.find(id).request_counts;
+    return { ...kept, request_counts: { total, ...counts } };
+  }
+
   /** What was answered before stays, as the results of the batch. */
   async #fail(id: string, problems: readonly BatchProblem[]): Promise<void> {
-    const { files, batches } = this.#parts;
-    const results = await splitResults(batches.resultsOf({ id }), files, id).catch(() => undefined);
+    const { batches } = this.#parts;
+    const results = await this.#gather(id).catch(() => undefined);
     await this.#change(id, {
       ...results,
       ...{ status: "failed", failed_at: now(), errors: { object: "list", data: problems } },

@@ -27,6 +27,8 @@ export class BatchStore {
       const batch = batchOf(await readFile(join(folder, name), "utf8"), id);
       if (batch !== undefined) store.#batches.set(id, batch);
     }
+    // Of one that was over when its server was killed: nobody would look at them again.
+    for (const batch of store.#batches.values()) if (isOver(batch)) await store.dropResults(batch);
     return store;
   }
 
@@ -52,10 +54,12 @@ export class BatchStore {
     return join(this.#folder, `${id}.results.jsonl`);
   }
 
-  /** Takes away what a run has left of its results. */
+  /** Takes away what runs have left of its results, the lock of one that was killed included. */
   async dropResults(batch: Pick<BatchObject, "id">): Promise<void> {
     const results = this.resultsOf(batch);
-    for (const file of [results, `${results}.settings.json`]) await rm(file, { force: true });
+    for (const ending of ["", ".settings.json", ".lock"]) {
+      await rm(`${results}${ending}`, { force: true });
+    }
   }
 
   /** Shown to clients, and lost if the process ends. */

@@ -8,6 +8,13 @@ export interface ResultFiles {
   readonly error_file_id: string | null;
 }
 
+/** What came of a batch. */
+export interface SplitResults {
+  readonly files: ResultFiles;
+  /** Lines that are answers, and lines that are errors. */
+  readonly counts: { readonly completed: number; readonly failed: number };
+}
+
 /** What is gathered before it is written. */
 const PIECE = 1 << 16;
 
@@ -16,7 +23,7 @@ export async function splitResults(
   results: string,
   files: FileStore,
   batch: string,
-): Promise<ResultFiles> {
+): Promise<SplitResults> {
   const output = new LineFile(files, `${batch}_output.jsonl`);
   const errors = new LineFile(files, `${batch}_error.jsonl`);
   try {
@@ -25,12 +32,19 @@ export async function splitResults(
       const { error } = JSON.parse(text) as { error: unknown };
       await (error === null ? output : errors).add(text);
     }
-    return { output_file_id: await output.end(), error_file_id: await errors.end() };
+    return {
+      files: { output_file_id: await output.end(), error_file_id: await errors.end() },
+      counts: { completed: output.count, failed: errors.count },
+    };
   } catch (error) {
     await output.discard();
     await errors.discard();
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    return { output_file_id: null, error_file_id: null }; // nothing was run
+    // Nothing was run.
+    return {
+      files: { output_file_id: null, error_file_id: null },
+      counts: { completed: 0, failed: 0 },
+    };
   }
 }
 
@@ -41,13 +55,19 @@ class LineFile {
   #draft: FileDraft | undefined;
   #lines: string[] = [];
   #length = 0;
+  #count = 0;
 
   constructor(files: FileStore, name: string) {
     this.#files = files;
     this.#name = name;
   }
 
+  get count(): number {
+    return this.#count;
+  }
+
   async add(line: string): Promise<void> {
+    this.#count += 1;
     this.#lines.push(line, "\n");
     this.#length += line.length;
     if (this.#length >= PIECE) await this.#write();

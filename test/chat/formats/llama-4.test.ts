@@ -224,7 +224,7 @@ describe("answers", () => {
     const renderer = chatRenderer({ format, tools });
     const held = { constrainTools: true, parallelToolCalls: true, responseSchema: undefined };
     const rules = { choice: "required", ...held } as const;
-    const { grammar } = await readerOf({ renderer, messages: [], callsBefore: 0, rules });
+    const { grammar } = await readerOf({ renderer, messages: [], firstCall: 0, rules });
     expect(grammar?.source).toContain("get_weather");
   });
 });
