@@ -19,7 +19,7 @@ import { targets } from "./targets.mjs";
 
 const usage = `npm run test:platforms -- [options]
   --only NAME     this platform; may be given several times
-  --run NAME      of each platform only this run: basics, renamed, exits, levels, lifetime, hostile, cli, native
+  --run NAME      of each platform only this run: basics, features, renamed, exits, levels, lifetime, hostile, cli, native
   --list          the platforms' names, and what is run on each
   --readme        runs nothing: puts what was run into README.md
 Results go to .build/platforms/results.json, beside those of platforms that were run before.`;
