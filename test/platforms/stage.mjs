@@ -1,7 +1,9 @@
 // The package as npm would install it, in an empty project with the programs that are run there.
 
-import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { promisify } from "node:util";
 import { build } from "esbuild";
 import { root, work } from "./work.mjs";
 
@@ -15,9 +17,7 @@ export async function stagePackage(engines) {
   await mkdir(modules, { recursive: true });
   // Else "cria" would be the checkout that this folder lies in.
   await writeFile(path.join(project, "package.json"), '{ "private": true }\n');
-  for (const name of ["package.json", "dist"]) {
-    await cp(path.join(root, name), path.join(installed, name), { recursive: true });
-  }
+  await unpackTarball(modules);
   for (const [place, file] of Object.entries(engines)) {
     await cp(file, path.join(installed, place));
   }
@@ -37,6 +37,17 @@ export async function stagePackage(engines) {
     logLevel: "warning",
   });
   return programs;
+}
+
+/** Of what is published all but llama.cpp's source, which the scripts would add. */
+async function unpackTarball(modules) {
+  const run = promisify(execFile);
+  const args = ["pack", "--ignore-scripts", "--json", "--pack-destination", work];
+  const { stdout } = await run("npm", args, { cwd: root, maxBuffer: 1 << 24 });
+  const tarball = path.join(work, JSON.parse(stdout)[0].filename);
+  await run("tar", ["-xzf", tarball, "-C", modules]);
+  await rename(path.join(modules, "package"), path.join(modules, "cria"));
+  await rm(tarball);
 }
 
 /** What the package in `folder` depends on, and what that depends on, from this checkout's. */
