@@ -16,6 +16,9 @@ if(MSVC)
 endif()
 
 target_link_options(cria PRIVATE LINKER:--entry=cria_entry_point LINKER:--gc-sections)
+# mtmd asks for M_PI behind the header that would have it.
+set_source_files_properties("${LLAMA_CPP_DIR}/tools/mtmd/mtmd-audio.cpp"
+  TARGET_DIRECTORY mtmd PROPERTIES COMPILE_DEFINITIONS "_USE_MATH_DEFINES=")
 # The compiler's runtime is in no folder that Windows looks for libraries in.
 set(static_runtime -static -static-libstdc++ -static-libgcc)
 target_link_options(cria PRIVATE ${static_runtime})

@@ -19,7 +19,7 @@ import { targets } from "./targets.mjs";
 
 const usage = `npm run test:platforms -- [options]
   --only NAME     this platform; may be given several times
-  --run NAME      of each platform only this run: basics, renamed, exits, levels, lifetime, hostile, cli, native
+  --run NAME      of each platform only this run: basics, features, renamed, exits, levels, lifetime, hostile, cli, native
   --list          the platforms' names, and what is run on each
   --readme        runs nothing: puts what was run into README.md
 Results go to .build/platforms/results.json, beside those of platforms that were run before.`;
@@ -71,11 +71,11 @@ function buildFor(target) {
   return built.get(target);
 }
 
-/** The engine's file, and its place in the package. */
-function engineOf({ target, engine = "build/Release/cria.node" }) {
-  if (target)
-    return { file: path.join(root, targets[target].engine), place: targets[target].engine };
-  return { file: path.join(root, engine), place: "prebuilds/linux-x64/node.napi.node" };
+/** The engine's file, and its place in the package: of this platform the prebuild, if it was made. */
+function engineOf({ target, engine }) {
+  const place = target ? targets[target].engine : "prebuilds/linux-x64/node.napi.node";
+  const here = existsSync(path.join(root, place)) ? place : "build/Release/cria.node";
+  return { file: path.join(root, engine ?? here), place };
 }
 
 /** Apps rename node.exe, and Electron has a name of its own: where the engine looks for Node all the same. */

@@ -61,9 +61,11 @@ export async function runInCleanSystem(project, tarball, { model, expectAnswer }
     "for tool in cc c++ gcc g++ make cmake python3 git; do command -v $tool || :; done",
   );
   if (absent.trim() !== "") throw new Error(`The clean system has ${absent}`);
+  const began = performance.now();
   await run(
     `echo '{ "private": true }' > package.json; node ${npm} install --offline --ignore-scripts --no-audit /cria.tgz`,
   );
+  console.log(`        installed there in ${((performance.now() - began) / 1000).toFixed(1)} s`);
   expectAnswer(
     await run(
       `echo 'What is a llama?' | node ${npm} exec --offline -- cria chat --temperature 0 ${model}`,

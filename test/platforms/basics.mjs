@@ -1,12 +1,9 @@
 // Run in every runtime that test:platforms finds: `basics.mjs REPORT`. Loads the package as an app
-// would, from node_modules, and writes what it checked to REPORT, since not every runtime here can
-// print: `{ runtime, place, passed, failed: [what] }`,
-// where `place` is the engine's in the package.
+// would, from node_modules, and writes what it checked to REPORT (checks.mjs).
 
 import { ok as assert, deepEqual as equal, match } from "node:assert/strict";
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -21,32 +18,7 @@ import {
   Model,
   runBatch,
 } from "cria";
-
-const modelPath = process.env.CRIA_TEST_MODEL;
-const folder = join(tmpdir(), `cria-platforms-${process.pid}`);
-
-/** What the demo model answers. The likeliest token is at least e³·⁹ times as likely as the next: no rounding changes that. */
-const ANSWERS = {
-  "What is a llama?": [
-    65, 646, 32, 292, 576, 998, 992, 667, 577, 722, 583, 993, 994, 585, 967, 679, 46,
-  ],
-  "My name is Ada. What is my name?": [689, 586, 32, 292, 32, 65, 436, 46],
-  "What do llamas eat?": [819, 808, 816, 44, 841, 585, 814, 1050, 46],
-  "Where do llamas live?": [819, 721, 32, 301, 577, 854, 809, 578, 577, 722, 32, 301, 811, 810, 46],
-};
-
-function question(text) {
-  return [
-    ...[{ control: "<|begin_of_text|>" }, { control: "<|start_header_id|>" }, { text: "user" }],
-    ...[{ control: "<|end_header_id|>" }, { text: `\n\n${text}` }, { control: "<|eot_id|>" }],
-    ...[
-      { control: "<|start_header_id|>" },
-      { text: "assistant" },
-      { control: "<|end_header_id|>" },
-    ],
-    { text: "\n\n" },
-  ];
-}
+import { ANSWERS, checkAll, folder, modelPath, question } from "./checks.mjs";
 
 /** A generation that ends only when something ends it. */
 function endless(model) {
@@ -329,32 +301,5 @@ async function work(phase) {
   await model.dispose();
 }
 
-function runtime() {
-  if (process.versions.bun) return `Bun ${process.versions.bun}`;
-  if (process.versions.deno) return `Deno ${process.versions.deno}`;
-  return `Node ${process.versions.node}`;
-}
-
-async function checkAll(report) {
-  mkdirSync(folder, { recursive: true });
-  const model = await Model.load(modelPath);
-  const context = await model.createContext({ sequences: 2 });
-  const failed = [];
-  let passed = 0;
-  for (const [what, check] of Object.entries(checks)) {
-    try {
-      await check({ model, context });
-      passed += 1;
-    } catch (error) {
-      failed.push(`${what}: ${error.stack ?? error}`);
-    }
-  }
-  await model.dispose();
-  rmSync(folder, { recursive: true, force: true });
-  const { path } = engineInfo();
-  const place = path.replaceAll("\\", "/").replace(/^.*\/node_modules\/cria\//, "");
-  writeFileSync(report, JSON.stringify({ runtime: runtime(), place, passed, failed }));
-}
-
-if (isMainThread) await checkAll(process.argv[2]);
+if (isMainThread) await checkAll(checks, process.argv[2]);
 else await work(process.argv[2]);

@@ -2,13 +2,17 @@
 
 import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { root, work } from "./work.mjs";
+import { winePipes, winePrefix, wineProgram } from "./tools.mjs";
+import { work } from "./work.mjs";
 
-const wine = path.join(root, "test", "platforms", "wine.mjs");
 const emulators = {
   qemu: ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"],
   qemuX64: ["qemu-x86_64-static"],
-  wine: [process.execPath, wine],
+  // Who kills whoever started it kills it, too.
+  wine: [
+    ...["env", "WINEDEBUG=-all", `WINEPREFIX=${winePrefix}`, "setpriv", "--pdeathsig", "KILL"],
+    ...[wineProgram, winePipes],
+  ],
 };
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;

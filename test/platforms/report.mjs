@@ -10,6 +10,7 @@ const end = "<!-- platforms:end -->";
 
 const titles = {
   basics: "basics",
+  features: "features",
   renamed: "in an electron.exe",
   exits: "exits",
   levels: "CPU levels",

@@ -31,18 +31,23 @@ async function run(command, args, { log, env = {} }) {
 
 const logOf = (platform, name) => path.join(work, platform.name, `${name}.log`);
 
-const basics = (platform, tools) => checkBasics(platform, "basics", tools);
+const basics = (platform, tools) => checkProgram(platform, "basics", tools);
 
-/** The same in a Node that is called otherwise. */
+const features = (platform, tools) => checkProgram(platform, "features", tools);
+
+/** The basics in a Node that is called otherwise. */
 const renamed = (platform, tools) =>
-  checkBasics(platform, "renamed", { ...tools, node: tools.renamed });
+  checkProgram(platform, "renamed", { ...tools, program: "basics", node: tools.renamed });
 
-async function checkBasics(platform, name, { node, staged, place }) {
+async function checkProgram(platform, name, { node, staged, place, program = name }) {
   const report = path.join(work, platform.name, `${name}.json`);
   await rm(report, { force: true });
   const log = logOf(platform, name);
   // The package finds its engine by itself here.
-  const end = await run(node, [staged.basics, report], { log, env: { CRIA_BINARY: "" } });
+  // wine's node.exe starts itself.
+  const launcher = platform.emulator === "wine" ? "" : node;
+  const env = { CRIA_BINARY: "", CRIA_TEST_LAUNCHER: launcher };
+  const end = await run(node, [staged[program], report], { log, env });
   const told = await readFile(report, "utf8").then(JSON.parse, () => null);
   if (told === null)
     return { passed: 0, failed: [`ended with ${end} and without a report: ${log}`] };
@@ -123,6 +128,7 @@ const inNode =
 /** By the names that platforms.mjs gives. */
 export const runs = {
   basics,
+  features,
   renamed,
   exits,
   levels,

@@ -4,9 +4,12 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { work } from "./work.mjs";
+import { targets } from "../../scripts/targets.mjs";
+import { root, work } from "./work.mjs";
 
 export const wineProgram = "/usr/lib/wine/wine64";
+/** Gives the program that is its argument pipes that it can open (wine-pipes.c). */
+export const winePipes = path.join(work, "wine-pipes.exe");
 /** Wine's drive C: and registry, of these tests alone. */
 export const winePrefix = path.join(work, "wine-prefix");
 
@@ -26,11 +29,20 @@ export function missingPackages(names) {
     .map(({ debianPackage }) => debianPackage);
 }
 
-/** Makes the folder that wine works in, once, as a Windows 10. */
+/** Makes the folder that wine works in, once, as a Windows 10, and what stands between its pipes and ours. */
 export async function startWine() {
-  if (existsSync(path.join(winePrefix, "system.reg"))) return;
   await mkdir(winePrefix, { recursive: true });
+  buildWinePipes();
+  if (existsSync(path.join(winePrefix, "system.reg"))) return;
   const env = { ...process.env, WINEDEBUG: "-all", WINEPREFIX: winePrefix };
   const { status } = spawnSync(wineProgram, ["winecfg", "-v", "win10"], { env, stdio: "ignore" });
   if (status !== 0) throw new Error(`wine could not set up ${winePrefix}.`);
+}
+
+function buildWinePipes() {
+  const source = path.join(root, "test", "platforms", "wine-pipes.c");
+  const args = ["-x", "c", source, "-O1", "-Wall", "-Werror", "-s", "-o", winePipes];
+  const compiler = targets["win32-x64"].compiler.replace("g++", "gcc");
+  const { status, stderr, error } = spawnSync(compiler, args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`${compiler} could not build ${winePipes}: ${error ?? stderr}`);
 }

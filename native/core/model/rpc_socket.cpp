@@ -78,13 +78,14 @@ void set(Id id, int level, int option, int value) {
   setsockopt(id, level, option, reinterpret_cast<const char*>(&value), sizeof value);
 }
 
+// Not for programs that the process starts: a connection lives as long as anybody has it.
 bool unblock(Id id) {
 #ifdef _WIN32
   u_long on = 1;
-  return ioctlsocket(id, FIONBIO, &on) == 0;
+  return ioctlsocket(id, FIONBIO, &on) == 0 &&
+         SetHandleInformation(reinterpret_cast<HANDLE>(id), HANDLE_FLAG_INHERIT, 0) != 0;
 #else
   const int flags = fcntl(id, F_GETFL, 0);
-  // Not for programs that the process starts: a connection lives as long as anybody has it.
   return flags >= 0 && fcntl(id, F_SETFL, flags | O_NONBLOCK) == 0 &&
          fcntl(id, F_SETFD, FD_CLOEXEC) == 0;
 #endif
