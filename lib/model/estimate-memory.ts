@@ -1,4 +1,5 @@
 import {
+  type CheckedContextOptions,
   CONTEXT_OPTIONS,
   type ContextOptions,
   nativeContextOptions,
@@ -16,7 +17,7 @@ import { invalid } from "../internal/errors.js";
 import { given } from "../internal/given.js";
 import type { NativeDeviceMemory } from "../internal/native.js";
 import { nativeWork } from "../internal/native-work.js";
-import { insideOf, type LoadedModel } from "./loaded-model.js";
+import { insideOf } from "./loaded-model.js";
 import { Model } from "./model.js";
 import { LOAD_OPTIONS, type LoadModelOptions } from "./model-options.js";
 
@@ -79,7 +80,7 @@ async function estimateFile(
         projector === undefined
           ? []
           : await nativeWork(native, (id) => native.startMeasureProjector(id, projector), signal),
-      draft: checked.draft === undefined ? [] : await draftMemory(checked.draft, sized, all),
+      draft: await draftMemory(checked, sized, all),
     };
     return memoryEstimate(sized, beside);
   } finally {
@@ -87,12 +88,16 @@ async function estimateFile(
   }
 }
 
-/** Of the context that a draft model gets, as the engine makes it (native/core/engine/context_params.cpp). */
+/**
+ * Of the context that a draft model gets, as the engine makes it (native/core/engine/context_params.cpp). A head's
+ * is not counted: llama.cpp measures none without the context that it reads from.
+ */
 async function draftMemory(
-  draft: LoadedModel,
+  { draft, native: { guesser } }: CheckedContextOptions,
   { native }: SizedContext,
   { flashAttention, signal }: Partial<ContextOptions>,
 ): Promise<readonly NativeDeviceMemory[]> {
+  if (draft === undefined || guesser !== "draft") return [];
   const { native: weights, info } = insideOf(draft, "options.speculation.draft");
   const { contextSize, microBatchSize } = native;
   const its = nativeContextOptions(
