@@ -2,6 +2,9 @@
 
 import { digits } from "./report.mjs";
 
+/** Of those that are measured, which the table has. */
+const DEPTHS = [1024, 4096];
+
 const at = (list, key, value) => list.find((one) => one[key] === value);
 const shown = (value) => (value === undefined ? "" : digits(value));
 
@@ -10,18 +13,21 @@ function columnsOf(model) {
   const alone = at(together, "sequences", 1);
   const [most] = together.slice(-1);
   const [first] = depths;
-  const [last] = depths.slice(-1);
-  return {
+  const columns = {
     "weights, MB": model.bytes / 1e6,
     "a cell of the KV cache, KB": model.bytesPerCell / 1e3,
     "a token alone, ms": alone?.msPerStep,
     [`a token of ${most.sequences} together, ms`]: most.msPerStep / most.sequences,
-    [`a token behind ${last.depth}, ms`]: last.msPerToken,
     [`a prompt token, the first ${first.depth}, ms`]: first.msPerPromptToken,
-    [`a prompt token, up to ${last.depth}, ms`]: last.msPerPromptToken,
-    [`a prefix of ${last.depth} in another sequence, ms`]: last.msOfCopy,
-    [`a prefix of ${last.depth} in its own, ms`]: last.msOfKept,
   };
+  for (const depth of DEPTHS) {
+    const behind = at(depths, "depth", depth);
+    columns[`a token behind ${depth}, ms`] = behind?.msPerToken;
+    columns[`a prompt token, up to ${depth}, ms`] = behind?.msPerPromptToken;
+    columns[`a prefix of ${depth}, copied, ms`] = behind?.msOfCopy;
+    columns[`a prefix of ${depth}, kept, ms`] = behind?.msOfKept;
+  }
+  return columns;
 }
 
 export function costText(costs) {

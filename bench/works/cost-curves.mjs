@@ -19,7 +19,7 @@ import { replaceBetween } from "../docs.mjs";
 import { busyProcessors, median } from "../measure.mjs";
 import { ensureModel, titleOf } from "../models.mjs";
 import { buildUpstream, program, workDirectory } from "../upstream.mjs";
-import { consume, greedy, promptMakerOf } from "./support.mjs";
+import { consume, promptMakerOf } from "./support.mjs";
 
 const TOGETHER = [1, 2, 4, 8, 16, 32];
 const DEPTHS = [256, 512, 1024, 2048, 4096];
@@ -32,6 +32,18 @@ const STEPS = [6, 22];
 /** Generated behind a context, after the first. */
 const BEHIND = 12;
 
+const endless = new Map();
+/** Greedy, and without an end of its own. */
+function talking(model) {
+  if (!endless.has(model)) {
+    const ids = Array.from({ length: model.vocabularySize }, (_, id) => id);
+    const ends = ids.filter((id) => model.isEndOfGeneration(id));
+    const logitBias = Object.fromEntries(ends.map((id) => [id, Number.NEGATIVE_INFINITY]));
+    endless.set(model, { temperature: 0, logitBias });
+  }
+  return endless.get(model);
+}
+
 const log = (line) => console.error(`cost-curves: ${line}`);
 const fileOf = (name) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 
@@ -40,7 +52,11 @@ async function together(context, makePrompt, sequences) {
   const prompts = Array.from({ length: sequences }, () => makePrompt(8));
   const times = [];
   for (const tokens of STEPS) {
-    const options = { sampler: greedy, maxTokens: tokens, maxPause: Number.POSITIVE_INFINITY };
+    const options = {
+      ...talking(context.model),
+      maxTokens: tokens,
+      maxPause: Number.POSITIVE_INFINITY,
+    };
     const run = () =>
       Promise.all(prompts.map((prompt) => consume(context.generate(prompt, options), tokens)));
     if (times.length === 0) await run(); // the prompts are cached from here on
@@ -77,13 +93,15 @@ async function measureText(context, text, depths) {
     const prompt = text.slice(0, depth);
     const maxTokens = BEHIND + 1;
     const { timings, usage } = await context
-      .generate(prompt, { sampler: greedy, maxTokens })
+      .generate(prompt, { ...talking(context.model), maxTokens })
       .result();
     const evaluated = usage.promptTokens - usage.cachedTokens;
     if (evaluated > depth - before + 16) throw new Error(`${evaluated} tokens were evaluated.`);
     // Another end behind the prefix, in the sequence that has it.
     const other = Int32Array.from([...prompt, 7, 8, 9]);
-    const kept = await context.generate(other, { sampler: greedy, maxTokens: 1 }).result();
+    const kept = await context
+      .generate(other, { ...talking(context.model), maxTokens: 1 })
+      .result();
     found.push({
       depth,
       msPerPromptToken: timings.promptMs / evaluated,
@@ -123,7 +141,7 @@ async function measureDepths(model, work) {
   const contextSize = Math.max(...depths) + 64;
   const context = await model.createContext({ contextSize, threads });
   const makePrompt = promptMakerOf(model);
-  await context.generate(makePrompt(64), { sampler: greedy, maxTokens: 8 }).result();
+  await context.generate(makePrompt(64), { ...talking(context.model), maxTokens: 8 }).result();
   const runs = [];
   let text;
   for (let round = 0; round < rounds; ++round) {
@@ -161,37 +179,38 @@ async function modelFile(name, tree) {
   return ensureModel(name, tree, log);
 }
 
+/** With the models that were measured before and are not now. */
+async function keep(costs, output) {
+  const before = existsSync(output) ? JSON.parse(await readFile(output, "utf8")).models : [];
+  const all = new Map([...before, ...costs.models].map((model) => [model.name, model]));
+  const models = MODELS.filter((name) => all.has(name)).map((name) => all.get(name));
+  const whole = { ...costs, models };
+  await mkdir(path.dirname(output), { recursive: true });
+  await writeFile(output, `${JSON.stringify(whole, undefined, 1)}\n`);
+  return whole;
+}
+
 async function measureAll({ only, rounds, quick, threads, output }) {
-  const names = only ?? MODELS;
   const tree = await ensureLlamaCpp({ log });
-  const busyBefore = await busyProcessors();
-  const models = [];
-  for (const name of names) {
+  const cpu = `${cpus()[0].model.trim()}, ${cpus().length} logical`;
+  const run = { date: new Date().toISOString(), cpu, node: process.version, rounds, quick };
+  const costs = { ...run, busyBefore: await busyProcessors(), models: [] };
+  for (const name of only ?? MODELS) {
     const file = await modelFile(name, tree);
     const most = name === "demo" ? DEMO_DEPTHS : DEPTHS;
     const begin = performance.now();
-    models.push(
+    costs.models.push(
       await measure(name, file, {
         counts: quick ? [1, 2] : TOGETHER,
         depths: quick ? FEW_DEPTHS : most,
         ...{ rounds, threads },
       }),
     );
+    // At once: what was measured stays, whatever becomes of the rest.
+    await keep(costs, output);
     log(`${titleOf(name)}: ${((performance.now() - begin) / 1000).toFixed(0)} s`);
   }
-  const cpu = `${cpus()[0].model.trim()}, ${cpus().length} logical`;
-  const costs = {
-    date: new Date().toISOString(),
-    cpu,
-    node: process.version,
-    rounds,
-    quick,
-    busyBefore,
-    models,
-  };
-  await mkdir(path.dirname(output), { recursive: true });
-  await writeFile(output, `${JSON.stringify(costs, undefined, 1)}\n`);
-  return costs;
+  return keep(costs, output);
 }
 
 async function writeDocs(output) {

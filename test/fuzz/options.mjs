@@ -208,7 +208,12 @@ const CONTEXT = {
   swaFull: is(true, false),
   checkpointMemory: is(0, 1024),
   speculation: optionsOf(
-    { type: is("ngram", "draft"), draft: is({}), maxTokens: is(1, 63), takeForced: is(true) },
+    {
+      type: is("ngram", "draft", "eagle3", "mtp"),
+      draft: is({}),
+      maxTokens: is(1, 63),
+      takeForced: is(true),
+    },
     ["type"],
   ),
   batchSize: is(16, 64),

@@ -35,6 +35,7 @@ const SHORT: Readonly<Record<string, readonly string[]>> = {
 test.each([
   ["text-stream-test"],
   ["outbox-test"],
+  ["linux-processors-test"],
   ["logit-scan-test"],
   ["sampler-test", MODEL],
   ["grammar-filter-test", MODEL, join(llamaCppDir(), "models", "ggml-vocab-llama-bpe.gguf")],

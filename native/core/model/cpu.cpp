@@ -1,19 +1,19 @@
 #include "core/model/cpu.h"
 
 #include <algorithm>
-#include <fstream>
-#include <set>
-#include <string>
 #include <thread>
+#include <vector>
 
 #ifdef __APPLE__
 #include <sys/sysctl.h>
 #elif defined(_WIN32)
 #include <windows.h>
 
-#include <vector>
+#include <map>
 #elif defined(__linux__)
 #include <sched.h>
+
+#include "core/model/linux_processors.h"
 #endif
 
 namespace cria {
@@ -39,30 +39,35 @@ int32_t count_cores() {
   std::vector<char> buffer(length);
   auto* first = reinterpret_cast<SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX*>(buffer.data());
   if (!GetLogicalProcessorInformationEx(RelationProcessorCore, first, &length)) return 0;
-  int32_t cores = 0;
-  for (DWORD offset = 0; offset < length; ++cores) {
-    offset += reinterpret_cast<SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX*>(&buffer[offset])->Size;
+  // Cores of a hybrid chip by their class: the highest is the fastest, and the others would hold it
+  // up. Those that this process may not run on are left out.
+  DWORD_PTR allowed = 0;
+  DWORD_PTR all = 0;
+  const bool limited = GetProcessAffinityMask(GetCurrentProcess(), &allowed, &all) && allowed != 0;
+  std::map<BYTE, int32_t> cores;
+  for (DWORD offset = 0; offset < length;) {
+    const auto* one = reinterpret_cast<SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX*>(&buffer[offset]);
+    offset += one->Size;
+    const PROCESSOR_RELATIONSHIP& core = one->Processor;
+    // The mask is of one group of 64, the first one's where there are several.
+    const bool outside =
+        limited && core.GroupMask[0].Group == 0 && (core.GroupMask[0].Mask & allowed) == 0;
+    // EfficiencyClass, which older headers have as reserved.
+    if (!outside) ++cores[reinterpret_cast<const BYTE*>(&core)[1]];
   }
-  return cores;
+  return cores.empty() ? 0 : cores.rbegin()->second;
 }
 
 #elif defined(__linux__)
 
-// A core is identified by the list of its hardware threads.
 int32_t count_cores() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 0;
-  std::set<std::string> cores;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &allowed)) continue;
-    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
-                       "/topology/thread_siblings_list");
-    std::string siblings;
-    if (!std::getline(file, siblings)) return 0;
-    cores.insert(siblings);
-  }
-  return static_cast<int32_t>(cores.size());
+  std::vector<int32_t> processors;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(cpu, &allowed)) processors.push_back(cpu);
+  return LinuxProcessors().cores(processors);
 }
 
 #else
@@ -71,29 +76,14 @@ int32_t count_cores() { return 0; }
 
 #endif
 
-#ifdef __linux__
-
-// A container's share of processor time (cgroup 2), in whole processors; 0: unlimited.
-int32_t quota() {
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
-  int64_t time = 0;
-  int64_t period = 0;
-  if (!(file >> time >> period) || period <= 0) return 0;  // "max" is not a number
-  return static_cast<int32_t>(std::max<int64_t>(1, time / period));
-}
-
-#else
-
-int32_t quota() { return 0; }
-
-#endif
-
 }  // namespace
 
 int32_t physical_cores() {
   int32_t cores = count_cores();
   if (cores <= 0) cores = static_cast<int32_t>(std::thread::hardware_concurrency());
-  if (const int32_t most = quota(); most > 0) cores = std::min(cores, most);
+#ifdef __linux__
+  if (const int32_t most = LinuxProcessors().quota(); most > 0) cores = std::min(cores, most);
+#endif
   return std::max(cores, 1);
 }
 
