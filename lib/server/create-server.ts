@@ -6,6 +6,7 @@ import { AccessRules, answerPreflight } from "./access-rules.js";
 import { Exchange } from "./exchange.js";
 import { HostedModel } from "./hosted-model.js";
 import { errorBody, HttpError } from "./http-errors.js";
+import { messageErrorBody } from "./messages/message-errors.js";
 import { findPageRoute } from "./page-route.js";
 import { ServedHost } from "./served-host.js";
 import { ServerMetrics } from "./server-metrics.js";
@@ -127,9 +128,12 @@ class ModelServer extends Server implements CriaServer {
     const began = performance.now();
     let name = "unknown";
     let error: unknown;
+    const { method, path } = exchange;
+    if (path.startsWith("/v1/messages")) {
+      exchange.errorForm = { body: messageErrorBody, event: "error" };
+    }
     try {
       this.#access.checkOrigin(exchange);
-      const { method, path } = exchange;
       if (method === "OPTIONS") {
         name = "preflight";
         answerPreflight(exchange);

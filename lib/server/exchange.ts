@@ -38,6 +38,10 @@ export class Exchange {
   #events: EventStream | undefined;
   /** The model that answers, once it is known. */
   model: string | undefined;
+  /** The shape of errors. In a stream that has begun it is an event, by this name where there is one. */
+  errorForm: { readonly body: (error: HttpError) => object; readonly event?: string } = {
+    body: errorBody,
+  };
   /** What the options of the library are called in the body. */
   fieldOf: FieldOf = () => undefined;
 
@@ -189,7 +193,7 @@ export class Exchange {
       const timer = setTimeout(() => this.request.destroy(), LINGER_MS);
       this.request.once("close", () => clearTimeout(timer));
     }
-    this.sendJson(errorBody(error), error.status);
+    this.sendJson(this.errorForm.body(error), error.status);
   }
 
   /** The status is out: the error is an event of its own, which OpenAI's clients throw. */
@@ -198,7 +202,11 @@ export class Exchange {
     this.#events?.flush();
     // A client that reads nothing would never make room for it.
     if (this.#response.writableNeedDrain) this.#response.destroy();
-    else this.#response.end(`data: ${JSON.stringify(errorBody(error))}\n\n`);
+    else {
+      const { body, event } = this.errorForm;
+      const name = event === undefined ? "" : `event: ${event}\n`;
+      this.#response.end(`${name}data: ${JSON.stringify(body(error))}\n\n`);
+    }
   }
 }
 

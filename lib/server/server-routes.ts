@@ -3,6 +3,7 @@ import { answerCompletion } from "./completion-route.js";
 import type { Exchange } from "./exchange.js";
 import { HttpError } from "./http-errors.js";
 import { answerInfill, answerLocalCompletion } from "./local-completion.js";
+import { answerMessage, answerMessageCount } from "./messages/message-route.js";
 import {
   answerDetokenize,
   answerHealth,
@@ -50,6 +51,8 @@ export const ROUTES: Readonly<Record<string, Methods>> = {
   "/responses": { POST: answerResponse },
   "/v1/responses/input_tokens": { POST: answerResponseCount },
   "/responses/input_tokens": { POST: answerResponseCount },
+  "/v1/messages": { POST: answerMessage },
+  "/v1/messages/count_tokens": { POST: answerMessageCount },
   "/v1/embeddings": { POST: answerEmbedding },
   "/embedding": { POST: answerLocalEmbedding },
   "/embeddings": { POST: answerLocalEmbedding },

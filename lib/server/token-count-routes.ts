@@ -34,7 +34,7 @@ async function answerCount(exchange: Exchange, hosted: HostedModel, plan: ChatPl
 }
 
 /** @throws {CriaError} ERR_UNSUPPORTED for pictures and sounds, whose tokens are known once they are encoded */
-async function countTokens(prompt: Prompt, model: LoadedModel, signal: AbortSignal) {
+export async function countTokens(prompt: Prompt, model: LoadedModel, signal: AbortSignal) {
   let count = 0;
   for (const segment of prompt) {
     if ("text" in segment) count += (await model.tokenizeAsync(segment.text, { signal })).length;

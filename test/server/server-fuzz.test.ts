@@ -51,6 +51,20 @@ const BODIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
     reasoning: { effort: "low" },
     stream: false,
   },
+  "/v1/messages": {
+    messages: [{ role: "user", content: [{ type: "text", text: "Hi" }] }],
+    system: [{ type: "text", text: "Hi" }],
+    max_tokens: 2,
+    tools: [{ name: "f", input_schema: {} }],
+    tool_choice: { type: "auto", disable_parallel_tool_use: true },
+    stop_sequences: ["x"],
+    thinking: { type: "enabled", budget_tokens: 1024 },
+    top_k: 1,
+    stream: true,
+  },
+  "/v1/messages/count_tokens": { messages: [{ role: "assistant", content: "Hi" }], system: "Hi" },
+  "/v1/chat/completions/input_tokens": { messages: [{ role: "user", content: "Hi" }] },
+  "/embedding": { content: ["Hi"], embd_normalize: 2 },
   "/v1/embeddings": { input: ["Hi"], encoding_format: "float", dimensions: 3 },
   "/v1/moderations": { input: [{ type: "text", text: "Hi" }] },
   "/rerank": { query: "Hi", documents: ["x"], top_n: 1, return_documents: true },
@@ -107,12 +121,17 @@ async function check(path: string, text: string): Promise<void> {
   }
   expect(answer.status).toBe(400);
   const { error } = JSON.parse(said) as { error: Record<string, unknown> };
+  if (path.startsWith("/v1/messages")) {
+    const told = { type: "invalid_request_error", message: expect.any(String) };
+    expect(JSON.parse(said)).toEqual({ type: "error", error: told });
+    return;
+  }
   expect(JSON.parse(said)).toEqual(errorShape({ param: error.param }));
   expect(error.param === null || typeof error.param === "string").toBe(true);
 }
 
 test.each([
-  ["nearly right", request, 400],
+  ["nearly right", request, 500],
   ["broken", broken, 200],
 ] as const)("bodies that are %s", async (_, arbitrary, numRuns) => {
   await fc.assert(
