@@ -20,6 +20,7 @@ import { targets } from "./targets.mjs";
 const usage = `npm run test:platforms -- [options]
   --only NAME     this platform; may be given several times
   --run NAME      of each platform only this run: basics, features, renamed, exits, levels, lifetime, hostile, cli, native
+  --no-build      engines and programs of other platforms as they are
   --list          the platforms' names, and what is run on each
   --readme        runs nothing: puts what was run into README.md
 Results go to .build/platforms/results.json, beside those of platforms that were run before.`;
@@ -32,7 +33,7 @@ function readOptions() {
   const names = { type: "string", multiple: true };
   const flag = { type: "boolean", default: false };
   const { values } = parseArgs({
-    options: { only: names, run: names, list: flag, readme: flag, help: flag },
+    options: { only: names, run: names, "no-build": flag, list: flag, readme: flag, help: flag },
   });
   const unknown = values.only?.find((only) => !platforms.some(({ name }) => name === only));
   if (unknown) throw new Error(`No platform is called ${unknown}; --list names them.`);
@@ -59,16 +60,17 @@ function obstacle({ target, engine, needs = [] }) {
 
 const built = new Map();
 
-/** Once for each target; true, or what went wrong. */
-function buildFor(target) {
-  if (!built.has(target)) {
+/** Once for each target, and `programs` of test/native if they are wanted; true, or what went wrong. */
+function buildFor(target, programs) {
+  const args = [path.join(root, "scripts", "build.mjs"), "--target", target];
+  if (programs) args.push("--tests");
+  const words = args.join(" ");
+  if (!built.has(words)) {
     log(`building for ${target}`);
-    const script = path.join(root, "scripts", "build.mjs");
-    const args = [script, "--target", target, "--tests"];
     const { status } = spawnSync(process.execPath, args, { stdio: "inherit" });
-    built.set(target, status === 0);
+    built.set(words, status === 0);
   }
-  return built.get(target);
+  return built.get(words);
 }
 
 /** The engine's file, and its place in the package: of this platform the prebuild, if it was made. */
@@ -86,9 +88,10 @@ async function renamedLauncher(platform, { executable, engine }) {
   return nodeLauncher(platform, { executable: app, engine, name: "renamed" });
 }
 
-async function runPlatform(platform, only) {
+async function runPlatform(platform, { run: only, "no-build": asIs }) {
   const wanted = platform.runs.filter((name) => !only || only.includes(name));
-  if (platform.target && !buildFor(platform.target)) return { failed: "it could not be built" };
+  if (platform.target && !asIs && !buildFor(platform.target, wanted.includes("native")))
+    return { failed: "it could not be built" };
   const { directory, version } = await fetchPackage(platform.package);
   if (platform.emulator === "wine") await startWine();
   const engine = engineOf(platform);
@@ -114,19 +117,19 @@ async function runPlatform(platform, only) {
   return outcome;
 }
 
-async function runAll({ only, run }) {
+async function runAll(options) {
   const results = await readResults();
   const skipped = [];
   let failures = 0;
   for (const platform of platforms) {
-    if (only && !only.includes(platform.name)) continue;
+    if (options.only && !options.only.includes(platform.name)) continue;
     const reason = obstacle(platform);
     if (reason) {
       skipped.push(`${platform.name}: ${reason}`);
       results[platform.name] = { skipped: reason };
       continue;
     }
-    const outcome = await runPlatform(platform, run);
+    const outcome = await runPlatform(platform, options);
     if (outcome.failed) {
       failures += 1;
       log(`${platform.name}: ${outcome.failed}`);

@@ -229,10 +229,11 @@ async function linkTo(target: string, path: string): Promise<void> {
   await rm(path, { force: true }); // a link that leads nowhere, or to another content
   try {
     await symlink(relative(dirname(path), target), path, "file");
-    return;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return; // another process was quicker
   }
+  if ((await sizeOf(path)) !== undefined) return;
+  await rm(path, { force: true }); // a link that the drive takes and does not follow
   await link(target, path).catch(() => rename(target, path));
 }
 

@@ -71,6 +71,54 @@ async function sees(write, name, [first, second]) {
   return media;
 }
 
+async function fetchFrom(hub) {
+  const progress = [];
+  process.env.HF_HUB_CACHE = join(folder, "hub");
+  const options = {
+    endpoint: hub.endpoint,
+    onProgress: ({ receivedBytes }) => progress.push(receivedBytes),
+  };
+  const path = await downloadModel(`hf:${fixtures.REPOSITORY}:Q8_0`, options);
+  equal(readFileSync(path).compare(readFileSync(modelPath)), 0);
+  equal(progress.at(-1), readFileSync(modelPath).length);
+  const { sent } = hub;
+  equal(await downloadModel(`hf:${fixtures.REPOSITORY}:Q8_0`, options), path);
+  equal(hub.sent, sent);
+  const { architecture } = await inspectGguf(path);
+  equal(architecture, "llama");
+  const url = `${hub.storage}/demo-Q8_0.gguf`;
+  const alone = await downloadModel(url, { directory: join(folder, "alone") });
+  const model = await Model.load(alone);
+  await model.dispose();
+}
+
+async function askServer(base) {
+  const page = await fetch(base);
+  match(await page.text(), /src="page\/main\.js"/);
+  const ask = { messages: [{ role: "user", content: LLAMA }], temperature: 0, max_tokens: 40 };
+  const headers = { "content-type": "application/json" };
+  const post = (path, body) =>
+    fetch(base + path, { method: "POST", headers, body: JSON.stringify(body) });
+  const { choices } = await asJson(await post("/v1/chat/completions", ask));
+  match(choices[0].message.content, /wool/);
+  const streamed = await post("/v1/chat/completions", { ...ask, stream: true });
+  match(await streamed.text(), /data: \[DONE\]\n\n$/);
+  const form = new FormData();
+  const line = { custom_id: "one", method: "POST", url: "/v1/chat/completions", body: ask };
+  form.set("purpose", "batch");
+  form.set("file", new Blob([JSON.stringify(line)]), "in.jsonl");
+  const { id } = await asJson(await fetch(`${base}/v1/files`, { method: "POST", body: form }));
+  const endpoint = "/v1/chat/completions";
+  const wanted = { input_file_id: id, endpoint, completion_window: "24h" };
+  let batch = await asJson(await post("/v1/batches", wanted));
+  while (!["completed", "failed", "cancelled"].includes(batch.status)) {
+    batch = await asJson(await fetch(`${base}/v1/batches/${batch.id}`));
+  }
+  equal(batch.request_counts, { total: 1, completed: 1, failed: 0 });
+  const output = await fetch(`${base}/v1/files/${batch.output_file_id}/content`);
+  match(await output.text(), /wool/);
+}
+
 const checks = {
   async "an adapter changes the answer of its request, and of no other"({ model, context }) {
     const path = join(folder, "adapter.gguf");
@@ -96,25 +144,11 @@ const checks = {
   async "a model that a hub has, fetched twice into one cache"() {
     const hub = await fixtures.HubServer.start();
     hub.files.set("demo-Q8_0.gguf", readFileSync(modelPath));
-    const progress = [];
-    process.env.HF_HUB_CACHE = join(folder, "hub");
-    const options = {
-      endpoint: hub.endpoint,
-      onProgress: ({ receivedBytes }) => progress.push(receivedBytes),
-    };
-    const path = await downloadModel(`hf:${fixtures.REPOSITORY}:Q8_0`, options);
-    equal(readFileSync(path).compare(readFileSync(modelPath)), 0);
-    equal(progress.at(-1), readFileSync(modelPath).length);
-    const { sent } = hub;
-    equal(await downloadModel(`hf:${fixtures.REPOSITORY}:Q8_0`, options), path);
-    equal(hub.sent, sent);
-    const { architecture } = await inspectGguf(path);
-    equal(architecture, "llama");
-    const url = `${hub.storage}/demo-Q8_0.gguf`;
-    const alone = await downloadModel(url, { directory: join(folder, "alone") });
-    const model = await Model.load(alone);
-    await model.dispose();
-    hub.stop();
+    try {
+      await fetchFrom(hub);
+    } finally {
+      hub.stop();
+    }
   },
 
   async "layers on a worker, which another process runs"() {
@@ -145,35 +179,14 @@ const checks = {
     const server = createServer({ models: { demo: { model, context } }, filesDirectory });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
-    const base = `http://127.0.0.1:${server.address().port}`;
-    const page = await fetch(base);
-    match(await page.text(), /src="page\/main\.js"/);
-    const ask = { messages: [{ role: "user", content: LLAMA }], temperature: 0, max_tokens: 40 };
-    const headers = { "content-type": "application/json" };
-    const post = (path, body) =>
-      fetch(base + path, { method: "POST", headers, body: JSON.stringify(body) });
-    const { choices } = await asJson(await post("/v1/chat/completions", ask));
-    match(choices[0].message.content, /wool/);
-    const streamed = await post("/v1/chat/completions", { ...ask, stream: true });
-    match(await streamed.text(), /data: \[DONE\]\n\n$/);
-    const form = new FormData();
-    const line = { custom_id: "one", method: "POST", url: "/v1/chat/completions", body: ask };
-    form.set("purpose", "batch");
-    form.set("file", new Blob([JSON.stringify(line)]), "in.jsonl");
-    const { id } = await asJson(await fetch(`${base}/v1/files`, { method: "POST", body: form }));
-    const endpoint = "/v1/chat/completions";
-    const wanted = { input_file_id: id, endpoint, completion_window: "24h" };
-    let batch = await asJson(await post("/v1/batches", wanted));
-    while (!["completed", "failed", "cancelled"].includes(batch.status)) {
-      batch = await asJson(await fetch(`${base}/v1/batches/${batch.id}`));
+    try {
+      await askServer(`http://127.0.0.1:${server.address().port}`);
+    } finally {
+      await new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      });
     }
-    equal(batch.request_counts, { total: 1, completed: 1, failed: 0 });
-    const output = await fetch(`${base}/v1/files/${batch.output_file_id}/content`);
-    match(await output.text(), /wool/);
-    await new Promise((resolve) => {
-      server.close(resolve);
-      server.closeAllConnections();
-    });
   },
 
   async "the command line: a generation, a chat from a pipe, and a failure"() {

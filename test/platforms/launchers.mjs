@@ -3,7 +3,7 @@
 import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { winePipes, winePrefix, wineProgram } from "./tools.mjs";
-import { work } from "./work.mjs";
+import { root, work } from "./work.mjs";
 
 const emulators = {
   qemu: ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"],
@@ -32,7 +32,11 @@ async function write(file, command, defaults = {}) {
 export function nodeLauncher(platform, { executable, engine, name = "node" }) {
   const emulator = emulators[platform.emulator] ?? [];
   const command = [...emulator, executable, ...(platform.arguments ?? [])];
-  return write(path.join(work, platform.name, name), command, { CRIA_BINARY: engine });
+  const sockets = path.join(root, "test", "platforms", "wine-sockets.cjs");
+  return write(path.join(work, platform.name, name), command, {
+    CRIA_BINARY: engine,
+    ...(platform.emulator === "wine" && { NODE_OPTIONS: `--require="${sockets}"` }),
+  });
 }
 
 /** The folder of launchers for the programs of test/native that were built in `folder`. */

@@ -21,7 +21,9 @@ const titles = {
 };
 
 function counts(runs) {
-  return Object.entries(runs).map(([name, { passed, failed, leftOut = 0 }]) => {
+  const known = Object.keys(titles).filter((name) => Object.hasOwn(runs, name));
+  return known.map((name) => {
+    const { passed, failed, leftOut = 0 } = runs[name];
     const total = passed + failed.length;
     const rest = leftOut > 0 ? ` (${leftOut} left out)` : "";
     return `${titles[name]} ${passed === total ? passed : `${passed} of ${total}`}${rest}`;
