@@ -140,13 +140,18 @@ function oneCallReader(reader: AnswerReader): AnswerReader {
   };
 }
 
-/** The limit of the thoughts. Where the template cannot turn them off, they end where they begin. */
+/**
+ * The limit of the thoughts. Where the template cannot turn them off, they end where they begin. The grammar of
+ * calls is told where they are: a call that is only thought of is none.
+ */
 export function budgetOf(
   { effort, budget }: ReasoningOptions,
-  { reasoningMarks }: AnswerReader,
+  { reasoningMarks, grammar }: AnswerReader,
 ): ReasoningBudget | undefined {
   const tokens = effort === "none" ? 0 : budget;
-  if (tokens === undefined || reasoningMarks === undefined) return undefined;
+  // A template may be found to think without showing how thoughts end.
+  if (reasoningMarks === undefined || reasoningMarks.ends.length === 0) return undefined;
+  if (tokens === undefined) return grammar && reasoningMarks;
   return { tokens, ...reasoningMarks };
 }
 

@@ -107,7 +107,7 @@ export class ChatSession {
   /**
    * Writes the conversation to a file, and beside it, as `PATH.state`, the state of the KV cache, so that a
    * session in another process goes on where this one ends. Each file is there completely or as it was
-   * before. For the state the conversation is evaluated once more. Waits for the turns before it.
+   * before. What the context has not cached is evaluated for the state. Waits for the turns before it.
    *
    * @example
    * await session.save("chat.json");

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import type { Context } from "../context/context.js";
-import type { Sequence } from "../context/sequence.js";
+import type { Sequence, SequenceOptions } from "../context/sequence.js";
 import { CriaError, type CriaErrorCode } from "../internal/errors.js";
 import type { Prompt } from "../model/prompt.js";
 
@@ -24,7 +24,7 @@ const WITHOUT_STATE: ReadonlySet<CriaErrorCode> = new Set([
 export const NO_STATE: SessionState = { cachedTokens: 0 };
 
 /**
- * Evaluates a prompt and writes the state.
+ * Writes the state of a prompt, of which only what the context has not cached is evaluated.
  *
  * @throws {CriaError} ERR_DISPOSED, ERR_DECODE_FAILED, ERR_DEVICE_LOST; the signal's reason
  */
@@ -34,9 +34,12 @@ export async function saveState(
   prompt: () => Promise<Prompt>,
   signal: AbortSignal,
 ): Promise<SessionState> {
-  const state = await stateOf(context, async (sequence) => {
-    await sequence.evaluate(await prompt(), { signal });
-    await sequence.save(file);
+  const state = await unlessImpossible(async () => {
+    const cached = await prompt();
+    return withSequence(context, { cached }, async (sequence) => {
+      await sequence.evaluate(cached, { signal });
+      await sequence.save(file);
+    });
   });
   // An older one is of no use any more.
   if (state.cachedTokens === 0) await removeState(file);
@@ -57,25 +60,32 @@ export function restoreState(
   file: string,
   signal: AbortSignal,
 ): Promise<SessionState> {
-  return stateOf(context, async (sequence) => {
-    signal.throwIfAborted();
-    await sequence.restore(file);
-  });
+  return unlessImpossible(() =>
+    withSequence(context, {}, async (sequence) => {
+      signal.throwIfAborted();
+      await sequence.restore(file);
+    }),
+  );
 }
 
 /** What the sequence holds stays in the cache when it is given back. */
-async function stateOf(
+async function withSequence(
   context: Context,
+  options: SequenceOptions,
   fill: (sequence: Sequence) => Promise<void>,
 ): Promise<SessionState> {
+  const sequence = await context.createSequence(options);
   try {
-    const sequence = await context.createSequence();
-    try {
-      await fill(sequence);
-      return { cachedTokens: sequence.tokens.length };
-    } finally {
-      await sequence.dispose();
-    }
+    await fill(sequence);
+    return { cachedTokens: sequence.tokens.length };
+  } finally {
+    await sequence.dispose();
+  }
+}
+
+async function unlessImpossible(work: () => Promise<SessionState>): Promise<SessionState> {
+  try {
+    return await work();
   } catch (error) {
     if (!CriaError.is(error) || !WITHOUT_STATE.has(error.code)) throw error;
     return { ...NO_STATE, stateError: error };

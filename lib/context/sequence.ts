@@ -33,9 +33,15 @@ export interface SequenceOptions {
    * state goes only where a sequence has the same. Default: none.
    */
   readonly adapters?: readonly ScaledAdapter[];
+  /**
+   * What is to be evaluated first: as much of it as the context has cached, of a generation for instance, is not
+   * evaluated again then. What comes behind may round differently, as with `cachePrompt`. Default: none, all of
+   * what is evaluated is computed anew.
+   */
+  readonly cached?: PromptInput;
 }
 
-const SEQUENCE_OPTIONS = optionNames("context.createSequence", ["adapters"]);
+const SEQUENCE_OPTIONS = optionNames("context.createSequence", ["adapters", "cached"]);
 
 /** What `Sequence.evaluate` takes besides the prompt. */
 export interface EvaluateOptions {
@@ -379,7 +385,12 @@ export async function createSequence(
 ): Promise<Sequence> {
   const o = readOptions(options, "options", SEQUENCE_OPTIONS);
   const adapters = nativeAdapters(o.adapters, "options.adapters", parts.context.model);
-  const { sequence } = await parts.requests.command({ type: "create", adapters }, origin).answer;
+  const cached = o.cached !== undefined;
+  const prompt = cached
+    ? nativePrompt(o.cached, parts.vocabulary)
+    : { segments: [], addBos: false };
+  const create = { type: "create", adapters, cached, ...prompt } as const;
+  const { sequence } = await parts.requests.command(create, origin).answer;
   const state = { tokens: new Int32Array(), samplers: new Map(), adapters };
   return makeSequence(parts, { sequence: answered(sequence), ...state });
 }

@@ -191,7 +191,7 @@ function reasoningLimit(
 ): NativeRequest["reasoning"] {
   if (given === undefined) return null;
   const o = readOptions(given, name, BUDGET);
-  const { tokens, start = "<think>", ends = ["</think>"], open = false } = o;
+  const { tokens = MAX_INT32, start = "<think>", ends = ["</think>"], open = false } = o;
   const marks = list(ends, `${name}.ends`, "an array of texts", string);
   if (marks.length === 0) throw expected("at least one text", `${name}.ends`, ends);
   return {

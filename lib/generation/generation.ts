@@ -68,10 +68,13 @@ export interface GenerateOptions extends SamplerOptions {
   readonly reasoningBudget?: ReasoningBudget;
 }
 
-/** A limit of the thoughts in an output. Where they reach it, their end is written for the model. */
+/**
+ * Where the thoughts in an output lie, and how long they may be. Where they reach that, their end is written for
+ * the model. A lazy grammar is not triggered by what stands in them.
+ */
 export interface ReasoningBudget {
-  /** How many tokens, 0…2^31 - 1; 0: the thoughts end where they begin. */
-  readonly tokens: number;
+  /** How many tokens, 0…2^31 - 1; 0: the thoughts end where they begin. Default: any number. */
+  readonly tokens?: number;
   /** What they begin with. Default "<think>". */
   readonly start?: string;
   /** What ends them; the first is what is written. Default "</think>". */

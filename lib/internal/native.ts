@@ -457,8 +457,17 @@ export type NativeCommand =
   | { type: "embed"; text: string; normalize: boolean }
   /** One number: answer.values. */
   | { type: "rank"; query: string; document: string }
-  /** Takes one of the context's `sequences`, ERR_CONTEXT_FULL where none is free: answer.sequence. */
-  | { type: "create"; adapters: readonly NativeScaledAdapter[] }
+  /**
+   * Takes one of the context's `sequences`, ERR_CONTEXT_FULL where none is free: answer.sequence. `cached`: the
+   * first "evaluate" takes over what is cached of the prompt.
+   */
+  | {
+      type: "create";
+      adapters: readonly NativeScaledAdapter[];
+      cached: boolean;
+      segments: readonly NativeSegment[];
+      addBos: boolean;
+    }
   | { type: "fork"; sequence: number }
   /** Appends: answer.tokens is all of the sequence. Cancelled or failed: it is as it was. */
   | { type: "evaluate"; sequence: number; segments: readonly NativeSegment[]; addBos: boolean }

@@ -117,7 +117,11 @@ std::vector<SamplerStep> to_steps(Napi::Value value) {
 
 decltype(Command::what) to_what(const Fields& fields) {
   const std::string type = fields.text("type");
-  if (type == "create") return command::Create{to_adapters(fields.value("adapters"))};
+  if (type == "create") {
+    command::Create create{to_adapters(fields.value("adapters"))};
+    if (fields.flag("cached")) create.cached = to_prompt(fields);
+    return create;
+  }
   if (type == "score") {
     return command::Score{to_prompt(fields), to_tokens(fields.value("candidates"), "candidates"),
                           to_tokens(fields.value("counts"), "counts"), to_reuse(fields),

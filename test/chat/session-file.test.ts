@@ -124,6 +124,27 @@ describe("what is saved", () => {
     expect(readFileSync(twice, "utf8")).toBe(readFileSync(file, "utf8"));
   });
 
+  test.each([1, 2])("has its state from the cache, with %d sequences", async (sequences) => {
+    const own = await model.createContext({ contextSize: 1024, sequences });
+    for (const format of ["auto", "template"] as const) {
+      const session = new ChatSession(own, { ...GREEDY, format, tools: [weather] });
+      await session.send(LISBON).result();
+      await session.send(FRENCH).result();
+      const before = own.stats.decodedTokens;
+      const { cachedTokens } = await session.save(newFile());
+      expect(cachedTokens).toBeGreaterThan(200);
+      // What ends the last message. The template writes the answer as text, which may be cut otherwise.
+      expect(own.stats.decodedTokens - before).toBeLessThan(30);
+      const again = own.stats.decodedTokens;
+      await session.save(newFile());
+      expect(own.stats.decodedTokens - again).toBe(1);
+      // The next turn finds it as before.
+      const { usage } = await session.send(FOOD).result();
+      expect(usage.cachedTokens).toBeGreaterThan(200);
+    }
+    await own.dispose();
+  });
+
   test("is nothing of an empty session but that", async () => {
     const file = newFile();
     expect(await new ChatSession(context).save(file)).toEqual({ cachedTokens: 0 });

@@ -8,8 +8,11 @@ import {
   type GuardVerdict,
   Model,
   promptToString,
+  type ReasoningBudget,
   renderChat,
+  Sampler,
 } from "../../lib/index.js";
+import { lazyGrammar } from "../../lib/sampling/grammar.js";
 import { MODEL } from "../support/paths.js";
 import { weather } from "../support/session-tools.js";
 import { template } from "../support/templates.js";
@@ -139,6 +142,46 @@ describe("thoughts", () => {
       expect(wrong).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARGUMENT" }));
     },
   );
+});
+
+describe("a grammar that waits for a call", () => {
+  const capital = lazyGrammar(Grammar.gbnf('root ::= "capital!"'), {
+    tokens: [],
+    patterns: ["(capital)"],
+  });
+
+  test.each<[string, ReasoningBudget | undefined, string]>([
+    ["is woken by it", undefined, "The capital!"],
+    ["is not woken within thoughts", { open: true }, "The capital of France is Paris."],
+    ["is woken behind them", { open: true, ends: ["The"] }, "The capital!"],
+    ["is woken by a call that ends them", { open: true, ends: ["capital"] }, "The capital!"],
+  ])("%s", async (_, reasoningBudget, said) => {
+    const question = [{ role: "user", content: "What is the capital of France?" }] as const;
+    const { text } = await context
+      .generate(renderChat(question, { format: "llama-3.1" }), {
+        sampler: Sampler.greedy().with({ grammar: capital }),
+        ...(reasoningBudget && { reasoningBudget }),
+      })
+      .result();
+    expect(text).toBe(said);
+  });
+
+  test.each([
+    [QWEN3, { start: "<think>", ends: ["</think>"], open: false }],
+    ["Qwen-QwQ-32B", { start: "<think>", ends: ["</think>"], open: true }],
+    [
+      "openai-gpt-oss-120b",
+      { start: "<|channel|>analysis<|message|>", ends: ["<|end|>"], open: false },
+    ],
+  ])("is told where the thoughts of %s are", async (name, marks) => {
+    const generate = jest.spyOn(context, "generate");
+    await talk(name, { tools: [weather], maxTokens: 1 });
+    await talk(name, { maxTokens: 1 });
+    const [withTools, without] = generate.mock.calls.map(([, options]) => options);
+    expect(withTools?.reasoningBudget).toEqual(marks);
+    expect(without?.reasoningBudget).toBeUndefined();
+    generate.mockRestore();
+  });
 });
 
 describe("a guard", () => {

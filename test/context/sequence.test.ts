@@ -180,6 +180,51 @@ describe("a context's sequences", () => {
   });
 });
 
+describe("what is cached of a generation", () => {
+  test("is not evaluated again where it is asked for", async () => {
+    const { tokens } = await context.generate(prompt, { sampler: endless, maxTokens: 8 }).result();
+    const whole = [...prompt, ...tokens];
+    const plain = await created(Int32Array.from(whole));
+    const before = context.stats.decodedTokens;
+    const sequence = await context.createSequence({ cached: whole });
+    opened.push(sequence);
+    expect(sequence.tokens).toHaveLength(0);
+    await sequence.evaluate(whole);
+    expect(context.stats.decodedTokens - before).toBe(1);
+    expect([...sequence.tokens]).toEqual(whole);
+    expect(distance(await sequence.logits(), await plain.logits())).toBeLessThan(NEAR);
+  });
+
+  test("does no harm where another prompt comes, or none", async () => {
+    await context.generate(prompt, { sampler: endless, maxTokens: 8 }).result();
+    const plain = await created(Int32Array.from([...prompt.slice(0, 4), ...prompt.slice(0, 4)]));
+    const sequence = await context.createSequence({ cached: prompt });
+    opened.push(sequence);
+    const other = await fork(sequence);
+    await sequence.evaluate(plain.tokens);
+    await other.evaluate(plain.tokens);
+    for (const one of [sequence, other]) {
+      expect([...one.tokens]).toEqual([...plain.tokens]);
+      expect(distance(await one.logits(), await plain.logits())).toBeLessThan(NEAR);
+    }
+    const unused = await context.createSequence({ cached: prompt });
+    opened.push(unused);
+    const folder = await mkdtemp(join(tmpdir(), "cria-cached-"));
+    await unused.save(join(folder, "state"));
+    await sequence.restore(join(folder, "state"));
+    await rm(folder, { recursive: true });
+    expect(sequence.tokens).toHaveLength(0);
+  });
+
+  test.each([{ cached: [] }, { cached: 1 }, { cached: [{ control: "<nothing>" }] }])(
+    "is nothing of %j",
+    (options) =>
+      expect(context.createSequence(options as never)).rejects.toEqual(
+        code("ERR_INVALID_ARGUMENT"),
+      ),
+  );
+});
+
 describe("fork", () => {
   test("goes on from the same state, and neither feels the other", async () => {
     const sequence = await created(prompt);

@@ -219,6 +219,43 @@ TEST(a_lazy_grammar_wakes_where_a_pattern_says) {
   }
 }
 
+TEST(nothing_wakes_a_lazy_grammar_within_thoughts) {
+  const std::string call = R"(root ::= "<f>" [0-9] "</f>")";
+  for (const char* pattern : {"<f>", "(<)f>", R"(^\s*(<f>))", R"(^[\s\S]*?(<f>))"}) {
+    GrammarFilter filter(small(), lazy(call, {pattern}));
+    filter.thinks();
+    accept_text(filter, "Should I say <f>x? <f>");
+    CHECK(!filter.awake());
+    GrammarFilter copy(filter);
+    filter.answers(0);
+    CHECK(!filter.awake());
+    accept_text(filter, "<f>");
+    CHECK(filter.awake());
+    CHECK_EQ(rest(filter).substr(1), "</f>");
+    // Where the call itself ends them, it has been read when they are known to be over.
+    copy.answers(3);
+    CHECK(copy.awake());
+    CHECK_EQ(rest(copy).substr(1), "</f>");
+  }
+  // Thoughts that are longer than what patterns are looked for in.
+  GrammarFilter filter(small(), lazy(call, {R"(^\s*(<f>))"}));
+  filter.thinks();
+  for (size_t length = 0; length < cria::Trigger::kWindow; length += 1024)
+    accept_text(filter, std::string(1024, 'x'));
+  filter.answers(0);
+  accept_text(filter, " <f>");
+  CHECK(filter.awake());
+  // A token, too.
+  const llama_token tag = small().by_text("<|python_tag|>");
+  GrammarFilter tagged(small(), lazy(R"re(root ::= "<|python_tag|>" "call()")re", {}, {tag}));
+  tagged.thinks();
+  tagged.accept(tag);
+  CHECK(!tagged.awake());
+  tagged.answers(0);
+  tagged.accept(tag);
+  CHECK(tagged.awake());
+}
+
 // llama.cpp's own lazy grammar as the oracle, with patterns that are safe there.
 TEST(a_lazy_grammar_is_llama_cpps) {
   const std::string source = R"(root ::= "<f>" [a-z ]* "</f>" | " <f>" [0-9]+)";

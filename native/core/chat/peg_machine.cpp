@@ -453,7 +453,7 @@ void PegMachine::close(Mark mark, size_t at) {
   if (named_) tellable_ = events_.size();
   const bool ends = mark == Mark::kToolClose || mark == Mark::kTool || mark == Mark::kCalls;
   if (!ends) return;
-  if (looking_ == 0 && atomic_ == 0 && calls_ == 0) accounted_ = std::max(accounted_, at);
+  if (looking_ == 0 && atomic_ == 0 && calls_ == 0) account(at);
   named_ = false;
 }
 
@@ -468,9 +468,15 @@ void PegMachine::text(size_t from, size_t to) {
     events_.push_back({MarkEvent::Kind::kText, mark, from, to});
   }
   if (shown || named_) tellable_ = events_.size();
-  if (atomic_ == 0 && (shown || calls_ == 0)) accounted_ = std::max(accounted_, to);
   if (calls_ > 0) reached_ = std::max(reached_, to);
+  if (atomic_ == 0 && (shown || calls_ == 0)) account(to);
   tell();
+}
+
+// Another reading of what was told already, which may yet be refused, accounts for nothing.
+void PegMachine::account(size_t to) {
+  tell();
+  if (state_ != State::kFailed && agreed_ == told_.size()) accounted_ = std::max(accounted_, to);
 }
 
 Mark PegMachine::taker() const {

@@ -111,6 +111,7 @@ class PegMachine {
   void open(Mark mark, size_t at);
   void close(Mark mark, size_t at);
   void text(size_t from, size_t to);
+  void account(size_t to);
   void tell();
   void tell_open();
   bool agrees();

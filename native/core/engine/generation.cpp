@@ -28,6 +28,7 @@ Generation::Generation(const Vocabulary& vocabulary, std::shared_ptr<const Reque
     if (token != LLAMA_TOKEN_NULL) shown_.push_back(token);
   }
   if (request_->reasoning) reasoning_.emplace(vocabulary, *request_->reasoning);
+  if (reasoning_ && reasoning_->thinks()) sampler_.thinks();
   // Neither n-grams nor a draft model know what media mean.
   if (drafts.most > 0 && !has_media()) speculation_.emplace(drafts, tokens());
 }
@@ -86,13 +87,21 @@ llama_token Generation::next(const float* logits) {
   }
   const bool takes = forced && sampler_.take(*forced);
   const llama_token token = takes ? *forced : sampler_.sample(logits);
-  if (reasoning_) reasoning_->accept(token);
+  if (reasoning_) think(token);
   if (!forced_.empty() && forced_.front() == token) {
     forced_.erase(forced_.begin());
   } else {
     forced_.clear();
   }
   return token;
+}
+
+void Generation::think(llama_token token) {
+  const bool before = reasoning_->thinks();
+  reasoning_->accept(token);
+  const bool thinks = reasoning_->thinks();
+  if (thinks && !before) sampler_.thinks();
+  if (!thinks && before) sampler_.answers(reasoning_->behind());
 }
 
 // What is certain stays so: only where nothing is known is the grammar asked.

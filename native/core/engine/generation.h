@@ -38,6 +38,7 @@ class Generation : public Task {
   llama_token next(const float* logits);
   bool takes_forced() const { return speculation_ && speculation_->rule().takes_forced; }
   void look_ahead();
+  void think(llama_token token);
   bool shows(llama_token token) const;
 
   const Vocabulary& vocabulary_;

@@ -1,5 +1,6 @@
 #include "core/engine/sequence.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/model/backend.h"
@@ -99,10 +100,12 @@ Evaluation::Evaluation(std::shared_ptr<Command> command, std::shared_ptr<Sequenc
       vocabulary_size_(vocabulary_size),
       complete_(std::move(complete)) {
   sequence_->running = std::move(command);
-  // The last token's logits are wanted, so at least that one is evaluated.
+  // The last token's logits are wanted, so at least that one is evaluated. A new sequence may have
+  // been given a slot that holds the beginning of another prompt.
   Cache& cache = sequence_->cache();
   const Slot slot = sequence_->slot();
-  if (cache.length(slot) >= length()) cache.trim(slot, length() - 1);
+  const int32_t known = std::min(common_prefix(cache.tokens(slot), tokens()), length() - 1);
+  if (cache.length(slot) > known) cache.trim(slot, known);
   enter(slot, cache.length(slot));
 }
 

@@ -16,7 +16,7 @@ namespace cria {
 
 class Sequence {
  public:
-  // `slot` is in use and empty.
+  // `slot` is in use, and empty or filled for the first tokens to come.
   Sequence(const Vocabulary& vocabulary, Cache& cache, Slot slot, AdapterSetPtr adapters);
   // A copy of the other one. Throws ERR_OUT_OF_MEMORY if the cells cannot be copied.
   Sequence(const Sequence& other, Slot slot);

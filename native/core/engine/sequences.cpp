@@ -40,6 +40,7 @@ PreparedCommand Sequences::prepare(std::shared_ptr<Command> command) const {
                   "Expected no activated LoRA in `adapters`: only a generation looks for its "
                   "invocation.");
     }
+    if (create->cached) prepared.tokens = tokenize(model_.vocabulary(), *create->cached);
   } else if (const auto* restore = std::get_if<command::Restore>(&command->what)) {
     prepared.state = read_state_file(restore->path, fingerprint(*restore->adapters));
     for (const llama_token token : prepared.state.tokens)
@@ -61,8 +62,9 @@ struct Sequences::Executor {
   }
 
   std::optional<Answer> operator()(const command::Create& create) const {
+    const Slot slot = self.take_slot(*create.adapters, prepared.tokens);
     auto sequence = std::make_shared<Sequence>(self.model_.vocabulary(), self.scheduler_.cache(),
-                                               self.take_slot(*create.adapters), create.adapters);
+                                               slot, create.adapters);
     Answer answer;
     answer.sequence = self.add(std::move(sequence));
     return answer;
@@ -114,6 +116,7 @@ struct Sequences::Executor {
 
   std::optional<Answer> operator()(const command::Save& save) const {
     const auto sequence = self.find(save.sequence);
+    sequence->undo();
     StateFile file{self.fingerprint(*sequence->adapters()), sequence->tokens(), sequence->state()};
     if (file.state.empty() && !file.tokens.empty()) {
       throw Error(code::kOutOfMemory, "There is no memory for the state of the sequence.");
@@ -181,9 +184,12 @@ uint64_t Sequences::fingerprint(const AdapterSet& adapters) const {
   return hash(text.data(), text.size(), fingerprint_);
 }
 
-Slot Sequences::take_slot(const AdapterSet& adapters) {
+// `cached`: what the slot is taken for. It holds as much of that as is cached, or nothing.
+Slot Sequences::take_slot(const AdapterSet& adapters, const Tokens& cached) {
+  Cache& cache = scheduler_.cache();
+  const AdaptationKey key{adapters.key(), adapters.key(), 0};
   const std::optional<Slot> slot =
-      scheduler_.cache().take_highest({adapters.key(), adapters.key(), 0});
+      cached.empty() ? cache.take_highest(key) : cache.take({cached, Reuse::kAny, kNoCuts, key}, 0);
   if (slot) return *slot;
   throw Error(code::kContextFull,
               "All " + std::to_string(scheduler_.cache().size()) +

@@ -41,7 +41,7 @@ class Sequences {
 
   std::shared_ptr<Sequence> find(SequenceId id) const;
   SequenceId add(std::shared_ptr<Sequence> sequence);
-  Slot take_slot(const AdapterSet& adapters);
+  Slot take_slot(const AdapterSet& adapters, const Tokens& cached = kNoTokens);
   uint64_t fingerprint(const AdapterSet& adapters) const;
   void evaluate(const std::shared_ptr<Command>& command, std::shared_ptr<Sequence> sequence,
                 const Tokens& more, Evaluation::Complete complete);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -38,6 +39,7 @@ struct Rank {
 };
 struct Create {
   AdapterSetPtr adapters = no_adapters();
+  std::optional<Prompt> cached = std::nullopt;  // what is cached of it stays for an Evaluate
 };
 struct Fork {
   SequenceId sequence;

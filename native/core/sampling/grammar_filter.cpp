@@ -36,7 +36,7 @@ GrammarFilter::GrammarFilter(const Vocabulary& vocabulary, const step::Grammar& 
       prefix_(grammar.prefix) {
   for (const llama_token token : trigger_tokens_)
     vocabulary.check(token);
-  if (grammar.lazy) sleep_ = Sleep{Trigger(trigger_patterns_), {}, {}, {}};
+  if (grammar.lazy) sleep_ = Sleep{Trigger(trigger_patterns_), {}, {}, {}, 0};
   begin();  // tells what is wrong before anything is evaluated
 }
 
@@ -102,7 +102,7 @@ void GrammarFilter::accept(llama_token token) {
 
 void GrammarFilter::listen(llama_token token) {
   const Tokens& triggers = trigger_tokens_;
-  if (std::find(triggers.begin(), triggers.end(), token) != triggers.end()) {
+  if (!thinks_ && std::find(triggers.begin(), triggers.end(), token) != triggers.end()) {
     sleep_.reset();
     take(token);
     return;
@@ -112,8 +112,21 @@ void GrammarFilter::listen(llama_token token) {
   vocabulary_.append_piece(token, /*special=*/true, sleep_->text);
   sleep_->ends.push_back(sleep_->text.size());
   sleep_->generated.push_back(token);
-  if (const std::optional<size_t> start = sleep_->trigger.find(sleep_->text, searched))
+  if (!thinks_) look(searched);
+}
+
+void GrammarFilter::answers(size_t behind) {
+  thinks_ = false;
+  if (awake()) return;
+  sleep_->answer = sleep_->text.size() - std::min(behind, sleep_->text.size());
+  if (!trigger_patterns_.empty()) look(sleep_->answer);
+}
+
+void GrammarFilter::look(size_t searched) {
+  if (const std::optional<size_t> start =
+          sleep_->trigger.find(sleep_->text, searched, sleep_->answer)) {
     wake(*start);
+  }
 }
 
 // The grammar gets the tokens from `start` on, of the first one perhaps only the last bytes.

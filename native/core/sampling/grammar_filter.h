@@ -49,6 +49,12 @@ class GrammarFilter {
   // on with.
   void accept(llama_token token);
 
+  // Nothing triggers a lazy grammar within thoughts: from the next token on, until answers() tells
+  // that they are over. `behind`: how many bytes of the last tokens lie behind them. May throw as
+  // accept().
+  void thinks() { thinks_ = true; }
+  void answers(size_t behind);
+
  private:
   // What was generated while a lazy grammar sleeps.
   struct Sleep {
@@ -56,11 +62,13 @@ class GrammarFilter {
     std::string text;
     Tokens generated;
     std::vector<size_t> ends;  // of each token, in `text`
+    size_t answer = 0;         // where in `text` the thoughts end
   };
 
   GrammarMatcher begin() const;
   GrammarMatcher& matcher();
   void listen(llama_token token);
+  void look(size_t searched);
   void wake(size_t start);
   void take(llama_token token, size_t from = 0);
 
@@ -74,6 +82,7 @@ class GrammarFilter {
   std::optional<GrammarMatcher> matcher_;
   std::optional<Sleep> sleep_;
   bool looks_ahead_ = true;
+  bool thinks_ = false;
 
   // Reused.
   std::shared_ptr<const TokenSet> mask_;

@@ -29,6 +29,7 @@ void ReasoningBudget::accept(llama_token token) {
   if (state_ == State::kForcing) {
     // The grammar may want something else; it is asked again with the next token.
     written_ = forced() == token ? written_ + 1 : 0;
+    behind_ = 0;
     if (written_ == end_.size()) state_ = State::kIdle;
     text_.clear();
     return;
@@ -52,6 +53,7 @@ void ReasoningBudget::accept(llama_token token) {
 bool ReasoningBudget::passes(const std::string& mark) {
   const size_t at = mark.empty() ? std::string::npos : text_.find(mark);
   if (at == std::string::npos) return false;
+  behind_ = text_.size() - at;
   text_.erase(0, at + mark.size());
   return true;
 }

@@ -31,6 +31,12 @@ class ReasoningBudget {
   std::optional<llama_token> forced() const;
   void accept(llama_token token);
 
+  // Whether the next token belongs to thoughts, or to the mark that ends them.
+  bool thinks() const { return state_ != State::kIdle; }
+  // Of the token that ended the thoughts, and of those before it: how many bytes lie behind them,
+  // the mark itself included where the model wrote it. In some formats a call ends the thoughts.
+  size_t behind() const { return behind_; }
+
  private:
   enum class State { kIdle, kCounting, kForcing };
 
@@ -46,6 +52,7 @@ class ReasoningBudget {
   size_t written_ = 0;  // of it
   std::string text_;    // the last of the output: no shorter than any mark
   size_t longest_ = 1;
+  size_t behind_ = 0;
 };
 
 }  // namespace cria

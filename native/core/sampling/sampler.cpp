@@ -151,6 +151,14 @@ bool Sampler::take(llama_token token) {
   return true;
 }
 
+void Sampler::thinks() {
+  if (grammar_) grammar_->thinks();
+}
+
+void Sampler::answers(size_t behind) {
+  if (grammar_) grammar_->answers(behind);
+}
+
 void Sampler::remember(llama_token token) {
   if (grammar_) grammar_->accept(token);
   for (const auto& [kind, step] : links_) {

@@ -48,6 +48,10 @@ class Sampler {
   // A token that has to come, as if it had been chosen. False if the grammar does not allow it.
   bool take(llama_token token);
 
+  // Within thoughts a lazy grammar sleeps; see GrammarFilter.
+  void thinks();
+  void answers(size_t behind);
+
  private:
   struct Link {
     enum class Kind { kPlain, kLooksBack, kAdaptive, kGrammar };

@@ -142,13 +142,13 @@ std::optional<Trigger::Literal> Trigger::literal_of(const std::string& pattern) 
   return literal;
 }
 
-std::optional<size_t> Trigger::search(const Pattern& pattern, const std::string& text,
-                                      size_t from) {
+std::optional<size_t> Trigger::search(const Pattern& pattern, const std::string& text, size_t from,
+                                      bool begins) {
   Budget budget{kMaxSteps, stack_position() - limit_for(text.size() - from)};
   const Counted begin(text.data() + from, &budget);
   const Counted end(text.data() + text.size(), &budget);
   auto flags = std::regex_constants::match_default;
-  if (from > 0) flags |= std::regex_constants::match_prev_avail;
+  if (!begins) flags |= std::regex_constants::match_prev_avail;
   if (pattern.anchored) flags |= std::regex_constants::match_continuous;
   std::match_results<Counted> match;
   const bool found = (pattern.whole && std::regex_match(begin, end, match, pattern.regex, flags)) ||
@@ -160,23 +160,32 @@ std::optional<size_t> Trigger::search(const Pattern& pattern, const std::string&
   return match[0].first.at() - text.data();
 }
 
-std::optional<size_t> Trigger::find(const std::string& text, size_t searched) const {
-  const size_t length = std::min(text.size(), kWindow);
+std::optional<size_t> Trigger::find(const std::string& text, size_t searched, size_t begin) const {
+  const size_t window = text.size() - std::min(text.size(), kWindow);
   std::optional<size_t> found;
   for (const Pattern& pattern : patterns_) {
     if (pattern.literal) {
       const size_t reach = pattern.literal->text.size();
-      const size_t at = text.find(pattern.literal->text, searched - std::min(searched, reach));
+      const size_t from = std::max(begin, searched - std::min(searched, reach));
+      const size_t at = text.find(pattern.literal->text, from);
       if (at != std::string::npos) return at + pattern.literal->group;
       continue;
     }
-    if (pattern.anchored && length < text.size()) continue;
-    const auto look = [&] { found = search(pattern, text, text.size() - length); };
+    const auto look = [&](size_t from, bool begins) {
+      if (pattern.anchored && !begins) return;
+      found = search(pattern, text, from, begins);
+      if (found && *found < begin) found.reset();
+    };
+    const auto look_everywhere = [&] {
+      if (begin > 0 && pattern.anchored) look(window, window == 0);
+      if (!found) look(std::max(window, begin), begin >= window);
+    };
+    const size_t length = text.size() - window;
     try {
       if (length <= kOnAnyStack) {
-        look();
+        look_everywhere();
       } else {
-        with_stack(kStackMargin + stack_for(length), look);
+        with_stack(kStackMargin + stack_for(length), look_everywhere);
       }
     } catch (const TooLong&) {
       throw Error(

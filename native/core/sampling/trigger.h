@@ -19,8 +19,9 @@ class Trigger {
 
   // Where in `text` the part begins that follows the grammar: at the first group that matched
   // something of the first pattern that was found, or at the match. The first `searched` bytes were
-  // searched before, without success. Throws ERR_DECODE_FAILED for a pattern that takes too long.
-  std::optional<size_t> find(const std::string& text, size_t searched = 0) const;
+  // searched before, without success. Nothing is found before `begin`, where ^ matches, too. Throws
+  // ERR_DECODE_FAILED for a pattern that takes too long.
+  std::optional<size_t> find(const std::string& text, size_t searched = 0, size_t begin = 0) const;
 
   // Only the last so many bytes of the text are searched, except for plain text. AddressSanitizer
   // cleans up no more than 64 MB of stack behind an exception: half of it there.
@@ -42,7 +43,9 @@ class Trigger {
 
   static bool is_anchored(const std::string& pattern);
   static std::optional<Literal> literal_of(const std::string& pattern);
-  static std::optional<size_t> search(const Pattern& pattern, const std::string& text, size_t from);
+  // `begins`: ^ matches there.
+  static std::optional<size_t> search(const Pattern& pattern, const std::string& text, size_t from,
+                                      bool begins);
 
   std::vector<Pattern> patterns_;
 };

@@ -71,6 +71,18 @@ describe.each(TEMPLATES)("%s", (name) => {
   });
 });
 
+test.each([
+  // No reading of the parser's takes them, but one goes on to their end as text.
+  "Peru, hm.</think><tool_call>find_capital\n<arg_key></arg_key>\n<arg_value>Peru\n\n",
+  "</think><tool_call>find_capital\n<arg_key>country</arg_key>\n<arg_value>Peru</arg_value>hm",
+])("a call that is refused once it was told is told as a whole: %j", async (text) => {
+  const { format } = await scripted(model, "inclusionai-ling-3.0-flash", "call");
+  const source = text.slice(text.indexOf("<tool_call>"));
+  const whole = await readPieces(model, format, [text]);
+  expect(whole.at(-1)).toMatchObject({ type: "tool-call", call: { source } });
+  expect(joined(await readPieces(model, format, [...text]))).toEqual(joined(whole));
+});
+
 test("thoughts that come in many pieces are one range", async () => {
   const { format } = await scripted(model, "Qwen-Qwen3-0.6B", "thought");
   const answer = new TemplateAnswer({ format, model });
