@@ -11,7 +11,8 @@ export const SUITES = [
   ...["context/sequence", "embedding/embed", "generation/checkpoints", "generation/exactness"],
   ...["generation/greedy", "generation/logprobs", "generation/score", "sampling/sampler-reference"],
   ...["sampling/gbnf", "sampling/grammar", "model/tokenizer", "chat/tokens", "chat/formats"],
-  ...["guard/guard-prompt", "docs/template-table"],
+  ...["guard/guard-prompt", "docs/template-table", "media/media-reference"],
+  ...["generation/adapters", "model/estimate-memory"],
 ].map((name) => (name.startsWith("test/") ? name : `test/${name}`));
 
 /** What is done, in order; the first that fails ends it, since the next would tell nothing. */

@@ -227,6 +227,19 @@ describe("a worker that dies", () => {
     },
   );
 
+  test("while the state of a sequence is read fails what reads it", async () => {
+    await using model = await load();
+    await using context = await model.createContext({ ...SMALL, sequences: 2 });
+    const sequence = await context.createSequence();
+    await sequence.evaluate(PROMPT);
+    const folder = await mkdtemp(join(tmpdir(), "cria-rpc-"));
+    const killed = tap.next(COMMANDS.getTensor, kill);
+    expect(await failureOf(sequence.save(join(folder, "state")))).toMatchObject(LOST);
+    await killed;
+    await rm(folder, { recursive: true });
+    await expectRecovery();
+  });
+
   test("between two tokens fails all that runs", async () => {
     await using model = await load();
     await using context = await model.createContext({ ...SMALL, sequences: 2 });

@@ -177,7 +177,11 @@ bool Cache::swap(Slot a, Slot b) {
 std::vector<uint8_t> Cache::state(Slot slot) const {
   try {
     std::vector<uint8_t> state(llama_state_seq_get_size(context_, slot));
-    const size_t size = llama_state_seq_get_data(context_, state.data(), state.size(), slot);
+    size_t size = 0;
+    {
+      const rpc::LostQuietly quietly;
+      size = llama_state_seq_get_data(context_, state.data(), state.size(), slot);
+    }
     rpc::throw_if_lost();
     if (size != state.size()) state.clear();
     return state;
@@ -363,7 +367,11 @@ void Cache::clear(Slot slot) {
 // llama.cpp empties the slot first, and leaves it empty if it fails.
 bool Cache::write_state(Slot slot, const std::vector<uint8_t>& state) {
   if (state.empty()) return false;
-  const size_t written = llama_state_seq_set_data(context_, state.data(), state.size(), slot);
+  size_t written = 0;
+  {
+    const rpc::LostQuietly quietly;
+    written = llama_state_seq_set_data(context_, state.data(), state.size(), slot);
+  }
   rpc::throw_if_lost();
   if (written == state.size()) return true;
   llama_memory_seq_rm(memory_, slot, -1, -1);

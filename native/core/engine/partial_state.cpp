@@ -2,6 +2,8 @@
 
 #include <new>
 
+#include "core/model/rpc_endpoint.h"
+
 namespace cria {
 
 namespace {
@@ -13,8 +15,13 @@ constexpr llama_state_seq_flags kPartial = LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY;
 std::vector<uint8_t> partial_state(llama_context* context, llama_seq_id sequence) {
   try {
     std::vector<uint8_t> state(llama_state_seq_get_size_ext(context, sequence, kPartial));
-    const size_t written =
-        llama_state_seq_get_data_ext(context, state.data(), state.size(), sequence, kPartial);
+    size_t written = 0;
+    {
+      const rpc::LostQuietly quietly;
+      written =
+          llama_state_seq_get_data_ext(context, state.data(), state.size(), sequence, kPartial);
+    }
+    rpc::throw_if_lost();
     if (written != state.size()) return {};
     return state;
   } catch (const std::bad_alloc&) {
@@ -24,8 +31,14 @@ std::vector<uint8_t> partial_state(llama_context* context, llama_seq_id sequence
 
 bool put_partial_state(llama_context* context, llama_seq_id sequence,
                        const std::vector<uint8_t>& state) {
-  return !state.empty() && llama_state_seq_set_data_ext(context, state.data(), state.size(),
-                                                        sequence, kPartial) == state.size();
+  if (state.empty()) return false;
+  size_t read = 0;
+  {
+    const rpc::LostQuietly quietly;
+    read = llama_state_seq_set_data_ext(context, state.data(), state.size(), sequence, kPartial);
+  }
+  rpc::throw_if_lost();
+  return read == state.size();
 }
 
 }  // namespace cria

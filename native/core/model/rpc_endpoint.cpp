@@ -23,6 +23,7 @@ thread_local bool answer_missing = false;        // of the message that this wir
 thread_local Endpoint* used_endpoint = nullptr;  // by this thread, at last
 thread_local const Endpoint* met_lost = nullptr;
 thread_local StopWatch* stop_watch = nullptr;
+thread_local bool quietly = false;  // see LostQuietly
 
 struct Endpoints {
   std::mutex mutex;
@@ -139,6 +140,10 @@ void throw_if_lost() {
   if (const Endpoint* lost = std::exchange(met_lost, nullptr)) lost->throw_lost();
 }
 
+LostQuietly::LostQuietly() : outer_(std::exchange(quietly, true)) {}
+
+LostQuietly::~LostQuietly() { quietly = outer_; }
+
 StopWatch::StopWatch(std::function<bool()> wanted)
     : wanted_(std::move(wanted)), outer_(stop_watch) {
   stop_watch = this;
@@ -162,7 +167,7 @@ void Future::wait() const {
     if (unwanted >= kGrace) stop_watch->break_off();
   }
   if (state_->lost != nullptr) met_lost = state_->lost;
-  if (state_->failed) state_->lost->throw_lost();
+  if (state_->failed && !quietly) state_->lost->throw_lost();
 }
 
 Completion::Completion() { future_.state_ = std::make_shared<Future::State>(); }

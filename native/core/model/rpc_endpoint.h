@@ -3,7 +3,8 @@
 //
 //   what asks            once the connection is lost
 //   ──────────────────────────────────────────────────────────────────────────────────────────
-//   for an answer        Future::wait() throws ERR_WORKER_UNREACHABLE on the asking thread
+//   for an answer        Future::wait() throws ERR_WORKER_UNREACHABLE on the asking thread, but
+//                        within LostQuietly
 //   for none (frees…)    nothing happens: destructors run as ever
 //   to be done with all  nothing happens, but throw_if_lost() throws afterwards
 //
@@ -77,6 +78,20 @@ class Endpoint {
 // Throws if this thread has met a lost connection since it last asked. To be called after all that
 // llama.cpp does with a model: it catches exceptions, and does not look at what it reads.
 void throw_if_lost();
+
+// While it lives, an answer that is missing is no exception on this thread: what should hold it
+// stays as it was, and throw_if_lost() throws afterwards. For what llama.cpp reads in destructors,
+// where an exception would end the process: states of sequences.
+class LostQuietly {
+ public:
+  LostQuietly();
+  ~LostQuietly();
+  LostQuietly(const LostQuietly&) = delete;
+  LostQuietly& operator=(const LostQuietly&) = delete;
+
+ private:
+  const bool outer_;
+};
 
 // While it lives, this thread waits for a worker no longer than a second after `wanted` says so.
 // What it waited for is lost then with its connection, so it guards only those that serve nobody
