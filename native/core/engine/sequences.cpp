@@ -188,8 +188,11 @@ uint64_t Sequences::fingerprint(const AdapterSet& adapters) const {
 Slot Sequences::take_slot(const AdapterSet& adapters, const Tokens& cached) {
   Cache& cache = scheduler_.cache();
   const AdaptationKey key{adapters.key(), adapters.key(), 0};
-  const std::optional<Slot> slot =
-      cached.empty() ? cache.take_highest(key) : cache.take({cached, Reuse::kAny, kNoCuts, key}, 0);
+  // The last token is left to evaluate, so that there are logits.
+  const int32_t most = static_cast<int32_t>(cached.size()) - 1;
+  const std::optional<Slot> slot = cached.empty()
+                                       ? cache.take_highest(key)
+                                       : cache.take({cached, most, Reuse::kAny, kNoCuts, key}, 0);
   if (slot) return *slot;
   throw Error(code::kContextFull,
               "All " + std::to_string(scheduler_.cache().size()) +
