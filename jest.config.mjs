@@ -4,6 +4,9 @@ const unixOnly = [
   "<rootDir>/test/internal/replace-file\\.test\\.ts$",
 ];
 
+// Needs util-linux's `script`: macOS has another one, and Windows none.
+const linuxOnly = ["<rootDir>/test/cli/terminal-chat\\.test\\.ts$"];
+
 // Needs the programs that scripts/sanitize.mjs builds, which sets this.
 const sanitized = process.env.CRIA_TEST_PATIENCE !== undefined;
 const sanitizedOnly = ["<rootDir>/test/fuzz/native/"];
@@ -19,6 +22,7 @@ const common = {
   testEnvironment: sanitized ? "<rootDir>/test/support/patient-environment.mjs" : "node",
   testPathIgnorePatterns: [
     ...(process.platform === "win32" ? unixOnly : []),
+    ...(process.platform === "linux" ? [] : linuxOnly),
     ...(sanitized ? [] : sanitizedOnly),
     ...(vulkan ? [] : vulkanOnly),
     ...(process.env.CRIA_TEST_PYTHON === undefined ? pythonOnly : []),

@@ -35,7 +35,7 @@ export interface ExpectedAnswer {
   readonly renderer: ChatRenderer;
   /** The messages of the prompt. */
   readonly messages: readonly RenderableMessage[];
-  /** How many calls the conversation has already: ids count on from there. */
+  /** The number in the id of the first call: behind those of all calls before it. */
   readonly firstCall: number;
   readonly rules: Omit<AnswerRules, "tools">;
   readonly signal?: AbortSignal;

@@ -1,5 +1,4 @@
-// The chat at a terminal: a pseudo-terminal by util-linux's `script`, typed into as a user would. macOS has another
-// `script`, and Windows none: there the editor's own tests are all that is run.
+// The chat at a terminal: a pseudo-terminal by util-linux's `script`, typed into as a user would.
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -8,7 +7,7 @@ import { join } from "node:path";
 import { DEMO_MODEL } from "../support/cli.js";
 import { CLI, NODE } from "../support/paths.js";
 
-const KEYS = { enter: "\r", up: "\x1b[A", tab: "\t", end: "\x04" };
+const KEYS = { enter: "\r", up: "\x1b[A", tab: "\t", end: "\x04", interrupt: "\x03" };
 const ANSWER = /A baby llama is called a cria\./;
 /** What the editor writes where it waits for a line. */
 const PROMPT = /> .\[3G/;
@@ -62,10 +61,7 @@ class TypedChat {
   }
 }
 
-const LINUX = process.platform === "linux";
-
 async function typed(use: (chat: TypedChat, state: string) => Promise<void>): Promise<void> {
-  if (!LINUX) return;
   const state = mkdtempSync(join(tmpdir(), "cria-state-"));
   const chat = new TypedChat(state);
   try {
@@ -106,4 +102,19 @@ test("a line, the same again by the arrow, one of two lines, a command by Tab; t
         .split("\n")
         .map((line) => JSON.parse(line)),
     ).toEqual(["What is a baby llama called?", "/reset", "What is a baby\nllama called?"]);
+  }));
+
+test("Ctrl-C empties a line, the next tells that another leaves, and that one does", () =>
+  typed(async (chat) => {
+    const { interrupt } = KEYS;
+    await chat.shows(PROMPT);
+    chat.type("What");
+    await chat.shows(/What/);
+    chat.type(interrupt);
+    await chat.shows(PROMPT);
+    chat.type(interrupt);
+    await chat.shows(/Ctrl-C again leaves/);
+    await chat.shows(PROMPT);
+    chat.type(interrupt);
+    expect(await chat.ended()).toBe(130);
   }));

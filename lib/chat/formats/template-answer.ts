@@ -15,7 +15,7 @@ export interface AnswerSource {
   readonly model: LoadedModel;
   /** Names of the tools that were given; undefined: any name is known. */
   readonly names?: ReadonlySet<string> | undefined;
-  /** How many calls the conversation has already: ids count on from there. */
+  /** The number in the id of the first call: behind those of all calls before it. */
   readonly firstCall?: number;
 }
 
