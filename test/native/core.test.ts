@@ -41,6 +41,7 @@ test.each([
   ["grammar-filter-test", MODEL, join(llamaCppDir(), "models", "ggml-vocab-llama-bpe.gguf")],
   ["grammar-matcher-test", MODEL, llamaCppDir()],
   ["adapters-test"],
+  ["peg-machine-test"],
   ["plan-test"],
   ["speculation-test"],
   ["cache-test", MODEL],
