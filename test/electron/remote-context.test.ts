@@ -239,7 +239,7 @@ test("scores as a local context does, and tells the usage", async () => {
 });
 
 test("chooses as a local context does, and tells the usage of each evaluation", async () => {
-  const texts = [" the mountains", " the sea"];
+  const texts = [" the mountains", " the sea", " the mountain air"];
   const usages: unknown[] = [];
   const options = { cachePrompt: false, onUsage: (usage: unknown) => usages.push(usage) };
   const choices = await context.choose("A llama lives in", texts, options);

@@ -120,6 +120,7 @@ await model.load(
     mlock: false,
     checkTensors: false,
     vocabOnly: true,
+    mtp: false,
     projector: "",
     workerTimeout: 300_000,
     metadataOverrides: {},
