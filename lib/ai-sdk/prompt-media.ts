@@ -1,5 +1,6 @@
 import { isPlainObject } from "../internal/checks.js";
 import { CriaError } from "../internal/errors.js";
+import { base64Within, inlineMedia } from "../messages/inline-media.js";
 import type { MediaPart } from "../messages/media-parts.js";
 
 type Part = Readonly<Record<string, unknown>>;
@@ -14,23 +15,18 @@ type Part = Readonly<Record<string, unknown>>;
 export function mediaPartOf(part: Part, at: string): MediaPart | undefined {
   const kind = /^(image|audio)(?:\/|$)/.exec(
     typeof part.mediaType === "string" ? part.mediaType : "",
-  )?.[1];
+  )?.[1] as "image" | "audio" | undefined;
   if (part.type !== "file" || kind === undefined) return undefined;
   const data = insideOf(part.data);
-  if (data instanceof Uint8Array) {
-    return kind === "image" ? { type: "image", image: data } : { type: "audio", audio: data };
-  }
-  const text = base64Of(data);
-  if (text === undefined) {
+  const inline = data instanceof Uint8Array ? data : base64Of(data);
+  if (inline === undefined) {
     throw new CriaError(
       "ERR_UNSUPPORTED",
       `The data of \`${at}\` have to be bytes, base64 or a data: URL: cria fetches nothing, and opens no file`,
       { details: { name: at } },
     );
   }
-  return kind === "image"
-    ? { type: "image_url", image_url: { url: `data:;base64,${text}` } }
-    : { type: "input_audio", input_audio: { data: text, format: "" } };
+  return inlineMedia(kind, inline);
 }
 
 /** AI SDK 7 says what its data are, as { type: "data", data } and { type: "url", url }. */
@@ -43,5 +39,5 @@ function base64Of(data: unknown): string | undefined {
   const text = data instanceof URL ? data.href : data;
   if (typeof text !== "string") return undefined;
   if (!/^[a-z][a-z0-9+.-]*:/i.test(text)) return text;
-  return /^data:[^,]*;base64,(.*)$/is.exec(text)?.[1];
+  return base64Within(text);
 }

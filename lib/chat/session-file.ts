@@ -3,6 +3,7 @@ import { integer, isPlainObject, list, MAX_INT32, oneOf, string } from "../inter
 import { CriaError, messageOf } from "../internal/errors.js";
 import { replaceFile } from "../internal/replace-file.js";
 import { inTurns } from "../internal/steps.js";
+import { inlineMedia } from "../messages/inline-media.js";
 import type { MediaPart } from "../messages/media-parts.js";
 import { type ChatMessageInput, messageSteps, type TextPart } from "../messages/messages.js";
 import type { RenderableMessage, Reply } from "../messages/pairing.js";
@@ -61,10 +62,10 @@ function savedMessage(message: RenderableMessage): object {
 function savedPart(part: TextPart | MediaPart): TextPart | MediaPart {
   const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
   if (part.type === "image" && typeof part.image !== "string") {
-    return { type: "image_url", image_url: { url: `data:;base64,${base64(part.image)}` } };
+    return inlineMedia("image", base64(part.image));
   }
   if (part.type === "audio" && typeof part.audio !== "string") {
-    return { type: "input_audio", input_audio: { data: base64(part.audio), format: "" } };
+    return inlineMedia("audio", base64(part.audio));
   }
   return part;
 }

@@ -1,5 +1,6 @@
 import { isPlainObject } from "../internal/checks.js";
 import { CriaError } from "../internal/errors.js";
+import { base64Within, inlineMedia } from "../messages/inline-media.js";
 import type { MediaPart } from "../messages/media-parts.js";
 
 type Block = Readonly<Record<string, unknown>>;
@@ -22,9 +23,6 @@ export function mediaPartOf(block: Block, name: string): MediaPart | undefined {
   const kind = typeof block.type === "string" ? KINDS[block.type] : undefined;
   if (kind === undefined) return undefined;
   const data = dataOf(block);
-  if (data instanceof Uint8Array) {
-    return kind === "image" ? { type: "image", image: data } : { type: "audio", audio: data };
-  }
   if (data === undefined) {
     throw new CriaError(
       "ERR_UNSUPPORTED",
@@ -33,9 +31,7 @@ export function mediaPartOf(block: Block, name: string): MediaPart | undefined {
       { details: { name } },
     );
   }
-  return kind === "image"
-    ? { type: "image_url", image_url: { url: `data:;base64,${data}` } }
-    : { type: "input_audio", input_audio: { data, format: "" } };
+  return inlineMedia(kind, data);
 }
 
 function dataOf({
@@ -53,5 +49,5 @@ function dataOf({
 }
 
 function inUrl(url: unknown): string | undefined {
-  return typeof url === "string" ? /^data:[^,]*;base64,(.*)$/is.exec(url)?.[1] : undefined;
+  return typeof url === "string" ? base64Within(url) : undefined;
 }

@@ -18,6 +18,7 @@ import { unsupported } from "../batch-failures.js";
 import { messageList } from "./messages-shape.js";
 import {
   anything,
+  bodyFields,
   type KnownFields,
   object,
   RequestFields,
@@ -50,9 +51,7 @@ const NAMES: Readonly<Record<string, string>> = {
 };
 
 /** The field that became this option. */
-export function bodyFieldOf(option: string): string | undefined {
-  return Object.hasOwn(NAMES, option) ? `body.${NAMES[option]}` : undefined;
-}
+export const bodyFieldOf = bodyFields(NAMES);
 
 const SAMPLING = ["temperature", "top_p", "frequency_penalty", "presence_penalty", "logit_bias"];
 const COMMON = ["model", "max_tokens", "stop", "seed", "n", "logprobs", ...SAMPLING];

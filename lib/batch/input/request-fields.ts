@@ -12,6 +12,13 @@ export interface KnownFields {
   readonly refused: Readonly<Record<string, { readonly unless: readonly unknown[]; why: string }>>;
 }
 
+/** Finds the field of a body that became an option, by what the options are called there. */
+export function bodyFields(
+  names: Readonly<Record<string, string>>,
+): (option: string) => string | undefined {
+  return (option) => (Object.hasOwn(names, option) ? `body.${names[option]}` : undefined);
+}
+
 /** An object of the input. A field that is not known is refused; null counts as not given. */
 export class RequestFields {
   readonly #values = new Map<string, unknown>();

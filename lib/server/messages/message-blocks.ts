@@ -2,6 +2,7 @@ import { unsupported } from "../../batch/batch-failures.js";
 import { type KnownFields, object, RequestFields } from "../../batch/input/request-fields.js";
 import { boolean, isPlainObject, list, oneOf, string } from "../../internal/checks.js";
 import { expected } from "../../internal/errors.js";
+import { inlineMedia } from "../../messages/inline-media.js";
 import type { MediaPart } from "../../messages/media-parts.js";
 import type { ChatMessageInput, TextPart, ToolCallInput } from "../../messages/messages.js";
 
@@ -88,8 +89,7 @@ function imageOf(block: Fields, at: string): MediaPart {
   if (source.type !== "base64") {
     throw unsupported(`${at}.source.type`, 'can only be "base64", or "url" with a data: URL');
   }
-  const data = fields.needed("data", "base64", string);
-  return { type: "image_url", image_url: { url: `data:;base64,${data}` } };
+  return inlineMedia("image", fields.needed("data", "base64", string));
 }
 
 function resultOf(block: Fields, at: string): ChatMessageInput {

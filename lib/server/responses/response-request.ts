@@ -2,6 +2,7 @@ import { unsupported } from "../../batch/batch-failures.js";
 import { readChatBody } from "../../batch/input/openai-body.js";
 import {
   anything,
+  bodyFields,
   type KnownFields,
   object,
   RequestFields,
@@ -90,9 +91,7 @@ const FIELDS: Readonly<Record<string, string>> = {
 };
 
 /** The field that became this option. */
-export function responseFieldOf(option: string): string | undefined {
-  return Object.hasOwn(FIELDS, option) ? `body.${FIELDS[option]}` : undefined;
-}
+export const responseFieldOf = bodyFields(FIELDS);
 
 /** @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED */
 export function readResponseBody(body: Record<string, unknown>): ResponseRequest {
