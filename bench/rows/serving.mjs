@@ -51,48 +51,34 @@ async function overHttp(serve, { model, settings, repetitions, quick }) {
   return milliseconds.map(perSecond(prompts.length * tokens));
 }
 
-/** Both sides over HTTP, with the same client: what a program gains that only changes its `baseURL`. */
-function serveSharedPrefix({ name, kvCache, wanted }) {
+/** Over HTTP on llama-server's side; `where` is said of the requests, `b` is ours. */
+function sharedRow({ name, kvCache, wanted }, where, b) {
   return {
     name,
-    title: `64 requests over HTTP, ${question.shared.toLocaleString("en")} tokens in common, ${kvCache} KV cache`,
+    title: `64 requests${where}, ${question.shared.toLocaleString("en")} tokens in common, ${kvCache} KV cache`,
     model: "90m",
     reference: "llama-server",
     unit: "tok/s",
     wanted,
     repetitions: 1,
     a: (environment) => overHttp(llamaServer, environment),
-    b: (environment) =>
-      overHttp(criaServer, { ...environment, settings: { ...environment.settings, kvCache } }),
+    b: ({ settings, ...rest }) => b({ ...rest, settings: { ...settings, kvCache } }),
   };
 }
 
+/** Both sides over HTTP, with the same client: what a program gains that only changes its `baseURL`. */
+function serveSharedPrefix(row) {
+  return sharedRow(row, " over HTTP", (environment) => overHttp(criaServer, environment));
+}
+
 /** Each side is new to the prompts, and has 16 requests in flight at any time. */
-function sharedPrefix({ name, kvCache, wanted }) {
-  const { shared, own, tokens, contextSize } = question;
-  const count = (quick) => (quick ? 16 : 64);
-  return {
-    name,
-    title: `64 requests, ${shared.toLocaleString("en")} tokens in common, ${kvCache} KV cache`,
-    model: "90m",
-    reference: "llama-server",
-    unit: "tok/s",
-    wanted,
-    repetitions: 1,
-    a: (environment) => overHttp(llamaServer, environment),
-    b: async ({ model, settings, repetitions, quick }) => {
-      const lengths = Array(count(quick)).fill(tokens);
-      const work = { work: "serve", sequences, contextSize, shared, own, inFlight: sequences };
-      const asked = {
-        ...work,
-        lengths,
-        model,
-        settings: { ...settings, kvCache },
-        repetitions,
-      };
-      return rates(await cria(asked));
-    },
-  };
+function sharedPrefix(row) {
+  return sharedRow(row, "", async ({ model, settings, repetitions, quick }) => {
+    const { shared, own, tokens, contextSize } = question;
+    const lengths = Array(quick ? 16 : 64).fill(tokens);
+    const work = { work: "serve", sequences, contextSize, shared, own, inFlight: sequences };
+    return rates(await cria({ ...work, lengths, model, settings, repetitions }));
+  });
 }
 
 /** How much of 32 prompts is evaluated, of which 2,000 tokens are the same. */

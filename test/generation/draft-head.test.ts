@@ -10,16 +10,17 @@ import {
   Model,
   type SpeculationOptions,
 } from "../../lib/index.js";
-import { gaps, NEAR_TIE } from "../support/batched-reference.js";
-import { chosen, endTokens, forbidden } from "../support/demo.js";
+import { endTokens, forbidden } from "../support/demo.js";
 import { type HeadFile, writeEagle3, writeMtp, writeTarget } from "../support/draft-heads.js";
 import { writeModelOfKind } from "../support/model-kinds.js";
+import { expectPlain } from "../support/plain-greedy.js";
 import { Random } from "../support/random.js";
 import { VOCABULARY } from "../support/tiny-models.js";
 
 const directory = mkdtempSync(join(tmpdir(), "cria-head-"));
 const at = (name: string) => join(directory, `${name}.gguf`);
 const SHAPE = { contextSize: 512, kvCacheType: "f32", flashAttention: false } as const;
+const likeHere = ({ path }: Model) => ({ ...SHAPE, model: path });
 
 /** Models, and whoever guesses for them. */
 interface Pair {
@@ -81,20 +82,6 @@ function sumOf(results: readonly GenerationResult[]) {
   };
 }
 
-/** Nothing but what a plain loop would say. */
-async function expectPlain(
-  { model }: Pair,
-  prompts: readonly Int32Array[],
-  results: readonly GenerationResult[],
-) {
-  const texts = prompts.map((prompt, index) => ({
-    prompt,
-    generated: chosen(results[index] as GenerationResult),
-  }));
-  for (const gap of await gaps(texts, { ...SHAPE, model: model.path }))
-    expect(gap).toBeLessThan(NEAR_TIE);
-}
-
 const WAYS: readonly [string, ContextOptions & { maxTokens?: number }][] = [
   ["as it comes", {}],
   ["prompts in small pieces", { microBatchSize: 16, batchSize: 64 }],
@@ -128,7 +115,7 @@ describe.each(KINDS)("%s", (kind) => {
       const [last] = prompts.slice(-1) as [Int32Array];
       const after = await context.generate(last, talks(pair.model)).result();
       const all = [...results, ...together, after];
-      await expectPlain(pair, [...prompts, ...prompts, last], all);
+      await expectPlain([...prompts, ...prompts, last], all, likeHere(pair.model));
     },
   );
 
@@ -162,7 +149,7 @@ describe.each(KINDS)("%s", (kind) => {
     const results = [first];
     for (const prompt of prompts.slice(1))
       results.push(await context.generate(prompt, talks(pair.model)).result());
-    await expectPlain(pair, prompts, results);
+    await expectPlain(prompts, results, likeHere(pair.model));
     const { proposed, accepted } = sumOf(results);
     expect(proposed).toBeGreaterThan(0);
     if (knows) expect(accepted).toBeGreaterThan(0.9 * proposed);
@@ -342,7 +329,7 @@ describe("what cannot guess is refused", () => {
     await using context = await guessed(pair);
     const prompt = anyText(41, 30);
     const result = await context.generate(prompt, talks(pair.model)).result();
-    await expectPlain(pair, [prompt], [result]);
+    await expectPlain([prompt], [result], likeHere(pair.model));
     expect(result.speculation?.proposed).toBeGreaterThan(0);
   });
 

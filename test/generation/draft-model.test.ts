@@ -10,10 +10,10 @@ import {
   Model,
   type SpeculationOptions,
 } from "../../lib/index.js";
-import { gaps, NEAR_TIE } from "../support/batched-reference.js";
-import { chosen, endTokens, forbidden } from "../support/demo.js";
+import { endTokens, forbidden } from "../support/demo.js";
 import { writeModelOfKind } from "../support/model-kinds.js";
 import { MODEL } from "../support/paths.js";
+import { expectPlain } from "../support/plain-greedy.js";
 import { Random } from "../support/random.js";
 import { writeRandomModel } from "../support/random-model.js";
 import { writeBert } from "../support/tiny-models.js";
@@ -21,6 +21,7 @@ import { writeBert } from "../support/tiny-models.js";
 const directory = mkdtempSync(join(tmpdir(), "cria-draft-"));
 const at = (name: string) => join(directory, `${name}.gguf`);
 const SHAPE = { contextSize: 512, kvCacheType: "f32", flashAttention: false } as const;
+const likeHere = () => ({ ...SHAPE, model: model.path });
 /** So many that guessing costs the small model a fraction of what it saves. */
 const IDLE_LAYERS = 30;
 
@@ -58,16 +59,6 @@ const talks = (options: GenerateOptions = {}): GenerateOptions => ({
 const guessedBy = (draft: Model, options: ContextOptions = {}) =>
   model.createContext({ ...SHAPE, speculation: { type: "draft", draft }, ...options });
 
-/** Nothing but what a plain loop would say. */
-async function expectPlain(prompts: readonly Int32Array[], results: readonly GenerationResult[]) {
-  const texts = prompts.map((prompt, index) => ({
-    prompt,
-    generated: chosen(results[index] as GenerationResult),
-  }));
-  for (const gap of await gaps(texts, { ...SHAPE, model: model.path }))
-    expect(gap).toBeLessThan(NEAR_TIE);
-}
-
 function sumOf(results: readonly GenerationResult[]) {
   const counts = results.map(({ speculation }) => speculation ?? { proposed: -1, accepted: -1 });
   return {
@@ -86,7 +77,7 @@ test.each<[string, ContextOptions]>([
   const prompts = [1, 2, 3].map((seed) => anyText(seed, 20 + 70 * seed));
   const results: GenerationResult[] = [];
   for (const prompt of prompts) results.push(await context.generate(prompt, talks()).result());
-  await expectPlain(prompts, results);
+  await expectPlain(prompts, results, likeHere());
   const { proposed, accepted } = sumOf(results);
   expect(accepted).toBeGreaterThan(0.9 * proposed);
   expect(accepted).toBeGreaterThan(45);
@@ -94,7 +85,7 @@ test.each<[string, ContextOptions]>([
   const together = await Promise.all(
     prompts.map((prompt) => context.generate(prompt, talks()).result()),
   );
-  await expectPlain(prompts, together);
+  await expectPlain(prompts, together, likeHere());
 });
 
 test("who says something else is soon asked no more, and changes nothing", async () => {
@@ -103,7 +94,7 @@ test("who says something else is soon asked no more, and changes nothing", async
   const results: GenerationResult[] = [];
   for (const prompt of prompts)
     results.push(await context.generate(prompt, talks({ maxTokens: 100 })).result());
-  await expectPlain(prompts, results);
+  await expectPlain(prompts, results, likeHere());
   const { proposed, accepted } = sumOf(results);
   expect(proposed).toBeGreaterThan(0);
   expect(accepted).toBeLessThan(proposed);
@@ -142,7 +133,7 @@ test("where it was trained on less, it stops guessing", async () => {
   await using context = await guessedBy(short);
   const prompt = anyText(4, 30);
   const result = await context.generate(prompt, talks({ maxTokens: 100 })).result();
-  await expectPlain([prompt], [result]);
+  await expectPlain([prompt], [result], likeHere());
   expect(result.usage.completionTokens).toBe(100);
   expect(result.speculation?.proposed).toBeGreaterThan(0);
   expect(result.speculation?.proposed).toBeLessThanOrEqual(64);
@@ -154,7 +145,7 @@ test("a text may change while it follows", async () => {
   const prompts = [begun, begun.slice(0, 50), anyText(6, 10), begun];
   const results: GenerationResult[] = [];
   for (const prompt of prompts) results.push(await context.generate(prompt, talks()).result());
-  await expectPlain(prompts, results);
+  await expectPlain(prompts, results, likeHere());
   const { proposed, accepted } = sumOf(results);
   expect(accepted).toBeGreaterThan(0.9 * proposed);
   const generation = context.generate(begun, talks({ maxTokens: 300 }));
