@@ -73,8 +73,10 @@ const portable = {
 
 /** @type {import("jest").Config} */
 export default {
-  // Contexts take all processors: tests beside each other would only wait for each other.
-  maxWorkers: 1,
+  // Contexts take all processors, but half of what tests do is to wait for processes. One worker would be jest's
+  // own process, whose heap grows with each suite until there is no more: others are replaced before that.
+  maxWorkers: sanitized ? 1 : 2,
+  workerIdleMemoryLimit: "1GB",
   // No test measures time by it: it is there for what would never end.
   testTimeout: 300_000,
   // A sanitizer has a build of its own.
