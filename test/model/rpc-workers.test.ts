@@ -81,6 +81,20 @@ describe("two workers", () => {
     expect((await Promise.all(answers)).flat()).toEqual([local, local, local, local]);
   });
 
+  // What a worker has computed last it can compute again, until a buffer is freed: anybody's.
+  test("go on with a context while others come and go", async () => {
+    const options = { devices: devices(), gpuLayers: "all", tensorSplit: [1, 3] } as const;
+    await using model = await Model.load(MODEL, options);
+    await using context = await model.createContext(SMALL);
+    let text = "";
+    for await (const piece of context.generate(PROMPT, GREEDY)) {
+      text += piece.text;
+      await (await model.createContext(SMALL)).dispose();
+      await (await Model.load(MODEL, options)).dispose();
+    }
+    expect(text).toBe(local);
+  });
+
   test("save, restore and fork a sequence", async () => {
     await using model = await Model.load(MODEL, { devices: devices(), gpuLayers: "all" });
     await using context = await model.createContext({ ...SMALL, sequences: 3 });

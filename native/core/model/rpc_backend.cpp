@@ -27,6 +27,7 @@
 #include <type_traits>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "core/model/error.h"
@@ -40,17 +41,18 @@ ggml_backend_t init_backend(ggml_backend_dev_t device) { return (*init_of_server
 
 }  // namespace
 
+// In place of two functions of ggml's, whose definitions, `…(type parameter)`, get other names. Their
+// uses have no parentheses.
 class rpc_dispatcher;
 static void rpc_dispatcher_body(rpc_dispatcher* dispatcher);
-
-// In place of ggml's, whose definition, `…(rpc_dispatcher * dispatcher)`, gets another name. Its
-// use has no parentheses.
 static void rpc_dispatcher_trampoline(rpc_dispatcher* dispatcher) {
   const cria::rpc::WireThread wire;
   rpc_dispatcher_body(dispatcher);
 }
+static void ggml_backend_rpc_buffer_free_buffer(ggml_backend_buffer_t buffer);
 
 #define rpc_dispatcher_trampoline(parameter) rpc_dispatcher_body(parameter)
+#define ggml_backend_rpc_buffer_free_buffer(parameter) free_buffer_and_wait(parameter)
 #undef GGML_ABORT
 #define GGML_ABORT(...) cria::rpc::fail(__VA_ARGS__)
 // In ggml these stand behind `std::` and before `<void>`.
@@ -63,30 +65,61 @@ static void rpc_dispatcher_trampoline(rpc_dispatcher* dispatcher) {
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wreturn-type"  // where GGML_ABORT ends a function
+#pragma GCC diagnostic ignored "-Wunused-function"  // what ours is used in place of
 #endif
 #include <ggml-rpc.cpp>
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop
 #endif
 
+#undef ggml_backend_rpc_buffer_free_buffer
 #undef promise
 #undef shared_future
 #undef printf
 #undef fprintf
 
-namespace cria::rpc {
-
+// A worker keeps the graph that each of its devices computed last, to compute it again when it is
+// asked without sending it, and forgets all of them when any buffer is freed. ggml asks for that
+// wherever the graph is the last one sent, and ends the connection where the worker has forgotten it:
+// contexts and models of one worker compute and are freed on threads of their own.
 namespace {
 
-// Whether the worker is to compute its last graph again is decided by what was last sent to it, and
-// contexts of one model do both on threads of their own.
+struct KeptGraphs {
+  std::mutex mutex;  // held from what is decided to its message in the wire's queue
+  uint64_t freed_buffers = 0;
+  std::unordered_map<const ggml_backend_rpc_device_context*, uint64_t> freed_when_sent;
+};
+
+KeptGraphs& kept_graphs() {
+  static KeptGraphs* const all = new KeptGraphs();
+  return *all;
+}
+
 ggml_status compute_in_turn(ggml_backend_t backend, ggml_cgraph* graph) {
-  static std::mutex* const mutex = new std::mutex();
-  const std::lock_guard<std::mutex> lock(*mutex);
+  KeptGraphs& kept = kept_graphs();
+  auto* device = static_cast<ggml_backend_rpc_device_context*>(backend->device->context);
+  const std::lock_guard<std::mutex> lock(kept.mutex);
+  uint64_t& freed = kept.freed_when_sent[device];
+  if (std::exchange(freed, kept.freed_buffers) != kept.freed_buffers) device->last_graph_uid = 0;
   return ggml_backend_rpc_graph_compute(backend, graph);
 }
 
 }  // namespace
+
+// Waits for nothing: whatever is allocated afterwards stands behind it in the queue.
+static void ggml_backend_rpc_buffer_free_buffer(ggml_backend_buffer_t buffer) {
+  auto* context = static_cast<ggml_backend_rpc_buffer_context*>(buffer->context);
+  auto request = std::make_shared<rpc_msg_free_buffer_req>();
+  request->remote_ptr = context->remote_ptr;
+  {
+    const std::lock_guard<std::mutex> lock(kept_graphs().mutex);
+    context->dispatcher->send_async(RPC_CMD_FREE_BUFFER, request, sizeof(*request));
+    ++kept_graphs().freed_buffers;
+  }
+  delete context;
+}
+
+namespace cria::rpc {
 
 std::shared_ptr<void> greet(const std::string& endpoint) {
   static const bool once = [] {
