@@ -41,8 +41,8 @@ ggml_backend_t init_backend(ggml_backend_dev_t device) { return (*init_of_server
 
 }  // namespace
 
-// In place of two functions of ggml's, whose definitions, `…(type parameter)`, get other names. Their
-// uses have no parentheses.
+// In place of two functions of ggml's, whose definitions, `…(type parameter)`, get other names.
+// Their uses have no parentheses.
 class rpc_dispatcher;
 static void rpc_dispatcher_body(rpc_dispatcher* dispatcher);
 static void rpc_dispatcher_trampoline(rpc_dispatcher* dispatcher) {
@@ -64,7 +64,7 @@ static void ggml_backend_rpc_buffer_free_buffer(ggml_backend_buffer_t buffer);
 
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wreturn-type"  // where GGML_ABORT ends a function
+#pragma GCC diagnostic ignored "-Wreturn-type"      // where GGML_ABORT ends a function
 #pragma GCC diagnostic ignored "-Wunused-function"  // what ours is used in place of
 #endif
 #include <ggml-rpc.cpp>
@@ -80,8 +80,8 @@ static void ggml_backend_rpc_buffer_free_buffer(ggml_backend_buffer_t buffer);
 
 // A worker keeps the graph that each of its devices computed last, to compute it again when it is
 // asked without sending it, and forgets all of them when any buffer is freed. ggml asks for that
-// wherever the graph is the last one sent, and ends the connection where the worker has forgotten it:
-// contexts and models of one worker compute and are freed on threads of their own.
+// wherever the graph is the last one sent, and ends the connection where the worker has forgotten
+// it: contexts and models of one worker compute and are freed on threads of their own.
 namespace {
 
 struct KeptGraphs {
