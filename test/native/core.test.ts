@@ -35,6 +35,7 @@ const SHORT: Readonly<Record<string, readonly string[]>> = {
 test.each([
   ["text-stream-test"],
   ["outbox-test"],
+  ["crowd-test"],
   ["linux-processors-test"],
   ["logit-scan-test"],
   ["sampler-test", MODEL],

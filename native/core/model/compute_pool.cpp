@@ -13,7 +13,6 @@
 #endif
 #endif
 
-#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -24,6 +23,7 @@
 
 #include "core/model/backend.h"
 #include "core/model/cpu_level.h"
+#include "core/model/crowd.h"
 #include "core/model/error.h"
 #include "core/model/ggml_hooks.h"
 
@@ -189,22 +189,18 @@ void nap() {
 // The thread that this one waits for may itself wait for a processor: spinning on would keep it
 // waiting for a whole time slice. To yield costs nothing where nobody else wants the processor, and
 // a slice of some milliseconds where somebody does, at each of a hundred barriers in a token. So a
-// thread that lost one takes naps for a while, which are not counted against it as spinning is.
+// thread in a crowd takes naps for a while, which are not counted against it as spinning is.
 // Returns how often to spin before the next time.
 uint32_t step_aside() {
-  using Clock = std::chrono::steady_clock;
   constexpr uint32_t kSpinsWhereCrowded = 16;
-  constexpr auto kSlice = std::chrono::microseconds(200);
-  constexpr auto kWhile = std::chrono::milliseconds(200);
-  thread_local Clock::time_point crowded_until{};
-  const Clock::time_point before = Clock::now();
-  if (before < crowded_until) {
+  thread_local Crowd crowd;
+  const Crowd::Clock::time_point before = Crowd::Clock::now();
+  if (crowd.is_at(before)) {
     nap();
     return kSpinsWhereCrowded;
   }
   sched_yield();
-  const Clock::time_point after = Clock::now();
-  if (after - before > kSlice) crowded_until = after + kWhile;
+  crowd.tell(before, Crowd::Clock::now());
   return kSpins;
 }
 
