@@ -66,5 +66,5 @@ function batch(name, reference, a, atLeast) {
 
 export const batchFiles = [
   batch("batch-file", "a loop over llama.h", ideal, 0.95),
-  batch("batch-file-server", "llama-server", server, 1.15),
+  batch("batch-file-server", "llama-server", server, 1.6),
 ];
