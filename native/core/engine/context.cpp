@@ -408,7 +408,8 @@ void Context::open_scheduler(const ContextInfo& info, const MemoryKind& memory) 
       options_.unified_kv_cache, copy_ms_per_token(info.memory), pads_prompts(info.memory, memory),
       least,
       // What an aborted piece has overwritten is lost, or comes back in other cells.
-      !gpu && memory.cut_anywhere(), memory};
+      !gpu && memory.cut_anywhere(), memory,
+      static_cast<int32_t>(generation_params(options_).n_outputs_max)};
   scheduler_ =
       std::make_unique<Scheduler>(context_.get(), model_->gate(), limits, outbox_, draft_head_);
   sequences_ = std::make_unique<Sequences>(

@@ -296,8 +296,18 @@ void Scheduler::add_prompts(const AdapterSet* adapters) {
   if (media != nullptr && media->chunk->non_causal) pieces.front().count = media->chunk->rows;
   std::sort(pieces.begin(), pieces.end(),
             [](const Piece& a, const Piece& b) { return a.task->slot() < b.task->slot(); });
+  // Scores want logits of several rows: what there is no room for comes in the next step.
+  int32_t outputs = batch_.outputs();
   for (const Piece& piece : pieces)
+    outputs += piece.task == first ? first->outputs_within(piece.count) : 0;
+  for (const Piece& piece : pieces) {
+    if (piece.task != first) {
+      const int32_t more = piece.task->outputs_within(piece.count);
+      if (outputs + more > limits_.outputs) continue;
+      outputs += more;
+    }
     batch_.add(*piece.task, piece.count, piece.padding);
+  }
 }
 
 bool Scheduler::media_due() const {
