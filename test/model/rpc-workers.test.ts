@@ -219,6 +219,27 @@ describe("a worker that dies", () => {
     },
   );
 
+  // Else it would be measured how long a piece takes to be sent.
+  test("has computed a piece of a prompt before the next one is sent", async () => {
+    await using model = await load();
+    await using context = await model.createContext({
+      ...SMALL,
+      microBatchSize: 64,
+      batchSize: 64,
+    });
+    const commands: number[] = [];
+    tap.onCommand = (command) => void commands.push(command);
+    const prompt = model.tokenize("llama ".repeat(240)).slice(0, 4 * 60);
+    await context.generate(prompt, { maxTokens: 1 }).result();
+    tap.onCommand = () => {};
+    const computes: number[] = [COMMANDS.compute, COMMANDS.recompute];
+    const answered: number[] = [COMMANDS.deviceMemory, COMMANDS.getTensor];
+    const kindOf = (command: number) =>
+      computes.includes(command) ? "C" : answered.includes(command) ? "A" : "";
+    const order = commands.map(kindOf).join("");
+    expect(order).toMatch(/(C+A+){4}/);
+  });
+
   test("while a context is created fails that", async () => {
     await using model = await load();
     const killed = tap.next(COMMANDS.allocate, kill);

@@ -381,6 +381,8 @@ int32_t Scheduler::decode() {
   // here.
   if (status == kDecoded) llama_synchronize(context_);
   rpc::throw_if_lost();
+  // Of workers llama.cpp awaits only the logits, so where none are wanted they have to be asked.
+  if (status == kDecoded && limits_.settle && batch_.outputs() == 0) limits_.settle();
   return status;
 }
 

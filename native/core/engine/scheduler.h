@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +43,8 @@ struct Limits {
   // Rows of logits of one llama_decode, at most, which llama.cpp asserts: as many as there are
   // sequences, and kMostRowsOfScore more; fewer only where a batch has no more rows.
   int32_t outputs = 64;
+  // Returns when workers have computed all that they were sent; null: there are none.
+  std::function<void()> settle = nullptr;
 };
 
 class Scheduler {

@@ -37,14 +37,6 @@ auto blaming_the_file(const std::string& path, const Read& read) {
   }
 }
 
-// Throws if one is lost. Each has then received what it was sent: weights have no answer.
-void ask_workers(const ModelOptions& options) {
-  for (const std::shared_ptr<RemoteWorker>& worker : options.workers) {
-    if (worker->endpoint().lost()) worker->endpoint().throw_lost();
-    free_memory(worker->devices().front());
-  }
-}
-
 bool any_lost(const ModelOptions& options) {
   return std::any_of(options.workers.begin(), options.workers.end(),
                      [](const auto& worker) { return worker->endpoint().lost(); });
@@ -147,7 +139,8 @@ std::shared_ptr<Model> Model::load(const ModelOptions& given,
     throw Error(code::kDisposed, "The model was disposed while it was loading.");
   }
   try {
-    ask_workers(options);
+    for (const std::shared_ptr<RemoteWorker>& worker : options.workers)
+      worker->settle();  // it has the weights then
   } catch (...) {
     if (model != nullptr) llama_model_free(model);
     throw;

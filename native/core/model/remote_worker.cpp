@@ -94,6 +94,14 @@ RemoteWorker::~RemoteWorker() {
     workers().by_device.erase(device);
 }
 
+// It answers in turn.
+void RemoteWorker::settle() const {
+  if (endpoint_.lost()) endpoint_.throw_lost();
+  size_t free = 0;
+  size_t total = 0;
+  ggml_backend_dev_memory(devices_.front(), &free, &total);
+}
+
 const RemoteWorker* RemoteWorker::of(ggml_backend_dev_t device) {
   const std::lock_guard<std::mutex> lock(workers().of_devices);
   const auto found = workers().by_device.find(device);
