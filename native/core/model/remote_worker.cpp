@@ -69,7 +69,7 @@ std::shared_ptr<RemoteWorker> RemoteWorker::at(const std::string& url,
 }
 
 RemoteWorker::RemoteWorker(rpc::Endpoint& endpoint)
-    : endpoint_(endpoint), connection_(rpc::greet(endpoint.name())) {
+    : endpoint_(endpoint), connection_(rpc::connect(endpoint)) {
   const uint32_t count = rpc::device_count(endpoint.name());
   if (count >= 1 && count <= kMostDevices) devices_ = rpc::devices(endpoint.name());
   if (devices_.size() != count || count == 0)

@@ -144,6 +144,10 @@ LostQuietly::LostQuietly() : outer_(std::exchange(quietly, true)) {}
 
 LostQuietly::~LostQuietly() { quietly = outer_; }
 
+LostUnheard::LostUnheard() : before_(met_lost) {}
+
+LostUnheard::~LostUnheard() { met_lost = before_; }
+
 StopWatch::StopWatch(std::function<bool()> wanted)
     : wanted_(std::move(wanted)), outer_(stop_watch) {
   stop_watch = this;

@@ -93,6 +93,19 @@ class LostQuietly {
   const bool outer_;
 };
 
+// While it lives, this thread hears of no connection that is lost.
+class LostUnheard {
+ public:
+  LostUnheard();
+  ~LostUnheard();
+  LostUnheard(const LostUnheard&) = delete;
+  LostUnheard& operator=(const LostUnheard&) = delete;
+
+ private:
+  const LostQuietly quietly_;
+  const Endpoint* const before_;
+};
+
 // While it lives, this thread waits for a worker no longer than a second after `wanted` says so.
 // What it waited for is lost then with its connection, so it guards only those that serve nobody
 // else.
