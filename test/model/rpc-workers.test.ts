@@ -348,6 +348,59 @@ describe("a worker that dies", () => {
   });
 });
 
+describe("loads that are aborted while their worker stands still", () => {
+  let workers: WorkerProcess[];
+  let taps: Tap[];
+  beforeEach(async () => {
+    workers = [await startWorker(), await startWorker()];
+    taps = await Promise.all(workers.map((worker) => Tap.before(worker)));
+  });
+  afterEach(() => {
+    for (const tap of taps) tap.close();
+    for (const { child } of workers) child.kill("SIGKILL");
+  });
+  const at = <T>(all: readonly T[], index: number) => all[index] as T;
+
+  function load(index: number, { signal }: AbortController) {
+    const loading = Model.load(MODEL, { devices: [at(taps, index).url], gpuLayers: "all", signal });
+    loading.catch(() => {});
+    return loading;
+  }
+  /** Resolves with the load once its worker has stopped, which it waits for an answer of. */
+  async function stuck(index: number, aborting: AbortController) {
+    const { child } = at(workers, index);
+    const stopped = at(taps, index).next(COMMANDS.allocate, () => void child.kill("SIGSTOP"));
+    const loading = load(index, aborting);
+    await stopped;
+    return { loading };
+  }
+  const enough = (aborting: AbortController) => aborting.abort(new Error("enough"));
+
+  test("leave others the connection that they made", async () => {
+    const first = new AbortController();
+    const { loading } = await stuck(0, first);
+    const second = load(0, new AbortController());
+    enough(first);
+    // One that began later, and is given up: so the first one's time is over, too.
+    const later = new AbortController();
+    const { loading: alone } = await stuck(1, later);
+    enough(later);
+    await expect(alone).rejects.toThrow("enough");
+    at(workers, 0).child.kill("SIGCONT");
+    await expect(loading).rejects.toThrow("enough");
+    await (await second).dispose();
+  });
+
+  test("end together where nobody else waits for it", async () => {
+    const all = [new AbortController(), new AbortController()] as const;
+    const { loading: first } = await stuck(0, all[0]);
+    const second = load(0, all[1]);
+    for (const aborting of all) enough(aborting);
+    await expect(first).rejects.toThrow("enough");
+    await expect(second).rejects.toThrow("enough");
+  });
+});
+
 describe("no worker", () => {
   const load = (url: string, options: LoadModelOptions = {}) =>
     failureOf(Model.load(MODEL, { devices: [url], ...options }));

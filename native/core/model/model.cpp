@@ -103,14 +103,13 @@ std::shared_ptr<Model> Model::load(const ModelOptions& given,
   // Of what is done so far: asked while a worker is waited for, too.
   float done = 0;
   const auto goes_on = [&] { return on_progress(done); };
+  ModelOptions options = given;  // with the workers, which the watch goes before
   rpc::StopWatch stop([&] { return !goes_on(); });
-  ModelOptions options = given;
   Facts facts = check(options, goes_on);
   backend::open_devices();
   connect_workers(options);
-  for (const std::shared_ptr<RemoteWorker>& worker : options.workers) {
-    if (worker.use_count() == 1) stop.guard(worker->endpoint());
-  }
+  for (const std::shared_ptr<RemoteWorker>& worker : options.workers)
+    stop.guard(worker->endpoint());
   std::unique_ptr<const ModelOutline> outline;
   if (!options.vocab_only) outline = make_outline(options, facts, goes_on);
 

@@ -32,6 +32,23 @@ Workers& workers() {
   return *all;
 }
 
+// One who was given a worker, with all copies that are made of it.
+class Use {
+ public:
+  explicit Use(std::shared_ptr<RemoteWorker> worker)
+      : worker_(std::move(worker)), holds_(worker_->endpoint().join()) {}
+  ~Use() { worker_->endpoint().leave(); }
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+
+  bool holds() const { return holds_; }
+  RemoteWorker* worker() const { return worker_.get(); }
+
+ private:
+  const std::shared_ptr<RemoteWorker> worker_;
+  const bool holds_;  // it was not lost
+};
+
 // "rpc://host:port", "rpc://[::1]:port".
 std::pair<std::string, int> parse(const std::string& url) {
   const std::string address = url.substr(kSchemeLength);
@@ -59,13 +76,15 @@ std::shared_ptr<RemoteWorker> RemoteWorker::at(const std::string& url,
   const auto [host, port] = parse(url);
   const std::lock_guard<std::mutex> lock(workers().mutex);
   std::weak_ptr<RemoteWorker>& known = workers().by_url[url];
-  if (const std::shared_ptr<RemoteWorker> worker = known.lock()) {
-    if (!worker->endpoint_.lost()) return worker;
+  if (std::shared_ptr<RemoteWorker> worker = known.lock()) {
+    const auto use = std::make_shared<Use>(std::move(worker));
+    if (use->holds()) return {use, use->worker()};
   }
   rpc::Endpoint& endpoint = rpc::Endpoint::connect(url, host, port, silence);
   const std::shared_ptr<RemoteWorker> worker(new RemoteWorker(endpoint));
   known = worker;
-  return worker;
+  const auto use = std::make_shared<Use>(worker);
+  return {use, use->worker()};
 }
 
 RemoteWorker::RemoteWorker(rpc::Endpoint& endpoint)

@@ -36,7 +36,7 @@ Endpoints& endpoints() {
   return *all;
 }
 
-bool nobody_stops() { return on_wire || stop_watch == nullptr || !stop_watch->wanted(); }
+bool nobody_stops() { return !StopWatch::stopped(); }
 
 }  // namespace
 
@@ -65,8 +65,34 @@ Endpoint* Endpoint::find(const std::string& name) {
   return found == endpoints().by_name.end() ? nullptr : found->second;
 }
 
+bool Endpoint::join() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ++users_;
+  return !lost();
+}
+
+void Endpoint::leave() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  --users_;
+}
+
+void Endpoint::give_up(bool again) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  given_up_ += again ? 0 : 1;
+  if (given_up_ >= users_) lose_locked("nobody waits for it any more");
+}
+
+void Endpoint::resume() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  --given_up_;
+}
+
 void Endpoint::lose(const std::string& reason) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  lose_locked(reason);
+}
+
+void Endpoint::lose_locked(const std::string& reason) {
   if (lost()) return;
   reason_ = reason;
   lost_.store(true, std::memory_order_release);
@@ -153,11 +179,18 @@ StopWatch::StopWatch(std::function<bool()> wanted)
   stop_watch = this;
 }
 
-StopWatch::~StopWatch() { stop_watch = outer_; }
+StopWatch::~StopWatch() {
+  for (size_t i = 0; i < given_up_; ++i)
+    guarded_[i]->resume();
+  stop_watch = outer_;
+}
 
-void StopWatch::break_off() const {
-  for (Endpoint* endpoint : guarded_)
-    endpoint->lose("nobody waits for it any more");
+bool StopWatch::stopped() { return !on_wire && stop_watch != nullptr && stop_watch->wanted(); }
+
+void StopWatch::break_off() {
+  for (size_t i = 0; i < guarded_.size(); ++i)
+    guarded_[i]->give_up(/*again=*/i < given_up_);
+  given_up_ = guarded_.size();
 }
 
 void Future::wait() const {

@@ -46,6 +46,15 @@ class Endpoint {
   bool lost() const { return lost_.load(std::memory_order_acquire); }
   // Any thread. The first reason, a part of a sentence, is kept.
   void lose(const std::string& reason);
+
+  // Any thread, as the next three. One more uses it, until leave(). False: it is lost already.
+  bool join();
+  void leave();
+  // One of those who use it wants no answer any more, until resume(). Once none of them does, it is
+  // lost. `again`: the same one.
+  void give_up(bool again);
+  void resume();
+
   // What is thrown once it is lost.
   [[noreturn]] void throw_lost() const;
 
@@ -61,6 +70,7 @@ class Endpoint {
  private:
   Endpoint(std::string url, Milliseconds silence, int number);
 
+  void lose_locked(const std::string& reason);
   bool settle(Socket::Transfer how);
   bool goes_on() const;
   Milliseconds patience() const;
@@ -73,6 +83,8 @@ class Endpoint {
   std::atomic<bool> lost_{false};
   mutable std::mutex mutex_;
   std::string reason_;
+  int users_ = 0;
+  int given_up_ = 0;  // of the users
 };
 
 // Throws if this thread has met a lost connection since it last asked. To be called after all that
@@ -107,8 +119,7 @@ class LostUnheard {
 };
 
 // While it lives, this thread waits for a worker no longer than a second after `wanted` says so.
-// What it waited for is lost then with its connection, so it guards only those that serve nobody
-// else.
+// What it waited for is lost then with its connection, unless others use that, who still wait.
 class StopWatch {
  public:
   explicit StopWatch(std::function<bool()> wanted);
@@ -116,13 +127,17 @@ class StopWatch {
   StopWatch(const StopWatch&) = delete;
   StopWatch& operator=(const StopWatch&) = delete;
 
+  // One that this thread uses, as long as this lives and longer.
   void guard(Endpoint& endpoint) { guarded_.push_back(&endpoint); }
   bool wanted() const { return wanted_(); }
-  void break_off() const;
+  // Whether this thread should wait for no worker any more.
+  static bool stopped();
+  void break_off();
 
  private:
   const std::function<bool()> wanted_;
   std::vector<Endpoint*> guarded_;
+  size_t given_up_ = 0;  // the first so many of these
   StopWatch* const outer_;
 };
 
