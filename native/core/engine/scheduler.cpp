@@ -286,8 +286,11 @@ void Scheduler::add_prompts(const AdapterSet* adapters) {
   std::vector<Task*> tasks = prefilling(adapters);
   if (tasks.empty()) return;
   Task* first = next_prompt(tasks);
-  oldest_next_ = !oldest_next_;
   const MediaSpan* media = first->next_media();
+  // Media are alone in a batch. They were not due before the tokens that are in it: since then
+  // somebody was told to evaluate his prompt again, which he does in the next step.
+  if (media != nullptr && !batch_.empty()) return;
+  oldest_next_ = !oldest_next_;
   const auto cannot_join = [&](const Task* task) {
     return task != first && (media != nullptr || task->next_media() != nullptr);
   };
