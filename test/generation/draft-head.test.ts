@@ -298,10 +298,19 @@ describe("what cannot guess is refused", () => {
     ],
     [
       "tokens beyond the vocabulary",
-      { tensors: [output(2), d2t([3n, 4000n])] },
-      /^ERR_MODEL_INVALID/,
+      { tensors: [output(2), d2t([3n, 2n ** 31n])] },
+      /^ERR_MODEL_INVALID: .*"d2t" to hold ids from 0 to \d+, found 2147483648/,
     ],
-    ["tokens below it", { tensors: [output(2), d2t([3n, -1n])] }, /^ERR_MODEL_INVALID/],
+    [
+      "a token that is just beyond it",
+      { tensors: [output(2), d2t([3n, BigInt(VOCABULARY.length)])] },
+      /^ERR_MODEL_INVALID: .*"d2t" to hold ids/,
+    ],
+    [
+      "tokens below it",
+      { tensors: [output(2), d2t([3n, -1n])] },
+      /^ERR_MODEL_INVALID: .*"d2t" to hold ids from 0 to \d+, found -1/,
+    ],
     ["too few embeddings", { tensors: [embeddings(9)] }, /^ERR_MODEL_INVALID: .*a row for each/],
     ["an output layer of other tokens", { tensors: [output(9)] }, /^ERR_MODEL_INVALID/],
   ])("a head with %s", async (name, file, expected) => {

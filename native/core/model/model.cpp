@@ -55,6 +55,7 @@ Model::Facts Model::check(const ModelOptions& options, const std::function<bool(
     if (!options.vocab_only) {
       check_hyperparameters(metadata);
       check_tensors(metadata, files.tensors());
+      check_ids(metadata, files);
     }
   } catch (const Error& error) {
     if (error.code() == code::kUnsupported) {
