@@ -423,12 +423,11 @@ void Scheduler::show_head() {
   const Batch::Share& share = batch_.shares().front();
   const Task& task = *share.task;
   if (!task.is_guessed()) return;
-  const auto evaluated = task.tokens().begin() + task.evaluated() + share.count;
-  Tokens text(task.tokens().begin(), evaluated);
-  const int32_t draft = share.output + share.outputs;
+  Tokens draft;
   for (int32_t i = 0; i < share.drafted; ++i)
-    text.push_back(batch_.token(draft + i));
-  head_->follow(task.slot(), text, task.evaluated());
+    draft.push_back(batch_.token(share.output + share.outputs + i));
+  const int32_t end = task.evaluated() + share.count;
+  head_->follow(task.slot(), task.tokens(), task.evaluated(), end, draft);
 }
 
 void Scheduler::collect() {
