@@ -457,6 +457,27 @@ describe("no worker", () => {
     }
   });
 
+  // Those that take the connection and say nothing: busy workers do so.
+  test("that answers holds nobody up who asks another one", async () => {
+    const worker = await startWorker();
+    const mute = await Promise.all(Array.from({ length: 3 }, () => startImpostor(() => undefined)));
+    let ended = 0;
+    const refused = mute.map(({ url }) =>
+      failureOf(listWorkerDevices(url)).finally(() => {
+        ended += 1;
+      }),
+    );
+    try {
+      expect(await listWorkerDevices(worker.url)).toHaveLength(1);
+      expect(ended).toBe(0);
+      for (const { close } of mute) close();
+      for (const failure of await Promise.all(refused)) expect(failure).toMatchObject(UNREACHABLE);
+    } finally {
+      for (const { close } of mute) close();
+      worker.child.kill("SIGKILL");
+    }
+  });
+
   test("is asked what it lends", async () => {
     const impostor = await startImpostor(() => greeting(8));
     try {

@@ -20,9 +20,15 @@ constexpr uint32_t kMostDevices = 16;
 // ggml rounds by it.
 constexpr size_t kMostAlignment = size_t{1} << 20;
 
+// Those of one URL.
+struct Place {
+  std::timed_mutex connecting;  // who comes second takes the first one's connection
+  std::weak_ptr<RemoteWorker> worker;
+};
+
 struct Workers {
-  std::mutex mutex;  // of connecting, too: who comes second takes the first one's connection
-  std::unordered_map<std::string, std::weak_ptr<RemoteWorker>> by_url;
+  std::mutex mutex;
+  std::unordered_map<std::string, Place> by_url;  // none is erased: references stay
   std::mutex of_devices;
   std::unordered_map<ggml_backend_dev_t, RemoteWorker*> by_device;
 };
@@ -30,6 +36,21 @@ struct Workers {
 Workers& workers() {
   static Workers* const all = new Workers();
   return *all;
+}
+
+Place& place_of(const std::string& url) {
+  const std::lock_guard<std::mutex> lock(workers().mutex);
+  return workers().by_url[url];
+}
+
+// Somebody else may be connecting for seconds.
+std::unique_lock<std::timed_mutex> turn_at(Place& place) {
+  constexpr std::chrono::milliseconds kTick{100};
+  std::unique_lock<std::timed_mutex> lock(place.connecting, std::defer_lock);
+  while (!lock.try_lock_for(kTick)) {
+    if (rpc::StopWatch::stopped()) throw Error(code::kDisposed, "Nobody waits for the worker.");
+  }
+  return lock;
 }
 
 // One who was given a worker, with all copies that are made of it.
@@ -74,15 +95,15 @@ bool RemoteWorker::is_url(const std::string& device) { return device.rfind(kSche
 std::shared_ptr<RemoteWorker> RemoteWorker::at(const std::string& url,
                                                std::chrono::milliseconds silence) {
   const auto [host, port] = parse(url);
-  const std::lock_guard<std::mutex> lock(workers().mutex);
-  std::weak_ptr<RemoteWorker>& known = workers().by_url[url];
-  if (std::shared_ptr<RemoteWorker> worker = known.lock()) {
+  Place& place = place_of(url);
+  const std::unique_lock<std::timed_mutex> turn = turn_at(place);
+  if (std::shared_ptr<RemoteWorker> worker = place.worker.lock()) {
     const auto use = std::make_shared<Use>(std::move(worker));
     if (use->holds()) return {use, use->worker()};
   }
   rpc::Endpoint& endpoint = rpc::Endpoint::connect(url, host, port, silence);
   const std::shared_ptr<RemoteWorker> worker(new RemoteWorker(endpoint));
-  known = worker;
+  place.worker = worker;
   const auto use = std::make_shared<Use>(worker);
   return {use, use->worker()};
 }

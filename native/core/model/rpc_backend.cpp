@@ -144,6 +144,11 @@ std::shared_ptr<void> connect(Endpoint& endpoint) {
     return true;
   }();
   static_cast<void>(once);
+  endpoint.greet();
+  if (endpoint.lost()) {
+    endpoint.hang_up();
+    endpoint.throw_lost();
+  }
   const std::shared_ptr<rpc_dispatcher> dispatcher = get_dispatcher(endpoint.name());
   return {dispatcher.get(), [dispatcher, &endpoint](void*) { hang_up(endpoint, *dispatcher); }};
 }

@@ -1,5 +1,7 @@
 #include "core/model/rpc_endpoint.h"
 
+#include <transport.h>
+
 #include <algorithm>
 #include <cstring>
 #include <unordered_map>
@@ -137,10 +139,29 @@ bool Endpoint::settle(Socket::Transfer how) {
   }
 }
 
+// As ggml sends it: the command, the length, and what this side can do beside TCP, which is
+// nothing. Of the answer only the length is looked at here.
+void Endpoint::greet() {
+  constexpr uint8_t kHello = 14;
+  constexpr uint64_t kMostOfAnswer = 1024;
+  const uint64_t length = RPC_CONN_CAPS_SIZE;
+  std::vector<uint8_t> hello(1 + sizeof(length) + RPC_CONN_CAPS_SIZE);
+  hello[0] = kHello;
+  std::memcpy(hello.data() + 1, &length, sizeof(length));
+  uint64_t size = 0;
+  if (!send(hello.data(), hello.size()) || !receive(&size, sizeof(size))) return;
+  if (size > kMostOfAnswer) return lose("it gave an answer that is none");
+  std::vector<uint8_t> answer(sizeof(size) + static_cast<size_t>(size));
+  std::memcpy(answer.data(), &size, sizeof(size));
+  if (receive(answer.data() + sizeof(size), static_cast<size_t>(size)))
+    welcome_ = std::move(answer);
+}
+
 // Once it is lost, what would be sent is dropped in silence by the wire's thread, so that messages
 // without an answer succeed. Its socket is closed at once: the worker may serve others.
 bool Endpoint::send(const void* data, size_t size) {
   used_endpoint = this;
+  if (next_ < welcome_.size()) return true;  // ggml's greeting
   if (!lost() && settle(socket_.send(data, size, patience(), [this] { return goes_on(); }))) {
     return true;
   }
@@ -150,6 +171,12 @@ bool Endpoint::send(const void* data, size_t size) {
 
 bool Endpoint::receive(void* data, size_t size) {
   used_endpoint = this;
+  if (next_ < welcome_.size()) {
+    const size_t count = std::min(size, welcome_.size() - next_);
+    std::memcpy(data, welcome_.data() + next_, count);
+    next_ += count;
+    return count == size;
+  }
   if (!lost() && settle(socket_.receive(data, size, patience(), [this] { return goes_on(); }))) {
     return true;
   }

@@ -58,7 +58,11 @@ class Endpoint {
   // What is thrown once it is lost.
   [[noreturn]] void throw_lost() const;
 
-  // The first answer has come: from then on it may take its time.
+  // Asks for the answer to ggml's greeting before ggml does, which holds a lock of all connections
+  // meanwhile. Its own greeting is then swallowed, and answered with that. Once it is lost, nothing
+  // happens.
+  void greet();
+  // What it says of itself is known: from then on it may take its time.
   void greeted() { greeted_.store(true); }
 
   // For one thread at a time. Whether all went over; it is lost if not.
@@ -80,6 +84,9 @@ class Endpoint {
   const Milliseconds silence_;
   Socket socket_;
   std::atomic<bool> greeted_{false};
+  // What ggml's greeting is answered with, from `next_` on.
+  std::vector<uint8_t> welcome_;
+  size_t next_ = 0;
   std::atomic<bool> lost_{false};
   mutable std::mutex mutex_;
   std::string reason_;
