@@ -10,6 +10,7 @@ import {
   listWorkerDevices,
   Model,
 } from "../../lib/index.js";
+import { engine } from "../../lib/internal/engine-loader.js";
 import { question } from "../support/demo.js";
 import { MODEL } from "../support/paths.js";
 import {
@@ -501,5 +502,21 @@ describe("no worker", () => {
   test("twice, however it is written", async () => {
     const load = Model.load(MODEL, { devices: ["rpc://localhost", "RPC://LOCALHOST:50052/"] });
     expect(await failureOf(load)).toMatchObject({ code: "ERR_INVALID_ARGUMENT" });
+  });
+});
+
+describe("a worker in this process", () => {
+  const start = (port: number, devices: string[]) =>
+    engine().addon.startRpcServer({ address: "127.0.0.1", port, threads: 1, devices, cache: "" });
+
+  test("takes a port only where it can lend its devices, and gives it back", async () => {
+    const first = start(0, ["CPU"]);
+    first.stop();
+    await first.ended;
+    expect(() => start(first.port, ["nope"])).toThrow(/Expected names from listDevices/);
+    const again = start(first.port, ["CPU"]);
+    expect(again.port).toBe(first.port);
+    again.stop();
+    await again.ended;
   });
 });
