@@ -165,7 +165,10 @@ export interface ContextOptions {
   readonly pooling?: Pooling;
   /** Rotary position embedding. Default: what the model's file says. */
   readonly rope?: { readonly frequencyBase?: number; readonly frequencyScale?: number };
-  /** What is added to the outputs of the model's layers, in all that the context evaluates. Default: none. */
+  /**
+   * What is added to the outputs of the model's layers, in all that the context evaluates. `ERR_UNSUPPORTED` with
+   * a model to whose layers llama.cpp adds nothing: BERT and its kin, PLaMo 2, Hy V4. Default: none.
+   */
   readonly controlVectors?: readonly ControlVector[];
   /** Aborts the creation, which rejects with its reason. Default: none. */
   readonly signal?: AbortSignal;

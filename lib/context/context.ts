@@ -168,8 +168,9 @@ export class Context implements AsyncDisposable {
    * @example
    * const { text } = await context.generateText("The llama", { maxTokens: 32, temperature: 0 });
    * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_CONTEXT_FULL (the prompt is longer than the
-   * context, or sequences hold every place), ERR_QUEUE_FULL, ERR_DECODE_FAILED, ERR_DEVICE_LOST, ERR_OUT_OF_MEMORY,
-   * ERR_GRAMMAR_INVALID; the signal's reason; what `onProgress` threw
+   * context, or sequences hold every place), ERR_QUEUE_FULL, ERR_MEDIA_INVALID, ERR_UNSUPPORTED (media without a
+   * projector), ERR_DECODE_FAILED, ERR_DEVICE_LOST, ERR_WORKER_UNREACHABLE, ERR_OUT_OF_MEMORY, ERR_GRAMMAR_INVALID,
+   * ERR_INTERNAL (the engine failed); the signal's reason; what `onProgress` threw
    */
   async generateText(prompt: PromptInput, options?: GenerateOptions): Promise<GenerationResult> {
     return this.generate(prompt, options).result();
@@ -240,8 +241,9 @@ export class Context implements AsyncDisposable {
    * const [yes, no] = ["yes", "no"].map((word) => model.tokenize(word)[0]);
    * const [pYes, pNo] = (await context.score("Is a llama an animal? ", [yes, no])).map(Math.exp);
    * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_CONTEXT_FULL (the prompt is longer than
-   * the context, or sequences hold every place), ERR_QUEUE_FULL, ERR_DECODE_FAILED, ERR_DEVICE_LOST,
-   * ERR_OUT_OF_MEMORY; the signal's reason
+   * the context, or sequences hold every place), ERR_QUEUE_FULL, ERR_MEDIA_INVALID, ERR_UNSUPPORTED (media without a
+   * projector), ERR_DECODE_FAILED, ERR_DEVICE_LOST, ERR_WORKER_UNREACHABLE, ERR_OUT_OF_MEMORY, ERR_INTERNAL (the engine
+   * failed); the signal's reason
    */
   async score(
     prompt: PromptInput,
@@ -267,8 +269,9 @@ export class Context implements AsyncDisposable {
    * const labels = await context.choose("Is a llama an animal or a plant? It is", [" an animal", " a plant"]);
    * const best = labels.reduce((a, b) => (b.probability > a.probability ? b : a));
    * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_CONTEXT_FULL (prompt and text are longer than the
-   * context, or sequences hold every place), ERR_QUEUE_FULL, ERR_DECODE_FAILED, ERR_DEVICE_LOST,
-   * ERR_OUT_OF_MEMORY; the signal's reason
+   * context, or sequences hold every place), ERR_QUEUE_FULL, ERR_MEDIA_INVALID, ERR_UNSUPPORTED (media without a
+   * projector), ERR_DECODE_FAILED, ERR_DEVICE_LOST, ERR_WORKER_UNREACHABLE, ERR_OUT_OF_MEMORY, ERR_INTERNAL (the engine
+   * failed); the signal's reason
    */
   async choose(
     prompt: PromptInput,
@@ -334,8 +337,8 @@ export class Context implements AsyncDisposable {
    * const [llama, alpaca] = await context.embed(["a llama", "an alpaca"]);
    * const similarity = llama.reduce((sum, value, i) => sum + value * alpaca[i], 0);
    * @throws {CriaError} ERR_UNSUPPORTED (a context that generates), ERR_INVALID_ARGUMENT, ERR_DISPOSED,
-   * ERR_CONTEXT_FULL (a text is longer than `contextSize`), ERR_DECODE_FAILED, ERR_DEVICE_LOST, ERR_OUT_OF_MEMORY; the
-   * signal's reason
+   * ERR_CONTEXT_FULL (a text is longer than `contextSize`), ERR_DECODE_FAILED, ERR_DEVICE_LOST,
+   * ERR_WORKER_UNREACHABLE, ERR_OUT_OF_MEMORY, ERR_INTERNAL (the engine failed); the signal's reason
    */
   embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
   async embed(

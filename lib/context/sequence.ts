@@ -143,7 +143,8 @@ export class Sequence implements AsyncDisposable {
    * @example
    * await sequence.evaluate([{ control: "<|eot_id|>" }], { signal: AbortSignal.timeout(1000) });
    * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_CONTEXT_FULL (more than `contextSize`
-   * tokens in all), ERR_DECODE_FAILED, ERR_DEVICE_LOST, ERR_OUT_OF_MEMORY; the signal's reason
+   * tokens in all), ERR_DECODE_FAILED, ERR_DEVICE_LOST, ERR_WORKER_UNREACHABLE, ERR_OUT_OF_MEMORY, ERR_INTERNAL (the
+   * engine failed); the signal's reason
    */
   async evaluate(prompt: PromptInput, options?: EvaluateOptions): Promise<void> {
     this.#assertAlive();
@@ -267,13 +268,13 @@ export class Sequence implements AsyncDisposable {
 
   /**
    * Replaces what is evaluated by what a `save` wrote, of the same model in a context of the same
-   * `sequences` (with a per-sequence KV cache), `kvCache`, `kvCacheType`, `flashAttention` and `rope`;
-   * nothing is evaluated. Where it is refused, the sequence is as it was.
+   * `sequences` (with a per-sequence KV cache), `kvCache`, `kvCacheType`, `flashAttention`, `rope`,
+   * adapters and control vectors; nothing is evaluated. Where it is refused, the sequence is as it was.
    *
    * @example
    * await sequence.restore("system-prompt.state");
    * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_DISPOSED, ERR_STATE_INVALID (no such file, none of
-   * cria's, or of another model or cache), ERR_CONTEXT_FULL (longer than this context)
+   * cria's, or of another model, cache, adapters or control vectors), ERR_CONTEXT_FULL (longer than this context)
    */
   async restore(path: string): Promise<void> {
     this.#assertAlive();

@@ -170,8 +170,9 @@ export interface Generation extends AsyncIterable<GenerationChunk>, AsyncDisposa
   /**
    * Resolves with the whole output when the generation has ended. May be called any number of times.
    *
-   * @throws {CriaError} ERR_DISPOSED, ERR_CONTEXT_FULL, ERR_QUEUE_FULL, ERR_DECODE_FAILED, ERR_DEVICE_LOST,
-   * ERR_OUT_OF_MEMORY, ERR_GRAMMAR_INVALID; the signal's reason; what `onProgress` threw
+   * @throws {CriaError} ERR_DISPOSED, ERR_CONTEXT_FULL, ERR_QUEUE_FULL, ERR_MEDIA_INVALID, ERR_UNSUPPORTED (media
+   * without a projector), ERR_DECODE_FAILED, ERR_DEVICE_LOST, ERR_WORKER_UNREACHABLE, ERR_OUT_OF_MEMORY,
+   * ERR_GRAMMAR_INVALID, ERR_INTERNAL (the engine failed); the signal's reason; what `onProgress` threw
    */
   result(): Promise<GenerationResult>;
   /** Ends it with stopReason "cancelled"; what was generated is kept. Never throws. */

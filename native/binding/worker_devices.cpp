@@ -23,9 +23,10 @@ constexpr std::chrono::milliseconds kSilence{10'000};
 
 std::vector<backend::Device> ask(const std::string& url, const std::atomic<bool>& stopping) {
   const backend::AbortGuard guard;
+  std::shared_ptr<RemoteWorker> worker;  // the watch goes before it
   rpc::StopWatch stop([&] { return stopping.load(); });
-  const std::shared_ptr<RemoteWorker> worker = RemoteWorker::at(url, kSilence);
-  if (worker.use_count() == 1) stop.guard(worker->endpoint());
+  worker = RemoteWorker::at(url, kSilence);
+  stop.guard(worker->endpoint());
   std::vector<backend::Device> found;
   for (ggml_backend_dev_t device : worker->devices()) {
     size_t free = 0;

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Context, type ContextOptions, Model, type Pooling } from "../../lib/index.js";
 import { normalized, referenceEmbeddings } from "../support/embed-reference.js";
+import { writeGguf } from "../support/gguf-writer.js";
 import { MODEL } from "../support/paths.js";
 import { Random } from "../support/random.js";
 import { distance, within } from "../support/reference.js";
@@ -101,6 +102,19 @@ describe.each(POOLINGS)("pooling %s", (pooling) => {
       }
     });
   });
+});
+
+test("control vectors are refused where its graph does not add them", async () => {
+  const path = join(directory, "directions.gguf");
+  const shape = [bert.embeddingLength];
+  const values = new Float32Array(bert.embeddingLength).fill(1);
+  const metadata = { "general.architecture": "controlvector" };
+  writeGguf(path, metadata, [{ name: "direction.1", shape, values }]);
+  await expect(
+    bert.createContext({ embeddings: true, controlVectors: [{ path }] }),
+  ).rejects.toEqual(code("ERR_UNSUPPORTED"));
+  const context = await llama.createContext({ embeddings: true, controlVectors: [{ path }] });
+  await context.dispose();
 });
 
 describe("T5", () => {

@@ -92,6 +92,21 @@ describe("the choices", () => {
     await fresh.dispose();
   });
 
+  test.each(["per-sequence", "unified"] as const)(
+    "are many long ones, in many sequences (%s)",
+    async (kvCache) => {
+      await using fresh = await model.createContext({ contextSize: 256, sequences: 32, kvCache });
+      const words = "the old llama went over the high mountain to look for some green grass";
+      const texts = Array.from(
+        { length: 40 },
+        (_, i) => ` ${String.fromCharCode(65 + (i % 26))}${i} ${words}`,
+      );
+      const choices = await fresh.choose("Once:", texts);
+      expect(choices.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 6);
+      await fresh.generate("still alive", { maxTokens: 1 }).result();
+    },
+  );
+
   test("take an evaluation each at most, of no more than where they differ", async () => {
     const fresh = await model.createContext({ contextSize: 256, sequences: 1 });
     const texts = [" an animal", " an animated film", " a plant", " a planet", " an answer"];

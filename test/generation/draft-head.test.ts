@@ -227,6 +227,33 @@ test.each(["eagle3 that knows", "mtp that knows"])(
   },
 );
 
+// Each of its guesses is made of all pairs that it has.
+test("a head keeps what it has of a text while others run that it never saw", async () => {
+  const attn = { name: "blk.0.attn_q.weight", shape: [64, 32], values: new Float32Array(64 * 32) };
+  writeEagle3(at("head that averages"), { says: "its last token", tensors: [attn] });
+  await using draft = await Model.load(at("head that averages"));
+  const { model } = pairOf("eagle3 that knows");
+  const pair = { ...pairOf("eagle3 that knows"), speculation: { type: "eagle3", draft } as const };
+  const prompt = anyText(151, 120);
+  const secondTurn = async (between: boolean) => {
+    await using context = await guessed(pair, { sequences: 3, microBatchSize: 16 });
+    const sequence = await context.createSequence();
+    const first = await context.generate(prompt, talks(model)).result();
+    // Whoever runs beside it is not followed, and asks for a guess once he is alone.
+    if (between) {
+      const long = sequence.evaluate(anyText(52, 450));
+      await context.generate(anyText(53, 10), talks(model, { maxTokens: 60 })).result();
+      await long;
+    }
+    const next = Int32Array.of(...prompt, ...first.tokens, ...anyText(154, 5));
+    const { speculation } = await context.generate(next, talks(model)).result();
+    return speculation;
+  };
+  const alone = await secondTurn(false);
+  expect(alone?.proposed).toBeGreaterThan(0);
+  expect(await secondTurn(true)).toEqual(alone);
+});
+
 test("disposing a head disposes the context that it guesses for", async () => {
   const { model } = pairOf("eagle3");
   const draft = await Model.load(at("head"));
@@ -298,10 +325,19 @@ describe("what cannot guess is refused", () => {
     ],
     [
       "tokens beyond the vocabulary",
-      { tensors: [output(2), d2t([3n, 4000n])] },
-      /^ERR_MODEL_INVALID/,
+      { tensors: [output(2), d2t([3n, 2n ** 31n])] },
+      /^ERR_MODEL_INVALID: .*"d2t" to hold ids from 0 to \d+, found 2147483648/,
     ],
-    ["tokens below it", { tensors: [output(2), d2t([3n, -1n])] }, /^ERR_MODEL_INVALID/],
+    [
+      "a token that is just beyond it",
+      { tensors: [output(2), d2t([3n, BigInt(VOCABULARY.length)])] },
+      /^ERR_MODEL_INVALID: .*"d2t" to hold ids/,
+    ],
+    [
+      "tokens below it",
+      { tensors: [output(2), d2t([3n, -1n])] },
+      /^ERR_MODEL_INVALID: .*"d2t" to hold ids from 0 to \d+, found -1/,
+    ],
     ["too few embeddings", { tensors: [embeddings(9)] }, /^ERR_MODEL_INVALID: .*a row for each/],
     ["an output layer of other tokens", { tensors: [output(9)] }, /^ERR_MODEL_INVALID/],
   ])("a head with %s", async (name, file, expected) => {

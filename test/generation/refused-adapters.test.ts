@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Context, type CriaErrorCode, Model } from "../../lib/index.js";
 import { LAYERS, randomTensor, WIDTH, writeControlVector, writeLora } from "../support/adapters.js";
 import type { GgufTensor } from "../support/gguf-writer.js";
+import { llamaCppDir } from "../support/llama-cpp-dir.js";
 import { MODEL } from "../support/paths.js";
 
 const directory = mkdtempSync(join(tmpdir(), "cria-refused-adapters-"));
@@ -207,6 +208,28 @@ test.each<[string, string, readonly number[]]>([
     code: "ERR_MODEL_INVALID",
     message: expect.stringContaining("is not a control vector"),
   });
+});
+
+// Where another version of llama.cpp has others, kWithout in control_vector.cpp has to name them.
+test("the graphs that add no control vectors are those that are known", () => {
+  const folder = join(llamaCppDir(), "src", "models");
+  const without = readdirSync(folder).filter((file) => {
+    const text = file.endsWith(".cpp") ? readFileSync(join(folder, file), "utf8") : "";
+    return /\bgraph(<\w+>)?::graph\(/.test(text) && !text.includes("build_cvec");
+  });
+  const names = without.map((file) => file.replace(".cpp", ""));
+  expect(names.sort()).toEqual([
+    "bert",
+    "dflash",
+    "eagle3",
+    "eurobert",
+    "gemma4-assistant",
+    "hy-v4",
+    "modern-bert",
+    "neo-bert",
+    "plamo2",
+    "wavtokenizer-dec",
+  ]);
 });
 
 test("directions behind the last layer have no effect", async () => {

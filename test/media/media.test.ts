@@ -132,6 +132,17 @@ test("a picture that does not fit is refused before it is encoded", async () => 
   await small.dispose();
 });
 
+test("a picture behind texts that are too long together is refused for these", async () => {
+  const text = { text: "a llama ".repeat(60) };
+  const tokens = model.tokenize(text.text).length;
+  const small = await model.createContext({ contextSize: tokens + 8 });
+  await expect(small.generateText([text, text, { image: picture }], greedy)).rejects.toMatchObject({
+    code: "ERR_CONTEXT_FULL",
+    message: expect.stringMatching(/The prompt has \d+ tokens in front of the image, more than/),
+  });
+  await small.dispose();
+});
+
 test("what another context has encoded needs room in each", async () => {
   // The rows of Gemma 3's pictures are evaluated together.
   writeGemma3(at("gemma3.gguf"));

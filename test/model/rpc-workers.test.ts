@@ -10,6 +10,7 @@ import {
   listWorkerDevices,
   Model,
 } from "../../lib/index.js";
+import { engine } from "../../lib/internal/engine-loader.js";
 import { question } from "../support/demo.js";
 import { MODEL } from "../support/paths.js";
 import {
@@ -219,6 +220,27 @@ describe("a worker that dies", () => {
     },
   );
 
+  // Else it would be measured how long a piece takes to be sent.
+  test("has computed a piece of a prompt before the next one is sent", async () => {
+    await using model = await load();
+    await using context = await model.createContext({
+      ...SMALL,
+      microBatchSize: 64,
+      batchSize: 64,
+    });
+    const commands: number[] = [];
+    tap.onCommand = (command) => void commands.push(command);
+    const prompt = model.tokenize("llama ".repeat(240)).slice(0, 4 * 60);
+    await context.generate(prompt, { maxTokens: 1 }).result();
+    tap.onCommand = () => {};
+    const computes: number[] = [COMMANDS.compute, COMMANDS.recompute];
+    const answered: number[] = [COMMANDS.deviceMemory, COMMANDS.getTensor];
+    const kindOf = (command: number) =>
+      computes.includes(command) ? "C" : answered.includes(command) ? "A" : "";
+    const order = commands.map(kindOf).join("");
+    expect(order).toMatch(/(C+A+){4}/);
+  });
+
   test("while a context is created fails that", async () => {
     await using model = await load();
     const killed = tap.next(COMMANDS.allocate, kill);
@@ -327,6 +349,59 @@ describe("a worker that dies", () => {
   });
 });
 
+describe("loads that are aborted while their worker stands still", () => {
+  let workers: WorkerProcess[];
+  let taps: Tap[];
+  beforeEach(async () => {
+    workers = [await startWorker(), await startWorker()];
+    taps = await Promise.all(workers.map((worker) => Tap.before(worker)));
+  });
+  afterEach(() => {
+    for (const tap of taps) tap.close();
+    for (const { child } of workers) child.kill("SIGKILL");
+  });
+  const at = <T>(all: readonly T[], index: number) => all[index] as T;
+
+  function load(index: number, { signal }: AbortController) {
+    const loading = Model.load(MODEL, { devices: [at(taps, index).url], gpuLayers: "all", signal });
+    loading.catch(() => {});
+    return loading;
+  }
+  /** Resolves with the load once its worker has stopped, which it waits for an answer of. */
+  async function stuck(index: number, aborting: AbortController) {
+    const { child } = at(workers, index);
+    const stopped = at(taps, index).next(COMMANDS.allocate, () => void child.kill("SIGSTOP"));
+    const loading = load(index, aborting);
+    await stopped;
+    return { loading };
+  }
+  const enough = (aborting: AbortController) => aborting.abort(new Error("enough"));
+
+  test("leave others the connection that they made", async () => {
+    const first = new AbortController();
+    const { loading } = await stuck(0, first);
+    const second = load(0, new AbortController());
+    enough(first);
+    // One that began later, and is given up: so the first one's time is over, too.
+    const later = new AbortController();
+    const { loading: alone } = await stuck(1, later);
+    enough(later);
+    await expect(alone).rejects.toThrow("enough");
+    at(workers, 0).child.kill("SIGCONT");
+    await expect(loading).rejects.toThrow("enough");
+    await (await second).dispose();
+  });
+
+  test("end together where nobody else waits for it", async () => {
+    const all = [new AbortController(), new AbortController()] as const;
+    const { loading: first } = await stuck(0, all[0]);
+    const second = load(0, all[1]);
+    for (const aborting of all) enough(aborting);
+    await expect(first).rejects.toThrow("enough");
+    await expect(second).rejects.toThrow("enough");
+  });
+});
+
 describe("no worker", () => {
   const load = (url: string, options: LoadModelOptions = {}) =>
     failureOf(Model.load(MODEL, { devices: [url], ...options }));
@@ -383,6 +458,27 @@ describe("no worker", () => {
     }
   });
 
+  // Those that take the connection and say nothing: busy workers do so.
+  test("that answers holds nobody up who asks another one", async () => {
+    const worker = await startWorker();
+    const mute = await Promise.all(Array.from({ length: 3 }, () => startImpostor(() => undefined)));
+    let ended = 0;
+    const refused = mute.map(({ url }) =>
+      failureOf(listWorkerDevices(url)).finally(() => {
+        ended += 1;
+      }),
+    );
+    try {
+      expect(await listWorkerDevices(worker.url)).toHaveLength(1);
+      expect(ended).toBe(0);
+      for (const { close } of mute) close();
+      for (const failure of await Promise.all(refused)) expect(failure).toMatchObject(UNREACHABLE);
+    } finally {
+      for (const { close } of mute) close();
+      worker.child.kill("SIGKILL");
+    }
+  });
+
   test("is asked what it lends", async () => {
     const impostor = await startImpostor(() => greeting(8));
     try {
@@ -406,5 +502,21 @@ describe("no worker", () => {
   test("twice, however it is written", async () => {
     const load = Model.load(MODEL, { devices: ["rpc://localhost", "RPC://LOCALHOST:50052/"] });
     expect(await failureOf(load)).toMatchObject({ code: "ERR_INVALID_ARGUMENT" });
+  });
+});
+
+describe("a worker in this process", () => {
+  const start = (port: number, devices: string[]) =>
+    engine().addon.startRpcServer({ address: "127.0.0.1", port, threads: 1, devices, cache: "" });
+
+  test("takes a port only where it can lend its devices, and gives it back", async () => {
+    const first = start(0, ["CPU"]);
+    first.stop();
+    await first.ended;
+    expect(() => start(first.port, ["nope"])).toThrow(/Expected names from listDevices/);
+    const again = start(first.port, ["CPU"]);
+    expect(again.port).toBe(first.port);
+    again.stop();
+    await again.ended;
   });
 });

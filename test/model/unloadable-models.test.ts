@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LlamaGuard, Model } from "../../lib/index.js";
-import { type GgufValue, writeGguf } from "../support/gguf-writer.js";
+import { type GgufTable, type GgufValue, writeGguf } from "../support/gguf-writer.js";
 import { GUARD_4 } from "../support/guard-templates.js";
 import { tokenizer } from "../support/tiny-models.js";
 
@@ -13,7 +13,11 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** A file that says what it is, and has nothing to compute with. */
-function header(architecture: string, own: Readonly<Record<string, GgufValue>> = {}): string {
+function header(
+  architecture: string,
+  own: Readonly<Record<string, GgufValue>> = {},
+  tensors: readonly GgufTable[] = [],
+): string {
   const path = join(folder, `${architecture}.gguf`);
   const shape = {
     context_length: 512,
@@ -34,7 +38,7 @@ function header(architecture: string, own: Readonly<Record<string, GgufValue>> =
       ...tokenizer(),
       "tokenizer.chat_template": GUARD_4,
     },
-    [{ name: "token_embd.weight", shape: [32, 1], values: new Float32Array(32) }],
+    [{ name: "token_embd.weight", shape: [32, 1], values: new Float32Array(32) }, ...tensors],
   );
   return path;
 }
@@ -58,6 +62,20 @@ test("Llama 4 itself is not taken for its guard", async () => {
   // What is missing here are its tensors.
   await expect(failure).rejects.toMatchObject({ code: "ERR_MODEL_INVALID" });
 });
+
+// The CPU would assert that they are there, a GPU would read other memory.
+test.each([-1, 4, 2 ** 30])(
+  "a table of experts that names expert %p of 4 is refused",
+  async (id) => {
+    const name = "blk.0.ffn_gate_tid2eid.weight";
+    const table = { name, shape: [2, 2], values: Int32Array.of(0, 3, id, 1) };
+    const own = { expert_count: 4, expert_used_count: 2 };
+    await expect(Model.load(header("llama", own, [table]))).rejects.toMatchObject({
+      code: "ERR_MODEL_INVALID",
+      message: expect.stringContaining(`"${name}" to hold ids from 0 to 3, found ${id}`),
+    });
+  },
+);
 
 test("the vocabulary of Llama Guard 4 can be loaded, and is judged with by nobody", async () => {
   const model = await Model.load(header("llama4"), { vocabOnly: true });

@@ -217,4 +217,36 @@ TEST(contexts_on_one_model_at_the_same_time) {
   }
 }
 
+// llama.cpp asserts that a batch has no more rows of logits than its context was made for.
+TEST(scores_of_many_rows_at_once) {
+  constexpr int32_t kRows = cria::command::kMostRowsOfScore;
+  std::mt19937 random(12);
+  std::vector<cria::command::Score> scores;
+  for (int i = 0; i < 40; ++i) {
+    const auto length = static_cast<size_t>(kRows) + 1 + random() % 3;
+    scores.push_back({{{random_tokens(random, length)}, false},
+                      Tokens(static_cast<size_t>(kRows), 5),
+                      std::vector<int32_t>(static_cast<size_t>(kRows), 1)});
+  }
+  for (const bool unified : {false, true}) {
+    ContextOptions options = small(24);
+    options.unified_kv_cache = unified;
+    Client client(options);
+    client.open();
+    std::vector<RequestId> ids;
+    for (const cria::command::Score& score : scores) {
+      ids.push_back(static_cast<RequestId>(ids.size() + 1));
+      client.submit(ids.back(), score);
+    }
+    client.read_to_end(ids);
+    for (const RequestId id : ids) {
+      CHECK_EQ(client.stories[id].failure ? client.stories[id].failure->message : "", "");
+      CHECK_EQ(client.stories[id].answer->values->size(), static_cast<size_t>(kRows));
+    }
+    cria::command::Score longer{
+        {{random_tokens(random, 70)}, false}, Tokens(65, 5), std::vector<int32_t>(65, 1)};
+    CHECK_EQ(client.refusal(longer), "ERR_INVALID_ARGUMENT");
+  }
+}
+
 int main(int argc, char** argv) { return demo::run(argc, argv); }

@@ -10,14 +10,15 @@ export interface GgufTensor {
   readonly values: Float32Array;
 }
 
-/** A table of ids, as whole numbers of 64 bits. */
+/** A table of ids, as whole numbers of 64 or 32 bits. */
 export interface GgufTable extends Omit<GgufTensor, "values"> {
-  readonly values: BigInt64Array;
+  readonly values: BigInt64Array | Int32Array;
 }
 
 const TYPE = { uint32: 4, int32: 5, float32: 6, bool: 7, string: 8, array: 9 } as const;
 const ALIGNMENT = 32;
 const F32 = 0;
+const I32 = 26;
 const I64 = 27;
 
 /** A GGUF file of tensors; whole numbers become uint32. */
@@ -42,8 +43,8 @@ export function writeGguf(
   writeFileSync(path, Buffer.concat([header, padding(header.length), ...data]));
 }
 
-const typeOf = (values: Float32Array | BigInt64Array) =>
-  values instanceof Float32Array ? F32 : I64;
+const typeOf = (values: (GgufTensor | GgufTable)["values"]) =>
+  values instanceof Float32Array ? F32 : values instanceof Int32Array ? I32 : I64;
 
 function typed(value: GgufValue): Buffer[] {
   if (typeof value === "string") return [u32(TYPE.string), text(value)];

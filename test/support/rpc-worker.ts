@@ -32,8 +32,10 @@ export const COMMANDS = {
   setTensor: 6,
   getTensor: 8,
   compute: 10,
+  deviceMemory: 11,
   hello: 14,
   deviceCount: 15,
+  recompute: 16,
 } as const;
 
 /** One byte of command, eight of length, and so much more. */

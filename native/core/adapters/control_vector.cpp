@@ -2,8 +2,10 @@
 
 #include <ggml.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <optional>
 #include <string_view>
 
@@ -16,6 +18,15 @@ namespace cria {
 namespace {
 
 constexpr std::string_view kPrefix = "direction.";
+
+// Architectures whose graphs do not add them: files of src/models in llama.cpp without
+// `build_cvec`, and those that use such a file's graph. test/generation/refused-adapters.test.ts
+// compares.
+constexpr std::string_view kWithout[] = {
+    "bert",        "nomic-bert", "nomic-bert-moe",   "jina-bert-v2",     "jina-bert-v3",
+    "modern-bert", "neo-bert",   "eurobert",         "plamo2",           "hy_v4",
+    "eagle3",      "dflash",     "gemma4-assistant", "wavtokenizer-dec",
+};
 
 [[noreturn]] void refuse(const std::string& path, const std::string& why) {
   throw Error(code::kModelInvalid, "\"" + path + "\" is not a control vector: " + why + ".");
@@ -100,6 +111,12 @@ class Sum {
 std::vector<float> load_control_vectors(const std::vector<ControlVector>& vectors,
                                         const Model& model, const std::function<bool()>& goes_on) {
   if (vectors.empty()) return {};
+  const std::string architecture = model.metadata("general.architecture");
+  if (std::find(std::begin(kWithout), std::end(kWithout), architecture) != std::end(kWithout)) {
+    throw Error(code::kUnsupported,
+                "llama.cpp adds no control vectors to the layers of a model of architecture \"" +
+                    architecture + "\": leave `controlVectors` out.");
+  }
   Sum sum(model);
   for (const ControlVector& vector : vectors)
     sum.add(vector, goes_on);

@@ -21,8 +21,8 @@ struct ControlVector {
 
 // The sum of all of them as llama.cpp takes it: a vector for each layer from 1 on, one behind the
 // other; empty for none. Blocks. Throws ERR_MODEL_INVALID for a file that holds none, or none for
-// this model; ERR_INVALID_ARGUMENT for layers that the model has not; ERR_DISPOSED once `goes_on`
-// returns false.
+// this model; ERR_UNSUPPORTED for a model whose graph does not add them; ERR_INVALID_ARGUMENT for
+// layers that the model has not; ERR_DISPOSED once `goes_on` returns false.
 std::vector<float> load_control_vectors(const std::vector<ControlVector>& vectors,
                                         const Model& model, const std::function<bool()>& goes_on);
 

@@ -17,12 +17,11 @@ void Batch::clear() {
 void Batch::add(Task& task, int32_t count, int32_t padding) {
   if (const MediaSpan* span = task.next_media()) return add_media(task, *span, count);
   const int32_t end = task.evaluated() + count;
-  const int32_t first_output = std::max(task.first_output(), task.evaluated());
+  const int32_t outputs = task.outputs_within(count);
   for (int32_t position = task.evaluated(); position < end; ++position) {
     rows_.add(task.tokens()[static_cast<size_t>(position)], task.position(position), task.slot(),
-              position >= first_output);
+              position >= end - outputs);
   }
-  const int32_t outputs = std::max(end - first_output, 0);
   shares_.push_back({&task, count, padding, size() - outputs, outputs, 0});
   for (int32_t i = 0; i < padding; ++i)
     rows_.add(task.tokens()[static_cast<size_t>(end - 1)], task.position(end) + i, task.slot(),
@@ -32,11 +31,10 @@ void Batch::add(Task& task, int32_t count, int32_t padding) {
 
 void Batch::add_media(Task& task, const MediaSpan& span, int32_t count) {
   media_ = span.chunk;
-  // Of media, no row before the last one of a prompt is asked about.
-  const bool output = task.evaluated() + count > task.first_output();
+  const int32_t outputs = task.outputs_within(count);
   media_rows_.set(*media_, task.evaluated() - span.begin, count, task.position(span.begin),
-                  task.slot(), output);
-  shares_.push_back({&task, count, 0, count - 1, output ? 1 : 0, 0});
+                  task.slot(), outputs > 0);
+  shares_.push_back({&task, count, 0, count - 1, outputs, 0});
 }
 
 void Batch::add_draft(const Tokens& draft) {
@@ -47,6 +45,13 @@ void Batch::add_draft(const Tokens& draft) {
     rows_.add(token, position++, task.slot(), true);
   share.drafted = static_cast<int32_t>(draft.size());
   has_drafts_ = has_drafts_ || !draft.empty();
+}
+
+int32_t Batch::outputs() const {
+  int32_t sum = 0;
+  for (const Share& share : shares_)
+    sum += share.outputs + share.drafted;
+  return sum;
 }
 
 void Batch::forget_padding(llama_memory_t memory) const {

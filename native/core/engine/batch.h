@@ -41,6 +41,8 @@ class Batch {
 
   // Rows without padding.
   int32_t wanted() const { return size() - padding_; }
+  // Rows whose logits are wanted.
+  int32_t outputs() const;
   bool has_drafts() const { return has_drafts_; }
   llama_token token(int32_t row) const { return rows_.token(row); }
   bool empty() const { return shares_.empty(); }

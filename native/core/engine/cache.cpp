@@ -112,7 +112,12 @@ int32_t Cache::trim(Slot slot, int32_t wanted) {
   const auto behind = std::upper_bound(taken.begin(), taken.end(), length);
   if (behind != taken.begin() && memory_ != nullptr) {
     const int32_t last = *std::prev(behind);
-    if (checkpoints_.put_back(slot, last) && trim_cells(slot, last)) return last;
+    try {
+      if (checkpoints_.put_back(slot, last) && trim_cells(slot, last)) return last;
+    } catch (...) {
+      clear(slot);  // what it holds is neither this nor that
+      throw;
+    }
   }
   clear(slot);
   return 0;

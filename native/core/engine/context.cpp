@@ -403,12 +403,18 @@ void Context::open_scheduler(const ContextInfo& info, const MemoryKind& memory) 
   const bool gpu = model_->may_use_gpu();
   const bool matrices = options_.flash_attention == LLAMA_FLASH_ATTN_TYPE_DISABLED;
   const int32_t least = gpu ? kLeastPieceOfGpus : matrices ? kLeastPieceOfMatrices : kTile;
-  const Limits limits{
-      options_.context_size, options_.sequences, info.batch_size, info.micro_batch_size,
-      options_.unified_kv_cache, copy_ms_per_token(info.memory), pads_prompts(info.memory, memory),
-      least,
-      // What an aborted piece has overwritten is lost, or comes back in other cells.
-      !gpu && memory.cut_anywhere(), memory};
+  Limits limits{options_.context_size, options_.sequences, info.batch_size, info.micro_batch_size,
+                options_.unified_kv_cache, copy_ms_per_token(info.memory),
+                pads_prompts(info.memory, memory), least,
+                // What an aborted piece has overwritten is lost, or comes back in other cells.
+                !gpu && memory.cut_anywhere(), memory,
+                static_cast<int32_t>(generation_params(options_).n_outputs_max)};
+  if (!model_->workers().empty()) {
+    limits.settle = [this] {
+      for (const std::shared_ptr<RemoteWorker>& worker : model_->workers())
+        worker->settle();
+    };
+  }
   scheduler_ =
       std::make_unique<Scheduler>(context_.get(), model_->gate(), limits, outbox_, draft_head_);
   sequences_ = std::make_unique<Sequences>(

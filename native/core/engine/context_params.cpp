@@ -4,6 +4,7 @@
 
 #include "core/embedding/embedding_params.h"
 #include "core/model/error.h"
+#include "core/request/command.h"
 
 namespace cria {
 
@@ -180,7 +181,9 @@ llama_context_params generation_params(const ContextOptions& options) {
   // A batch holds at least one token of every sequence, a micro-batch is no larger than it.
   params.n_batch = std::max(static_cast<uint32_t>(options.batch_size), params.n_seq_max);
   params.n_ubatch = std::min(static_cast<uint32_t>(options.micro_batch_size), params.n_batch);
-  const uint32_t rows = std::max(wanted_rows(options), kRowsOfLogits);
+  // Each sequence's last token beside one whole score: see Limits::outputs.
+  const auto scoring = static_cast<uint32_t>(options.sequences + command::kMostRowsOfScore);
+  const uint32_t rows = std::max({wanted_rows(options), kRowsOfLogits, scoring});
   params.n_outputs_max = std::min((rows + 15) / 16 * 16, params.n_batch);
   params.kv_unified = options.unified_kv_cache;
   params.swa_full = options.swa_full;

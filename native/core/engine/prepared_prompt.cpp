@@ -44,6 +44,13 @@ PreparedPrompt prepare_prompt(const Vocabulary& vocabulary, const Prompt& prompt
       continue;
     }
     const auto length = static_cast<int32_t>(prepared.tokens.size());
+    if (length > room.rows) {
+      throw Error(code::kContextFull,
+                  "The prompt has " + std::to_string(length) + " tokens in front of the " +
+                      name_of(media->kind) + ", more than the " + std::to_string(room.rows) +
+                      " that one generation can hold. Shorten it, or create the context with a "
+                      "larger `contextSize`.");
+    }
     const auto goes_on = [&] { return TokenWatch::goes_on({prepared.tokens.size(), 0, 0}); };
     const auto encoded = expect_projector(projector, media->kind)
                              .encode(*media, {room.rows - length, room.micro_batch}, goes_on);

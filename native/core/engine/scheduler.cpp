@@ -286,8 +286,11 @@ void Scheduler::add_prompts(const AdapterSet* adapters) {
   std::vector<Task*> tasks = prefilling(adapters);
   if (tasks.empty()) return;
   Task* first = next_prompt(tasks);
-  oldest_next_ = !oldest_next_;
   const MediaSpan* media = first->next_media();
+  // Media are alone in a batch. They were not due before the tokens that are in it: since then
+  // somebody was told to evaluate his prompt again, which he does in the next step.
+  if (media != nullptr && !batch_.empty()) return;
+  oldest_next_ = !oldest_next_;
   const auto cannot_join = [&](const Task* task) {
     return task != first && (media != nullptr || task->next_media() != nullptr);
   };
@@ -296,8 +299,18 @@ void Scheduler::add_prompts(const AdapterSet* adapters) {
   if (media != nullptr && media->chunk->non_causal) pieces.front().count = media->chunk->rows;
   std::sort(pieces.begin(), pieces.end(),
             [](const Piece& a, const Piece& b) { return a.task->slot() < b.task->slot(); });
+  // Scores want logits of several rows: what there is no room for comes in the next step.
+  int32_t outputs = batch_.outputs();
   for (const Piece& piece : pieces)
+    outputs += piece.task == first ? first->outputs_within(piece.count) : 0;
+  for (const Piece& piece : pieces) {
+    if (piece.task != first) {
+      const int32_t more = piece.task->outputs_within(piece.count);
+      if (outputs + more > limits_.outputs) continue;
+      outputs += more;
+    }
     batch_.add(*piece.task, piece.count, piece.padding);
+  }
 }
 
 bool Scheduler::media_due() const {
@@ -371,6 +384,8 @@ int32_t Scheduler::decode() {
   // here.
   if (status == kDecoded) llama_synchronize(context_);
   rpc::throw_if_lost();
+  // Of workers llama.cpp awaits only the logits, so where none are wanted they have to be asked.
+  if (status == kDecoded && limits_.settle && batch_.outputs() == 0) limits_.settle();
   return status;
 }
 
@@ -408,12 +423,11 @@ void Scheduler::show_head() {
   const Batch::Share& share = batch_.shares().front();
   const Task& task = *share.task;
   if (!task.is_guessed()) return;
-  const auto evaluated = task.tokens().begin() + task.evaluated() + share.count;
-  Tokens text(task.tokens().begin(), evaluated);
-  const int32_t draft = share.output + share.outputs;
+  Tokens draft;
   for (int32_t i = 0; i < share.drafted; ++i)
-    text.push_back(batch_.token(draft + i));
-  head_->follow(task.slot(), text, task.evaluated());
+    draft.push_back(batch_.token(share.output + share.outputs + i));
+  const int32_t end = task.evaluated() + share.count;
+  head_->follow(task.slot(), task.tokens(), task.evaluated(), end, draft);
 }
 
 void Scheduler::collect() {

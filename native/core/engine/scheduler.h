@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,11 @@ struct Limits {
   int32_t least_piece = kTile;  // of a prompt that is evaluated beside generations
   bool stoppable = true;        // llama_decode returns soon where it is asked to abort
   MemoryKind memory;
+  // Rows of logits of one llama_decode, at most, which llama.cpp asserts: as many as there are
+  // sequences, and kMostRowsOfScore more; fewer only where a batch has no more rows.
+  int32_t outputs = 64;
+  // Returns when workers have computed all that they were sent; null: there are none.
+  std::function<void()> settle = nullptr;
 };
 
 class Scheduler {

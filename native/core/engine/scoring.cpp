@@ -22,11 +22,12 @@ void check_counts(const command::Score& score, int32_t prompt_length) {
     negative = negative || count < 0;
     sum += static_cast<size_t>(count);
   }
+  const int32_t most = std::min(prompt_length, command::kMostRowsOfScore);
   if (negative || counts.empty() || sum != score.candidates.size() ||
-      counts.size() > static_cast<size_t>(prompt_length)) {
+      counts.size() > static_cast<size_t>(most)) {
     throw Error(code::kInvalidArgument,
                 "The counts of candidates have to make up all of them, for 1 to " +
-                    std::to_string(prompt_length) + " tokens of the prompt.");
+                    std::to_string(most) + " tokens of the prompt.");
   }
 }
 

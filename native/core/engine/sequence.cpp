@@ -1,6 +1,7 @@
 #include "core/engine/sequence.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "core/model/backend.h"
@@ -111,7 +112,11 @@ Evaluation::Evaluation(std::shared_ptr<Command> command, std::shared_ptr<Sequenc
 
 Evaluation::~Evaluation() {
   sequence_->running.reset();
-  sequence_->undo();
+  try {
+    sequence_->undo();
+  } catch (const std::exception&) {
+    // A worker is lost, which the next evaluation meets, too. The slot is empty.
+  }
 }
 
 bool Evaluation::step(const float* logits, int32_t, Outbox& outbox) {

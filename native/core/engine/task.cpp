@@ -45,6 +45,12 @@ const MediaSpan* Task::next_media() const {
   return nullptr;
 }
 
+// Of media, no row before the last one of a prompt is asked about.
+int32_t Task::outputs_within(int32_t count) const {
+  const int32_t rows = std::min(evaluated_ + count - first_output(), count);
+  return std::clamp(rows, 0, next_media() == nullptr ? count : 1);
+}
+
 llama_pos Task::position(int32_t index) const {
   if (beside_ == 0) return index;
   return index >= prompt_length_ ? index - beside_ : position_at(tokens_, index);

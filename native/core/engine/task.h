@@ -104,6 +104,8 @@ class Task {
   // The first of its tokens whose logits are still wanted, and with it all that come after. It has
   // to be evaluated, whatever is cached.
   virtual int32_t first_output() const { return length() - 1; }
+  // Of how many of its next `count` rows they are.
+  int32_t outputs_within(int32_t count) const;
 
   // `logits` are those of the token at first_output(), and all before it are evaluated. True if the
   // task has ended and the outbox has been told. `context_size`: the most tokens it may have.

@@ -37,14 +37,6 @@ auto blaming_the_file(const std::string& path, const Read& read) {
   }
 }
 
-// Throws if one is lost. Each has then received what it was sent: weights have no answer.
-void ask_workers(const ModelOptions& options) {
-  for (const std::shared_ptr<RemoteWorker>& worker : options.workers) {
-    if (worker->endpoint().lost()) worker->endpoint().throw_lost();
-    free_memory(worker->devices().front());
-  }
-}
-
 bool any_lost(const ModelOptions& options) {
   return std::any_of(options.workers.begin(), options.workers.end(),
                      [](const auto& worker) { return worker->endpoint().lost(); });
@@ -63,6 +55,7 @@ Model::Facts Model::check(const ModelOptions& options, const std::function<bool(
     if (!options.vocab_only) {
       check_hyperparameters(metadata);
       check_tensors(metadata, files.tensors());
+      check_ids(metadata, files);
     }
   } catch (const Error& error) {
     if (error.code() == code::kUnsupported) {
@@ -111,14 +104,13 @@ std::shared_ptr<Model> Model::load(const ModelOptions& given,
   // Of what is done so far: asked while a worker is waited for, too.
   float done = 0;
   const auto goes_on = [&] { return on_progress(done); };
+  ModelOptions options = given;  // with the workers, which the watch goes before
   rpc::StopWatch stop([&] { return !goes_on(); });
-  ModelOptions options = given;
   Facts facts = check(options, goes_on);
   backend::open_devices();
   connect_workers(options);
-  for (const std::shared_ptr<RemoteWorker>& worker : options.workers) {
-    if (worker.use_count() == 1) stop.guard(worker->endpoint());
-  }
+  for (const std::shared_ptr<RemoteWorker>& worker : options.workers)
+    stop.guard(worker->endpoint());
   std::unique_ptr<const ModelOutline> outline;
   if (!options.vocab_only) outline = make_outline(options, facts, goes_on);
 
@@ -147,7 +139,8 @@ std::shared_ptr<Model> Model::load(const ModelOptions& given,
     throw Error(code::kDisposed, "The model was disposed while it was loading.");
   }
   try {
-    ask_workers(options);
+    for (const std::shared_ptr<RemoteWorker>& worker : options.workers)
+      worker->settle();  // it has the weights then
   } catch (...) {
     if (model != nullptr) llama_model_free(model);
     throw;

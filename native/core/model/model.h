@@ -41,6 +41,9 @@ class Model {
   // Whether the layers that predict further tokens are loaded, if the file has some.
   bool loads_mtp() const { return options_.mtp; }
 
+  // Those that some of its layers may lie on.
+  const std::vector<std::shared_ptr<RemoteWorker>>& workers() const { return options_.workers; }
+
   // Whether a GPU may compute for it, large batches even where all its layers are the CPU's.
   bool may_use_gpu() const { return may_use_gpu_; }
 

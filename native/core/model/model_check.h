@@ -1,7 +1,8 @@
 // What has to be true of a model's files so that llama.cpp neither crashes nor hangs: it checks
 // much, but divides by hyperparameters, asserts on unguarded threads, and multiplies by whatever
 // type a tensor has. Each of the others throws ERR_MODEL_INVALID with the key or the tensor,
-// what was expected and what was found. All are linear in the size of the header.
+// what was expected and what was found. All are linear in the size of the header, and check_ids()
+// in that of the tables.
 #pragma once
 
 #include <ggml.h>
@@ -12,6 +13,7 @@
 #include "core/model/error.h"
 #include "core/model/gguf_file.h"
 #include "core/model/metadata_overrides.h"
+#include "core/model/model_files.h"
 
 namespace cria {
 
@@ -35,6 +37,10 @@ void check_tokenizer(const Metadata& metadata);
 // tensor_check.cpp: every tensor that the graph needs is there, in a type that the CPU can compute
 // with.
 void check_tensors(const Metadata& metadata, const std::vector<GgufTensor>& tensors);
+
+// id_check.cpp: tables of tokens and experts name none that is not there. The CPU asserts that
+// where it computes with them; a GPU reads and writes other memory. After check_tensors().
+void check_ids(const Metadata& metadata, const ModelFiles& files);
 
 // Whether the CPU multiplies by weights of this type.
 bool can_be_multiplied(ggml_type type);

@@ -78,6 +78,7 @@ void ModelFiles::read_part(size_t index, const std::function<bool()>& goes_on) {
     auto file = std::make_unique<RegularFile>(path);
     auto header = std::make_unique<GgufFile>(*file, block_of, goes_on);
     tensors_.insert(tensors_.end(), header->tensors().begin(), header->tensors().end());
+    ends_.push_back(tensors_.size());
     if (index > 0) {
       const auto number = split_value(*header, path, "split.no", GgufType::kUint16);
       if (number != static_cast<int64_t>(index)) {
@@ -93,6 +94,12 @@ void ModelFiles::read_part(size_t index, const std::function<bool()>& goes_on) {
     if (error.code() != code::kModelInvalid || what.front() == '"') throw;
     refuse(path, what);
   }
+}
+
+void ModelFiles::read(const GgufTensor& tensor, void* to, size_t count) const {
+  const auto index = static_cast<size_t>(&tensor - tensors_.data());
+  const auto part = std::upper_bound(ends_.begin(), ends_.end(), index) - ends_.begin();
+  RegularFile(paths_[static_cast<size_t>(part)]).read(tensor.offset, to, count);
 }
 
 void ModelFiles::name_parts() {

@@ -23,6 +23,8 @@ class ModelFiles {
   const GgufFile& header() const { return *header_; }
   // The tensors of all parts.
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
+  // The first bytes of one of these.
+  void read(const GgufTensor& tensor, void* to, size_t count) const;
 
   // Tells the weights of one model from those of another without reading all of them: 16
   // hexadecimal digits made of the size of every file and of blocks spread evenly over it, the
@@ -38,6 +40,7 @@ class ModelFiles {
   std::unique_ptr<RegularFile> first_;
   std::unique_ptr<GgufFile> header_;
   std::vector<GgufTensor> tensors_;
+  std::vector<size_t> ends_;  // how many of them are in the parts up to each
 };
 
 }  // namespace cria

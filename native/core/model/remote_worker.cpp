@@ -20,9 +20,15 @@ constexpr uint32_t kMostDevices = 16;
 // ggml rounds by it.
 constexpr size_t kMostAlignment = size_t{1} << 20;
 
+// Those of one URL.
+struct Place {
+  std::timed_mutex connecting;  // who comes second takes the first one's connection
+  std::weak_ptr<RemoteWorker> worker;
+};
+
 struct Workers {
-  std::mutex mutex;  // of connecting, too: who comes second takes the first one's connection
-  std::unordered_map<std::string, std::weak_ptr<RemoteWorker>> by_url;
+  std::mutex mutex;
+  std::unordered_map<std::string, Place> by_url;  // none is erased: references stay
   std::mutex of_devices;
   std::unordered_map<ggml_backend_dev_t, RemoteWorker*> by_device;
 };
@@ -31,6 +37,38 @@ Workers& workers() {
   static Workers* const all = new Workers();
   return *all;
 }
+
+Place& place_of(const std::string& url) {
+  const std::lock_guard<std::mutex> lock(workers().mutex);
+  return workers().by_url[url];
+}
+
+// Somebody else may be connecting for seconds.
+std::unique_lock<std::timed_mutex> turn_at(Place& place) {
+  constexpr std::chrono::milliseconds kTick{100};
+  std::unique_lock<std::timed_mutex> lock(place.connecting, std::defer_lock);
+  while (!lock.try_lock_for(kTick)) {
+    if (rpc::StopWatch::stopped()) throw Error(code::kDisposed, "Nobody waits for the worker.");
+  }
+  return lock;
+}
+
+// One who was given a worker, with all copies that are made of it.
+class Use {
+ public:
+  explicit Use(std::shared_ptr<RemoteWorker> worker)
+      : worker_(std::move(worker)), holds_(worker_->endpoint().join()) {}
+  ~Use() { worker_->endpoint().leave(); }
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+
+  bool holds() const { return holds_; }
+  RemoteWorker* worker() const { return worker_.get(); }
+
+ private:
+  const std::shared_ptr<RemoteWorker> worker_;
+  const bool holds_;  // it was not lost
+};
 
 // "rpc://host:port", "rpc://[::1]:port".
 std::pair<std::string, int> parse(const std::string& url) {
@@ -57,19 +95,21 @@ bool RemoteWorker::is_url(const std::string& device) { return device.rfind(kSche
 std::shared_ptr<RemoteWorker> RemoteWorker::at(const std::string& url,
                                                std::chrono::milliseconds silence) {
   const auto [host, port] = parse(url);
-  const std::lock_guard<std::mutex> lock(workers().mutex);
-  std::weak_ptr<RemoteWorker>& known = workers().by_url[url];
-  if (const std::shared_ptr<RemoteWorker> worker = known.lock()) {
-    if (!worker->endpoint_.lost()) return worker;
+  Place& place = place_of(url);
+  const std::unique_lock<std::timed_mutex> turn = turn_at(place);
+  if (std::shared_ptr<RemoteWorker> worker = place.worker.lock()) {
+    const auto use = std::make_shared<Use>(std::move(worker));
+    if (use->holds()) return {use, use->worker()};
   }
   rpc::Endpoint& endpoint = rpc::Endpoint::connect(url, host, port, silence);
   const std::shared_ptr<RemoteWorker> worker(new RemoteWorker(endpoint));
-  known = worker;
-  return worker;
+  place.worker = worker;
+  const auto use = std::make_shared<Use>(worker);
+  return {use, use->worker()};
 }
 
 RemoteWorker::RemoteWorker(rpc::Endpoint& endpoint)
-    : endpoint_(endpoint), connection_(rpc::greet(endpoint.name())) {
+    : endpoint_(endpoint), connection_(rpc::connect(endpoint)) {
   const uint32_t count = rpc::device_count(endpoint.name());
   if (count >= 1 && count <= kMostDevices) devices_ = rpc::devices(endpoint.name());
   if (devices_.size() != count || count == 0)
@@ -92,6 +132,14 @@ RemoteWorker::~RemoteWorker() {
   const std::lock_guard<std::mutex> lock(workers().of_devices);
   for (ggml_backend_dev_t device : devices_)
     workers().by_device.erase(device);
+}
+
+// It answers in turn.
+void RemoteWorker::settle() const {
+  if (endpoint_.lost()) endpoint_.throw_lost();
+  size_t free = 0;
+  size_t total = 0;
+  ggml_backend_dev_memory(devices_.front(), &free, &total);
 }
 
 const RemoteWorker* RemoteWorker::of(ggml_backend_dev_t device) {

@@ -37,6 +37,9 @@ class RemoteWorker {
   // As shown to users: the URL, with the device's index where there are several.
   std::string name_of(ggml_backend_dev_t device) const;
   rpc::Endpoint& endpoint() const { return endpoint_; }
+  // Returns when it has computed and stored all that it was told so far: graphs and tensors have no
+  // answer. Throws ERR_WORKER_UNREACHABLE.
+  void settle() const;
 
  private:
   explicit RemoteWorker(rpc::Endpoint& endpoint);

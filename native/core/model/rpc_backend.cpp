@@ -121,13 +121,36 @@ static void ggml_backend_rpc_buffer_free_buffer(ggml_backend_buffer_t buffer) {
 
 namespace cria::rpc {
 
-std::shared_ptr<void> greet(const std::string& endpoint) {
+namespace {
+
+// ggml's destructor takes the socket away from the wire's thread without asking whether it uses it,
+// as it may: nobody has waited for the buffers that were freed last. So it is made idle before, and
+// quickly: what it has not sent yet nobody needs, since a worker frees all with the connection.
+void hang_up(Endpoint& endpoint, rpc_dispatcher& dispatcher) noexcept {
+  try {
+    endpoint.lose("the connection was closed");
+    const LostUnheard unheard;
+    dispatcher.synchronize();
+  } catch (const std::exception&) {
+    // No memory for the question: as ggml would have it.
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<void> connect(Endpoint& endpoint) {
   static const bool once = [] {
     ggml_backend_rpc_interface.graph_compute = compute_in_turn;
     return true;
   }();
   static_cast<void>(once);
-  return get_dispatcher(endpoint);
+  endpoint.greet();
+  if (endpoint.lost()) {
+    endpoint.hang_up();
+    endpoint.throw_lost();
+  }
+  const std::shared_ptr<rpc_dispatcher> dispatcher = get_dispatcher(endpoint.name());
+  return {dispatcher.get(), [dispatcher, &endpoint](void*) { hang_up(endpoint, *dispatcher); }};
 }
 
 uint32_t device_count(const std::string& endpoint) {

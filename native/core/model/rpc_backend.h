@@ -9,12 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "core/model/rpc_endpoint.h"
+
 namespace cria::rpc {
 
 // Of ggml's objects, by an Endpoint's name. Throw ERR_WORKER_UNREACHABLE.
 
 // Greets the worker. What is returned keeps the connection.
-std::shared_ptr<void> greet(const std::string& endpoint);
+std::shared_ptr<void> connect(Endpoint& endpoint);
 uint32_t device_count(const std::string& endpoint);
 // Never freed.
 std::vector<ggml_backend_dev_t> devices(const std::string& endpoint);

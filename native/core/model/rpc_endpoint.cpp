@@ -1,5 +1,7 @@
 #include "core/model/rpc_endpoint.h"
 
+#include <transport.h>
+
 #include <algorithm>
 #include <cstring>
 #include <unordered_map>
@@ -36,7 +38,7 @@ Endpoints& endpoints() {
   return *all;
 }
 
-bool nobody_stops() { return on_wire || stop_watch == nullptr || !stop_watch->wanted(); }
+bool nobody_stops() { return !StopWatch::stopped(); }
 
 }  // namespace
 
@@ -65,8 +67,34 @@ Endpoint* Endpoint::find(const std::string& name) {
   return found == endpoints().by_name.end() ? nullptr : found->second;
 }
 
+bool Endpoint::join() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ++users_;
+  return !lost();
+}
+
+void Endpoint::leave() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  --users_;
+}
+
+void Endpoint::give_up(bool again) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  given_up_ += again ? 0 : 1;
+  if (given_up_ >= users_) lose_locked("nobody waits for it any more");
+}
+
+void Endpoint::resume() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  --given_up_;
+}
+
 void Endpoint::lose(const std::string& reason) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  lose_locked(reason);
+}
+
+void Endpoint::lose_locked(const std::string& reason) {
   if (lost()) return;
   reason_ = reason;
   lost_.store(true, std::memory_order_release);
@@ -111,10 +139,29 @@ bool Endpoint::settle(Socket::Transfer how) {
   }
 }
 
+// As ggml sends it: the command, the length, and what this side can do beside TCP, which is
+// nothing. Of the answer only the length is looked at here.
+void Endpoint::greet() {
+  constexpr uint8_t kHello = 14;
+  constexpr uint64_t kMostOfAnswer = 1024;
+  const uint64_t length = RPC_CONN_CAPS_SIZE;
+  std::vector<uint8_t> hello(1 + sizeof(length) + RPC_CONN_CAPS_SIZE);
+  hello[0] = kHello;
+  std::memcpy(hello.data() + 1, &length, sizeof(length));
+  uint64_t size = 0;
+  if (!send(hello.data(), hello.size()) || !receive(&size, sizeof(size))) return;
+  if (size > kMostOfAnswer) return lose("it gave an answer that is none");
+  std::vector<uint8_t> answer(sizeof(size) + static_cast<size_t>(size));
+  std::memcpy(answer.data(), &size, sizeof(size));
+  if (receive(answer.data() + sizeof(size), static_cast<size_t>(size)))
+    welcome_ = std::move(answer);
+}
+
 // Once it is lost, what would be sent is dropped in silence by the wire's thread, so that messages
 // without an answer succeed. Its socket is closed at once: the worker may serve others.
 bool Endpoint::send(const void* data, size_t size) {
   used_endpoint = this;
+  if (next_ < welcome_.size()) return true;  // ggml's greeting
   if (!lost() && settle(socket_.send(data, size, patience(), [this] { return goes_on(); }))) {
     return true;
   }
@@ -124,6 +171,12 @@ bool Endpoint::send(const void* data, size_t size) {
 
 bool Endpoint::receive(void* data, size_t size) {
   used_endpoint = this;
+  if (next_ < welcome_.size()) {
+    const size_t count = std::min(size, welcome_.size() - next_);
+    std::memcpy(data, welcome_.data() + next_, count);
+    next_ += count;
+    return count == size;
+  }
   if (!lost() && settle(socket_.receive(data, size, patience(), [this] { return goes_on(); }))) {
     return true;
   }
@@ -144,16 +197,27 @@ LostQuietly::LostQuietly() : outer_(std::exchange(quietly, true)) {}
 
 LostQuietly::~LostQuietly() { quietly = outer_; }
 
+LostUnheard::LostUnheard() : before_(met_lost) {}
+
+LostUnheard::~LostUnheard() { met_lost = before_; }
+
 StopWatch::StopWatch(std::function<bool()> wanted)
     : wanted_(std::move(wanted)), outer_(stop_watch) {
   stop_watch = this;
 }
 
-StopWatch::~StopWatch() { stop_watch = outer_; }
+StopWatch::~StopWatch() {
+  for (size_t i = 0; i < given_up_; ++i)
+    guarded_[i]->resume();
+  stop_watch = outer_;
+}
 
-void StopWatch::break_off() const {
-  for (Endpoint* endpoint : guarded_)
-    endpoint->lose("nobody waits for it any more");
+bool StopWatch::stopped() { return !on_wire && stop_watch != nullptr && stop_watch->wanted(); }
+
+void StopWatch::break_off() {
+  for (size_t i = 0; i < guarded_.size(); ++i)
+    guarded_[i]->give_up(/*again=*/i < given_up_);
+  given_up_ = guarded_.size();
 }
 
 void Future::wait() const {

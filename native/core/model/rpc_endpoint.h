@@ -46,10 +46,23 @@ class Endpoint {
   bool lost() const { return lost_.load(std::memory_order_acquire); }
   // Any thread. The first reason, a part of a sentence, is kept.
   void lose(const std::string& reason);
+
+  // Any thread, as the next three. One more uses it, until leave(). False: it is lost already.
+  bool join();
+  void leave();
+  // One of those who use it wants no answer any more, until resume(). Once none of them does, it is
+  // lost. `again`: the same one.
+  void give_up(bool again);
+  void resume();
+
   // What is thrown once it is lost.
   [[noreturn]] void throw_lost() const;
 
-  // The first answer has come: from then on it may take its time.
+  // Asks for the answer to ggml's greeting before ggml does, which holds a lock of all connections
+  // meanwhile. Its own greeting is then swallowed, and answered with that. Once it is lost, nothing
+  // happens.
+  void greet();
+  // What it says of itself is known: from then on it may take its time.
   void greeted() { greeted_.store(true); }
 
   // For one thread at a time. Whether all went over; it is lost if not.
@@ -61,6 +74,7 @@ class Endpoint {
  private:
   Endpoint(std::string url, Milliseconds silence, int number);
 
+  void lose_locked(const std::string& reason);
   bool settle(Socket::Transfer how);
   bool goes_on() const;
   Milliseconds patience() const;
@@ -70,9 +84,14 @@ class Endpoint {
   const Milliseconds silence_;
   Socket socket_;
   std::atomic<bool> greeted_{false};
+  // What ggml's greeting is answered with, from `next_` on.
+  std::vector<uint8_t> welcome_;
+  size_t next_ = 0;
   std::atomic<bool> lost_{false};
   mutable std::mutex mutex_;
   std::string reason_;
+  int users_ = 0;
+  int given_up_ = 0;  // of the users
 };
 
 // Throws if this thread has met a lost connection since it last asked. To be called after all that
@@ -93,9 +112,21 @@ class LostQuietly {
   const bool outer_;
 };
 
+// While it lives, this thread hears of no connection that is lost.
+class LostUnheard {
+ public:
+  LostUnheard();
+  ~LostUnheard();
+  LostUnheard(const LostUnheard&) = delete;
+  LostUnheard& operator=(const LostUnheard&) = delete;
+
+ private:
+  const LostQuietly quietly_;
+  const Endpoint* const before_;
+};
+
 // While it lives, this thread waits for a worker no longer than a second after `wanted` says so.
-// What it waited for is lost then with its connection, so it guards only those that serve nobody
-// else.
+// What it waited for is lost then with its connection, unless others use that, who still wait.
 class StopWatch {
  public:
   explicit StopWatch(std::function<bool()> wanted);
@@ -103,13 +134,17 @@ class StopWatch {
   StopWatch(const StopWatch&) = delete;
   StopWatch& operator=(const StopWatch&) = delete;
 
+  // One that this thread uses, as long as this lives and longer.
   void guard(Endpoint& endpoint) { guarded_.push_back(&endpoint); }
   bool wanted() const { return wanted_(); }
-  void break_off() const;
+  // Whether this thread should wait for no worker any more.
+  static bool stopped();
+  void break_off();
 
  private:
   const std::function<bool()> wanted_;
   std::vector<Endpoint*> guarded_;
+  size_t given_up_ = 0;  // the first so many of these
   StopWatch* const outer_;
 };
 

@@ -48,4 +48,9 @@ Listener* Listener::find(const std::string& name) {
   return found == listeners().by_name.end() ? nullptr : found->second;
 }
 
+void Listener::close() {
+  stop();
+  socket_ = Socket();
+}
+
 }  // namespace cria::rpc

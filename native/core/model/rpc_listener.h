@@ -25,11 +25,13 @@ class Listener {
   // Any thread: no client is waited for any more, nor anything that one may send.
   void stop() { stopping_.store(true); }
   bool stopping() const { return stopping_.load(); }
+  // The thread that has served: the port is free then.
+  void close();
 
  private:
   Listener(Socket socket, int number);
 
-  const Socket socket_;
+  Socket socket_;
   const std::string name_;
   const int port_;
   std::atomic<bool> stopping_{false};

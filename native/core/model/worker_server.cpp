@@ -16,6 +16,7 @@ namespace {
 constexpr std::chrono::seconds kPatience{1};
 
 std::vector<ggml_backend_dev_t> devices_of(const WorkerServerOptions& options) {
+  backend::open_devices();
   std::vector<ggml_backend_dev_t> devices;
   for (const std::string& name : options.devices) {
     ggml_backend_dev_t device = ggml_backend_dev_by_name(name.c_str());
@@ -73,19 +74,18 @@ void serve(const std::string& listener, const WorkerServerOptions& options,
 
 WorkerServer::WorkerServer(const WorkerServerOptions& options,
                            std::function<void(const Failure&)> ended)
-    : listener_(rpc::Listener::open(options.address, options.port)) {
-  backend::open_devices();
-  thread_.post(
-      [options, devices = devices_of(options), ended = std::move(ended), &listener = listener_] {
-        Failure failure;
-        try {
-          serve(listener.name(), options, devices);
-          if (!listener.stopping()) failure = {code::kInternal, "The worker ended by itself."};
-        } catch (...) {
-          failure = current_failure();
-        }
-        ended(failure);
-      });
+    : devices_(devices_of(options)), listener_(rpc::Listener::open(options.address, options.port)) {
+  thread_.post([options, devices = devices_, ended = std::move(ended), &listener = listener_] {
+    Failure failure;
+    try {
+      serve(listener.name(), options, devices);
+      if (!listener.stopping()) failure = {code::kInternal, "The worker ended by itself."};
+    } catch (...) {
+      failure = current_failure();
+    }
+    listener.close();
+    ended(failure);
+  });
 }
 
 bool WorkerServer::stop_by(std::chrono::steady_clock::time_point deadline) {

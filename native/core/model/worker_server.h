@@ -2,6 +2,8 @@
 // reach the port can do with this process as he likes.
 #pragma once
 
+#include <ggml-backend.h>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -36,8 +38,10 @@ class WorkerServer {
   bool stop_by(std::chrono::steady_clock::time_point deadline);
 
  private:
-  rpc::Listener& listener_;
+  // Before the listener: where one of these cannot be had, no port is taken.
+  const std::vector<ggml_backend_dev_t> devices_;
   Worker thread_;
+  rpc::Listener& listener_;
 };
 
 }  // namespace cria

@@ -16,6 +16,10 @@ namespace cria {
 using SequenceId = int32_t;
 
 namespace command {
+// The most rows of logits that one score asks for: so many counts (ROWS_MAX in
+// lib/generation/choose.ts).
+inline constexpr int32_t kMostRowsOfScore = 8;
+
 // How likely tokens are behind the prompt, and behind beginnings of it that lack only some of its
 // last tokens.
 struct Score {

@@ -10,6 +10,17 @@
 
 namespace cria {
 
+namespace {
+
+// Of a text, and of the first `length` tokens of another one.
+int32_t same_beginning(const Tokens& text, const Tokens& other, int32_t length) {
+  const auto differs =
+      std::mismatch(text.begin(), text.end(), other.begin(), other.begin() + length);
+  return static_cast<int32_t>(differs.first - text.begin());
+}
+
+}  // namespace
+
 DraftHead::DraftHead(std::shared_ptr<const Model> model, LlamaContext context, HiddenRows rows,
                      int32_t streams, bool encodes)
     : model_(std::move(model)),
@@ -40,26 +51,33 @@ int32_t DraftHead::held(const Stream& stream) const {
   return static_cast<int32_t>(stream.rows.size() / static_cast<size_t>(rows_.width()));
 }
 
-void DraftHead::follow(int32_t slot, const Tokens& text, int32_t begin) {
+void DraftHead::follow(int32_t slot, const Tokens& tokens, int32_t begin, int32_t end,
+                       const Tokens& draft) {
   if (!works_) return;
-  const auto end = static_cast<int32_t>(text.size());
+  const int32_t rows = end - begin + static_cast<int32_t>(draft.size());
   try {
+    // Of what ran before, nobody asks for a guess any more.
+    if (slot != followed_) std::vector<float>().swap(streams_[static_cast<size_t>(followed_)].rows);
+    followed_ = slot;
     Stream& stream = streams_[static_cast<size_t>(slot)];
-    const auto differs =
-        std::mismatch(stream.text.begin(), stream.text.end(), text.begin(), text.end());
-    const auto same = static_cast<int32_t>(differs.first - stream.text.begin());
-    cut(slot, std::min(same, begin));
+    cut(slot, same_beginning(stream.text, tokens, begin));
+    const auto seen = static_cast<int32_t>(stream.text.size());
+    // One with a token that was chosen, and then never evaluated.
+    if (!stream.pairs.empty() && stream.pairs.back() + 1 == seen &&
+        tokens[static_cast<size_t>(seen)] != stream.tip) {
+      forget_pairs(slot, stream.pairs.size() - 1);
+    }
     // As many rows as are evaluated at once are kept until a guess is asked for.
-    const bool fits = held(stream) + end - begin <= piece_;
-    const bool connected = static_cast<int32_t>(stream.text.size()) == begin;
+    const bool fits = held(stream) + rows <= piece_;
+    const bool connected = seen == begin;
     if (!connected || !fits) {
-      if (!catch_up(slot, text, static_cast<int32_t>(stream.text.size()))) return;
+      if (!catch_up(slot, tokens, seen)) return;
       if (!connected) stream.rows.clear();
     }
     if (stream.rows.empty()) stream.first = begin;
-    rows_.read(0, end - begin, stream.rows);
-    stream.text = text;
-    followed_ = slot;
+    rows_.read(0, rows, stream.rows);
+    stream.text.insert(stream.text.end(), tokens.begin() + seen, tokens.begin() + end);
+    stream.text.insert(stream.text.end(), draft.begin(), draft.end());
   } catch (const backend::AssertionError&) {
     throw;
   } catch (const std::exception&) {
@@ -175,11 +193,12 @@ void DraftHead::propose(const Tokens& tokens, int32_t most, Tokens& proposal) {
 // it was not seen.
 bool DraftHead::begin_draft(const Tokens& tokens) {
   Stream& stream = streams_[static_cast<size_t>(followed_)];
-  const auto differs =
-      std::mismatch(stream.text.begin(), stream.text.end(), tokens.begin(), tokens.end());
-  cut(followed_, static_cast<int32_t>(differs.first - stream.text.begin()));
-  const auto row = static_cast<int32_t>(tokens.size()) - 2;
-  if (row < 0 || stream.text.size() < tokens.size() - 1) return false;
+  const auto length = static_cast<int32_t>(tokens.size());
+  const int32_t same = same_beginning(stream.text, tokens, length);
+  const int32_t row = length - 2;
+  // Of another text the head knows nothing, and keeps what it has of the one that it followed.
+  if (row < 0 || same <= row) return false;
+  cut(followed_, same);
   if (row < stream.first || row >= stream.first + held(stream)) return false;
   if (!catch_up(followed_, tokens, row + 1)) return false;
   if (!stream.pairs.empty() && stream.pairs.back() == row)
@@ -196,6 +215,7 @@ bool DraftHead::begin_draft(const Tokens& tokens) {
     return false;
   }
   stream.pairs.push_back(row);
+  stream.tip = tokens.back();
   return true;
 }
 

@@ -38,19 +38,20 @@ class DraftHead : public Drafter {
   // Evaluates a pair of zeros, so that what ggml cannot compute of the head is known. Throws.
   void try_out();
 
-  // The model has evaluated by itself, in `slot`, the tokens of `text` from `begin` on: the last
-  // batch has their rows.
-  void follow(int32_t slot, const Tokens& text, int32_t begin);
+  // The model has evaluated by itself, in `slot`, the tokens from `begin` to `end`, and a draft
+  // behind them: the last batch has their rows.
+  void follow(int32_t slot, const Tokens& tokens, int32_t begin, int32_t end, const Tokens& draft);
 
   // What may come behind the text that it followed last.
   void propose(const Tokens& tokens, int32_t most, Tokens& proposal) override;
 
  private:
   struct Stream {
-    Tokens text;                 // as far as rows of it were seen
-    std::vector<int32_t> pairs;  // evaluated: the index in the text of the row of each
-    std::vector<float> rows;     // of the last tokens of the text
-    int32_t first = 0;           // the token of the first one
+    Tokens text;                         // as far as rows of it were seen
+    std::vector<int32_t> pairs;          // evaluated: the index in the text of the row of each
+    llama_token tip = LLAMA_TOKEN_NULL;  // of the pair that a guess began with, which may be gone
+    std::vector<float> rows;             // of the last tokens of the text
+    int32_t first = 0;                   // the token of the first one
   };
 
   int32_t held(const Stream& stream) const;

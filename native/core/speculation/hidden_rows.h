@@ -12,8 +12,9 @@ namespace cria {
 class HiddenRows {
  public:
   // From now on the context keeps what goes into each of these layers; a number that is one past
-  // the last layer's stands for what comes out of that one. Without any layer it keeps what the
-  // output layer reads. The architecture has to be one that keeps them: see head_check.h.
+  // the last layer's stands for what comes out of that one (with Gemma 4, of the norm behind it).
+  // Without any layer it keeps what the output layer reads. The architecture has to be one that
+  // keeps them: see head_check.h.
   HiddenRows(llama_context* context, std::vector<int32_t> layers);
 
   // Floats of a row: all its layers' one behind the other.
