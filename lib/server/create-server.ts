@@ -1,6 +1,7 @@
 import { Server } from "node:http";
 import type { Socket } from "node:net";
 import { abortSignal, list, oneOf, readOptions } from "../internal/checks.js";
+import { disposedError } from "../internal/errors.js";
 import { optionNames } from "../internal/option-names.js";
 import { AccessRules, answerPreflight } from "./access-rules.js";
 import { Exchange } from "./exchange.js";
@@ -28,7 +29,7 @@ export type { AnsweredRequest, ServerOptions } from "./server-options.js";
  * a model share its batches; a client that goes takes its generation along.
  *
  * `close(callback)` takes no more requests, waits for the answers that are under way, gives back what the server has
- * loaded, and then calls back. `closeAllConnections()` ends the answers at once.
+ * loaded, and then calls back. `closeAllConnections()` ends the answers at once, and loads and downloads with them.
  *
  * @example
  * const server = createServer({ models: { demo: "models/cria-demo.gguf" } });
@@ -45,7 +46,8 @@ export interface CriaServer extends Server {
    * Loads models, makes their contexts and opens `filesDirectory`, so that the first request is as fast as the
    * others, and what is wrong with them is told now. Without it all that is done when it is first needed.
    *
-   * @throws {CriaError} as of `Model.load` and `createContext`; errors of the file system; the signal's reason
+   * @throws {CriaError} as of `Model.load` and `createContext`; ERR_DISPOSED when it is closed; errors of the file
+   * system; the signal's reason
    */
   prepare(options?: PrepareOptions): Promise<void>;
 }
@@ -102,11 +104,17 @@ class ModelServer extends Server implements CriaServer {
     const names = list(models, "options.models", "an array of models' names", (value, name) =>
       oneOf(value, name, [...hosted.keys()]),
     );
+    this.#assertOpen();
     if (storage.lasts) await storage.open();
     for (const name of names) {
+      this.#assertOpen(); // it may have been closed meanwhile
       const never = new AbortController().signal;
       await hosted.get(name)?.hold(signal ?? never, (weights) => weights.open());
     }
+  }
+
+  #assertOpen(): void {
+    if (this.#closing) throw disposedError("The server");
   }
 
   override close(callback?: (error?: Error) => void): this {

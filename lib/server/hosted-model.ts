@@ -1,8 +1,8 @@
 import { type AnswerDefaults, RequestMaker } from "../batch/engine/request-maker.js";
 import type { Context } from "../context/context.js";
 import { LlamaGuard } from "../guard/llama-guard.js";
-import { untilAborted } from "../internal/abort.js";
-import { CriaError } from "../internal/errors.js";
+import { throwIfAborted, untilAborted } from "../internal/abort.js";
+import { CriaError, disposedError } from "../internal/errors.js";
 import { given } from "../internal/given.js";
 import type { LoadedModel } from "../model/loaded-model.js";
 import { Model } from "../model/model.js";
@@ -32,6 +32,8 @@ export class HostedModel {
   #users = 0;
   #timer: NodeJS.Timeout | undefined;
   #loading: Promise<HostedWeights> | undefined;
+  /** Ends the load that is under way. */
+  #stopLoading = new AbortController();
   #loaded: HostedWeights | undefined;
   #unloading: Promise<void> = Promise.resolve();
 
@@ -73,6 +75,8 @@ export class HostedModel {
 
   /** The same for what takes no place in the queue: batches, which step back behind requests. */
   async hold<T>(signal: AbortSignal, work: (weights: HostedWeights) => Promise<T>): Promise<T> {
+    // Behind the end of the server nobody would unload it again.
+    throwIfAborted(signal);
     this.#users += 1;
     clearTimeout(this.#timer);
     try {
@@ -83,12 +87,14 @@ export class HostedModel {
     }
   }
 
-  /** Ends what runs and gives back what was made here. May be used again. */
+  /** Ends what runs, a load or download too, and gives back what was made here. May be used again. */
   dispose(): Promise<void> {
     clearTimeout(this.#timer);
     const loading = this.#loading;
     this.#loading = undefined;
     this.#loaded = undefined;
+    this.#stopLoading.abort(disposedError(`The server's model ${this.name}`));
+    this.#stopLoading = new AbortController();
     const before = this.#unloading;
     this.#unloading = (async () => {
       await before;
@@ -106,7 +112,8 @@ export class HostedModel {
   /** One load for all who wait. It goes on when one of them goes; one that failed is tried again. */
   #load(): Promise<HostedWeights> {
     if (this.#loading === undefined) {
-      const loading = this.#unloading.then(() => loadWeights(this.settings));
+      const { signal } = this.#stopLoading;
+      const loading = this.#unloading.then(() => loadWeights(this.settings, signal));
       this.#loading = loading;
       loading.then(
         (weights) => {
@@ -121,11 +128,11 @@ export class HostedModel {
   }
 }
 
-async function loadWeights(settings: HostedSettings): Promise<HostedWeights> {
+async function loadWeights(settings: HostedSettings, signal: AbortSignal): Promise<HostedWeights> {
   const { source, load } = settings;
   if ("context" in source) return new HostedWeights(settings, source.context.model);
   if ("model" in source) return new HostedWeights(settings, source.model);
-  const model = await Model.load(source.path, load);
+  const model = await Model.load(source.path, { ...load, signal });
   return new HostedWeights(settings, model, model);
 }
 

@@ -1,8 +1,9 @@
 import { once } from "node:events";
-import { connect } from "node:net";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { type Context, CriaError, Model } from "../../lib/index.js";
-import { createServer } from "../../lib/server/create-server.js";
+import { type CriaServer, createServer } from "../../lib/server/create-server.js";
 import type { AnsweredRequest, ServerOptions } from "../../lib/server/server-options.js";
 import { MODEL } from "../support/paths.js";
 import { idle } from "../support/remote.js";
@@ -337,6 +338,24 @@ describe("the end", () => {
     await expect(here.get("/health")).rejects.toThrow();
     expect(context.disposed).toBe(false); // it is the test's
     expect(model.disposed).toBe(false);
+  });
+
+  test("does not wait for a model that is still being fetched", async () => {
+    const silent = createHttpServer(() => {}).listen(0, "127.0.0.1"); // answers nobody
+    await once(silent, "listening");
+    const far = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/far.gguf`;
+    const here = await served({ models: { far, next: far } });
+    const prepared = (here.server as CriaServer).prepare().catch((error: unknown) => error);
+    const { sent } = rawPost(here.url, CHAT, JSON.stringify(HELLO));
+    await once(silent, "request");
+    sent.destroy();
+    await here.close();
+    expect(await prepared).toMatchObject({ code: "ERR_DISPOSED" });
+    await expect((here.server as CriaServer).prepare()).rejects.toMatchObject({
+      code: "ERR_DISPOSED",
+    });
+    silent.closeAllConnections();
+    silent.close();
   });
 
   test("gives back what the server has loaded", async () => {
