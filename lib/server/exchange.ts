@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { abortReason, untilAborted } from "../internal/abort.js";
@@ -22,7 +23,7 @@ class ClientGone extends Error {
   }
 }
 
-/** How long what is left of a refused body is read, so that the client gets to see the answer. */
+/** How long what is left of a refused body is read, and an answer sent, so that the client gets to see it. */
 const LINGER_MS = 1000;
 
 /** One request and its answer. */
@@ -34,7 +35,7 @@ export class Exchange {
   readonly #response: ServerResponse;
   readonly #limits: ExchangeLimits;
   readonly #stop = new AbortController();
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout;
   #events: EventStream | undefined;
   /** The model that answers, once it is known. */
   model: string | undefined;
@@ -57,7 +58,20 @@ export class Exchange {
     });
     response.on("error", () => {}); // its "close" tells enough
     request.on("error", () => {});
-    this.#timer = setTimeout(() => this.#stop.abort(tooLate(limits.timeout)), limits.timeout);
+    if (response.socket === null) closeWithConnection(request.socket, response);
+    this.#timer = setTimeout(() => {
+      this.#stop.abort(tooLate(limits.timeout));
+      this.#letGo();
+    }, limits.timeout);
+  }
+
+  /** All is said, and the client does not read it: nobody else would let go of the connection. */
+  #letGo(): void {
+    const { writableEnded, writableFinished } = this.#response;
+    if (writableFinished) return;
+    if (writableEnded) this.#response.destroy();
+    // What the timeout ends has an answer, too, which gets its time.
+    else this.#timer = setTimeout(() => this.#letGo(), LINGER_MS);
   }
 
   /** Whether it came by an address that only this machine has. */
@@ -208,6 +222,14 @@ export class Exchange {
       this.#response.end(`${name}data: ${JSON.stringify(body(error))}\n\n`);
     }
   }
+}
+
+/** A response that waits behind others of its connection is told nothing by Node when the client goes. */
+function closeWithConnection(socket: Socket, response: ServerResponse): void {
+  const lost = () => response.destroy().emit("close");
+  socket.setMaxListeners(0); // as many as the client sends ahead
+  socket.once("close", lost);
+  response.once("socket", () => socket.off("close", lost));
 }
 
 /** Not by iterating, which would end the connection together with the loop. */

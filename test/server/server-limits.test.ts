@@ -58,6 +58,19 @@ describe("a client that goes", () => {
     expect(requests).toMatchObject([{ status: 499, path: CHAT, model: "demo" }]);
   });
 
+  test("takes along what it has sent ahead on the same connection", async () => {
+    const requests: AnsweredRequest[] = [];
+    const here = await serve({ onRequest: (request) => requests.push(request) });
+    const socket = connect(Number(new URL(here.url).port), "127.0.0.1");
+    const head = `POST ${CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${endless.length}\r\n\r\n`;
+    socket.write((head + endless).repeat(2));
+    await running(2);
+    socket.destroy();
+    await idle(context);
+    while (requests.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    expect(requests.map(({ status }) => status)).toEqual([499, 499]);
+  });
+
   test("in the queue is not generated for", async () => {
     const here = await serve();
     const sent = [1, 2, 3].map(() => rawPost(here.url, CHAT, endless).sent);
@@ -311,6 +324,15 @@ test("an answer that takes too long ends with an error, which a stream tells as 
   const events = eventsOf(await (await here.post(CHAT, ENDLESS)).text());
   expect(events.at(-1)?.data).toEqual(errorShape({ type: "timeout_error", code: "timeout" }));
   await idle(context);
+});
+
+test("a client that never reads its answer is let go of with the timeout", async () => {
+  const here = await served({ models: { demo: context }, timeout: 2000, maxBody: 2 ** 26 });
+  const content = "x".repeat(2.5e7); // more than the system's buffers take
+  const messages = [{ role: "user", content }];
+  const slow = rawPost(here.url, "/apply-template", JSON.stringify({ messages }));
+  expect((await slow.answer).statusCode).toBe(200); // and is read no further
+  await new Promise<void>((resolve) => here.server.close(() => resolve()));
 });
 
 test("a quiet stream has comments, which clients do not see", async () => {
