@@ -49,6 +49,12 @@ export class HostedModel {
     return this.settings.name;
   }
 
+  /** Whether it answers nothing any more: a context that was given is not the server's to make anew. */
+  get broken(): boolean {
+    const { source } = this.settings;
+    return "context" in source && (source.context.disposed || source.context.broken);
+  }
+
   /** What is loaded now. */
   get loaded(): HostedWeights | undefined {
     return this.#loaded;
@@ -173,11 +179,17 @@ export class HostedWeights {
     return this.#open;
   }
 
-  /** @throws {CriaError} ERR_UNSUPPORTED, ERR_OUT_OF_MEMORY, ERR_DISPOSED */
+  /** @throws {CriaError} ERR_UNSUPPORTED, ERR_OUT_OF_MEMORY, ERR_DISPOSED; ERR_INTERNAL of a given one that is broken */
   async context(purpose: Purpose): Promise<Context> {
     const known = this.#open.get(purpose);
-    if (known !== undefined && !known.disposed) return known;
-    if (known !== undefined) this.#contexts.delete(purpose);
+    const own = !("context" in this.settings.source);
+    if (known !== undefined && !known.disposed && !(own && known.broken)) return known;
+    if (known !== undefined) {
+      this.#open.delete(purpose);
+      this.#contexts.delete(purpose);
+      // The engine failed inside it; the model is as good as before.
+      if (own) void known.dispose();
+    }
     const opening = this.#contexts.get(purpose) ?? this.#make(purpose);
     this.#contexts.set(purpose, opening);
     try {

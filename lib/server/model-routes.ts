@@ -6,8 +6,16 @@ import type { HostedModel } from "./hosted-model.js";
 import { HttpError } from "./http-errors.js";
 import type { ServedHost } from "./served-host.js";
 
-/** GET /health */
-export function answerHealth(exchange: Exchange): void {
+/** GET /health. What only the server's owner can mend is told by it: clients hear of it with each request. */
+export function answerHealth(exchange: Exchange, host: ServedHost): void {
+  const broken = [...host.models.values()].find((model) => model.broken);
+  if (broken !== undefined) {
+    throw new HttpError(
+      503,
+      "context_broken",
+      `The model ${broken.name} answers no more: the context that the server was given has ended`,
+    );
+  }
   exchange.sendJson({ status: "ok" });
 }
 

@@ -422,6 +422,40 @@ test("a model that cannot be loaded is an error of each request", async () => {
   expect((await here.post(CHAT, { ...HELLO, model: "demo" })).status).toBe(200);
 });
 
+describe("a context in which the engine failed", () => {
+  const breaks = (one: Context) => Object.defineProperty(one, "broken", { value: true });
+
+  test("is replaced with the next request", async () => {
+    const made: Context[] = [];
+    const create = model.createContext.bind(model);
+    const creating = jest.spyOn(model, "createContext").mockImplementation(async (options) => {
+      made.push(await create(options));
+      return made.at(-1) as Context;
+    });
+    const here = await serve({ models: { demo: { model, context: { contextSize: 256 } } } });
+    expect((await here.post(CHAT, HELLO)).status).toBe(200);
+    expect(made.map(({ broken }) => broken)).toEqual([false]);
+    breaks(made[0] as Context);
+    const answers = await Promise.all([1, 2].map(() => here.post(CHAT, HELLO)));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect(made.map(({ disposed }) => disposed)).toEqual([true, false]);
+    creating.mockRestore();
+  });
+
+  test("stays where it is the caller's, and the server says that it is not well", async () => {
+    const own = await model.createContext({ contextSize: 256 });
+    const here = await serve({ models: { demo: own } });
+    expect((await here.get("/health")).status).toBe(200);
+    breaks(own);
+    const told = await here.get("/health");
+    expect(told.status).toBe(503);
+    expect(await told.json()).toEqual(errorShape({ type: "server_error", code: "context_broken" }));
+    expect(own.disposed).toBe(false);
+    await own.dispose();
+    expect((await here.get("/health")).status).toBe(503);
+  });
+});
+
 test("a context does what it was made for", async () => {
   const here = await serve();
   const refused = await here.post("/v1/embeddings", { input: "x" });
