@@ -132,7 +132,7 @@ class ModelFetch {
 
   async #file(file: SourceFile): Promise<string> {
     const { name, size, identity, checksum } = file;
-    const place = this.#store.place(name, identity ?? "", size);
+    const place = this.#store.place(name, identity, size);
     const { conduct, signal } = this.#source.client;
     const earlier = this.#receivedBytes;
     if (!(await place.ready(size))) {

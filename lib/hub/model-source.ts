@@ -148,10 +148,11 @@ async function hubSource(client: HubClient, url: URL, file: HubFile): Promise<So
     const checksum = checksumOf(sha256, gitId);
     return { name, url, size, identity: checksum?.hex, checksum, remote: ask };
   }
-  // A mirror that lists no checksums may still send one with the file.
+  // A mirror that lists no checksums may still send one with the file. Where it tells nothing of it, its URL has the
+  // commit: the same name is another content in another one.
   const { linkedEtag, version } = await ask();
   const checksum = checksumOf(/^[0-9a-f]{64}$/.exec(linkedEtag ?? "")?.[0], undefined);
-  return { name, url, size, identity: linkedEtag ?? version ?? name, checksum, remote: ask };
+  return { name, url, size, identity: linkedEtag ?? version ?? url.href, checksum, remote: ask };
 }
 
 function checksumOf(sha256: string | undefined, git: string | undefined): Checksum | undefined {

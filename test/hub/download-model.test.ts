@@ -98,6 +98,23 @@ describe("the cache", () => {
     expect(readFileSync(repositoryFolder("refs", "main"), "utf8")).toBe(hub.commit);
   });
 
+  test("takes a file of another commit for another one, also where nothing is told of it", async () => {
+    hub.listed = (list) => list.map(({ path, size }) => ({ type: "file", path, size }));
+    hub.onRequest = ({ host, range }, response) => {
+      const whole = hub.files.get(NAME) as Buffer;
+      const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range ?? "") ?? [];
+      if (host !== "hub" || from === undefined) return false;
+      const bytes = whole.subarray(Number(from), Number(to) + 1);
+      const at = `bytes ${from}-${Number(from) + bytes.length - 1}/${whole.length}`;
+      response.writeHead(206, { "content-length": bytes.length, "content-range": at }).end(bytes);
+      return true;
+    };
+    expect(readFileSync(await download()).equals(file)).toBe(true);
+    hub.commit = "d".repeat(40);
+    hub.files.set(NAME, someFile(SIZE, 2));
+    expect(readFileSync(await download()).equals(hub.files.get(NAME) as Buffer)).toBe(true);
+  });
+
   test.each([
     ["with hard links", ["symlink"]],
     ["without any links", ["symlink", "link"]],
@@ -164,6 +181,29 @@ describe("a file of any other server", () => {
     process.env.HF_HUB_OFFLINE = "1";
     expect(readFileSync(await download(url())).equals(hub.files.get(NAME) as Buffer)).toBe(true);
   });
+
+  test.each([[{}], [{ etag: "", "last-modified": "" }]])(
+    "whose server tells no version is fetched anew: %j",
+    async (headers) => {
+      hub.onFile = ({ asked, file: whole, from, to, response }) => {
+        const part = asked.range !== undefined;
+        response.writeHead(part ? 206 : 200, {
+          ...headers,
+          "content-length": String(to - from),
+          ...(part && { "content-range": `bytes ${from}-${to - 1}/${whole.length}` }),
+        });
+        response.end(whole.subarray(from, to));
+      };
+      await download(url());
+      const other = someFile(SIZE, 2);
+      hub.files.set(NAME, other);
+      expect(readFileSync(await download(url())).equals(other)).toBe(true);
+      const directory = join(folder.path, "models");
+      await download(url(), { directory });
+      hub.files.set(NAME, file);
+      expect(readFileSync(await download(url(), { directory })).equals(file)).toBe(true);
+    },
+  );
 
   test("is a GGUF file, or nothing of it stays", async () => {
     hub.files.set(NAME, Buffer.from("<html>Sign in</html>"));
