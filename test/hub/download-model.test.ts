@@ -602,6 +602,17 @@ describe("split models", () => {
     expect(path).toMatch(/-00001-of-00003\.gguf$/);
   });
 
+  test("by a URL are asked for one after the other, and not by the hundred thousand", async () => {
+    await expect(download(`${hub.storage}/m-00001-of-99999.gguf`)).rejects.toEqual(
+      failure("ERR_MODEL_INVALID", "at most 1000 parts"),
+    );
+    expect(hub.asked).toEqual([]);
+    await expect(download(`${hub.storage}/m-00001-of-00900.gguf`)).rejects.toEqual(
+      failure("ERR_MODEL_NOT_FOUND"),
+    );
+    expect(hub.asked).toHaveLength(1);
+  });
+
   test("that lack one are not found", async () => {
     hub.files.delete(part(2));
     await expect(download(`hf:${REPOSITORY}/${part(1)}`)).rejects.toEqual(
@@ -634,6 +645,25 @@ test("a lock that a dead process left is taken away", async () => {
   writeFileSync(lock, JSON.stringify({ pid: 2 ** 22 + 1, host: hostname(), id: "x" }));
   expect(readFileSync(await download()).equals(file)).toBe(true);
   expect(existsSync(lock)).toBe(false);
+});
+
+test("a lock that cannot be read is told, not waited for", async () => {
+  const lock = repositoryFolder("blobs", `${sha256(file)}.cria-part.lock`);
+  await fsPromises.mkdir(lock, { recursive: true });
+  await expect(download()).rejects.toEqual(failure("ERR_DOWNLOAD_FAILED", "lock"));
+});
+
+test("a lock that was left behind and cannot be taken away is told, too", async () => {
+  const { hostname } = await import("node:os");
+  const lock = repositoryFolder("blobs", `${sha256(file)}.cria-part.lock`);
+  await fsPromises.mkdir(repositoryFolder("blobs"), { recursive: true });
+  writeFileSync(lock, JSON.stringify({ pid: 2 ** 22 + 1, host: hostname(), id: "x" }));
+  // As in a folder with the sticky bit, where it is another user's.
+  jest
+    .spyOn(fsPromises, "rename")
+    .mockRejectedValue(Object.assign(new Error("no"), { code: "EPERM" }));
+  await expect(download()).rejects.toEqual(failure("ERR_DOWNLOAD_FAILED", "delete it"));
+  expect(existsSync(lock)).toBe(true);
 });
 
 test.each([
