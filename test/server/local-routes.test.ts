@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Model } from "../../lib/index.js";
+import { insideOf } from "../../lib/model/loaded-model.js";
 import { MODEL } from "../support/paths.js";
 import { errorShape, eventsOf, type ServedHttp, served } from "../support/served.js";
 import { writeBert } from "../support/tiny-models.js";
@@ -78,6 +79,21 @@ test("tokenize and detokenize", async () => {
   expect(await (await here.post("/detokenize", { tokens: ids })).json()).toEqual({ content });
   const wrong = await here.post("/detokenize", { tokens: [1e9] });
   expect(wrong.status).toBe(400);
+});
+
+test("pieces are spelt once for each kind of token, and what has no end is refused", async () => {
+  const { native } = insideOf(model);
+  const spelling = jest.spyOn(native, "detokenize");
+  const answer = await here.post("/tokenize", { content: "ab ".repeat(1000), with_pieces: true });
+  const { tokens } = (await answer.json()) as { tokens: { piece: string }[] };
+  expect(tokens.map(({ piece }) => piece).join("")).toBe("ab ".repeat(1000));
+  expect(tokens.length).toBeGreaterThan(100);
+  expect(spelling.mock.calls.length).toBeLessThan(20);
+  spelling.mockRestore();
+  const many = JSON.stringify({ tokens: Array(2 ** 20 + 1).fill(0) });
+  const refused = await here.post("/detokenize", many);
+  expect(refused.status).toBe(400);
+  expect(await refused.json()).toEqual(errorShape({ code: "too_many_tokens" }));
 });
 
 test("health, models and metrics", async () => {
