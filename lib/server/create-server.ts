@@ -168,7 +168,9 @@ class ModelServer extends Server implements CriaServer {
     const status = exchange.gone ? CLIENT_GONE : exchange.status;
     this.#host.metrics.countRequest(name, status, milliseconds);
     try {
-      this.#options.onRequest({ method, path, status, milliseconds, model, error });
+      const told = this.#options.onRequest({ method, path, status, milliseconds, model, error });
+      // An async one fails later, which would end the process.
+      Promise.resolve(told).catch(() => {});
     } catch {
       // The answer is out: there is nobody to tell.
     }

@@ -422,6 +422,24 @@ test("a model that cannot be loaded is an error of each request", async () => {
   expect((await here.post(CHAT, { ...HELLO, model: "demo" })).status).toBe(200);
 });
 
+test.each([
+  () => {
+    throw new Error("the log is down");
+  },
+  async () => {
+    throw new Error("the log is down");
+  },
+])("what `onRequest` throws is lost: %s", async (onRequest) => {
+  const lost: unknown[] = [];
+  const lose = (error: unknown) => lost.push(error);
+  process.on("unhandledRejection", lose);
+  const here = await serve({ onRequest });
+  expect((await here.get("/health")).status).toBe(200);
+  for (const _ of [1, 2]) await new Promise((resolve) => setImmediate(resolve));
+  process.off("unhandledRejection", lose);
+  expect(lost).toEqual([]);
+});
+
 describe("a context in which the engine failed", () => {
   const breaks = (one: Context) => Object.defineProperty(one, "broken", { value: true });
 
