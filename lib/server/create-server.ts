@@ -5,7 +5,7 @@ import { disposedError } from "../internal/errors.js";
 import { optionNames } from "../internal/option-names.js";
 import { AccessRules, answerPreflight } from "./access-rules.js";
 import { Exchange } from "./exchange.js";
-import { HostedModel } from "./hosted-model.js";
+import { HostedModel, SettingsError } from "./hosted-model.js";
 import { errorBody, HttpError } from "./http-errors.js";
 import { messageErrorBody } from "./messages/message-errors.js";
 import { findPageRoute } from "./page-route.js";
@@ -109,7 +109,11 @@ class ModelServer extends Server implements CriaServer {
     for (const name of names) {
       this.#assertOpen(); // it may have been closed meanwhile
       const never = new AbortController().signal;
-      await hosted.get(name)?.hold(signal ?? never, (weights) => weights.open());
+      try {
+        await hosted.get(name)?.hold(signal ?? never, (weights) => weights.open());
+      } catch (error) {
+        throw error instanceof SettingsError ? error.cause : error;
+      }
     }
   }
 

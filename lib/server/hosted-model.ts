@@ -64,7 +64,7 @@ export class HostedModel {
    * Loads the model if need be and keeps it until `work` is done.
    *
    * @param count how many generations it is, of those that the model takes at a time
-   * @throws {HttpError} 429 where the queue is full; errors of loading; the signal's reason
+   * @throws {HttpError} 429 where the queue is full; errors of loading, {SettingsError} too; the signal's reason
    */
   async use<T>(
     count: number,
@@ -119,7 +119,9 @@ export class HostedModel {
   #load(): Promise<HostedWeights> {
     if (this.#loading === undefined) {
       const { signal } = this.#stopLoading;
-      const loading = this.#unloading.then(() => loadWeights(this.settings, signal));
+      const loading = this.#unloading
+        .then(() => loadWeights(this.settings, signal))
+        .catch((error) => throwOwn(error));
       this.#loading = loading;
       loading.then(
         (weights) => {
@@ -140,6 +142,21 @@ async function loadWeights(settings: HostedSettings, signal: AbortSignal): Promi
   if ("model" in source) return new HostedWeights(settings, source.model);
   const model = await Model.load(source.path, { ...load, signal });
   return new HostedWeights(settings, model, model);
+}
+
+/** What is wrong with the server's own settings: no fault of the request that met it first. */
+export class SettingsError extends Error {
+  override readonly cause: CriaError;
+
+  constructor(cause: CriaError) {
+    super(cause.message);
+    this.cause = cause;
+  }
+}
+
+function throwOwn(error: unknown): never {
+  const own = CriaError.is(error) && error.code === "ERR_INVALID_ARGUMENT";
+  throw own ? new SettingsError(error) : error;
 }
 
 /** A loaded model with the contexts that were made on it. */
@@ -179,7 +196,7 @@ export class HostedWeights {
     return this.#open;
   }
 
-  /** @throws {CriaError} ERR_UNSUPPORTED, ERR_OUT_OF_MEMORY, ERR_DISPOSED; ERR_INTERNAL of a given one that is broken */
+  /** @throws {CriaError} ERR_UNSUPPORTED, ERR_OUT_OF_MEMORY, ERR_DISPOSED; {SettingsError} */
   async context(purpose: Purpose): Promise<Context> {
     const known = this.#open.get(purpose);
     const own = !("context" in this.settings.source);
@@ -199,7 +216,7 @@ export class HostedWeights {
     } catch (error) {
       // The next request tries again: there may be more memory then.
       if (this.#contexts.get(purpose) === opening) this.#contexts.delete(purpose);
-      throw error;
+      throwOwn(error);
     }
   }
 

@@ -422,6 +422,19 @@ test("a model that cannot be loaded is an error of each request", async () => {
   expect((await here.post(CHAT, { ...HELLO, model: "demo" })).status).toBe(200);
 });
 
+test("what is wrong with the server's own settings is no fault of a request's", async () => {
+  const requests: AnsweredRequest[] = [];
+  const models = { demo: { model: MODEL, context: { contextSize: -5 } } };
+  const here = await serve({ models, onRequest: (request) => requests.push(request) });
+  const refused = await here.post(CHAT, HELLO);
+  expect(refused.status).toBe(500);
+  expect(await refused.json()).toEqual(errorShape({ type: "server_error", code: "ERR_INTERNAL" }));
+  expect(requests[0]?.error).toMatchObject({ message: expect.stringContaining("contextSize") });
+  await expect((here.server as CriaServer).prepare()).rejects.toMatchObject({
+    code: "ERR_INVALID_ARGUMENT",
+  });
+});
+
 test.each([
   () => {
     throw new Error("the log is down");
@@ -488,6 +501,9 @@ test.each<[string, unknown]>([
   ["options.models", { models: {} }],
   ['options.models["a"]', { models: { a: 3 } }],
   ['options.models["a"].model', { models: { a: {} } }],
+  ['options.models["a"].context.sequences', { models: { a: { model: "x", context: { sequences: "4" } } } }],
+  ['options.models["a"].context.sequences', { models: { a: { model: "x", context: { sequences: 257 } } } }],
+  ["options.gpuLayers", { models: { a: { model: "x", load: { gpuLayers: -5 } } } }],
   ["options.queue", { models: { a: "x" }, queue: -1 }],
   ["options.apiKeys[0]", { models: { a: "x" }, apiKeys: [""] }],
   ["options.cors[0]", { models: { a: "x" }, cors: ["example.org"] }],
