@@ -1,5 +1,7 @@
 import type { ResponseStreamEvent, Tool } from "openai/resources/responses/responses";
 import { Grammar, Model } from "../../lib/index.js";
+import { responseFrame } from "../../lib/server/responses/response-output.js";
+import { ResponsePieces } from "../../lib/server/responses/response-pieces.js";
 import { readResponseBody } from "../../lib/server/responses/response-request.js";
 import { MODEL } from "../support/paths.js";
 import { errorShape, type ServedHttp, served } from "../support/served.js";
@@ -174,6 +176,45 @@ test("a conversation's items are messages of a chat", () => {
     maxTokens: 5,
     schema: { type: "object" },
   });
+});
+
+test("what is said or thought behind a call comes back as it came", () => {
+  const call = (id: string) => ({ type: "function_call", call_id: id, name: "f", arguments: "{}" });
+  const output = (id: string) => ({ type: "function_call_output", call_id: id, output: "21" });
+  const said = (text: string) => ({
+    ...{ type: "message", role: "assistant", content: [{ type: "output_text", text }] },
+  });
+  const thought = { type: "reasoning", summary: [], content: [{ type: "reasoning_text", text: "hm" }] };
+  const read = (...items: object[]) =>
+    readResponseBody({ input: [{ role: "user", content: "Hi" }, ...items] }).plan.messages.slice(1);
+  expect(read(call("a"), said("One moment."), output("a"))).toMatchObject([
+    { role: "assistant", content: "One moment.", tool_calls: [{ id: "a" }] },
+    { role: "tool", tool_call_id: "a" },
+  ]);
+  expect(read(said("Well."), call("a"), thought, call("b"), output("a"), output("b"))).toMatchObject([
+    {
+      ...{ role: "assistant", content: "Well.", reasoning_content: "hm" },
+      tool_calls: [{ id: "a" }, { id: "b" }],
+    },
+    { role: "tool", tool_call_id: "a" },
+    { role: "tool", tool_call_id: "b" },
+  ]);
+});
+
+test("a call that broke off is incomplete: nobody is to carry it out", async () => {
+  const sent: { type?: string; item?: { type: string; status: string } }[] = [];
+  const events = { send: async (event: object) => void sent.push(event) };
+  const pieces = new ResponsePieces(events as never, responseFrame("demo", {}));
+  const usage = { promptTokens: 1, cachedTokens: 0, completionTokens: 1 };
+  for (const [place, id] of ["whole", "cut", "last"].entries()) {
+    await pieces.callBegins(place, { id, name: "f" });
+    await pieces.callArguments(place, '{"ci');
+    if (id === "whole") await pieces.callEnds();
+  }
+  const end = { finish: "stop", reasoningTokens: 0, logprobs: [], result: { usage } };
+  await pieces.end(end as never);
+  const done = sent.filter(({ type }) => type === "response.output_item.done");
+  expect(done.map(({ item }) => item?.status)).toEqual(["completed", "incomplete", "incomplete"]);
 });
 
 test.each<[string, object]>([

@@ -67,18 +67,24 @@ export function messagesOf(input: unknown, name: string): ChatMessageInput[] {
         messages.push({ role, content: text });
         return;
       }
-      if (answer !== undefined && (answer.content !== undefined || answer.calls.length > 0))
-        flush();
-      pending().content = text;
+      // What is said or thought behind calls belongs to their answer: their results are still to come.
+      if (answer?.content !== undefined && answer.calls.length === 0) flush();
+      const said = pending();
+      said.content = said.content === undefined ? text : `${said.content}\n${text}`;
     } else if (type === "reasoning") {
-      if (answer !== undefined && (answer.content !== undefined || answer.calls.length > 0))
-        flush();
+      if (answer?.content !== undefined && answer.calls.length === 0) flush();
       pending().reasoning += reasoningText(item, at);
     } else if (type === "function_call") {
       pending().calls.push(callItem(item, at));
     } else if (type === "function_call_output") {
       flush();
       messages.push(resultItem(item, at));
+    } else if (type === "item_reference") {
+      throw unsupported(
+        `${at}.type`,
+        'cannot be "item_reference": no answer is kept here, so send the items themselves (`store: false`, where a ' +
+          "client keeps them by itself)",
+      );
     } else {
       throw unsupported(
         `${at}.type`,
