@@ -75,6 +75,8 @@ class ModelServer extends Server implements CriaServer {
   constructor(options: CheckedServerOptions) {
     super();
     this.#options = options;
+    // Node's own limit is for whole requests: an upload has as long as an answer.
+    this.requestTimeout = Math.max(this.requestTimeout, options.timeout);
     this.#access = new AccessRules(options.apiKeys, options.cors);
     const { queue, idle } = options;
     const models = options.models.map((settings) => new HostedModel({ settings, queue, idle }));
