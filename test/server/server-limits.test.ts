@@ -277,6 +277,12 @@ describe("bodies", () => {
   });
 });
 
+test("an upload has as long as an answer", () => {
+  const models = { m: MODEL };
+  expect(createServer({ models, timeout: 3_600_000 }).requestTimeout).toBe(3_600_000);
+  expect(createServer({ models }).requestTimeout).toBe(600_000);
+});
+
 test("what is no HTTP is answered in OpenAI's shape, too", async () => {
   const here = await serve();
   const socket = connect(Number(new URL(here.url).port), "127.0.0.1");
@@ -314,6 +320,26 @@ test("a model that cannot be loaded is told of without the place of its file", a
   expect(body).not.toContain("secret");
   expect(String(errors[0])).toContain("secret");
   await here.close();
+});
+
+test("a model that cannot be fetched is told of without the place that it is at", async () => {
+  const offline = process.env.HF_HUB_OFFLINE;
+  process.env.HF_HUB_OFFLINE = "1";
+  const errors: unknown[] = [];
+  const here = await serve({
+    models: { far: "hf:secret/repo:Q4_K_M" },
+    onRequest: ({ error }) => errors.push(error),
+  });
+  const failed = await here.post(CHAT, HELLO);
+  expect(failed.status).toBe(503);
+  const body = await failed.text();
+  expect(JSON.parse(body)).toEqual(
+    errorShape({ type: "server_error", code: "ERR_DOWNLOAD_FAILED" }),
+  );
+  expect(body).not.toContain("secret");
+  expect(String(errors[0])).toContain("secret");
+  if (offline === undefined) delete process.env.HF_HUB_OFFLINE;
+  else process.env.HF_HUB_OFFLINE = offline;
 });
 
 test("an answer that takes too long ends with an error, which a stream tells as an event", async () => {
@@ -503,7 +529,7 @@ test.each<[string, unknown]>([
   ['options.models["a"].model', { models: { a: {} } }],
   ['options.models["a"].context.sequences', { models: { a: { model: "x", context: { sequences: "4" } } } }],
   ['options.models["a"].context.sequences', { models: { a: { model: "x", context: { sequences: 257 } } } }],
-  ["options.gpuLayers", { models: { a: { model: "x", load: { gpuLayers: -5 } } } }],
+  ['options.gpuLayers (or "auto", "all")', { models: { a: { model: "x", load: { gpuLayers: -5 } } } }],
   ["options.queue", { models: { a: "x" }, queue: -1 }],
   ["options.apiKeys[0]", { models: { a: "x" }, apiKeys: [""] }],
   ["options.cors[0]", { models: { a: "x" }, cors: ["example.org"] }],
