@@ -145,7 +145,14 @@ describe("llama-server's own routes", () => {
       ...{ stop: true, stop_type: "limit", stopping_word: "", tokens_predicted: 4, model: "demo" },
       timings: { predicted_n: 4, predicted_per_second: expect.any(Number) },
     });
-    expect(whole.completion_probabilities).toHaveLength(4);
+    const probabilities = whole.completion_probabilities as {
+      id: number;
+      top_logprobs: object[];
+    }[];
+    expect(probabilities.map(({ id }) => id)).toEqual(whole.tokens);
+    const [{ top_logprobs: top }] = probabilities as [(typeof probabilities)[number]];
+    const id = (whole.tokens as number[])[0];
+    expect(top).toMatchObject([{ id, token: expect.any(String), logprob: expect.any(Number) }]);
     const streamed = await (await here.post("/completion", { ...ask, stream: true })).text();
     const pieces = eventsOf(streamed).map(({ data }) => data as Record<string, unknown>);
     expect(pieces.map(({ content }) => content).join("")).toBe(whole.content);
