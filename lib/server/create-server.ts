@@ -1,4 +1,4 @@
-import { Server } from "node:http";
+import { Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { abortSignal, list, oneOf, readOptions } from "../internal/checks.js";
 import { disposedError } from "../internal/errors.js";
@@ -9,6 +9,7 @@ import { HostedModel, SettingsError } from "./hosted-model.js";
 import { errorBody, HttpError } from "./http-errors.js";
 import { messageErrorBody } from "./messages/message-errors.js";
 import { findPageRoute } from "./page-route.js";
+import { responseErrorEvent } from "./responses/response-errors.js";
 import { ServedHost } from "./served-host.js";
 import { ServerMetrics } from "./server-metrics.js";
 import {
@@ -70,6 +71,8 @@ class ModelServer extends Server implements CriaServer {
   readonly #options: CheckedServerOptions;
   readonly #host: ServedHost;
   readonly #access: AccessRules;
+  /** What is not answered to its end, by connection. */
+  readonly #answering = new WeakMap<Socket, Set<ServerResponse>>();
   #closing = false;
 
   constructor(options: CheckedServerOptions) {
@@ -85,6 +88,7 @@ class ModelServer extends Server implements CriaServer {
     // Unfinished batches go on without being asked for. What goes wrong, the next request is told.
     if (storage.lasts) this.once("listening", () => storage.open().catch(() => {}));
     this.on("request", (request, response) => {
+      this.#remember(request.socket, response);
       const exchange = new Exchange(request, response, options);
       // A connection that was kept open would hold up the end.
       response.once(
@@ -96,7 +100,16 @@ class ModelServer extends Server implements CriaServer {
     this.on("checkExpectation", (request, response) =>
       new Exchange(request, response, options).fail(unexpected()),
     );
-    this.on("clientError", refuseMalformed);
+    this.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+      const begun = [...(this.#answering.get(socket) ?? [])].some((one) => one.headersSent);
+      refuseMalformed(error, socket, begun);
+    });
+  }
+
+  #remember(socket: Socket, response: ServerResponse): void {
+    const answers = this.#answering.get(socket) ?? new Set();
+    this.#answering.set(socket, answers.add(response));
+    response.once("close", () => answers.delete(response));
   }
 
   async prepare(options?: PrepareOptions): Promise<void> {
@@ -145,6 +158,8 @@ class ModelServer extends Server implements CriaServer {
     const { method, path } = exchange;
     if (path.startsWith("/v1/messages")) {
       exchange.errorForm = { body: messageErrorBody, event: "error" };
+    } else if (path === "/v1/responses" || path === "/responses") {
+      exchange.errorForm = { body: errorBody, event: "error", late: responseErrorEvent };
     }
     try {
       this.#access.checkOrigin(exchange);
@@ -195,9 +210,13 @@ function unexpected(): HttpError {
   });
 }
 
-/** What is no HTTP. */
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
+/**
+ * What is no HTTP.
+ *
+ * @param begun whether an answer to an earlier request is under way, in the midst of which there is no place for one
+ */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket, begun: boolean): void {
+  if (error.code === "ECONNRESET" || !socket.writable || begun) {
     socket.destroy();
     return;
   }

@@ -16,6 +16,15 @@ export interface ExchangeLimits {
   readonly keepAlive: number;
 }
 
+/** How a client is told of errors. */
+export interface ErrorForm {
+  readonly body: (error: HttpError) => object;
+  /** What the event of one is called in a stream that has begun. Default: it has no name. */
+  readonly event?: string;
+  /** What is in that event. Default: the body. */
+  readonly late?: (error: HttpError) => object;
+}
+
 /** Nobody is there any more to be answered. */
 class ClientGone extends Error {
   constructor() {
@@ -39,12 +48,12 @@ export class Exchange {
   #events: EventStream | undefined;
   /** The model that answers, once it is known. */
   model: string | undefined;
-  /** The shape of errors. In a stream that has begun it is an event, by this name where there is one. */
-  errorForm: { readonly body: (error: HttpError) => object; readonly event?: string } = {
-    body: errorBody,
-  };
+  /** The shape of errors. */
+  errorForm: ErrorForm = { body: errorBody };
   /** What the options of the library are called in the body. */
   fieldOf: FieldOf = () => undefined;
+  /** An error as the body's own kind of messages has it. */
+  inOwnWords: (error: unknown) => unknown = (error) => error;
 
   constructor(request: IncomingMessage, response: ServerResponse, limits: ExchangeLimits) {
     this.request = request;
@@ -187,7 +196,7 @@ export class Exchange {
   fail(error: unknown): void {
     const cause = this.signal.aborted ? abortReason(this.signal) : error;
     if (cause instanceof ClientGone || this.#response.destroyed) return;
-    const told = toHttpError(cause, this.fieldOf);
+    const told = toHttpError(this.inOwnWords(cause), this.fieldOf);
     if (this.#response.headersSent) this.#failLate(told);
     else this.#failFirst(told);
   }
@@ -217,9 +226,9 @@ export class Exchange {
     // A client that reads nothing would never make room for it.
     if (this.#response.writableNeedDrain) this.#response.destroy();
     else {
-      const { body, event } = this.errorForm;
+      const { body, event, late = body } = this.errorForm;
       const name = event === undefined ? "" : `event: ${event}\n`;
-      this.#response.end(`${name}data: ${JSON.stringify(body(error))}\n\n`);
+      this.#response.end(`${name}data: ${JSON.stringify(late(error))}\n\n`);
     }
   }
 }

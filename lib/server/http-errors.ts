@@ -90,7 +90,7 @@ const ABOUT_PLACES: readonly CriaErrorCode[] = [
 ];
 
 /** Whether its message names places that are none of the client's business: nor is the request to blame. */
-export function isAboutPlaces(error: unknown): error is CriaError {
+export function isAboutPlaces(error: unknown): boolean {
   return CriaError.is(error) && ABOUT_PLACES.includes(error.code);
 }
 

@@ -4,7 +4,7 @@ import { responseFrame } from "../../lib/server/responses/response-output.js";
 import { ResponsePieces } from "../../lib/server/responses/response-pieces.js";
 import { readResponseBody } from "../../lib/server/responses/response-request.js";
 import { MODEL } from "../support/paths.js";
-import { errorShape, type ServedHttp, served } from "../support/served.js";
+import { errorShape, eventsOf, type ServedHttp, served } from "../support/served.js";
 import { template } from "../support/templates.js";
 
 let model: Model;
@@ -184,14 +184,20 @@ test("what is said or thought behind a call comes back as it came", () => {
   const said = (text: string) => ({
     ...{ type: "message", role: "assistant", content: [{ type: "output_text", text }] },
   });
-  const thought = { type: "reasoning", summary: [], content: [{ type: "reasoning_text", text: "hm" }] };
+  const thought = {
+    type: "reasoning",
+    summary: [],
+    content: [{ type: "reasoning_text", text: "hm" }],
+  };
   const read = (...items: object[]) =>
     readResponseBody({ input: [{ role: "user", content: "Hi" }, ...items] }).plan.messages.slice(1);
   expect(read(call("a"), said("One moment."), output("a"))).toMatchObject([
     { role: "assistant", content: "One moment.", tool_calls: [{ id: "a" }] },
     { role: "tool", tool_call_id: "a" },
   ]);
-  expect(read(said("Well."), call("a"), thought, call("b"), output("a"), output("b"))).toMatchObject([
+  expect(
+    read(said("Well."), call("a"), thought, call("b"), output("a"), output("b")),
+  ).toMatchObject([
     {
       ...{ role: "assistant", content: "Well.", reasoning_content: "hm" },
       tool_calls: [{ id: "a" }, { id: "b" }],
@@ -199,6 +205,46 @@ test("what is said or thought behind a call comes back as it came", () => {
     { role: "tool", tool_call_id: "a" },
     { role: "tool", tool_call_id: "b" },
   ]);
+});
+
+test.each([
+  [{ type: "function_call_output", call_id: "x", output: "1" }, "input[2]"],
+  [
+    { role: "user", content: [{ type: "input_image", image_url: "https://x/y.png" }] },
+    "input[2].content",
+  ],
+])("what is wrong with an item is told by its own place: %j", async (item, param) => {
+  const refused = await here.post("/v1/responses", {
+    model: "demo",
+    instructions: "Be brief.",
+    input: [
+      { type: "reasoning", summary: [{ type: "summary_text", text: "hm" }] },
+      { role: "assistant", content: "Hi" },
+      item,
+    ],
+  });
+  expect(refused.status).toBe(400);
+  const { error } = (await refused.json()) as { error: { message: string; param: string } };
+  expect(error.param).toBe(param);
+  expect(error.message).toContain(`\`body.${param}\``);
+});
+
+test("what fails in a stream is an event of type error, as the others are of theirs", async () => {
+  const sampling = { grammar: Grammar.gbnf("root ::= [a-z] root") };
+  const slow = await served({ models: { demo: { model, sampling } }, timeout: 150, keepAlive: 1 });
+  const answer = await slow.post("/v1/responses", { input: "Hi", stream: true });
+  const last = eventsOf(await answer.text()).at(-1);
+  const told = errorShape({ code: "timeout", type: "timeout_error" });
+  expect(last).toEqual({
+    name: "error",
+    data: { type: "error", code: "timeout", message: expect.any(String), param: null, ...told },
+  });
+  const stream = await slow.client.responses.create({ model: "demo", input: "Hi", stream: true });
+  const all = async () => {
+    for await (const _ of stream);
+  };
+  await expect(all()).rejects.toMatchObject({ code: "timeout" });
+  await slow.close();
 });
 
 test("a call that broke off is incomplete: nobody is to carry it out", async () => {

@@ -292,6 +292,25 @@ test("what is no HTTP is answered in OpenAI's shape, too", async () => {
   expect(JSON.parse(body)).toEqual(errorShape({ code: "malformed_request" }));
 });
 
+test("what is no HTTP ends the connection where an answer has begun on it", async () => {
+  const here = await serve();
+  const socket = connect(Number(new URL(here.url).port), "127.0.0.1");
+  socket.write(
+    `POST ${CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${endless.length}\r\n\r\n${endless}`,
+  );
+  const [first] = (await once(socket, "data")) as [Buffer];
+  let said = first.toString();
+  socket.on("data", (piece: Buffer) => {
+    said += piece;
+  });
+  socket.on("error", () => {}); // the other end is gone
+  socket.write("this is no HTTP\r\n\r\n");
+  await once(socket, "close");
+  expect(said).toMatch(/^HTTP\/1\.1 200/);
+  expect(said).not.toContain("400 Bad Request");
+  await idle(context);
+});
+
 test("an expectation that HTTP does not know is refused in OpenAI's shape, too", async () => {
   const here = await serve();
   const socket = connect(Number(new URL(here.url).port), "127.0.0.1");
@@ -461,14 +480,13 @@ test("what is wrong with the server's own settings is no fault of a request's", 
   });
 });
 
+const logDown = () => {
+  throw new Error("the log is down");
+};
 test.each([
-  () => {
-    throw new Error("the log is down");
-  },
-  async () => {
-    throw new Error("the log is down");
-  },
-])("what `onRequest` throws is lost: %s", async (onRequest) => {
+  ["at once", logDown],
+  ["later", async () => logDown()],
+])("what `onRequest` throws %s is lost", async (_, onRequest) => {
   const lost: unknown[] = [];
   const lose = (error: unknown) => lost.push(error);
   process.on("unhandledRejection", lose);
@@ -527,9 +545,18 @@ test.each<[string, unknown]>([
   ["options.models", { models: {} }],
   ['options.models["a"]', { models: { a: 3 } }],
   ['options.models["a"].model', { models: { a: {} } }],
-  ['options.models["a"].context.sequences', { models: { a: { model: "x", context: { sequences: "4" } } } }],
-  ['options.models["a"].context.sequences', { models: { a: { model: "x", context: { sequences: 257 } } } }],
-  ['options.gpuLayers (or "auto", "all")', { models: { a: { model: "x", load: { gpuLayers: -5 } } } }],
+  [
+    'options.models["a"].context.sequences',
+    { models: { a: { model: "x", context: { sequences: "4" } } } },
+  ],
+  [
+    'options.models["a"].context.sequences',
+    { models: { a: { model: "x", context: { sequences: 257 } } } },
+  ],
+  [
+    'options.gpuLayers (or "auto", "all")',
+    { models: { a: { model: "x", load: { gpuLayers: -5 } } } },
+  ],
   ["options.queue", { models: { a: "x" }, queue: -1 }],
   ["options.apiKeys[0]", { models: { a: "x" }, apiKeys: [""] }],
   ["options.cors[0]", { models: { a: "x" }, cors: ["example.org"] }],

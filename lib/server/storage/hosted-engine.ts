@@ -61,7 +61,10 @@ export class HostedEngine implements BatchEngine {
           lane: "embedding",
           prefix: "",
           start: async (signal) =>
-            embedInputs(await failingAll(this.#weights.context("embedding")), plan, { name, signal }),
+            embedInputs(await failingAll(this.#weights.context("embedding")), plan, {
+              name,
+              signal,
+            }),
         };
       case "moderation":
         return {
