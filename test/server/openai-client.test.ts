@@ -1,7 +1,7 @@
 // What programs written for OpenAI's API do, by its own client.
 import OpenAI, { APIError } from "openai";
 import type { ChatCompletionTool } from "openai/resources/chat/completions";
-import { Grammar, Model } from "../../lib/index.js";
+import { Model } from "../../lib/index.js";
 import { MODEL } from "../support/paths.js";
 import { type ServedHttp, served } from "../support/served.js";
 import { template } from "../support/templates.js";
@@ -169,40 +169,6 @@ describe("chat completions", () => {
       { type: "function", function: { name: "get_weather", arguments: '{"city":"Lisbon"}' } },
     ]);
   });
-
-  test.each([true, false])(
-    "ends behind the only call that it may have, streamed: %s",
-    async (stream) => {
-      // A model that goes on with calls of which nobody wants to hear, until its context is full.
-      const call = '"<tool_call>\\n{\\"name\\": \\"f\\", \\"arguments\\": {}}\\n</tool_call>\\n"';
-      const grammar = Grammar.gbnf(`root ::= ${call} root`);
-      const f = {
-        type: "function" as const,
-        function: { name: "f", parameters: { type: "object" } },
-      };
-      const again = await served({
-        models: {
-          demo: {
-            ...{ model, chatTemplate: template("Qwen-Qwen3-0.6B") },
-            context: { contextSize: 2048 },
-            sampling: { grammar },
-          },
-        },
-      });
-      const body = { messages: [QUESTION], tools: [f], parallel_tool_calls: false, model: "demo" };
-      const { choices, usage } = stream
-        ? await again.client.chat.completions
-            .stream({ ...body, stream_options: { include_usage: true } })
-            .finalChatCompletion()
-        : await again.client.chat.completions.create(body);
-      expect(choices[0]).toMatchObject({
-        finish_reason: "tool_calls",
-        message: { tool_calls: [{ function: { name: "f" } }] },
-      });
-      expect(usage?.completion_tokens).toBeLessThan(1000);
-      await again.close();
-    },
-  );
 
   test("an answer that follows a schema, and JSON of any kind", async () => {
     const schema = {
