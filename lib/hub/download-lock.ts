@@ -83,16 +83,17 @@ async function readLock(file: string): Promise<string | undefined> {
     if (code === "ENOENT") return undefined;
     // Windows: a file that is being deleted.
     if (process.platform === "win32" && BEING_DELETED.includes(code)) return undefined;
-    throw diskError(error, file);
+    throw stuck(file, error);
   }
 }
 
 /** A download that waited for it would wait for ever. */
-function stuck(file: string): CriaError {
+function stuck(file: string, cause?: unknown): CriaError {
   return failed(
-    `The lock ${file} was left behind by another download, and cannot be read or taken away: delete it, or give a ` +
-      "`directory` of your own",
+    `The lock ${file} of another download cannot be read or taken away: delete it if nobody downloads there, or ` +
+      "give a `directory` of your own",
     { path: file },
+    cause,
   );
 }
 
