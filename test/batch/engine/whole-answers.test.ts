@@ -11,7 +11,10 @@ beforeAll(async () => {
 });
 afterAll(() => model.dispose());
 
-const CALL = { id: "call_1", type: "function", function: { name: "f", arguments: "{}" } } as const;
+const CALL = {
+  ...{ id: "call_1", type: "function", function: { name: "f", arguments: "{}" } },
+  ...{ format: "json", known: true },
+} as const;
 
 /** Takes five letters for a call, and wants nothing behind it. */
 function oneCall(endsEarly: boolean): AnswerReader {
