@@ -377,7 +377,11 @@ test("a client that never reads its answer is let go of with the timeout", async
   const messages = [{ role: "user", content }];
   const slow = rawPost(here.url, "/apply-template", JSON.stringify({ messages }));
   expect((await slow.answer).statusCode).toBe(200); // and is read no further
-  await new Promise<void>((resolve) => here.server.close(() => resolve()));
+  const connections = () =>
+    new Promise<number>((resolve) => here.server.getConnections((_, count) => resolve(count)));
+  while ((await connections()) > 0) await new Promise((resolve) => setImmediate(resolve));
+  slow.sent.destroy();
+  await here.close();
 });
 
 test("a quiet stream has comments, which clients do not see", async () => {
