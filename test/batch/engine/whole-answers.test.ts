@@ -1,6 +1,7 @@
 import { generateChoices } from "../../../lib/batch/engine/whole-answers.js";
 import type { AnswerReader } from "../../../lib/chat/answer-reader.js";
 import { type Context, Grammar, Model, Sampler } from "../../../lib/index.js";
+import type { ParsedToolCall } from "../../../lib/messages/tool-types.js";
 import { MODEL } from "../../support/paths.js";
 
 let model: Model;
@@ -11,10 +12,10 @@ beforeAll(async () => {
 });
 afterAll(() => model.dispose());
 
-const CALL = {
-  ...{ id: "call_1", type: "function", function: { name: "f", arguments: "{}" } },
-  ...{ format: "json", known: true },
-} as const;
+const CALL: ParsedToolCall = {
+  ...{ id: "call_1", type: "function", format: "json", known: true },
+  function: { name: "f", arguments: "{}" },
+};
 
 /** Takes five letters for a call, and wants nothing behind it. */
 function oneCall(endsEarly: boolean): AnswerReader {
