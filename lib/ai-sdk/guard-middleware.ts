@@ -84,7 +84,17 @@ export function guardMiddleware<V extends SpecificationVersion = "v3">(
         return { stream: streamed(async () => parts) };
       }
       const result: Streamed = await doStream();
-      return { ...result, stream: streamed(() => judged(result.stream, params, gate)) };
+      const reader = result.stream.getReader();
+      const left = new AbortController();
+      const { abortSignal: own } = params as LanguageCallOptions;
+      const abortSignal = own === undefined ? left.signal : AbortSignal.any([own, left.signal]);
+      // Nobody generates or judges for a reader that has left.
+      const leave = (reason: unknown) => {
+        left.abort(reason);
+        return reader.cancel(reason);
+      };
+      const work = () => judged(reader, { ...params, abortSignal }, gate);
+      return { ...result, stream: streamed(work, leave) };
     },
   };
 }
@@ -175,12 +185,14 @@ async function judge(
 
 /** All parts of the answer, or in their place that it was not safe. */
 async function judged(
-  stream: ReadableStream<AnyPart>,
+  reader: ReadableStreamDefaultReader<AnyPart>,
   call: LanguageCallOptions,
   gate: CallGate,
 ): Promise<AnyPart[]> {
   const parts: AnyPart[] = [];
-  for await (const part of stream) parts.push(part);
+  for (let step = await reader.read(); !step.done; step = await reader.read()) {
+    parts.push(step.value);
+  }
   const verdict = await gate.output(call, whole(parts));
   if (verdict === undefined) return parts;
   const end = parts.find(({ type }) => type === "finish") as { usage?: LanguageUsage } | undefined;
@@ -209,11 +221,16 @@ function whole(parts: readonly AnyPart[]): AnyPart[] {
 /** Parts around the content, and pieces of calls, which come whole behind them. */
 const FRAME = /^(stream-start|response-metadata|finish|error|raw|ping|tool-input-.*)$/;
 
-function streamed(work: () => Promise<AnyPart[]>): ReadableStream<AnyPart> {
+/** @param leave called when the reader goes; what `work` gives or throws behind that is lost */
+function streamed(
+  work: () => Promise<AnyPart[]>,
+  leave?: (reason: unknown) => Promise<void>,
+): ReadableStream<AnyPart> {
   return new ReadableStream<AnyPart>({
     async start(controller) {
       for (const part of await work()) controller.enqueue(part);
       controller.close();
     },
+    ...given({ cancel: leave }),
   });
 }

@@ -23,6 +23,8 @@ export interface AnswerReader {
   readonly reasoningRanges: readonly ReasoningRange[];
   /** Whether something came that is not wanted any more, behind the only call that an answer may have. */
   readonly over: boolean;
+  /** Whether it may be over before the answer itself ends. Default false. */
+  readonly endsEarly?: boolean;
   /** What thoughts begin and end with; undefined where the format has none. */
   readonly reasoningMarks?: ReasoningMarks;
 }
@@ -124,6 +126,7 @@ function oneCallReader(reader: AnswerReader): AnswerReader {
   };
   return {
     ...reader,
+    endsEarly: true,
     push(text) {
       // What ends a message comes behind a call, too: so the call alone is no reason to stop.
       over ||= called && text.trim() !== "";

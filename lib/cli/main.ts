@@ -19,6 +19,7 @@ import { addRpcServerCommand } from "./rpc-server-command.js";
 import { addServeCommand } from "./serve-command.js";
 import { takeInterrupts } from "./terminal/interrupt.js";
 import { exitOnBrokenOutput } from "./terminal/terminal.js";
+import { harmless } from "./terminal/visible.js";
 
 const { version } = createRequire(__filename)("cria/package.json") as { version: string };
 
@@ -46,7 +47,9 @@ const program = new Command("cria")
 if (process.env.CRIA_DEBUG === "1") {
   program.hook("preAction", async () => {
     const { setLogHandler } = await import("../model/devices.js");
-    setLogHandler((level, message) => process.stderr.write(`${level}: ${message.trimEnd()}\n`));
+    setLogHandler((level, message) =>
+      process.stderr.write(`${level}: ${harmless(message.trimEnd())}\n`),
+    );
   });
 }
 

@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import { CriaError, type CriaErrorCode, messageOf } from "../internal/errors.js";
+import { harmless } from "./terminal/visible.js";
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, unsafe: 3, interrupted: 130 } as const;
 
@@ -73,7 +74,7 @@ export function reportFailure(error: unknown, { json = false } = {}): number {
 function tell(error: unknown): void {
   const debug = process.env.CRIA_DEBUG === "1";
   process.stderr.write(`${describe(error)}\n`);
-  if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  if (debug && error instanceof Error) process.stderr.write(`${harmless(String(error.stack))}\n`);
   if (debug && CriaError.is(error) && error.details) {
     process.stderr.write(`${JSON.stringify(error.details, null, 2)}\n`);
   }
@@ -105,9 +106,13 @@ function systemCode(error: unknown): string | undefined {
   return typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : systemCode(error.cause);
 }
 
-/** What happened, its code, and the flags that have to do with it. */
+/**
+ * What happened, its code, and the flags that have to do with it. Messages quote files and other machines: nothing in
+ * them can move the cursor or change the terminal.
+ */
 export function describe(error: unknown): string {
-  if (!CriaError.is(error)) return `cria: ${messageOf(error)}`;
+  if (!CriaError.is(error)) return harmless(`cria: ${messageOf(error)}`);
   const options = OPTIONS[error.code];
-  return `cria: ${withFlags(error.message)} [${error.code}]${options ? ` (see ${options})` : ""}`;
+  const see = options === undefined ? "" : ` (see ${options})`;
+  return harmless(`cria: ${withFlags(error.message)} [${error.code}]${see}`);
 }

@@ -30,6 +30,7 @@ import {
 } from "./speculation-flags.js";
 import { interruptible, onInterrupt } from "./terminal/interrupt.js";
 import { Terminal } from "./terminal/terminal.js";
+import { visible } from "./terminal/visible.js";
 import { loadModel } from "./with-context.js";
 
 interface ServeFlags extends CommonFlags, ContextFlags, SpeculationFlags {
@@ -277,8 +278,9 @@ async function untilEnded(server: Server, terminal: Terminal): Promise<void> {
   }
 }
 
+/** One line, whatever the client sent: its path, and what the message quotes of its body. */
 function lineOf({ method, path, status, milliseconds, model, error }: AnsweredRequest): string {
-  const why = error === undefined || status === 499 ? "" : `: ${messageOf(error)}`;
+  const why = error === undefined || status === 499 ? "" : `: ${visible(messageOf(error))}`;
   const by = model === undefined ? "" : ` ${model}`;
-  return `${status} ${method} ${path}${by} ${Math.round(milliseconds)} ms${why}`;
+  return `${status} ${method} ${visible(path)}${by} ${Math.round(milliseconds)} ms${why}`;
 }

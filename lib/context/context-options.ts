@@ -201,7 +201,7 @@ export const CONTEXT_OPTIONS: readonly (keyof ContextOptions)[] = optionNames(
 const UNQUANTIZED: readonly CacheType[] = ["f32", "f16", "bf16"];
 
 /** The engine's limits. */
-const SEQUENCES_MAX = 256;
+export const SEQUENCES_MAX = 256;
 const THREADS_MAX = 512;
 
 /** Not told to others: `maxTokens` is nearly always meant for `generate`. */

@@ -411,7 +411,16 @@ export class Context implements AsyncDisposable {
    */
   get stats(): ContextStats {
     if (this.disposed) throw disposedError("The context");
-    return { ...this.#requests.native.stats() };
+    const { broken: _, ...stats } = this.#requests.native.stats();
+    return stats;
+  }
+
+  /**
+   * Whether the engine has failed inside (an assertion of llama.cpp's), after which all that is asked of it fails the
+   * same way. The model is as good as before: dispose of the context, and make another one.
+   */
+  get broken(): boolean {
+    return !this.disposed && this.#requests.native.stats().broken;
   }
 
   /** True from the call of `dispose` on. */

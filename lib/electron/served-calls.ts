@@ -13,7 +13,7 @@ import type { ServedCall } from "./served-call.js";
 import { withoutFiles } from "./served-media.js";
 import { type FindModel, loadServed } from "./served-models.js";
 import type { ServedObjects, ServedSession } from "./served-objects.js";
-import { generateOptions, plainOptions, turnOptions } from "./served-options.js";
+import { contextOptions, generateOptions, plainOptions, turnOptions } from "./served-options.js";
 
 type Carry = (call: ServedCall, objects: ServedObjects, find: FindModel) => Promise<unknown>;
 
@@ -39,7 +39,7 @@ export const CALLS: Readonly<Record<Method, Carry>> = {
     const { model } = objects.model(call.target);
     const release = objects.reserveContext();
     try {
-      const options = { ...plainOptions(call.args[0]), signal: call.signal };
+      const options = { ...contextOptions(call.args[0]), signal: call.signal };
       const context = await model.createContext(options);
       await objects.addContext(call, context);
       const { contextSize, sequences, batchSize, threads, pooling } = context;

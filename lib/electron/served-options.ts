@@ -1,11 +1,12 @@
 import type { ChatGuard } from "../chat/moderated/moderation.js";
 import type { ChatTurnOptions } from "../chat/session-options.js";
 import type { Context } from "../context/context.js";
+import type { ContextOptions } from "../context/context-options.js";
 import type { GenerateOptions } from "../generation/generation.js";
 import type { GuardOptions } from "../guard/guard-types.js";
 import { LlamaGuard } from "../guard/llama-guard.js";
 import { boolean, isPlainObject, readOptions } from "../internal/checks.js";
-import { expected, invalid } from "../internal/errors.js";
+import { CriaError, expected, invalid } from "../internal/errors.js";
 import type { ToolDefinitionInput } from "../messages/tool-types.js";
 import { Grammar } from "../sampling/grammar.js";
 import { defineTool, type Tool, type ToolContext } from "../tools/define-tool.js";
@@ -16,6 +17,46 @@ export function plainOptions(value: unknown): Record<string, unknown> {
   if (value === undefined) return {};
   if (!isPlainObject(value)) throw expected("a plain object", "options", value);
   return { ...value };
+}
+
+/** Which options of a context name files. Complete, so that whoever adds an option says it here. */
+const NAMES_FILES: Readonly<Record<keyof ContextOptions, boolean>> = {
+  contextSize: false,
+  sequences: false,
+  kvCache: false,
+  kvCacheSize: false,
+  swaFull: false,
+  checkpointMemory: false,
+  speculation: false,
+  batchSize: false,
+  microBatchSize: false,
+  threads: false,
+  batchThreads: false,
+  flashAttention: false,
+  kvCacheType: false,
+  embeddings: false,
+  pooling: false,
+  rope: false,
+  controlVectors: true,
+  signal: false,
+};
+
+/**
+ * The options of a context, unless they name files: a page must not have this machine's files opened.
+ *
+ * @throws {CriaError} ERR_UNSUPPORTED
+ */
+export function contextOptions(value: unknown): ContextOptions {
+  const options: ContextOptions = plainOptions(value);
+  for (const name of Object.keys(NAMES_FILES) as (keyof ContextOptions)[]) {
+    if (!NAMES_FILES[name] || options[name] === undefined) continue;
+    throw new CriaError(
+      "ERR_UNSUPPORTED",
+      `\`options.${name}\` names files, which cannot come from a client: leave it out`,
+      { details: { name: `options.${name}` } },
+    );
+  }
+  return options;
 }
 
 /** The options of a generation or a turn, with the grammar made of its data. */

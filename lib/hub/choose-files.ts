@@ -29,6 +29,8 @@ export const DEFAULT_ORDER: readonly string[] = [
 const QUANTIZATION =
   /(?<![A-Z0-9])((?:UD-)?(?:I?Q\d+(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP\d(?:_MOE)?|NVFP\d|BF16|FP?16|FP?32))(?![A-Z0-9])/g;
 const PART = /^(.*)-(\d{5})-of-(\d{5})$/s;
+/** More parts than any model has: a name may announce a hundred thousand. */
+const SPLIT_MAX = 1000;
 /** Names in an error's message. */
 const LISTED_MAX = 40;
 
@@ -48,9 +50,27 @@ export function splitName(
 }
 
 /**
+ * All parts of the model that a name is a part of, whichever it is; the name itself where it is none.
+ *
+ * @throws {CriaError} ERR_MODEL_INVALID where it announces more than any model has
+ */
+export function partNames(name: string): string[] {
+  const split = splitName(name);
+  if (split === undefined) return [name];
+  if (split.of > SPLIT_MAX) {
+    throw new CriaError(
+      "ERR_MODEL_INVALID",
+      `Expected at most ${SPLIT_MAX} parts of a split model, got ${split.of} in ${show(name)}`,
+      { details: { name } },
+    );
+  }
+  return Array.from({ length: split.of }, (_, i) => split.name(i + 1));
+}
+
+/**
  * The files that a reference means.
  *
- * @throws {CriaError} ERR_MODEL_NOT_FOUND, with what there is
+ * @throws {CriaError} ERR_MODEL_NOT_FOUND, with what there is; ERR_MODEL_INVALID as `partNames`
  */
 export function chooseFiles(
   files: readonly HubFile[],
@@ -90,18 +110,26 @@ export function modelsOf(files: readonly HubFile[]): ModelFiles[] {
   for (const path of [...byPath.keys()].sort()) {
     if (!/\.gguf$/i.test(path) || /(?:^|[-_./])imatrix/i.test(path)) continue;
     const split = splitName(path);
-    if (split !== undefined && split.part !== 1) continue;
-    const parts = split === undefined ? [path] : names(split);
-    const known = parts.map((part) => byPath.get(part)).filter((part) => part !== undefined);
-    if (known.length === parts.length) {
-      models.push({ files: known, quantization: quantizationOf(path) });
-    }
+    if (split !== undefined && (split.part !== 1 || split.of > SPLIT_MAX)) continue;
+    const known = knownFiles(split?.of ?? 1, split?.name ?? (() => path), byPath);
+    if (known !== undefined) models.push({ files: known, quantization: quantizationOf(path) });
   }
   return models;
 }
 
-function names(split: { readonly of: number; name(part: number): string }): string[] {
-  return Array.from({ length: split.of }, (_, i) => split.name(i + 1));
+/** All parts, or undefined at the first one that is missing: a list may have as many first parts as it likes. */
+function knownFiles(
+  count: number,
+  name: (part: number) => string,
+  byPath: ReadonlyMap<string, HubFile>,
+): HubFile[] | undefined {
+  const files: HubFile[] = [];
+  for (let part = 1; part <= count; part++) {
+    const file = byPath.get(name(part));
+    if (file === undefined) return undefined;
+    files.push(file);
+  }
+  return files;
 }
 
 /** What a file's name says. */
@@ -138,8 +166,7 @@ function namedFiles(
   path: string,
   repository: string,
 ): readonly HubFile[] {
-  const split = splitName(path);
-  const wanted = split === undefined ? [path] : names(split);
+  const wanted = partNames(path);
   const byPath = new Map(files.map((file) => [file.path, file]));
   const found = wanted.map((part) => byPath.get(part)).filter((part) => part !== undefined);
   if (found.length === wanted.length) return found;

@@ -57,8 +57,8 @@ export const FETCH_OPTIONS: readonly (keyof FetchOptions)[] = optionNames("downl
  * });
  * @param reference "hf:user/repo:Q4_K_M", "hf:user/repo" (Q4_K_M, else what is nearest), "hf:user/repo/file.gguf",
  * each with "@revision" behind the repository; a URL; a path, which is returned as it is
- * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_MODEL_NOT_FOUND, which lists what there is; ERR_DOWNLOAD_FAILED,
- * ERR_DOWNLOAD_DENIED, ERR_DOWNLOAD_CHANGED, ERR_DOWNLOAD_DAMAGED, ERR_DISK_FULL; the signal's reason; what
+ * @throws {CriaError} ERR_INVALID_ARGUMENT; ERR_MODEL_NOT_FOUND, which lists what there is; ERR_MODEL_INVALID where
+ * its name announces more parts than any model has; ERR_DOWNLOAD_FAILED, ERR_DOWNLOAD_DENIED, ERR_DOWNLOAD_CHANGED, ERR_DOWNLOAD_DAMAGED, ERR_DISK_FULL; the signal's reason; what
  * `onProgress` threw
  */
 export function downloadModel(reference: string, options?: DownloadModelOptions): Promise<string> {
@@ -132,7 +132,7 @@ class ModelFetch {
 
   async #file(file: SourceFile): Promise<string> {
     const { name, size, identity, checksum } = file;
-    const place = this.#store.place(name, identity ?? "", size);
+    const place = this.#store.place(name, identity, size);
     const { conduct, signal } = this.#source.client;
     const earlier = this.#receivedBytes;
     if (!(await place.ready(size))) {

@@ -37,7 +37,7 @@ export function probe(client: HubClient, url: URL): Promise<RemoteFile> {
     return {
       ...{ url, ranges, size: length },
       version: versionOf(headers),
-      linkedEtag: etag === null ? undefined : bare(etag),
+      linkedEtag: bare(etag ?? "") || undefined,
     };
   });
 }
@@ -218,8 +218,9 @@ function contentRange({ response }: Answer, url: URL): { from: number; size: num
   );
 }
 
+/** An empty header tells nothing. */
 function versionOf(headers: Headers): string | undefined {
-  return headers.get("etag") ?? headers.get("last-modified") ?? undefined;
+  return headers.get("etag") || headers.get("last-modified") || undefined;
 }
 
 /** Without the marks around it. */

@@ -43,8 +43,9 @@ export class HubStore implements ModelStore {
     this.#commit = commit;
   }
 
-  place(name: string, identity: string): FilePlace {
-    const complete = join(this.#folder, "blobs", fileName(identity));
+  place(name: string, identity: string | undefined): FilePlace {
+    // The hub's files have an identity always, if only their place in a commit.
+    const complete = join(this.#folder, "blobs", fileName(identity ?? `${this.#commit} ${name}`));
     const path = join(this.#folder, "snapshots", this.#commit, ...name.split("/"));
     const linked = () => inDisk(path, () => linkTo(complete, path));
     return {
@@ -119,12 +120,13 @@ export class UrlStore implements ModelStore {
     this.#version = digest(version);
   }
 
-  place(name: string, identity: string | undefined): FilePlace {
+  place(name: string, identity: string | undefined, size: number): FilePlace {
     const path = join(this.#folder, this.#version, basename(name));
-    const partial = join(this.#folder, `${digest(`${name} ${identity}`)}.cria-part`);
+    // The length, too: what is left of a longer one would stay behind the end.
+    const partial = join(this.#folder, `${digest(`${name} ${identity} ${size}`)}.cria-part`);
     return {
       ...{ path, complete: path, partial },
-      ready: async (size) => identity !== undefined && (await sizeOf(path)) === size,
+      ready: async () => identity !== undefined && (await sizeOf(path)) === size,
       adopt: async () => false,
       link: async () => {},
     };

@@ -1,5 +1,5 @@
 import { CriaError, invalid } from "../internal/errors.js";
-import { chooseFiles, type HubFile, splitName } from "./choose-files.js";
+import { chooseFiles, type HubFile, partNames } from "./choose-files.js";
 import { coded, failed, shownUrl } from "./download-failures.js";
 import { otherLength, probe, type RemoteFile } from "./fetch-file.js";
 import type { Checksum } from "./file-checksum.js";
@@ -56,8 +56,8 @@ export interface FindParts {
 /**
  * Finds out which files a reference means.
  *
- * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_DOWNLOAD_FAILED, ERR_DOWNLOAD_DENIED; the
- * signal's reason
+ * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_DOWNLOAD_FAILED,
+ * ERR_DOWNLOAD_DENIED; the signal's reason
  */
 export async function findModel(
   reference: Exclude<ModelReference, { kind: "path" }>,
@@ -118,9 +118,10 @@ async function findOnHub(
   try {
     const commit = await hub.commit(revision);
     const chosen = chooseFiles(await hub.files(commit), reference, repository);
-    const files = await Promise.all(
-      chosen.map((file) => hubSource(client, hub.fileUrl(commit, file.path), file)),
-    );
+    const files: SourceFile[] = [];
+    for (const file of chosen) {
+      files.push(await hubSource(client, hub.fileUrl(commit, file.path), file));
+    }
     return { client, files, origin: { kind: "hub", repository, commit, revision } };
   } catch (error) {
     const found = isUnreachable(error) ? await inCache() : undefined;
@@ -148,10 +149,11 @@ async function hubSource(client: HubClient, url: URL, file: HubFile): Promise<So
     const checksum = checksumOf(sha256, gitId);
     return { name, url, size, identity: checksum?.hex, checksum, remote: ask };
   }
-  // A mirror that lists no checksums may still send one with the file.
+  // A mirror that lists no checksums may still send one with the file. Where it tells nothing of it, its URL has the
+  // commit: the same name is another content in another one.
   const { linkedEtag, version } = await ask();
   const checksum = checksumOf(/^[0-9a-f]{64}$/.exec(linkedEtag ?? "")?.[0], undefined);
-  return { name, url, size, identity: linkedEtag ?? version ?? name, checksum, remote: ask };
+  return { name, url, size, identity: linkedEtag ?? version ?? url.href, checksum, remote: ask };
 }
 
 function checksumOf(sha256: string | undefined, git: string | undefined): Checksum | undefined {
@@ -196,22 +198,11 @@ async function findUrl(url: URL, parts: FindParts): Promise<ModelSource | Cached
   const token = isHub ? settings.token : settings.ownToken;
   const client = new HubClient(clientParts(parts, token, url));
   try {
-    const files = await Promise.all(
-      urls.map(async (each, i): Promise<SourceFile> => {
-        const first = await probe(client, each);
-        const { size, linkedEtag, version } = first;
-        const sum = /^[0-9a-f]{64}$/.exec(linkedEtag ?? "")?.[0];
-        const identity = linkedEtag ?? version;
-        let fresh: RemoteFile | undefined = first;
-        const remote = async () => {
-          const known = fresh ?? (await probe(client, each));
-          fresh = undefined;
-          return known;
-        };
-        const name = names[i] as string;
-        return { name, url: each, size, identity, checksum: checksumOf(sum, undefined), remote };
-      }),
-    );
+    const files: SourceFile[] = [];
+    // One after the other: the first that is missing ends it.
+    for (const [i, each] of urls.entries()) {
+      files.push(await urlSource(client, each, names[i] as string));
+    }
     return { client, files, origin: { kind: "url", url } };
   } catch (error) {
     const found = isUnreachable(error) ? await inCache() : undefined;
@@ -220,13 +211,25 @@ async function findUrl(url: URL, parts: FindParts): Promise<ModelSource | Cached
   }
 }
 
+async function urlSource(client: HubClient, url: URL, name: string): Promise<SourceFile> {
+  const first = await probe(client, url);
+  const { size, linkedEtag, version } = first;
+  const sum = /^[0-9a-f]{64}$/.exec(linkedEtag ?? "")?.[0];
+  let fresh: RemoteFile | undefined = first;
+  const remote = async () => {
+    const known = fresh ?? (await probe(client, url));
+    fresh = undefined;
+    return known;
+  };
+  const identity = linkedEtag ?? version;
+  return { name, url, size, identity, checksum: checksumOf(sum, undefined), remote };
+}
+
 /** All parts of a split model, whichever was named. */
 function partsOf(url: URL): URL[] {
-  const split = splitName(url.pathname);
-  if (split === undefined) return [url];
-  return Array.from({ length: split.of }, (_, i) => {
+  return partNames(url.pathname).map((pathname) => {
     const part = new URL(url);
-    part.pathname = split.name(i + 1);
+    part.pathname = pathname;
     return part;
   });
 }

@@ -9,6 +9,9 @@ import { safePath } from "./model-reference.js";
 /** More than any repository has, at a thousand files a page. */
 const PAGES_MAX = 100;
 
+/** More models than any repository has: all are kept until one is chosen. */
+const FILES_MAX = 100_000;
+
 /** A repository of a hub, as the hub's API tells of it. */
 export class Repository {
   readonly name: string;
@@ -47,6 +50,11 @@ export class Repository {
       for (const entry of value) {
         const file = readEntry(entry);
         if (file !== undefined) files.push(file);
+        if (files.length > FILES_MAX) {
+          throw failed(`${shownUrl(url)} lists more than ${FILES_MAX} model files`, {
+            url: url.href,
+          });
+        }
       }
       url = next;
     }

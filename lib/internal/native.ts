@@ -389,6 +389,8 @@ export interface NativeContextStats {
   cachedTokens: number;
   decodedTokens: number;
   batches: number;
+  /** The engine failed inside, and the thread has ended: every request fails. */
+  broken: boolean;
 }
 
 /** A picture or a sound: its file's bytes, or the file's path. */

@@ -1,5 +1,6 @@
 import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import { CriaError, expected, show } from "../internal/errors.js";
+import { isObject } from "../internal/json-text.js";
 import type { ChatMessageInput, ToolCallInput } from "../messages/messages.js";
 import { mediaPartOf } from "./langchain-media.js";
 
@@ -69,6 +70,6 @@ function callOf(call: { id?: string; name?: string; args?: unknown }): ToolCallI
   const { id, name = "", args } = call;
   return {
     ...(id !== undefined && { id }),
-    function: { name, arguments: typeof args === "object" && args !== null ? args : {} },
+    function: { name, arguments: isObject(args) ? args : {} },
   };
 }

@@ -103,7 +103,7 @@ function roundsOf({ parts }: Answer): PageMessage[] {
     if (text === "" && calls.length === 0) return;
     const tool_calls = calls.map(({ id, name, arguments: given }) => ({
       ...{ id, type: "function" as const },
-      function: { name, arguments: given },
+      function: { name, arguments: readable(given) },
     }));
     messages.push({
       role: "assistant",
@@ -127,4 +127,14 @@ function roundsOf({ parts }: Answer): PageMessage[] {
   }
   end();
   return messages;
+}
+
+/** A call that was cut off has no arguments that a model could be told, and the server takes none that are no JSON. */
+function readable(text: string): string {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? text : "{}";
+  } catch {
+    return "{}";
+  }
 }

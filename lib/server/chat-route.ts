@@ -1,5 +1,5 @@
 import type { ChatRequest } from "../batch/engine/request-maker.js";
-import { choiceOf, generateAll, readAll } from "../batch/engine/whole-answers.js";
+import { generateChoices, readAll } from "../batch/engine/whole-answers.js";
 import { bodyFieldOf, readChatBody } from "../batch/input/openai-body.js";
 import type { ChatPlan } from "../batch/input/request-plans.js";
 import { chatAnswer, chatLogprob } from "../batch/output/answer-bodies.js";
@@ -53,10 +53,10 @@ async function answerWhole({ request, weights, exchange }: Chat, host: ServedHos
   const { prompt, options, openReader } = request;
   const context = await weights.context("generation");
   const asked = options.map((option) => ({ prompt, options: option }));
-  const results = await generateAll(context, asked, exchange.signal);
-  const choices = await Promise.all(
-    results.map(async (result) => choiceOf(result, await openReader(), weights.model)),
-  );
+  const { signal } = exchange;
+  const { model } = weights;
+  const choices = await generateChoices(context, asked, { signal, openReader, model });
+  const results = choices.map(({ result }) => result);
   const head = answerHead("chatcmpl-", weights);
   const { body } = chatAnswer("", head.model, choices);
   const usage = choicesUsage(results.map((result) => result.usage));

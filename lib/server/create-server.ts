@@ -1,13 +1,15 @@
-import { Server } from "node:http";
+import { Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { abortSignal, list, oneOf, readOptions } from "../internal/checks.js";
+import { disposedError } from "../internal/errors.js";
 import { optionNames } from "../internal/option-names.js";
 import { AccessRules, answerPreflight } from "./access-rules.js";
 import { Exchange } from "./exchange.js";
-import { HostedModel } from "./hosted-model.js";
+import { HostedModel, SettingsError } from "./hosted-model.js";
 import { errorBody, HttpError } from "./http-errors.js";
 import { messageErrorBody } from "./messages/message-errors.js";
 import { findPageRoute } from "./page-route.js";
+import { responseErrorEvent } from "./responses/response-errors.js";
 import { ServedHost } from "./served-host.js";
 import { ServerMetrics } from "./server-metrics.js";
 import {
@@ -28,7 +30,7 @@ export type { AnsweredRequest, ServerOptions } from "./server-options.js";
  * a model share its batches; a client that goes takes its generation along.
  *
  * `close(callback)` takes no more requests, waits for the answers that are under way, gives back what the server has
- * loaded, and then calls back. `closeAllConnections()` ends the answers at once.
+ * loaded, and then calls back. `closeAllConnections()` ends the answers at once, and loads and downloads with them.
  *
  * @example
  * const server = createServer({ models: { demo: "models/cria-demo.gguf" } });
@@ -45,7 +47,8 @@ export interface CriaServer extends Server {
    * Loads models, makes their contexts and opens `filesDirectory`, so that the first request is as fast as the
    * others, and what is wrong with them is told now. Without it all that is done when it is first needed.
    *
-   * @throws {CriaError} as of `Model.load` and `createContext`; errors of the file system; the signal's reason
+   * @throws {CriaError} as of `Model.load` and `createContext`; ERR_DISPOSED when it is closed; errors of the file
+   * system; the signal's reason
    */
   prepare(options?: PrepareOptions): Promise<void>;
 }
@@ -68,11 +71,15 @@ class ModelServer extends Server implements CriaServer {
   readonly #options: CheckedServerOptions;
   readonly #host: ServedHost;
   readonly #access: AccessRules;
+  /** What is not answered to its end, by connection. */
+  readonly #answering = new WeakMap<Socket, Set<ServerResponse>>();
   #closing = false;
 
   constructor(options: CheckedServerOptions) {
     super();
     this.#options = options;
+    // Node's own limit is for whole requests: an upload has as long as an answer.
+    this.requestTimeout = Math.max(this.requestTimeout, options.timeout);
     this.#access = new AccessRules(options.apiKeys, options.cors);
     const { queue, idle } = options;
     const models = options.models.map((settings) => new HostedModel({ settings, queue, idle }));
@@ -81,6 +88,7 @@ class ModelServer extends Server implements CriaServer {
     // Unfinished batches go on without being asked for. What goes wrong, the next request is told.
     if (storage.lasts) this.once("listening", () => storage.open().catch(() => {}));
     this.on("request", (request, response) => {
+      this.#remember(request.socket, response);
       const exchange = new Exchange(request, response, options);
       // A connection that was kept open would hold up the end.
       response.once(
@@ -92,7 +100,16 @@ class ModelServer extends Server implements CriaServer {
     this.on("checkExpectation", (request, response) =>
       new Exchange(request, response, options).fail(unexpected()),
     );
-    this.on("clientError", refuseMalformed);
+    this.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+      const begun = [...(this.#answering.get(socket) ?? [])].some((one) => one.headersSent);
+      refuseMalformed(error, socket, begun);
+    });
+  }
+
+  #remember(socket: Socket, response: ServerResponse): void {
+    const answers = this.#answering.get(socket) ?? new Set();
+    this.#answering.set(socket, answers.add(response));
+    response.once("close", () => answers.delete(response));
   }
 
   async prepare(options?: PrepareOptions): Promise<void> {
@@ -102,11 +119,21 @@ class ModelServer extends Server implements CriaServer {
     const names = list(models, "options.models", "an array of models' names", (value, name) =>
       oneOf(value, name, [...hosted.keys()]),
     );
+    this.#assertOpen();
     if (storage.lasts) await storage.open();
     for (const name of names) {
+      this.#assertOpen(); // it may have been closed meanwhile
       const never = new AbortController().signal;
-      await hosted.get(name)?.hold(signal ?? never, (weights) => weights.open());
+      try {
+        await hosted.get(name)?.hold(signal ?? never, (weights) => weights.open());
+      } catch (error) {
+        throw error instanceof SettingsError ? error.cause : error;
+      }
     }
+  }
+
+  #assertOpen(): void {
+    if (this.#closing) throw disposedError("The server");
   }
 
   override close(callback?: (error?: Error) => void): this {
@@ -131,6 +158,8 @@ class ModelServer extends Server implements CriaServer {
     const { method, path } = exchange;
     if (path.startsWith("/v1/messages")) {
       exchange.errorForm = { body: messageErrorBody, event: "error" };
+    } else if (path === "/v1/responses" || path === "/responses") {
+      exchange.errorForm = { body: errorBody, event: "error", late: responseErrorEvent };
     }
     try {
       this.#access.checkOrigin(exchange);
@@ -160,7 +189,9 @@ class ModelServer extends Server implements CriaServer {
     const status = exchange.gone ? CLIENT_GONE : exchange.status;
     this.#host.metrics.countRequest(name, status, milliseconds);
     try {
-      this.#options.onRequest({ method, path, status, milliseconds, model, error });
+      const told = this.#options.onRequest({ method, path, status, milliseconds, model, error });
+      // An async one fails later, which would end the process.
+      Promise.resolve(told).catch(() => {});
     } catch {
       // The answer is out: there is nobody to tell.
     }
@@ -179,9 +210,13 @@ function unexpected(): HttpError {
   });
 }
 
-/** What is no HTTP. */
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
+/**
+ * What is no HTTP.
+ *
+ * @param begun whether an answer to an earlier request is under way, in the midst of which there is no place for one
+ */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket, begun: boolean): void {
+  if (error.code === "ECONNRESET" || !socket.writable || begun) {
     socket.destroy();
     return;
   }

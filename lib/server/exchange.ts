@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { abortReason, untilAborted } from "../internal/abort.js";
@@ -15,6 +16,15 @@ export interface ExchangeLimits {
   readonly keepAlive: number;
 }
 
+/** How a client is told of errors. */
+export interface ErrorForm {
+  readonly body: (error: HttpError) => object;
+  /** What the event of one is called in a stream that has begun. Default: it has no name. */
+  readonly event?: string;
+  /** What is in that event. Default: the body. */
+  readonly late?: (error: HttpError) => object;
+}
+
 /** Nobody is there any more to be answered. */
 class ClientGone extends Error {
   constructor() {
@@ -22,7 +32,7 @@ class ClientGone extends Error {
   }
 }
 
-/** How long what is left of a refused body is read, so that the client gets to see the answer. */
+/** How long what is left of a refused body is read, and an answer sent, so that the client gets to see it. */
 const LINGER_MS = 1000;
 
 /** One request and its answer. */
@@ -34,16 +44,16 @@ export class Exchange {
   readonly #response: ServerResponse;
   readonly #limits: ExchangeLimits;
   readonly #stop = new AbortController();
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout;
   #events: EventStream | undefined;
   /** The model that answers, once it is known. */
   model: string | undefined;
-  /** The shape of errors. In a stream that has begun it is an event, by this name where there is one. */
-  errorForm: { readonly body: (error: HttpError) => object; readonly event?: string } = {
-    body: errorBody,
-  };
+  /** The shape of errors. */
+  errorForm: ErrorForm = { body: errorBody };
   /** What the options of the library are called in the body. */
   fieldOf: FieldOf = () => undefined;
+  /** An error as the body's own kind of messages has it. */
+  inOwnWords: (error: unknown) => unknown = (error) => error;
 
   constructor(request: IncomingMessage, response: ServerResponse, limits: ExchangeLimits) {
     this.request = request;
@@ -57,7 +67,20 @@ export class Exchange {
     });
     response.on("error", () => {}); // its "close" tells enough
     request.on("error", () => {});
-    this.#timer = setTimeout(() => this.#stop.abort(tooLate(limits.timeout)), limits.timeout);
+    if (response.socket === null) closeWithConnection(request.socket, response);
+    this.#timer = setTimeout(() => {
+      this.#stop.abort(tooLate(limits.timeout));
+      this.#letGo();
+    }, limits.timeout);
+  }
+
+  /** All is said, and the client does not read it: nobody else would let go of the connection. */
+  #letGo(): void {
+    const { writableEnded, writableFinished } = this.#response;
+    if (writableFinished) return;
+    if (writableEnded) this.#response.destroy();
+    // What the timeout ends has an answer, too, which gets its time.
+    else this.#timer = setTimeout(() => this.#letGo(), LINGER_MS);
   }
 
   /** Whether it came by an address that only this machine has. */
@@ -173,7 +196,7 @@ export class Exchange {
   fail(error: unknown): void {
     const cause = this.signal.aborted ? abortReason(this.signal) : error;
     if (cause instanceof ClientGone || this.#response.destroyed) return;
-    const told = toHttpError(cause, this.fieldOf);
+    const told = toHttpError(this.inOwnWords(cause), this.fieldOf);
     if (this.#response.headersSent) this.#failLate(told);
     else this.#failFirst(told);
   }
@@ -203,11 +226,19 @@ export class Exchange {
     // A client that reads nothing would never make room for it.
     if (this.#response.writableNeedDrain) this.#response.destroy();
     else {
-      const { body, event } = this.errorForm;
+      const { body, event, late = body } = this.errorForm;
       const name = event === undefined ? "" : `event: ${event}\n`;
-      this.#response.end(`${name}data: ${JSON.stringify(body(error))}\n\n`);
+      this.#response.end(`${name}data: ${JSON.stringify(late(error))}\n\n`);
     }
   }
+}
+
+/** A response that waits behind others of its connection is told nothing by Node when the client goes. */
+function closeWithConnection(socket: Socket, response: ServerResponse): void {
+  const lost = () => response.destroy().emit("close");
+  socket.setMaxListeners(0); // as many as the client sends ahead
+  socket.once("close", lost);
+  response.once("socket", () => socket.off("close", lost));
 }
 
 /** Not by iterating, which would end the connection together with the loop. */

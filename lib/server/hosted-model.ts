@@ -1,8 +1,8 @@
 import { type AnswerDefaults, RequestMaker } from "../batch/engine/request-maker.js";
 import type { Context } from "../context/context.js";
 import { LlamaGuard } from "../guard/llama-guard.js";
-import { untilAborted } from "../internal/abort.js";
-import { CriaError } from "../internal/errors.js";
+import { throwIfAborted, untilAborted } from "../internal/abort.js";
+import { CriaError, disposedError } from "../internal/errors.js";
 import { given } from "../internal/given.js";
 import type { LoadedModel } from "../model/loaded-model.js";
 import { Model } from "../model/model.js";
@@ -32,6 +32,8 @@ export class HostedModel {
   #users = 0;
   #timer: NodeJS.Timeout | undefined;
   #loading: Promise<HostedWeights> | undefined;
+  /** Ends the load that is under way. */
+  #stopLoading = new AbortController();
   #loaded: HostedWeights | undefined;
   #unloading: Promise<void> = Promise.resolve();
 
@@ -47,6 +49,12 @@ export class HostedModel {
     return this.settings.name;
   }
 
+  /** Whether it answers nothing any more: a context that was given is not the server's to make anew. */
+  get broken(): boolean {
+    const { source } = this.settings;
+    return "context" in source && (source.context.disposed || source.context.broken);
+  }
+
   /** What is loaded now. */
   get loaded(): HostedWeights | undefined {
     return this.#loaded;
@@ -56,7 +64,7 @@ export class HostedModel {
    * Loads the model if need be and keeps it until `work` is done.
    *
    * @param count how many generations it is, of those that the model takes at a time
-   * @throws {HttpError} 429 where the queue is full; errors of loading; the signal's reason
+   * @throws {HttpError} 429 where the queue is full; errors of loading, {SettingsError} too; the signal's reason
    */
   async use<T>(
     count: number,
@@ -73,6 +81,8 @@ export class HostedModel {
 
   /** The same for what takes no place in the queue: batches, which step back behind requests. */
   async hold<T>(signal: AbortSignal, work: (weights: HostedWeights) => Promise<T>): Promise<T> {
+    // Behind the end of the server nobody would unload it again.
+    throwIfAborted(signal);
     this.#users += 1;
     clearTimeout(this.#timer);
     try {
@@ -83,12 +93,14 @@ export class HostedModel {
     }
   }
 
-  /** Ends what runs and gives back what was made here. May be used again. */
+  /** Ends what runs, a load or download too, and gives back what was made here. May be used again. */
   dispose(): Promise<void> {
     clearTimeout(this.#timer);
     const loading = this.#loading;
     this.#loading = undefined;
     this.#loaded = undefined;
+    this.#stopLoading.abort(disposedError(`The server's model ${this.name}`));
+    this.#stopLoading = new AbortController();
     const before = this.#unloading;
     this.#unloading = (async () => {
       await before;
@@ -106,7 +118,10 @@ export class HostedModel {
   /** One load for all who wait. It goes on when one of them goes; one that failed is tried again. */
   #load(): Promise<HostedWeights> {
     if (this.#loading === undefined) {
-      const loading = this.#unloading.then(() => loadWeights(this.settings));
+      const { signal } = this.#stopLoading;
+      const loading = this.#unloading
+        .then(() => loadWeights(this.settings, signal))
+        .catch((error) => throwOwn(error));
       this.#loading = loading;
       loading.then(
         (weights) => {
@@ -121,12 +136,27 @@ export class HostedModel {
   }
 }
 
-async function loadWeights(settings: HostedSettings): Promise<HostedWeights> {
+async function loadWeights(settings: HostedSettings, signal: AbortSignal): Promise<HostedWeights> {
   const { source, load } = settings;
   if ("context" in source) return new HostedWeights(settings, source.context.model);
   if ("model" in source) return new HostedWeights(settings, source.model);
-  const model = await Model.load(source.path, load);
+  const model = await Model.load(source.path, { ...load, signal });
   return new HostedWeights(settings, model, model);
+}
+
+/** What is wrong with the server's own settings: no fault of the request that met it first. */
+export class SettingsError extends Error {
+  override readonly cause: CriaError;
+
+  constructor(cause: CriaError) {
+    super(cause.message);
+    this.cause = cause;
+  }
+}
+
+function throwOwn(error: unknown): never {
+  const own = CriaError.is(error) && error.code === "ERR_INVALID_ARGUMENT";
+  throw own ? new SettingsError(error) : error;
 }
 
 /** A loaded model with the contexts that were made on it. */
@@ -166,11 +196,17 @@ export class HostedWeights {
     return this.#open;
   }
 
-  /** @throws {CriaError} ERR_UNSUPPORTED, ERR_OUT_OF_MEMORY, ERR_DISPOSED */
+  /** @throws {CriaError} ERR_UNSUPPORTED, ERR_OUT_OF_MEMORY, ERR_DISPOSED; {SettingsError} */
   async context(purpose: Purpose): Promise<Context> {
     const known = this.#open.get(purpose);
-    if (known !== undefined && !known.disposed) return known;
-    if (known !== undefined) this.#contexts.delete(purpose);
+    const own = !("context" in this.settings.source);
+    if (known !== undefined && !known.disposed && !(own && known.broken)) return known;
+    if (known !== undefined) {
+      this.#open.delete(purpose);
+      this.#contexts.delete(purpose);
+      // The engine failed inside it; the model is as good as before.
+      if (own) void known.dispose();
+    }
     const opening = this.#contexts.get(purpose) ?? this.#make(purpose);
     this.#contexts.set(purpose, opening);
     try {
@@ -180,7 +216,7 @@ export class HostedWeights {
     } catch (error) {
       // The next request tries again: there may be more memory then.
       if (this.#contexts.get(purpose) === opening) this.#contexts.delete(purpose);
-      throw error;
+      throwOwn(error);
     }
   }
 

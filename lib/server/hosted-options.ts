@@ -1,5 +1,5 @@
 import type { Context } from "../context/context.js";
-import { CONTEXT_OPTIONS, type ContextOptions } from "../context/context-options.js";
+import { CONTEXT_OPTIONS, type ContextOptions, SEQUENCES_MAX } from "../context/context-options.js";
 import type { Pooling } from "../embedding/embed.js";
 import { readGuardOptions } from "../guard/guard-policy.js";
 import type { GuardOptions } from "../guard/guard-types.js";
@@ -15,7 +15,7 @@ import {
 import { expected } from "../internal/errors.js";
 import { optionNames } from "../internal/option-names.js";
 import type { Model } from "../model/model.js";
-import { LOAD_OPTIONS, type LoadModelOptions } from "../model/model-options.js";
+import { LOAD_OPTIONS, type LoadModelOptions, nativeModelOptions } from "../model/model-options.js";
 import { Sampler, type SamplerOptions } from "../sampling/sampler.js";
 
 /** A model of a server, with settings of its own. */
@@ -99,11 +99,17 @@ function settingsOf(
   new Sampler(sampling); // what is wrong with it is told now
   const contexts = CONTEXT_OPTIONS.filter((key) => !NOT_ITS_CONTEXT.includes(key));
   const context = readOptions<ContextOptions>(given.context, `${at}.context`, contexts);
+  // It is how many requests are let in, long before there is a context. What else is wrong with its options depends on
+  // the model.
+  const { sequences = SEQUENCES } = context;
+  integer(sequences, `${at}.context.sequences`, 1, SEQUENCES_MAX);
   const loads = LOAD_OPTIONS.filter((key) => !NOT_LOADED.includes(key));
+  const load = readOptions<LoadModelOptions>(given.load, `${at}.load`, loads);
+  nativeModelOptions(name, load);
   return {
     name,
-    load: readOptions<LoadModelOptions>(given.load, `${at}.load`, loads),
-    context: { sequences: SEQUENCES, ...context },
+    load,
+    context: { ...context, sequences },
     sampling: { ...sampling },
     ...{ pooling, guard, maxTokens, chatTemplate },
   };

@@ -76,13 +76,23 @@ const CODES: Partial<Record<CriaErrorCode, string>> = {
   ERR_QUEUE_FULL: "rate_limit_exceeded",
 };
 
-/** Their messages name files of this machine. */
-const ABOUT_FILES: readonly CriaErrorCode[] = [
+/** Their messages name files of this machine, or others that it has models from. */
+const ABOUT_PLACES: readonly CriaErrorCode[] = [
   "ERR_MODEL_NOT_FOUND",
   "ERR_MODEL_INVALID",
   "ERR_ENGINE_NOT_FOUND",
   "ERR_DISK_FULL",
+  "ERR_DOWNLOAD_FAILED",
+  "ERR_DOWNLOAD_DENIED",
+  "ERR_DOWNLOAD_CHANGED",
+  "ERR_DOWNLOAD_DAMAGED",
+  "ERR_WORKER_UNREACHABLE",
 ];
+
+/** Whether its message names places that are none of the client's business: nor is the request to blame. */
+export function isAboutPlaces(error: unknown): boolean {
+  return CriaError.is(error) && ABOUT_PLACES.includes(error.code);
+}
 
 /** What options of the library are called in a body. */
 export type FieldOf = (option: string) => string | undefined;
@@ -94,7 +104,7 @@ export function toHttpError(error: unknown, fieldOf: FieldOf = () => undefined):
     return new HttpError(500, "ERR_INTERNAL", "The server failed: its log may tell more");
   }
   const status = STATUSES[error.code] ?? 500;
-  if (ABOUT_FILES.includes(error.code)) {
+  if (isAboutPlaces(error)) {
     return new HttpError(
       status,
       error.code,

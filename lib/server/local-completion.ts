@@ -5,6 +5,7 @@ import { object, RequestFields } from "../batch/input/request-fields.js";
 import { chatLogprob } from "../batch/output/answer-bodies.js";
 import type { Generation, GenerationResult } from "../generation/generation.js";
 import type { InfillFile, InfillInput } from "../generation/infill.js";
+import type { TokenLogprobs } from "../generation/logprobs.js";
 import { isPlainObject, list, string } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
 import { given } from "../internal/given.js";
@@ -128,7 +129,7 @@ async function tell(
   for await (const { text, tokens, logprobs } of generation) {
     await events.send({
       ...{ index, content: text, tokens: Array.from(tokens), stop: false },
-      ...(logprobs && { completion_probabilities: logprobs.map(chatLogprob) }),
+      ...(logprobs && { completion_probabilities: logprobs.map(localLogprob) }),
     });
   }
   const result = await generation.result();
@@ -149,7 +150,16 @@ function endOf(result: GenerationResult, { index, model }: { index: number; mode
     tokens_cached: usage.cachedTokens,
     truncated: stopReason === "context-full",
     timings: timingsOf([result]),
-    completion_probabilities: logprobs?.map(chatLogprob),
+    completion_probabilities: logprobs?.map(localLogprob),
+  };
+}
+
+/** As OpenAI's API tells it, with the token's id besides. */
+function localLogprob(one: TokenLogprobs) {
+  const { top_logprobs, ...chosen } = chatLogprob(one);
+  return {
+    ...{ id: one.token, ...chosen },
+    top_logprobs: top_logprobs.map((each, index) => ({ id: one.top[index]?.token, ...each })),
   };
 }
 

@@ -1,13 +1,22 @@
 import { RequestFields } from "../batch/input/request-fields.js";
 import { boolean, list, string } from "../internal/checks.js";
 import { expected } from "../internal/errors.js";
+import { insideOf, type LoadedModel } from "../model/loaded-model.js";
 import type { Exchange } from "./exchange.js";
 import type { HostedModel } from "./hosted-model.js";
 import { HttpError } from "./http-errors.js";
 import type { ServedHost } from "./served-host.js";
 
-/** GET /health */
-export function answerHealth(exchange: Exchange): void {
+/** GET /health. What only the server's owner can mend is told by it: clients hear of it with each request. */
+export function answerHealth(exchange: Exchange, host: ServedHost): void {
+  const broken = [...host.models.values()].find((model) => model.broken);
+  if (broken !== undefined) {
+    throw new HttpError(
+      503,
+      "context_broken",
+      `The model ${broken.name} answers no more: the context that the server was given has ended`,
+    );
+  }
   exchange.sendJson({ status: "ok" });
 }
 
@@ -72,10 +81,29 @@ export async function answerTokenize(exchange: Exchange, host: ServedHost): Prom
   exchange.model = hosted.name;
   const { signal } = exchange;
   await hosted.use(1, signal, async ({ model }) => {
-    const ids = Array.from(await model.tokenizeAsync(content, { ...options, signal }));
-    const piece = (id: number) => ({ id, piece: model.detokenize([id], { special: true }) });
-    exchange.sendJson({ tokens: pieces ? ids.map(piece) : ids });
+    const ids = await model.tokenizeAsync(content, { ...options, signal });
+    exchange.sendJson({ tokens: pieces ? piecesOf(ids, model) : Array.from(ids) });
   });
+}
+
+/** Each token is spelt once for all requests: a text of megabytes has millions of them, of some thousand kinds. */
+function piecesOf(ids: Int32Array, model: LoadedModel) {
+  checkCount(ids.length, "The text has");
+  const { texts } = insideOf(model);
+  texts.learn(ids);
+  return Array.from(ids, (id) => ({ id, piece: texts.of(id) }));
+}
+
+/** What is done for each token at once, in one turn of the event loop, holds up all others. */
+const TOKENS_MAX = 2 ** 20;
+
+function checkCount(count: number, who: string): void {
+  if (count <= TOKENS_MAX) return;
+  throw new HttpError(
+    400,
+    "too_many_tokens",
+    `${who} ${count} tokens, and this route takes at most ${TOKENS_MAX} at a time: send it in pieces`,
+  );
 }
 
 const DETOKENIZE = { read: ["model", "tokens"], ignored: [], refused: {} };
@@ -83,9 +111,10 @@ const DETOKENIZE = { read: ["model", "tokens"], ignored: [], refused: {} };
 /** POST /detokenize, as llama-server has it. */
 export async function answerDetokenize(exchange: Exchange, host: ServedHost): Promise<void> {
   const fields = new RequestFields(await exchange.json(), "body", DETOKENIZE);
-  const tokens = fields.needed("tokens", "an array of token ids", (value, name) =>
-    list(value, name, "an array of token ids", tokenId),
-  );
+  const tokens = fields.needed("tokens", "an array of token ids", (value, name) => {
+    if (Array.isArray(value)) checkCount(value.length, "The body has");
+    return list(value, name, "an array of token ids", tokenId);
+  });
   const hosted = host.named(fields.get("model", string));
   exchange.model = hosted.name;
   await hosted.use(1, exchange.signal, async ({ model }) => {

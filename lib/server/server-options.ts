@@ -68,8 +68,8 @@ export interface ServerOptions {
    * one; 0: never. Up to 2^31 - 1. Default 0.
    */
   readonly idle?: number;
-  /** Told of each request when it is over. What it throws is lost. Default: nobody. */
-  readonly onRequest?: (request: AnsweredRequest) => void;
+  /** Told of each request when it is over. What it throws, or rejects with, is lost. Default: nobody. */
+  readonly onRequest?: (request: AnsweredRequest) => unknown;
 }
 
 export interface CheckedServerOptions extends ExchangeLimits, StorageOptions {
@@ -79,7 +79,7 @@ export interface CheckedServerOptions extends ExchangeLimits, StorageOptions {
   readonly page: boolean;
   readonly queue: number;
   readonly idle: number;
-  readonly onRequest: (request: AnsweredRequest) => void;
+  readonly onRequest: (request: AnsweredRequest) => unknown;
 }
 
 const SERVER: readonly (keyof ServerOptions)[] = optionNames("createServer", [

@@ -18,7 +18,8 @@ export async function answerChatCount(exchange: Exchange, host: ServedHost): Pro
 /** POST /v1/responses/input_tokens */
 export async function answerResponseCount(exchange: Exchange, host: ServedHost): Promise<void> {
   exchange.fieldOf = responseFieldOf;
-  const { plan } = readResponseBody(await exchange.json());
+  const { plan, inOwnWords } = readResponseBody(await exchange.json());
+  exchange.inOwnWords = inOwnWords;
   const hosted = host.named(plan.model);
   exchange.model = hosted.name;
   await answerCount(exchange, hosted, plan);

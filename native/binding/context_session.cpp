@@ -130,6 +130,7 @@ Napi::Object ContextSession::stats(Napi::Env env) const {
   stats.Set("cachedTokens", static_cast<double>(counters.cached_tokens.load()));
   stats.Set("decodedTokens", static_cast<double>(counters.decoded_tokens.load()));
   stats.Set("batches", static_cast<double>(counters.batches.load()));
+  stats.Set("broken", state_ == State::kBroken);
   return stats;
 }
 

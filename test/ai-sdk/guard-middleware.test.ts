@@ -1,5 +1,6 @@
 import type { LanguageModelV3Middleware, LanguageModelV4Middleware } from "@ai-sdk/provider";
 import { createCria, guardMiddleware } from "../../lib/ai-sdk/ai-sdk.js";
+import { deferred } from "../../lib/internal/deferred.js";
 import { GENERATIONS } from "../support/ai-sdk.js";
 import { flagging } from "../support/moderators.js";
 import { call, type ScriptedAnswer, scripted } from "../support/scripted-context.js";
@@ -76,6 +77,42 @@ test("a guard that fails, or says nothing, fails the call: nothing passes unjudg
     const { stream } = await middleware.wrapStream({ doStream, params: { prompt } });
     await expect(stream.getReader().read()).rejects.toThrow(message);
   }
+});
+
+test("a reader that leaves ends the answer behind it, and nothing of it is judged", async () => {
+  let reason: unknown;
+  const stream = new ReadableStream({
+    start: (controller) => controller.enqueue({ type: "text-start", id: "0" }), // and nothing more yet
+    cancel: (given) => {
+      reason = given;
+    },
+  });
+  const guard = flagging("bad");
+  const { wrapStream } = guardMiddleware(guard);
+  const answer = await wrapStream({ doStream: async () => ({ stream }), params: { prompt } });
+  await answer.stream.cancel("enough");
+  expect(reason).toBe("enough");
+  expect(guard.judged).toHaveLength(1); // the input
+});
+
+test("a reader that leaves while the answer is judged ends that, too", async () => {
+  const judging = deferred<AbortSignal | undefined>();
+  const never = new Promise<never>(() => {});
+  const guard = {
+    moderate: (_: unknown, options?: { signal?: AbortSignal }) => {
+      judging.resolve(options?.signal);
+      return never;
+    },
+  };
+  const { model } = inner("All good.");
+  const { wrapStream } = guardMiddleware({ output: guard });
+  const doStream = () => model.doStream({ prompt });
+  const abortSignal = new AbortController().signal;
+  const answer = await wrapStream({ doStream, params: { prompt, abortSignal } });
+  const signal = await judging.promise;
+  expect(signal?.aborted).toBe(false);
+  await answer.stream.cancel();
+  expect(signal?.aborted).toBe(true);
 });
 
 test("what nobody can judge is refused: a picture in the prompt, a file in the answer", async () => {

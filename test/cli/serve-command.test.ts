@@ -70,6 +70,19 @@ test("a second Ctrl-C stops at once", async () => {
   expect(await ended).toEqual([0, null]);
 });
 
+test("what a client sends moves no cursor, and makes no lines of its own", async () => {
+  const { child, told, ended, url, post } = await serving(DEMO_MODEL);
+  await (await post("/v1/chat/completions", { "\u001b[2J\u009b2J\n200 GET /forged": 1 })).text();
+  await (await fetch(`${url}/v1/completions`, { method: "POST", body: "\u001b[2J" })).text();
+  child.kill("SIGTERM");
+  await ended;
+  expect(told.slice(1, 3)).toEqual([
+    expect.stringMatching(/^400 POST \/v1\/chat\/completions .*\\u001b\[2J\\u009b2J\\n200 GET/),
+    expect.stringMatching(/^400 POST \/v1\/completions .*\\u001b/),
+  ]);
+  expect(told).not.toContainEqual(expect.stringMatching(/^200 GET \/forged/));
+});
+
 test("several models by their names, with keys of a file", async () => {
   const keys = join(folder, "keys.txt");
   await writeFile(keys, "# ours\r\nfirst\r\n\r\n second \n");

@@ -317,12 +317,7 @@ describe("the Next.js app", () => {
     expect(JSON.parse(stdout)).toEqual({
       answer: [200, "A baby llama is called a cria."],
       aborted: "AbortError",
-      wrong: [
-        [400, "string"],
-        [400, "string"],
-        [400, "string"],
-        [400, "string"],
-      ],
+      wrong: Array(9).fill([400, expect.stringContaining("Expected { messages: [{ role:")]),
     });
   });
 

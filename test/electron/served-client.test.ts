@@ -39,6 +39,21 @@ describe("which models", () => {
     await served.closed;
   });
 
+  test("make contexts that open no file which a client names", async () => {
+    const { engine, served } = connected({ demo: local });
+    const model = await engine.Model.load("demo");
+    for (const path of [MODEL, "/nowhere/vector.gguf"]) {
+      const controlVectors = [{ path }];
+      await expect(model.createContext({ ...SMALL, controlVectors })).rejects.toMatchObject({
+        code: "ERR_UNSUPPORTED",
+        message: expect.stringContaining("cannot come from a client"),
+        details: { name: "options.controlVectors" },
+      });
+    }
+    engine.close();
+    await served.closed;
+  });
+
   test("are those that are named, and no path is looked at", async () => {
     const { engine, served } = connected({ demo: local });
     for (const path of [MODEL, "../demo", "constructor", "__proto__", "toString", ""]) {

@@ -2,6 +2,7 @@ import {
   chooseFiles,
   type HubFile,
   modelsOf,
+  partNames,
   quantizationOf,
   splitName,
 } from "../../lib/hub/choose-files.js";
@@ -90,6 +91,14 @@ test("what is not there is told with what there is", () => {
   expect(refusal(["a-Q4_0.gguf", "b-Q4_0.gguf"], "Q4_0").message).toContain("several");
   const lots = Array.from({ length: 60 }, (_, i) => `m${i}-Q2_K.gguf`);
   expect(refusal(lots, "Q4_0").message).toMatch(/, and 20 more$/);
+});
+
+test("names that announce parts without an end cost nothing", () => {
+  const paths = Array.from({ length: 20_000 }, (_, i) => `m${i}-00001-of-99999.gguf`);
+  expect(modelsOf(filesOf(...paths))).toEqual([]);
+  expect(modelsOf(filesOf("m-00001-of-99999.gguf"))).toEqual([]);
+  expect(() => chosen(paths, undefined, "m-00001-of-99999.gguf")).toThrow(/at most 1000 parts/);
+  expect(partNames("m-00007-of-01000.gguf")).toHaveLength(1000);
 });
 
 test("a split model is there whole or not at all", () => {

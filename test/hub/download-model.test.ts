@@ -98,6 +98,23 @@ describe("the cache", () => {
     expect(readFileSync(repositoryFolder("refs", "main"), "utf8")).toBe(hub.commit);
   });
 
+  test("takes a file of another commit for another one, also where nothing is told of it", async () => {
+    hub.listed = (list) => list.map(({ path, size }) => ({ type: "file", path, size }));
+    hub.onRequest = ({ host, range }, response) => {
+      const whole = hub.files.get(NAME) as Buffer;
+      const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range ?? "") ?? [];
+      if (host !== "hub" || from === undefined) return false;
+      const bytes = whole.subarray(Number(from), Number(to) + 1);
+      const at = `bytes ${from}-${Number(from) + bytes.length - 1}/${whole.length}`;
+      response.writeHead(206, { "content-length": bytes.length, "content-range": at }).end(bytes);
+      return true;
+    };
+    expect(readFileSync(await download()).equals(file)).toBe(true);
+    hub.commit = "d".repeat(40);
+    hub.files.set(NAME, someFile(SIZE, 2));
+    expect(readFileSync(await download()).equals(hub.files.get(NAME) as Buffer)).toBe(true);
+  });
+
   test.each([
     ["with hard links", ["symlink"]],
     ["without any links", ["symlink", "link"]],
@@ -164,6 +181,29 @@ describe("a file of any other server", () => {
     process.env.HF_HUB_OFFLINE = "1";
     expect(readFileSync(await download(url())).equals(hub.files.get(NAME) as Buffer)).toBe(true);
   });
+
+  test.each([[{}], [{ etag: "", "last-modified": "" }]])(
+    "whose server tells no version is fetched anew: %j",
+    async (headers) => {
+      hub.onFile = ({ asked, file: whole, from, to, response }) => {
+        const part = asked.range !== undefined;
+        response.writeHead(part ? 206 : 200, {
+          ...headers,
+          "content-length": String(to - from),
+          ...(part && { "content-range": `bytes ${from}-${to - 1}/${whole.length}` }),
+        });
+        response.end(whole.subarray(from, to));
+      };
+      await download(url());
+      const other = someFile(SIZE, 2);
+      hub.files.set(NAME, other);
+      expect(readFileSync(await download(url())).equals(other)).toBe(true);
+      const directory = join(folder.path, "models");
+      await download(url(), { directory });
+      hub.files.set(NAME, file);
+      expect(readFileSync(await download(url(), { directory })).equals(file)).toBe(true);
+    },
+  );
 
   test("is a GGUF file, or nothing of it stays", async () => {
     hub.files.set(NAME, Buffer.from("<html>Sign in</html>"));
@@ -562,6 +602,17 @@ describe("split models", () => {
     expect(path).toMatch(/-00001-of-00003\.gguf$/);
   });
 
+  test("by a URL are asked for one after the other, and not by the hundred thousand", async () => {
+    await expect(download(`${hub.storage}/m-00001-of-99999.gguf`)).rejects.toEqual(
+      failure("ERR_MODEL_INVALID", "at most 1000 parts"),
+    );
+    expect(hub.asked).toEqual([]);
+    await expect(download(`${hub.storage}/m-00001-of-00900.gguf`)).rejects.toEqual(
+      failure("ERR_MODEL_NOT_FOUND"),
+    );
+    expect(hub.asked).toHaveLength(1);
+  });
+
   test("that lack one are not found", async () => {
     hub.files.delete(part(2));
     await expect(download(`hf:${REPOSITORY}/${part(1)}`)).rejects.toEqual(
@@ -594,6 +645,25 @@ test("a lock that a dead process left is taken away", async () => {
   writeFileSync(lock, JSON.stringify({ pid: 2 ** 22 + 1, host: hostname(), id: "x" }));
   expect(readFileSync(await download()).equals(file)).toBe(true);
   expect(existsSync(lock)).toBe(false);
+});
+
+test("a lock that cannot be read is told, not waited for", async () => {
+  const lock = repositoryFolder("blobs", `${sha256(file)}.cria-part.lock`);
+  await fsPromises.mkdir(lock, { recursive: true });
+  await expect(download()).rejects.toEqual(failure("ERR_DOWNLOAD_FAILED", "lock"));
+});
+
+test("a lock that was left behind and cannot be taken away is told, too", async () => {
+  const { hostname } = await import("node:os");
+  const lock = repositoryFolder("blobs", `${sha256(file)}.cria-part.lock`);
+  await fsPromises.mkdir(repositoryFolder("blobs"), { recursive: true });
+  writeFileSync(lock, JSON.stringify({ pid: 2 ** 22 + 1, host: hostname(), id: "x" }));
+  // As in a folder with the sticky bit, where it is another user's.
+  jest
+    .spyOn(fsPromises, "rename")
+    .mockRejectedValue(Object.assign(new Error("no"), { code: "EPERM" }));
+  await expect(download()).rejects.toEqual(failure("ERR_DOWNLOAD_FAILED", "delete it"));
+  expect(existsSync(lock)).toBe(true);
 });
 
 test.each([

@@ -67,6 +67,11 @@ test("a call that nobody has answered has an answer that says so", () => {
   expect(messages[1]?.content).toMatch(/not carried out/);
 });
 
+test.each(['{"ci', "", "[1]", "null"])("a call that was cut off has no arguments: %j", (cut) => {
+  const [said] = messagesOf([answer({ ...called("a", 0), arguments: cut }), asks("And now?")]);
+  expect(said).toMatchObject({ tool_calls: [call("a")] });
+});
+
 test("a round ends with its first result", () => {
   const said = answer(called("a", 0), called("b", 0));
   expect(roundOf(answer())).toBe(0);

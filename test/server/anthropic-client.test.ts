@@ -179,6 +179,27 @@ test("what fails throws the client's own errors", async () => {
   ]) {
     expect(await failure(params)).toMatchObject({ status: 400, ...told("invalid_request_error") });
   }
+  const user = (content: unknown) => ({ role: "user", content });
+  for (const [params, field] of [
+    [{ stop_sequences: Array(17).fill("x") }, "`body.stop_sequences`"],
+    [
+      { system: "x", messages: [user([{ type: "tool_result", tool_use_id: "x" }])] },
+      "`body.messages[0]`",
+    ],
+    [
+      {
+        system: "x",
+        messages: [
+          user("Hi"),
+          { role: "assistant", content: "Hi" },
+          user([{ type: "image", source: { type: "url", url: "https://x/y.png" } }]),
+        ],
+      },
+      "`body.messages[2].content`",
+    ],
+  ] as const) {
+    expect(((await failure(params)) as Error).message).toContain(field);
+  }
   const locked = await served({ models: { demo: { model } }, apiKeys: ["a-key-of-some-length"] });
   expect(await failure({}, clientOf(locked))).toMatchObject({
     ...{ status: 401, ...told("authentication_error") },

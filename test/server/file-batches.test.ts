@@ -366,3 +366,27 @@ describe("a folder that lasts", () => {
     expect((await readdir(batches)).sort()).toEqual([`${over}.json`, `${id}.json`].sort());
   });
 });
+
+test("what is wrong with the server's files and settings fails a batch, which tells of no place", async () => {
+  const place = "/nowhere/secret/lost.gguf";
+  const vectors = { contextSize: 256, controlVectors: [{ path: place }] };
+  const there = await served({
+    models: {
+      lost: place,
+      steered: { model, context: vectors },
+      wrong: { model, context: { contextSize: -5 } },
+    },
+  });
+  for (const [name, code] of [
+    ["lost", "ERR_MODEL_NOT_FOUND"],
+    ["steered", "ERR_MODEL_INVALID"],
+    ["wrong", "ERR_INTERNAL"],
+  ]) {
+    const text = lines("/v1/chat/completions", [chat("x", { model: name })]);
+    const { id } = await upload(there, text);
+    const failed = await until(there, (await begin(there, id)).id);
+    expect(failed).toMatchObject({ status: "failed", errors: { data: [{ code }] } });
+    expect(JSON.stringify(failed)).not.toMatch(/secret|contextSize/);
+  }
+  await there.close();
+});

@@ -80,6 +80,20 @@ test("tokenize and detokenize", async () => {
   expect(wrong.status).toBe(400);
 });
 
+test("pieces are spelt once for each kind of token, and what has no end is refused", async () => {
+  const spelling = jest.spyOn(model, "detokenize");
+  const answer = await here.post("/tokenize", { content: "ab ".repeat(1000), with_pieces: true });
+  const { tokens } = (await answer.json()) as { tokens: { piece: string }[] };
+  expect(tokens.map(({ piece }) => piece).join("")).toBe("ab ".repeat(1000));
+  expect(tokens.length).toBeGreaterThan(100);
+  expect(spelling.mock.calls.length).toBeLessThan(20);
+  spelling.mockRestore();
+  const many = JSON.stringify({ tokens: Array(2 ** 20 + 1).fill(0) });
+  const refused = await here.post("/detokenize", many);
+  expect(refused.status).toBe(400);
+  expect(await refused.json()).toEqual(errorShape({ code: "too_many_tokens" }));
+});
+
 test("health, models and metrics", async () => {
   expect(await (await here.get("/health")).json()).toEqual({ status: "ok" });
   await here.post("/tokenize", { content: "x" });
@@ -129,7 +143,14 @@ describe("llama-server's own routes", () => {
       ...{ stop: true, stop_type: "limit", stopping_word: "", tokens_predicted: 4, model: "demo" },
       timings: { predicted_n: 4, predicted_per_second: expect.any(Number) },
     });
-    expect(whole.completion_probabilities).toHaveLength(4);
+    const probabilities = whole.completion_probabilities as {
+      id: number;
+      top_logprobs: object[];
+    }[];
+    expect(probabilities.map(({ id }) => id)).toEqual(whole.tokens);
+    const [{ top_logprobs: top }] = probabilities as [(typeof probabilities)[number]];
+    const id = (whole.tokens as number[])[0];
+    expect(top).toMatchObject([{ id, token: expect.any(String), logprob: expect.any(Number) }]);
     const streamed = await (await here.post("/completion", { ...ask, stream: true })).text();
     const pieces = eventsOf(streamed).map(({ data }) => data as Record<string, unknown>);
     expect(pieces.map(({ content }) => content).join("")).toBe(whole.content);

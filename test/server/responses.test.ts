@@ -1,8 +1,10 @@
 import type { ResponseStreamEvent, Tool } from "openai/resources/responses/responses";
 import { Grammar, Model } from "../../lib/index.js";
+import { responseFrame } from "../../lib/server/responses/response-output.js";
+import { ResponsePieces } from "../../lib/server/responses/response-pieces.js";
 import { readResponseBody } from "../../lib/server/responses/response-request.js";
 import { MODEL } from "../support/paths.js";
-import { errorShape, type ServedHttp, served } from "../support/served.js";
+import { errorShape, eventsOf, type ServedHttp, served } from "../support/served.js";
 import { template } from "../support/templates.js";
 
 let model: Model;
@@ -174,6 +176,91 @@ test("a conversation's items are messages of a chat", () => {
     maxTokens: 5,
     schema: { type: "object" },
   });
+});
+
+test("what is said or thought behind a call comes back as it came", () => {
+  const call = (id: string) => ({ type: "function_call", call_id: id, name: "f", arguments: "{}" });
+  const output = (id: string) => ({ type: "function_call_output", call_id: id, output: "21" });
+  const said = (text: string) => ({
+    ...{ type: "message", role: "assistant", content: [{ type: "output_text", text }] },
+  });
+  const thought = {
+    type: "reasoning",
+    summary: [],
+    content: [{ type: "reasoning_text", text: "hm" }],
+  };
+  const read = (...items: object[]) =>
+    readResponseBody({ input: [{ role: "user", content: "Hi" }, ...items] }).plan.messages.slice(1);
+  expect(read(call("a"), said("One moment."), output("a"))).toMatchObject([
+    { role: "assistant", content: "One moment.", tool_calls: [{ id: "a" }] },
+    { role: "tool", tool_call_id: "a" },
+  ]);
+  expect(
+    read(said("Well."), call("a"), thought, call("b"), output("a"), output("b")),
+  ).toMatchObject([
+    {
+      ...{ role: "assistant", content: "Well.", reasoning_content: "hm" },
+      tool_calls: [{ id: "a" }, { id: "b" }],
+    },
+    { role: "tool", tool_call_id: "a" },
+    { role: "tool", tool_call_id: "b" },
+  ]);
+});
+
+test.each([
+  [{ type: "function_call_output", call_id: "x", output: "1" }, "input[2]"],
+  [
+    { role: "user", content: [{ type: "input_image", image_url: "https://x/y.png" }] },
+    "input[2].content",
+  ],
+])("what is wrong with an item is told by its own place: %j", async (item, param) => {
+  const refused = await here.post("/v1/responses", {
+    model: "demo",
+    instructions: "Be brief.",
+    input: [
+      { type: "reasoning", summary: [{ type: "summary_text", text: "hm" }] },
+      { role: "assistant", content: "Hi" },
+      item,
+    ],
+  });
+  expect(refused.status).toBe(400);
+  const { error } = (await refused.json()) as { error: { message: string; param: string } };
+  expect(error.param).toBe(param);
+  expect(error.message).toContain(`\`body.${param}\``);
+});
+
+test("what fails in a stream is an event of type error, as the others are of theirs", async () => {
+  const sampling = { grammar: Grammar.gbnf("root ::= [a-z] root") };
+  const slow = await served({ models: { demo: { model, sampling } }, timeout: 150, keepAlive: 1 });
+  const answer = await slow.post("/v1/responses", { input: "Hi", stream: true });
+  const last = eventsOf(await answer.text()).at(-1);
+  const told = errorShape({ code: "timeout", type: "timeout_error" });
+  expect(last).toEqual({
+    name: "error",
+    data: { type: "error", code: "timeout", message: expect.any(String), param: null, ...told },
+  });
+  const stream = await slow.client.responses.create({ model: "demo", input: "Hi", stream: true });
+  const all = async () => {
+    for await (const _ of stream);
+  };
+  await expect(all()).rejects.toMatchObject({ code: "timeout" });
+  await slow.close();
+});
+
+test("a call that broke off is incomplete: nobody is to carry it out", async () => {
+  const sent: { type?: string; item?: { type: string; status: string } }[] = [];
+  const events = { send: async (event: object) => void sent.push(event) };
+  const pieces = new ResponsePieces(events as never, responseFrame("demo", {}));
+  const usage = { promptTokens: 1, cachedTokens: 0, completionTokens: 1 };
+  for (const [place, id] of ["whole", "cut", "last"].entries()) {
+    await pieces.callBegins(place, { id, name: "f" });
+    await pieces.callArguments(place, '{"ci');
+    if (id === "whole") await pieces.callEnds();
+  }
+  const end = { finish: "stop", reasoningTokens: 0, logprobs: [], result: { usage } };
+  await pieces.end(end as never);
+  const done = sent.filter(({ type }) => type === "response.output_item.done");
+  expect(done.map(({ item }) => item?.status)).toEqual(["completed", "incomplete", "incomplete"]);
 });
 
 test.each<[string, object]>([

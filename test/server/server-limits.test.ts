@@ -1,8 +1,9 @@
 import { once } from "node:events";
-import { connect } from "node:net";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { type Context, CriaError, Model } from "../../lib/index.js";
-import { createServer } from "../../lib/server/create-server.js";
+import { type CriaServer, createServer } from "../../lib/server/create-server.js";
 import type { AnsweredRequest, ServerOptions } from "../../lib/server/server-options.js";
 import { MODEL } from "../support/paths.js";
 import { idle } from "../support/remote.js";
@@ -55,6 +56,19 @@ describe("a client that goes", () => {
     await idle(context);
     expect((await here.post(CHAT, HELLO)).status).toBe(200);
     expect(requests).toMatchObject([{ status: 499, path: CHAT, model: "demo" }]);
+  });
+
+  test("takes along what it has sent ahead on the same connection", async () => {
+    const requests: AnsweredRequest[] = [];
+    const here = await serve({ onRequest: (request) => requests.push(request) });
+    const socket = connect(Number(new URL(here.url).port), "127.0.0.1");
+    const head = `POST ${CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${endless.length}\r\n\r\n`;
+    socket.write((head + endless).repeat(2));
+    await running(2);
+    socket.destroy();
+    await idle(context);
+    while (requests.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    expect(requests.map(({ status }) => status)).toEqual([499, 499]);
   });
 
   test("in the queue is not generated for", async () => {
@@ -263,6 +277,12 @@ describe("bodies", () => {
   });
 });
 
+test("an upload has as long as an answer", () => {
+  const models = { m: MODEL };
+  expect(createServer({ models, timeout: 3_600_000 }).requestTimeout).toBe(3_600_000);
+  expect(createServer({ models }).requestTimeout).toBe(600_000);
+});
+
 test("what is no HTTP is answered in OpenAI's shape, too", async () => {
   const here = await serve();
   const socket = connect(Number(new URL(here.url).port), "127.0.0.1");
@@ -270,6 +290,25 @@ test("what is no HTTP is answered in OpenAI's shape, too", async () => {
   const [head, body = ""] = (await text(socket)).split("\r\n\r\n");
   expect(head).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
   expect(JSON.parse(body)).toEqual(errorShape({ code: "malformed_request" }));
+});
+
+test("what is no HTTP ends the connection where an answer has begun on it", async () => {
+  const here = await serve();
+  const socket = connect(Number(new URL(here.url).port), "127.0.0.1");
+  socket.write(
+    `POST ${CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${endless.length}\r\n\r\n${endless}`,
+  );
+  const [first] = (await once(socket, "data")) as [Buffer];
+  let said = first.toString();
+  socket.on("data", (piece: Buffer) => {
+    said += piece;
+  });
+  socket.on("error", () => {}); // the other end is gone
+  socket.write("this is no HTTP\r\n\r\n");
+  await once(socket, "close");
+  expect(said).toMatch(/^HTTP\/1\.1 200/);
+  expect(said).not.toContain("400 Bad Request");
+  await idle(context);
 });
 
 test("an expectation that HTTP does not know is refused in OpenAI's shape, too", async () => {
@@ -302,6 +341,26 @@ test("a model that cannot be loaded is told of without the place of its file", a
   await here.close();
 });
 
+test("a model that cannot be fetched is told of without the place that it is at", async () => {
+  const offline = process.env.HF_HUB_OFFLINE;
+  process.env.HF_HUB_OFFLINE = "1";
+  const errors: unknown[] = [];
+  const here = await serve({
+    models: { far: "hf:secret/repo:Q4_K_M" },
+    onRequest: ({ error }) => errors.push(error),
+  });
+  const failed = await here.post(CHAT, HELLO);
+  expect(failed.status).toBe(503);
+  const body = await failed.text();
+  expect(JSON.parse(body)).toEqual(
+    errorShape({ type: "server_error", code: "ERR_DOWNLOAD_FAILED" }),
+  );
+  expect(body).not.toContain("secret");
+  expect(String(errors[0])).toContain("secret");
+  if (offline === undefined) delete process.env.HF_HUB_OFFLINE;
+  else process.env.HF_HUB_OFFLINE = offline;
+});
+
 test("an answer that takes too long ends with an error, which a stream tells as an event", async () => {
   const here = await serve({ timeout: 100, keepAlive: 1 });
   const whole = await here.post(CHAT, { ...ENDLESS, stream: false, n: 2 });
@@ -310,6 +369,19 @@ test("an answer that takes too long ends with an error, which a stream tells as 
   const events = eventsOf(await (await here.post(CHAT, ENDLESS)).text());
   expect(events.at(-1)?.data).toEqual(errorShape({ type: "timeout_error", code: "timeout" }));
   await idle(context);
+});
+
+test("a client that never reads its answer is let go of with the timeout", async () => {
+  const here = await served({ models: { demo: context }, timeout: 2000, maxBody: 2 ** 26 });
+  const content = "x".repeat(2.5e7); // more than the system's buffers take
+  const messages = [{ role: "user", content }];
+  const slow = rawPost(here.url, "/apply-template", JSON.stringify({ messages }));
+  expect((await slow.answer).statusCode).toBe(200); // and is read no further
+  const connections = () =>
+    new Promise<number>((resolve) => here.server.getConnections((_, count) => resolve(count)));
+  while ((await connections()) > 0) await new Promise((resolve) => setImmediate(resolve));
+  slow.sent.destroy();
+  await here.close();
 });
 
 test("a quiet stream has comments, which clients do not see", async () => {
@@ -337,6 +409,24 @@ describe("the end", () => {
     await expect(here.get("/health")).rejects.toThrow();
     expect(context.disposed).toBe(false); // it is the test's
     expect(model.disposed).toBe(false);
+  });
+
+  test("does not wait for a model that is still being fetched", async () => {
+    const silent = createHttpServer(() => {}).listen(0, "127.0.0.1"); // answers nobody
+    await once(silent, "listening");
+    const far = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/far.gguf`;
+    const here = await served({ models: { far, next: far } });
+    const prepared = (here.server as CriaServer).prepare().catch((error: unknown) => error);
+    const { sent } = rawPost(here.url, CHAT, JSON.stringify(HELLO));
+    await once(silent, "request");
+    sent.destroy();
+    await here.close();
+    expect(await prepared).toMatchObject({ code: "ERR_DISPOSED" });
+    await expect((here.server as CriaServer).prepare()).rejects.toMatchObject({
+      code: "ERR_DISPOSED",
+    });
+    silent.closeAllConnections();
+    silent.close();
   });
 
   test("gives back what the server has loaded", async () => {
@@ -381,6 +471,70 @@ test("a model that cannot be loaded is an error of each request", async () => {
   expect((await here.post(CHAT, { ...HELLO, model: "demo" })).status).toBe(200);
 });
 
+test("what is wrong with the server's own settings is no fault of a request's", async () => {
+  const requests: AnsweredRequest[] = [];
+  const models = { demo: { model: MODEL, context: { contextSize: -5 } } };
+  const here = await serve({ models, onRequest: (request) => requests.push(request) });
+  const refused = await here.post(CHAT, HELLO);
+  expect(refused.status).toBe(500);
+  expect(await refused.json()).toEqual(errorShape({ type: "server_error", code: "ERR_INTERNAL" }));
+  expect(requests[0]?.error).toMatchObject({ message: expect.stringContaining("contextSize") });
+  await expect((here.server as CriaServer).prepare()).rejects.toMatchObject({
+    code: "ERR_INVALID_ARGUMENT",
+  });
+});
+
+const logDown = () => {
+  throw new Error("the log is down");
+};
+test.each([
+  ["at once", logDown],
+  ["later", async () => logDown()],
+])("what `onRequest` throws %s is lost", async (_, onRequest) => {
+  const lost: unknown[] = [];
+  const lose = (error: unknown) => lost.push(error);
+  process.on("unhandledRejection", lose);
+  const here = await serve({ onRequest });
+  expect((await here.get("/health")).status).toBe(200);
+  for (const _ of [1, 2]) await new Promise((resolve) => setImmediate(resolve));
+  process.off("unhandledRejection", lose);
+  expect(lost).toEqual([]);
+});
+
+describe("a context in which the engine failed", () => {
+  const breaks = (one: Context) => Object.defineProperty(one, "broken", { value: true });
+
+  test("is replaced with the next request", async () => {
+    const made: Context[] = [];
+    const create = model.createContext.bind(model);
+    const creating = jest.spyOn(model, "createContext").mockImplementation(async (options) => {
+      made.push(await create(options));
+      return made.at(-1) as Context;
+    });
+    const here = await serve({ models: { demo: { model, context: { contextSize: 256 } } } });
+    expect((await here.post(CHAT, HELLO)).status).toBe(200);
+    expect(made.map(({ broken }) => broken)).toEqual([false]);
+    breaks(made[0] as Context);
+    const answers = await Promise.all([1, 2].map(() => here.post(CHAT, HELLO)));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect(made.map(({ disposed }) => disposed)).toEqual([true, false]);
+    creating.mockRestore();
+  });
+
+  test("stays where it is the caller's, and the server says that it is not well", async () => {
+    const own = await model.createContext({ contextSize: 256 });
+    const here = await serve({ models: { demo: own } });
+    expect((await here.get("/health")).status).toBe(200);
+    breaks(own);
+    const told = await here.get("/health");
+    expect(told.status).toBe(503);
+    expect(await told.json()).toEqual(errorShape({ type: "server_error", code: "context_broken" }));
+    expect(own.disposed).toBe(false);
+    await own.dispose();
+    expect((await here.get("/health")).status).toBe(503);
+  });
+});
+
 test("a context does what it was made for", async () => {
   const here = await serve();
   const refused = await here.post("/v1/embeddings", { input: "x" });
@@ -395,6 +549,18 @@ test.each<[string, unknown]>([
   ["options.models", { models: {} }],
   ['options.models["a"]', { models: { a: 3 } }],
   ['options.models["a"].model', { models: { a: {} } }],
+  [
+    'options.models["a"].context.sequences',
+    { models: { a: { model: "x", context: { sequences: "4" } } } },
+  ],
+  [
+    'options.models["a"].context.sequences',
+    { models: { a: { model: "x", context: { sequences: 257 } } } },
+  ],
+  [
+    'options.gpuLayers (or "auto", "all")',
+    { models: { a: { model: "x", load: { gpuLayers: -5 } } } },
+  ],
   ["options.queue", { models: { a: "x" }, queue: -1 }],
   ["options.apiKeys[0]", { models: { a: "x" }, apiKeys: [""] }],
   ["options.cors[0]", { models: { a: "x" }, cors: ["example.org"] }],

@@ -100,6 +100,7 @@ export class FakeNativeContext implements NativeContext {
       cachedTokens: 0,
       decodedTokens: 0,
       batches: 0,
+      broken: false,
     };
   }
 

@@ -40,6 +40,8 @@ export type Manner = Pick<GenerateOptions, "cachePrompt" | "maxPause">;
 
 /** How many sets of tools and schemas are kept with their grammars. Most callers have one. */
 const KEPT_RULES = 32;
+/** Characters of such a set's JSON text, which is its key; larger ones are read anew each time. */
+const KEPT_KEY = 2 ** 18;
 
 /** What a chat is generated from. */
 export interface ChatRequest {
@@ -150,7 +152,8 @@ export class RequestMaker {
         },
         this.#model,
       );
-    this.#rules.set(key, rules);
+    // Megabytes of descriptions would stay here for as long as nobody has other ones.
+    if (key.length <= KEPT_KEY) this.#rules.set(key, rules);
     if (this.#rules.size > KEPT_RULES)
       this.#rules.delete(this.#rules.keys().next().value as string);
     return rules;

@@ -1,3 +1,4 @@
+import type { AnswerPart } from "../../chat/answer-part.js";
 import type { AnswerReader } from "../../chat/answer-reader.js";
 import { ReasoningTokens } from "../../chat/reasoning-tokens.js";
 import type { Context } from "../../context/context.js";
@@ -55,6 +56,34 @@ export async function readAll<T>(
   }
 }
 
+/**
+ * All answers to a chat, each of which ends where its reader has what is wanted: behind an only call. How many tokens
+ * come behind that is a matter of time, so it is not for batches, whose answers are the same in each run.
+ */
+export function generateChoices(
+  context: Context,
+  asked: readonly Asked[],
+  {
+    signal,
+    openReader,
+    model,
+  }: { signal: AbortSignal; openReader: () => Promise<AnswerReader>; model: LoadedModel },
+): Promise<ChatChoice[]> {
+  const read = async (generation: Generation) => {
+    const reader = await openReader();
+    if (!reader.endsEarly) return choiceOf(await generation.result(), reader, model);
+    const parts: AnswerPart[] = [];
+    for await (const { text } of generation) {
+      parts.push(...(await reader.push(text)));
+      if (reader.over) generation.cancel();
+    }
+    const result = await generation.result();
+    parts.push(...(await reader.finish(result.stopReason)));
+    return choiceOfParts(parts, { result, reader, model });
+  };
+  return readAll(context, asked, { signal, read });
+}
+
 /** What was generated, told apart into text, thoughts and calls. */
 export async function choiceOf(
   result: GenerationResult,
@@ -62,6 +91,13 @@ export async function choiceOf(
   model: LoadedModel,
 ): Promise<ChatChoice> {
   const parts = [...(await reader.push(result.text)), ...(await reader.finish(result.stopReason))];
+  return choiceOfParts(parts, { result, reader, model });
+}
+
+function choiceOfParts(
+  parts: readonly AnswerPart[],
+  { result, reader, model }: { result: GenerationResult; reader: AnswerReader; model: LoadedModel },
+): ChatChoice {
   const calls: ParsedToolCall[] = [];
   let content = "";
   let reasoning = "";

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { describe, EXIT, failureJson } from "../report-failure.js";
 import { progressBar } from "./progress-bar.js";
+import { harmless } from "./visible.js";
 
 const ERASE_LINE = "\r\u001b[2K";
 
@@ -41,17 +42,23 @@ export class Terminal {
     await this.write(`${JSON.stringify(value, null, 2)}\n`);
   }
 
+  /** Whatever it quotes: nothing in it can move the cursor or change the terminal. */
   note(message: string): void {
-    if (this.#quiet || this.#json) return;
-    this.clearProgress();
-    process.stderr.write(`${message}\n`);
+    this.#tell(harmless(message));
   }
 
   /** A note in the midst of an answer, dimmed on a terminal. */
   async aside(message: string): Promise<void> {
     await this.endLine();
     const { stderr } = process;
-    this.note(stderr.isTTY && stderr.hasColors() ? `\u001b[2m${message}\u001b[22m` : message);
+    const text = harmless(message);
+    this.#tell(stderr.isTTY && stderr.hasColors() ? `\u001b[2m${text}\u001b[22m` : text);
+  }
+
+  #tell(text: string): void {
+    if (this.#quiet || this.#json) return;
+    this.clearProgress();
+    process.stderr.write(`${text}\n`);
   }
 
   /** A line that is overwritten. It is shown only on a terminal, and never over an answer. */
@@ -70,7 +77,7 @@ export class Terminal {
     if (this.#quiet || !process.stderr.isTTY || !this.#atLineStart) return;
     if (line === this.#progress) return;
     this.#progress = line;
-    process.stderr.write(ERASE_LINE + line);
+    process.stderr.write(ERASE_LINE + harmless(line));
   }
 
   clearProgress(): void {

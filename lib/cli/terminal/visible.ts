@@ -10,6 +10,11 @@ export function visible(text: string): string {
   return shown.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, escaped);
 }
 
+/** The same for what may be long and have lines of its own: messages, which quote what others sent. */
+export function harmless(text: string): string {
+  return text.replace(/(?![\n\t])[\p{Cc}\p{Cf}\u2028\u2029]/gu, escaped);
+}
+
 function escaped(character: string): string {
   const short: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
   const code = (character.codePointAt(0) as number).toString(16);

@@ -1,9 +1,8 @@
 import { dirname, join } from "node:path";
 import { throwIfAborted } from "../../internal/abort.js";
 import { abortSignal, integer, readOptions } from "../../internal/checks.js";
-import { CriaError, show } from "../../internal/errors.js";
 import { optionNames } from "../../internal/option-names.js";
-import { splitName } from "../choose-files.js";
+import { partNames } from "../choose-files.js";
 import { CONDUCT, type Conduct } from "../hub-client.js";
 import { checkHubOptions, type HubOptions, hubSettings } from "../hub-settings.js";
 import { readReference } from "../model-reference.js";
@@ -128,20 +127,9 @@ export async function inspectWith(
 /** The parts beside one of them. */
 function partsOf(path: string): string[] {
   const name = path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
-  const split = splitName(name);
-  if (split === undefined) return [path];
-  if (split.of > SPLIT_MAX) {
-    throw new CriaError(
-      "ERR_MODEL_INVALID",
-      `Expected at most ${SPLIT_MAX} parts of a split model, got ${split.of} in ${show(name)}`,
-      { details: { path } },
-    );
-  }
-  return Array.from({ length: split.of }, (_, i) => join(dirname(path), split.name(i + 1)));
+  const names = partNames(name);
+  return names.length === 1 ? [path] : names.map((part) => join(dirname(path), part));
 }
-
-/** More parts than any model has. */
-const SPLIT_MAX = 1000;
 
 function infoOf(headers: readonly GgufHeader[], files: GgufInfo["files"]): GgufInfo {
   const { version, metadata } = headers[0] as GgufHeader;

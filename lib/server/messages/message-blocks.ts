@@ -48,12 +48,12 @@ export function systemText(value: unknown, name: string): string {
 }
 
 /**
- * Messages of Anthropic's as a chat has them: results of tools, which a user's message brings there, are messages of
- * their own here.
+ * Messages of Anthropic's as a chat has them, those of each: results of tools, which a user's message brings there, are
+ * messages of their own here.
  *
  * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED
  */
-export function messagesOf(value: unknown, name: string): ChatMessageInput[] {
+export function messagesOf(value: unknown, name: string): ChatMessageInput[][] {
   return list(value, name, "an array of messages", (given, at) => {
     const fields = new RequestFields(object(given, at), at, MESSAGE);
     const role = fields.needed("role", "a role", (one, place) =>
@@ -63,7 +63,7 @@ export function messagesOf(value: unknown, name: string): ChatMessageInput[] {
     return role === "user"
       ? userMessages(content, `${at}.content`)
       : [answerOf(content, `${at}.content`)];
-  }).flat();
+  });
 }
 
 function userMessages(content: unknown, name: string): ChatMessageInput[] {

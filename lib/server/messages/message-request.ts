@@ -1,5 +1,4 @@
 import { unsupported } from "../../batch/batch-failures.js";
-import { readChatBody } from "../../batch/input/openai-body.js";
 import {
   anything,
   bodyFields,
@@ -12,6 +11,7 @@ import { boolean, integer, isPlainObject, list, MAX_INT32, string } from "../../
 import { expected } from "../../internal/errors.js";
 import { given } from "../../internal/given.js";
 import { Grammar } from "../../sampling/grammar.js";
+import { inOwnMessages, type MadeFields, readMadeChat } from "../made-chat.js";
 import { withSampling } from "../streamed-body.js";
 import { messagesOf, systemText } from "./message-blocks.js";
 
@@ -20,6 +20,8 @@ export interface MessageRequest {
   readonly plan: ChatPlan;
   readonly stream: boolean;
   readonly stops: readonly string[];
+  /** An error of the chat that was made of it, in its own words. */
+  readonly inOwnWords: (error: unknown) => unknown;
 }
 
 const BODY: KnownFields = {
@@ -50,6 +52,7 @@ const THINKING: KnownFields = {
 /** What the fields of a chat's body are called here. */
 const FIELDS: Readonly<Record<string, string>> = {
   messages: "messages",
+  system: "system",
   tools: "tools",
   toolChoice: "tool_choice",
   maxTokens: "max_tokens",
@@ -68,6 +71,11 @@ export function readMessageBody(body: Record<string, unknown>): MessageRequest {
   const fields = new RequestFields(body, "body", BODY);
   const system = fields.get("system", systemText);
   const messages = fields.needed("messages", "an array of messages", messagesOf);
+  const before = system === undefined ? [] : [{ role: "system", content: system }];
+  const made = {
+    places: [...before.map(() => undefined), ...messages.flatMap((own, i) => own.map(() => i))],
+    apart: "system",
+  };
   const stops = fields.get("stop_sequences", (value, name) =>
     list(value, name, "an array of strings", string),
   );
@@ -75,10 +83,9 @@ export function readMessageBody(body: Record<string, unknown>): MessageRequest {
   const topK = fields.get("top_k", (value, name) => integer(value, name, 0, MAX_INT32));
   const grammar = fields.get("grammar", string);
   const limit = fields.get("max_tokens", (value, name) => integer(value, name, 1, MAX_INT32));
-  const plan = readChatBody(
+  const plan = readMadeChat(
     given({
-      messages:
-        system === undefined ? messages : [{ role: "system", content: system }, ...messages],
+      messages: [...before, ...messages.flat()],
       model: fields.get("model", anything),
       max_completion_tokens: limit,
       temperature: fields.get("temperature", anything),
@@ -88,6 +95,8 @@ export function readMessageBody(body: Record<string, unknown>): MessageRequest {
       ...choice,
       reasoning_effort: fields.get("thinking", effortOf),
     }),
+    MADE,
+    made,
   );
   return {
     plan: withSampling(
@@ -96,8 +105,16 @@ export function readMessageBody(body: Record<string, unknown>): MessageRequest {
     ),
     stream: fields.get("stream", boolean) ?? false,
     stops: stops ?? [],
+    inOwnWords: (error) => inOwnMessages(error, made),
   };
 }
+
+/** What a chat's body calls the fields that were made of others. */
+const MADE: MadeFields = [
+  ["body.stop", "body.stop_sequences"],
+  ["body.max_completion_tokens", "body.max_tokens"],
+  ["body.reasoning_effort", "body.thinking"],
+];
 
 function toolOf(value: unknown, name: string): object {
   if (!isPlainObject(value)) throw expected("an object", name, value);

@@ -1,4 +1,4 @@
-import { choiceOf, generateAll } from "../../batch/engine/whole-answers.js";
+import { generateChoices } from "../../batch/engine/whole-answers.js";
 import { finishReason } from "../../batch/output/answer-bodies.js";
 import { newSeed } from "../answer-head.js";
 import { ChoiceStream } from "../choice-stream.js";
@@ -12,6 +12,7 @@ import { messageFieldOf, readMessageBody } from "./message-request.js";
 async function readRequest(exchange: Exchange, host: ServedHost) {
   exchange.fieldOf = messageFieldOf;
   const request = readMessageBody(await exchange.json());
+  exchange.inOwnWords = request.inOwnWords;
   const hosted = host.named(request.plan.model);
   exchange.model = hosted.name;
   return { ...request, hosted };
@@ -25,12 +26,13 @@ export async function answerMessage(exchange: Exchange, host: ServedHost): Promi
   await hosted.use(1, signal, async (weights) => {
     const { prompt, options, openReader } = await weights.maker.chat(plan, newSeed(), signal);
     const context = await weights.context("generation");
-    const reader = await openReader();
     const [option = {}] = options;
+    const { model } = weights;
     if (events === undefined) {
-      const [result] = await generateAll(context, [{ prompt, options: option }], signal);
-      if (result === undefined) return;
-      const choice = await choiceOf(result, reader, weights.model);
+      const asked = [{ prompt, options: option }];
+      const [choice] = await generateChoices(context, asked, { signal, openReader, model });
+      if (choice === undefined) return;
+      const { result } = choice;
       const called = choice.calls.some(({ problem }) => problem === undefined);
       const finish = called ? "tool_calls" : finishReason(result.stopReason);
       host.metrics.countTokens(hosted.name, result.usage);
@@ -42,10 +44,10 @@ export async function answerMessage(exchange: Exchange, host: ServedHost): Promi
       });
       return;
     }
+    const reader = await openReader();
     const generation = context.generate(prompt, { ...option, signal });
     const listener = new MessagePieces(events, hosted.name);
     try {
-      const { model } = weights;
       const end = await new ChoiceStream(generation, reader, { model, listener }).run();
       host.metrics.countTokens(hosted.name, end.result.usage);
       await listener.end(end, stops);

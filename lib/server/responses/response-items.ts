@@ -25,32 +25,42 @@ const TEXT: KnownFields = {
 const IMAGE: KnownFields = { read: ["type", "image_url"], ignored: ["detail"], refused: {} };
 const TEXT_TYPES = ["input_text", "output_text", "text", "summary_text", "reasoning_text"];
 
+/** A message, and the place of the item that it was made of, or of the first of them. */
+export interface PlacedMessage {
+  readonly message: ChatMessageInput;
+  readonly place: number;
+}
+
 /** An answer that is being put together from the items that follow each other. */
 interface PendingAnswer {
+  readonly place: number;
   reasoning: string;
   content: string | undefined;
   readonly calls: { id: string; type: "function"; function: { name: string; arguments: string } }[];
 }
 
 /**
- * The items of a request to `/v1/responses` as messages of a chat: what the model thought, said and called in one
- * answer is one message there.
+ * The items of a request to `/v1/responses` as messages of a chat, each with its first item's place: what the model
+ * thought, said and called in one answer is one message there.
  *
  * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_UNSUPPORTED
  */
-export function messagesOf(input: unknown, name: string): ChatMessageInput[] {
-  if (typeof input === "string") return [{ role: "user", content: input }];
-  const messages: ChatMessageInput[] = [];
+export function messagesOf(input: unknown, name: string): PlacedMessage[] {
+  if (typeof input === "string") return [{ message: { role: "user", content: input }, place: 0 }];
+  const placed: PlacedMessage[] = [];
+  let place = -1;
+  const messages = { push: (message: ChatMessageInput) => placed.push({ message, place }) };
   let answer: PendingAnswer | undefined;
   const flush = () => {
-    if (answer !== undefined) messages.push(messageOf(answer));
+    if (answer !== undefined) placed.push({ message: messageOf(answer), place: answer.place });
     answer = undefined;
   };
   const pending = () => {
-    answer ??= { reasoning: "", content: undefined, calls: [] };
+    answer ??= { reasoning: "", content: undefined, calls: [], place };
     return answer;
   };
   list(input, name, "a string or an array of items", (given, at) => {
+    place += 1;
     if (!isPlainObject(given)) throw expected("an object", at, given);
     const item = given;
     const type = item.type ?? "message";
@@ -67,18 +77,24 @@ export function messagesOf(input: unknown, name: string): ChatMessageInput[] {
         messages.push({ role, content: text });
         return;
       }
-      if (answer !== undefined && (answer.content !== undefined || answer.calls.length > 0))
-        flush();
-      pending().content = text;
+      // What is said or thought behind calls belongs to their answer: their results are still to come.
+      if (answer?.content !== undefined && answer.calls.length === 0) flush();
+      const said = pending();
+      said.content = said.content === undefined ? text : `${said.content}\n${text}`;
     } else if (type === "reasoning") {
-      if (answer !== undefined && (answer.content !== undefined || answer.calls.length > 0))
-        flush();
+      if (answer?.content !== undefined && answer.calls.length === 0) flush();
       pending().reasoning += reasoningText(item, at);
     } else if (type === "function_call") {
       pending().calls.push(callItem(item, at));
     } else if (type === "function_call_output") {
       flush();
       messages.push(resultItem(item, at));
+    } else if (type === "item_reference") {
+      throw unsupported(
+        `${at}.type`,
+        'cannot be "item_reference": no answer is kept here, so send the items themselves (`store: false`, where a ' +
+          "client keeps them by itself)",
+      );
     } else {
       throw unsupported(
         `${at}.type`,
@@ -87,7 +103,7 @@ export function messagesOf(input: unknown, name: string): ChatMessageInput[] {
     }
   });
   flush();
-  return messages;
+  return placed;
 }
 
 function messageOf({ reasoning, content, calls }: PendingAnswer): ChatMessageInput {

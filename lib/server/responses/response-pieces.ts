@@ -73,7 +73,7 @@ export class ResponsePieces implements ChoiceListener {
   }
 
   callEnds(): Promise<void> {
-    return this.#close();
+    return this.#close("completed", { whole: true });
   }
 
   async end({ result, finish, reasoningTokens, logprobs }: ChoiceEnd): Promise<void> {
@@ -105,7 +105,11 @@ export class ResponsePieces implements ChoiceListener {
     return item;
   }
 
-  async #close(status: "completed" | "incomplete" = "completed"): Promise<void> {
+  /** @param ending whether a call has come to its end: one that broke off must not be carried out */
+  async #close(
+    status: "completed" | "incomplete" = "completed",
+    ending = { whole: false },
+  ): Promise<void> {
     const open = this.#open;
     if (open === undefined) return;
     const { item_id, output_index, content_index } = this.#place();
@@ -126,7 +130,7 @@ export class ResponsePieces implements ChoiceListener {
       const { name, arguments: text } = open.call;
       const done = { item_id, output_index, name, arguments: text };
       await this.#send("response.function_call_arguments.done", done);
-      item = callItem(open.call, status, open.id);
+      item = callItem(open.call, ending.whole ? status : "incomplete", open.id);
     }
     this.#open = undefined;
     this.#output.push(item);

@@ -1,5 +1,4 @@
 import { unsupported } from "../../batch/batch-failures.js";
-import { readChatBody } from "../../batch/input/openai-body.js";
 import {
   anything,
   bodyFields,
@@ -17,8 +16,9 @@ import {
   oneOf,
   string,
 } from "../../internal/checks.js";
-import { CriaError, expected } from "../../internal/errors.js";
+import { expected } from "../../internal/errors.js";
 import { given } from "../../internal/given.js";
+import { inOwnMessages, type MadeFields, readMadeChat } from "../made-chat.js";
 import { messagesOf } from "./response-items.js";
 
 /** A request to `/v1/responses`, read. */
@@ -27,6 +27,8 @@ export interface ResponseRequest {
   readonly stream: boolean;
   /** What the answer repeats of the request. */
   readonly echo: Readonly<Record<string, unknown>>;
+  /** An error of the chat that was made of it, in its own words. */
+  readonly inOwnWords: (error: unknown) => unknown;
 }
 
 const BODY: KnownFields = {
@@ -81,6 +83,7 @@ const INCLUDED = [
 /** What the fields of a chat's body are called here. */
 const FIELDS: Readonly<Record<string, string>> = {
   messages: "input",
+  instructions: "instructions",
   tools: "tools",
   toolChoice: "tool_choice",
   responseSchema: "text.format",
@@ -99,6 +102,10 @@ export function readResponseBody(body: Record<string, unknown>): ResponseRequest
   const asked = fields.needed("input", "a string or an array of items", messagesOf);
   const instructions = fields.get("instructions", string);
   const system = instructions === undefined ? [] : [{ role: "system", content: instructions }];
+  const made = {
+    places: [...system.map(() => undefined), ...asked.map(({ place }) => place)],
+    apart: "instructions",
+  };
   const format = fields.get("text", formatOf);
   const effort = fields.get("reasoning", effortOf);
   const included = fields.get("include", includedOf) ?? [];
@@ -112,7 +119,7 @@ export function readResponseBody(body: Record<string, unknown>): ResponseRequest
   );
   // What is wrong with it is told by its own names: all that can be is read above.
   const chat = given({
-    messages: [...system, ...asked],
+    messages: [...system, ...asked.map(({ message }) => message)],
     model: fields.get("model", anything),
     max_completion_tokens: limit,
     temperature: fields.get("temperature", anything),
@@ -126,7 +133,8 @@ export function readResponseBody(body: Record<string, unknown>): ResponseRequest
     top_logprobs: top,
   });
   return {
-    plan: readChat(chat),
+    plan: readMadeChat(chat, MADE, made),
+    inOwnWords: (error) => inOwnMessages(error, made),
     stream: fields.get("stream", boolean) ?? false,
     echo: {
       instructions: instructions ?? null,
@@ -147,27 +155,12 @@ export function readResponseBody(body: Record<string, unknown>): ResponseRequest
 }
 
 /** What a chat's body calls the fields that were made of others. */
-const MADE: readonly (readonly [chat: string, own: string])[] = [
+const MADE: MadeFields = [
   ["body.messages", "body.input"],
   ["body.response_format.json_schema", "body.text.format"],
   ["body.response_format", "body.text.format"],
   ["body.reasoning_effort", "body.reasoning.effort"],
 ];
-
-function readChat(body: object): ChatPlan {
-  try {
-    return readChatBody(body);
-  } catch (error) {
-    if (!CriaError.is(error)) throw error;
-    const own = (text: string) =>
-      MADE.reduce((renamed, [chat, field]) => renamed.replaceAll(chat, field), text);
-    const { name } = error.details ?? {};
-    throw new CriaError(error.code, own(error.message), {
-      details: { ...error.details, ...(typeof name === "string" && { name: own(name) }) },
-      cause: error,
-    });
-  }
-}
 
 /** Flat here, and with a `function` inside in a chat. */
 function chatTool(value: unknown, name: string): object {

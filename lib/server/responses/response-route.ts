@@ -1,4 +1,4 @@
-import { choiceOf, generateAll } from "../../batch/engine/whole-answers.js";
+import { generateChoices } from "../../batch/engine/whole-answers.js";
 import { finishReason } from "../../batch/output/answer-bodies.js";
 import { newSeed } from "../answer-head.js";
 import { ChoiceStream } from "../choice-stream.js";
@@ -11,7 +11,8 @@ import { readResponseBody, responseFieldOf } from "./response-request.js";
 /** POST /v1/responses. Nothing is kept: a request has the whole conversation. */
 export async function answerResponse(exchange: Exchange, host: ServedHost): Promise<void> {
   exchange.fieldOf = responseFieldOf;
-  const { plan, stream, echo } = readResponseBody(await exchange.json());
+  const { plan, stream, echo, inOwnWords } = readResponseBody(await exchange.json());
+  exchange.inOwnWords = inOwnWords;
   const hosted = host.named(plan.model);
   exchange.model = hosted.name;
   const { signal } = exchange;
@@ -20,13 +21,13 @@ export async function answerResponse(exchange: Exchange, host: ServedHost): Prom
     const { prompt, options, openReader } = await weights.maker.chat(plan, newSeed(), signal);
     const context = await weights.context("generation");
     const frame = responseFrame(hosted.name, echo);
-    const reader = await openReader();
     const [option = {}] = options;
     if (events === undefined) {
       const asked = [{ prompt, options: option }];
-      const [result] = await generateAll(context, asked, signal);
-      if (result === undefined) return;
-      const choice = await choiceOf(result, reader, weights.model);
+      const { model } = weights;
+      const [choice] = await generateChoices(context, asked, { signal, openReader, model });
+      if (choice === undefined) return;
+      const { result } = choice;
       const called = choice.calls.some(({ problem }) => problem === undefined);
       const finish = called ? "tool_calls" : finishReason(result.stopReason);
       const { usage } = result;
@@ -35,6 +36,7 @@ export async function answerResponse(exchange: Exchange, host: ServedHost): Prom
       exchange.sendJson(endedResponse(frame, outputOf(choice, finish), ended));
       return;
     }
+    const reader = await openReader();
     const generation = context.generate(prompt, { ...option, signal });
     const listener = new ResponsePieces(events, frame);
     try {

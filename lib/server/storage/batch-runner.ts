@@ -3,7 +3,7 @@ import { untilAborted } from "../../internal/abort.js";
 import { CriaError } from "../../internal/errors.js";
 import { now } from "../answer-head.js";
 import type { HostedModel } from "../hosted-model.js";
-import { HttpError } from "../http-errors.js";
+import { HttpError, toHttpError } from "../http-errors.js";
 import { checkLines, problem } from "./batch-check.js";
 import {
   type BatchEndpoint,
@@ -196,9 +196,10 @@ export class BatchRunner {
     if (error instanceof HttpError) return problem(error.code, error.message);
     if (CriaError.is(error)) {
       const path = this.#parts.batches.resultsOf(batch);
+      const { message } = toHttpError(error); // as a request is told
       return problem(
         error.code,
-        error.message.replaceAll(path, () => batch.id),
+        message.replaceAll(path, () => batch.id),
       );
     }
     const { code } = (error ?? {}) as NodeJS.ErrnoException;

@@ -1,8 +1,9 @@
-import type {
-  BatchEngine,
-  Identity,
-  Lane,
-  PreparedRequest,
+import {
+  type BatchEngine,
+  EngineFailure,
+  type Identity,
+  type Lane,
+  type PreparedRequest,
 } from "../../batch/engine/batch-engine.js";
 import { embedInputs } from "../../batch/engine/embed-inputs.js";
 import { LineGenerator } from "../../batch/engine/line-generator.js";
@@ -16,7 +17,8 @@ import {
   settingsOf,
   under,
 } from "../../batch/output/batch-settings.js";
-import type { HostedModel, HostedWeights } from "../hosted-model.js";
+import { type HostedModel, type HostedWeights, SettingsError } from "../hosted-model.js";
+import { isAboutPlaces } from "../http-errors.js";
 
 /** Texts to embed that are under way: they share batches in the engine. */
 const EMBEDDINGS = 16;
@@ -36,7 +38,7 @@ export class HostedEngine implements BatchEngine {
     this.#weights = weights;
     this.#generator = new LineGenerator({
       model: weights.model,
-      open: () => weights.context("generation"),
+      open: () => failingAll(weights.context("generation")),
       defaults: { ...weights.defaults, date },
     });
   }
@@ -59,18 +61,30 @@ export class HostedEngine implements BatchEngine {
           lane: "embedding",
           prefix: "",
           start: async (signal) =>
-            embedInputs(await this.#weights.context("embedding"), plan, { name, signal }),
+            embedInputs(await failingAll(this.#weights.context("embedding")), plan, {
+              name,
+              signal,
+            }),
         };
       case "moderation":
         return {
           lane: "moderation",
           prefix: "",
           start: async (signal) =>
-            moderateInputs(await this.#weights.guard(), plan, {
+            moderateInputs(await failingAll(this.#weights.guard()), plan, {
               ...{ name, hash: identity.hash, signal },
             }),
         };
     }
+  }
+}
+
+/** What is wrong with the server's own files and settings fails the batch, which tells clients no more than requests. */
+async function failingAll<T>(opening: Promise<T>): Promise<T> {
+  try {
+    return await opening;
+  } catch (error) {
+    throw error instanceof SettingsError || isAboutPlaces(error) ? new EngineFailure(error) : error;
   }
 }
 

@@ -6,12 +6,10 @@ import { getContext } from "../../../lib/engine";
 export const runtime = "nodejs"; // the engine is native code
 
 export async function POST(request: Request): Promise<Response> {
-  const body = (await request.json().catch(() => undefined)) as
-    | { messages?: readonly ChatMessageInput[] }
-    | undefined;
-  if (!Array.isArray(body?.messages) || body.messages.length === 0) {
+  const messages = readMessages(await request.json().catch(() => undefined));
+  if (messages === undefined) {
     return Response.json(
-      { error: "Expected { messages: [{ role, content }, …] }" },
+      { error: 'Expected { messages: [{ role: "user" or "assistant", content: "text" }, …] }' },
       { status: 400 },
     );
   }
@@ -22,7 +20,7 @@ export async function POST(request: Request): Promise<Response> {
       temperature: 0, // the likeliest answer; without this line, as the model's file recommends
       signal: request.signal,
     });
-    const events = session.send(body.messages)[Symbol.asyncIterator]();
+    const events = session.send(messages)[Symbol.asyncIterator]();
     const encoder = new TextEncoder();
     const stream = new ReadableStream<Uint8Array>({
       async pull(controller) {
@@ -43,4 +41,16 @@ export async function POST(request: Request): Promise<Response> {
       error.code === "ERR_INVALID_ARGUMENT" || error.code === "ERR_UNSUPPORTED" ? 400 : 500;
     return Response.json({ error: error.message, code: error.code }, { status });
   }
+}
+
+/** Texts alone: a path of a picture in what a stranger sends would be opened here, and a system message is yours. */
+function readMessages(body: unknown): ChatMessageInput[] | undefined {
+  const { messages } = (body ?? {}) as { messages?: unknown };
+  if (!Array.isArray(messages) || messages.length === 0) return undefined;
+  const read: ChatMessageInput[] = [];
+  for (const { role, content } of messages.map((one) => one ?? {})) {
+    if ((role !== "user" && role !== "assistant") || typeof content !== "string") return undefined;
+    read.push({ role, content });
+  }
+  return read;
 }
