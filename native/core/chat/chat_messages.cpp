@@ -244,13 +244,32 @@ void merge_system(common_json& messages) {
   messages.erase(size_t{0});
 }
 
-common_json tool_of(const common_json& given, const Rewrite& rewrite) {
+// gpt-oss's template asks each array's schema for its `items`. Where there are none the engine
+// finds the function of that name, and fails.
+common_json with_items(const common_json& schema) {
+  if (schema.is_array()) {
+    common_json array = common_json::array();
+    for (const common_json& element : schema)
+      array.push_back(with_items(element));
+    return array;
+  }
+  if (!schema.is_object()) return schema;
+  common_json copy = common_json::object();
+  for (const auto& [key, value] : schema.items())
+    copy[key] = key == "default" || key == "enum" ? value : with_items(value);
+  const bool array = copy.contains("type") && copy.at("type") == "array";
+  if (array && !copy.contains("items")) copy["items"] = nullptr;
+  return copy;
+}
+
+common_json tool_of(const common_json& given, bool asks_for_items, const Rewrite& rewrite) {
   const common_json& function = given.at("function");
   common_json inner = common_json::object();
   inner["name"] = rewrite(function.value("name", ""));
   inner["description"] = rewrite(function.value("description", ""));
-  inner["parameters"] = rewritten(
-      function.contains("parameters") ? function.at("parameters") : common_json::object(), rewrite);
+  const common_json parameters =
+      function.contains("parameters") ? function.at("parameters") : common_json::object();
+  inner["parameters"] = rewritten(asks_for_items ? with_items(parameters) : parameters, rewrite);
   common_json tool = common_json::object();
   tool["type"] = "function";
   tool["function"] = inner;
@@ -285,8 +304,9 @@ Conversation prepare(const ChatRequest& request, const common_chat_template& com
 
   conversation.tools = common_json::array();
   if (support.tools) {
+    const bool asks = compiled.src.find("param_spec['items']") != std::string::npos;
     for (const common_json& tool : tools)
-      conversation.tools.push_back(tool_of(tool, rewrite));
+      conversation.tools.push_back(tool_of(tool, asks, rewrite));
   }
 
   // The variables that llama.cpp gives every template.
