@@ -10,6 +10,7 @@ test("no template kills the process, hangs it or makes it say a word", async () 
 
 test.each([
   ["no schema of a tool", "tool-schemas"],
+  ["no call of the history and no result", "nested-calls"],
 ])(
   "%s kills the process, hangs it or makes it say a word",
   async (_, name) => {

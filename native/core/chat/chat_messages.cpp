@@ -8,6 +8,9 @@
 #include <string_view>
 #include <utility>
 
+#include "core/chat/json_shape.h"
+#include "core/model/error.h"
+
 namespace cria::chat_messages {
 
 namespace {
@@ -80,7 +83,8 @@ void set_thoughts_apart(common_json& message, const std::string& source) {
 // A tool's result, for templates that show it in the turn of the call.
 common_json response_of(const common_json& result, const common_json& calls, size_t index) {
   const std::string text = joined(result.at("content"));
-  const common_json parsed = common_json::parse_no_throw(text);
+  // No text is no JSON: such a result stays what it is.
+  const common_json parsed = common_json::parse_no_throw(is_too_nested(text) ? "" : text);
   common_json response = common_json::object();
   response["name"] = index < calls.size() ? calls.at(index).at("function").value("name", "")
                                           : result.value("name", "");
@@ -152,6 +156,13 @@ common_json arguments_of(const common_json& given, bool as_object, const Rewrite
     throw std::runtime_error("the arguments of a tool call are not JSON, which it needs");
   }
   return rewritten(parsed, rewrite);
+  if (is_too_nested(text)) {
+    throw Error(
+        code::kInvalidArgument,
+        "Expected the arguments of a tool call to have at most " + std::to_string(kMostLevels) +
+            " levels, and at most " + std::to_string(kMostMembers) +
+            " members in an object, got more: leave the call out, or shorten its arguments.");
+  }
 }
 
 common_json call_of(const common_json& given, bool as_object, const Rewrite& rewrite) {
@@ -292,6 +303,14 @@ Conversation prepare(const ChatRequest& request, const common_chat_template& com
   common_json given_messages =
       tool_support::written_out(common_json::parse(request.messages), tools, support);
   const bool first_gemma_4 = compiled.src.find("'<|tool_call>call:'") != std::string::npos &&
+void drop_nested_results(common_json& messages) {
+  for (size_t i = 0; i < messages.size(); ++i) {
+    common_json& message = messages.at(i);
+    if (message.value("role", "") != "tool" || !message.at("content").is_string()) continue;
+    if (is_too_nested(message.at("content").get<std::string>())) message["content"] = "";
+  }
+}
+
                              compiled.src.find("{#- OpenAI Chat Completions:") == std::string::npos;
   if (first_gemma_4) given_messages = with_tool_responses(given_messages);
   CallIds ids(compiled.src);

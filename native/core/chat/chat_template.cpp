@@ -259,6 +259,7 @@ AnswerFormat ChatTemplate::answer_format(const ChatRequest& request, const Answe
 
   autoparser::generation_params params;
   params.messages = std::move(conversation.messages);
+  chat_messages::drop_nested_results(params.messages);
   const common_json tools = common_json::parse(request.tools);
   if (!tools.empty()) params.tools = tool_schemas::convertible(tools);
   params.tool_choice = choice_of(rules.use);
