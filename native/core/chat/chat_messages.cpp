@@ -289,7 +289,10 @@ common_json tool_of(const common_json& given, bool asks_for_items, const Rewrite
 
 std::string formatted(std::time_t now, const char* format) {
   char text[64];
-  const size_t length = std::strftime(text, sizeof text, format, std::localtime(&now));
+  // Windows knows no local time before 1970.
+  const std::tm* const local = std::localtime(&now);
+  if (local == nullptr) throw std::runtime_error("the date is none that this system can show");
+  const size_t length = std::strftime(text, sizeof text, format, local);
   return {text, length};
 }
 
