@@ -29,6 +29,11 @@ common_json rewritten(const common_json& value, const Rewrite& rewrite) {
       object[rewrite(key)] = rewritten(element, rewrite);
     return object;
   }
+  // Beyond 63 bits the template engine would take it for a negative number.
+  if (value.is_number_integer() && value.get<int64_t>() < 0) {
+    const std::string digits = value.dump();
+    if (digits.front() != '-') return common_json(std::stod(digits));
+  }
   return value;
 }
 
@@ -151,11 +156,6 @@ class CallIds {
 common_json arguments_of(const common_json& given, bool as_object, const Rewrite& rewrite) {
   const std::string text = given.is_string() ? given.get<std::string>() : given.dump();
   if (!as_object) return common_json(rewrite(text));
-  common_json parsed = common_json::parse_no_throw(text.empty() ? "{}" : text);
-  if (parsed.is_discarded()) {
-    throw std::runtime_error("the arguments of a tool call are not JSON, which it needs");
-  }
-  return rewritten(parsed, rewrite);
   if (is_too_nested(text)) {
     throw Error(
         code::kInvalidArgument,
@@ -163,6 +163,11 @@ common_json arguments_of(const common_json& given, bool as_object, const Rewrite
             " levels, and at most " + std::to_string(kMostMembers) +
             " members in an object, got more: leave the call out, or shorten its arguments.");
   }
+  common_json parsed = common_json::parse_no_throw(text.empty() ? "{}" : text);
+  if (parsed.is_discarded()) {
+    throw std::runtime_error("the arguments of a tool call are not JSON, which it needs");
+  }
+  return rewritten(parsed, rewrite);
 }
 
 common_json call_of(const common_json& given, bool as_object, const Rewrite& rewrite) {
@@ -298,14 +303,6 @@ std::string formatted(std::time_t now, const char* format) {
 
 }  // namespace
 
-Conversation prepare(const ChatRequest& request, const common_chat_template& compiled,
-                     const tool_support::Support& support, const Rewrite& rewrite) {
-  Conversation conversation;
-  conversation.messages = common_json::array();
-  const common_json tools = common_json::parse(request.tools);
-  common_json given_messages =
-      tool_support::written_out(common_json::parse(request.messages), tools, support);
-  const bool first_gemma_4 = compiled.src.find("'<|tool_call>call:'") != std::string::npos &&
 void drop_nested_results(common_json& messages) {
   for (size_t i = 0; i < messages.size(); ++i) {
     common_json& message = messages.at(i);
@@ -314,6 +311,14 @@ void drop_nested_results(common_json& messages) {
   }
 }
 
+Conversation prepare(const ChatRequest& request, const common_chat_template& compiled,
+                     const tool_support::Support& support, const Rewrite& rewrite) {
+  Conversation conversation;
+  conversation.messages = common_json::array();
+  const common_json tools = common_json::parse(request.tools);
+  common_json given_messages =
+      tool_support::written_out(common_json::parse(request.messages), tools, support);
+  const bool first_gemma_4 = compiled.src.find("'<|tool_call>call:'") != std::string::npos &&
                              compiled.src.find("{#- OpenAI Chat Completions:") == std::string::npos;
   if (first_gemma_4) given_messages = with_tool_responses(given_messages);
   CallIds ids(compiled.src);
