@@ -38,6 +38,7 @@ test.each<[string, object, string]>([
   ],
   ["a bound near infinity", { type: "number", maximum: 1.5e308 }, "#/maximum"],
   ["the other one", { type: "number", exclusiveMinimum: -1.5e308 }, "#/exclusiveMinimum"],
+  ["above all numbers", { exclusiveMinimum: Number.MAX_VALUE }, "#/exclusiveMinimum"],
   ["repetitions in repetitions of repetitions", text("^((a{1,30}){1,30}){1,30}$"), "#/pattern"],
   ["a repetition without end", text("^a{0,4294967295}$"), "#/pattern"],
   [

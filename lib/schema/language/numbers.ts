@@ -172,7 +172,7 @@ function lowerBound({ minimum, exclusiveMinimum, kind }: NumberRules): number | 
   }
   const bound = Math.max(...bounds);
   if (bounds.length === 0 || bound <= -Number.MAX_VALUE) return undefined;
-  if (bound < -1e308) throw new NumberProblem(NEAR_INFINITY);
+  if (Math.abs(bound) > 1e308) throw new NumberProblem(NEAR_INFINITY);
   return bound;
 }
 
@@ -186,7 +186,7 @@ function upperBound({ maximum, exclusiveMaximum, kind }: NumberRules): number | 
   }
   const bound = Math.min(...bounds);
   if (bounds.length === 0 || bound >= Number.MAX_VALUE) return undefined;
-  if (bound > 1e308) throw new NumberProblem(NEAR_INFINITY);
+  if (Math.abs(bound) > 1e308) throw new NumberProblem(NEAR_INFINITY);
   return bound;
 }
 
