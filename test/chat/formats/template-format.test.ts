@@ -206,6 +206,15 @@ describe("a prompt by a template", () => {
     expect(promptToString(own(object, messages, options))).toContain("country=Peru");
   });
 
+  test("has no object of more members than the engine takes", () => {
+    const properties = Object.fromEntries(Array.from({ length: 10_001 }, (_, i) => [`p${i}`, {}]));
+    const parameters = { type: "object", properties };
+    const wide: ToolDefinition = { type: "function", function: { name: "f", parameters } };
+    expect(() => own("{{ tools }}", hi, { tools: [wide] })).toThrow(
+      expect.objectContaining({ code: "ERR_INVALID_ARGUMENT" }),
+    );
+  });
+
   test("has numbers as they were written", () => {
     const numbers =
       '{"lat": 38.722252, "sum": 1234567.89, "one": 1.0, "many": 123456789012345.6, "big": 1e+16, "small": 1e-07, "id": 9223372036854775808, "list": [0.1, -2.5]}';
