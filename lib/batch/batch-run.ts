@@ -1,6 +1,6 @@
 import { abortReason, untilAborted, watchSignal } from "../internal/abort.js";
 import { deferred } from "../internal/deferred.js";
-import { CriaError, invalid, show } from "../internal/errors.js";
+import { CriaError, type CriaErrorCode, invalid, show } from "../internal/errors.js";
 import type { BatchFormat, BatchOutputLine, BatchProgress, BatchSummary } from "./batch-types.js";
 import { type BatchEngine, EngineFailure, type Lane } from "./engine/batch-engine.js";
 import { hashOf, type IdTable, seedOf } from "./input/custom-ids.js";
@@ -177,6 +177,7 @@ export class Run {
       this.#waitingLength += line.text.length;
       this.#schedule();
     } catch (error) {
+      if (isFatal(error)) return this.#failWith(error);
       this.#finish(place, failed(line, this.#idOf(hash), error));
     }
   }
@@ -190,7 +191,7 @@ export class Run {
       const response = { status_code: 200, request_id: `req_${hash}`, body } as const;
       return { id: this.#idOf(hash), custom_id: line.customId, response, error: null };
     } catch (error) {
-      if (isFatal(error)) this.#fail(error instanceof EngineFailure ? error.error : error, true);
+      if (isFatal(error)) this.#failWith(error);
       return failed(line, this.#idOf(hash), error);
     }
   }
@@ -285,6 +286,10 @@ export class Run {
     this.#stopReading();
   }
 
+  #failWith(error: unknown): void {
+    this.#fail(error instanceof EngineFailure ? error.error : error, true);
+  }
+
   #endIfOver(): void {
     if (this.#reading || this.#writing) return;
     if (this.#stop.signal.aborted) {
@@ -328,10 +333,17 @@ export class Run {
   }
 }
 
+/** Of a context that was ended, by its owner or by what it computed on. */
+const FATAL: readonly CriaErrorCode[] = [
+  "ERR_DISPOSED",
+  "ERR_INTERNAL",
+  "ERR_DEVICE_LOST",
+  "ERR_WORKER_UNREACHABLE",
+];
+
 /** Whether every line that is still to come would fail the same way. */
 function isFatal(error: unknown): boolean {
-  if (error instanceof EngineFailure) return true;
-  return CriaError.is(error) && (error.code === "ERR_DISPOSED" || error.code === "ERR_INTERNAL");
+  return error instanceof EngineFailure || (CriaError.is(error) && FATAL.includes(error.code));
 }
 
 function failed(line: BatchRequestLine, id: string, error: unknown): BatchOutputLine {

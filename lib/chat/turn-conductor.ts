@@ -71,7 +71,13 @@ export class TurnConductor {
 
   /** A failure leaves the history as it was, and so does a turn that was stopped before it began. */
   async run(turn: RunningTurn): Promise<ChatTurnResult> {
-    await this.#history.ready(turn.stop);
+    try {
+      await this.#history.ready(turn.stop);
+    } catch (error) {
+      turn.throwIfAborted();
+      if (!turn.stop.aborted) throw error;
+      return this.#unread();
+    }
     const before = this.#history.snapshot();
     const { messages } = before;
     const undo = () => this.#history.replace(before);
@@ -151,6 +157,13 @@ export class TurnConductor {
     const tool = tools.find(({ definition }) => definition.function.name === name);
     if (tool !== undefined) return tool.execute === undefined;
     return (renderer.builtinTools as readonly string[]).includes(name);
+  }
+
+  /** Of a turn that was cancelled while the history was read: there is nothing to compare it with. */
+  #unread(): ChatTurnResult {
+    const { message, stopReason } = NO_ANSWER;
+    const usage = { ...this.#usage };
+    return { message: shown(message), messages: [], toolCalls: [], stopReason, usage };
   }
 
   #add(message: RenderableMessage): void {

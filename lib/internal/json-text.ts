@@ -41,6 +41,31 @@ export function isStructure(text: string): boolean {
   return !(parsed(text) instanceof Error);
 }
 
+/** How deep the engine's JSON may be. Whoever walks it there recurses for each level. */
+export const MOST_LEVELS = 200;
+/** How many members an object there may have. Each is looked for among all before it is added. */
+export const MOST_MEMBERS = 10_000;
+
+/** Whether valid JSON text of an object or an array has more levels or members than the engine takes. */
+export function isTooNested(json: string): boolean {
+  const members: number[] = [];
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at];
+    if (character === '"') {
+      at = endOfString(json, at) - 1;
+    } else if (character === "[" || character === "{") {
+      if (members.push(0) > MOST_LEVELS) return true;
+    } else if (character === "]" || character === "}") {
+      members.pop();
+    } else if (character === ":") {
+      const count = (members.pop() ?? 0) + 1;
+      if (count > MOST_MEMBERS) return true;
+      members.push(count);
+    }
+  }
+  return false;
+}
+
 /** Also of a class; `isPlainObject` is stricter. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

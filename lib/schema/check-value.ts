@@ -8,7 +8,7 @@ import {
   type JsonObject,
   TYPE,
 } from "./formula.js";
-import { regexOf } from "./language/regex.js";
+import { patternTest, TooSlow } from "./language/pattern-test.js";
 import { SchemaDocument } from "./schema-document.js";
 import { SchemaReader } from "./schema-keywords.js";
 import { SchemaProblem } from "./schema-problem.js";
@@ -27,7 +27,7 @@ export interface ValueProblem {
 /** Tells whether values satisfy a schema, and if not, why. */
 export class SchemaChecker {
   readonly #meaning: Formula;
-  readonly #regexes = new Map<string, RegExp>();
+  readonly #tests = new Map<string, (text: string) => boolean>();
 
   /** @throws {SchemaProblem} for a schema by which nothing can be checked */
   constructor(schema: JsonObject) {
@@ -36,6 +36,7 @@ export class SchemaChecker {
     followAll(this.#meaning);
   }
 
+  /** @throws {SchemaProblem} where it would take too long */
   problem(value: Json): ValueProblem | undefined {
     const evaluator = new Evaluator((source, text) => this.#isMatch(source, text), MAX_EVALUATIONS);
     return new Explainer(evaluator, (source, text) => this.#isMatch(source, text)).explain(
@@ -46,12 +47,17 @@ export class SchemaChecker {
   }
 
   #isMatch(source: string, text: string): boolean {
-    let regex = this.#regexes.get(source);
-    if (regex === undefined) {
-      regex = regexOf(source);
-      this.#regexes.set(source, regex);
+    let test = this.#tests.get(source);
+    if (test === undefined) {
+      test = patternTest(source);
+      this.#tests.set(source, test);
     }
-    return regex.test(text);
+    try {
+      return test(text);
+    } catch (error) {
+      if (!(error instanceof TooSlow)) throw error;
+      throw new SchemaProblem("#", `the pattern ${show(source)} takes too long for ${show(text)}`);
+    }
   }
 }
 

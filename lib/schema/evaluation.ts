@@ -2,6 +2,7 @@ import { type AtomFormula, type Formula, type Json, type JsonObject, TYPE } from
 import { matches } from "./language/dfa.js";
 import { formatLanguage } from "./language/formats.js";
 import { isObject } from "./schema-document.js";
+import { SchemaProblem } from "./schema-problem.js";
 
 /** Whether a pattern is found in a text. */
 export type Matches = (source: string, text: string) => boolean;
@@ -55,7 +56,7 @@ export class Evaluator {
   }
 
   holds(value: Json, formula: Formula): boolean {
-    if (this.#budget-- <= 0) throw new RangeError("too many values to try");
+    if (this.#budget-- <= 0) throw new SchemaProblem("#", "there are too many values to try");
     switch (formula.kind) {
       case "all":
         return (

@@ -1,5 +1,5 @@
 import { CriaError, invalid, show } from "../internal/errors.js";
-import { SchemaChecker } from "../schema/check-value.js";
+import { SchemaChecker, type ValueProblem } from "../schema/check-value.js";
 import type { Json } from "../schema/formula.js";
 import { readSchema } from "../schema/read-schema.js";
 import { SchemaProblem } from "../schema/schema-problem.js";
@@ -7,11 +7,20 @@ import type { StandardResult, StandardSchema } from "./infer-arguments.js";
 
 /** What is wrong with a value by a JSON Schema, for people and models; undefined if it fits. */
 function schemaProblem(value: unknown, schema: object): string | undefined {
-  const problem = schemaChecker(schema, "parameters").problem(value as Json);
+  const problem = problemOf(value as Json, schemaChecker(schema, "parameters"));
   if (problem === undefined) return undefined;
   const { path, expected, got } = problem;
   const found = got === undefined ? "nothing" : show(got);
   return `${path === "" ? "" : `${path}: `}expected ${expected}, got ${found}`;
+}
+
+function problemOf(value: Json, checker: SchemaChecker): ValueProblem | undefined {
+  try {
+    return checker.problem(value);
+  } catch (error) {
+    if (!(error instanceof SchemaProblem)) throw error;
+    throw new CriaError("ERR_TOOL", `The arguments cannot be checked: ${error.message}`);
+  }
 }
 
 /**

@@ -11,6 +11,7 @@ import {
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import type { BatchProgress } from "../../lib/batch/batch-types.js";
+import { CriaError } from "../../lib/internal/errors.js";
 import {
   errorOf,
   inputFile,
@@ -36,6 +37,32 @@ test("answers each line once, and counts", async () => {
   });
   expect(new Set(linesOf(output).map(({ custom_id }) => custom_id)).size).toBe(1000);
   expect(progress.at(-1)).toMatchObject({ done: 1000, fraction: 1 });
+});
+
+test.each(["ERR_DEVICE_LOST", "ERR_WORKER_UNREACHABLE"] as const)(
+  "%s ends the run, and a second one has what was left",
+  async (code) => {
+    let lost = true;
+    const answer = async (text: string) => {
+      if (lost && text.endsWith("5")) throw new CriaError(code, "gone");
+      return text;
+    };
+    const { output, summary } = run(prompts(100), { answer, capacity: 1 });
+    await expect(summary).rejects.toMatchObject({ code });
+    expect(linesOf(output).filter(({ error }) => error !== null)).toEqual([]);
+    lost = false;
+    const again = run(prompts(100), { answer, output, resume: true });
+    expect(await again.summary).toMatchObject({ done: 100, errors: 0 });
+  },
+);
+
+test("a model that is gone while lines are prepared ends the run", async () => {
+  const prepare = () => {
+    throw new CriaError("ERR_DISPOSED", "gone");
+  };
+  const { output, summary } = run(prompts(100), { engine: { capacity: () => 1, prepare } });
+  await expect(summary).rejects.toMatchObject({ code: "ERR_DISPOSED" });
+  expect(linesOf(output)).toEqual([]);
 });
 
 test("reads objects and streams of bytes, whatever their pieces are", async () => {

@@ -296,6 +296,23 @@ describe("an error", () => {
   });
 });
 
+test("a turn that is cancelled while a long history is read ends as any other", async () => {
+  const messages = Array.from({ length: 200_000 }, (_, i) => ({
+    role: i % 2 === 0 ? ("user" as const) : ("assistant" as const),
+    content: "x",
+  }));
+  const { chat } = session([], { messages });
+  const turn = chat.send("x");
+  turn.cancel();
+  expect(await turn.result()).toMatchObject({
+    ...{ stopReason: "cancelled", messages: [], toolCalls: [] },
+    message: { role: "assistant", content: "" },
+  });
+  const aborted = chat.send("x", { signal: AbortSignal.abort(new Error("enough")) });
+  await expect(aborted.result()).rejects.toThrow("enough");
+  expect(chat.messages).toHaveLength(messages.length + 1);
+});
+
 test("turns that are sent at once run one after the other", async () => {
   const { chat, script } = session(["a", "b", "c"]);
   const results = await Promise.all(["1", "2", "3"].map((text) => chat.send(text).result()));

@@ -1,9 +1,7 @@
 // Templates that a hostile model file could have: each fails or is written, within its budget of time
 // and memory, while the event loop goes on, and nothing is printed.
-import { createRequire } from "node:module";
-import { engineInfo } from "../../dist/index.js";
+import * as vocabulary from "../support/vocabulary-model.mjs";
 
-const addon = createRequire(import.meta.url)(engineInfo().path);
 const many = (text, count) => text.repeat(count);
 
 /** A value that is made of itself, sixty times. */
@@ -107,47 +105,16 @@ const LONG_WRITTEN = {
   "many pieces of its own": "{{ 'a' * 200000 }}",
 };
 
-const model = new addon.Model();
-await model.load(
-  {
-    path: process.argv[2],
-    gpuLayers: 0,
-    devices: [],
-    splitMode: "layer",
-    tensorSplit: [],
-    mainGpu: 0,
-    mmap: true,
-    mlock: false,
-    checkTensors: false,
-    vocabOnly: true,
-    mtp: false,
-    projector: "",
-    workerTimeout: 300_000,
-    metadataOverrides: {},
-  },
-  null,
-);
+const model = await vocabulary.vocabularyModel(process.argv[2]);
 
 const before = process.memoryUsage.rss();
 /** What they have of memory at a time, and as much again for what the allocator keeps. */
 const MOST_MEMORY = 200e6;
 
-function requestOf(template) {
-  return {
-    template,
-    messages: '[{"role":"user","content":"hi"}]',
-    tools:
-      '[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"a":{"type":"string","pattern":"^(?=a)b"}}}}}]',
-    variables: "{}",
-    addGenerationPrompt: true,
-    describeTools: true,
-    now: 0,
-    date: null,
-    toolChoice: "auto",
-    parallelToolCalls: true,
-    schema: false,
-  };
-}
+const a = { type: "string", pattern: "^(?=a)b" };
+const f = { name: "f", parameters: { type: "object", properties: { a } } };
+const requestOf = (template) =>
+  vocabulary.requestOf(template, undefined, [{ type: "function", function: f }]);
 
 let id = 0;
 async function outcome(template) {

@@ -23,6 +23,7 @@
 #include "grammar_vocabularies.h"
 #include "harness.h"
 #include "llama.h"
+#include "process_seams.h"
 
 using cria::GrammarFilter;
 using cria::Tokens;
@@ -326,6 +327,19 @@ TEST(patterns_neither_hang_nor_overflow_the_stack) {
   GrammarFilter filter(small(), lazy(R"(root ::= "x")", {R"(^[\s\S]*?(x)[\s\S]*$)"}));
   accept_text(filter, text.substr(0, 2'000));
   filter.accept(last);
+  CHECK(!filter.awake());
+}
+
+TEST(tokens_of_a_long_answer_start_no_thread) {
+  GrammarFilter filter(small(), lazy(R"(root ::= "{" "x")", {R"(^[ \n\t]*(\{"name"))"}));
+  const Tokens answer = small().tokenize(std::string(20'000, 'x'), false);
+  seams::starts_left = 0;
+  const std::string failed = error_of([&] {
+    for (const llama_token token : answer)
+      filter.accept(token);
+  });
+  seams::starts_left = 1 << 30;
+  CHECK_EQ(failed, "none");
   CHECK(!filter.awake());
 }
 

@@ -28,6 +28,17 @@ const THEN = { then: { type: "string" }, else: { type: "number" } };
 const parsed = (json: string) => JSON.parse(json) as object;
 
 test.each<[string, object, string]>([
+  [
+    "2,000 values in 300 ways",
+    {
+      enum: many(2000, (i) => `v${i}`),
+      anyOf: many(300, (i) => ({ not: { const: `x${i}` } })),
+    },
+    "#",
+  ],
+  ["a bound near infinity", { type: "number", maximum: 1.5e308 }, "#/maximum"],
+  ["the other one", { type: "number", exclusiveMinimum: -1.5e308 }, "#/exclusiveMinimum"],
+  ["above all numbers", { exclusiveMinimum: Number.MAX_VALUE }, "#/exclusiveMinimum"],
   ["repetitions in repetitions of repetitions", text("^((a{1,30}){1,30}){1,30}$"), "#/pattern"],
   ["a repetition without end", text("^a{0,4294967295}$"), "#/pattern"],
   [

@@ -155,6 +155,21 @@ describe("arguments are checked", () => {
     );
   });
 
+  test.each([
+    // An automaton tells.
+    ["^([a-zA-Z0-9]+\\s?)+$", `${"a".repeat(40)}!`, /s: expected a string that matches .*, got "a/],
+    ["(a|a)*$", `${"a".repeat(40)}`, undefined],
+    // There is none, and a RegExp is stopped.
+    ["(?<=x)(a+)+$", `x${"a".repeat(40)}!`, /cannot be checked: the pattern .* takes too long/],
+    ["(?<=x)(a+)+$", "xaaa", undefined],
+    ["^(b)\\1$", "bc", /expected a string that matches/],
+  ])("by a pattern that goes back and back: %s", (pattern, s, wrong) => {
+    const properties = { s: { type: "string", pattern } } as const;
+    const { check } = defineTool({ name: "f", parameters: { type: "object", properties } });
+    if (wrong === undefined) expect(check({ s })).toEqual({ s });
+    else expect(() => check({ s })).toThrow(toolError(wrong));
+  });
+
   test("by a Standard Schema, whose output is what the tool gets", () => {
     const { check, definition } = defineTool({ name: "f", parameters: standard({ jsonSchema }) });
     expect(definition.function.parameters).toEqual(jsonSchema.input());

@@ -37,7 +37,12 @@ export async function moderateInputs(
   const usages: GenerationUsage[] = [];
   const onUsage = (usage: GenerationUsage) => void usages.push(usage);
   const options = { signal, cachePrompt: "exact", onUsage } as const;
-  const verdicts = await Promise.all(plan.inputs.map((input) => guard.moderate(input, options)));
+  const verdicts: GuardVerdict[] = [];
+  // Leaving the loop cancels the others. All at once would be in the way of the next lines, and more than fit.
+  for await (const { index, verdict, error } of guard.moderateMany(plan.inputs, options)) {
+    if (verdict === undefined) throw error;
+    verdicts[index] = verdict;
+  }
   const model = plan.model ?? name;
   const body: BatchModeration = { id: `modr-${hash}`, model, results: verdicts.map(resultOf) };
   return { body, ...spentOn(usages) };

@@ -1,4 +1,5 @@
 import { isPlainObject } from "../../internal/checks.js";
+import { isTooNested } from "../../internal/json-text.js";
 import type { NativeAnswerEvent, NativeModel, NativeOpenAnswer } from "../../internal/native.js";
 import { nativeWork } from "../../internal/native-work.js";
 import type { ParsedToolCall } from "../../messages/tool-types.js";
@@ -136,7 +137,11 @@ const INCOMPLETE =
 
 function argumentsProblem(text: string): string | undefined {
   try {
-    return isPlainObject(JSON.parse(text)) ? undefined : "The arguments are not a JSON object";
+    if (!isPlainObject(JSON.parse(text))) return "The arguments are not a JSON object";
+    // The next prompt, which has the call in it, could not be rendered.
+    return isTooNested(text)
+      ? "The arguments are nested too deeply, or have too many members"
+      : undefined;
   } catch {
     return "The arguments are not JSON";
   }

@@ -1,5 +1,6 @@
 import { guarded, isPlainObject, isWellFormed, list } from "../../internal/checks.js";
 import { CriaError, expected, invalid, show } from "../../internal/errors.js";
+import { MOST_LEVELS, MOST_MEMBERS } from "../../internal/json-text.js";
 import type {
   NativeFlatPrompt,
   NativeTemplateFormat,
@@ -49,8 +50,6 @@ export type TemplateFormat = Readonly<NativeTemplateFormat>;
 
 /** Variables that cria sets itself. */
 const RESERVED = ["messages", "tools", "add_generation_prompt", "bos_token", "eos_token"];
-/** How deep llama.cpp's JSON parser recurses. */
-const DEEPEST = 200;
 
 /**
  * A conversation as the model's own Jinja template has it. What the template writes may be control
@@ -220,7 +219,7 @@ function json(value: unknown, name: string): string {
 
 /** A copy as JSON. Lone surrogates, which JSON parsers refuse, become U+FFFD. */
 function plain(value: unknown, name: string, depth: number): unknown {
-  if (depth > DEEPEST) throw expected(`at most ${DEEPEST} levels`, name, value);
+  if (depth > MOST_LEVELS) throw expected(`at most ${MOST_LEVELS} levels`, name, value);
   if (typeof value === "string") return wellFormed(value);
   if (typeof value === "number" && Number.isFinite(value)) return value;
   if (value === null || typeof value === "boolean") return value;
@@ -229,6 +228,9 @@ function plain(value: unknown, name: string, depth: number): unknown {
   }
   if (isPlainObject(value)) {
     const entries = Object.entries(value).filter(([, element]) => element !== undefined);
+    if (entries.length > MOST_MEMBERS) {
+      throw expected(`an object of at most ${MOST_MEMBERS} properties`, name, value);
+    }
     return Object.fromEntries(
       entries.map(([key, element]) => [
         wellFormed(key),

@@ -4,7 +4,7 @@ import type { TemplateFormat } from "./template-format.js";
 /** The grammar of a call: one that must come, or one that wakes at its opening. */
 export function callGrammar(format: TemplateFormat): Grammar | undefined {
   if (format.grammar === "") return undefined;
-  const grammar = Grammar.gbnf(format.grammar);
+  const grammar = grammarOf(format.grammar);
   if (!format.grammarLazy) return whole(grammar, format);
   const patterns = format.triggers.map(({ type, value }) => {
     if (type === "full-pattern") return `^(?:${value})$`;
@@ -37,7 +37,21 @@ export function schemaGrammar(
     withPrefix(answer.source, "answer-"),
     ...(calls === undefined ? [] : [withPrefix(calls.grammar, "calls-")]),
   ];
-  return whole(Grammar.gbnf(source.join("\n")), format);
+  return whole(grammarOf(source.join("\n")), format);
+}
+
+/** By their sources, the last used last: every turn of a session asks for the same one. */
+const known = new Map<string, Grammar>();
+const MOST_KNOWN = 16;
+
+/** A large grammar takes many milliseconds to read and to check. */
+function grammarOf(source: string): Grammar {
+  const grammar = known.get(source) ?? Grammar.gbnf(source);
+  known.delete(source);
+  known.set(source, grammar);
+  const [oldest] = known.keys();
+  if (known.size > MOST_KNOWN && oldest !== undefined) known.delete(oldest);
+  return grammar;
 }
 
 /** llama.cpp's grammars begin with the end of the prompt. */

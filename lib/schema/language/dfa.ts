@@ -1,12 +1,4 @@
-import {
-  type CharSet,
-  difference,
-  EVERY,
-  intersection,
-  partition,
-  rangesOf,
-  union,
-} from "./char-set.js";
+import { type CharSet, difference, EVERY, has, partition, rangesOf, union } from "./char-set.js";
 
 import { equivalentStates } from "./minimize.js";
 
@@ -288,7 +280,7 @@ export function matches(dfa: Dfa, text: string): boolean {
   let state = 0;
   for (const letter of text) {
     const codePoint = letter.codePointAt(0)!;
-    const column = dfa.classes.findIndex((set) => intersection(set, [codePoint, codePoint]).length);
+    const column = dfa.classes.findIndex((set) => has(set, codePoint));
     if (column < 0) return false;
     state = dfa.table[state * dfa.classes.length + column]!;
     if (state === DEAD) return false;

@@ -159,6 +159,9 @@ function beside(value: number, direction: 1 | -1): number {
   return floats[0];
 }
 
+/** `LARGEST` has the numbers there, but cannot count them. */
+const NEAR_INFINITY = "a bound beyond 1e308 is not followed";
+
 function lowerBound({ minimum, exclusiveMinimum, kind }: NumberRules): number | undefined {
   const bounds: number[] = [];
   if (minimum !== undefined) bounds.push(kind === "integer" ? Math.ceil(minimum) : minimum);
@@ -168,7 +171,9 @@ function lowerBound({ minimum, exclusiveMinimum, kind }: NumberRules): number | 
     bounds.push(whole ? next : beside(exclusiveMinimum, 1));
   }
   const bound = Math.max(...bounds);
-  return bounds.length === 0 || bound < -1e308 ? undefined : bound;
+  if (bounds.length === 0 || bound <= -Number.MAX_VALUE) return undefined;
+  if (Math.abs(bound) > 1e308) throw new NumberProblem(NEAR_INFINITY);
+  return bound;
 }
 
 function upperBound({ maximum, exclusiveMaximum, kind }: NumberRules): number | undefined {
@@ -180,7 +185,9 @@ function upperBound({ maximum, exclusiveMaximum, kind }: NumberRules): number | 
     bounds.push(whole ? next : beside(exclusiveMaximum, -1));
   }
   const bound = Math.min(...bounds);
-  return bounds.length === 0 || bound > 1e308 ? undefined : bound;
+  if (bounds.length === 0 || bound >= Number.MAX_VALUE) return undefined;
+  if (Math.abs(bound) > 1e308) throw new NumberProblem(NEAR_INFINITY);
+  return bound;
 }
 
 /** How a number may be written besides its whole digits. */

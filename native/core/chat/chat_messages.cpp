@@ -8,6 +8,9 @@
 #include <string_view>
 #include <utility>
 
+#include "core/chat/json_shape.h"
+#include "core/model/error.h"
+
 namespace cria::chat_messages {
 
 namespace {
@@ -25,6 +28,11 @@ common_json rewritten(const common_json& value, const Rewrite& rewrite) {
     for (const auto& [key, element] : value.items())
       object[rewrite(key)] = rewritten(element, rewrite);
     return object;
+  }
+  // Beyond 63 bits the template engine would take it for a negative number.
+  if (value.is_number_integer() && value.get<int64_t>() < 0) {
+    const std::string digits = value.dump();
+    if (digits.front() != '-') return common_json(std::stod(digits));
   }
   return value;
 }
@@ -80,7 +88,8 @@ void set_thoughts_apart(common_json& message, const std::string& source) {
 // A tool's result, for templates that show it in the turn of the call.
 common_json response_of(const common_json& result, const common_json& calls, size_t index) {
   const std::string text = joined(result.at("content"));
-  const common_json parsed = common_json::parse_no_throw(text);
+  // No text is no JSON: such a result stays what it is.
+  const common_json parsed = common_json::parse_no_throw(is_too_nested(text) ? "" : text);
   common_json response = common_json::object();
   response["name"] = index < calls.size() ? calls.at(index).at("function").value("name", "")
                                           : result.value("name", "");
@@ -147,6 +156,13 @@ class CallIds {
 common_json arguments_of(const common_json& given, bool as_object, const Rewrite& rewrite) {
   const std::string text = given.is_string() ? given.get<std::string>() : given.dump();
   if (!as_object) return common_json(rewrite(text));
+  if (is_too_nested(text)) {
+    throw Error(
+        code::kInvalidArgument,
+        "Expected the arguments of a tool call to have at most " + std::to_string(kMostLevels) +
+            " levels, and at most " + std::to_string(kMostMembers) +
+            " members in an object, got more: leave the call out, or shorten its arguments.");
+  }
   common_json parsed = common_json::parse_no_throw(text.empty() ? "{}" : text);
   if (parsed.is_discarded()) {
     throw std::runtime_error("the arguments of a tool call are not JSON, which it needs");
@@ -244,13 +260,32 @@ void merge_system(common_json& messages) {
   messages.erase(size_t{0});
 }
 
-common_json tool_of(const common_json& given, const Rewrite& rewrite) {
+// gpt-oss's template asks each array's schema for its `items`. Where there are none the engine
+// finds the function of that name, and fails.
+common_json with_items(const common_json& schema) {
+  if (schema.is_array()) {
+    common_json array = common_json::array();
+    for (const common_json& element : schema)
+      array.push_back(with_items(element));
+    return array;
+  }
+  if (!schema.is_object()) return schema;
+  common_json copy = common_json::object();
+  for (const auto& [key, value] : schema.items())
+    copy[key] = key == "default" || key == "enum" ? value : with_items(value);
+  const bool array = copy.contains("type") && copy.at("type") == "array";
+  if (array && !copy.contains("items")) copy["items"] = nullptr;
+  return copy;
+}
+
+common_json tool_of(const common_json& given, bool asks_for_items, const Rewrite& rewrite) {
   const common_json& function = given.at("function");
   common_json inner = common_json::object();
   inner["name"] = rewrite(function.value("name", ""));
   inner["description"] = rewrite(function.value("description", ""));
-  inner["parameters"] = rewritten(
-      function.contains("parameters") ? function.at("parameters") : common_json::object(), rewrite);
+  const common_json parameters =
+      function.contains("parameters") ? function.at("parameters") : common_json::object();
+  inner["parameters"] = rewritten(asks_for_items ? with_items(parameters) : parameters, rewrite);
   common_json tool = common_json::object();
   tool["type"] = "function";
   tool["function"] = inner;
@@ -259,11 +294,22 @@ common_json tool_of(const common_json& given, const Rewrite& rewrite) {
 
 std::string formatted(std::time_t now, const char* format) {
   char text[64];
-  const size_t length = std::strftime(text, sizeof text, format, std::localtime(&now));
+  // Windows knows no local time before 1970.
+  const std::tm* const local = std::localtime(&now);
+  if (local == nullptr) throw std::runtime_error("the date is none that this system can show");
+  const size_t length = std::strftime(text, sizeof text, format, local);
   return {text, length};
 }
 
 }  // namespace
+
+void drop_nested_results(common_json& messages) {
+  for (size_t i = 0; i < messages.size(); ++i) {
+    common_json& message = messages.at(i);
+    if (message.value("role", "") != "tool" || !message.at("content").is_string()) continue;
+    if (is_too_nested(message.at("content").get<std::string>())) message["content"] = "";
+  }
+}
 
 Conversation prepare(const ChatRequest& request, const common_chat_template& compiled,
                      const tool_support::Support& support, const Rewrite& rewrite) {
@@ -285,8 +331,9 @@ Conversation prepare(const ChatRequest& request, const common_chat_template& com
 
   conversation.tools = common_json::array();
   if (support.tools) {
+    const bool asks = compiled.src.find("param_spec['items']") != std::string::npos;
     for (const common_json& tool : tools)
-      conversation.tools.push_back(tool_of(tool, rewrite));
+      conversation.tools.push_back(tool_of(tool, asks, rewrite));
   }
 
   // The variables that llama.cpp gives every template.

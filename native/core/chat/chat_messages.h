@@ -26,4 +26,8 @@ struct Conversation {
 Conversation prepare(const ChatRequest& request, const common_chat_template& compiled,
                      const tool_support::Support& support, const Rewrite& rewrite);
 
+// For llama.cpp's own handlers of templates, which parse results of tools, too: what would nest too
+// deep for them is emptied.
+void drop_nested_results(common_json& messages);
+
 }  // namespace cria::chat_messages

@@ -17,6 +17,7 @@
 #include "core/chat/placeholders.h"
 #include "core/chat/template_checks.h"
 #include "core/chat/template_program.h"
+#include "core/chat/tool_schemas.h"
 #include "core/chat/tool_support.h"
 #include "core/model/control_texts.h"
 #include "core/model/error.h"
@@ -84,23 +85,6 @@ std::vector<RenderedPart> execute(jinja::context& context, const jinja::program&
     if (!part.val.empty()) parts.push_back({part.is_input, std::move(part.val)});
   }
   return parts;
-}
-
-// llama.cpp's converter writes to stderr about each `pattern` that it does not support. So they are
-// removed: lib/ checks the arguments anyway.
-common_json without_patterns(const common_json& schema) {
-  if (schema.is_array()) {
-    common_json array = common_json::array();
-    for (const common_json& element : schema)
-      array.push_back(without_patterns(element));
-    return array;
-  }
-  if (!schema.is_object()) return schema;
-  common_json object = common_json::object();
-  for (const auto& [key, value] : schema.items()) {
-    if (key != "pattern" || !value.is_string()) object[key] = without_patterns(value);
-  }
-  return object;
 }
 
 const char* name_of(common_grammar_trigger_type type) {
@@ -275,8 +259,9 @@ AnswerFormat ChatTemplate::answer_format(const ChatRequest& request, const Answe
 
   autoparser::generation_params params;
   params.messages = std::move(conversation.messages);
+  chat_messages::drop_nested_results(params.messages);
   const common_json tools = common_json::parse(request.tools);
-  if (!tools.empty()) params.tools = without_patterns(tools);
+  if (!tools.empty()) params.tools = tool_schemas::convertible(tools);
   params.tool_choice = choice_of(rules.use);
   params.parallel_tool_calls = rules.parallel;
   if (rules.schema) params.json_schema = any_object();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/chat/template_functions.h"
+#include "core/chat/template_json.h"
 #include "core/chat/template_texts.h"
 #include "core/chat/template_values.h"
 #include "core/model/work_budget.h"
@@ -74,7 +75,10 @@ struct CheckedCallee : Wrapper<jinja::expression> {
           jinja::func_args all(args);
           if (checked->arg0) all.push_front(checked->arg0);
           if (checked->arg0 && is_text_function(name)) return text_function(name, all);
-          if (checked->arg0 || name == "tojson") check_function(name, all);
+          if (checked->arg0 || name == "tojson") {
+            check_function(name, all);
+            if (writes_fractions(name, all)) return json_text(all);
+          }
           jinja::value result = checked->invoke(args);
           if (name == "join" && checked->arg0) mark_joined(checked->arg0, result);
           if (name.find("split") != std::string::npos && checked->arg0) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/chat/template_checks.h"
+#include "core/chat/template_json.h"
 #include "core/chat/template_texts.h"
 #include "core/chat/template_values.h"
 
@@ -270,7 +271,7 @@ struct CheckedInput : Wrapper<jinja::expression> {
     args.push_back(value);
     add_arguments(filter_, context, args);
     check_function(name_, args);
-    return value;
+    return writes_fractions(name_, args) ? standing_for(json_text(args)) : value;
   }
 
  private:

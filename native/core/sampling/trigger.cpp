@@ -24,9 +24,10 @@ constexpr size_t kOnAnyStack = 512 / kStackFactor;
 constexpr size_t kStackMargin = size_t{1} << 20;
 
 size_t stack_for(size_t length) { return length <= kOnAnyStack ? 262144 : length * 2048; }
-size_t limit_for(size_t length) { return stack_for(length) * kStackFactor; }
 
-struct TooLong {};
+struct TooLong {
+  bool stack;  // more of it may help
+};
 
 // How many steps a search may still take, and the lowest address that its stack may reach.
 struct Budget {
@@ -70,7 +71,8 @@ class Counted {
 
  private:
   void spend() const {
-    if (--budget_->steps < 0 || stack_position() < budget_->lowest) throw TooLong{};
+    if (--budget_->steps < 0) throw TooLong{false};
+    if (stack_position() < budget_->lowest) throw TooLong{true};
   }
 
   const char* at_ = nullptr;
@@ -143,8 +145,8 @@ std::optional<Trigger::Literal> Trigger::literal_of(const std::string& pattern) 
 }
 
 std::optional<size_t> Trigger::search(const Pattern& pattern, const std::string& text, size_t from,
-                                      bool begins) {
-  Budget budget{kMaxSteps, stack_position() - limit_for(text.size() - from)};
+                                      bool begins, size_t stack) {
+  Budget budget{kMaxSteps, stack_position() - stack * kStackFactor};
   const Counted begin(text.data() + from, &budget);
   const Counted end(text.data() + text.size(), &budget);
   auto flags = std::regex_constants::match_default;
@@ -171,9 +173,10 @@ std::optional<size_t> Trigger::find(const std::string& text, size_t searched, si
       if (at != std::string::npos) return at + pattern.literal->group;
       continue;
     }
+    size_t stack = stack_for(0);
     const auto look = [&](size_t from, bool begins) {
       if (pattern.anchored && !begins) return;
-      found = search(pattern, text, from, begins);
+      found = search(pattern, text, from, begins, stack);
       if (found && *found < begin) found.reset();
     };
     const auto look_everywhere = [&] {
@@ -182,10 +185,15 @@ std::optional<size_t> Trigger::find(const std::string& text, size_t searched, si
     };
     const size_t length = text.size() - window;
     try {
-      if (length <= kOnAnyStack) {
+      // Most searches end after a few characters, on the caller's stack. A thread for each token
+      // would take longer than all the rest of it.
+      try {
         look_everywhere();
-      } else {
-        with_stack(kStackMargin + stack_for(length), look_everywhere);
+      } catch (const TooLong& too_long) {
+        if (!too_long.stack || length <= kOnAnyStack) throw;
+        found.reset();
+        stack = stack_for(length);
+        with_stack(kStackMargin + stack, look_everywhere);
       }
     } catch (const TooLong&) {
       throw Error(

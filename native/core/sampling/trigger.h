@@ -43,9 +43,9 @@ class Trigger {
 
   static bool is_anchored(const std::string& pattern);
   static std::optional<Literal> literal_of(const std::string& pattern);
-  // `begins`: ^ matches there.
+  // `begins`: ^ matches there. `stack`: how many bytes of it may be taken.
   static std::optional<size_t> search(const Pattern& pattern, const std::string& text, size_t from,
-                                      bool begins);
+                                      bool begins, size_t stack);
 
   std::vector<Pattern> patterns_;
 };

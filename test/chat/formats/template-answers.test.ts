@@ -121,6 +121,24 @@ test("two calls have ids by position, and content beside them stays", async () =
   expect(parsed.toolCalls.map(({ id }) => id)).toEqual(["call_0", "call_1"]);
 });
 
+test("arguments that the next prompt could not have are a problem, and so are told", async () => {
+  const made = await format("Qwen-Qwen2.5-7B-Instruct");
+  const called = (args: string) =>
+    `<tool_call>\n{"name": "find_capital", "arguments": ${args}}\n</tool_call>`;
+  const deep = `{"country": ${"[".repeat(300)}${"]".repeat(300)}}`;
+  const wide = `{"country": {${Array.from({ length: 10_001 }, (_, i) => `"${i}": 0`).join()}}}`;
+  const free = { ...tool, function: { ...tool.function, parameters: { type: "object" } } };
+  const anything = await format("Qwen-Qwen2.5-7B-Instruct", {
+    ...request(template("Qwen-Qwen2.5-7B-Instruct"), hi, { tools: [free] }),
+  });
+  for (const args of [deep, wide]) {
+    for (const chosen of [made, anything]) {
+      const { toolCalls } = await read(called(args), chosen, [tool]);
+      expect(toolCalls).toMatchObject([{ problem: expect.stringContaining("nested too deeply") }]);
+    }
+  }
+});
+
 test("a tool that was not given is not known", async () => {
   const text = CALLS["mistralai-Mistral-Nemo-Instruct-2407"] as string;
   const made = await format("mistralai-Mistral-Nemo-Instruct-2407");

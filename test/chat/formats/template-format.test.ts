@@ -206,6 +206,56 @@ describe("a prompt by a template", () => {
     expect(promptToString(own(object, messages, options))).toContain("country=Peru");
   });
 
+  test("has no object of more members than the engine takes", () => {
+    const properties = Object.fromEntries(Array.from({ length: 10_001 }, (_, i) => [`p${i}`, {}]));
+    const parameters = { type: "object", properties };
+    const wide: ToolDefinition = { type: "function", function: { name: "f", parameters } };
+    expect(() => own("{{ tools }}", hi, { tools: [wide] })).toThrow(
+      expect.objectContaining({ code: "ERR_INVALID_ARGUMENT" }),
+    );
+  });
+
+  test("has numbers as they were written", () => {
+    const numbers =
+      '{"lat": 38.722252, "sum": 1234567.89, "one": 1.0, "many": 123456789012345.6, "big": 1e+16, "small": 1e-07, "id": 9223372036854775808, "list": [0.1, -2.5]}';
+    const called = { id: "abcdefgh1", function: { name: "f", arguments: numbers } };
+    const messages: ChatMessageInput[] = [
+      ...hi,
+      { role: "assistant", content: null, tool_calls: [called] },
+      { role: "tool", tool_call_id: "abcdefgh1", content: "x" },
+    ];
+    const shown = promptToString(render(model, template("Qwen-Qwen2.5-7B-Instruct"), messages));
+    for (const [name, value] of [
+      ["lat", "38.722252"],
+      ["sum", "1234567.89"],
+      ["one", "1.0"],
+      ["many", "123456789012345.6"],
+      ["big", "1e+16"],
+      ["small", "1e-07"],
+      ["id", "9.223372036854776e+18"],
+      ["list", "[0.1, -2.5]"],
+    ]) {
+      expect(shown).toContain(`"${name}": ${value}`);
+    }
+    // Values of their own, by another filter.
+    const coder = promptToString(render(model, template("Qwen3-Coder"), messages));
+    expect(coder).toContain("<parameter=sum>\n1234567.89\n</parameter>");
+    const laid = "{{ {'a': [1.25, 'é', {}], 'b': 2} | tojson(indent=2, ensure_ascii=true) }}";
+    const begun = "<|begin_of_text|>";
+    expect(promptToString(own(laid))).toBe(
+      `${begun}{\n  "a": [\n    1.25,\n    "\\u00e9",\n    {}\n  ],\n  "b": 2\n}`,
+    );
+    const plain = "{{ {'a': [0.5]}.tojson(separators=[',', ':']) }}{{ tojson(100000.5) }}";
+    expect(promptToString(own(plain))).toBe(`${begun}{"a":[0.5]}100000.5`);
+    const bound = { type: "integer", maximum: 2 ** 63 };
+    const given: ToolDefinition = {
+      type: "function",
+      function: { name: "f", parameters: { type: "object", properties: { a: bound } } },
+    };
+    const tools = render(model, template("Qwen-Qwen2.5-7B-Instruct"), hi, { tools: [given] });
+    expect(promptToString(tools)).toContain('"maximum": 9.223372036854776e+18');
+  });
+
   test("has thoughts apart for templates that take them out of old answers", () => {
     const messages: ChatMessageInput[] = [
       ...hi,
