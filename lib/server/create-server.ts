@@ -71,8 +71,8 @@ class ModelServer extends Server implements CriaServer {
   readonly #options: CheckedServerOptions;
   readonly #host: ServedHost;
   readonly #access: AccessRules;
-  /** What is not answered to its end, by connection. */
-  readonly #answering = new WeakMap<Socket, Set<ServerResponse>>();
+  /** What is not answered to its end, by connection; nothing, of one that is kept open. */
+  readonly #answering = new Map<Socket, Set<ServerResponse>>();
   #closing = false;
 
   constructor(options: CheckedServerOptions) {
@@ -107,9 +107,18 @@ class ModelServer extends Server implements CriaServer {
   }
 
   #remember(socket: Socket, response: ServerResponse): void {
-    const answers = this.#answering.get(socket) ?? new Set();
-    this.#answering.set(socket, answers.add(response));
+    const known = this.#answering.get(socket);
+    const answers = known ?? new Set<ServerResponse>();
+    answers.add(response);
     response.once("close", () => answers.delete(response));
+    if (known !== undefined) return;
+    this.#answering.set(socket, answers);
+    socket.once("close", () => this.#answering.delete(socket));
+  }
+
+  /** Node's own takes a connection for idle whose answer is written, but not yet sent. */
+  override closeIdleConnections(): void {
+    for (const [socket, answers] of this.#answering) if (answers.size === 0) socket.destroy();
   }
 
   async prepare(options?: PrepareOptions): Promise<void> {

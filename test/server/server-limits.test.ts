@@ -371,12 +371,17 @@ test("an answer that takes too long ends with an error, which a stream tells as 
   await idle(context);
 });
 
+/** An answer that is more than the system's buffers take, of which only the head is read. */
+async function unread(url: string) {
+  const messages = [{ role: "user", content: "x".repeat(2.5e7) }];
+  const { sent, answer } = rawPost(url, "/apply-template", JSON.stringify({ messages }));
+  expect((await answer).statusCode).toBe(200);
+  return { sent, answer: await answer };
+}
+
 test("a client that never reads its answer is let go of with the timeout", async () => {
   const here = await served({ models: { demo: context }, timeout: 2000, maxBody: 2 ** 26 });
-  const content = "x".repeat(2.5e7); // more than the system's buffers take
-  const messages = [{ role: "user", content }];
-  const slow = rawPost(here.url, "/apply-template", JSON.stringify({ messages }));
-  expect((await slow.answer).statusCode).toBe(200); // and is read no further
+  const slow = await unread(here.url);
   const connections = () =>
     new Promise<number>((resolve) => here.server.getConnections((_, count) => resolve(count)));
   while ((await connections()) > 0) await new Promise((resolve) => setImmediate(resolve));
@@ -409,6 +414,14 @@ describe("the end", () => {
     await expect(here.get("/health")).rejects.toThrow();
     expect(context.disposed).toBe(false); // it is the test's
     expect(model.disposed).toBe(false);
+  });
+
+  test("waits for an answer that is written, and not yet read", async () => {
+    const here = await served({ models: { demo: context }, maxBody: 2 ** 26 });
+    const slow = await unread(here.url);
+    const closed = new Promise<string>((resolve) => here.server.close(() => resolve("closed")));
+    expect(JSON.parse(await text(slow.answer)).prompt.length).toBeGreaterThan(2.5e7);
+    expect(await closed).toBe("closed");
   });
 
   test("does not wait for a model that is still being fetched", async () => {
