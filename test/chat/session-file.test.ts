@@ -1,3 +1,4 @@
+import { execFile } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -9,6 +10,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import {
   type ChatMessage,
   ChatSession,
@@ -74,6 +76,19 @@ describe.each(FORMATS)("a session in the format of %s", (_, format) => {
     expect(there?.usage.cachedTokens).toBeGreaterThanOrEqual(restored.cachedTokens - 1);
     expect(restored.cachedTokens).toBeGreaterThan(200);
   });
+});
+
+test("a session goes on in another process, without evaluating it anew", async () => {
+  const file = newFile();
+  const script = join(__dirname, "saved-session.mjs");
+  const { stdout } = await promisify(execFile)(process.execPath, [script, MODEL, file]);
+  const there = JSON.parse(stdout);
+  const session = new ChatSession(context, GREEDY);
+  const { cachedTokens } = await session.restore(file);
+  const here = await session.send(FOOD).result();
+  expect(here.message).toEqual(there.message);
+  expect(here.usage).toEqual(there.usage);
+  expect(here.usage.cachedTokens).toBe(cachedTokens);
 });
 
 describe("what is saved", () => {
