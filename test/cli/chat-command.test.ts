@@ -25,7 +25,7 @@ describe("cria chat", () => {
     const args = ["chat", DEMO_MODEL, "--threads", "1", "--max-tokens", "1"];
     const { code, stderr } = await cria(args, `${lines.join("\n")}\r\n/save a\u2028/b.json\n`);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^cria: The conversation cannot be written: .*a\u2028/);
+    expect(stderr).toMatch(/^cria: The conversation cannot be written: .*a\\u2028/);
     expect((await cria(args, lines.join("\n"))).stderr).toMatch(/^6 answers, 6 tokens/);
   });
 

@@ -245,21 +245,6 @@ common_json message_of(common_json given, const common_chat_template& compiled, 
   return message;
 }
 
-// If the template would drop a system message, its content goes in front of the next message's.
-void merge_system(common_json& messages) {
-  if (messages.size() < 2 || messages.front().value("role", "") != "system") return;
-  common_json& next = messages.at(1);
-  const common_json& system = messages.front().at("content");
-  if (system.is_array() && next.at("content").is_array()) {
-    common_json both = system;
-    both.insert(next.at("content"));
-    next["content"] = both;
-  } else {
-    next["content"] = joined(system) + "\n" + joined(next.at("content"));
-  }
-  messages.erase(size_t{0});
-}
-
 // gpt-oss's template asks each array's schema for its `items`. Where there are none the engine
 // finds the function of that name, and fails.
 common_json with_items(const common_json& schema) {
@@ -302,6 +287,20 @@ std::string formatted(std::time_t now, const char* format) {
 }
 
 }  // namespace
+
+void merge_system(common_json& messages) {
+  if (messages.size() < 2 || messages.front().value("role", "") != "system") return;
+  common_json& next = messages.at(1);
+  const common_json& system = messages.front().at("content");
+  if (system.is_array() && next.at("content").is_array()) {
+    common_json both = system;
+    both.insert(next.at("content"));
+    next["content"] = both;
+  } else {
+    next["content"] = joined(system) + "\n" + joined(next.at("content"));
+  }
+  messages.erase(size_t{0});
+}
 
 void drop_nested_results(common_json& messages) {
   for (size_t i = 0; i < messages.size(); ++i) {

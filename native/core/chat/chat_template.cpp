@@ -7,6 +7,7 @@
 #include <jinja/value.h>
 
 #include <algorithm>
+#include <functional>
 #include <new>
 #include <stdexcept>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include "core/chat/chat_messages.h"
 #include "core/chat/parser_repairs.h"
 #include "core/chat/placeholders.h"
+#include "core/chat/system_messages.h"
 #include "core/chat/template_checks.h"
 #include "core/chat/template_program.h"
 #include "core/chat/tool_schemas.h"
@@ -85,6 +87,38 @@ std::vector<RenderedPart> execute(jinja::context& context, const jinja::program&
     if (!part.val.empty()) parts.push_back({part.is_input, std::move(part.val)});
   }
   return parts;
+}
+
+using Rendering = std::function<std::vector<RenderedPart>(const common_json& messages)>;
+
+bool shows_system_messages(const common_json& messages, const Rendering& rendered) {
+  const system_messages::Marked marked = system_messages::marked(messages);
+  std::string text;
+  for (const RenderedPart& part : rendered(marked.messages))
+    text += part.text;
+  return marked.all_in(text);
+}
+
+// Where a template leaves out system messages behind the first, all become one in front. Throws
+// ERR_TEMPLATE if it leaves that out, too.
+void keep_system_messages(common_json& messages, bool has_role, const Rendering& rendered) {
+  if (!system_messages::scattered(messages)) return;
+  try {
+    if (shows_system_messages(messages, rendered)) return;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception&) {
+    return;  // what it has against the conversation it says again
+  }
+  common_json gathered = system_messages::gathered(messages);
+  if (!has_role) {
+    chat_messages::merge_system(gathered);
+  } else if (!shows_system_messages(gathered, rendered)) {
+    throw Error(code::kTemplate,
+                "The model's chat template leaves out system messages behind the first. Put what "
+                "they say into the first one, or into a message of the user.");
+  }
+  messages = std::move(gathered);
 }
 
 const char* name_of(common_grammar_trigger_type type) {
@@ -236,13 +270,18 @@ std::vector<PromptSegment> ChatTemplate::render(const Vocabulary& vocabulary,
   const common_chat_template& compiled = *compiled_->program;
   Placeholders placeholders(compiled_->controls);
   const auto hide = [&](const std::string& text) { return placeholders.hide(text); };
-  const Conversation conversation =
-      chat_messages::prepare(request, compiled, support_for(request), hide);
-  jinja::context context(compiled.src);
-  fill(context, compiled, conversation, request, request.date ? hide(*request.date) : "");
+  Conversation conversation = chat_messages::prepare(request, compiled, support_for(request), hide);
+  const auto rendered = [&](const common_json& messages) {
+    Conversation shown = conversation;
+    shown.messages = messages;
+    jinja::context context(compiled.src);
+    fill(context, compiled, shown, request, request.date ? hide(*request.date) : "");
+    return execute(context, compiled.prog);
+  };
+  keep_system_messages(conversation.messages, compiled.caps.supports_system_role, rendered);
   std::vector<RenderedPart> parts;
   try {
-    parts = execute(context, compiled.prog);
+    parts = rendered(conversation.messages);
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {

@@ -1,0 +1,89 @@
+#include "core/chat/system_messages.h"
+
+#include <algorithm>
+
+namespace cria::system_messages {
+
+namespace {
+
+bool is_one(const common_json& message) {
+  const std::string role = message.value("role", "");
+  return role == "system" || role == "developer";
+}
+
+std::string text_of(const common_json& content) {
+  if (content.is_string()) return content.get<std::string>();
+  std::string text;
+  if (!content.is_array()) return text;
+  for (const common_json& part : content) {
+    if (!text.empty()) text += '\n';
+    text += part.value("text", "");
+  }
+  return text;
+}
+
+// As the content that it takes the place of: a text, or a list of parts.
+common_json like(const common_json& content, const std::string& text) {
+  if (!content.is_array()) return common_json(text);
+  common_json part = common_json::object();
+  part["type"] = "text";
+  part["text"] = text;
+  common_json parts = common_json::array();
+  parts.push_back(part);
+  return parts;
+}
+
+}  // namespace
+
+bool scattered(const common_json& messages) {
+  bool behind = false;
+  bool any_text = false;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    if (!is_one(messages.at(i))) continue;
+    behind = behind || i > 0;  // an empty one, too, may be the one that is shown
+    any_text = any_text || !text_of(messages.at(i).at("content")).empty();
+  }
+  return behind && any_text;
+}
+
+bool Marked::all_in(const std::string& rendered) const {
+  return std::all_of(marks.begin(), marks.end(), [&](const std::string& mark) {
+    return rendered.find(mark) != std::string::npos;
+  });
+}
+
+Marked marked(const common_json& messages) {
+  Marked result{common_json::array(), {}};
+  for (common_json message : messages) {
+    if (is_one(message) && !text_of(message.at("content")).empty()) {
+      // Ends with what no number of another begins with.
+      result.marks.push_back("criasystem" + std::to_string(result.marks.size()) + "mark");
+      message["content"] = like(message.at("content"), result.marks.back());
+    }
+    result.messages.push_back(std::move(message));
+  }
+  return result;
+}
+
+common_json gathered(const common_json& messages) {
+  common_json first = common_json::object();
+  common_json others = common_json::array();
+  std::string text;
+  for (const common_json& message : messages) {
+    if (!is_one(message)) {
+      others.push_back(message);
+      continue;
+    }
+    const std::string own = text_of(message.at("content"));
+    if (!text.empty() && !own.empty()) text += "\n\n";
+    text += own;
+    if (first.empty()) first = message;
+  }
+  first["content"] = like(first.at("content"), text);
+  common_json all = common_json::array();
+  all.push_back(std::move(first));
+  all.insert(others);
+  return all;
+}
+
+}  // namespace cria::system_messages
