@@ -14,7 +14,7 @@ const ROOT = join(DOCS, "..");
 const { GITHUB_REPOSITORY, GITHUB_SERVER_URL = "https://github.com", GITHUB_SHA } = process.env;
 const repository = GITHUB_REPOSITORY && `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}`;
 
-const icon = readFileSync(join(ROOT, "examples", "desktop", "page", "icon.svg"), "utf8");
+const icon = readFileSync(join(ROOT, "lib", "page", "public", "icon.svg"), "utf8");
 const iconUrl = `data:image/svg+xml,${encodeURIComponent(icon)}`;
 
 const groups = pagesIn(join(DOCS, "README.md"));
