@@ -1,7 +1,7 @@
-import { moderateInputs } from "../../lib/batch/engine/moderate-inputs.js";
-import type { ModerationPlan } from "../../lib/batch/input/request-plans.js";
-import { type Context, LlamaGuard, Model } from "../../lib/index.js";
-import { MODEL } from "../support/paths.js";
+import { moderateInputs } from "../../../lib/batch/engine/moderate-inputs.js";
+import type { ModerationPlan } from "../../../lib/batch/input/request-plans.js";
+import { type Context, LlamaGuard, Model } from "../../../lib/index.js";
+import { MODEL } from "../../support/paths.js";
 
 const signal = new AbortController().signal;
 const plan = (inputs: readonly string[]) => ({ kind: "moderation", inputs }) as ModerationPlan;
