@@ -9,11 +9,16 @@
 #include <utility>
 
 #include "core/chat/json_shape.h"
+#include "core/chat/message_content.h"
+#include "core/chat/system_messages.h"
 #include "core/model/error.h"
 
 namespace cria::chat_messages {
 
 namespace {
+
+using message_content::parts_of;
+using message_content::text_of;
 
 common_json rewritten(const common_json& value, const Rewrite& rewrite) {
   if (value.is_string()) return common_json(rewrite(value.get<std::string>()));
@@ -35,27 +40,6 @@ common_json rewritten(const common_json& value, const Rewrite& rewrite) {
     if (digits.front() != '-') return common_json(std::stod(digits));
   }
   return value;
-}
-
-std::string joined(const common_json& content) {
-  if (content.is_string()) return content.get<std::string>();
-  std::string text;
-  if (!content.is_array()) return text;
-  for (const common_json& part : content) {
-    if (!text.empty()) text += '\n';
-    text += part.value("text", "");
-  }
-  return text;
-}
-
-common_json parts_of(const common_json& content) {
-  if (content.is_array()) return content;
-  common_json part = common_json::object();
-  part["type"] = "text";
-  part["text"] = content;
-  common_json parts = common_json::array();
-  parts.push_back(part);
-  return parts;
 }
 
 std::string stripped(std::string text, bool left, bool right) {
@@ -87,7 +71,7 @@ void set_thoughts_apart(common_json& message, const std::string& source) {
 
 // A tool's result, for templates that show it in the turn of the call.
 common_json response_of(const common_json& result, const common_json& calls, size_t index) {
-  const std::string text = joined(result.at("content"));
+  const std::string text = text_of(result.at("content"));
   // No text is no JSON: such a result stays what it is.
   const common_json parsed = common_json::parse_no_throw(is_too_nested(text) ? "" : text);
   common_json response = common_json::object();
@@ -221,7 +205,7 @@ common_json message_of(common_json given, const common_chat_template& compiled, 
   }
   const bool only_text = caps.supports_string_content && !caps.supports_typed_content;
   const bool only_parts = !caps.supports_string_content && caps.supports_typed_content;
-  if (only_text) content = common_json(joined(content));
+  if (only_text) content = common_json(text_of(content));
   if (only_parts) content = parts_of(content);
   const bool calls = given.contains("tool_calls") && !given.at("tool_calls").empty();
   const bool silent = given.contains("content") && given.at("content").is_null();
@@ -288,20 +272,6 @@ std::string formatted(std::time_t now, const char* format) {
 
 }  // namespace
 
-void merge_system(common_json& messages) {
-  if (messages.size() < 2 || messages.front().value("role", "") != "system") return;
-  common_json& next = messages.at(1);
-  const common_json& system = messages.front().at("content");
-  if (system.is_array() && next.at("content").is_array()) {
-    common_json both = system;
-    both.insert(next.at("content"));
-    next["content"] = both;
-  } else {
-    next["content"] = joined(system) + "\n" + joined(next.at("content"));
-  }
-  messages.erase(size_t{0});
-}
-
 void drop_nested_results(common_json& messages) {
   for (size_t i = 0; i < messages.size(); ++i) {
     common_json& message = messages.at(i);
@@ -326,7 +296,7 @@ Conversation prepare(const ChatRequest& request, const common_chat_template& com
     conversation.messages.push_back(
         message_of(std::move(message), compiled, support.null_content, rewrite));
   }
-  if (!compiled.caps.supports_system_role) merge_system(conversation.messages);
+  if (!compiled.caps.supports_system_role) system_messages::merge(conversation.messages);
 
   conversation.tools = common_json::array();
   if (support.tools) {

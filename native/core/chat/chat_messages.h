@@ -26,9 +26,6 @@ struct Conversation {
 Conversation prepare(const ChatRequest& request, const common_chat_template& compiled,
                      const tool_support::Support& support, const Rewrite& rewrite);
 
-// For templates that would drop a system message: its content goes in front of the next message's.
-void merge_system(common_json& messages);
-
 // For llama.cpp's own handlers of templates, which parse results of tools, too: what would nest too
 // deep for them is emptied.
 void drop_nested_results(common_json& messages);

@@ -54,9 +54,10 @@ void set_text(jinja::context& context, const char* name, const std::string& text
 
 // The variables that the template sees.
 void fill(jinja::context& context, const common_chat_template& compiled,
-          const Conversation& conversation, const ChatRequest& request, const std::string& date) {
+          const Conversation& conversation, const common_json& messages, const ChatRequest& request,
+          const std::string& date) {
   common_json given = conversation.variables;
-  given["messages"] = conversation.messages;
+  given["messages"] = messages;
   if (!conversation.tools.empty()) given["tools"] = conversation.tools;
   if (request.add_generation_prompt) given["add_generation_prompt"] = true;
   if (given.contains("preserve_reasoning") && given.at("preserve_reasoning").is_boolean()) {
@@ -112,7 +113,7 @@ void keep_system_messages(common_json& messages, bool has_role, const Rendering&
   }
   common_json gathered = system_messages::gathered(messages);
   if (!has_role) {
-    chat_messages::merge_system(gathered);
+    system_messages::merge(gathered);
   } else if (!shows_system_messages(gathered, rendered)) {
     throw Error(code::kTemplate,
                 "The model's chat template leaves out system messages behind the first. Put what "
@@ -143,14 +144,6 @@ common_chat_tool_choice choice_of(ToolUse use) {
     default:
       return COMMON_CHAT_TOOL_CHOICE_AUTO;
   }
-}
-
-// The answer follows a schema that is not llama.cpp's to compile: this one, which says nothing, is
-// a rule of its own in the grammar.
-common_json any_object() {
-  common_json schema = common_json::object();
-  schema["type"] = "object";
-  return schema;
 }
 
 std::string trimmed(const std::string& text) {
@@ -271,11 +264,10 @@ std::vector<PromptSegment> ChatTemplate::render(const Vocabulary& vocabulary,
   Placeholders placeholders(compiled_->controls);
   const auto hide = [&](const std::string& text) { return placeholders.hide(text); };
   Conversation conversation = chat_messages::prepare(request, compiled, support_for(request), hide);
+  const std::string date = request.date ? hide(*request.date) : "";
   const auto rendered = [&](const common_json& messages) {
-    Conversation shown = conversation;
-    shown.messages = messages;
     jinja::context context(compiled.src);
-    fill(context, compiled, shown, request, request.date ? hide(*request.date) : "");
+    fill(context, compiled, conversation, messages, request, date);
     return execute(context, compiled.prog);
   };
   keep_system_messages(conversation.messages, compiled.caps.supports_system_role, rendered);
@@ -303,7 +295,9 @@ AnswerFormat ChatTemplate::answer_format(const ChatRequest& request, const Answe
   if (!tools.empty()) params.tools = tool_schemas::convertible(tools);
   params.tool_choice = choice_of(rules.use);
   params.parallel_tool_calls = rules.parallel;
-  if (rules.schema) params.json_schema = any_object();
+  // The answer's own schema is not llama.cpp's to compile: one that says nothing is a rule of its
+  // own in the grammar.
+  if (rules.schema) params.json_schema = tool_schemas::any_object();
   params.reasoning_format = COMMON_REASONING_FORMAT_AUTO;
   params.add_generation_prompt = request.add_generation_prompt;
   const common_json& variables = conversation.variables;

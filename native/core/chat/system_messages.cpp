@@ -1,36 +1,25 @@
 #include "core/chat/system_messages.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "core/chat/message_content.h"
 
 namespace cria::system_messages {
 
 namespace {
+
+using message_content::parts_of;
+using message_content::text_of;
 
 bool is_one(const common_json& message) {
   const std::string role = message.value("role", "");
   return role == "system" || role == "developer";
 }
 
-std::string text_of(const common_json& content) {
-  if (content.is_string()) return content.get<std::string>();
-  std::string text;
-  if (!content.is_array()) return text;
-  for (const common_json& part : content) {
-    if (!text.empty()) text += '\n';
-    text += part.value("text", "");
-  }
-  return text;
-}
-
-// As the content that it takes the place of: a text, or a list of parts.
+// As the content that it takes the place of.
 common_json like(const common_json& content, const std::string& text) {
-  if (!content.is_array()) return common_json(text);
-  common_json part = common_json::object();
-  part["type"] = "text";
-  part["text"] = text;
-  common_json parts = common_json::array();
-  parts.push_back(part);
-  return parts;
+  return content.is_array() ? parts_of(common_json(text)) : common_json(text);
 }
 
 }  // namespace
@@ -84,6 +73,20 @@ common_json gathered(const common_json& messages) {
   all.push_back(std::move(first));
   all.insert(others);
   return all;
+}
+
+void merge(common_json& messages) {
+  if (messages.size() < 2 || messages.front().value("role", "") != "system") return;
+  common_json& next = messages.at(1);
+  const common_json& system = messages.front().at("content");
+  if (system.is_array() && next.at("content").is_array()) {
+    common_json both = system;
+    both.insert(next.at("content"));
+    next["content"] = both;
+  } else {
+    next["content"] = text_of(system) + "\n" + text_of(next.at("content"));
+  }
+  messages.erase(size_t{0});
 }
 
 }  // namespace cria::system_messages

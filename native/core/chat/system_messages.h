@@ -26,4 +26,7 @@ Marked marked(const common_json& messages);
 // two.
 common_json gathered(const common_json& messages);
 
+// For templates that show none: the content of the first goes in front of the next message's.
+void merge(common_json& messages);
+
 }  // namespace cria::system_messages

@@ -218,12 +218,6 @@ bool is_convertible(const common_json& schema, const std::string& tool, Left& le
   }
 }
 
-common_json any_object() {
-  common_json any = common_json::object();
-  any["type"] = "object";
-  return any;
-}
-
 // Any value for each property: formats with a mark for each argument look for their names.
 common_json loose(const common_json& schema) {
   common_json any = any_object();
@@ -237,6 +231,12 @@ common_json loose(const common_json& schema) {
 }
 
 }  // namespace
+
+common_json any_object() {
+  common_json any = common_json::object();
+  any["type"] = "object";
+  return any;
+}
 
 common_json convertible(const common_json& tools) {
   if (tools.size() > kMostTools) {

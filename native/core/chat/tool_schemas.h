@@ -8,6 +8,9 @@
 
 namespace cria::tool_schemas {
 
+// The schema of any object.
+common_json any_object();
+
 // The same tools with schemas that it makes a grammar of. Throws ERR_INVALID_ARGUMENT for more than
 // a thousand. To be called within template_program::run().
 common_json convertible(const common_json& tools);
