@@ -13,6 +13,7 @@
 #include "core/model/compute_pool.h"
 #include "core/model/deep_stack.h"
 #include "core/model/ggml_hooks.h"
+#include "core/model/sanitized.h"
 #include "core/model/worker.h"
 #include "process_seams.h"
 
@@ -247,7 +248,7 @@ TEST(a_deep_stack_that_does_not_start_says_so) {
 static void go_beyond_a_deep_stack() {
   cria::with_stack(1 << 20, [] {
     const uintptr_t top = cria::stack_position();
-    for (size_t depth = 4096; depth < cria::kStackFactor * 2 << 20; depth += 4096)
+    for (size_t depth = 4096; depth < cria::kSanitizedFactor * 2 << 20; depth += 4096)
       *reinterpret_cast<volatile char*>(top - depth) = 1;
   });
 }

@@ -116,8 +116,8 @@ BeginThread __wrap___imp__beginthreadex = [](void* security, unsigned stack, Thr
 #else
 
 #if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-// It has to know each thread, and has a function of its own in libc's place.
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+// They have to know each thread, and have a function of their own in libc's place.
 extern "C" int __interceptor_pthread_create(pthread_t*, const pthread_attr_t*, void* (*)(void*),
                                             void*);
 #define CRIA_SANITIZED_PTHREAD_CREATE __interceptor_pthread_create

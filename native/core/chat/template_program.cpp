@@ -16,6 +16,7 @@
 #include "core/chat/template_checks.h"
 #include "core/model/deep_stack.h"
 #include "core/model/error.h"
+#include "core/model/sanitized.h"
 
 namespace cria::template_program {
 
@@ -27,7 +28,7 @@ constexpr size_t kLongestSource = size_t{1} << 18;
 constexpr size_t kMostTokensInABlock = 4000;
 constexpr size_t kDeepestBlocks = 200;
 constexpr size_t kStack = size_t{64} << 20;
-constexpr size_t kStackForMacros = kStack / 8 * kStackFactor;
+constexpr size_t kStackForMacros = kStack / 8 * kSanitizedFactor;
 constexpr int kMostAppends = 20000;  // each may nest an array one deeper
 
 // The current run.

@@ -228,8 +228,7 @@ void Context::tear_down() {
   batch_pool_.reset();
   pool_.reset();
   if (breakdown_ && scheduler_) scheduler_->cache().abandon();
-  // Leaked: its destructor would hand the device more work, and throw.
-  if (device_lost_) static_cast<void>(context_.release());
+  if (device_lost_) leave_behind(std::move(context_));
   if (device_lost_ && drafter_) drafter_->abandon();
   sequences_.reset();
   scheduler_.reset();

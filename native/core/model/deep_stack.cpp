@@ -11,6 +11,7 @@
 #include "core/model/backend.h"
 #include "core/model/error.h"
 #include "core/model/ggml_hooks.h"
+#include "core/model/sanitized.h"
 
 #ifdef _WIN32
 #ifndef NOMINMAX
@@ -84,7 +85,7 @@ cria_thread start_thread(size_t stack, Body body) {
   constexpr size_t kPage = 65536;  // a multiple of every page size in use
   auto own = std::make_unique<Body>(std::move(body));
   cria_thread thread{};
-  const size_t size = (stack * kStackFactor + kPage - 1) / kPage * kPage;
+  const size_t size = (stack * kSanitizedFactor + kPage - 1) / kPage * kPage;
   if (!create_thread(size, own.get(), &thread)) no_thread();
   static_cast<void>(own.release());  // the thread's
   return thread;

@@ -9,13 +9,6 @@
 
 namespace cria {
 
-// How much more stack the same takes in a build under sanitizers (cmake/sanitizers.cmake).
-#ifdef CRIA_SANITIZED
-inline constexpr size_t kStackFactor = 8;
-#else
-inline constexpr size_t kStackFactor = 1;
-#endif
-
 // How far the calling thread's stack reaches down. No local's address would tell: AddressSanitizer
 // keeps locals elsewhere.
 inline uintptr_t stack_position() {

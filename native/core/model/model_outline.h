@@ -35,6 +35,9 @@ struct FreeContext {
 using LlamaContext = std::unique_ptr<llama_context, FreeContext>;
 LlamaContext create_llama_context(llama_model* model, const llama_context_params& params);
 
+// Never frees it: its destructor would hand a device that is lost more work, and throw. Any thread.
+void leave_behind(LlamaContext context);
+
 // Throws ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST, ERR_WORKER_UNREACHABLE or ERR_MODEL_INVALID: llama.cpp
 // has loaded no model, and logged this reason.
 [[noreturn]] void refuse_model(const std::string& path, const backend::ErrorCapture& errors,

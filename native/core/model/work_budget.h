@@ -11,6 +11,8 @@
 #include <new>
 #include <string>
 
+#include "core/model/sanitized.h"
+
 namespace cria {
 
 // Thrown by allocations, which may throw nothing but a std::bad_alloc.
@@ -24,7 +26,7 @@ class WorkBudget {
   enum class Spent { kNothing, kTime, kMemory, kStopped };
 
   // Processor time, so that honest work does not fail on a busy machine.
-  static constexpr std::chrono::milliseconds kTime{2000};
+  static constexpr std::chrono::milliseconds kTime{2000 * kSanitizedFactor};
   static constexpr size_t kMemory = size_t{64} << 20;
 
   // `stop`: any thread may set it to end the work. May be null.

@@ -7,6 +7,7 @@
 #include <functional>
 #include <iterator>
 
+#include "core/model/deep_stack.h"
 #include "core/model/error.h"
 
 namespace cria {
@@ -16,11 +17,11 @@ namespace {
 // How many characters and comparisons of places one search may take: about a second's worth. A
 // linear search of the whole window takes some ten thousand; one that starts again at each
 // character needs more than this.
-constexpr int64_t kMaxSteps = 20'000'000 / kStackFactor;  // each takes as much longer there
+constexpr int64_t kMaxSteps = 20'000'000 / kSanitizedFactor;  // each takes as much longer there
 
 // The longest text to search on the caller's stack; the smallest is that of a thread on macOS, 512
 // KiB.
-constexpr size_t kOnAnyStack = 512 / kStackFactor;
+constexpr size_t kOnAnyStack = 512 / kSanitizedFactor;
 constexpr size_t kStackMargin = size_t{1} << 20;
 
 size_t stack_for(size_t length) { return length <= kOnAnyStack ? 262144 : length * 2048; }
@@ -146,7 +147,7 @@ std::optional<Trigger::Literal> Trigger::literal_of(const std::string& pattern) 
 
 std::optional<size_t> Trigger::search(const Pattern& pattern, const std::string& text, size_t from,
                                       bool begins, size_t stack) {
-  Budget budget{kMaxSteps, stack_position() - stack * kStackFactor};
+  Budget budget{kMaxSteps, stack_position() - stack * kSanitizedFactor};
   const Counted begin(text.data() + from, &budget);
   const Counted end(text.data() + text.size(), &budget);
   auto flags = std::regex_constants::match_default;

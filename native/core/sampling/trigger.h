@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "core/model/deep_stack.h"
+#include "core/model/sanitized.h"
 
 namespace cria {
 
@@ -25,7 +25,7 @@ class Trigger {
 
   // Only the last so many bytes of the text are searched, except for plain text. AddressSanitizer
   // cleans up no more than 64 MB of stack behind an exception: half of it there.
-  static constexpr size_t kWindow = kStackFactor == 1 ? 16384 : 8192;
+  static constexpr size_t kWindow = kSanitizedFactor == 1 ? 16384 : 8192;
 
  private:
   // Plain text, with at most one group.

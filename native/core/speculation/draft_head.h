@@ -13,6 +13,7 @@
 #include <llama.h>
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/model/model.h"
@@ -33,7 +34,7 @@ class DraftHead : public Drafter {
             int32_t streams, bool encodes);
 
   llama_context* context() const override { return context_.get(); }
-  void abandon() override { static_cast<void>(context_.release()); }
+  void abandon() override { leave_behind(std::move(context_)); }
 
   // Evaluates a pair of zeros, so that what ggml cannot compute of the head is known. Throws.
   void try_out();

@@ -6,6 +6,7 @@
 #include <llama.h>
 
 #include <memory>
+#include <utility>
 
 #include "core/model/model.h"
 #include "core/model/model_outline.h"
@@ -32,7 +33,7 @@ class DraftModel : public Drafter {
   // text is taken in piece by piece, one in each call.
   void propose(const Tokens& tokens, int32_t most, Tokens& proposal) override;
 
-  void abandon() override { static_cast<void>(context_.release()); }
+  void abandon() override { leave_behind(std::move(context_)); }
 
  private:
   bool evaluate(const Tokens& tokens, int32_t begin, int32_t end, bool output);
