@@ -41,6 +41,7 @@ test.each([
   ["sampler-test", MODEL],
   ["grammar-filter-test", MODEL, join(llamaCppDir(), "models", "ggml-vocab-llama-bpe.gguf")],
   ["grammar-matcher-test", MODEL, llamaCppDir()],
+  ["attention-test"],
   ["adapters-test"],
   ["peg-machine-test"],
   ["plan-test"],

@@ -68,6 +68,9 @@ static HANDLE cria_thread_of_hook(LPTHREAD_START_ROUTINE body, void* argument) {
 
 #endif
 
+/* attention.cpp, which calls ggml's for what it does not compute itself. */
+#define ggml_compute_forward_flash_attn_ext cria_attention
+
 /* Its definition, `…relax(void)`, gets another name; its calls, `…relax()`, come to us. */
 #define ggml_thread_cpu_relax(parameters) cria_relax_##parameters
 #define cria_relax_void ggml_thread_cpu_relax_of_ggml(void)

@@ -1,0 +1,119 @@
+// The two products of attention over a block of cells: queries with keys, and weights with values.
+// Each row's numbers are added up in the same order, however many rows there are.
+#pragma once
+
+#include <cstdint>
+
+#include "core/model/float_vector.h"
+
+namespace cria::attention {
+
+using floats::Floats;
+using floats::kWidth;
+
+constexpr int kBlock = 64;  // cells whose scores are held at once: a row of scores has so many
+
+// Scores of ROWS queries with CELLS keys.
+template <int ROWS, int CELLS, class Key>
+void score_tile(const float* query, int width, const Key* keys, int64_t stride, float* scores) {
+  static_assert(ROWS * CELLS % 4 == 0, "they are added up by fours");
+  Floats sum[CELLS * ROWS];
+  for (Floats& one : sum)
+    one = floats::zero();
+  for (int d = 0; d < width; d += kWidth) {
+    for (int cell = 0; cell < CELLS; ++cell) {
+      const Floats key = floats::load(keys + cell * stride + d);
+      for (int row = 0; row < ROWS; ++row) {
+        Floats& one = sum[cell * ROWS + row];
+        one = floats::multiply_add(key, floats::load(query + row * width + d), one);
+      }
+    }
+  }
+  float all[CELLS * ROWS];
+  for (int i = 0; i < CELLS * ROWS; i += 4)
+    floats::sums(sum[i], sum[i + 1], sum[i + 2], sum[i + 3], all + i);
+  for (int cell = 0; cell < CELLS; ++cell) {
+    for (int row = 0; row < ROWS; ++row)
+      scores[row * kBlock + cell] = all[cell * ROWS + row];
+  }
+}
+
+template <int ROWS, class Key>
+void score_rows(const float* query, int width, const Key* keys, int64_t stride, int cells,
+                float* scores) {
+  constexpr int kCells = 8 / ROWS;
+  int cell = 0;
+  for (; cell + kCells <= cells; cell += kCells)
+    score_tile<ROWS, kCells>(query, width, keys + cell * stride, stride, scores + cell);
+  // The last few one by one, each as if it were there several times.
+  float rest[ROWS * kBlock];
+  for (; cell < cells; ++cell) {
+    score_tile<ROWS, kCells>(query, width, keys + cell * stride, 0, rest);
+    for (int row = 0; row < ROWS; ++row)
+      scores[row * kBlock + cell] = rest[row * kBlock];
+  }
+}
+
+template <class Key>
+void score(const float* query, int rows, int width, const Key* keys, int64_t stride, int cells,
+           float* scores) {
+  int row = 0;
+  for (; row + 4 <= rows; row += 4)
+    score_rows<4>(query + row * width, width, keys, stride, cells, scores + row * kBlock);
+  for (; row + 2 <= rows; row += 2)
+    score_rows<2>(query + row * width, width, keys, stride, cells, scores + row * kBlock);
+  for (; row < rows; ++row)
+    score_rows<1>(query + row * width, width, keys, stride, cells, scores + row * kBlock);
+}
+
+// Adds to ROWS sums the values, each by its weight.
+template <int ROWS, int VECTORS, class Value>
+void weigh_tile(const float* weights, int cells, const Value* values, int64_t stride, int width,
+                float* sums) {
+  Floats sum[ROWS * VECTORS];
+  for (int row = 0; row < ROWS; ++row) {
+    for (int i = 0; i < VECTORS; ++i)
+      sum[row * VECTORS + i] = floats::load(sums + row * width + i * kWidth);
+  }
+  for (int cell = 0; cell < cells; ++cell) {
+    Floats value[VECTORS];
+    for (int i = 0; i < VECTORS; ++i)
+      value[i] = floats::load(values + cell * stride + i * kWidth);
+    for (int row = 0; row < ROWS; ++row) {
+      const Floats weight = floats::all(weights[row * kBlock + cell]);
+      for (int i = 0; i < VECTORS; ++i) {
+        Floats& one = sum[row * VECTORS + i];
+        one = floats::multiply_add(weight, value[i], one);
+      }
+    }
+  }
+  for (int row = 0; row < ROWS; ++row) {
+    for (int i = 0; i < VECTORS; ++i)
+      floats::store(sums + row * width + i * kWidth, sum[row * VECTORS + i]);
+  }
+}
+
+template <int ROWS, class Value>
+void weigh_rows(const float* weights, int cells, const Value* values, int64_t stride, int width,
+                float* sums) {
+  constexpr int kVectors = 8 / ROWS;
+  int d = 0;
+  for (; d + kVectors * kWidth <= width; d += kVectors * kWidth)
+    weigh_tile<ROWS, kVectors>(weights, cells, values + d, stride, width, sums + d);
+  for (; d < width; d += kWidth)
+    weigh_tile<ROWS, 1>(weights, cells, values + d, stride, width, sums + d);
+}
+
+template <class Value>
+void weigh(const float* weights, int rows, int cells, const Value* values, int64_t stride,
+           int width, float* sums) {
+  int row = 0;
+  for (; row + 4 <= rows; row += 4)
+    weigh_rows<4>(weights + row * kBlock, cells, values, stride, width, sums + row * width);
+  for (; row + 2 <= rows; row += 2)
+    weigh_rows<2>(weights + row * kBlock, cells, values, stride, width, sums + row * width);
+  for (; row < rows; ++row)
+    weigh_rows<1>(weights + row * kBlock, cells, values, stride, width, sums + row * width);
+}
+
+}  // namespace cria::attention
