@@ -219,7 +219,7 @@ describe.each(
           expect(Buffer.from(values.buffer).equals(Buffer.from(buffer))).toBe(true);
         }
       }
-      expect(cached.slice(-asked.length)).toEqual(asked.map(() => 192));
+      expect(Math.min(...cached.slice(-asked.length))).toBeGreaterThanOrEqual(192);
       await Promise.all([alone.dispose(), context.dispose()]);
     });
 

@@ -37,7 +37,7 @@ struct Rig {
   explicit Rig(const Shape& shape)
       : context(demo::make_context(shape)),
         cache(context.get(), shape.sequences,
-              {shape.shared, shape.micro_batch, cria::kTile, kCopyMs}) {}
+              {shape.shared, shape.micro_batch, cria::kLeastRows, kCopyMs}) {}
 
   Slot take(const Tokens& tokens, Reuse reuse = Reuse::kAny) {
     const std::optional<Slot> slot = cache.take(lookup(tokens, reuse), kEvaluationMs);
@@ -202,22 +202,24 @@ TEST(a_few_tokens_are_copied_only_where_that_costs_nothing) {
   });
 }
 
-TEST(an_exact_prefix_leaves_a_tile_and_whole_micro_batches) {
+TEST(an_exact_prefix_leaves_some_rows_and_whole_micro_batches) {
   struct Case {
     int32_t common, length, expected;
   };
   for (const auto& [common, length, expected] : std::vector<Case>{
            {0, 10, 0},
-           {9, 10, 0},        // a prompt of less than a tile is evaluated whole
-           {63, 64, 0},       // so is one of a tile
-           {100, 164, 100},   // a tile is left
-           {100, 163, 99},    // a token less
-           {511, 512, 448},   // of a micro-batch
+           {9, 10, 0},        // a prompt of fewer rows is evaluated whole
+           {15, 16, 0},       // so is one of as many
+           {63, 64, 48},      // sixteen are left
+           {100, 116, 100},   // they are
+           {100, 115, 99},    // a token less
+           {511, 512, 496},   // of a micro-batch
            {512, 1024, 512},  // at its border
-           {500, 530, 448},   // before the border, though 18 come behind it
-           {520, 530, 512},   // behind it: those are a micro-batch of their own
+           {500, 530, 496},   // before the border, though 18 come behind it
+           {520, 530, 514},   // behind it: those are a micro-batch of their own
+           {520, 527, 512},   // a small one
            {600, 2000, 600},
-           {1023, 1024, 960},
+           {1023, 1024, 1008},
        }) {
     const cria::Borders borders{length, cria::kNoCuts, 512};
     CHECK_EQ(borders.exact_prefix(common), expected);
@@ -227,38 +229,15 @@ TEST(an_exact_prefix_leaves_a_tile_and_whole_micro_batches) {
 TEST(behind_a_cut_an_exact_prefix_costs_only_what_comes_then) {
   const cria::Cuts cuts{300};
   const cria::Borders borders{330, cuts, 512};
-  CHECK_EQ(borders.exact_prefix(329), 300);
+  CHECK_EQ(borders.exact_prefix(329), 314);
   CHECK_EQ(borders.exact_prefix(300), 300);
-  CHECK_EQ(borders.exact_prefix(299), 236);
+  CHECK_EQ(borders.exact_prefix(299), 284);
   const cria::Cuts later{1100};
   const cria::Borders longer{1130, later, 512};
   CHECK_EQ(longer.exact_prefix(1100), 1100);
-  CHECK_EQ(longer.exact_prefix(1099), 1036);
+  CHECK_EQ(longer.exact_prefix(1099), 1084);
   CHECK_EQ(longer.exact_prefix(1030), 1030);
   CHECK_EQ(longer.exact_prefix(512), 512);
-}
-
-TEST(a_short_end_begins_behind_a_message) {
-  const cria::Vocabulary& vocabulary = demo::model()->vocabulary();
-  const auto cut = [&](std::vector<size_t> ends, size_t length, int32_t micro_batch = 512) {
-    Tokens tokens(length, 100);
-    for (const size_t end : ends)
-      tokens[end - 1] = vocabulary.eot();
-    return cria::short_end(tokens, vocabulary, micro_batch);
-  };
-  CHECK_EQ(cut({200}, 230), 200);
-  CHECK_EQ(cut({}, 230), 0);
-  CHECK_EQ(cut({200}, 263), 200);
-  CHECK_EQ(cut({200}, 264), 0);  // a tile comes behind it
-  CHECK_EQ(cut({200}, 215), 0);  // nearly nothing does
-  CHECK_EQ(cut({200, 210, 220}, 240), 200);
-  CHECK_EQ(cut({150, 210}, 240), 210);
-  CHECK_EQ(cut({127}, 150), 0);  // too little is before it
-  CHECK_EQ(cut({128}, 150), 128);
-  CHECK_EQ(cut({530}, 560), 0);  // less than a tile of its micro-batch is
-  CHECK_EQ(cut({512}, 560), 512);
-  CHECK_EQ(cut({200}, 230, 128), 200);
-  CHECK_EQ(cut({150}, 170, 128), 0);
 }
 
 TEST(a_cut_behind_each_message_but_for_the_shortest) {

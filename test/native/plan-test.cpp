@@ -179,34 +179,6 @@ TEST(borders_count_from_where_the_evaluation_began) {
   CHECK_EQ(plan(prompts, 0, shared(512)), "0:112");
 }
 
-// "slot:count+padding".
-std::string padded(const Prompts& prompts, int32_t room) {
-  PlanLimits limits = separate(512);
-  limits.room_for_padding = room;
-  std::vector<Piece> pieces = cria::plan_prefill(*prompts[0], unfinished(prompts), limits);
-  std::string text;
-  for (const Piece& piece : pieces) {
-    if (!text.empty()) text += ' ';
-    text += std::to_string(piece.task->slot()) + ":" + std::to_string(piece.count) + "+" +
-            std::to_string(piece.padding);
-  }
-  return text;
-}
-
-TEST(few_tokens_behind_a_long_prefix_are_padded_to_a_tile) {
-  CHECK_EQ(padded(make({{0, 1040, 1000}}), 2048), "0:40+24");
-  CHECK_EQ(padded(make({{0, 2022, 2000}}), 4096), "0:22+42");
-  CHECK_EQ(padded(make({{0, 1020, 1000}}), 2048), "0:20+0");  // sooner done by themselves
-  CHECK_EQ(padded(make({{0, 60, 40}}), 2048), "0:20+0");      // behind a short one
-  CHECK_EQ(padded(make({{0, 1040, 1000}}), 1063), "0:40+0");  // no room
-  CHECK_EQ(padded(make({{0, 1040, 1000}}), 0), "0:40+0");
-  CHECK_EQ(padded(make({{0, 40}}), 2048), "0:40+0");  // as llama.cpp would
-  CHECK_EQ(padded(make({{0, 1064, 1000}}), 2048), "0:64+0");
-  // Of different lengths, and together all the same.
-  CHECK_EQ(padded(make({{0, 1040, 1000}, {1, 1064, 1000}, {2, 1130, 1100}}), 2048),
-           "0:40+24 1:64+0 2:30+34");
-}
-
 TEST(a_piece_and_what_it_leaves_are_large_enough) {
   CHECK_EQ(plan(make({{0, 512}}), 0, separate(200)), "0:192");
   CHECK_EQ(plan(make({{0, 512}}), 0, separate(8)), "0:64");

@@ -18,7 +18,6 @@ class Batch {
   struct Share {
     Task* task;
     int32_t count;
-    int32_t padding;  // rows after them that only fill a tile
     int32_t output;   // index in the batch of the first row whose logits are wanted
     int32_t outputs;  // how many are, from that one to the last of `count`; 0: none
     int32_t drafted;  // rows of a draft after them, whose logits are wanted, too
@@ -28,19 +27,13 @@ class Batch {
   explicit Batch(int32_t capacity);
 
   void clear();
-  // Adds the next `count` tokens of the task, and rows of padding after them. All tasks are
-  // evaluated with the same adapters. Rows of media have to be alone in the batch, and have no
-  // padding.
-  void add(Task& task, int32_t count, int32_t padding = 0);
+  // Adds the next `count` tokens of the task. All tasks are evaluated with the same adapters. Rows
+  // of media have to be alone in the batch.
+  void add(Task& task, int32_t count);
 
   // Adds what may follow the task that was added last, with its next token.
   void add_draft(const Tokens& draft);
 
-  // Removes the padding from the cache.
-  void forget_padding(llama_memory_t memory) const;
-
-  // Rows without padding.
-  int32_t wanted() const { return size() - padding_; }
   // Rows whose logits are wanted.
   int32_t outputs() const;
   bool has_drafts() const { return has_drafts_; }
@@ -61,7 +54,6 @@ class Batch {
   MediaRows media_rows_;
   std::shared_ptr<const MediaChunk> media_;  // what these are of; null: it has tokens
   std::vector<Share> shares_;
-  int32_t padding_ = 0;  // in all
   bool has_drafts_ = false;
 };
 

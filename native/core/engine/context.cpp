@@ -20,12 +20,9 @@ namespace cria {
 
 namespace {
 
-// Without flash attention a row costs the same in a piece of any size, and is rounded the same in
-// every piece of more than one row. So pieces may be small, and delay nobody for long.
-constexpr int32_t kLeastPieceOfMatrices = 16;
-
 // The smallest tile of a GPU, which costs the same with fewer rows in it.
 constexpr int32_t kLeastPieceOfGpus = 32;
+constexpr int32_t kUsualTileOfGpus = 64;
 
 // What one more row takes in a batch of few, as a share of the first one: on a CPU measured with 1B
 // Q4_K_M on two threads. A GPU reads the weights once for all of them.
@@ -85,7 +82,7 @@ void Context::submit(const std::shared_ptr<Request>& request) {
       }
       check_adapters(*request->adapters, *model_);
       return std::make_unique<Generation>(model_->vocabulary(), request, prepared(request->prompt),
-                                          border_rule_, draft_rule_);
+                                          checkpoints_, draft_rule_);
     });
   });
 }
@@ -151,7 +148,7 @@ void Context::check_room(const TokenWatch::Progress& progress) const {
 }
 
 PreparedPrompt Context::prepared(const Prompt& prompt) const {
-  const Projector::Room room{options_.context_size, border_rule_.micro_batch};
+  const Projector::Room room{options_.context_size, micro_batch_};
   return prepare_prompt(model_->vocabulary(), prompt, projector_.get(), room);
 }
 
@@ -165,7 +162,7 @@ Context::Prepared Context::prepare(const std::shared_ptr<Command>& command) {
   if (const auto* score = std::get_if<command::Score>(&what)) {
     check_adapters(*score->adapters, *model_);
     return std::make_unique<Scoring>(model_->vocabulary(), command, prepared(score->prompt),
-                                     border_rule_);
+                                     checkpoints_);
   }
   return sequences_->prepare(command);
 }
@@ -325,7 +322,8 @@ ContextInfo Context::open() {
   info.batch_size = static_cast<int32_t>(llama_n_batch(context_.get()));
   info.micro_batch_size = static_cast<int32_t>(llama_n_ubatch(context_.get()));
   const MemoryKind memory = memory_kind(model_->handle(), options_);
-  border_rule_ = {info.micro_batch_size, memory.has_checkpoints()};
+  micro_batch_ = info.micro_batch_size;
+  checkpoints_ = memory.has_checkpoints();
   open_drafts(info);
   add_control_vectors();
   info.memory = memory_of(context_.get());
@@ -377,8 +375,8 @@ void Context::open_drafts(const ContextInfo& info) {
 void Context::warm_up() {
   llama_memory_t memory = llama_get_memory(context_.get());
   TokenBatch batch;
-  const int32_t tile = std::min(
-      {kTile, options_.context_size, static_cast<int32_t>(llama_n_ubatch(context_.get()))});
+  const int32_t tile = std::min({kUsualTileOfGpus, options_.context_size,
+                                 static_cast<int32_t>(llama_n_ubatch(context_.get()))});
   batch.reserve(tile);
   for (const int32_t rows : {tile, 1}) {
     if (stopping_.load()) return;
@@ -400,11 +398,9 @@ void Context::warm_up() {
 
 void Context::open_scheduler(const ContextInfo& info, const MemoryKind& memory) {
   const bool gpu = model_->may_use_gpu();
-  const bool matrices = options_.flash_attention == LLAMA_FLASH_ATTN_TYPE_DISABLED;
-  const int32_t least = gpu ? kLeastPieceOfGpus : matrices ? kLeastPieceOfMatrices : kTile;
+  const int32_t least = gpu ? kLeastPieceOfGpus : kLeastRows;
   Limits limits{options_.context_size, options_.sequences, info.batch_size, info.micro_batch_size,
-                options_.unified_kv_cache, copy_ms_per_token(info.memory),
-                pads_prompts(info.memory, memory), least,
+                options_.unified_kv_cache, copy_ms_per_token(info.memory), least,
                 // What an aborted piece has overwritten is lost, or comes back in other cells.
                 !gpu && memory.cut_anywhere(), memory,
                 static_cast<int32_t>(generation_params(options_).n_outputs_max)};
@@ -428,20 +424,6 @@ void Context::open_scheduler(const ContextInfo& info, const MemoryKind& memory) 
 double Context::copy_ms_per_token(const MemoryBreakdown& memory) const {
   constexpr double kBytesPerMs = 2e6;
   return static_cast<double>(cache_bytes(memory)) / llama_n_ctx(context_.get()) / kBytesPerMs;
-}
-
-// Padding pays where a tile of ggml's flash attention is faster than fewer rows: on the CPU, which
-// has the cache of all layers if none is on a GPU, with types of keys and values that have tiles.
-// It has to be possible to remove the rows again, and they must not have pushed anything out of the
-// cache.
-bool Context::pads_prompts(const MemoryBreakdown& memory, const MemoryKind& kind) const {
-  const auto plain = [](ggml_type type) { return type == GGML_TYPE_F16 || type == GGML_TYPE_F32; };
-  const bool has_tiles = options_.batch_size >= kTile && options_.micro_batch_size >= kTile &&
-                         options_.flash_attention != LLAMA_FLASH_ATTN_TYPE_DISABLED &&
-                         options_.kv_cache_type_key == options_.kv_cache_type_value &&
-                         plain(options_.kv_cache_type_key) &&
-                         cache_bytes(memory) == memory.front().cache;
-  return has_tiles && !options_.unified_kv_cache && kind.window == 0 && !kind.recurrent;
 }
 
 void Context::create_context() {

@@ -125,7 +125,6 @@ class Context {
   void save(RequestId id, const std::string& path, StateFile file);
   uint64_t fingerprint() const;
   double copy_ms_per_token(const MemoryBreakdown& memory) const;
-  bool pads_prompts(const MemoryBreakdown& memory, const MemoryKind& kind) const;
   static bool should_abort(void* self);
   static bool should_abort_draft(void* self);
 
@@ -136,7 +135,8 @@ class Context {
   const Events events_;
   Outbox outbox_;
 
-  BorderRule border_rule_{};    // before `opened`
+  int32_t micro_batch_ = 0;     // before `opened`
+  bool checkpoints_ = false;    // as well: the cache goes back to checkpoints only
   DraftRule draft_rule_{};      // as well
   std::vector<float> control_;  // as well: what is added to the layers
 

@@ -16,8 +16,8 @@ double ms_between(Clock::time_point from, Clock::time_point to) {
 }  // namespace
 
 Generation::Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request,
-                       PreparedPrompt prompt, const BorderRule& rule, const DraftRule& drafts)
-    : Task(request, std::move(prompt), vocabulary, rule, request->adapters),
+                       PreparedPrompt prompt, bool checkpoints, const DraftRule& drafts)
+    : Task(request, std::move(prompt), vocabulary, checkpoints, request->adapters),
       vocabulary_(vocabulary),
       request_(std::move(request)),
       sampler_(vocabulary, request_->sampler, request_->seed),

@@ -19,7 +19,7 @@ class Generation : public Task {
   // Builds the sampler, which takes time: not on the JS thread, nor on the context's. Throws if it
   // is invalid. `prompt`: the request's.
   Generation(const Vocabulary& vocabulary, std::shared_ptr<const Request> request,
-             PreparedPrompt prompt, const BorderRule& rule, const DraftRule& drafts);
+             PreparedPrompt prompt, bool checkpoints, const DraftRule& drafts);
 
   void enter(Slot slot, int32_t evaluated) override;
   Reuse reuse() const override { return request_->reuse; }

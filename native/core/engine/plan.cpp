@@ -13,22 +13,6 @@ int32_t rest_of_micro_batch(const Task& task, int32_t micro_batch) {
   return std::min(rest, task.evaluated_alike());
 }
 
-// The attention of one row takes as long as everything else that is done for the row at so many
-// keys; in a tile, at so many. (About right for 1B Q4_K_M and 90M Q8_0 with two threads.)
-constexpr int64_t kKeysOfARow = 300;
-constexpr int64_t kKeysOfARowInATile = 1300;
-
-// Whether the last rows of a prompt are evaluated faster as a whole tile. Never without a reused
-// prefix: such a prompt is evaluated exactly as llama.cpp would.
-bool worth_padding(const Task& task, int32_t rest, const PlanLimits& limits) {
-  if (rest >= kTile || task.start() == 0 || task.reuse() != Reuse::kAny) return false;
-  if (task.next_media() != nullptr) return false;
-  if (task.evaluated() + kTile > limits.room_for_padding) return false;
-  const int64_t keys = task.evaluated();
-  return rest * (kKeysOfARow + keys) * kKeysOfARowInATile >
-         kTile * (kKeysOfARowInATile + keys) * kKeysOfARow;
-}
-
 // A single row is multiplied by other code than two together, and rounded differently.
 constexpr int32_t kFewestTogether = 2;
 
@@ -66,8 +50,7 @@ class SeparatePlan {
     }
     std::vector<Piece> pieces;
     for (size_t i = best.begin; i < best.end; ++i) {
-      const int32_t count = std::min(best.count, tasks_[i]->pending());
-      pieces.push_back({tasks_[i], count, best.count - count});
+      pieces.push_back({tasks_[i], best.count});
     }
     return pieces;
   }
@@ -80,10 +63,7 @@ class SeparatePlan {
     int32_t rows() const { return static_cast<int32_t>(end - begin) * count; }
   };
 
-  int32_t rest(size_t i) const {
-    const int32_t rest = rest_of_micro_batch(*tasks_[i], limits_.micro_batch);
-    return worth_padding(*tasks_[i], rest, limits_) ? kTile : rest;
-  }
+  int32_t rest(size_t i) const { return rest_of_micro_batch(*tasks_[i], limits_.micro_batch); }
 
   // The neighbours of the first that can have the same number of rows.
   Group group(int32_t count) const {

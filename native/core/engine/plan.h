@@ -11,7 +11,6 @@ namespace cria {
 struct Piece {
   Task* task;
   int32_t count;
-  int32_t padding = 0;  // rows after them that fill the tile
 };
 
 struct PlanLimits {
@@ -23,9 +22,6 @@ struct PlanLimits {
   // The fewest rows of a piece of a prompt, and of what it leaves of a micro-batch; fewer only if
   // the prompt has no more.
   int32_t least_piece;
-  // Per-sequence cache: what is left of a prompt after a reused prefix may be padded to a tile if
-  // that is faster and stays within so many tokens. 0: never.
-  int32_t room_for_padding = 0;
 };
 
 // `first`, one of `prefilling`, always gets a piece; the others as far as they fit beside it.

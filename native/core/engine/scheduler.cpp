@@ -309,7 +309,7 @@ void Scheduler::add_prompts(const AdapterSet* adapters) {
       if (outputs + more > limits_.outputs) continue;
       outputs += more;
     }
-    batch_.add(*piece.task, piece.count, piece.padding);
+    batch_.add(*piece.task, piece.count);
   }
 }
 
@@ -335,14 +335,13 @@ PlanLimits Scheduler::prefill_limits() const {
   const double pause = max_pause();
   const int32_t most = piece_limit_.rows();
   PlanLimits limits{most, limits_.micro_batch, limits_.unified_kv_cache,
-                    limits_.unified_kv_cache ? 1 : limits_.least_piece,
-                    limits_.pads_prompts ? limits_.context_size : 0};
+                    limits_.unified_kv_cache ? 1 : limits_.least_piece};
   const int32_t beside = limits_.unified_kv_cache ? batch_.size() : 0;
   limits.rows = std::max(std::min(most, limits_.micro_batch - beside), 1);
   if (std::isinf(pause)) return limits;
   const double per_token = prefill_ms_per_token_;
   const double ms = std::max(pause, kPieceSteps * step_ms_);
-  const double affordable = per_token > 0 ? ms / per_token : kTile;
+  const double affordable = per_token > 0 ? ms / per_token : kLeastRows;
   const auto rows = static_cast<int32_t>(std::min<double>(affordable, most));
   const int32_t wanted = std::max(rows, limits_.least_piece - beside);
   limits.rows = std::max(std::min(wanted, limits_.micro_batch - beside), 1);
@@ -379,7 +378,6 @@ int32_t Scheduler::decode() {
   const NonCausal scope(context_, batch_.non_causal());
   const EvaluationGate::Pass pass(gate_);
   const int32_t status = llama_decode(context_, batch_.view());
-  batch_.forget_padding(llama_get_memory(context_));
   // A GPU may still be computing. Its results are needed next, and its time has to be measured
   // here.
   if (status == kDecoded) llama_synchronize(context_);
@@ -406,13 +404,13 @@ void Scheduler::roll_back() {
 void Scheduler::measure(double decode_ms) {
   int32_t prompts = 0;
   for (const Batch::Share& share : batch_.shares())
-    prompts += share.count + share.padding > 1 ? share.count + share.padding : 0;
+    prompts += share.count > 1 ? share.count : 0;
   if (prompts > 0) piece_limit_.measured(prompts, decode_ms);
   if (prompts == 0) {
     update(step_ms_, decode_ms);  // with its draft, if there is one
   } else if (prompts >= limits_.least_piece && !batch_.has_drafts()) {
     // The next tokens of generations in the same batch would have taken their time anyway.
-    const bool mixed = prompts < batch_.wanted();
+    const bool mixed = prompts < batch_.size();
     update(prefill_ms_per_token_, std::max(decode_ms - (mixed ? step_ms_ : 0), 0.0) / prompts);
   }
 }
@@ -432,7 +430,7 @@ void Scheduler::show_head() {
 
 void Scheduler::collect() {
   counters_.batches.fetch_add(1, std::memory_order_relaxed);
-  counters_.decoded_tokens.fetch_add(batch_.wanted(), std::memory_order_relaxed);
+  counters_.decoded_tokens.fetch_add(batch_.size(), std::memory_order_relaxed);
   for (const Batch::Share& share : batch_.shares()) {
     Task& task = *share.task;
     const llama_token* const tokens = task.tokens().data() + task.evaluated();

@@ -35,10 +35,9 @@ struct Limits {
   int32_t batch;         // the most tokens of one llama_decode, at least `sequences`
   int32_t micro_batch;   // the usual number of them
   bool unified_kv_cache;
-  double copy_ms_per_token;     // roughly, from slot to slot
-  bool pads_prompts = false;    // per-sequence cache: the ends of prompts may be padded
-  int32_t least_piece = kTile;  // of a prompt that is evaluated beside generations
-  bool stoppable = true;        // llama_decode returns soon where it is asked to abort
+  double copy_ms_per_token;          // roughly, from slot to slot
+  int32_t least_piece = kLeastRows;  // of a prompt that is evaluated beside generations
+  bool stoppable = true;             // llama_decode returns soon where it is asked to abort
   MemoryKind memory;
   // Rows of logits of one llama_decode, at most, which llama.cpp asserts: as many as there are
   // sequences, and kMostRowsOfScore more; fewer only where a batch has no more rows.

@@ -34,8 +34,8 @@ void check_counts(const command::Score& score, int32_t prompt_length) {
 }  // namespace
 
 Scoring::Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command,
-                 PreparedPrompt prompt, const BorderRule& rule)
-    : Task(command, std::move(prompt), vocabulary, rule,
+                 PreparedPrompt prompt, bool checkpoints)
+    : Task(command, std::move(prompt), vocabulary, checkpoints,
            std::get<command::Score>(command->what).adapters),
       vocabulary_size_(vocabulary.size()),
       command_(command) {

@@ -14,7 +14,7 @@ class Scoring : public Task {
  public:
   // `command` is a command::Score, `prompt` the one in it.
   Scoring(const Vocabulary& vocabulary, const std::shared_ptr<const Command>& command,
-          PreparedPrompt prompt, const BorderRule& rule);
+          PreparedPrompt prompt, bool checkpoints);
 
   Reuse reuse() const override { return score().reuse; }
   int32_t first_output() const override;

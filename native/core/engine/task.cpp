@@ -15,7 +15,7 @@ Task::Task(std::shared_ptr<const Order> order, Tokens tokens, const AdapterSetPt
       adaptation_key_(adaptation_.key()) {}
 
 Task::Task(std::shared_ptr<const Order> order, PreparedPrompt prompt, const Vocabulary& vocabulary,
-           const BorderRule& rule, const AdapterSetPtr& adapters)
+           bool checkpoints, const AdapterSetPtr& adapters)
     : order_(std::move(order)),
       tokens_(std::move(prompt.tokens)),
       prompt_length_(static_cast<int32_t>(tokens_.size())),
@@ -23,7 +23,7 @@ Task::Task(std::shared_ptr<const Order> order, PreparedPrompt prompt, const Voca
       adaptation_key_(adaptation_.key()),
       media_(std::move(prompt.media)),
       beside_(prompt_length_ - position_at(tokens_, prompt_length_)),
-      checkpoints_(rule.checkpoints) {
+      checkpoints_(checkpoints) {
   for (const MediaSpan& span : media_) {
     for (const int32_t border : {span.begin, span.end()}) {
       const bool inside = border > 0 && border < prompt_length_;
@@ -31,7 +31,7 @@ Task::Task(std::shared_ptr<const Order> order, PreparedPrompt prompt, const Voca
       if (inside && !known) media_cuts_.push_back(border);
     }
   }
-  const Cuts messages = cuts_of(tokens_, vocabulary, rule);
+  const Cuts messages = checkpoints_ ? message_ends(tokens_, vocabulary) : Cuts{};
   std::set_union(messages.begin(), messages.end(), media_cuts_.begin(), media_cuts_.end(),
                  std::back_inserter(cuts_));
   if (adaptation_.from == 0) return;
@@ -71,8 +71,8 @@ bool Task::as_alone(int32_t count, int32_t micro_batch) const {
   const Borders borders{prompt_length_, cuts_, micro_batch};
   const Borders::Span span = borders.around(evaluated_);
   const int32_t end = evaluated_ + count;
-  if (end > span.end || (evaluated_ - span.begin) % kTile != 0) return false;
-  return end == span.end || count % kTile == 0;
+  if (end > span.end || (evaluated_ - span.begin) % kLeastRows != 0) return false;
+  return end == span.end || count % kLeastRows == 0;
 }
 
 int32_t Task::last_checkpoint(int32_t most, int32_t micro_batch) const {

@@ -121,8 +121,9 @@ class Task {
   // One that is cut at no message. `adapters`: without activated ones.
   explicit Task(std::shared_ptr<const Order> order, Tokens tokens,
                 const AdapterSetPtr& adapters = no_adapters());
+  // `checkpoints`: the cache goes back to checkpoints only.
   Task(std::shared_ptr<const Order> order, PreparedPrompt prompt, const Vocabulary& vocabulary,
-       const BorderRule& rule, const AdapterSetPtr& adapters = no_adapters());
+       bool checkpoints, const AdapterSetPtr& adapters = no_adapters());
 
   void add(llama_token token) { tokens_.push_back(token); }
 

@@ -132,8 +132,8 @@ class Attention {
   const ggml_tensor& v_;
   const ggml_tensor* const mask_;
   const ggml_tensor* const sinks_;
-  const int key_width_;
-  const int value_width_;
+  const int key_width_;    // in whole registers: zeros stand behind a row that has less
+  const int value_width_;  // the same
   const int64_t tokens_;
   const int64_t group_;  // heads that share keys
   const int64_t cells_;
@@ -152,8 +152,8 @@ Attention::Attention(const ggml_compute_params& params, ggml_tensor& result)
       v_(*result.src[2]),
       mask_(result.src[3]),
       sinks_(result.src[4]),
-      key_width_(static_cast<int>(k_.ne[0])),
-      value_width_(static_cast<int>(v_.ne[0])),
+      key_width_(static_cast<int>(round_up(k_.ne[0], kWidth))),
+      value_width_(static_cast<int>(round_up(v_.ne[0], kWidth))),
       tokens_(q_.ne[1]),
       group_(q_.ne[2] / k_.ne[2]),
       cells_(k_.ne[1]),
@@ -166,7 +166,7 @@ Attention::Attention(const ggml_compute_params& params, ggml_tensor& result)
 }
 
 bool is_readable(const ggml_tensor& cache) {
-  if (cache.ne[0] % kWidth != 0 || cache.nb[0] != ggml_type_size(cache.type)) return false;
+  if (cache.nb[0] != ggml_type_size(cache.type)) return false;
   return cache.type == GGML_TYPE_F32 || ggml_get_type_traits(cache.type)->to_float != nullptr;
 }
 
@@ -178,8 +178,7 @@ bool Attention::is_known() const {
 }
 
 int64_t Attention::scratch_size(int64_t rows) const {
-  return rows * (round_up(key_width_, 16) + kBlock + 2 * round_up(value_width_, 16)) +
-         kBlock * (round_up(key_width_, 16) + round_up(value_width_, 16));
+  return rows * (key_width_ + kBlock + 2 * value_width_) + kBlock * (key_width_ + value_width_);
 }
 
 int Attention::most_rows() const {
@@ -193,10 +192,12 @@ int Attention::most_rows() const {
 Scratch Attention::scratch() const {
   float* at = static_cast<float*>(params_.wdata) + params_.ith * scratch_size(rows_);
   const auto take = [&](int64_t count) { return std::exchange(at, at + count); };
-  const int64_t key = round_up(key_width_, 16);
-  const int64_t value = round_up(value_width_, 16);
-  return {take(rows_ * key),   take(rows_ * kBlock), take(rows_ * value),
-          take(rows_ * value), take(kBlock * key),   take(kBlock * value)};
+  float* const queries = take(rows_ * key_width_);
+  float* const scores = take(rows_ * kBlock);
+  float* const chunk = take(rows_ * value_width_);
+  float* const before = take(rows_ * value_width_);
+  float* const keys = take(kBlock * key_width_);
+  return {queries, scores, chunk, before, keys, at};
 }
 
 Rows Attention::rows_of(int64_t item) const {
@@ -260,7 +261,7 @@ void Attention::load_queries(const Rows& rows, float* to) const {
                              head * q_.nb[2] + rows.stream * q_.nb[3];
     const auto* const query = reinterpret_cast<const float*>(from);
     for (int d = 0; d < key_width_; ++d)
-      to[d] = query[d] * scale_;
+      to[d] = d < q_.ne[0] ? query[d] * scale_ : 0.0F;
   }
 }
 
@@ -268,7 +269,9 @@ void Attention::load_block(const ggml_tensor& cache, const Rows& rows, int64_t c
                            float* to) const {
   const ggml_to_float_t convert = ggml_get_type_traits(cache.type)->to_float;
   const int64_t width = cache.ne[0];
-  for (int i = 0; i < cells; ++i, to += width) {
+  const int64_t whole = round_up(width, kWidth);
+  for (int i = 0; i < cells; ++i, to += whole) {
+    std::fill(to + width, to + whole, 0.0F);
     const char* const from = at(cache, rows, cell + i);
     if (cache.type == GGML_TYPE_F16) {
       ggml_cpu_fp16_to_fp32(reinterpret_cast<const ggml_fp16_t*>(from), to, width);
@@ -282,9 +285,10 @@ void Attention::load_block(const ggml_tensor& cache, const Rows& rows, int64_t c
 
 bool is_read_directly(const ggml_tensor& cache) {
 #ifdef CRIA_LOADS_HALVES
-  return cache.type == GGML_TYPE_F16;
+  return cache.type == GGML_TYPE_F16 && cache.ne[0] % kWidth == 0;
 #else
-  return false && cache.type == GGML_TYPE_F16;
+  static_cast<void>(cache);
+  return false;
 #endif
 }
 
@@ -402,7 +406,7 @@ void Attention::write(const Rows& rows, Part* parts, float* values) const {
     ggml_vec_scale_f32(value_width_, values, part.sum == 0.0F ? 0.0F : 1.0F / part.sum);
     const int64_t place = (rows.stream * tokens_ + token) * result_.ne[1] + head;
     std::memcpy(static_cast<char*>(result_.data) + place * result_.nb[1], values,
-                value_width_ * sizeof(float));
+                v_.ne[0] * sizeof(float));
   }
 }
 
