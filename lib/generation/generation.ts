@@ -43,8 +43,7 @@ export interface GenerateOptions extends SamplerOptions {
   /**
    * Prefix caching: whether the longest cached prefix of the prompt is reused. Default true. false evaluates
    * the whole prompt anew, which may choose another token where two are nearly equal. "exact" reuses only
-   * what leaves every logit the same to the last bit: at least 64 tokens of the prompt are evaluated then, or
-   * its last messages, if they are shorter.
+   * what leaves every logit the same to the last bit: at least 16 tokens of the prompt are evaluated then.
    * It needs a per-sequence KV cache; with a unified one it is the same as `true`.
    */
   readonly cachePrompt?: CachePrompt;
