@@ -44,7 +44,7 @@ export class RemoteChatSession {
    */
   constructor(context: RemoteContext, options?: RemoteChatSessionOptions) {
     const { connection, id } = contextInside(context);
-    const { here, there } = split(options);
+    const { here, there } = split(options, connection);
     const history = this.#history;
     this.#connection = connection;
     this.#here = here;
@@ -70,9 +70,9 @@ export class RemoteChatSession {
     input: string | ChatMessageInput | readonly ChatMessageInput[],
     options?: RemoteChatTurnOptions,
   ): ChatTurn {
-    const { here, there } = split(options);
-    const { signal, onProgress, tools = [] } = { ...this.#here, ...here };
     const connection = this.#connection;
+    const { here, there } = split(options, connection);
+    const { signal, onProgress, tools = [] } = { ...this.#here, ...here };
     const { promise, resolve, reject } = deferred<ChatTurnResult>();
     let thrown: { readonly error: unknown } | undefined;
     let turn!: RunningTurn;
@@ -119,12 +119,12 @@ export class RemoteChatSession {
   }
 }
 
-function split(options: RemoteChatTurnOptions | undefined) {
+function split(options: RemoteChatTurnOptions | undefined, connection: Connection) {
   const { here, there } = splitOptions(options, ["signal", "onProgress", "tools"]);
   const { guard, ...rest } = there;
   const wired = {
     ...rest,
-    ...(guard !== undefined && { guard: wireGuards(guard) }),
+    ...(guard !== undefined && { guard: wireGuards(guard, connection) }),
     ...(here.tools !== undefined && { tools: wireTools(here.tools) }),
   };
   return { here: here as HereOptions, there: wired };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { createCria } from "../../lib/ai-sdk/ai-sdk.js";
 import { ChatSession, defineTool, LlamaGuard } from "../../lib/electron/electron-client.js";
 import type { RemoteContext } from "../../lib/electron/remote-context.js";
 import {
@@ -7,6 +8,7 @@ import {
   ChatSession as LocalSession,
   Model,
 } from "../../lib/index.js";
+import { ChatCria } from "../../lib/langchain/langchain.js";
 import { endTokens, forbidden } from "../support/demo.js";
 import { MODEL } from "../support/paths.js";
 import { type Connected, connected } from "../support/remote.js";
@@ -270,5 +272,44 @@ describe("a guard", () => {
       });
     }
     expect(() => new LlamaGuard({} as never)).toThrow(/a context of a connected Model/);
+  });
+
+  test("that is none of cria/electron's is refused: nothing of it would cross the port", async () => {
+    class Own {
+      async moderate() {
+        return { safe: false };
+      }
+    }
+    const localContext = await local.createContext({ contextSize: 256, threads: 1 });
+    const here = new LocalGuard(localContext, { variant });
+    const session = new ChatSession(context, GREEDY);
+    const guards = [
+      ...[new Own(), here, [], new Map(), { output: undefined }],
+      ...[{ input: new Own() }, { output: here }],
+    ];
+    const refused = expect.objectContaining({
+      code: "ERR_INVALID_ARGUMENT",
+      message: expect.stringContaining('a LlamaGuard of "cria/electron"'),
+    });
+    for (const guard of guards as never[]) {
+      expect(() => new ChatSession(context, { ...GREEDY, guard })).toThrow(refused);
+      expect(() => session.send("Hi", { guard })).toThrow(refused);
+      expect(() => createCria(context, { guard }).languageModel()).toThrow(refused);
+      expect(() => new ChatCria({ context, guard })).toThrow(refused);
+    }
+    await localContext.dispose();
+  });
+
+  test("of another connection is refused: there its context's number names another one", async () => {
+    const other = connected({ demo: local });
+    const model = await other.engine.Model.load("demo");
+    const guard = new LlamaGuard(await model.createContext({ contextSize: 256, threads: 1 }), {
+      variant,
+    });
+    for (const given of [guard, { toolResults: guard }]) {
+      expect(() => new ChatSession(context, { guard: given })).toThrow(/over another connection/);
+    }
+    other.engine.close();
+    await other.served.closed;
   });
 });

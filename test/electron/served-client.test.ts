@@ -208,6 +208,16 @@ test("any arguments end in a coded error or a result, and the server lives on", 
   expect(context.disposed).toBe(true);
 });
 
+test("a guard that went missing on the way is refused, not left out", async () => {
+  const { client } = await raw();
+  for (const [i, name] of ["input", "output", "toolResults"].entries()) {
+    const end = await client.call(10 + i, "openSession", 2, { guard: { [name]: undefined } });
+    expect(end).toMatchObject({ error: { code: "ERR_INVALID_ARGUMENT" } });
+  }
+  client.port.close();
+  await client.served.closed;
+});
+
 describe("too much", () => {
   test("of calls, contexts, models and sessions is refused", async () => {
     const { client, context } = await raw();
