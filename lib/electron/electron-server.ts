@@ -2,6 +2,7 @@ import { asyncDispose } from "../internal/async-dispose.js";
 import { readOptions } from "../internal/checks.js";
 import { deferred } from "../internal/deferred.js";
 import { CriaError, invalid } from "../internal/errors.js";
+import { hasHoles } from "./array-holes.js";
 import { readClientMessage } from "./client-message.js";
 import { checkPort, closePort, listenTo, type PortLike } from "./message-port.js";
 import { type ClientMessage, PROTOCOL, type ServerMessage } from "./port-protocol.js";
@@ -135,6 +136,7 @@ class ServedClient {
     const call = new ServedCall(message, (told) => this.#post(told));
     this.#calls.set(id, call);
     try {
+      if (hasHoles(call.args)) throw invalid("Expected arrays without holes in a call's arguments");
       const value = await CALLS[message.method](call, this.#objects, this.#find);
       this.#end(call, { type: "result", id, value });
     } catch (error) {

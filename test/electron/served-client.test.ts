@@ -208,6 +208,64 @@ test("any arguments end in a coded error or a result, and the server lives on", 
   expect(context.disposed).toBe(true);
 });
 
+test("arrays that claim a length and hold nothing are refused: nobody copies or walks them", async () => {
+  const { client } = await raw();
+  const endless = new Array(2 ** 32 - 1);
+  const late = new Array(2 ** 32 - 1);
+  late[2 ** 32 - 2] = { role: "user", content: "Hi" };
+  await client.call(3, "openSession", 2, {});
+  const calls: readonly [string, number, ...unknown[]][] = [
+    ["load", 0, "demo", { devices: endless }],
+    ["createContext", 1, { controlVectors: endless }],
+    ["tokenize", 1, endless],
+    ["generate", 2, endless, {}],
+    ["generate", 2, "Once", { stop: endless }],
+    ["generate", 2, "Once", { grammar: { schema: { enum: endless } } }],
+    ["score", 2, endless, [1]],
+    ["score", 2, "Once", endless],
+    ["choose", 2, "Once", endless],
+    ["embed", 2, endless],
+    ["rank", 2, "Once", endless],
+    ["openSession", 2, { messages: endless }],
+    ["openSession", 2, { messages: late }],
+    ["openSession", 2, { stop: endless }],
+    ["openSession", 2, { builtinTools: endless }],
+    ["openSession", 2, { tools: endless }],
+    ["openSession", 2, { templateVariables: { a: [{ b: endless }] } }],
+    ["send", 3, endless],
+    ["send", 3, [{ role: "user", content: endless }]],
+    ["send", 3, [{ role: "tool", content: { rows: endless } }]],
+    ["moderate", 2, endless],
+  ];
+  for (const [index, [method, target, ...args]] of calls.entries()) {
+    const end = await client.call(10 + index, method, target, ...args);
+    expect([method, end]).toMatchObject([method, { error: { code: "ERR_INVALID_ARGUMENT" } }]);
+  }
+  client.port.close();
+  await client.served.closed;
+});
+
+test("a tool's result of this kind fails its call alone", async () => {
+  const { client } = await raw();
+  const parameters = { type: "object", properties: { city: { type: "string" } } };
+  const tool = { name: "get_weather", parameters, executes: true };
+  const toolChoice = { type: "function", function: { name: "get_weather" } };
+  const options = { tools: [tool], temperature: 0, toolChoice, maxToolRounds: 1 };
+  await client.call(3, "openSession", 2, options);
+  client.post({ type: "call", id: 4, method: "send", target: 3, args: ["What is the weather?"] });
+  const { key } = (await client.when(({ type }) => type === "execute")) as { key?: number };
+  client.post({ type: "executed", id: 4, key, result: { days: new Array(2 ** 32 - 1) } });
+  const told = await client.when(
+    (message) =>
+      message.type === "news" && (message.news as { type?: string }).type === "tool-result",
+  );
+  expect(told).toMatchObject({ news: { error: expect.stringContaining("an array with holes") } });
+  client.post({ type: "cancel", id: 4 });
+  await client.end(4);
+  client.port.close();
+  await client.served.closed;
+});
+
 test("a guard that went missing on the way is refused, not left out", async () => {
   const { client } = await raw();
   for (const [i, name] of ["input", "output", "toolResults"].entries()) {
