@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { estimateMemory } from "../../lib/index.js";
+import { engineInfo, estimateMemory } from "../../lib/index.js";
+import { PACKAGED_FOR } from "../../lib/internal/engine-files.js";
 import { cria, DEMO_MODEL, finish, start } from "../support/cli.js";
 
 let directory: string;
@@ -274,5 +275,15 @@ describe("devices", () => {
     const { code, stdout, stderr } = await cria(["devices"]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toMatch(/^engine +\w+, llama\.cpp /);
+  });
+
+  test("says how to compute on a GPU where there is a package for it, and nobody chose otherwise", async () => {
+    const hint = "npm install cria-vulkan";
+    const chosen = await cria(["devices"], "", { CRIA_BACKEND: engineInfo().backend });
+    expect(chosen.stdout).not.toContain(hint);
+    const env = { CRIA_BACKEND: "", CRIA_BINARY: "" };
+    const { stdout } = await cria(["devices"], "", env);
+    const packaged = PACKAGED_FOR.includes(`${process.platform}-${process.arch}`);
+    expect(stdout.includes(hint)).toBe(packaged && /^engine +cpu,/.test(stdout));
   });
 });

@@ -1,10 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { PACKAGED_FOR } from "../../lib/internal/engine-files.js";
 import { ROOT } from "../support/paths.js";
 
 interface Manifest {
   name: string;
   version: string;
+  os: string[];
+  cpu: string[];
+  libc: string[];
   peerDependencies: Record<string, string>;
   peerDependenciesMeta: Record<string, { optional: boolean }>;
 }
@@ -32,6 +36,13 @@ test.each(folders)("%s has cria's version, asks for it, and says what it is", (n
   });
   expect(cria.peerDependencies[name]).toBe(cria.version);
   expect(existsSync(join(folder, "README.md"))).toBe(true);
+});
+
+test.each(folders)("%s can be installed where its engine is built for", (name) => {
+  const { os, cpu, libc } = manifestIn(join(ROOT, "packages", name));
+  const platforms = os.flatMap((system) => cpu.map((processor) => `${system}-${processor}`));
+  expect(platforms).toEqual(PACKAGED_FOR);
+  expect(libc).toEqual(["glibc"]);
 });
 
 test("create-cria has cria's version, which its projects ask for", () => {
