@@ -35,6 +35,7 @@ import type { LineReader } from "./terminal/line-reader.js";
 import { speed, summarizeTurn } from "./terminal/summary.js";
 import { Terminal } from "./terminal/terminal.js";
 import { counted } from "./terminal/units.js";
+import { jsonOf } from "./terminal/visible.js";
 import { withContext } from "./with-context.js";
 
 interface ChatFlags extends CommonFlags, ContextFlags, SamplingFlags, SpeculationFlags {
@@ -193,9 +194,7 @@ class Chat {
     } catch (error) {
       await this.#terminal.endLine();
       this.#terminal.clearProgress();
-      process.stderr.write(
-        `${this.#json ? JSON.stringify(failureJson(error)) : describe(error)}\n`,
-      );
+      process.stderr.write(`${this.#json ? jsonOf(failureJson(error)) : describe(error)}\n`);
     }
   }
 
@@ -254,7 +253,7 @@ class Chat {
 
   /** Without the messages: what was said is known to who said it. */
   async #tell({ messages: _, ...result }: ChatTurnResult): Promise<void> {
-    await this.#terminal.write(`${JSON.stringify(result)}\n`);
+    await this.#terminal.writeJsonLine(result);
   }
 
   #summary(): string {

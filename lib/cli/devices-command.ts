@@ -4,6 +4,7 @@ import type { Device, WorkerDevice } from "../model/devices.js";
 import { addCommonFlags, type CommonFlags } from "./flags.js";
 import { Terminal } from "./terminal/terminal.js";
 import { bytes } from "./terminal/units.js";
+import { visible } from "./terminal/visible.js";
 
 interface DevicesFlags extends CommonFlags {
   json?: boolean;
@@ -42,13 +43,13 @@ async function devices(workers: readonly string[], flags: DevicesFlags): Promise
   const without = engine.backend === "cpu" && engine.skipped.length === 0 && !chosen;
   const lines = [
     `engine  ${engine.backend}, llama.cpp ${engine.llamaCpp}`,
-    `        ${engine.path}`,
+    `        ${visible(engine.path)}`,
     `        ${engine.cpuLevel}: ${engine.cpuFeatures.join(" ")}`,
     ...(without && PACKAGED_FOR.includes(target) ? [GPU_PACKAGES] : []),
     ...engine.skipped.flatMap((skipped) => notUsed(skipped, adviceOn(skipped))),
     ...found.map(
       ({ name, type, description, memoryFree, memoryTotal }) =>
-        `${name}  ${type}, ${description}, ${bytes(memoryFree)} of ${bytes(memoryTotal)} free`,
+        `${visible(name)}  ${type}, ${visible(description)}, ${bytes(memoryFree)} of ${bytes(memoryTotal)} free`,
     ),
   ];
   await terminal.write(`${lines.join("\n")}\n`);
@@ -56,6 +57,6 @@ async function devices(workers: readonly string[], flags: DevicesFlags): Promise
 
 /** Why an engine, most often a GPU's, was passed over, and what to do about it. */
 function notUsed(engine: SkippedEngine, advice: string | undefined): string[] {
-  const lines = [`skipped ${engine.path}`, `        ${engine.problem}`];
+  const lines = [`skipped ${visible(engine.path)}`, `        ${visible(engine.problem)}`];
   return advice === undefined ? lines : [...lines, `        ${advice}`];
 }
