@@ -36,7 +36,7 @@ import { speed, summarizeTurn } from "./terminal/summary.js";
 import { Terminal } from "./terminal/terminal.js";
 import { counted } from "./terminal/units.js";
 import { jsonOf } from "./terminal/visible.js";
-import { withContext } from "./with-context.js";
+import { flagsBeside, withContext } from "./with-context.js";
 
 interface ChatFlags extends CommonFlags, ContextFlags, SamplingFlags, SpeculationFlags {
   system?: string;
@@ -108,8 +108,7 @@ async function chat(path: string, flags: ChatFlags): Promise<void> {
     return new Chat({ conversation, terminal, json, history }).run();
   };
   if (guardPath === undefined) return withContext(path, flags, terminal, (own) => talk(own));
-  const { threads, gpuLayers } = flags;
-  await withContext(guardPath, given({ threads, gpuLayers }), terminal, async (context) => {
+  await withContext(guardPath, flagsBeside(flags), terminal, async (context) => {
     const { LlamaGuard } = await import("../guard/llama-guard.js");
     const guard = new LlamaGuard(context, given({ variant }));
     return withContext(path, flags, terminal, (own) => talk(own, guard));

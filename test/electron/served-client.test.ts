@@ -3,6 +3,7 @@ import { connect } from "../../lib/electron/electron-client.js";
 import { type ServedModels, serve } from "../../lib/electron/electron-server.js";
 import { METHODS, WINDOW } from "../../lib/electron/port-protocol.js";
 import { type Context, Model } from "../../lib/index.js";
+import { deferred } from "../../lib/internal/deferred.js";
 import { endTokens, forbidden } from "../support/demo.js";
 import { MODEL } from "../support/paths.js";
 import { connected, idle, RawClient, watched } from "../support/remote.js";
@@ -312,6 +313,57 @@ describe("too much", () => {
     expect(context.disposed).toBe(true);
   });
 
+  test("of calls does not keep a context from being disposed", async () => {
+    const { client, context } = await raw();
+    for (let id = 10; id < 10 + 1024; id++) {
+      client.post({ type: "call", id, method: "generate", target: 2, args: ["Once", endless()] });
+    }
+    expect(await client.call(2000, "stats", 2)).toMatchObject({
+      error: { code: "ERR_QUEUE_FULL" },
+    });
+    expect(await client.call(2001, "dispose", 2)).toMatchObject({ type: "result" });
+    expect(context.disposed).toBe(true);
+    expect(await client.end(10)).toMatchObject({ error: { code: "ERR_DISPOSED" } });
+    client.port.close();
+    await client.served.closed;
+  });
+
+  test("for a reader that stands still is told all usage, and the end of progress", async () => {
+    const { client, context } = await raw();
+    client.acks = false;
+    const texts = Array.from(
+      { length: 60 },
+      (_, index) => `${100 + index} llamas and ${199 - index} more`,
+    );
+    const news = (id: number) =>
+      client.received.flatMap((message) =>
+        message.type === "news" && message.id === id
+          ? [(message.news as { progress: unknown[] }).progress]
+          : [],
+      );
+    const usages: unknown[] = [];
+    await context.choose("Once", texts, { onUsage: (usage) => usages.push([usage]) });
+    expect(usages.length).toBeGreaterThan(WINDOW);
+    await client.call(10, "choose", 2, "Once", texts, {}, true);
+    const promptTokens = (all: unknown[]) =>
+      (all as [{ promptTokens: number }][])
+        .map(([usage]) => usage.promptTokens)
+        .reduce((sum, tokens) => sum + tokens, 0);
+    expect(news(10)).toHaveLength(usages.length);
+    expect(promptTokens(news(10))).toBe(promptTokens(usages));
+    client.port.close();
+    await client.served.closed;
+    const loading = new RawClient({ file: MODEL });
+    loading.acks = false;
+    await loading.call(1, "load", 0, "file", {}, true);
+    const told = loading.received.flatMap((message) =>
+      message.type === "news" ? [message.news] : [],
+    );
+    expect(told.at(-1)).toEqual({ progress: [1] });
+    loading.port.close();
+    await loading.served.closed;
+  });
+
   test("for a reader that stands still: no more news than the window, and none is lost", async () => {
     const { client, context } = await raw();
     client.acks = false;
@@ -417,6 +469,32 @@ describe("the end of a connection", () => {
     expect(await client.call(4, "stats", 3)).toMatchObject({ error: { code: "ERR_DISPOSED" } });
     client.port.close();
     await client.served.closed;
+  });
+
+  test("what was being made is freed before it counts as closed", async () => {
+    const made = deferred<void>();
+    let disposed = false;
+    const model = Object.create(local, {
+      tokenizeAsync: { value: local.tokenizeAsync.bind(local) },
+      createContext: {
+        value: async () => {
+          await made.promise;
+          return {
+            dispose: async () => {
+              disposed = true;
+            },
+          };
+        },
+      },
+    }) as Model;
+    const client = new RawClient({ demo: model });
+    await client.call(1, "load", 0, "demo", {});
+    client.post({ type: "call", id: 2, method: "createContext", target: 1, args: [SMALL] });
+    client.post({ type: "goodbye" });
+    await client.closed;
+    made.resolve();
+    await client.served.closed;
+    expect(disposed).toBe(true);
   });
 
   test("the server ends it: everything pending is told, and what comes later, too", async () => {
