@@ -3,6 +3,7 @@ import { watchSignal } from "../internal/abort.js";
 import { deferred } from "../internal/deferred.js";
 import type { ChatMessage, ChatMessageInput } from "../messages/messages.js";
 import type { ToolDefinitionInput } from "../messages/tool-types.js";
+import { hasHoles } from "./array-holes.js";
 import { type CallReceiver, type Connection, splitOptions } from "./connection.js";
 import type { HistoryChange, ProgressNews } from "./port-protocol.js";
 import type { RemoteChatSessionOptions, RemoteChatTurnOptions } from "./remote-chat-options.js";
@@ -48,6 +49,8 @@ export class RemoteChatSession {
     const history = this.#history;
     this.#connection = connection;
     this.#here = here;
+    const given = (there as { readonly messages?: unknown }).messages;
+    if (Array.isArray(given) && !hasHoles(given)) history.messages = [...given];
     this.#id = connection.start("openSession", id, [there], {
       result: (value) => change(history, value),
       fail: () => {}, // every turn is told
@@ -56,7 +59,10 @@ export class RemoteChatSession {
     dropped.register(this, () => connection.release(session));
   }
 
-  /** The conversation so far, in OpenAI's shapes: as it was when the last turn ended. */
+  /**
+   * The conversation so far, in OpenAI's shapes: as it was when the last turn ended. Until the server has read the
+   * messages that were given, these as they are.
+   */
   get messages(): readonly ChatMessage[] {
     return this.#history.messages;
   }

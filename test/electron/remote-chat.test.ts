@@ -88,6 +88,18 @@ test("a history is gone on with", async () => {
   expect(session.messages).toHaveLength(4);
 });
 
+test("a history that was given is there at once, also if the server never reads it", async () => {
+  const messages = [{ role: "user", content: "My llama is called Luna." }] as const;
+  const own = connected({ demo: local });
+  const model = await own.engine.Model.load("demo");
+  const small = await model.createContext({ contextSize: 256, threads: 1 });
+  const session = new ChatSession(small, { messages });
+  expect(session.messages).toEqual(messages);
+  own.engine.close();
+  await own.served.closed;
+  expect(session.messages).toEqual(messages);
+});
+
 test("a call without an implementation is the caller's, and its result goes on with the turn", async () => {
   const session = new ChatSession(context, { ...GREEDY, tools: [localWeather.definition] });
   const { stopReason, toolCalls } = await session.send(QUESTION).result();

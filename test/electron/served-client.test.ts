@@ -106,6 +106,17 @@ describe("which models", () => {
     await served.closed;
   });
 
+  test("an error of the system's keeps its code", async () => {
+    const missing = Object.assign(new Error("no such file"), { code: "ENOENT" });
+    const { engine, served } = connected(async () => {
+      throw missing;
+    });
+    const failure = engine.Model.load("x");
+    await expect(failure).rejects.toMatchObject({ code: "ENOENT", message: "no such file" });
+    engine.close();
+    await served.closed;
+  });
+
   test("an answer that is no model is the server's mistake, and told as one", async () => {
     const { engine, served } = connected((() => 5) as never);
     await expect(engine.Model.load("demo")).rejects.toMatchObject({ code: "ERR_INVALID_ARGUMENT" });
