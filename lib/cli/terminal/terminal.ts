@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { describe, EXIT, failureJson } from "../report-failure.js";
 import { progressBar } from "./progress-bar.js";
-import { harmless, jsonOf, spoken } from "./visible.js";
+import { harmless, jsonOf, spoken, visible } from "./visible.js";
 
 const ERASE_LINE = "\r\u001b[2K";
 
@@ -94,7 +94,7 @@ export class Terminal {
     if (this.#quiet || !process.stderr.isTTY || !this.#atLineStart) return;
     if (line === this.#progress) return;
     this.#progress = line;
-    process.stderr.write(ERASE_LINE + harmless(line));
+    process.stderr.write(ERASE_LINE + visible(line)); // one line, whatever a file is called
   }
 
   clearProgress(): void {
