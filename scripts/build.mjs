@@ -265,6 +265,8 @@ async function tidy(directory, source) {
 
 /** What `node-gyp-build-test` asks, which tells a missing one with a stack. */
 function loads() {
+  // Where it names no level the engine refuses to load, and building another would not help.
+  delete process.env.CRIA_CPU_LEVEL;
   try {
     createRequire(import.meta.url)("node-gyp-build")(root);
     return true;

@@ -1,4 +1,4 @@
-// Checks what a .node exports, imports and needs: `node scripts/check-binary.mjs [FILE …]`, by
+// Checks what a .node exports, imports and needs: `node scripts/check-binary.mjs [--release] [FILE …]`, by
 // default this machine's build and the prebuilds that it can read: on Linux those of Linux and
 // Windows for any processor, on macOS those of macOS and Windows. Prints one line per file.
 
@@ -8,12 +8,19 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { readPe } from "./pe-file.mjs";
 
+const release = process.argv.includes("--release");
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 const exported = ["napi_register_module_v1", "node_api_module_get_api_version_v1"];
 
 /** Electron's memory cage does not know memory that V8 did not allocate. */
 const forbidden = /^napi_create_external_(array)?buffer$/;
+
+/**
+ * The glibc that what is published may need, as docs/install.md and the packages' READMEs say: with --release, since
+ * prebuilds that were made on any machine for itself need that machine's.
+ */
+const limits = { own: "2.28", backend: "2.35" };
 
 /** What every system has; and what a backend may need besides. */
 const libraries = {
@@ -30,6 +37,12 @@ function lines(command, args) {
   return output.split("\n").filter((line) => line !== "");
 }
 
+/** Of a version, so that 2.9 is less than 2.10. */
+function number(version) {
+  const [major, minor] = version.split(".").map(Number);
+  return major * 1000 + minor;
+}
+
 /** Of any processor. glibc is the version that it needs at least: what decides where a prebuild runs. */
 function readElf(file) {
   const symbols = lines("readelf", ["--dyn-syms", "--wide", file])
@@ -37,10 +50,9 @@ function readElf(file) {
     .filter(([number, , , , binding]) => /^\d+:$/.test(number) && binding !== "LOCAL")
     .map(([, , , , , , section, name]) => ({ name, defined: section !== "UND" }));
   const versions = symbols
-    .map(({ name }) => /@GLIBC_(\d+)\.(\d+)/.exec(name))
+    .map(({ name }) => /@GLIBC_(\d+\.\d+)/.exec(name)?.[1])
     .filter(Boolean)
-    .map(([, major, minor]) => Number(major) * 1000 + Number(minor));
-  const highest = Math.max(0, ...versions);
+    .sort((a, b) => number(a) - number(b));
   const names = (defined) =>
     symbols.filter((symbol) => symbol.defined === defined).map(({ name }) => name.split("@")[0]);
   return {
@@ -49,7 +61,7 @@ function readElf(file) {
     needed: lines("readelf", ["-d", file])
       .filter((line) => line.includes("(NEEDED)"))
       .map((line) => /\[(.*)\]/.exec(line)[1]),
-    glibc: highest === 0 ? null : `${Math.floor(highest / 1000)}.${highest % 1000}`,
+    glibc: versions.at(-1) ?? null,
   };
 }
 
@@ -106,6 +118,10 @@ function check(file, format) {
     (name) => !libraries[format].test(name) && !libraries[backend]?.test(name),
   );
   if (foreign.length) problems.push(`needs ${foreign.join(", ")}`);
+  if (release && glibc) {
+    const limit = limits[backend ? "backend" : "own"];
+    if (number(glibc) > number(limit)) problems.push(`needs glibc ${glibc}, and may need ${limit}`);
+  }
   return { problems, needed, glibc };
 }
 
@@ -136,7 +152,7 @@ function defaultFiles() {
   return [path.join(root, "build", "Release", "cria.node"), ...readable].filter(existsSync);
 }
 
-const named = process.argv.slice(2);
+const named = process.argv.slice(2).filter((argument) => argument !== "--release");
 const files = named.length ? named : defaultFiles();
 if (files.length === 0) {
   console.error("There is no .node to check: run `npm run build:native` first.");

@@ -20,7 +20,12 @@ exports.findModels = ({ folder, resourcesPath }) => {
   const found = own && fs.existsSync(own) ? fs.readdirSync(own) : [];
   const files = found.filter((name) => name.endsWith(".gguf")).map((name) => path.join(own, name));
   const all = [process.env.CRIA_MODEL, bundledModel(resourcesPath), ...files.sort()];
-  return all.filter((file) => file !== undefined).map(modelOf);
+  // The engine knows them by name: of several with one name, the first.
+  const named = new Map();
+  for (const model of all.filter((file) => file !== undefined).map(modelOf)) {
+    if (!named.has(model.name)) named.set(model.name, model);
+  }
+  return [...named.values()];
 };
 
 exports.modelOf = modelOf;

@@ -68,7 +68,7 @@ async function take(request, response, id) {
   return response.writeHead(port ? 204 : 410).end();
 }
 
-const server = createServer(async (request, response) => {
+async function answer(request, response) {
   // Another site's page may send requests here; by these headers they are told from the page's own.
   const { host, origin } = request.headers;
   const own = /^(localhost|127\.0\.0\.1|\[::1\]):\d+$/.test(host ?? "");
@@ -83,6 +83,14 @@ const server = createServer(async (request, response) => {
     const file = await pageFile(pathname);
     response.writeHead(file ? 200 : 404, file?.headers).end(file?.body);
   }
+}
+
+const server = createServer((request, response) => {
+  // A path that is none, or a page that was reloaded while it sent: that is the end of this request alone.
+  answer(request, response).catch(() => {
+    if (response.headersSent) response.destroy();
+    else response.writeHead(400).end();
+  });
 });
 
 server.listen(Number(process.argv[2] ?? 5171), "127.0.0.1", () => {

@@ -22,7 +22,12 @@ import {
 import { invalid } from "../internal/errors.js";
 import { jsonText } from "../internal/json-text.js";
 import { optionNames } from "../internal/option-names.js";
-import { type ChatMessageInput, messageSteps, readMessages } from "../messages/messages.js";
+import {
+  type ChatMessageInput,
+  listOfMessages,
+  messageSteps,
+  readMessages,
+} from "../messages/messages.js";
 import type { ToolChoice, ToolDefinitionInput } from "../messages/tool-types.js";
 import type { LoadedModel } from "../model/loaded-model.js";
 import { recommendedSampler, Sampler } from "../sampling/sampler.js";
@@ -30,6 +35,7 @@ import { checkOptions, SAMPLER_OPTIONS } from "../sampling/sampler-options.js";
 import { responseSchemaOf } from "../tools/answer-grammar.js";
 import { copyOfSchema, type Tool } from "../tools/define-tool.js";
 import type { Summarize } from "./conversation-summary.js";
+import type { BuiltinTool } from "./formats/llama-3.js";
 import type { ReasoningOptions } from "./formats/reasoning-effort.js";
 import { type ChatGuard, type Moderator, readGuard } from "./moderated/moderation.js";
 import { type ChatRenderer, chatRenderer, type RenderChatOptions } from "./render-chat.js";
@@ -175,8 +181,8 @@ function ownCopies(turn: ChatTurnOptions): ChatTurnOptions {
     ...checkOptions(flatOptions(turn)),
     // One date for all turns: another one tomorrow would change the prompt from its beginning.
     date: types.isDate(date) ? new Date(date) : date,
-    ...(Array.isArray(stop) && { stop: [...stop] }),
-    ...(Array.isArray(builtinTools) && { builtinTools: [...builtinTools] }),
+    ...(Array.isArray(stop) && { stop: stopStrings(stop, "options.stop") }),
+    ...(Array.isArray(builtinTools) && { builtinTools: namesOf(builtinTools) }),
     ...(isPlainObject(templateVariables) && { templateVariables: { ...templateVariables } }),
     ...(isPlainObject(turn.reasoning) && { reasoning: { ...turn.reasoning } }),
     ...(isPlainObject(responseSchema) && {
@@ -185,12 +191,17 @@ function ownCopies(turn: ChatTurnOptions): ChatTurnOptions {
   };
 }
 
+function namesOf(builtinTools: readonly BuiltinTool[]): BuiltinTool[] {
+  const copy = list(builtinTools, "options.builtinTools", "an array of built-in tools", string);
+  return copy as BuiltinTool[]; // judged with each turn
+}
+
 function readGiven(given: readonly ChatMessageInput[], name: string): GivenHistory["rest"] {
   return guarded(given, name, () => {
     if (isArray(given) && given.length === 0) return [];
     const long = isArray(given) && given.length > READ_AT_ONCE;
     return long
-      ? messageSteps(Array.from(given), name, "files")
+      ? messageSteps(listOfMessages(given, name), name, "files")
       : readMessages(given, name, "files");
   });
 }

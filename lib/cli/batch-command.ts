@@ -31,7 +31,7 @@ import {
 import { BatchProgressView, summaryText } from "./terminal/batch-progress-view.js";
 import { interruptible, onInterrupt } from "./terminal/interrupt.js";
 import { Terminal } from "./terminal/terminal.js";
-import { loadModel } from "./with-context.js";
+import { flagsBeside, loadModel } from "./with-context.js";
 
 interface BatchFlags extends CommonFlags, ContextFlags, SamplingFlags, SpeculationFlags {
   output: string;
@@ -98,7 +98,8 @@ async function batch(path: string, input: string, flags: BatchFlags): Promise<vo
   checkSpeculation(flags);
   const terminal = new Terminal(flags);
   const options = await optionsOf(input, flags);
-  const models = await loadModels([path, flags.guardModel, flags.draftModel], flags, terminal);
+  const paths = [path, flags.guardModel, flags.draftModel];
+  const models = await loadModels(paths, flags, terminal);
   const [model, guard, draft] = models as [Model, Model | undefined, Model | undefined];
   const speculation = speculationOf(flags, draft);
   const context = { ...options.context, ...given({ speculation }) };
@@ -180,6 +181,7 @@ async function run(
   }
 }
 
+/** The first is the model that answers; the others stand beside it. */
 async function loadModels(
   paths: readonly (string | undefined)[],
   flags: ContextFlags,
@@ -187,8 +189,9 @@ async function loadModels(
 ): Promise<(Model | undefined)[]> {
   const models: (Model | undefined)[] = [];
   try {
-    for (const path of paths) {
-      const load = (signal: AbortSignal) => loadModel(path as string, flags, { terminal, signal });
+    for (const [index, path] of paths.entries()) {
+      const own = index === 0 ? flags : flagsBeside(flags);
+      const load = (signal: AbortSignal) => loadModel(path as string, own, { terminal, signal });
       models.push(path === undefined ? undefined : await interruptible(load));
     }
     return models;

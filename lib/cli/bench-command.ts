@@ -8,6 +8,7 @@ import { Interrupted, UsageError } from "./report-failure.js";
 import { interruptible } from "./terminal/interrupt.js";
 import { Terminal } from "./terminal/terminal.js";
 import { bytes, counted } from "./terminal/units.js";
+import { visible } from "./terminal/visible.js";
 import { loadModel } from "./with-context.js";
 
 interface BenchFlags extends CommonFlags {
@@ -173,9 +174,9 @@ interface Report {
 
 function textOf({ model, engine, devices, threads, rows, interrupted }: Report, context: Context) {
   const head = [
-    `model    ${model.description}, ${bytes(model.sizeInBytes)}`,
+    `model    ${visible(model.description)}, ${bytes(model.sizeInBytes)}`,
     `engine   ${engine.backend}, llama.cpp ${engine.llamaCpp}, CPU level ${engine.cpuLevel}`,
-    ...devices.map(({ name, description }) => `device   ${name}, ${description}`),
+    ...devices.map(({ name, description }) => `device   ${visible(name)}, ${visible(description)}`),
     `context  ${counted(threads, "thread")}, ${counted(context.sequences, "sequence")} of ` +
       `${context.contextSize} tokens`,
   ];

@@ -35,7 +35,8 @@ import type { LineReader } from "./terminal/line-reader.js";
 import { speed, summarizeTurn } from "./terminal/summary.js";
 import { Terminal } from "./terminal/terminal.js";
 import { counted } from "./terminal/units.js";
-import { withContext } from "./with-context.js";
+import { jsonOf } from "./terminal/visible.js";
+import { flagsBeside, withContext } from "./with-context.js";
 
 interface ChatFlags extends CommonFlags, ContextFlags, SamplingFlags, SpeculationFlags {
   system?: string;
@@ -107,8 +108,7 @@ async function chat(path: string, flags: ChatFlags): Promise<void> {
     return new Chat({ conversation, terminal, json, history }).run();
   };
   if (guardPath === undefined) return withContext(path, flags, terminal, (own) => talk(own));
-  const { threads, gpuLayers } = flags;
-  await withContext(guardPath, given({ threads, gpuLayers }), terminal, async (context) => {
+  await withContext(guardPath, flagsBeside(flags), terminal, async (context) => {
     const { LlamaGuard } = await import("../guard/llama-guard.js");
     const guard = new LlamaGuard(context, given({ variant }));
     return withContext(path, flags, terminal, (own) => talk(own, guard));
@@ -193,9 +193,7 @@ class Chat {
     } catch (error) {
       await this.#terminal.endLine();
       this.#terminal.clearProgress();
-      process.stderr.write(
-        `${this.#json ? JSON.stringify(failureJson(error)) : describe(error)}\n`,
-      );
+      process.stderr.write(`${this.#json ? jsonOf(failureJson(error)) : describe(error)}\n`);
     }
   }
 
@@ -254,7 +252,7 @@ class Chat {
 
   /** Without the messages: what was said is known to who said it. */
   async #tell({ messages: _, ...result }: ChatTurnResult): Promise<void> {
-    await this.#terminal.write(`${JSON.stringify(result)}\n`);
+    await this.#terminal.writeJsonLine(result);
   }
 
   #summary(): string {

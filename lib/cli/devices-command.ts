@@ -4,6 +4,7 @@ import type { Device, WorkerDevice } from "../model/devices.js";
 import { addCommonFlags, type CommonFlags } from "./flags.js";
 import { Terminal } from "./terminal/terminal.js";
 import { bytes } from "./terminal/units.js";
+import { visible } from "./terminal/visible.js";
 
 interface DevicesFlags extends CommonFlags {
   json?: boolean;
@@ -13,6 +14,9 @@ const EXAMPLES = `
 Examples:
   $ cria devices
   $ cria devices --json | jq -r .engine.cpuLevel`;
+
+const GPU_PACKAGES =
+  "        To compute on a GPU: npm install cria-vulkan, or cria-cuda for NVIDIA's";
 
 export function addDevicesCommand(program: Command): void {
   const command = program
@@ -27,18 +31,25 @@ async function devices(workers: readonly string[], flags: DevicesFlags): Promise
   const terminal = new Terminal(flags);
   const { engineInfo, listDevices, listWorkerDevices } = await import("../model/devices.js");
   const { adviceOn } = await import("../internal/engine-failure.js");
+  const { PACKAGED_FOR } = await import("../internal/engine-files.js");
   const engine = engineInfo();
   const found: (Device | WorkerDevice)[] = listDevices();
   for (const worker of workers) found.push(...(await listWorkerDevices(worker)));
   if (flags.json) return terminal.writeJson({ engine, devices: found });
+  // Where a package of a GPU's engine is installed, `skipped` says why it is not used.
+  const target = `${process.platform}-${process.arch}`;
+  const { CRIA_BACKEND, CRIA_BINARY } = process.env;
+  const chosen = (CRIA_BACKEND || "auto") !== "auto" || CRIA_BINARY;
+  const without = engine.backend === "cpu" && engine.skipped.length === 0 && !chosen;
   const lines = [
     `engine  ${engine.backend}, llama.cpp ${engine.llamaCpp}`,
-    `        ${engine.path}`,
+    `        ${visible(engine.path)}`,
     `        ${engine.cpuLevel}: ${engine.cpuFeatures.join(" ")}`,
+    ...(without && PACKAGED_FOR.includes(target) ? [GPU_PACKAGES] : []),
     ...engine.skipped.flatMap((skipped) => notUsed(skipped, adviceOn(skipped))),
     ...found.map(
       ({ name, type, description, memoryFree, memoryTotal }) =>
-        `${name}  ${type}, ${description}, ${bytes(memoryFree)} of ${bytes(memoryTotal)} free`,
+        `${visible(name)}  ${type}, ${visible(description)}, ${bytes(memoryFree)} of ${bytes(memoryTotal)} free`,
     ),
   ];
   await terminal.write(`${lines.join("\n")}\n`);
@@ -46,6 +57,6 @@ async function devices(workers: readonly string[], flags: DevicesFlags): Promise
 
 /** Why an engine, most often a GPU's, was passed over, and what to do about it. */
 function notUsed(engine: SkippedEngine, advice: string | undefined): string[] {
-  const lines = [`skipped ${engine.path}`, `        ${engine.problem}`];
+  const lines = [`skipped ${visible(engine.path)}`, `        ${visible(engine.problem)}`];
   return advice === undefined ? lines : [...lines, `        ${advice}`];
 }

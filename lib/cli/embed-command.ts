@@ -136,7 +136,7 @@ class Embedding {
       this.#waiting.delete(this.#next);
       const told = { index: this.#next, ...given({ line }), ...next };
       this.#next += 1;
-      await this.#terminal.write(`${JSON.stringify(told)}\n`);
+      await this.#terminal.writeJsonLine(told);
     }
     this.#terminal.count("embedded", this.#count.done);
   }

@@ -63,7 +63,7 @@ async function generate(path: string, argument: string | undefined, flags: Gener
       // Cancelled, not aborted: what was generated until then is kept and told.
       signal.addEventListener("abort", () => generation.cancel());
       if (!flags.json) {
-        for await (const chunk of generation) await terminal.write(chunk.text);
+        for await (const chunk of generation) await terminal.answer(chunk.text);
         await terminal.endLine();
       }
       const result = await generation.result();

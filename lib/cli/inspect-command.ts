@@ -7,7 +7,6 @@ import { interruptible } from "./terminal/interrupt.js";
 import { columns, shortened, table } from "./terminal/tables.js";
 import { Terminal } from "./terminal/terminal.js";
 import { amount, bytes } from "./terminal/units.js";
-import { visible } from "./terminal/visible.js";
 
 interface InspectFlags extends CommonFlags, HubFlags {
   json?: boolean;
@@ -69,9 +68,9 @@ function toText(info: GgufInfo, withTensors: boolean): string {
   ];
   const values = [...info.metadata].sort(([a], [b]) => (a < b ? -1 : 1));
   return [
-    table(facts.map(([name, value]) => [name, visible(value)])),
+    table(facts),
     columns(withTensors ? tensorRows(info.tensors) : typeRows(info.tensors)),
-    table(values.map(([key, value]) => [visible(key), shortened(visible(valueText(value)))])),
+    table(values.map(([key, value]) => [key, shortened(valueText(value))])),
   ].join("\n");
 }
 
@@ -99,7 +98,7 @@ function tensorRows(tensors: readonly GgufTensor[]): string[][] {
   return [
     ["tensor", "type", "shape", "offset", "size"],
     ...tensors.map(({ name, type, shape, offset, bytes: length }) => [
-      ...[visible(name), type, shape.join(" × "), String(offset)],
+      ...[name, type, shape.join(" × "), String(offset)],
       length === null ? "unknown" : bytes(length),
     ]),
   ];

@@ -150,7 +150,7 @@ class Moderating {
   }
 
   async #write(value: object): Promise<void> {
-    await this.#terminal.write(`${JSON.stringify(value)}\n`);
+    await this.#terminal.writeJsonLine(value);
     const { safe, unsafe, failed } = this.#count;
     this.#terminal.count("judged", safe + unsafe + failed);
   }

@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import { CriaError, type CriaErrorCode, messageOf } from "../internal/errors.js";
-import { harmless } from "./terminal/visible.js";
+import { harmless, jsonOf } from "./terminal/visible.js";
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, unsafe: 3, interrupted: 130 } as const;
 
@@ -64,7 +64,7 @@ export function reportFailure(error: unknown, { json = false } = {}): number {
   if (error instanceof Interrupted) return EXIT.interrupted;
   const commander = error instanceof CommanderError;
   if (commander && error.exitCode === 0) return EXIT.ok;
-  if (json) process.stderr.write(`${JSON.stringify(failureJson(error))}\n`);
+  if (json) process.stderr.write(`${jsonOf(failureJson(error))}\n`);
   // Commander has already written its message.
   if (commander) return EXIT.usage;
   if (!json) tell(error);
@@ -76,7 +76,7 @@ function tell(error: unknown): void {
   process.stderr.write(`${describe(error)}\n`);
   if (debug && error instanceof Error) process.stderr.write(`${harmless(String(error.stack))}\n`);
   if (debug && CriaError.is(error) && error.details) {
-    process.stderr.write(`${JSON.stringify(error.details, null, 2)}\n`);
+    process.stderr.write(`${jsonOf(error.details, 2)}\n`);
   }
 }
 

@@ -31,7 +31,7 @@ import {
 import { interruptible, onInterrupt } from "./terminal/interrupt.js";
 import { Terminal } from "./terminal/terminal.js";
 import { visible } from "./terminal/visible.js";
-import { loadModel } from "./with-context.js";
+import { flagsBeside, loadModel } from "./with-context.js";
 
 interface ServeFlags extends CommonFlags, ContextFlags, SpeculationFlags {
   port: number;
@@ -220,11 +220,11 @@ async function modelsOf(files: ReadonlyMap<string, string>, flags: ServeFlags, t
   const chatTemplate = await readChatTemplate(flags);
   // One draft for all the models that are served: it has to have their vocabulary.
   const { draftModel } = flags;
-  const load = (file: string) =>
-    interruptible((signal) => loadModel(file, flags, { terminal, signal })).finally(() =>
+  const load = (file: string, own: ContextFlags) =>
+    interruptible((signal) => loadModel(file, own, { terminal, signal })).finally(() =>
       terminal.clearProgress(),
     );
-  const draft = draftModel === undefined ? undefined : await load(draftModel);
+  const draft = draftModel === undefined ? undefined : await load(draftModel, flagsBeside(flags));
   const speculation = speculationOf(flags, draft);
   const settings = {
     context: given({ contextSize, threads, sequences, speculation }),
@@ -233,7 +233,7 @@ async function modelsOf(files: ReadonlyMap<string, string>, flags: ServeFlags, t
   const [only, ...more] = files;
   if (only !== undefined && more.length === 0 && flags.idle === undefined) {
     const [name, path] = only;
-    const model = await load(path).catch(async (error) => {
+    const model = await load(path, flags).catch(async (error) => {
       await draft?.dispose();
       throw error;
     });

@@ -27,6 +27,11 @@ export async function loadModel(
   return Model.load(path, { ...options, download, onProgress, signal });
 }
 
+/** The flags that also hold for a guard or a draft: those of the machine. A projector, for one, is of one model. */
+export function flagsBeside({ threads, gpuLayers, device }: ContextFlags): ContextFlags {
+  return given({ threads, gpuLayers, device });
+}
+
 /** What commands say of their context, beyond what its flags do. */
 type OwnContextOptions = Pick<ContextOptions, "sequences" | "embeddings" | "pooling">;
 
@@ -43,16 +48,17 @@ export async function withContext<T>(
   checkSpeculation(flags);
   const { contextSize, threads, sequences, embeddings, pooling } = flags;
   const models: Model[] = [];
-  const load = async (file: string, signal: AbortSignal) => {
-    const model = await loadModel(file, flags, { terminal, signal });
+  const load = async (file: string, flagsOfIt: ContextFlags, signal: AbortSignal) => {
+    const model = await loadModel(file, flagsOfIt, { terminal, signal });
     models.push(model);
     return model;
   };
   try {
     const context = await interruptible(async (signal) => {
-      const model = await load(path, signal);
+      const model = await load(path, flags, signal);
       const { draftModel } = flags;
-      const draft = draftModel === undefined ? undefined : await load(draftModel, signal);
+      const draft =
+        draftModel === undefined ? undefined : await load(draftModel, flagsBeside(flags), signal);
       const speculation = speculationOf(flags, draft);
       const options = { contextSize, threads, sequences, embeddings, pooling, speculation };
       return model.createContext({ ...given(options), signal });

@@ -2,6 +2,7 @@ import { asyncDispose } from "../internal/async-dispose.js";
 import { readOptions } from "../internal/checks.js";
 import { deferred } from "../internal/deferred.js";
 import { CriaError, invalid } from "../internal/errors.js";
+import { hasHoles } from "./array-holes.js";
 import { readClientMessage } from "./client-message.js";
 import { checkPort, closePort, listenTo, type PortLike } from "./message-port.js";
 import { type ClientMessage, PROTOCOL, type ServerMessage } from "./port-protocol.js";
@@ -58,6 +59,8 @@ class ServedClient {
   readonly #find: FindModel;
   readonly #objects = new ServedObjects();
   readonly #calls = new Map<number, ServedCall>();
+  /** What runs for calls, until it has cleaned up behind itself. Never rejects. */
+  readonly #running = new Set<Promise<void>>();
   readonly #closed = deferred<void>();
   #greeted = false;
   #lastId = 0;
@@ -82,8 +85,18 @@ class ServedClient {
     this.#over = true;
     closePort(this.#port);
     for (const call of this.#calls.values()) call.abandon();
-    this.#objects.close().then(this.#closed.resolve, this.#closed.resolve);
+    void this.#free();
     return this.closed;
+  }
+
+  /** Loads that were aborted and contexts that were being made are freed by those who made them. */
+  async #free(): Promise<void> {
+    try {
+      await this.#objects.close();
+    } finally {
+      await Promise.all(this.#running);
+      this.#closed.resolve();
+    }
   }
 
   #receive(data: unknown): void {
@@ -102,7 +115,7 @@ class ServedClient {
         if (message.protocol !== PROTOCOL) void this.close(otherProtocol(message.protocol));
         break;
       case "call":
-        void this.#run(message);
+        this.#start(message);
         break;
       case "ack":
         this.#calls.get(message.id)?.flow.ack();
@@ -121,6 +134,12 @@ class ServedClient {
     }
   }
 
+  #start(message: Extract<ClientMessage, { readonly type: "call" }>): void {
+    const running = this.#run(message);
+    this.#running.add(running);
+    void running.finally(() => this.#running.delete(running));
+  }
+
   async #run(message: Extract<ClientMessage, { readonly type: "call" }>): Promise<void> {
     const { id } = message;
     if (id <= this.#lastId) {
@@ -128,13 +147,15 @@ class ServedClient {
       return;
     }
     this.#lastId = id;
-    if (this.#calls.size >= CALLS_MAX) {
+    // What ends others' calls must not wait for them.
+    if (this.#calls.size >= CALLS_MAX && message.method !== "dispose") {
       this.#post({ type: "error", id, error: toWire(tooMany()) });
       return;
     }
     const call = new ServedCall(message, (told) => this.#post(told));
     this.#calls.set(id, call);
     try {
+      if (hasHoles(call.args)) throw invalid("Expected arrays without holes in a call's arguments");
       const value = await CALLS[message.method](call, this.#objects, this.#find);
       this.#end(call, { type: "result", id, value });
     } catch (error) {

@@ -36,6 +36,11 @@ export class NewsFlow {
     else this.#progress = values;
   }
 
+  /** None of them is lost, since each adds to those before. They are few and small, and need no room in the window. */
+  tell(...values: readonly unknown[]): void {
+    if (!this.#over) this.#post({ progress: values });
+  }
+
   /** A client may say it more often than it is true: its own queue is all that it fills. */
   ack(): void {
     this.#credits = Math.min(this.#credits + 1, WINDOW);
@@ -47,6 +52,9 @@ export class NewsFlow {
 
   /** Nobody will take anything any more. */
   end(): void {
+    const progress = this.#progress;
+    this.#progress = undefined;
+    if (progress !== undefined) this.send({ progress }); // the last one says that all is done
     this.#over = true;
     this.#waiting?.resolve();
   }

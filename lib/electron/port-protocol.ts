@@ -10,8 +10,8 @@ import type { WireError } from "./wire-errors.js";
  * `createContext` or an `openSession` names what it made from there on. `cancel` ends a call early, in the
  * way of its kind; where the result was under way already, what it made is given up.
  *
- * `news` of a call (chunks, events, progress) come before its end. The server has at most WINDOW of them
- * under way: the client acknowledges each with `ack` as its event loop takes it, and what comes up meanwhile is
+ * `news` of a call (chunks, events, progress, usage) come before its end. The server has at most WINDOW of them
+ * under way, usage apart: the client acknowledges each with `ack` as its event loop takes it, and what comes up meanwhile is
  * joined to bigger news. So a page that stands still costs no memory but that of the output.
  *
  * The server believes nothing: what is no message of these ends the connection, and the arguments of a

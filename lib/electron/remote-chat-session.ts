@@ -3,6 +3,7 @@ import { watchSignal } from "../internal/abort.js";
 import { deferred } from "../internal/deferred.js";
 import type { ChatMessage, ChatMessageInput } from "../messages/messages.js";
 import type { ToolDefinitionInput } from "../messages/tool-types.js";
+import { hasHoles } from "./array-holes.js";
 import { type CallReceiver, type Connection, splitOptions } from "./connection.js";
 import type { HistoryChange, ProgressNews } from "./port-protocol.js";
 import type { RemoteChatSessionOptions, RemoteChatTurnOptions } from "./remote-chat-options.js";
@@ -44,10 +45,12 @@ export class RemoteChatSession {
    */
   constructor(context: RemoteContext, options?: RemoteChatSessionOptions) {
     const { connection, id } = contextInside(context);
-    const { here, there } = split(options);
+    const { here, there } = split(options, connection);
     const history = this.#history;
     this.#connection = connection;
     this.#here = here;
+    const given = (there as { readonly messages?: unknown }).messages;
+    if (Array.isArray(given) && !hasHoles(given)) history.messages = [...given];
     this.#id = connection.start("openSession", id, [there], {
       result: (value) => change(history, value),
       fail: () => {}, // every turn is told
@@ -56,7 +59,10 @@ export class RemoteChatSession {
     dropped.register(this, () => connection.release(session));
   }
 
-  /** The conversation so far, in OpenAI's shapes: as it was when the last turn ended. */
+  /**
+   * The conversation so far, in OpenAI's shapes: as it was when the last turn ended. Until the server has read the
+   * messages that were given, these as they are.
+   */
   get messages(): readonly ChatMessage[] {
     return this.#history.messages;
   }
@@ -70,9 +76,9 @@ export class RemoteChatSession {
     input: string | ChatMessageInput | readonly ChatMessageInput[],
     options?: RemoteChatTurnOptions,
   ): ChatTurn {
-    const { here, there } = split(options);
-    const { signal, onProgress, tools = [] } = { ...this.#here, ...here };
     const connection = this.#connection;
+    const { here, there } = split(options, connection);
+    const { signal, onProgress, tools = [] } = { ...this.#here, ...here };
     const { promise, resolve, reject } = deferred<ChatTurnResult>();
     let thrown: { readonly error: unknown } | undefined;
     let turn!: RunningTurn;
@@ -119,12 +125,12 @@ export class RemoteChatSession {
   }
 }
 
-function split(options: RemoteChatTurnOptions | undefined) {
+function split(options: RemoteChatTurnOptions | undefined, connection: Connection) {
   const { here, there } = splitOptions(options, ["signal", "onProgress", "tools"]);
   const { guard, ...rest } = there;
   const wired = {
     ...rest,
-    ...(guard !== undefined && { guard: wireGuards(guard) }),
+    ...(guard !== undefined && { guard: wireGuards(guard, connection) }),
     ...(here.tools !== undefined && { tools: wireTools(here.tools) }),
   };
   return { here: here as HereOptions, there: wired };

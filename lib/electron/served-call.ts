@@ -1,6 +1,7 @@
 import { type Deferred, deferred } from "../internal/deferred.js";
 import { CriaError } from "../internal/errors.js";
 import type { ToolContext } from "../tools/define-tool.js";
+import { hasHoles } from "./array-holes.js";
 import { NewsFlow } from "./news-flow.js";
 import type { ClientMessage, Method, ServerMessage } from "./port-protocol.js";
 
@@ -70,8 +71,10 @@ export class ServedCall {
   executed({ key, result, error }: Executed): void {
     const waiting = this.#executing.get(key);
     this.#executing.delete(key);
-    if (error === undefined) waiting?.resolve(result);
-    else waiting?.reject(new CriaError("ERR_TOOL", error));
+    const problem =
+      error ?? (hasHoles(result) ? "The tool's result has an array with holes." : error);
+    if (problem === undefined) waiting?.resolve(result);
+    else waiting?.reject(new CriaError("ERR_TOOL", problem));
   }
 }
 

@@ -176,7 +176,7 @@ function optionsWithUsage(given: unknown, told: unknown, call: ServedCall) {
 }
 
 function usageOf(told: unknown, call: ServedCall) {
-  return told === true ? { onUsage: call.progress } : {};
+  return told === true ? { onUsage: (usage: unknown) => call.flow.tell(usage) } : {};
 }
 
 /** Chunks or events, each as the client has taken those before; whatever ends them ends the result, too. */

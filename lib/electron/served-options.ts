@@ -107,6 +107,10 @@ export function turnOptions(value: unknown, around: TurnSurroundings): ChatTurnO
 const GUARDS = ["input", "output", "toolResults"] as const;
 
 function readGuards(value: unknown, around: TurnSurroundings): ChatGuard {
+  // Also one that is `undefined`: elsewhere that is "not given", here a guard that went missing.
+  for (const [name, one] of Object.entries(isPlainObject(value) ? value : {})) {
+    if (one === undefined) throw expected("a guard", `options.guard.${name}`, one);
+  }
   const given = readOptions(value as Record<string, unknown>, "options.guard", GUARDS);
   const guards = Object.entries(given).map(([name, one]) => {
     const known = ["context", "options"] as const;

@@ -8,11 +8,16 @@ export interface WireError {
   readonly details?: Record<string, unknown>;
   /** Of any other error. */
   readonly name?: string;
+  /** Of any other error that has one: the system's, such as ENOENT. */
+  readonly systemCode?: string;
 }
 
 /** Never throws, whatever was thrown. What of the details is no data stays here. */
 export function toWire(error: unknown): WireError {
-  if (!CriaError.is(error)) return { name: nameOf(error), message: messageOf(error) };
+  if (!CriaError.is(error)) {
+    const systemCode = codeOf(error);
+    return { name: nameOf(error), message: messageOf(error), ...(systemCode && { systemCode }) };
+  }
   const details = dataOf(error.details);
   return { code: error.code, message: error.message, ...(details && { details }) };
 }
@@ -25,6 +30,15 @@ function nameOf(error: unknown): string {
   }
 }
 
+function codeOf(error: unknown): string | undefined {
+  try {
+    const code = isError(error) ? (error as { code?: unknown }).code : undefined;
+    return typeof code === "string" ? code : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function dataOf(details: unknown): Record<string, unknown> | undefined {
   try {
     return details === undefined ? undefined : JSON.parse(JSON.stringify(details));
@@ -33,12 +47,13 @@ function dataOf(details: unknown): Record<string, unknown> | undefined {
   }
 }
 
-export function fromWire({ code, details, message, name }: WireError): Error {
+export function fromWire({ code, details, message, name, systemCode }: WireError): Error {
   if (code !== undefined) {
     return new CriaError(code as CriaErrorCode, message, details === undefined ? {} : { details });
   }
   const error = new Error(message);
   if (name !== undefined) error.name = name;
+  if (systemCode !== undefined) Object.assign(error, { code: systemCode });
   return error;
 }
 

@@ -1,4 +1,11 @@
-import { isPackage, prebuiltPlatforms, type SkippedEngine } from "./engine-files.js";
+import {
+  isPackage,
+  isPackaged,
+  PACKAGED_FOR,
+  prebuiltPlatforms,
+  type SkippedEngine,
+  versionOf,
+} from "./engine-files.js";
 import { CriaError } from "./errors.js";
 
 /** What to do about words of the system's linker, for the person who reads them. */
@@ -9,7 +16,8 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /lib(cudart|cublas|cublasLt)\.so|(cudart|cublas\w*)64/,
-    "CUDA's libraries are missing. Install the CUDA toolkit, or its packages of cudart and cublas.",
+    "CUDA 12's libraries are missing; those of another version do not do. Install the CUDA toolkit 12, or of it the " +
+      "packages of cudart and cublas.",
   ],
   [
     /libvulkan\.so|vulkan-1\.dll/,
@@ -69,6 +77,19 @@ function remedies(root: string, env: NodeJS.ProcessEnv, target: string): string[
       'bundle (mark "cria" as external: serverExternalPackages, --external:cria) and install it beside.',
     ];
   }
+  const insisted = env.CRIA_BACKEND && env.CRIA_BACKEND !== "auto" ? env.CRIA_BACKEND : undefined;
+  const otherwise =
+    insisted === undefined ? [] : ["  unset CRIA_BACKEND   (takes the best engine that is there)"];
+  if (isPackaged(insisted)) {
+    return [
+      `CRIA_BACKEND is set, so only an engine for ${insisted} is taken. To recover, one of:`,
+      ...(PACKAGED_FOR.includes(target)
+        ? [`  npm install cria-${insisted}@${versionOf(root)}`]
+        : []),
+      `  npm explore cria -- npm run build:native -- --${insisted}   (builds from source: its SDK, C++17 compiler, CMake, git)`,
+      ...otherwise,
+    ];
+  }
   if (/\.asar[\\/]/.test(`${root}/`)) {
     return [
       "The engine is not beside the asar archive, from which nothing can be loaded. Have it unpacked:",
@@ -87,5 +108,6 @@ function remedies(root: string, env: NodeJS.ProcessEnv, target: string): string[
     "  npm rebuild cria",
     "  npm install-scripts approve cria && npm rebuild cria   (npm 12 and later block install scripts)",
     "  npm explore cria -- npm run build:native   (builds from source: C++17 compiler, CMake, git)",
+    ...otherwise,
   ];
 }

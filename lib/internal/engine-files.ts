@@ -1,18 +1,18 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join, relative, resolve, sep } from "node:path";
+import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import type { Backend } from "./native.js";
 
 /** A native file that may be loaded. */
 export interface EngineFile {
   readonly path: string;
-  /** It gives way to the next unless it finds a GPU. */
-  readonly optional: boolean;
+  /** Of a backend's package: it gives way to the next unless it finds a GPU. */
+  readonly packaged?: Backend;
 }
 
 /** A native file, or the package that should have one, and why it was not loaded. */
 export interface SkippedEngine {
-  /** The file, or the package's folder. */
+  /** The file, or the package's folder; its name where it is not installed. */
   readonly path: string;
   /** What was wrong, in the system's own words where they are its. */
   readonly problem: string;
@@ -20,22 +20,40 @@ export interface SkippedEngine {
 
 /** Those that are published as packages of their own, `cria-cuda` and `cria-vulkan`, in the order of "auto". */
 const PACKAGED = ["cuda", "vulkan"] as const satisfies readonly Backend[];
+/** What they are built for, as their own `os` and `cpu` say. */
+export const PACKAGED_FOR: readonly string[] = ["linux-x64"];
+
+/** Whether an engine for it is a package of its own. */
+export function isPackaged(backend: string | undefined): boolean {
+  return (PACKAGED as readonly (string | undefined)[]).includes(backend);
+}
 
 /** The others are in cria's own prebuild: Metal's on macOS, elsewhere the CPU's. */
 export const BACKENDS: readonly Backend[] = [...PACKAGED, "metal", "cpu"];
 
 /**
  * The package's folder, whatever file of it this code runs in. A bundle has it in a file of its own, and
- * the package beside it.
+ * the package beside it. `file` is "" in a bundle of ES modules, which has no name of its own.
  */
 export function packageRoot(file: string): string {
-  const own = resolve(dirname(file), "..");
+  const from = file || program() || process.execPath;
+  const own = resolve(dirname(from), "..");
   if (isPackage(own)) return own;
-  return packageSeenFrom(file, "cria") ?? own;
+  return packageSeenFrom(from, "cria") ?? own;
+}
+
+/** The program's file, which was named to Node by whoever started it. */
+function program(): string {
+  const [, named = ""] = process.argv;
+  return isAbsolute(named) ? named : "";
 }
 
 export function isPackage(folder: string): boolean {
   return manifestOf(folder)?.name === "cria";
+}
+
+export function versionOf(folder: string): string | undefined {
+  return manifestOf(folder)?.version;
 }
 
 /**
@@ -47,13 +65,15 @@ export function engineFiles(
   env: NodeJS.ProcessEnv,
   { wanted, skipped }: { wanted: Backend | "auto"; skipped: SkippedEngine[] },
 ): EngineFile[] {
-  if (env.CRIA_BINARY) return [{ path: resolve(env.CRIA_BINARY), optional: false }];
+  if (env.CRIA_BINARY) return [{ path: resolve(env.CRIA_BINARY) }];
   const found = resolvedByNodeGyp(root, root);
-  const own = found === undefined ? [] : [{ path: unpacked(found), optional: false }];
-  const packages = PACKAGED.filter((backend) => wanted === "auto" || wanted === backend)
-    .map((backend) => packaged(root, backend, skipped))
-    .filter((path) => path !== undefined)
-    .map((path) => ({ path: unpacked(path), optional: true }));
+  const own = found === undefined ? [] : [{ path: unpacked(found) }];
+  const packages: EngineFile[] = [];
+  for (const backend of PACKAGED) {
+    if (wanted !== "auto" && wanted !== backend) continue;
+    const path = packaged(root, backend, { insisted: wanted === backend, skipped });
+    if (path !== undefined) packages.push({ path: unpacked(path), packaged: backend });
+  }
   const built = found !== undefined && relative(root, found).split(sep)[0] === "build";
   return built ? [...own, ...packages] : [...packages, ...own];
 }
@@ -68,12 +88,20 @@ export function prebuiltPlatforms(root: string): string[] {
 }
 
 /** The engine of the package `cria-cuda` or `cria-vulkan`, which must be of this version. */
-function packaged(root: string, backend: Backend, skipped: SkippedEngine[]): string | undefined {
+function packaged(
+  root: string,
+  backend: Backend,
+  { insisted, skipped }: { insisted: boolean; skipped: SkippedEngine[] },
+): string | undefined {
   const name = `cria-${backend}`;
   const folder = packageSeenFrom(join(root, "package.json"), name);
-  if (folder === undefined) return undefined;
-  const own = manifestOf(root)?.version;
-  const version = manifestOf(folder)?.version;
+  const own = versionOf(root);
+  if (folder === undefined) {
+    // Who has none, and asks for none, need not hear of it.
+    if (insisted) skipped.push({ path: name, problem: notInstalled(name, own) });
+    return undefined;
+  }
+  const version = versionOf(folder);
   if (own !== version) {
     const problem = `is of version ${version}, cria of ${own}: npm install ${name}@${own}`;
     skipped.push({ path: folder, problem });
@@ -85,6 +113,13 @@ function packaged(root: string, backend: Backend, skipped: SkippedEngine[]): str
     skipped.push({ path: folder, problem });
   }
   return path;
+}
+
+function notInstalled(name: string, version: string | undefined): string {
+  const target = `${process.platform}-${process.arch}`;
+  return PACKAGED_FOR.includes(target)
+    ? `is not installed: npm install ${name}@${version}`
+    : `is not installed, and not built for ${target}`;
 }
 
 /** Where node-gyp-build, which the package at `root` depends on, finds the engine of `folder`. */
@@ -105,9 +140,12 @@ function unpacked(path: string): string {
   return existsSync(outside) ? outside : path;
 }
 
-/** The folder of an installed package, as this file sees it, or a program in the working directory. */
+/**
+ * The folder of an installed package, as this file sees it, or the program that runs. Never as the working directory
+ * does: that may be anybody's folder, and native code that lies there would be loaded.
+ */
 function packageSeenFrom(file: string, name: string): string | undefined {
-  for (const from of [file, join(process.cwd(), "app.js")]) {
+  for (const from of [file, program()]) {
     try {
       return dirname(createRequire(from).resolve(`${name}/package.json`));
     } catch {

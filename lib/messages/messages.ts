@@ -149,10 +149,7 @@ export function* unpairedSteps(
   name: string,
   media: MediaRule = "none",
 ): Steps<UnpairedMessage[]> {
-  const entries = guarded(messages, name, () => {
-    if (Array.isArray(messages)) return Array.from(messages); // throws where it is a revoked proxy
-    throw expected("an array of messages", name, messages);
-  });
+  const entries = listOfMessages(messages, name);
   if (entries.length === 0) throw expected("at least one message", name, messages);
   const read: UnpairedMessage[] = [];
   for (const [index, entry] of entries.entries()) {
@@ -162,8 +159,18 @@ export function* unpairedSteps(
   return read;
 }
 
+/** An own copy of a list of messages, in which nobody has looked yet but that they are objects. */
+export function listOfMessages(value: unknown, name: string): ChatMessageInput[] {
+  return list(value, name, "an array of messages", (entry, at) => {
+    if (typeof entry === "object" && entry !== null) return entry as ChatMessageInput;
+    throw expected(MESSAGE, at, entry);
+  });
+}
+
+const MESSAGE = "a message, such as { role, content },";
+
 function readMessage(value: unknown, name: string, rule: MediaRule): UnpairedMessage {
-  const message = properties(value, name, KNOWN, "a message, such as { role, content },");
+  const message = properties(value, name, KNOWN, MESSAGE);
   if (message.role === "function") {
     throw unsupported(
       `${name}.role`,

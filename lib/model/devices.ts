@@ -36,7 +36,7 @@ export interface EngineInfo {
   readonly cpuFeatures: readonly string[];
   /** The native file that was loaded. */
   readonly path: string;
-  /** Engines that were tried before it, and why they were not taken: a GPU's without its driver. */
+  /** Engines that were not taken, and why: a GPU's without its driver. */
   readonly skipped: readonly SkippedEngine[];
 }
 

@@ -270,6 +270,18 @@ test("a turn's own options go before the session's, for that turn", async () => 
   expect(asked[1]?.prompt).toContain("Today Date: today\n");
 });
 
+test("lists that claim a length and hold nothing end at their first hole", () => {
+  const endless = new Array(2 ** 32 - 1);
+  for (const option of ["messages", "stop", "builtinTools", "tools"]) {
+    expect(() => new ChatSession(context, { [option]: endless })).toThrow(
+      expect.objectContaining({
+        code: "ERR_INVALID_ARGUMENT",
+        message: expect.stringContaining(`options.${option}[0]`),
+      }),
+    );
+  }
+});
+
 test("messages that are given are gone on with", async () => {
   const { context, asked } = scripted(["Ada."]);
   const chat = new ChatSession(context, {

@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errorOf, inputFile, linesOf, outputFile, temporaryFolder } from "../support/batch.js";
 import { cria, DEMO_MODEL } from "../support/cli.js";
+import { writeLlava, writeSeeingModel } from "../support/tiny-projectors.js";
 
 const folder = temporaryFolder();
 const LINES = [
@@ -119,4 +120,17 @@ test("errors make exit code 1, and wrong usage 2, before a line is read", async 
   expect((await cria(batch(bad, output, "--format", "xml"))).code).toBe(2);
   const missing = await cria(batch(bad, output, "--schema", join(folder, "nowhere")));
   expect(missing).toMatchObject({ code: 1, stderr: expect.stringMatching(/schema file .*ENOENT/) });
+});
+
+test("--projector is the model's alone, not its guard's and its draft's", async () => {
+  const [model, projector] = [join(folder, "sees.gguf"), join(folder, "llava.gguf")];
+  writeSeeingModel(model, "llama");
+  writeLlava(projector);
+  const output = outputFile(folder);
+  const flags = ["--context-size", "256", "--max-tokens", "2", "--sequences", "1", "--quiet"];
+  const beside = ["--guard-model", DEMO_MODEL, "--guard-variant", "llama-guard-3-8b"];
+  const input = inputFile(folder, [{ id: "a", prompt: "the" }]);
+  const words = [model, input, "-o", output, "--projector", projector, ...beside, ...flags];
+  expect(await cria(["batch", ...words])).toMatchObject({ code: 0, stderr: "" });
+  expect(linesOf(output)).toHaveLength(1);
 });

@@ -1,9 +1,10 @@
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { estimateMemory } from "../../lib/index.js";
+import { engineInfo, estimateMemory } from "../../lib/index.js";
+import { PACKAGED_FOR } from "../../lib/internal/engine-files.js";
 import { cria, DEMO_MODEL, finish, start } from "../support/cli.js";
 
 let directory: string;
@@ -260,6 +261,39 @@ describe("info", () => {
   });
 });
 
+describe("a file of somebody else's", () => {
+  const NAME = "\x1b]0;x\x07\x1b[2";
+  const DESCRIPTION = "\u009b2J\x7f\u202e";
+  let file: string;
+
+  beforeAll(async () => {
+    const bytes = await readFile(DEMO_MODEL);
+    bytes.write(NAME, bytes.indexOf("cria demo"));
+    bytes.write(DESCRIPTION.padEnd(8), bytes.indexOf("A tiny model"));
+    file = join(directory, "evil.gguf");
+    await writeFile(file, bytes);
+  });
+
+  /** All but line feeds: C0, DEL, C1 and what turns text around. */
+  const obeyed = /(?!\n)[\p{Cc}\p{Cf}]/u;
+
+  test.each(["info", "inspect"])("%s shows what a terminal would obey as text", async (command) => {
+    const { code, stdout, stderr } = await cria([command, file]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toContain("\\u001b]0;x\\u0007");
+    expect(stdout).toContain("\\u009b2J\\u007f\\u202e");
+    expect(stdout).not.toMatch(obeyed);
+  });
+
+  test.each(["info", "inspect"])("%s --json is the same value, escaped", async (command) => {
+    const { stdout } = await cria([command, "--json", file]);
+    expect(stdout).not.toMatch(/(?!\n)\p{Cc}/u);
+    const { metadata } = JSON.parse(stdout);
+    expect(metadata["general.name"]).toBe(NAME);
+    expect(metadata["general.description"].startsWith(DESCRIPTION)).toBe(true);
+  });
+});
+
 describe("devices", () => {
   test("--json lists the CPU at least", async () => {
     const { code, stdout, stderr } = await cria(["devices", "--json"]);
@@ -274,5 +308,15 @@ describe("devices", () => {
     const { code, stdout, stderr } = await cria(["devices"]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toMatch(/^engine +\w+, llama\.cpp /);
+  });
+
+  test("says how to compute on a GPU where there is a package for it, and nobody chose otherwise", async () => {
+    const hint = "npm install cria-vulkan";
+    const chosen = await cria(["devices"], "", { CRIA_BACKEND: engineInfo().backend });
+    expect(chosen.stdout).not.toContain(hint);
+    const env = { CRIA_BACKEND: "", CRIA_BINARY: "" };
+    const { stdout } = await cria(["devices"], "", env);
+    const packaged = PACKAGED_FOR.includes(`${process.platform}-${process.arch}`);
+    expect(stdout.includes(hint)).toBe(packaged && /^engine +cpu,/.test(stdout));
   });
 });

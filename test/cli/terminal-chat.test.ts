@@ -1,7 +1,7 @@
 // The chat at a terminal: a pseudo-terminal by util-linux's `script`, typed into as a user would.
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DEMO_MODEL } from "../support/cli.js";
@@ -118,3 +118,22 @@ test("Ctrl-C empties a line, the next tells that another leaves, and that one do
     chat.type(interrupt);
     expect(await chat.ended()).toBe(130);
   }));
+
+test("an answer moves no cursor on a terminal; a program has it as it is", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "cria-answer-"));
+  try {
+    const grammar = join(folder, "escape.gbnf");
+    writeFileSync(grammar, 'root ::= "\\x1B[2J done"');
+    const words = [NODE, CLI, "generate", DEMO_MODEL, "Once", "--grammar", grammar, "--quiet"];
+    const command = words.map((word) => `'${word}'`).join(" ");
+    const onTerminal = execFileSync("script", ["-qfec", command, "/dev/null"], {
+      encoding: "utf8",
+      input: "",
+    });
+    expect(onTerminal).toContain("\\u001b[2J done");
+    expect(onTerminal).not.toContain("\x1b[2J");
+    expect(execFileSync(NODE, words.slice(1), { encoding: "utf8" })).toBe("\x1b[2J done\n");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { createCria } from "../../lib/ai-sdk/ai-sdk.js";
 import { ChatSession, defineTool, LlamaGuard } from "../../lib/electron/electron-client.js";
 import type { RemoteContext } from "../../lib/electron/remote-context.js";
 import {
@@ -7,6 +8,7 @@ import {
   ChatSession as LocalSession,
   Model,
 } from "../../lib/index.js";
+import { ChatCria } from "../../lib/langchain/langchain.js";
 import { endTokens, forbidden } from "../support/demo.js";
 import { MODEL } from "../support/paths.js";
 import { type Connected, connected } from "../support/remote.js";
@@ -84,6 +86,18 @@ test("a history is gone on with", async () => {
   const { message } = await session.send("What is my llama called?").result();
   expect(message.content).toBe("Your llama is called Luna.");
   expect(session.messages).toHaveLength(4);
+});
+
+test("a history that was given is there at once, also if the server never reads it", async () => {
+  const messages = [{ role: "user", content: "My llama is called Luna." }] as const;
+  const own = connected({ demo: local });
+  const model = await own.engine.Model.load("demo");
+  const small = await model.createContext({ contextSize: 256, threads: 1 });
+  const session = new ChatSession(small, { messages });
+  expect(session.messages).toEqual(messages);
+  own.engine.close();
+  await own.served.closed;
+  expect(session.messages).toEqual(messages);
 });
 
 test("a call without an implementation is the caller's, and its result goes on with the turn", async () => {
@@ -270,5 +284,44 @@ describe("a guard", () => {
       });
     }
     expect(() => new LlamaGuard({} as never)).toThrow(/a context of a connected Model/);
+  });
+
+  test("that is none of cria/electron's is refused: nothing of it would cross the port", async () => {
+    class Own {
+      async moderate() {
+        return { safe: false };
+      }
+    }
+    const localContext = await local.createContext({ contextSize: 256, threads: 1 });
+    const here = new LocalGuard(localContext, { variant });
+    const session = new ChatSession(context, GREEDY);
+    const guards = [
+      ...[new Own(), here, [], new Map(), { output: undefined }],
+      ...[{ input: new Own() }, { output: here }],
+    ];
+    const refused = expect.objectContaining({
+      code: "ERR_INVALID_ARGUMENT",
+      message: expect.stringContaining('a LlamaGuard of "cria/electron"'),
+    });
+    for (const guard of guards as never[]) {
+      expect(() => new ChatSession(context, { ...GREEDY, guard })).toThrow(refused);
+      expect(() => session.send("Hi", { guard })).toThrow(refused);
+      expect(() => createCria(context, { guard }).languageModel()).toThrow(refused);
+      expect(() => new ChatCria({ context, guard })).toThrow(refused);
+    }
+    await localContext.dispose();
+  });
+
+  test("of another connection is refused: there its context's number names another one", async () => {
+    const other = connected({ demo: local });
+    const model = await other.engine.Model.load("demo");
+    const guard = new LlamaGuard(await model.createContext({ contextSize: 256, threads: 1 }), {
+      variant,
+    });
+    for (const given of [guard, { toolResults: guard }]) {
+      expect(() => new ChatSession(context, { guard: given })).toThrow(/over another connection/);
+    }
+    other.engine.close();
+    await other.served.closed;
   });
 });

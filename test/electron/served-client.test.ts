@@ -3,6 +3,7 @@ import { connect } from "../../lib/electron/electron-client.js";
 import { type ServedModels, serve } from "../../lib/electron/electron-server.js";
 import { METHODS, WINDOW } from "../../lib/electron/port-protocol.js";
 import { type Context, Model } from "../../lib/index.js";
+import { deferred } from "../../lib/internal/deferred.js";
 import { endTokens, forbidden } from "../support/demo.js";
 import { MODEL } from "../support/paths.js";
 import { connected, idle, RawClient, watched } from "../support/remote.js";
@@ -101,6 +102,17 @@ describe("which models", () => {
       ["secret", {}],
       ["x", {}],
     ]);
+    engine.close();
+    await served.closed;
+  });
+
+  test("an error of the system's keeps its code", async () => {
+    const missing = Object.assign(new Error("no such file"), { code: "ENOENT" });
+    const { engine, served } = connected(async () => {
+      throw missing;
+    });
+    const failure = engine.Model.load("x");
+    await expect(failure).rejects.toMatchObject({ code: "ENOENT", message: "no such file" });
     engine.close();
     await served.closed;
   });
@@ -208,6 +220,74 @@ test("any arguments end in a coded error or a result, and the server lives on", 
   expect(context.disposed).toBe(true);
 });
 
+test("arrays that claim a length and hold nothing are refused: nobody copies or walks them", async () => {
+  const { client } = await raw();
+  const endless = new Array(2 ** 32 - 1);
+  const late = new Array(2 ** 32 - 1);
+  late[2 ** 32 - 2] = { role: "user", content: "Hi" };
+  await client.call(3, "openSession", 2, {});
+  const calls: readonly [string, number, ...unknown[]][] = [
+    ["load", 0, "demo", { devices: endless }],
+    ["createContext", 1, { controlVectors: endless }],
+    ["tokenize", 1, endless],
+    ["generate", 2, endless, {}],
+    ["generate", 2, "Once", { stop: endless }],
+    ["generate", 2, "Once", { grammar: { schema: { enum: endless } } }],
+    ["score", 2, endless, [1]],
+    ["score", 2, "Once", endless],
+    ["choose", 2, "Once", endless],
+    ["embed", 2, endless],
+    ["rank", 2, "Once", endless],
+    ["openSession", 2, { messages: endless }],
+    ["openSession", 2, { messages: late }],
+    ["openSession", 2, { stop: endless }],
+    ["openSession", 2, { builtinTools: endless }],
+    ["openSession", 2, { tools: endless }],
+    ["openSession", 2, { templateVariables: { a: [{ b: endless }] } }],
+    ["send", 3, endless],
+    ["send", 3, [{ role: "user", content: endless }]],
+    ["send", 3, [{ role: "tool", content: { rows: endless } }]],
+    ["moderate", 2, endless],
+  ];
+  for (const [index, [method, target, ...args]] of calls.entries()) {
+    const end = await client.call(10 + index, method, target, ...args);
+    expect([method, end]).toMatchObject([method, { error: { code: "ERR_INVALID_ARGUMENT" } }]);
+  }
+  client.port.close();
+  await client.served.closed;
+});
+
+test("a tool's result of this kind fails its call alone", async () => {
+  const { client } = await raw();
+  const parameters = { type: "object", properties: { city: { type: "string" } } };
+  const tool = { name: "get_weather", parameters, executes: true };
+  const toolChoice = { type: "function", function: { name: "get_weather" } };
+  const options = { tools: [tool], temperature: 0, toolChoice, maxToolRounds: 1 };
+  await client.call(3, "openSession", 2, options);
+  client.post({ type: "call", id: 4, method: "send", target: 3, args: ["What is the weather?"] });
+  const { key } = (await client.when(({ type }) => type === "execute")) as { key?: number };
+  client.post({ type: "executed", id: 4, key, result: { days: new Array(2 ** 32 - 1) } });
+  const told = await client.when(
+    (message) =>
+      message.type === "news" && (message.news as { type?: string }).type === "tool-result",
+  );
+  expect(told).toMatchObject({ news: { error: expect.stringContaining("an array with holes") } });
+  client.post({ type: "cancel", id: 4 });
+  await client.end(4);
+  client.port.close();
+  await client.served.closed;
+});
+
+test("a guard that went missing on the way is refused, not left out", async () => {
+  const { client } = await raw();
+  for (const [i, name] of ["input", "output", "toolResults"].entries()) {
+    const end = await client.call(10 + i, "openSession", 2, { guard: { [name]: undefined } });
+    expect(end).toMatchObject({ error: { code: "ERR_INVALID_ARGUMENT" } });
+  }
+  client.port.close();
+  await client.served.closed;
+});
+
 describe("too much", () => {
   test("of calls, contexts, models and sessions is refused", async () => {
     const { client, context } = await raw();
@@ -242,6 +322,57 @@ describe("too much", () => {
     client.port.close();
     await client.served.closed;
     expect(context.disposed).toBe(true);
+  });
+
+  test("of calls does not keep a context from being disposed", async () => {
+    const { client, context } = await raw();
+    for (let id = 10; id < 10 + 1024; id++) {
+      client.post({ type: "call", id, method: "generate", target: 2, args: ["Once", endless()] });
+    }
+    expect(await client.call(2000, "stats", 2)).toMatchObject({
+      error: { code: "ERR_QUEUE_FULL" },
+    });
+    expect(await client.call(2001, "dispose", 2)).toMatchObject({ type: "result" });
+    expect(context.disposed).toBe(true);
+    expect(await client.end(10)).toMatchObject({ error: { code: "ERR_DISPOSED" } });
+    client.port.close();
+    await client.served.closed;
+  });
+
+  test("for a reader that stands still is told all usage, and the end of progress", async () => {
+    const { client, context } = await raw();
+    client.acks = false;
+    const texts = Array.from(
+      { length: 60 },
+      (_, index) => `${100 + index} llamas and ${199 - index} more`,
+    );
+    const news = (id: number) =>
+      client.received.flatMap((message) =>
+        message.type === "news" && message.id === id
+          ? [(message.news as { progress: unknown[] }).progress]
+          : [],
+      );
+    const usages: unknown[] = [];
+    await context.choose("Once", texts, { onUsage: (usage) => usages.push([usage]) });
+    expect(usages.length).toBeGreaterThan(WINDOW);
+    await client.call(10, "choose", 2, "Once", texts, {}, true);
+    const promptTokens = (all: unknown[]) =>
+      (all as [{ promptTokens: number }][])
+        .map(([usage]) => usage.promptTokens)
+        .reduce((sum, tokens) => sum + tokens, 0);
+    expect(news(10)).toHaveLength(usages.length);
+    expect(promptTokens(news(10))).toBe(promptTokens(usages));
+    client.port.close();
+    await client.served.closed;
+    const loading = new RawClient({ file: MODEL });
+    loading.acks = false;
+    await loading.call(1, "load", 0, "file", {}, true);
+    const told = loading.received.flatMap((message) =>
+      message.type === "news" ? [message.news] : [],
+    );
+    expect(told.at(-1)).toEqual({ progress: [1] });
+    loading.port.close();
+    await loading.served.closed;
   });
 
   test("for a reader that stands still: no more news than the window, and none is lost", async () => {
@@ -349,6 +480,32 @@ describe("the end of a connection", () => {
     expect(await client.call(4, "stats", 3)).toMatchObject({ error: { code: "ERR_DISPOSED" } });
     client.port.close();
     await client.served.closed;
+  });
+
+  test("what was being made is freed before it counts as closed", async () => {
+    const made = deferred<void>();
+    let disposed = false;
+    const model = Object.create(local, {
+      tokenizeAsync: { value: local.tokenizeAsync.bind(local) },
+      createContext: {
+        value: async () => {
+          await made.promise;
+          return {
+            dispose: async () => {
+              disposed = true;
+            },
+          };
+        },
+      },
+    }) as Model;
+    const client = new RawClient({ demo: model });
+    await client.call(1, "load", 0, "demo", {});
+    client.post({ type: "call", id: 2, method: "createContext", target: 1, args: [SMALL] });
+    client.post({ type: "goodbye" });
+    await client.closed;
+    made.resolve();
+    await client.served.closed;
+    expect(disposed).toBe(true);
   });
 
   test("the server ends it: everything pending is told, and what comes later, too", async () => {

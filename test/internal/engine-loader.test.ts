@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { engineInfo } from "../../lib/index.js";
 import { adviceOn } from "../../lib/internal/engine-failure.js";
-import { packageRoot } from "../../lib/internal/engine-files.js";
+import { PACKAGED_FOR, packageRoot } from "../../lib/internal/engine-files.js";
 import { loadEngine } from "../../lib/internal/engine-loader.js";
 import { type ChildOptions, runNode } from "../support/child.js";
 import { DIST, ROOT } from "../support/paths.js";
@@ -64,7 +64,13 @@ async function load(format: "esm" | "cjs" = "esm", options: ChildOptions = {}) {
   await writeFile(path, script);
   const { stdout, ...end } = await runNode([path], options);
   expect(end).toEqual({ code: 0, signal: null, stderr: "" });
-  return JSON.parse(stdout) as { path?: string; backend?: string; code?: string; message: string };
+  return JSON.parse(stdout) as {
+    path?: string;
+    backend?: string;
+    skipped?: unknown[];
+    code?: string;
+    message: string;
+  };
 }
 
 describe("a __filename of the app's", () => {
@@ -108,8 +114,12 @@ describe.each(["esm", "cjs"] as const)("from %s", (format) => {
 });
 
 describe("a package of a backend", () => {
-  async function backendPackage(version: string, name = "cria-vulkan"): Promise<string> {
-    const folder = join(directory, "node_modules", name);
+  async function backendPackage(
+    version: string,
+    name = "cria-vulkan",
+    beside = directory,
+  ): Promise<string> {
+    const folder = join(beside, "node_modules", name);
     await mkdir(folder, { recursive: true });
     await writeFile(
       join(folder, "package.json"),
@@ -126,8 +136,8 @@ describe("a package of a backend", () => {
     return JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")).version;
   }
 
-  async function backendEngine(name: string): Promise<string> {
-    const folder = await backendPackage(await ownVersion(), name);
+  async function backendEngine(name: string, beside?: string): Promise<string> {
+    const folder = await backendPackage(await ownVersion(), name, beside);
     const file = join(folder, "prebuilds", target, `node.${plain}`);
     await mkdir(join(file, ".."), { recursive: true });
     return file;
@@ -149,6 +159,56 @@ describe("a package of a backend", () => {
       path: cpu,
       skipped: [],
     });
+  });
+
+  test("is not looked for in the working directory, which may be anybody's", async () => {
+    const own = await place("prebuilds", target, `node.${plain}`);
+    const elsewhere = join(directory, "elsewhere");
+    const planted = await backendEngine("cria-vulkan", elsewhere);
+    await copyFile(binary, planted);
+    const here = await load("esm", { cwd: elsewhere });
+    expect(here).toMatchObject({ path: own, skipped: [] });
+    const env = { CRIA_BACKEND: "cpu" };
+    expect(await load("cjs", { cwd: elsewhere, env })).toMatchObject({ path: own, skipped: [] });
+  });
+
+  test("is found by the program's file where it does not lie beside cria", async () => {
+    const app = join(directory, "app");
+    const package_ = await backendPackage("0.0.1", "cria-vulkan", app);
+    const own = await place("prebuilds", target, `node.${plain}`);
+    const program = join(app, "main.cjs");
+    const print = "console.log(JSON.stringify(require('cria').engineInfo()))";
+    await writeFile(program, print);
+    const { stdout } = await runNode([program], { cwd: installed });
+    expect(JSON.parse(stdout)).toMatchObject({ path: own, skipped: [{ path: package_ }] });
+  });
+
+  test("is told of where an engine that was built here goes first", async () => {
+    const built = await place("build", "Release", "cria.node");
+    const vulkan = await backendEngine("cria-vulkan");
+    await copyFile(binary, vulkan);
+    const { path, skipped } = loadEngine(installed, {});
+    expect(path).toBe(built);
+    expect(skipped).toEqual([
+      { path: vulkan, problem: expect.stringMatching(/^was not tried.* CRIA_BACKEND=vulkan/) },
+    ]);
+  });
+
+  test("that is missing is named, with the command that installs it", async () => {
+    await place("prebuilds", target, `node.${plain}`);
+    const version = await ownVersion();
+    for (const backend of ["cuda", "vulkan"]) {
+      const refused = () => loadEngine(installed, { CRIA_BACKEND: backend });
+      expect(refused).toThrow(expect.objectContaining({ code: "ERR_ENGINE_NOT_FOUND" }));
+      expect(refused).toThrow(
+        PACKAGED_FOR.includes(target)
+          ? `cria-${backend}: is not installed: npm install cria-${backend}@${version}`
+          : `cria-${backend}: is not installed, and not built for ${target}`,
+      );
+      expect(refused).toThrow(`npm run build:native -- --${backend}`);
+      expect(refused).toThrow("unset CRIA_BACKEND");
+      expect(refused).not.toThrow("npm rebuild cria");
+    }
   });
 
   test("of another version is not loaded; the right one is named", async () => {
@@ -175,7 +235,7 @@ describe("a package of a backend", () => {
 describe("what the system says is explained", () => {
   test.each([
     ["libcuda.so.1: cannot open shared object file", /NVIDIA's driver/],
-    ["libcublas.so.12: cannot open shared object file", /CUDA's libraries/],
+    ["libcublas.so.12: cannot open shared object file", /CUDA 12's libraries/],
     ["libvulkan.so.1: cannot open shared object file", /Vulkan's loader/],
     ["/lib/libm.so.6: version `GLIBC_2.35' not found", /older than the prebuilds/],
     ["libc.musl-x86_64.so.1: cannot open shared object file", /another C library/],
@@ -230,6 +290,30 @@ test("CRIA_BACKEND takes one backend only", async () => {
   await place("build", "Release", "cria.node");
   const local = await load("esm", { env: { CRIA_BACKEND: "cuda" } });
   expect(local.message).toMatch(/build.Release.*is of the backend cpu, CRIA_BACKEND asks for cuda/);
+});
+
+test("what is no engine of cria is told as that", async () => {
+  await place("build", "Release", "cria.node");
+  const path = join(directory, "other.json");
+  for (const other of ["{}", "null", "5"]) {
+    await writeFile(path, other);
+    const { code, message } = await load("cjs", { env: { CRIA_BINARY: path } });
+    expect(code).toBe("ERR_ENGINE_NOT_FOUND");
+    expect(message).toContain(`${path}: is no engine of cria`);
+  }
+});
+
+test("a bundle without a name of its own is not looked for by the working directory", async () => {
+  const elsewhere = join(directory, "elsewhere", "inside");
+  await mkdir(elsewhere, { recursive: true });
+  await writeFile(join(elsewhere, "..", "package.json"), '{ "name": "cria" }');
+  const before = process.cwd();
+  process.chdir(elsewhere);
+  try {
+    expect(packageRoot("")).not.toContain("elsewhere");
+  } finally {
+    process.chdir(before);
+  }
 });
 
 test("CRIA_BINARY names the file", async () => {

@@ -271,6 +271,16 @@ describe("messages", () => {
   });
 });
 
+test("a list that claims a length and holds nothing ends at its first hole", () => {
+  const endless = new Array(2 ** 32 - 1);
+  expect(() => readMessages(endless)).toThrow(
+    expect.objectContaining({
+      code: "ERR_INVALID_ARGUMENT",
+      message: expect.stringContaining("messages[0]"),
+    }),
+  );
+});
+
 describe("results", () => {
   const exchange = (calls: unknown[], ...results: object[]) =>
     read(

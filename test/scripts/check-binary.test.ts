@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -62,6 +62,47 @@ test.each([
   expect(stdout).toContain("FAULTY");
   expect(stdout).toContain(problem);
   expect(status).toBe(1);
+});
+
+// Elsewhere there is no glibc, or one whose loader is still a library of its own.
+const glibc = Number(
+  (process.report.getReport() as { header: { glibcVersionRuntime?: string } }).header
+    .glibcVersionRuntime ?? 0,
+);
+
+(glibc >= 2.34 ? describe : describe.skip)("the glibc of what is published", () => {
+  const newer = `${version}
+     int dlopen(void);
+     static int (*volatile use)(void) = dlopen;`;
+  const folder = (...names: string[]) => {
+    const path = join(work, ...names);
+    mkdirSync(path, { recursive: true });
+    return path;
+  };
+
+  test("has a limit, which this machine's own build need not keep", () => {
+    const file = compile("newer", newer);
+    expect(check(file)).toMatchObject({ status: 0, stdout: expect.stringContaining("glibc 2.34") });
+    const { status, stdout } = check("--release", file);
+    expect(stdout).toContain("needs glibc 2.34, and may need 2.28");
+    expect(status).toBe(1);
+    expect(check("--release", compile("older", version))).toMatchObject({ status: 0 });
+  });
+
+  test("is another one for the backends, whose toolchains are newer", () => {
+    const path = folder("packages", "cria-vulkan", "prebuilds", "linux-x64");
+    copyFileSync(compile("backend", newer), join(path, "node.napi.node"));
+    expect(check("--release", join(path, "node.napi.node"))).toMatchObject({ status: 0 });
+  });
+
+  test("is what the docs say", () => {
+    const said = (file: string) => /glibc (\d+\.\d+)/.exec(readFileSync(file, "utf8"))?.[1];
+    const script = readFileSync("scripts/check-binary.mjs", "utf8");
+    expect(script).toContain(`backend: "${said("packages/cria-vulkan/README.md")}"`);
+    expect(script).toContain(`backend: "${said("packages/cria-cuda/README.md")}"`);
+    const own = /Linux need glibc (\d+\.\d+)/.exec(readFileSync("docs/install.md", "utf8"))?.[1];
+    expect(script).toContain(`own: "${own}"`);
+  });
 });
 
 test("another library fails", () => {

@@ -35,6 +35,8 @@ export class EngineTransport {
   #names = [];
   /** A model, its context and a guard. */
   #loaded;
+  /** The guard that has a model of its own, which stays while others are chosen: { name, guard }. */
+  #guard;
 
   constructor() {
     if (window.desktop) {
@@ -56,6 +58,7 @@ export class EngineTransport {
     const { port, models } = await openPort();
     this.#engine = connect(port);
     this.#loaded = undefined;
+    this.#guard = undefined;
     this.#names = models;
     return models;
   }
@@ -73,8 +76,11 @@ export class EngineTransport {
   async #guardFor(name, context) {
     const guardName = this.#names.find((one) => /guard/i.test(one));
     if (guardName !== undefined) {
-      const model = await this.#engine.Model.load(guardName);
-      return new LlamaGuard(await model.createContext());
+      if (this.#guard?.name !== guardName) {
+        const model = await this.#engine.Model.load(guardName);
+        this.#guard = { name: guardName, guard: new LlamaGuard(await model.createContext()) };
+      }
+      return this.#guard.guard;
     }
     return name === DEMO ? new LlamaGuard(context, { variant: "llama-guard-3-8b" }) : undefined;
   }

@@ -38,7 +38,7 @@ export class TurnView {
     switch (event.type) {
       case "text":
         this.#writingSince ??= performance.now();
-        return this.#terminal.write(event.text);
+        return this.#terminal.answer(event.text);
       case "tool-call":
         this.#written();
         return this.#terminal.aside(

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { describe, EXIT, failureJson } from "../report-failure.js";
 import { progressBar } from "./progress-bar.js";
-import { harmless } from "./visible.js";
+import { harmless, jsonOf, spoken, visible } from "./visible.js";
 
 const ERASE_LINE = "\r\u001b[2K";
 
@@ -25,8 +25,20 @@ export class Terminal {
     return Boolean(process.stdin.isTTY && process.stderr.isTTY);
   }
 
-  /** Resolves when there is room for more, so that a slow reader slows the loop that feeds it. */
+  /**
+   * Facts, which may quote files and other machines: on a terminal nothing in them moves the cursor. Resolves when there
+   * is room for more, so that a slow reader slows the loop that feeds it.
+   */
   async write(text: string): Promise<void> {
+    await this.#put(process.stdout.isTTY ? harmless(text) : text);
+  }
+
+  /** What a model wrote: for a program as it is, on a terminal without what that would obey. */
+  async answer(text: string): Promise<void> {
+    await this.#put(process.stdout.isTTY ? spoken(text) : text);
+  }
+
+  async #put(text: string): Promise<void> {
     if (text === "") return;
     this.clearProgress();
     this.#atLineStart = text.endsWith("\n");
@@ -39,7 +51,12 @@ export class Terminal {
   }
 
   async writeJson(value: unknown): Promise<void> {
-    await this.write(`${JSON.stringify(value, null, 2)}\n`);
+    await this.#put(`${jsonOf(value, 2)}\n`);
+  }
+
+  /** One of many: one line each. */
+  async writeJsonLine(value: unknown): Promise<void> {
+    await this.#put(`${jsonOf(value)}\n`);
   }
 
   /** Whatever it quotes: nothing in it can move the cursor or change the terminal. */
@@ -77,7 +94,7 @@ export class Terminal {
     if (this.#quiet || !process.stderr.isTTY || !this.#atLineStart) return;
     if (line === this.#progress) return;
     this.#progress = line;
-    process.stderr.write(ERASE_LINE + harmless(line));
+    process.stderr.write(ERASE_LINE + visible(line)); // one line, whatever a file is called
   }
 
   clearProgress(): void {
@@ -96,7 +113,7 @@ export function exitOnBrokenOutput({ json }: { json: boolean }): void {
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EPIPE") process.exit(process.exitCode ?? EXIT.ok);
       if (stream !== process.stderr) {
-        process.stderr.write(`${json ? JSON.stringify(failureJson(error)) : describe(error)}\n`);
+        process.stderr.write(`${json ? jsonOf(failureJson(error)) : describe(error)}\n`);
       }
       process.exit(EXIT.failed);
     });

@@ -15,6 +15,16 @@ export function harmless(text: string): string {
   return text.replace(/(?![\n\t])[\p{Cc}\p{Cf}\u2028\u2029]/gu, escaped);
 }
 
+/** A model's words for a person: joined characters stay, and what a terminal would obey does not. */
+export function spoken(text: string): string {
+  return text.replace(/(?![\n\t])\p{Cc}/gu, escaped);
+}
+
+/** JSON text of the same value. `JSON.stringify` leaves in it what some terminals obey: U+007F to U+009F. */
+export function jsonOf(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(/[\x7f-\x9f]/g, escaped);
+}
+
 function escaped(character: string): string {
   const short: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
   const code = (character.codePointAt(0) as number).toString(16);
