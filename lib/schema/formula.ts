@@ -84,6 +84,7 @@ export type PropertiesAtom = Extract<AtomFormula, { kind: "properties" }>;
 export class Formulas {
   readonly #known = new Map<string, Formula>();
   readonly #targets = new Map<object, number>();
+  readonly #kinds = new Set<Formula["kind"]>();
   readonly TRUE: Formula;
   readonly FALSE: Formula;
 
@@ -96,11 +97,17 @@ export class Formulas {
     return this.#known.size;
   }
 
+  /** Whether any of this kind was made. */
+  has(kind: Formula["kind"]): boolean {
+    return this.#kinds.has(kind);
+  }
+
   make(shape: Shape, path: string): Formula {
     const key = this.#keyOf(shape);
     let formula = this.#known.get(key);
     if (formula === undefined) {
       formula = { ...shape, id: this.#known.size, path };
+      this.#kinds.add(shape.kind);
       this.#known.set(key, formula);
     }
     return formula;
@@ -151,11 +158,12 @@ export class Formulas {
           shape.patterns.map(([source, part]) => [source, part.id]),
           shape.additional?.id,
         ]);
+      case "values":
+        // As they are: a value may have an `id` of its own.
+        return JSON.stringify(["values", shape.negated, shape.values]);
       default:
-        return JSON.stringify(shape, (key, value) =>
-          key !== "values" && typeof value === "object" && value !== null && "id" in value
-            ? value.id
-            : value,
+        return JSON.stringify(shape, (_, value) =>
+          typeof value === "object" && value !== null && "id" in value ? value.id : value,
         );
     }
   }
