@@ -1,5 +1,14 @@
 import { single } from "./char-set.js";
-import { ANY_TEXT, type Dfa, explore, intersect, ofTexts, subtract, unite } from "./dfa.js";
+import {
+  ANY_TEXT,
+  type Dfa,
+  explore,
+  intersect,
+  ofTexts,
+  stateCount,
+  subtract,
+  unite,
+} from "./dfa.js";
 import { compileRegex } from "./regex.js";
 
 /** JavaScript writes larger numbers with an exponent. */
@@ -81,11 +90,20 @@ function compute(rules: NumberRules): Dfa {
   const writing = rules.kind === "integer" ? "digits" : "any";
   if (least !== undefined) narrow(whole(atLeast(least, writing)));
   if (most !== undefined) narrow(whole(atMost(most, writing)));
-  for (const step of rules.multipleOf) narrow(fewMultiples(step, least, most) ?? multiples(step));
+  for (const step of rules.multipleOf) {
+    const few = fewMultiples(step, least, most);
+    if (few !== undefined) {
+      narrow(few);
+      continue;
+    }
+    const { all, countable } = multiplesOf(step);
+    narrow(intersect(all, countable, MAX_STATES));
+  }
   for (const step of rules.notMultipleOf) {
     if (rules.kind !== "integer") throw new NumberProblem("only integers are told apart by it");
-    narrow(whole(`-?${DIGITS}{1,${EXACT_DIGITS}}`));
-    dfa = subtract(dfa, multiples(step), MAX_STATES);
+    const { all, countable } = multiplesOf(step);
+    narrow(countable);
+    dfa = subtract(dfa, all, MAX_STATES);
   }
   // An integer is written in one way.
   const spelled = (value: number) => rules.kind === "integer" && Number.isSafeInteger(value);
@@ -327,11 +345,21 @@ interface Reading {
   readonly rest: number;
   /** How many digits behind the point; -1 before it. */
   readonly place: number;
-  readonly digits: number;
+  /** Whether a sign, whether a digit was read. */
+  readonly begun: 0 | 1 | 2;
 }
 
-/** Of few enough digits, so that a check by division, too, is exact. */
-function multiples(step: number): Dfa {
+interface Multiples {
+  /** Of any number of digits. */
+  readonly all: Dfa;
+  /**
+   * The numbers of so few digits that a check by division, too, is exact, and that no automaton grows too large: 15,
+   * or fewer where the multiples follow no pattern of decimals.
+   */
+  readonly countable: Dfa;
+}
+
+function multiplesOf(step: number): Multiples {
   const { whole: units, decimals } = decimalOf(step);
   const places = decimals.length;
   const modulus = Number(units + decimals);
@@ -340,32 +368,47 @@ function multiples(step: number): Dfa {
   }
   if (modulus > MAX_MODULUS)
     throw new NumberProblem(`its multiples are too far apart to be counted`);
-  const most = Math.min(EXACT_DIGITS, Math.max(7, Math.floor(3000 / modulus)));
   const digits = [..."0123456789"].map((digit) => single(digit.charCodeAt(0)));
   const shift = (rest: number, digit: number) => (rest * 10 + digit) % modulus;
-  return explore<Reading>({
+  const all = explore<Reading>({
     classes: [...digits, single(0x2d), single(0x2e)],
-    start: { rest: 0, place: -1, digits: 0 },
+    start: { rest: 0, place: -1, begun: 0 },
     limit: 2 * MAX_STATES,
-    key: ({ rest, place, digits: count }) => `${rest},${place},${count}`,
+    key: ({ rest, place, begun }) => `${rest},${place},${begun}`,
     next: (reading, index) => {
-      const { rest, place, digits: count } = reading;
-      if (index === 10) return count === 0 && place < 0 ? reading : undefined;
-      if (index === 11) return place < 0 && places > 0 ? { ...reading, place: 0 } : undefined;
-      if (count === most || place === places) return undefined;
+      const { rest, place, begun } = reading;
+      if (index === 10) return begun === 0 ? { ...reading, begun: 1 } : undefined;
+      if (index === 11) {
+        return begun === 2 && place < 0 && places > 0 ? { ...reading, place: 0 } : undefined;
+      }
+      if (place === places) return undefined;
       const behind = place < 0 ? place : place + 1;
-      return { rest: shift(rest, index), place: behind, digits: count + 1 };
+      return { rest: shift(rest, index), place: behind, begun: 2 };
     },
-    accepts: ({ rest, place, digits: count }) => {
+    accepts: ({ rest, place, begun }) => {
       let end = rest;
       for (let i = Math.max(place, 0); i < places; i++) end = shift(end, 0);
-      return count > 0 && place !== 0 && end === 0;
+      return begun === 2 && place !== 0 && end === 0;
     },
   });
+  // Of the remainders by 1,000 four states are left, of those by 999 all of them.
+  const most = Math.min(EXACT_DIGITS, Math.floor(MAX_STATES / stateCount(all)));
+  const point = places === 0 ? "" : `(?:\\.${DIGITS}{1,${places}})?`;
+  const countable = whole(`-?${DIGITS}{1,${Math.max(most - places, 1)}}${point}`);
+  return { all, countable };
 }
 
 /** All numbers but one, and what a double would round to it. */
 function others(value: number): Dfa {
   const [below, above] = [beside(value, -1), beside(value, 1)];
   return unite(whole(atMost(below)), whole(atLeast(above)), MAX_STATES);
+}
+
+/** In decimal, as people read it: 19.99 is one of 0.01, though a division of doubles does not say so. */
+export function isDecimalMultiple(value: number, step: number): boolean {
+  if (!Number.isFinite(value)) return false;
+  const [a, b] = [decimalOf(value), decimalOf(step)];
+  const places = Math.max(a.decimals.length, b.decimals.length);
+  const units = (one: Decimal) => BigInt(one.whole + one.decimals.padEnd(places, "0"));
+  return units(a) % units(b) === 0n;
 }
