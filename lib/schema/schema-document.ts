@@ -33,6 +33,7 @@ export class SchemaDocument {
   readonly #resources = new Map<string, Location>();
   readonly #anchors = new Map<string, Location>();
   readonly #dynamic = new Map<string, number>();
+  #recursive = 0;
   readonly #bases = new Map<Json, string>();
   /** URIs that name several schemas which say different things. */
   readonly #ambiguous = new Set<string>();
@@ -81,6 +82,12 @@ export class SchemaDocument {
       throw new SchemaProblem(
         `${path}/${keyword}`,
         `the reference ${JSON.stringify(ref)} leads out of the schema`,
+      );
+    }
+    if (keyword === "$recursiveRef" && isRecursive(resource.schema) && this.#recursive > 1) {
+      throw new SchemaProblem(
+        `${path}/${keyword}`,
+        "which $recursiveAnchor is meant depends on the way to it",
       );
     }
     const target = this.#follow(resource, fragment);
@@ -155,6 +162,7 @@ export class SchemaDocument {
         }
       }
     }
+    if (isRecursive(schema)) this.#recursive++;
     for (const key of ["$anchor", "$dynamicAnchor"]) {
       const anchor = schema[key];
       if (typeof anchor !== "string") continue;
@@ -172,6 +180,10 @@ export class SchemaDocument {
     }
     known.set(uri, location);
   }
+}
+
+function isRecursive(schema: Json): boolean {
+  return isObject(schema) && schema.$recursiveAnchor === true;
 }
 
 function isSame(one: Json, other: Json): boolean {

@@ -9,7 +9,7 @@ import {
 } from "./formula.js";
 import { formatLanguage } from "./language/formats.js";
 import { checkRegex, compileRegex, RegexProblem } from "./language/regex.js";
-import { isObject, type Location, type SchemaDocument } from "./schema-document.js";
+import { escapePointer, isObject, type Location, type SchemaDocument } from "./schema-document.js";
 import { SchemaProblem } from "./schema-problem.js";
 
 const TYPES: Readonly<Record<string, number>> = {
@@ -206,6 +206,8 @@ export class SchemaReader {
     const { then: yes = true, else: no = true } = schema;
     const condition = this.#schema(value, at, "if");
     const f = this.#formulas;
+    const says = schema.then !== undefined || schema.else !== undefined;
+    if (!says && !this.#document.tracksEvaluation) return f.TRUE;
     const path = under(at, "if");
     return f.any(
       [
@@ -302,7 +304,8 @@ export class SchemaReader {
 
   #items(value: Json, schema: JsonObject, at: Location): Formula {
     const { additionalItems, prefixItems } = schema;
-    if (prefixItems !== undefined) return this.#formulas.TRUE; // read with it
+    // Read with it, in the drafts that have it.
+    if (prefixItems !== undefined && this.#document.draft >= 2020) return this.#formulas.TRUE;
     const path = under(at, "items");
     if (!Array.isArray(value)) {
       const rest = this.#schema(value, at, "items");
@@ -319,6 +322,7 @@ export class SchemaReader {
   }
 
   #prefixItems(value: Json, { items }: JsonObject, at: Location): Formula {
+    if (this.#document.draft < 2020) return this.#formulas.TRUE; // it says nothing there
     const prefix = this.#schemas(value, at, "prefixItems");
     const rest = items === undefined ? undefined : this.#schema(items, at, "items");
     return this.#formulas.make({ kind: "items", prefix, rest }, under(at, "prefixItems"));
@@ -326,8 +330,10 @@ export class SchemaReader {
 
   #contains(value: Json, { minContains, maxContains }: JsonObject, at: Location): Formula {
     const part = this.#schema(value, at, "contains");
-    const min = count(minContains ?? 1, at, "minContains");
-    const max = maxContains === undefined ? undefined : count(maxContains, at, "maxContains");
+    const counts = this.#document.draft >= 2019; // others say nothing of how many
+    const min = counts ? count(minContains ?? 1, at, "minContains") : 1;
+    const max =
+      counts && maxContains !== undefined ? count(maxContains, at, "maxContains") : undefined;
     return this.#formulas.make({ kind: "contains", part, min, max }, under(at, "contains"));
   }
 
@@ -350,7 +356,7 @@ export class SchemaReader {
     }
     const patterns: [string, Formula][] = [];
     for (const [source, part] of entries(schema.patternProperties, at, "patternProperties")) {
-      const path = `${under(at, "patternProperties")}/${source}`;
+      const path = `${under(at, "patternProperties")}/${escapePointer(source)}`;
       const reason = this.#unfollowable(source, path);
       if (reason !== undefined) {
         return this.#formulas.unchecked("patternProperties", TYPE.object, reason, path);
