@@ -1,6 +1,7 @@
 import type { Steps } from "../internal/steps.js";
 import { Conjunctions, goalOf } from "./conjunctions.js";
 import { Evaluator } from "./evaluation.js";
+import { followAll } from "./follow-references.js";
 import { Formulas, type JsonObject } from "./formula.js";
 import { canMatch, type Expression, GrammarRules, matchingRules } from "./grammar-rules.js";
 import { layoutOf, type WhiteSpace } from "./json-layout.js";
@@ -49,6 +50,7 @@ export function* compileSteps(
     layout: layoutOf(whiteSpace, rules),
   });
   const meaning = new SchemaReader(new SchemaDocument(schema), formulas).root();
+  followAll(meaning);
   const value = grammar.value(goalOf([meaning], formulas));
   yield* grammar.finish();
   if (!canMatch(value, matchingRules(value))) throw new SchemaProblem("#", "no value satisfies it");
