@@ -126,9 +126,9 @@ export class ObjectGrammar {
     const { formulas, conjunctions } = this.#grammar;
     const parts = propertyParts(this.#atoms, name, this.#grammar.texts);
     for (const atom of this.#atoms) {
-      if (atom.kind === "names" && !this.#grammar.evaluator.holds(name, atom.part)) {
-        parts.push(formulas.FALSE);
-      }
+      if (atom.kind !== "names") continue;
+      if (!this.#grammar.evaluator.holds(name, atom.part)) parts.push(formulas.FALSE);
+      else this.#grammar.reportWithin(name, [atom.part]);
     }
     const is = (source: string) => this.#grammar.texts.isMatch(source, name);
     parts.push(...this.#unevaluated((atom) => partsFor(name, atom, is).length > 0));
