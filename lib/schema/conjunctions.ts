@@ -198,7 +198,7 @@ export class Conjunctions {
   /** Adds what a formula says; false where nothing can satisfy it. */
   #gather(formula: Formula, chain: Chain | undefined, state: State): boolean {
     this.#step(formula);
-    if (state.seen.has(formula.id) && formula.kind !== "ref") return state.types !== 0;
+    if (state.seen.has(formula.id) && !this.#countsAgain(formula)) return state.types !== 0;
     state.seen.add(formula.id);
     const inner: Chain = { id: formula.id, negated: formula.kind === "not", above: chain };
     switch (formula.kind) {
@@ -225,6 +225,13 @@ export class Conjunctions {
         state.members.push({ atom: formula, chain });
         return true;
     }
+  }
+
+  /** What a formula speaks of matters to each `unevaluated` that is around it. */
+  #countsAgain({ kind }: Formula): boolean {
+    if (kind === "ref") return true;
+    const speaks = kind === "all" || kind === "properties" || kind === "items";
+    return speaks && this.#formulas.has("unevaluated");
   }
 
   /** Takes away what is certainly not possible; whether nothing is left. */
