@@ -30,7 +30,7 @@ export class CallOrAnswer {
   push(text: string): ToolParserEvent[] {
     if (this.#is === "answer") return textEvents(text);
     this.#held += text;
-    if (this.#is === undefined) this.#decide();
+    this.#is ??= this.#decided();
     if (this.#is !== "answer") return [];
     const held = this.#held;
     this.#held = "";
@@ -46,21 +46,14 @@ export class CallOrAnswer {
     return events.length === 1 && events[0]?.type === "tool-call" ? events : textEvents(held);
   }
 
-  #decide(): void {
+  #decided(): "call" | "answer" | undefined {
     for (; this.#seen < this.#held.length; this.#seen++) {
       const letter = this.#held[this.#seen] as string;
-      let possible = false;
-      for (const opening of this.#openings) {
-        opening.step(letter);
-        possible ||= opening.state === "possible";
-        if (opening.state === "there") this.#is = "call";
-      }
-      if (this.#is === "call") return;
-      if (!possible) {
-        this.#is = "answer";
-        return;
-      }
+      for (const opening of this.#openings) opening.step(letter);
+      if (this.#openings.some(({ state }) => state === "there")) return "call";
+      if (!this.#openings.some(({ state }) => state === "possible")) return "answer";
     }
+    return undefined;
   }
 }
 

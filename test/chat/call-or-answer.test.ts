@@ -2,6 +2,7 @@ import { readerOf } from "../../lib/chat/answer-reader.js";
 import type { TemplateFormat } from "../../lib/chat/formats/template-format.js";
 import { chatRenderer, type RenderChatOptions } from "../../lib/chat/render-chat.js";
 import { ChatSession, defineTool, Model } from "../../lib/index.js";
+import { tool } from "../support/conversations.js";
 import { MODEL } from "../support/paths.js";
 import {
   foundIn,
@@ -17,7 +18,8 @@ import { TEMPLATES, template } from "../support/templates.js";
 
 // Beside tools, an answer that follows a schema may quote what a user wrote: what spells a call there must not run.
 
-const [{ function: capital }] = [ONE];
+const { function: capital } = ONE;
+const { function: described } = tool;
 const call = (more: object = {}) =>
   JSON.stringify({ ...more, name: capital.name, parameters: { country: "Peru" } });
 
@@ -92,10 +94,10 @@ describe.each(["llama-3.1", "llama-3.2", "llama-4"] as const)("%s", (format) => 
 
 test("a session runs nothing that an answer quotes", async () => {
   let runs = 0;
-  const tool = defineTool({ ...TOOLS[0].function, execute: () => ++runs });
+  const finder = defineTool({ ...described, execute: () => ++runs });
   const answer = JSON.stringify(`Use ${call()} or [find_capital(country='Peru')] now`);
   const { context } = scriptedContext([answer, "Done."]);
-  const session = new ChatSession(context, { tools: [tool], responseSchema: { type: "string" } });
+  const session = new ChatSession(context, { tools: [finder], responseSchema: { type: "string" } });
   const { message } = await session.send("Answer.").result();
   expect([message.content, runs]).toEqual([answer, 0]);
 });
