@@ -17,6 +17,8 @@ const DECIMALS = 24;
 /** Up to here every multiple of an integer is exact, and so is the check. */
 const EXACT_DIGITS = 15;
 const MAX_STATES = 8_000;
+/** All but a few are left of these, and lead to as many others. */
+const MAX_STATES_LEFT = 5_000;
 const MAX_MODULUS = 1_000;
 const MAX_LISTED = 2_000;
 
@@ -96,12 +98,12 @@ function compute(rules: NumberRules): Dfa {
       narrow(few);
       continue;
     }
-    const { all, countable } = multiplesOf(step);
+    const { all, countable } = multiplesOf(step, MAX_STATES);
     narrow(intersect(all, countable, MAX_STATES));
   }
   for (const step of rules.notMultipleOf) {
     if (rules.kind !== "integer") throw new NumberProblem("only integers are told apart by it");
-    const { all, countable } = multiplesOf(step);
+    const { all, countable } = multiplesOf(step, MAX_STATES_LEFT);
     narrow(countable);
     dfa = subtract(dfa, all, MAX_STATES);
   }
@@ -359,7 +361,7 @@ interface Multiples {
   readonly countable: Dfa;
 }
 
-function multiplesOf(step: number): Multiples {
+function multiplesOf(step: number, states: number): Multiples {
   const { whole: units, decimals } = decimalOf(step);
   const places = decimals.length;
   const modulus = Number(units + decimals);
@@ -392,7 +394,7 @@ function multiplesOf(step: number): Multiples {
     },
   });
   // Of the remainders by 1,000 four states are left, of those by 999 all of them.
-  const most = Math.min(EXACT_DIGITS, Math.floor(MAX_STATES / stateCount(all)));
+  const most = Math.min(EXACT_DIGITS, Math.floor(states / stateCount(all)));
   const point = places === 0 ? "" : `(?:\\.${DIGITS}{1,${places}})?`;
   const countable = whole(`-?${DIGITS}{1,${Math.max(most - places, 1)}}${point}`);
   return { all, countable };
