@@ -33,12 +33,11 @@ describe.each<[string, Partial<AnswerRules>]>([
   test("schemas that are too much together hold as many as there is room for", async () => {
     const tools = Array.from({ length: 100 }, (__, i) => tool(`t${i}`, { n, code: codes(i) }));
     const matcher = await matcherOf([...tools, tool("small", { n })], rules);
-    const wrong = tools.filter(({ function: { name } }) => matcher.matches(call(name, { n: "x" })));
+    const some = tools.filter((__, i) => i % 9 === 0).map((one) => one.function.name);
+    const wrong = some.filter((name) => matcher.matches(call(name, { n: "x" })));
     expect(wrong.length).toBeGreaterThan(0);
-    expect(wrong.length).toBeLessThan(tools.length);
-    for (const { function: described } of tools) {
-      expect(matcher.matches(call(described.name, { n: 100 }))).toBe(true);
-    }
+    expect(wrong.length).toBeLessThan(some.length);
+    for (const name of some) expect(matcher.matches(call(name, { n: 100 }))).toBe(true);
     expect(matcher.matches(call("small", { n: 100 }))).toBe(true);
     expect(matcher.matches(call("small", { n: "x" }))).toBe(false);
     expect(matcher.matches(call("other", { n: 100 }))).toBe(false);
