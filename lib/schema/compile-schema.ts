@@ -2,7 +2,7 @@ import type { Steps } from "../internal/steps.js";
 import { Conjunctions, goalOf } from "./conjunctions.js";
 import { Evaluator } from "./evaluation.js";
 import { Formulas, type JsonObject } from "./formula.js";
-import { canMatch, type Expression, GrammarRules, matchingRules } from "./grammar-rules.js";
+import { type Expression, GrammarRules, isMatchable } from "./grammar-rules.js";
 import { layoutOf, type WhiteSpace } from "./json-layout.js";
 import { SchemaDocument } from "./schema-document.js";
 import { SchemaReader } from "./schema-keywords.js";
@@ -51,6 +51,6 @@ export function* compileSteps(
   const meaning = new SchemaReader(new SchemaDocument(schema), formulas).root();
   const value = grammar.value(goalOf([meaning], formulas));
   yield* grammar.finish();
-  if (!canMatch(value, matchingRules(value))) throw new SchemaProblem("#", "no value satisfies it");
+  if (!isMatchable(value)) throw new SchemaProblem("#", "no value satisfies it");
   return { value, unchecked: grammar.unchecked };
 }

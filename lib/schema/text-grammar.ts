@@ -124,7 +124,7 @@ export class TextGrammar {
     let shared = numbers.get(dfa);
     if (shared === undefined) {
       const rules = new GrammarRules();
-      const expression = use(rules.define(hint, new TextGrammar(rules).literal(dfa)));
+      const expression = use(rules.share(hint, new TextGrammar(rules).literal(dfa)));
       shared = { rules, expression };
       numbers.set(dfa, shared);
     }

@@ -8,7 +8,7 @@ import {
   EMPTY,
   type Expression,
   GrammarRules,
-  type Rule,
+  Rule,
   sequence,
   text,
   use,
@@ -99,9 +99,9 @@ function chosen(tools: readonly ToolDefinition[], choice: ToolChoice): readonly 
 
 /** One call, or several with semicolons between, as the renderers write them. */
 function* callsSteps(tools: readonly ToolDefinition[], parallel: boolean): Steps<Grammar> {
-  const call: Rule = { hint: "call", definition: yield* callSteps(tools) };
+  const call = new Rule("call", yield* callSteps(tools));
   if (!parallel) return yield* grammarSteps(use(call), "tools");
-  const calls: Rule = { hint: "calls", definition: undefined };
+  const calls = new Rule("calls");
   const between = choose(sequence(text(";"), choose(text(" "), EMPTY)), text("\n"));
   calls.definition = sequence(use(call), choose(sequence(between, use(calls)), EMPTY));
   return yield* grammarSteps(use(calls), "tools");
