@@ -17,6 +17,7 @@ export class Rule {
   readonly hint: string;
   /** Whether it is kept for other grammars, and leads to no rules but such that only it leads to. */
   readonly shared: boolean;
+  readonly use: Expression = { kind: "rule", rule: this };
   definition: Expression | undefined;
   /** Whether some text matches it; undefined as long as `findMatching()` has not met it. */
   matches: boolean | undefined = undefined;
@@ -45,6 +46,13 @@ export interface Beginning {
 }
 
 const MAX_RULES = 60_000;
+/** How the rule of a state begins, or less: with a character for each way, which may be a rule of two. */
+const MOST_WAYS = 128;
+const STATE: Beginning = {
+  ...{ empty: false, depth: 4, steps: 16 * MOST_WAYS },
+  ...{ ends: 4 * MOST_WAYS, stacks: 8 * MOST_WAYS, cells: 16 * MOST_WAYS },
+};
+const ENDING_STATE: Beginning = { ...STATE, empty: true };
 
 export const NOTHING: Expression = { kind: "choice", parts: [] };
 export const EMPTY: Expression = { kind: "sequence", parts: [] };
@@ -63,7 +71,17 @@ export function upTo(most: number, part: Expression): Expression {
 }
 
 export function use(rule: Rule): Expression {
-  return { kind: "rule", rule };
+  return rule.use;
+}
+
+/**
+ * Defines a rule for a state of an automaton: each way is the end, or begins with a character. Since
+ * automata have many, it is known beforehand what would be found out about it.
+ */
+export function defineState(rule: Rule, ways: readonly Expression[]): void {
+  rule.definition = ways.length === 1 ? ways[0]! : { kind: "choice", parts: ways };
+  rule.matches = true;
+  if (ways.length <= MOST_WAYS) rule.beginning = ways.includes(EMPTY) ? ENDING_STATE : STATE;
 }
 
 export function sequence(...parts: readonly Expression[]): Expression {
@@ -85,15 +103,18 @@ export function sequence(...parts: readonly Expression[]): Expression {
 }
 
 export function choice(...parts: readonly Expression[]): Expression {
-  const unique = new Map<unknown, Expression>();
+  const unique: Expression[] = [];
+  const known = new Set<unknown>();
   for (const part of parts) {
     for (const one of part.kind === "choice" ? part.parts : [part]) {
-      unique.set(one.kind === "rule" ? one.rule : one, one);
+      const same = one.kind === "rule" ? one.rule : one;
+      if (known.has(same)) continue;
+      known.add(same);
+      unique.push(one);
     }
   }
-  const [first] = unique.values();
-  if (first === undefined) return NOTHING;
-  return unique.size === 1 ? first : { kind: "choice", parts: [...unique.values()] };
+  if (unique.length === 0) return NOTHING;
+  return unique.length === 1 ? unique[0]! : { kind: "choice", parts: unique };
 }
 
 /** Makes the rules of a schema. */
@@ -122,6 +143,13 @@ export class GrammarRules {
   define(hint: string, definition: Expression): Rule {
     this.#grow(1);
     return new Rule(hint, definition);
+  }
+
+  /** A rule of characters: some text matches it. */
+  defineSet(hint: string, definition: Expression): Rule {
+    const rule = this.define(hint, definition);
+    rule.matches = definition !== NOTHING;
+    return rule;
   }
 
   /** A rule to be kept for other grammars, of which `include()` counts all that these are. */
