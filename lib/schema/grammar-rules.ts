@@ -46,11 +46,13 @@ export interface Beginning {
 }
 
 const MAX_RULES = 60_000;
-/** How the rule of a state begins, or less: with a character for each way, which may be a rule of two. */
+/** No less than how a rule of characters begins, but for its steps: with two sets, or groups of them. */
+const SET = { empty: false, depth: 2, ends: 8, stacks: 16, cells: 32 };
+/** The same of a state that has as many ways, each with a character first. */
 const MOST_WAYS = 128;
 const STATE: Beginning = {
-  ...{ empty: false, depth: 4, steps: 16 * MOST_WAYS },
-  ...{ ends: 4 * MOST_WAYS, stacks: 8 * MOST_WAYS, cells: 16 * MOST_WAYS },
+  ...{ empty: false, depth: SET.depth + 1, steps: 16 * MOST_WAYS, ends: SET.ends * MOST_WAYS },
+  ...{ stacks: (SET.stacks + 1) * MOST_WAYS, cells: (SET.cells + SET.stacks + 1) * MOST_WAYS },
 };
 const ENDING_STATE: Beginning = { ...STATE, empty: true };
 
@@ -81,7 +83,28 @@ export function use(rule: Rule): Expression {
 export function defineState(rule: Rule, ways: readonly Expression[]): void {
   rule.definition = ways.length === 1 ? ways[0]! : { kind: "choice", parts: ways };
   rule.matches = true;
-  if (ways.length <= MOST_WAYS) rule.beginning = ways.includes(EMPTY) ? ENDING_STATE : STATE;
+  let steps = 1;
+  for (const way of ways) {
+    const parts = way.kind === "sequence" ? way.parts : [way];
+    const [first] = parts;
+    if (first?.kind === "rule") steps += first.rule.beginning?.steps ?? STATE.steps;
+    for (const part of parts) steps += sizeOf(part);
+    steps++;
+  }
+  if (ways.length > MOST_WAYS || steps > STATE.steps) return;
+  rule.beginning = ways.includes(EMPTY) ? ENDING_STATE : STATE;
+}
+
+/** In llama.cpp's elements, or more; a rule or a group counts as one. */
+export function sizeOf(part: Expression): number {
+  switch (part.kind) {
+    case "text":
+      return part.text.length;
+    case "set":
+      return part.set.length;
+    default:
+      return 1;
+  }
 }
 
 export function sequence(...parts: readonly Expression[]): Expression {
@@ -145,10 +168,13 @@ export class GrammarRules {
     return new Rule(hint, definition);
   }
 
-  /** A rule of characters: some text matches it. */
+  /** A rule of sets, and of sequences that begin with one: some text matches it. */
   defineSet(hint: string, definition: Expression): Rule {
     const rule = this.define(hint, definition);
     rule.matches = definition !== NOTHING;
+    const parts = definition.kind === "choice" ? definition.parts : [definition];
+    const steps = parts.reduce((sum, part) => sum + sizeOf(part) + 4, 1);
+    if (parts.length <= SET.ends) rule.beginning = { ...SET, steps };
     return rule;
   }
 

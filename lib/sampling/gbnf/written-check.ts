@@ -3,7 +3,7 @@ import {
   sharedDefinitions,
   type WrittenGrammar,
 } from "../../schema/gbnf-writer.js";
-import type { Beginning, Expression, Rule } from "../../schema/grammar-rules.js";
+import { type Beginning, type Expression, type Rule, sizeOf } from "../../schema/grammar-rules.js";
 import { MAX_CELLS, MAX_LEFT_DEPTH, MAX_LEFT_STEPS, MAX_STACKS } from "./gbnf-check.js";
 
 /** How many rules are followed down at a time: most of what they lead to is known already. */
@@ -131,15 +131,3 @@ class BeginningCheck {
 }
 
 type Sum = { -readonly [K in keyof Beginning]: Beginning[K] };
-
-/** In llama.cpp's elements, or more. */
-function sizeOf(part: Expression): number {
-  switch (part.kind) {
-    case "text":
-      return part.text.length;
-    case "set":
-      return part.set.length;
-    default:
-      return 1;
-  }
-}
