@@ -141,30 +141,59 @@ export class Formulas {
     return this.make({ kind: "unchecked", keyword, types, reason }, path);
   }
 
+  /** Equal for equal shapes only: each kind begins with its own name. */
   #keyOf(shape: Shape): string {
-    switch (shape.kind) {
-      case "ref": {
-        let target = this.#targets.get(shape.target);
-        if (target === undefined) {
-          target = this.#targets.size;
-          this.#targets.set(shape.target, target);
-        }
-        return `ref:${target}`;
-      }
+    const { kind } = shape;
+    switch (kind) {
+      case "types":
+        return `types ${shape.types}`;
+      case "all":
+      case "any":
+      case "one":
+        return `${kind} ${idsOf(shape.parts)}`;
+      case "not":
+      case "names":
+        return `${kind} ${shape.part.id}`;
+      case "items":
+        return `items ${idsOf(shape.prefix)} ${shape.rest?.id}`;
+      case "contains":
+        return `contains ${shape.part.id} ${shape.min} ${shape.max}`;
+      case "length":
+      case "count":
+      case "size":
+        return `${kind} ${shape.min} ${shape.max}`;
+      case "bound":
+        return `bound ${shape.relation} ${shape.value}`;
+      case "unevaluated":
+        return `unevaluated ${shape.of} ${shape.part.id}`;
+      case "ref":
+        return `ref ${this.#numberOf(shape.target)}`;
       case "properties":
-        return JSON.stringify([
-          "properties",
-          [...shape.named].map(([name, part]) => [name, part.id]),
-          shape.patterns.map(([source, part]) => [source, part.id]),
-          shape.additional?.id,
-        ]);
-      case "values":
-        // As they are: a value may have an `id` of its own.
-        return JSON.stringify(["values", shape.negated, shape.values]);
+        return keyOfProperties(shape);
       default:
-        return JSON.stringify(shape, (_, value) =>
-          typeof value === "object" && value !== null && "id" in value ? value.id : value,
-        );
+        return JSON.stringify(shape);
     }
   }
+
+  #numberOf(target: object): number {
+    let number = this.#targets.get(target);
+    if (number === undefined) {
+      number = this.#targets.size;
+      this.#targets.set(target, number);
+    }
+    return number;
+  }
+}
+
+function idsOf(parts: readonly Formula[]): string {
+  let ids = "";
+  for (const { id } of parts) ids += `${id},`;
+  return ids;
+}
+
+function keyOfProperties({ named, patterns, additional }: Extract<Shape, { kind: "properties" }>) {
+  let key = `properties ${additional?.id}`;
+  for (const [name, { id }] of named) key += ` ${JSON.stringify(name)}${id}`;
+  for (const [source, { id }] of patterns) key += ` /${JSON.stringify(source)}${id}`;
+  return key;
 }

@@ -1,14 +1,7 @@
 import type { Steps } from "../internal/steps.js";
 import { ArrayGrammar } from "./array-grammar.js";
-import {
-  type Conjunction,
-  type Conjunctions,
-  type Goal,
-  goalKey,
-  goalOf,
-  type Member,
-  rangeOf,
-} from "./conjunctions.js";
+import type { Conjunction, Member } from "./conjunction-state.js";
+import { type Conjunctions, type Goal, goalKey, goalOf, rangeOf } from "./conjunctions.js";
 import { canonical, Evaluator, typeOf } from "./evaluation.js";
 import {
   type AtomFormula,
@@ -201,7 +194,7 @@ export class ValueGrammar implements Values {
       }
     }
     if (texts.size === 0) return NOTHING;
-    return this.text.literal(ofTexts([...texts]));
+    return this.text.listed([...texts]);
   }
 
   #booleans(open: readonly Conjunction[]): Expression[] {
@@ -345,6 +338,7 @@ function widest(ways: readonly Conjunction[], type: number): (readonly Member[])
     .map(({ members }) =>
       members.filter(({ atom }) => (typesOf(atom) & type) !== 0 && speaks(atom, type)),
     );
+  if (found.length <= 1) return found;
   const ids = found.map((members) => new Set(members.map(({ atom }) => atom.id)));
   const scoped = found.map((members) => members.some(({ atom }) => atom.kind === "unevaluated"));
   return found.filter((_, index) =>

@@ -8,7 +8,7 @@ import {
   EMPTY,
   type Expression,
   GrammarRules,
-  type Rule,
+  Rule,
   sequence,
   text,
   use,
@@ -143,9 +143,9 @@ function* ifSupported<T>(steps: Steps<T>): Steps<T | undefined> {
 
 /** One call, or several with semicolons between, as the renderers write them. */
 function* callsSteps(one: Expression, parallel: boolean): Steps<Grammar> {
-  const call: Rule = { hint: "call", definition: one };
+  const call = new Rule("call", one);
   if (!parallel) return yield* grammarSteps(use(call), "tools");
-  const calls: Rule = { hint: "calls", definition: undefined };
+  const calls = new Rule("calls");
   const between = choose(sequence(text(";"), choose(text(" "), EMPTY)), text("\n"));
   calls.definition = sequence(use(call), choose(sequence(between, use(calls)), EMPTY));
   return yield* grammarSteps(use(calls), "tools");

@@ -9,11 +9,23 @@ import {
   subtract,
   unite,
 } from "./dfa.js";
+import {
+  aroundZero,
+  atLeast,
+  atMost,
+  DECIMALS,
+  type Decimal,
+  DIGITS,
+  decimalOf,
+  FRACTION,
+  FREE,
+  INTEGER_DIGITS,
+  integers,
+  isExact,
+  TINY,
+} from "./number-expressions.js";
 import { compileRegex } from "./regex.js";
 
-/** JavaScript writes larger numbers with an exponent. */
-const INTEGER_DIGITS = 21;
-const DECIMALS = 24;
 /** Up to here every multiple of an integer is exact, and so is the check. */
 const EXACT_DIGITS = 15;
 const MAX_STATES = 8_000;
@@ -37,25 +49,6 @@ export interface NumberRules {
 
 /** A keyword that no automaton can follow here, and why. */
 export class NumberProblem extends Error {}
-
-const DIGITS = "[0-9]";
-const FRACTION = `(?:\\.${DIGITS}{1,${DECIMALS}})?`;
-const WHOLE = `(?:0|[1-9]${DIGITS}{0,${INTEGER_DIGITS - 1}})`;
-/**
- * As JavaScript writes what is below 1e-6, and from 1e21 on, behind a digit and a fraction: far from 0 and
- * from infinity.
- */
-const TINY = "-(?:[7-9]|0[7-9]|[1-9][0-9]|[12][0-9][0-9]|30[0-7])";
-const HUGE = "\\+?(?:2[1-9]|[3-9][0-9]|[12][0-9][0-9]|30[0-7])";
-/** The last power of ten is finite up to here. */
-const LARGEST =
-  `1(?:\\.[0-6]${DIGITS}{0,${DECIMALS - 1}}|\\.7[0-8]${DIGITS}{0,${DECIMALS - 2}}` +
-  "|\\.7976931348623157)?[eE]\\+?308";
-/** Any other exponent: the whole digits times 10^280 are still finite. */
-const POWER = `-${DIGITS}{1,3}|\\+?(?:${DIGITS}{1,2}|0${DIGITS}{2}|1${DIGITS}{2}|2[0-7]${DIGITS})`;
-const FREE =
-  `-?(?:${WHOLE}${FRACTION}(?:[eE](?:${POWER}))?` +
-  `|[1-9]${FRACTION}[eE](?:${TINY}|${HUGE})|${LARGEST})`;
 
 /** Each takes the states of its digits. */
 const MAX_LEFT_OUT = 30;
@@ -84,14 +77,10 @@ export function numberLanguage(rules: NumberRules): Dfa {
 function compute(rules: NumberRules): Dfa {
   const least = lowerBound(rules);
   const most = upperBound(rules);
-  let dfa = form(rules.kind, least, most);
+  let dfa = between(rules.kind, least, most);
   const narrow = (other: Dfa) => {
     dfa = intersect(dfa, other, MAX_STATES);
   };
-  // An integer's bounds are integers, and it has no other writing.
-  const writing = rules.kind === "integer" ? "digits" : "any";
-  if (least !== undefined) narrow(whole(atLeast(least, writing)));
-  if (most !== undefined) narrow(whole(atMost(most, writing)));
   for (const step of rules.multipleOf) {
     const few = fewMultiples(step, least, most);
     if (few !== undefined) {
@@ -121,6 +110,23 @@ function whole(source: string): Dfa {
   return compileRegex(`^(?:${source})$`);
 }
 
+function between(kind: NumberRules["kind"], least?: number, most?: number): Dfa {
+  // What most schemas ask for is one expression: no automaton is made only to be narrowed.
+  if (isExact(least) && isExact(most)) {
+    if (kind === "integer") return whole(integers(least, most));
+    if (kind === "any" && least !== undefined && most !== undefined && least <= 0 && most >= 0) {
+      const source = aroundZero(least, most);
+      if (source !== undefined) return whole(source);
+    }
+  }
+  let dfa = form(kind, least, most);
+  // An integer's bounds are integers, and it has no other writing.
+  const writing = kind === "integer" ? "digits" : "any";
+  if (least !== undefined) dfa = intersect(dfa, whole(atLeast(least, writing)), MAX_STATES);
+  if (most !== undefined) dfa = intersect(dfa, whole(atMost(most, writing)), MAX_STATES);
+  return dfa;
+}
+
 /** How a number may be written; where it has a bound, that tells of the rest. */
 function form(kind: NumberRules["kind"], least?: number, most?: number): Dfa {
   const free = least === undefined && most === undefined;
@@ -142,30 +148,6 @@ function form(kind: NumberRules["kind"], least?: number, most?: number): Dfa {
       return unite(few, many, MAX_STATES);
     }
   }
-}
-
-/** In decimal, exactly. */
-interface Decimal {
-  readonly negative: boolean;
-  readonly whole: string;
-  readonly decimals: string;
-}
-
-function decimalOf(value: number): Decimal {
-  const parts = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value)) ?? [];
-  const [, sign, first = "", rest = "", exponent = "0"] = parts;
-  const digits = first + rest;
-  const point = first.length + Number(exponent);
-  const whole = digits
-    .slice(0, Math.max(point, 0))
-    .padEnd(point, "0")
-    .replace(/^0+(?=.)/, "");
-  const decimals = "0".repeat(Math.max(-point, 0)) + digits.slice(Math.max(point, 0));
-  return {
-    negative: sign === "-",
-    whole: whole === "" ? "0" : whole,
-    decimals: decimals.replace(/0+$/, ""),
-  };
 }
 
 const floats = new Float64Array(1);
@@ -208,125 +190,6 @@ function upperBound({ maximum, exclusiveMaximum, kind }: NumberRules): number | 
   if (bounds.length === 0 || bound >= Number.MAX_VALUE) return undefined;
   if (Math.abs(bound) > 1e308) throw new NumberProblem(NEAR_INFINITY);
   return bound;
-}
-
-/** How a number may be written besides its whole digits. */
-type Writing = "any" | "digits";
-
-/** A regular expression of the numbers from a bound on. Rounding keeps order, so exact decimals do. */
-function atLeast(bound: number, writing: Writing = "any"): string {
-  const { negative, ...size } = decimalOf(bound);
-  const zero = size.whole === "0" && size.decimals === "";
-  if (zero) return `${notBelow(size, writing)}|-(?:0(?:\\.0{1,${DECIMALS}})?)`;
-  return negative
-    ? `${notBelow(ZERO, writing)}|-(?:${notAbove(size, writing)})`
-    : notBelow(size, writing);
-}
-
-function atMost(bound: number, writing: Writing = "any"): string {
-  const { negative, ...size } = decimalOf(bound);
-  const zero = size.whole === "0" && size.decimals === "";
-  if (zero) return `0(?:\\.0{1,${DECIMALS}})?|-(?:${notBelow(ZERO, writing)})`;
-  return negative
-    ? `-(?:${notBelow(size, writing)})`
-    : `${notAbove(size, writing)}|-(?:${notBelow(ZERO, writing)})`;
-}
-
-type Size = Pick<Decimal, "whole" | "decimals">;
-const ZERO: Size = { whole: "0", decimals: "" };
-
-/** Of a bound with more decimals than a number here has, the next one that has as many. */
-function cut({ whole, decimals }: Size, up: boolean): Size {
-  if (decimals.length <= DECIMALS) return { whole, decimals };
-  const near = BigInt(decimals.slice(0, DECIMALS)) + (up ? 1n : 0n);
-  return { whole, decimals: String(near).padStart(DECIMALS, "0").replace(/0+$/, "") };
-}
-
-function notBelow(bound: Size, writing: Writing): string {
-  const { whole, decimals } = cut(bound, true);
-  const { length } = whole;
-  const most = Math.max(INTEGER_DIGITS, length + 1);
-  const larger = [`[1-9]${DIGITS}{${length},${most - 1}}`, whole === "0" ? "[1-9]" : above(whole)];
-  if (decimals === "") larger.push(whole);
-  if (writing === "digits") return larger.join("|");
-  const ways = [`(?:${larger.join("|")})${FRACTION}`];
-  if (decimals !== "") ways.push(`${whole}\\.(?:${decimalsFrom(decimals)})`);
-  const powers: string[] = [];
-  if (whole === "0" && /^(?:0{307,}|$)/.test(bound.decimals)) powers.push(TINY);
-  if (length <= INTEGER_DIGITS) {
-    powers.push(HUGE);
-    ways.push(LARGEST);
-  }
-  if (powers.length > 0) ways.push(`[1-9]${FRACTION}[eE](?:${powers.join("|")})`);
-  return ways.join("|");
-}
-
-function notAbove(bound: Size, writing: Writing): string {
-  const { whole, decimals } = cut(bound, false);
-  const smaller: string[] = [];
-  const { length } = whole;
-  if (whole !== "0") {
-    const below = under(whole);
-    if (below !== "") smaller.push(below);
-    smaller.push("0");
-    if (length > 1) smaller.push(`[1-9]${DIGITS}{0,${length - 2}}`);
-  }
-  if (writing === "digits") return [...smaller, whole].join("|");
-  const ways = [`${whole}(?:\\.(?:${decimalsUpTo(decimals)}))?`];
-  if (smaller.length > 0) ways.push(`(?:${smaller.join("|")})${FRACTION}`);
-  if (whole !== "0" || /^0{0,5}[1-9]/.test(decimals)) ways.push(`[1-9]${FRACTION}[eE]${TINY}`);
-  return ways.join("|");
-}
-
-/** Of as many digits, without a zero in front, those above; "[]" matches nothing. */
-function above(digits: string): string {
-  const ways: string[] = [];
-  for (let i = 0; i < digits.length; i++) {
-    const digit = Number(digits[i]);
-    if (digit === 9) continue;
-    ways.push(`${digits.slice(0, i)}[${digit + 1}-9]${some(digits.length - i - 1)}`);
-  }
-  return ways.length === 0 ? "[]" : ways.join("|");
-}
-
-function under(digits: string): string {
-  const ways: string[] = [];
-  for (let i = 0; i < digits.length; i++) {
-    const digit = Number(digits[i]);
-    const least = i === 0 ? 1 : 0;
-    if (digit <= least) continue;
-    ways.push(`${digits.slice(0, i)}[${least}-${digit - 1}]${some(digits.length - i - 1)}`);
-  }
-  return ways.join("|");
-}
-
-function some(count: number): string {
-  return count === 0 ? "" : `${DIGITS}{${count}}`;
-}
-
-/** `digits` ends with no zero and is not empty. */
-function decimalsFrom(digits: string): string {
-  const ways: string[] = [];
-  const room = (used: number) => `${DIGITS}{0,${Math.max(DECIMALS - used, 0)}}`;
-  for (let i = 0; i < digits.length; i++) {
-    const digit = Number(digits[i]);
-    if (digit === 9) continue;
-    ways.push(`${digits.slice(0, i)}[${digit + 1}-9]${room(i + 1)}`);
-  }
-  ways.push(digits + room(digits.length));
-  return ways.join("|");
-}
-
-function decimalsUpTo(digits: string): string {
-  const ways: string[] = [];
-  for (let i = 0; i < digits.length; i++) {
-    const digit = Number(digits[i]);
-    if (i > 0) ways.push(digits.slice(0, i));
-    if (digit === 0) continue;
-    ways.push(`${digits.slice(0, i)}[0-${digit - 1}]${DIGITS}{0,${Math.max(DECIMALS - i - 1, 0)}}`);
-  }
-  ways.push(`${digits}0{${digits === "" ? 1 : 0},${Math.max(DECIMALS - digits.length, 1)}}`);
-  return ways.join("|");
 }
 
 /** Those of a short range one by one, as a check by division sees them. */
