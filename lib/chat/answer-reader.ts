@@ -3,10 +3,12 @@ import type { StopReason } from "../internal/native.js";
 import type { RenderableMessage } from "../messages/pairing.js";
 import type { Grammar } from "../sampling/grammar.js";
 import { type AnswerRules, answerGrammar } from "../tools/answer-grammar.js";
+import { CallOrAnswer } from "../tools/call-or-answer.js";
 import { ToolCallParser } from "../tools/parser/tool-call-parser.js";
 import type { AnswerPart } from "./answer-part.js";
 import type { ReasoningOptions } from "./formats/reasoning-effort.js";
 import type { ReasoningRange } from "./formats/template-answer.js";
+import { TemplateCallOrAnswer } from "./formats/template-call-or-answer.js";
 import type { TemplateFormat } from "./formats/template-format.js";
 import { callGrammar, schemaGrammar } from "./formats/template-grammar.js";
 import type { ChatRenderer } from "./render-chat.js";
@@ -60,12 +62,14 @@ async function llama3Reader(answer: ExpectedAnswer): Promise<AnswerReader> {
   const { tools, builtinTools } = renderer;
   const grammar = await answerGrammar({ tools, ...rules });
   if (tools.length + builtinTools.length === 0) return textReader(grammar);
-  const parser = new ToolCallParser({
+  const calls = new ToolCallParser({
     tools,
     builtinTools,
     onlyGiven: rules.responseSchema !== undefined,
     createId: (index) => `call_${firstCall + index}`,
   });
+  const callable = rules.choice === "none" ? NO_TOOLS : tools;
+  const parser = followsSchema(rules) ? new CallOrAnswer(callable, calls) : calls;
   return {
     grammar,
     // The marks of Llama 4 around calls say nothing that the calls do not.
@@ -76,6 +80,11 @@ async function llama3Reader(answer: ExpectedAnswer): Promise<AnswerReader> {
     reasoningRanges: [],
     over: false,
   };
+}
+
+/** Whether the answer may be one by the schema. */
+function followsSchema({ choice, responseSchema }: ExpectedAnswer["rules"]): boolean {
+  return responseSchema !== undefined && (choice === "auto" || choice === "none");
 }
 
 function textReader(grammar: Grammar | undefined): AnswerReader {
@@ -95,7 +104,11 @@ async function templateReader(expected: ExpectedAnswer): Promise<AnswerReader> {
   // Several calls are read whatever is asked for: else the second one would become text.
   const { choice } = rules;
   const format = await renderer.templateFormat(messages, { choice }, signal);
-  const answer = renderer.openAnswer(format, firstCall);
+  const calls = renderer.openAnswer(format, firstCall);
+  const answer =
+    followsSchema(rules) && renderer.tools.length > 0
+      ? new TemplateCallOrAnswer(calls, renderer.openAnswer(await plainFormat(expected), firstCall))
+      : calls;
   const grammar = await templateGrammar(expected, format);
   return {
     grammar,
@@ -109,6 +122,11 @@ async function templateReader(expected: ExpectedAnswer): Promise<AnswerReader> {
     reasoningMarks: marksOf(format),
     over: false,
   };
+}
+
+/** In which the answers are read that call nothing. */
+function plainFormat({ renderer, messages, signal }: ExpectedAnswer): Promise<TemplateFormat> {
+  return renderer.templateFormat(messages, { choice: "none" }, signal);
 }
 
 /** Reads an answer up to its first whole call: not every call is held to a grammar. */

@@ -68,7 +68,8 @@ export interface ChatTurnOptions
   readonly parallelToolCalls?: boolean;
   /**
    * A JSON Schema that the answer follows, with the properties that it names. What no grammar can hold is
-   * refused (ERR_SCHEMA_UNSUPPORTED, with the path). Default: none.
+   * refused (ERR_SCHEMA_UNSUPPORTED, with the path). Beside tools the answer is this or a call; what spells a call
+   * inside of it stays data. Default: none.
    */
   readonly responseSchema?: object;
   /** Whether and how much the model thinks before it answers. Default: as its template has it. */

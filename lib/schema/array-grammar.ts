@@ -1,4 +1,5 @@
-import { type Goal, goalKey, isInScope, itemParts, type Member, rangeOf } from "./conjunctions.js";
+import { isInScope, type Member } from "./conjunction-state.js";
+import { type Goal, goalKey, itemParts, rangeOf } from "./conjunctions.js";
 import type { AtomFormula, Formula, Json } from "./formula.js";
 import {
   choice,

@@ -1,5 +1,6 @@
 import {
   choice,
+  defineState,
   type Expression,
   type GrammarRules,
   type Rule,
@@ -126,13 +127,21 @@ export class AutomatonGrammar {
     };
     const first = ruleOf(0);
     for (const place of waiting) {
+      const rule = made.get(place)!;
       const run = runAt(place);
       if (run !== undefined) {
-        made.get(place)!.definition = run;
+        rule.definition = run;
+        rule.matches = true;
         continue;
       }
-      const next = ways[place]!.map(([target, set]) => sequence(this.#spell(set), after(target)));
-      made.get(place)!.definition = choice(...next, ...ending(place));
+      const next: Expression[] = [];
+      for (const [target, set] of ways[place]!) {
+        next.push(sequence(this.#spell(set), after(target)));
+      }
+      next.push(...ending(place));
+      // Where characters are counted, some places may lead nowhere.
+      if (counting || next.length === 0) rule.definition = choice(...next);
+      else defineState(rule, next);
     }
     return arrivals[0] === 0 ? first.definition! : use(first);
   }

@@ -1,5 +1,6 @@
 import { show } from "../internal/errors.js";
 import { Evaluator, partsFor } from "./evaluation.js";
+import { followAll } from "./follow-references.js";
 import {
   type AtomFormula,
   type Formula,
@@ -8,6 +9,7 @@ import {
   type JsonObject,
   TYPE,
 } from "./formula.js";
+import { isDecimalMultiple } from "./language/numbers.js";
 import { patternTest, TooSlow } from "./language/pattern-test.js";
 import { SchemaDocument } from "./schema-document.js";
 import { SchemaReader } from "./schema-keywords.js";
@@ -38,12 +40,15 @@ export class SchemaChecker {
 
   /** @throws {SchemaProblem} where it would take too long */
   problem(value: Json): ValueProblem | undefined {
-    const evaluator = new Evaluator((source, text) => this.#isMatch(source, text), MAX_EVALUATIONS);
-    return new Explainer(evaluator, (source, text) => this.#isMatch(source, text)).explain(
-      value,
-      this.#meaning,
-      "",
-    );
+    const isMatch = (source: string, text: string) => this.#isMatch(source, text);
+    const evaluator = new Evaluator(isMatch, MAX_EVALUATIONS, { isMultiple });
+    try {
+      return new Explainer(evaluator, isMatch).explain(value, this.#meaning, "");
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      // Each level takes some of the stack.
+      throw new SchemaProblem("#", "the value is nested too deeply");
+    }
   }
 
   #isMatch(source: string, text: string): boolean {
@@ -61,50 +66,9 @@ export class SchemaChecker {
   }
 }
 
-/**
- * References are read when they are needed: here all of them are, so that none fails later, and none comes
- * back to itself without going into a value.
- */
-function followAll(root: Formula): void {
-  const done = new Set<number>();
-  const open = new Set<number>();
-  const inside: Formula[] = [root];
-  const follow = (formula: Formula): void => {
-    if (done.has(formula.id)) return;
-    if (open.has(formula.id)) {
-      throw new SchemaProblem(formula.path, "the reference comes back to itself");
-    }
-    open.add(formula.id);
-    switch (formula.kind) {
-      case "all":
-      case "any":
-      case "one":
-        formula.parts.forEach(follow);
-        break;
-      case "not":
-        follow(formula.part);
-        break;
-      case "ref":
-        follow(formula.resolve());
-        break;
-      case "contains":
-      case "names":
-      case "unevaluated":
-        inside.push(formula.part);
-        break;
-      case "items":
-        inside.push(...formula.prefix, ...(formula.rest === undefined ? [] : [formula.rest]));
-        break;
-      case "properties":
-        inside.push(...formula.named.values(), ...formula.patterns.map(([, part]) => part));
-        if (formula.additional !== undefined) inside.push(formula.additional);
-        break;
-      default:
-    }
-    open.delete(formula.id);
-    done.add(formula.id);
-  };
-  for (const formula of inside) follow(formula);
+/** As a grammar has it, by division, or as people do, in decimal. */
+function isMultiple(value: number, step: number): boolean {
+  return Number.isInteger(value / step) || isDecimalMultiple(value, step);
 }
 
 class Explainer {

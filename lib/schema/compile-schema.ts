@@ -1,8 +1,9 @@
 import type { Steps } from "../internal/steps.js";
 import { Conjunctions, goalOf } from "./conjunctions.js";
 import { Evaluator } from "./evaluation.js";
+import { followAll } from "./follow-references.js";
 import { Formulas, type JsonObject } from "./formula.js";
-import { canMatch, type Expression, GrammarRules, matchingRules } from "./grammar-rules.js";
+import { type Expression, GrammarRules, isMatchable } from "./grammar-rules.js";
 import { layoutOf, type WhiteSpace } from "./json-layout.js";
 import { SchemaDocument } from "./schema-document.js";
 import { SchemaReader } from "./schema-keywords.js";
@@ -49,8 +50,9 @@ export function* compileSteps(
     layout: layoutOf(whiteSpace, rules),
   });
   const meaning = new SchemaReader(new SchemaDocument(schema), formulas).root();
+  followAll(meaning);
   const value = grammar.value(goalOf([meaning], formulas));
   yield* grammar.finish();
-  if (!canMatch(value, matchingRules(value))) throw new SchemaProblem("#", "no value satisfies it");
+  if (!isMatchable(value)) throw new SchemaProblem("#", "no value satisfies it");
   return { value, unchecked: grammar.unchecked };
 }

@@ -1,10 +1,10 @@
+import { type Chain, type Compound, type Conjunction, isIn, State } from "./conjunction-state.js";
 import { type Evaluator, partsFor, typeOf } from "./evaluation.js";
 import {
   ANY_TYPE,
   type AtomFormula,
   type Formula,
   type Formulas,
-  type Json,
   NUMBER,
   TYPE,
 } from "./formula.js";
@@ -17,65 +17,24 @@ const MAX_WAYS = 500;
 const MAX_STEPS = 200_000;
 /** What one of many members costs, where all are gone through. */
 const MEMBER_STEPS = 1 / 8;
+const TYPES = Object.values(TYPE);
 /** How deep it is looked for a contradiction; what lies deeper is taken for satisfiable. */
 const MAX_DEPTH = 24;
 const MAX_CHECKED_ITEMS = 8;
-/** Formulas inside each other, in one place of a value. */
-const MAX_CHAIN = 500;
-
-/** The formulas around a part, from the inside out. */
-export interface Chain {
-  readonly id: number;
-  /** Whether what is inside is what must not hold. */
-  readonly negated: boolean;
-  readonly above: Chain | undefined;
-}
-
-export interface Member<A extends AtomFormula = AtomFormula> {
-  readonly atom: A;
-  readonly chain: Chain | undefined;
-}
-
-/** One way to satisfy a goal: all of these hold. */
-export interface Conjunction {
-  readonly types: number;
-  readonly members: readonly Member[];
-  /** Where only so many values are left. */
-  readonly values: readonly Json[] | undefined;
-}
-
-interface Choice {
-  readonly formula: Extract<Formula, { kind: "any" | "one" }>;
-  readonly chain: Chain | undefined;
-}
-
-/** What is known so far on the way to a conjunction. */
-class State {
-  types = ANY_TYPE;
-  values: readonly Json[] | undefined;
-  readonly members: Member[];
-  readonly seen: Set<number>;
-  choices: readonly Choice[];
-
-  constructor(other?: State) {
-    this.types = other?.types ?? ANY_TYPE;
-    this.values = other?.values;
-    this.members = [...(other?.members ?? [])];
-    this.seen = new Set(other?.seen);
-    this.choices = other?.choices ?? [];
-  }
-}
 
 /** Several formulas that hold together, of one value. */
 export type Goal = readonly Formula[];
 
 export function goalKey(goal: Goal): string {
-  return goal.map(({ id }) => id).join(",");
+  let key = "";
+  for (const { id } of goal) key += `${id},`;
+  return key;
 }
 
 /** In the order of their numbers, each once, without what says nothing. */
 export function goalOf(parts: readonly Formula[], { TRUE, FALSE }: Formulas): Goal {
   if (parts.includes(FALSE)) return [FALSE];
+  if (parts.length === 1) return parts[0] === TRUE ? [] : parts;
   const unique = [...new Set(parts)].filter((part) => part !== TRUE);
   return unique.sort((a, b) => a.id - b.id);
 }
@@ -86,6 +45,8 @@ export class Conjunctions {
   readonly #evaluator: Evaluator;
   readonly #texts: TextLanguages;
   readonly #satisfiable = new Map<string, boolean>();
+  /** Of goals without a choice, what was found on the way to whether they are satisfiable. */
+  readonly #onlyWays = new Map<string, Conjunction>();
   /** Per two formulas, the types of values that may satisfy both. */
   readonly #common = new Map<string, number>();
   #steps = MAX_STEPS;
@@ -99,6 +60,8 @@ export class Conjunctions {
 
   /** @throws {SchemaProblem} */
   expand(goal: Goal): Conjunction[] {
+    const only = this.#onlyWays.get(goalKey(goal));
+    if (only !== undefined) return [only];
     const found: Conjunction[] = [];
     const start = new State();
     if (!this.#gatherAll(goal, undefined, start)) return found;
@@ -107,7 +70,7 @@ export class Conjunctions {
         const { path = "#" } = goal[0] ?? {};
         throw new SchemaProblem(path, `it can be satisfied in more than ${MAX_WAYS} ways`);
       }
-      found.push({ types, members, values });
+      found.push({ types, members: [...members], values });
       return false;
     });
     return found;
@@ -122,8 +85,14 @@ export class Conjunctions {
     this.#satisfiable.set(key, true); // as long as it is not known better
     this.#depth++;
     const start = new State();
-    const found = this.#gatherAll(goal, undefined, start) && this.#visit(start, () => true);
+    const possible = this.#gatherAll(goal, undefined, start);
+    const isOnly = start.choices.length === 0;
+    const found = possible && this.#visit(start, () => true);
     this.#depth--;
+    if (found && isOnly && this.#depth === 0) {
+      const { types, members, values } = start;
+      this.#onlyWays.set(key, { types, members, values });
+    }
     this.#satisfiable.set(key, found);
     return found;
   }
@@ -131,18 +100,20 @@ export class Conjunctions {
   /** Goes through all ways, until `found` wants no more; whether it does. */
   #visit(state: State, found: (state: State) => boolean): boolean {
     const { members } = state;
-    this.#step(members[0]?.atom, 1 + (members.length + state.seen.size) * MEMBER_STEPS);
+    this.#step(members[0]?.atom, 1 + (members.length + state.seen) * MEMBER_STEPS);
     if (this.#isContradictory(state)) return false;
     const [choice, ...others] = state.choices;
     if (choice === undefined) return found(state);
     const { formula, chain } = choice;
+    state.choices = others;
+    const before = formula.kind === "one" ? new State(state) : state;
+    const undo = state.mark();
     for (const part of formula.parts) {
-      const next = new State(state);
-      next.choices = others;
-      if (!this.#gather(part, chain, next)) continue;
-      if (formula.kind === "one" && !this.#excludeOthers(formula, part, chain, state, next))
-        continue;
-      if (this.#visit(next, found)) return true;
+      const holds =
+        this.#gather(part, chain, state) &&
+        (formula.kind !== "one" || this.#excludeOthers(formula, part, chain, before, state));
+      if (holds && this.#visit(state, found)) return true;
+      undo();
     }
     return false;
   }
@@ -198,9 +169,26 @@ export class Conjunctions {
   /** Adds what a formula says; false where nothing can satisfy it. */
   #gather(formula: Formula, chain: Chain | undefined, state: State): boolean {
     this.#step(formula);
-    if (state.seen.has(formula.id) && formula.kind !== "ref") return state.types !== 0;
-    state.seen.add(formula.id);
-    const inner: Chain = { id: formula.id, negated: formula.kind === "not", above: chain };
+    if (!state.see(formula.id) && !this.#countsAgain(formula)) return state.types !== 0;
+    switch (formula.kind) {
+      case "types":
+        state.types &= formula.types;
+        return state.types !== 0;
+      case "all":
+      case "any":
+      case "one":
+      case "not":
+      case "ref": {
+        const inner: Chain = { id: formula.id, negated: formula.kind === "not", above: chain };
+        return this.#gatherInner(formula, inner, state);
+      }
+      default:
+        state.members.push({ atom: formula, chain });
+        return true;
+    }
+  }
+
+  #gatherInner(formula: Compound, inner: Chain, state: State): boolean {
     switch (formula.kind) {
       case "all":
         return this.#gatherAll(formula.parts, inner, state);
@@ -214,17 +202,18 @@ export class Conjunctions {
       case "not":
         return this.#gather(negate(formula.part, this.#formulas), inner, state);
       case "ref":
-        if (isIn(chain, formula)) {
+        if (isIn(inner.above, formula)) {
           throw new SchemaProblem(formula.path, "the reference comes back to itself");
         }
         return this.#gather(formula.resolve(), inner, state);
-      case "types":
-        state.types &= formula.types;
-        return state.types !== 0;
-      default:
-        state.members.push({ atom: formula, chain });
-        return true;
     }
+  }
+
+  /** What a formula speaks of matters to each `unevaluated` that is around it. */
+  #countsAgain({ kind }: Formula): boolean {
+    if (kind === "ref") return true;
+    const speaks = kind === "all" || kind === "properties" || kind === "items";
+    return speaks && this.#formulas.has("unevaluated");
   }
 
   /** Takes away what is certainly not possible; whether nothing is left. */
@@ -242,10 +231,13 @@ export class Conjunctions {
       state.types &= state.values.reduce<number>((types, value) => types | typeOf(value), 0);
       return state.types === 0;
     }
-    for (const type of Object.values(TYPE)) {
-      if ((state.types & type) === 0) continue;
-      const atoms = members.map(({ atom }) => atom).filter((atom) => (typesOf(atom) & type) !== 0);
-      if (atoms.length > 0 && this.#isImpossible(type, atoms)) state.types &= ~type;
+    let spoken = 0;
+    for (const { atom } of members) spoken |= typesOf(atom);
+    for (const type of TYPES) {
+      if ((state.types & spoken & type) === 0) continue;
+      const atoms: AtomFormula[] = [];
+      for (const { atom } of members) if ((typesOf(atom) & type) !== 0) atoms.push(atom);
+      if (this.#isImpossible(type, atoms)) state.types &= ~type;
     }
     return state.types === 0;
   }
@@ -301,16 +293,6 @@ export class Conjunctions {
   }
 }
 
-function isIn(chain: Chain | undefined, { id, path }: Formula): boolean {
-  let length = 0;
-  for (let at = chain; at !== undefined; at = at.above) {
-    if (at.id === id) return true;
-    if (++length > MAX_CHAIN)
-      throw new SchemaProblem(path, "references lead to references too far");
-  }
-  return false;
-}
-
 function isImpossibleNumber(atoms: readonly AtomFormula[], integer: boolean): boolean {
   let low = Number.NEGATIVE_INFINITY;
   let high = Number.POSITIVE_INFINITY;
@@ -364,9 +346,12 @@ export function propertyParts(
   name: string,
   texts: TextLanguages,
 ): Formula[] {
-  return atoms.flatMap((atom) =>
-    atom.kind === "properties" ? partsFor(name, atom, (source) => texts.isMatch(source, name)) : [],
-  );
+  const parts: Formula[] = [];
+  const isMatch = (source: string) => texts.isMatch(source, name);
+  for (const atom of atoms) {
+    if (atom.kind === "properties") parts.push(...partsFor(name, atom, isMatch));
+  }
+  return parts;
 }
 
 export function itemParts(atoms: readonly AtomFormula[], index: number): Formula[] {
@@ -374,19 +359,4 @@ export function itemParts(atoms: readonly AtomFormula[], index: number): Formula
     const part = atom.kind === "items" ? (atom.prefix[index] ?? atom.rest) : undefined;
     return part === undefined ? [] : [part];
   });
-}
-
-/** Whether something is said only of what must not hold. */
-export function isNegated(chain: Chain | undefined): boolean {
-  for (let at = chain; at !== undefined; at = at.above) if (at.negated) return true;
-  return false;
-}
-
-/** Whether the formula that `scope` ends with is around what `chain` stands for. */
-export function isInScope(chain: Chain | undefined, scope: Chain | undefined): boolean {
-  for (let at = chain; at !== scope; at = at.above) {
-    if (at === undefined || at.id === scope?.id) return at !== undefined;
-    if (at.negated) return false;
-  }
-  return true;
 }

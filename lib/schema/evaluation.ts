@@ -26,6 +26,8 @@ export function typeOf(value: Json): number {
     case "string":
       return TYPE.string;
     case "number":
+      // JSON has none such, but JSON.parse() makes one of 1e999: it is of no type.
+      if (!Number.isFinite(value)) return 0;
       return Number.isInteger(value) ? TYPE.integer : TYPE.fraction;
     default:
       if (value === null) return TYPE.null;
@@ -35,7 +37,8 @@ export function typeOf(value: Json): number {
 
 /** As JSON Schema has it: the order of properties says nothing. */
 export function canonical(value: Json): string {
-  if (typeof value !== "object" || value === null) return JSON.stringify(value === 0 ? 0 : value);
+  if (typeof value === "number") return String(value);
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${(value as readonly Json[]).map(canonical).join(",")}]`;
   const members = Object.entries(value).map(
     ([key, part]) => `${JSON.stringify(key)}:${canonical(part)}`,
@@ -43,16 +46,33 @@ export function canonical(value: Json): string {
   return `{${members.sort().join(",")}}`;
 }
 
+type UncheckedAtom = Extract<AtomFormula, { kind: "unchecked" }>;
+
+export interface EvaluatorOptions {
+  /** Told of what is unchecked and was taken to hold, wherever in the value. */
+  readonly onUnchecked?: (atom: UncheckedAtom) => void;
+  /** Default: by division, as most checkers have it. */
+  readonly isMultiple?: (value: number, step: number) => boolean;
+}
+
+function isQuotient(value: number, step: number): boolean {
+  return Number.isInteger(value / step);
+}
+
 /** Whether a value is what a formula says: exactly, but that what is unchecked holds. */
 export class Evaluator {
   readonly #matches: Matches;
+  readonly #onUnchecked: ((atom: UncheckedAtom) => void) | undefined;
+  readonly #isMultiple: (value: number, step: number) => boolean;
   readonly #known = new Map<AtomFormula, Set<string>>();
   /** Steps that may still be made. */
   #budget: number;
 
-  constructor(isMatch: Matches, budget: number) {
+  constructor(isMatch: Matches, budget: number, options: EvaluatorOptions = {}) {
     this.#matches = isMatch;
     this.#budget = budget;
+    this.#onUnchecked = options.onUnchecked;
+    this.#isMultiple = options.isMultiple ?? isQuotient;
   }
 
   holds(value: Json, formula: Formula): boolean {
@@ -128,6 +148,7 @@ export class Evaluator {
         }
         return;
       case "unevaluated":
+        if (Array.isArray(value) !== (formula.of === "items")) return;
         if (Array.isArray(value)) for (const index of value.keys()) into.items.add(index);
         else if (isObject(value)) for (const name of Object.keys(value)) into.names.add(name);
         return;
@@ -158,8 +179,10 @@ export class Evaluator {
       case "size":
       case "names":
         return !isObject(value) || this.#object(value, atom);
-      case "unevaluated":
       case "unchecked":
+        if ((atom.types & typeOf(value)) !== 0) this.#onUnchecked?.(atom);
+        return true;
+      case "unevaluated": // it depends on what is around it
         return true;
     }
   }
@@ -174,7 +197,8 @@ export class Evaluator {
   }
 
   #number(value: number, atom: Extract<AtomFormula, { kind: "bound" | "multiple" }>): boolean {
-    if (atom.kind === "multiple") return Number.isInteger(value / atom.of) !== atom.negated;
+    if (!Number.isFinite(value)) return false;
+    if (atom.kind === "multiple") return this.#isMultiple(value, atom.of) !== atom.negated;
     switch (atom.relation) {
       case ">=":
         return value >= atom.value;

@@ -84,6 +84,7 @@ export type PropertiesAtom = Extract<AtomFormula, { kind: "properties" }>;
 export class Formulas {
   readonly #known = new Map<string, Formula>();
   readonly #targets = new Map<object, number>();
+  readonly #kinds = new Set<Formula["kind"]>();
   readonly TRUE: Formula;
   readonly FALSE: Formula;
 
@@ -96,11 +97,17 @@ export class Formulas {
     return this.#known.size;
   }
 
+  /** Whether any of this kind was made. */
+  has(kind: Formula["kind"]): boolean {
+    return this.#kinds.has(kind);
+  }
+
   make(shape: Shape, path: string): Formula {
     const key = this.#keyOf(shape);
     let formula = this.#known.get(key);
     if (formula === undefined) {
       formula = { ...shape, id: this.#known.size, path };
+      this.#kinds.add(shape.kind);
       this.#known.set(key, formula);
     }
     return formula;
@@ -134,29 +141,59 @@ export class Formulas {
     return this.make({ kind: "unchecked", keyword, types, reason }, path);
   }
 
+  /** Equal for equal shapes only: each kind begins with its own name. */
   #keyOf(shape: Shape): string {
-    switch (shape.kind) {
-      case "ref": {
-        let target = this.#targets.get(shape.target);
-        if (target === undefined) {
-          target = this.#targets.size;
-          this.#targets.set(shape.target, target);
-        }
-        return `ref:${target}`;
-      }
+    const { kind } = shape;
+    switch (kind) {
+      case "types":
+        return `types ${shape.types}`;
+      case "all":
+      case "any":
+      case "one":
+        return `${kind} ${idsOf(shape.parts)}`;
+      case "not":
+      case "names":
+        return `${kind} ${shape.part.id}`;
+      case "items":
+        return `items ${idsOf(shape.prefix)} ${shape.rest?.id}`;
+      case "contains":
+        return `contains ${shape.part.id} ${shape.min} ${shape.max}`;
+      case "length":
+      case "count":
+      case "size":
+        return `${kind} ${shape.min} ${shape.max}`;
+      case "bound":
+        return `bound ${shape.relation} ${shape.value}`;
+      case "unevaluated":
+        return `unevaluated ${shape.of} ${shape.part.id}`;
+      case "ref":
+        return `ref ${this.#numberOf(shape.target)}`;
       case "properties":
-        return JSON.stringify([
-          "properties",
-          [...shape.named].map(([name, part]) => [name, part.id]),
-          shape.patterns.map(([source, part]) => [source, part.id]),
-          shape.additional?.id,
-        ]);
+        return keyOfProperties(shape);
       default:
-        return JSON.stringify(shape, (key, value) =>
-          key !== "values" && typeof value === "object" && value !== null && "id" in value
-            ? value.id
-            : value,
-        );
+        return JSON.stringify(shape);
     }
   }
+
+  #numberOf(target: object): number {
+    let number = this.#targets.get(target);
+    if (number === undefined) {
+      number = this.#targets.size;
+      this.#targets.set(target, number);
+    }
+    return number;
+  }
+}
+
+function idsOf(parts: readonly Formula[]): string {
+  let ids = "";
+  for (const { id } of parts) ids += `${id},`;
+  return ids;
+}
+
+function keyOfProperties({ named, patterns, additional }: Extract<Shape, { kind: "properties" }>) {
+  let key = `properties ${additional?.id}`;
+  for (const [name, { id }] of named) key += ` ${JSON.stringify(name)}${id}`;
+  for (const [source, { id }] of patterns) key += ` /${JSON.stringify(source)}${id}`;
+  return key;
 }

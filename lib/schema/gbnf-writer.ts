@@ -3,8 +3,8 @@ import {
   choice,
   EMPTY,
   type Expression,
-  matchingRules,
-  type Rule,
+  isMatchable,
+  Rule,
   sequence,
 } from "./grammar-rules.js";
 import { type CharSet, rangesOf } from "./language/char-set.js";
@@ -12,12 +12,16 @@ import { SchemaProblem } from "./schema-problem.js";
 
 const MAX_SOURCE = 1 << 20;
 
+/** What each rule says, without the alternatives that no text matches; the first is the start. */
+export type Definitions = ReadonlyMap<Rule, Expression>;
+
 /** A grammar in llama.cpp's GBNF, with "root" as the rule to start with. */
 export interface WrittenGrammar {
   readonly source: string;
-  /** What stands in it, rule by rule. */
-  readonly definitions: ReadonlyMap<Rule, Expression>;
-  readonly names: ReadonlyMap<Rule, string>;
+  /** What stands in it, but for shared rules. */
+  readonly definitions: Definitions;
+  /** Each with the rules that it leads to, which `sharedDefinitions()` tells. */
+  readonly shared: readonly Rule[];
 }
 
 /**
@@ -26,69 +30,93 @@ export interface WrittenGrammar {
  * @throws {SchemaProblem} where it would be too large
  */
 export function writeGrammar(start: Expression): WrittenGrammar | undefined {
-  const matching = matchingRules(start);
-  if (!canMatch(start, matching)) return undefined;
-  return new GbnfWriter(matching).write({ hint: "root", definition: start });
+  if (!isMatchable(start)) return undefined;
+  const root = new Rule("root", start);
+  root.matches = true;
+  const writer = new GbnfWriter();
+  const source = writer.write(root, "root");
+  return { source, definitions: writer.definitions, shared: writer.shared };
+}
+
+/** A shared rule with those that it leads to: written once, and then again and again by other names. */
+interface SharedText {
+  /** The text of its rules, parted where the name of the first stands. */
+  readonly parts: readonly string[];
+  readonly definitions: Definitions;
+}
+
+const sharedTexts = new WeakMap<Rule, SharedText>();
+/** Stands for the name, since no grammar has it. */
+const NAME = "\0";
+
+function sharedText(rule: Rule): SharedText {
+  let known = sharedTexts.get(rule);
+  if (known === undefined) {
+    const writer = new GbnfWriter(NAME);
+    const parts = writer.write(rule, NAME).split(NAME);
+    known = { parts, definitions: writer.definitions };
+    sharedTexts.set(rule, known);
+  }
+  return known;
+}
+
+/** What a shared rule says, and those that it leads to. */
+export function sharedDefinitions(rule: Rule): Definitions {
+  return sharedText(rule).definitions;
 }
 
 class GbnfWriter {
-  readonly #matching: ReadonlySet<Rule>;
+  readonly definitions = new Map<Rule, Expression>();
+  readonly shared: Rule[] = [];
+  /** Whose rules these are, where they are those of a shared one: what they are named by. */
+  readonly #owner: string | undefined;
   readonly #names = new Map<Rule, string>();
   readonly #used = new Set<string>(["root"]);
   readonly #counts = new Map<string, number>();
-  readonly #definitions = new Map<Rule, Expression>();
   readonly #waiting: Rule[] = [];
 
-  constructor(matching: ReadonlySet<Rule>) {
-    this.#matching = matching;
+  constructor(owner?: string) {
+    this.#owner = owner;
   }
 
-  write(root: Rule): WrittenGrammar {
-    this.#names.set(root, "root");
-    this.#waiting.push(root);
+  write(first: Rule, name: string): string {
+    this.#names.set(first, name);
+    this.#waiting.push(first);
     let source = "";
     for (const rule of this.#waiting) {
-      const definition = this.#matchable(rule.definition!);
-      this.#definitions.set(rule, definition);
-      source += `${this.#names.get(rule)} ::= ${this.#write(definition, "choice")}\n`;
+      const own = this.#names.get(rule)!;
+      if (rule.shared && rule !== first) {
+        source += sharedText(rule).parts.join(own);
+        this.shared.push(rule);
+      } else {
+        const definition = matchable(rule.definition!);
+        this.definitions.set(rule, definition);
+        source += `${own} ::= ${this.#write(definition, "choice")}\n`;
+      }
       if (source.length > MAX_SOURCE) {
         throw new SchemaProblem("#", `its grammar has more than ${MAX_SOURCE} characters`);
       }
     }
-    return { source, definitions: this.#definitions, names: this.#names };
-  }
-
-  /** Without the alternatives that no text matches. */
-  #matchable(expression: Expression): Expression {
-    switch (expression.kind) {
-      case "upTo":
-        return canMatch(expression.part, this.#matching) ? expression : EMPTY;
-      case "sequence": {
-        const parts = expression.parts.map((part) => this.#matchable(part));
-        return isSame(parts, expression.parts) ? expression : sequence(...parts);
-      }
-      case "choice": {
-        const possible = expression.parts.filter((part) => canMatch(part, this.#matching));
-        const parts = possible.map((part) => this.#matchable(part));
-        return isSame(parts, expression.parts) ? expression : choice(...parts);
-      }
-      default:
-        return expression;
-    }
+    return source;
   }
 
   #nameOf(rule: Rule): string {
     let name = this.#names.get(rule);
     if (name === undefined) {
-      do {
-        const count = this.#counts.get(rule.hint) ?? 0;
-        this.#counts.set(rule.hint, count + 1);
-        name = count === 0 ? rule.hint : `${rule.hint}-${count}`;
-      } while (this.#used.has(name));
-      this.#used.add(name);
+      name =
+        this.#owner === undefined ? this.#free(rule.hint) : `${this.#owner}--${this.#names.size}`;
       this.#names.set(rule, name);
       this.#waiting.push(rule);
     }
+    return name;
+  }
+
+  #free(hint: string): string {
+    let count = this.#counts.get(hint) ?? 0;
+    let name = count === 0 ? hint : `${hint}-${count}`;
+    while (this.#used.has(name)) name = `${hint}-${++count}`;
+    this.#used.add(name);
+    this.#counts.set(hint, count + 1);
     return name;
   }
 
@@ -104,17 +132,53 @@ class GbnfWriter {
         return this.#nameOf(expression.rule);
       case "sequence":
         if (expression.parts.length === 0) return '""';
-        return expression.parts.map((part) => this.#write(part, "sequence")).join(" ");
+        return this.#join(expression.parts, "sequence", " ");
       case "choice": {
-        const written = expression.parts.map((part) => this.#write(part, "choice")).join(" | ");
+        const written = this.#join(expression.parts, "choice", " | ");
         return around === "sequence" ? `(${written})` : written;
       }
     }
   }
+
+  #join(parts: readonly Expression[], around: "choice" | "sequence", between: string): string {
+    let written = "";
+    for (const part of parts) {
+      if (written !== "") written += between;
+      written += this.#write(part, around);
+    }
+    return written;
+  }
 }
 
-function isSame(parts: readonly Expression[], others: readonly Expression[]): boolean {
-  return parts.length === others.length && parts.every((part, index) => part === others[index]);
+/** Without the alternatives that no text matches: most expressions have none. */
+function matchable(expression: Expression): Expression {
+  if (isWhole(expression)) return expression;
+  switch (expression.kind) {
+    case "upTo":
+      return EMPTY;
+    case "sequence":
+      return sequence(...expression.parts.map(matchable));
+    case "choice":
+      return choice(...expression.parts.filter(canMatch).map(matchable));
+    default:
+      return expression;
+  }
+}
+
+/** Whether some text matches each part. */
+function isWhole(expression: Expression): boolean {
+  switch (expression.kind) {
+    case "rule":
+      return expression.rule.matches === true;
+    case "upTo":
+      return isWhole(expression.part);
+    case "sequence":
+      return expression.parts.every(isWhole);
+    case "choice":
+      return expression.parts.length > 0 && expression.parts.every(isWhole);
+    default:
+      return true;
+  }
 }
 
 const writtenSets = new WeakMap<CharSet, string>();

@@ -1,11 +1,5 @@
-import {
-  isInScope,
-  isNegated,
-  type Member,
-  propertyParts,
-  rangeOf,
-  requiredNames,
-} from "./conjunctions.js";
+import { isInScope, isNegated, type Member } from "./conjunction-state.js";
+import { propertyParts, rangeOf, requiredNames } from "./conjunctions.js";
 import { partsFor } from "./evaluation.js";
 import type { AtomFormula, Formula, PropertiesAtom } from "./formula.js";
 import {
@@ -38,9 +32,9 @@ const MAX_NAME_CHARACTERS = 100_000;
 const MAX_PAIRS = 1_000_000;
 
 interface Field {
-  readonly name: string;
   readonly required: boolean;
-  readonly value: Expression;
+  /** Its name and its value; NOTHING where it has none. */
+  readonly member: Expression;
 }
 
 /** Names that are not known one by one, and what stands behind them. */
@@ -56,6 +50,8 @@ interface Progress {
   readonly count: number;
 }
 
+const NONE: readonly Formula[] = [];
+
 /** The grammar of the objects that satisfy some atoms. */
 export class ObjectGrammar {
   readonly #grammar: Values;
@@ -64,9 +60,10 @@ export class ObjectGrammar {
   readonly #fields: Field[] = [];
   readonly #late: Field[] = [];
   #others: Expression = NOTHING;
+  #lastRequired = -1;
   #min = 0;
   #max: number | undefined;
-  readonly #rules = new Map<string, Rule>();
+  readonly #rules = { members: new Map<number, Rule>(), rest: new Map<number, Rule>() };
   readonly #waiting: (() => void)[] = [];
 
   constructor(grammar: Values, members: readonly Member[]) {
@@ -90,7 +87,7 @@ export class ObjectGrammar {
     }
     for (const name of declared) {
       const field = this.#field(name, required.has(name));
-      if (field.value !== NOTHING) this.#fields.push(field);
+      if (field.member !== NOTHING) this.#fields.push(field);
       else if (field.required) return NOTHING;
     }
     const late = [...required].filter((name) => !declared.has(name));
@@ -98,11 +95,12 @@ export class ObjectGrammar {
     if (closed && late.some((name) => !requiredNames(meant).has(name))) return NOTHING;
     for (const name of late) {
       const field = this.#field(name, true);
-      if (field.value === NOTHING) return NOTHING;
+      if (field.member === NOTHING) return NOTHING;
       (late.length <= MAX_ANY_ORDER ? this.#late : this.#fields).push(field);
     }
     if (!closed) this.#others = this.#otherMembers(properties, [...known, ...late]);
     this.#limit();
+    this.#lastRequired = this.#fields.findLastIndex(({ required }) => required);
     const start: Progress = { next: 0, late: 0, count: 0 };
     const { inside } = this.#grammar.layout;
     const ways = [this.#more(start)];
@@ -123,22 +121,24 @@ export class ObjectGrammar {
   }
 
   #field(name: string, required: boolean): Field {
-    const { formulas, conjunctions } = this.#grammar;
+    const { formulas, conjunctions, layout } = this.#grammar;
     const parts = propertyParts(this.#atoms, name, this.#grammar.texts);
     for (const atom of this.#atoms) {
-      if (atom.kind === "names" && !this.#grammar.evaluator.holds(name, atom.part)) {
-        parts.push(formulas.FALSE);
-      }
+      if (atom.kind !== "names") continue;
+      if (!this.#grammar.evaluator.holds(name, atom.part)) parts.push(formulas.FALSE);
+      else this.#grammar.reportWithin(name, [atom.part]);
     }
     const is = (source: string) => this.#grammar.texts.isMatch(source, name);
     parts.push(...this.#unevaluated((atom) => partsFor(name, atom, is).length > 0));
     const goal = this.#grammar.goal(parts);
-    const value = conjunctions.isSatisfiable(goal) ? this.#grammar.value(goal) : NOTHING;
-    return { name, required, value };
+    if (!conjunctions.isSatisfiable(goal)) return { required, member: NOTHING };
+    const value = this.#grammar.value(goal);
+    return { required, member: sequence(text(JSON.stringify(name)), layout.colon, value) };
   }
 
   /** What is said of properties that nothing else in the same schema speaks of. */
-  #unevaluated(isEvaluated: (atom: PropertiesAtom) => boolean): Formula[] {
+  #unevaluated(isEvaluated: (atom: PropertiesAtom) => boolean): readonly Formula[] {
+    if (!this.#atoms.some(({ kind }) => kind === "unevaluated")) return NONE;
     return this.#members.flatMap(({ atom, chain }) => {
       if (atom.kind !== "unevaluated") return [];
       const spoken = this.#members.some(
@@ -260,11 +260,7 @@ export class ObjectGrammar {
   }
 
   #isDone({ next, late, count }: Progress): boolean {
-    return (
-      count >= this.#min &&
-      late === (1 << this.#late.length) - 1 &&
-      !this.#fields.slice(next).some(({ required }) => required)
-    );
+    return count >= this.#min && late === (1 << this.#late.length) - 1 && next > this.#lastRequired;
   }
 
   /** At least one more member. */
@@ -275,21 +271,13 @@ export class ObjectGrammar {
       const counted = Math.min(count + 1, this.#max ?? this.#min);
       const field = this.#fields[next];
       if (field !== undefined) {
-        const here = sequence(
-          this.#member(field),
-          this.#rest({ next: next + 1, late, count: counted }),
-        );
+        const here = sequence(field.member, this.#rest({ next: next + 1, late, count: counted }));
         return field.required ? here : choice(here, this.#more({ next: next + 1, late, count }));
       }
       const ways = this.#late.flatMap((one, index) =>
         (late & (1 << index)) !== 0
           ? []
-          : [
-              sequence(
-                this.#member(one),
-                this.#rest({ next, late: late | (1 << index), count: counted }),
-              ),
-            ],
+          : [sequence(one.member, this.#rest({ next, late: late | (1 << index), count: counted }))],
       );
       if (this.#others !== NOTHING) {
         ways.push(sequence(this.#others, this.#rest({ next, late, count: counted })));
@@ -307,16 +295,16 @@ export class ObjectGrammar {
     });
   }
 
-  #member({ name, value }: Field): Expression {
-    return sequence(text(JSON.stringify(name)), this.#grammar.layout.colon, value);
-  }
-
-  #rule(hint: string, { next, late, count }: Progress, define: () => Expression): Expression {
-    const key = `${hint},${next},${late},${count}`;
-    let rule = this.#rules.get(key);
+  #rule(
+    hint: "members" | "rest",
+    { next, late, count }: Progress,
+    define: () => Expression,
+  ): Expression {
+    const key = (count * (this.#fields.length + 1) + next) * (1 << MAX_ANY_ORDER) + late;
+    let rule = this.#rules[hint].get(key);
     if (rule === undefined) {
       const made = this.#grammar.rules.declare(hint);
-      this.#rules.set(key, made);
+      this.#rules[hint].set(key, made);
       this.#waiting.push(() => {
         made.definition = define();
       });

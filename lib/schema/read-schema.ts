@@ -17,7 +17,7 @@ const MAX_CHARACTERS = 1 << 20;
 export function readSchema(schema: unknown, name: string): JsonObject {
   if (!isPlainObject(schema)) throw expected("a JSON Schema as a plain object", name, schema);
   try {
-    return new Reader(name).object(schema, name, "#");
+    return new Reader(name).object(schema);
   } catch (error) {
     if (CriaError.is(error) || error instanceof SchemaProblem) throw error;
     throw unreadable(error, name, schema);
@@ -25,76 +25,95 @@ export function readSchema(schema: unknown, name: string): JsonObject {
 }
 
 class Reader {
-  readonly #name: string;
+  readonly #root: string;
   readonly #above = new Set<object>();
+  /** The way to where it reads. */
+  readonly #keys: (string | number)[] = [];
   #values = 0;
   #characters = 0;
 
-  constructor(name: string) {
-    this.#name = name;
+  constructor(root: string) {
+    this.#root = root;
   }
 
-  #copy(value: unknown, name: string, path: string): Json {
-    if (++this.#values > MAX_VALUES) throw new SchemaProblem(path, "it has too many parts");
+  #copy(value: unknown): Json {
+    if (++this.#values > MAX_VALUES) throw this.#problem("it has too many parts");
     switch (typeof value) {
       case "boolean":
         return value;
       case "string":
-        return this.#text(value, name, path);
+        this.#count(value);
+        return value;
       case "number":
-        if (!Number.isFinite(value)) throw expected("a finite number", name, value);
+        if (!Number.isFinite(value)) throw expected("a finite number", this.#name, value);
         return value;
       case "object":
-        if (value === null) return null;
-        return this.#nested(value, name, path);
+        return value === null ? null : this.#nested(value);
       default:
-        throw expected("JSON", name, value);
+        throw expected("JSON", this.#name, value);
     }
   }
 
-  #text(value: string, name: string, path: string): string {
-    if (!isWellFormed(value)) throw expected("well-formed Unicode", name, value);
-    this.#characters += value.length;
-    if (this.#characters > MAX_CHARACTERS) throw new SchemaProblem(path, "it is too long");
-    return value;
+  #count(text: string, key = false): void {
+    if (!isWellFormed(text)) {
+      throw expected("well-formed Unicode", key ? `a key of ${this.#name}` : this.#name, text);
+    }
+    this.#characters += text.length;
+    if (this.#characters > MAX_CHARACTERS) throw this.#problem("it is too long");
   }
 
-  #nested(value: object, name: string, path: string): Json {
+  #nested(value: object): Json {
     if (this.#above.has(value)) {
       throw invalid(
-        `Expected JSON for \`${this.#name}\`, got an object that contains itself at ${name}`,
+        `Expected JSON for \`${this.#root}\`, got an object that contains itself at ${this.#name}`,
       );
     }
     if (this.#above.size >= MAX_DEPTH) {
-      throw new SchemaProblem(path, `it is more than ${MAX_DEPTH} levels deep`);
+      throw this.#problem(`it is more than ${MAX_DEPTH} levels deep`);
     }
     this.#above.add(value);
-    const copy = Array.isArray(value)
-      ? this.#array(value, name, path)
-      : this.object(value, name, path);
+    const copy = Array.isArray(value) ? this.#array(value) : this.object(value);
     this.#above.delete(value);
     return copy;
   }
 
-  #array(value: readonly unknown[], name: string, path: string): Json {
+  #array(value: readonly unknown[]): Json {
     const copy: Json[] = [];
     const { length } = value;
-    for (let i = 0; i < length; i++)
-      copy.push(this.#copy(value[i], `${name}[${i}]`, `${path}/${i}`));
+    for (let i = 0; i < length; i++) {
+      this.#keys.push(i);
+      copy.push(this.#copy(value[i]));
+      this.#keys.pop();
+    }
     return copy;
   }
 
-  object(value: object, name: string, path: string): JsonObject {
-    if (!isPlainObject(value)) throw expected("JSON", name, value);
+  object(value: object): JsonObject {
+    if (!isPlainObject(value)) throw expected("JSON", this.#name, value);
     this.#above.add(value);
     const copy: { [key: string]: Json } = Object.create(null);
     for (const key of Object.keys(value)) {
       const inner = value[key];
       if (inner === undefined) continue;
-      this.#text(key, `a key of ${name}`, path);
-      copy[key] = this.#copy(inner, `${name}.${shorten(key)}`, `${path}/${escapePointer(key)}`);
+      this.#count(key, true);
+      this.#keys.push(key);
+      copy[key] = this.#copy(inner);
+      this.#keys.pop();
     }
     return copy;
+  }
+
+  /** As in JavaScript. */
+  get #name(): string {
+    const parts = this.#keys.map((key) =>
+      typeof key === "number" ? `[${key}]` : `.${shorten(key)}`,
+    );
+    return this.#root + parts.join("");
+  }
+
+  #problem(reason: string): SchemaProblem {
+    const parts = this.#keys.map((key) => `/${escapePointer(String(key))}`);
+    return new SchemaProblem(`#${parts.join("")}`, reason);
   }
 }
 

@@ -33,6 +33,7 @@ export class SchemaDocument {
   readonly #resources = new Map<string, Location>();
   readonly #anchors = new Map<string, Location>();
   readonly #dynamic = new Map<string, number>();
+  #recursive = 0;
   readonly #bases = new Map<Json, string>();
   /** URIs that name several schemas which say different things. */
   readonly #ambiguous = new Set<string>();
@@ -47,11 +48,9 @@ export class SchemaDocument {
 
   /** Where the schemas right inside one are. */
   inside({ path, base }: Location, schema: Json, ...keys: readonly string[]): Location {
-    return {
-      schema,
-      path: keys.reduce((place, key) => `${place}/${escapePointer(key)}`, path),
-      base: this.#bases.get(schema) ?? base,
-    };
+    let place = path;
+    for (const key of keys) place += `/${escapePointer(key)}`;
+    return { schema, path: place, base: this.#bases.get(schema) ?? base };
   }
 
   /** @throws {SchemaProblem} */
@@ -81,6 +80,12 @@ export class SchemaDocument {
       throw new SchemaProblem(
         `${path}/${keyword}`,
         `the reference ${JSON.stringify(ref)} leads out of the schema`,
+      );
+    }
+    if (keyword === "$recursiveRef" && isRecursive(resource.schema) && this.#recursive > 1) {
+      throw new SchemaProblem(
+        `${path}/${keyword}`,
+        "which $recursiveAnchor is meant depends on the way to it",
       );
     }
     const target = this.#follow(resource, fragment);
@@ -117,16 +122,18 @@ export class SchemaDocument {
       this.tracksEvaluation = true;
     }
     this.#bases.set(schema, own);
-    for (const [key, value] of Object.entries(schema)) {
-      const place = `${path}/${escapePointer(key)}`;
+    for (const key of Object.keys(schema)) {
+      const value = schema[key]!;
+      if (typeof value !== "object" || value === null) continue;
       if (Array.isArray(value)) {
         if (!LISTS.has(key)) continue;
-        for (const [index, part] of value.entries()) this.#index(part, `${place}/${index}`, own);
+        for (const [index, part] of value.entries())
+          this.#index(part, `${path}/${key}/${index}`, own);
       } else if (SCHEMAS.has(key)) {
-        this.#index(value, place, own);
-      } else if (MAPS.has(key) && isObject(value)) {
+        this.#index(value, `${path}/${key}`, own);
+      } else if (MAPS.has(key)) {
         for (const [name, part] of Object.entries(value)) {
-          this.#index(part, `${place}/${escapePointer(name)}`, own);
+          this.#index(part, `${path}/${key}/${escapePointer(name)}`, own);
         }
       }
     }
@@ -155,6 +162,7 @@ export class SchemaDocument {
         }
       }
     }
+    if (isRecursive(schema)) this.#recursive++;
     for (const key of ["$anchor", "$dynamicAnchor"]) {
       const anchor = schema[key];
       if (typeof anchor !== "string") continue;
@@ -172,6 +180,10 @@ export class SchemaDocument {
     }
     known.set(uri, location);
   }
+}
+
+function isRecursive(schema: Json): boolean {
+  return isObject(schema) && schema.$recursiveAnchor === true;
 }
 
 function isSame(one: Json, other: Json): boolean {
@@ -214,6 +226,8 @@ function decode(text: string): string {
 }
 
 export function escapePointer(key: string): string {
+  // Most keys have neither.
+  if (!/[~/]/.test(key)) return key;
   return key.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 

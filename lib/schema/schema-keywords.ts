@@ -9,7 +9,7 @@ import {
 } from "./formula.js";
 import { formatLanguage } from "./language/formats.js";
 import { checkRegex, compileRegex, RegexProblem } from "./language/regex.js";
-import { isObject, type Location, type SchemaDocument } from "./schema-document.js";
+import { escapePointer, isObject, type Location, type SchemaDocument } from "./schema-document.js";
 import { SchemaProblem } from "./schema-problem.js";
 
 const TYPES: Readonly<Record<string, number>> = {
@@ -22,17 +22,9 @@ const TYPES: Readonly<Record<string, number>> = {
   object: TYPE.object,
 };
 
-/** Say nothing about what is valid. */
-const ANNOTATIONS = new Set([
-  ...["$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$comment"],
-  ...["$vocabulary", "$defs", "definitions", "title", "description", "default", "examples"],
-  ...["deprecated", "readOnly", "writeOnly", "contentEncoding", "contentMediaType"],
-  "contentSchema",
-]);
-
 const MAX_TOGETHER = 3;
 
-type Reader = (value: Json, schema: JsonObject, at: Location) => Formula;
+type Reader = (reader: SchemaReader, value: Json, schema: JsonObject, at: Location) => Formula;
 
 /** Reads a schema, keyword by keyword, as a formula. */
 export class SchemaReader {
@@ -62,93 +54,67 @@ export class SchemaReader {
     let formula = this.#read.get(schema);
     if (formula === undefined) {
       const parts: Formula[] = [];
-      // Some programs write null for what is not given.
-      const given = Object.entries(schema).filter(
-        ([key, value]) => value !== null || key === "const",
-      );
-      const all: JsonObject = Object.fromEntries(given);
+      const given = withoutNulls(schema);
+      const keywords = Object.keys(given);
+      const read = (keyword: string) => {
+        const reader = SchemaReader.#keywords[keyword];
+        if (reader !== undefined) parts.push(reader(this, given[keyword]!, given, at));
+      };
       // A schema's own properties come before those of the schemas in its place.
-      const own = given.filter(([keyword]) => keyword.endsWith("roperties"));
-      for (const [keyword, value] of new Map([...own, ...given])) {
-        if (ANNOTATIONS.has(keyword)) continue;
-        const read = this.#keywords[keyword];
-        if (read !== undefined) parts.push(read(value, all, at));
-      }
+      for (const keyword of keywords) if (isOfProperties(keyword)) read(keyword);
+      for (const keyword of keywords) if (!isOfProperties(keyword)) read(keyword);
       formula = this.#formulas.all(parts, path);
       this.#read.set(schema, formula);
     }
     return formula;
   }
 
-  readonly #keywords: Readonly<Record<string, Reader>> = Object.assign(Object.create(null), {
-    $ref: (value: Json, _: JsonObject, at: Location) => this.#ref(value, at, "$ref"),
-    $dynamicRef: (value: Json, _: JsonObject, at: Location) => this.#ref(value, at, "$dynamicRef"),
-    $recursiveRef: (value: Json, _: JsonObject, at: Location) =>
-      this.#ref(value, at, "$recursiveRef"),
-    type: (value: Json, _: JsonObject, at: Location) => this.#type(value, at),
-    enum: (value: Json, _: JsonObject, at: Location) =>
-      this.#values(list(value, at, "enum"), at, "enum"),
-    const: (value: Json, _: JsonObject, at: Location) => this.#values([value], at, "const"),
-    allOf: (value: Json, _: JsonObject, at: Location) =>
-      this.#formulas.all(this.#schemas(value, at, "allOf"), under(at, "allOf")),
-    anyOf: (value: Json, _: JsonObject, at: Location) => this.#anyOf(value, at),
-    oneOf: (value: Json, _: JsonObject, at: Location) => this.#oneOf(value, at),
-    not: (value: Json, _: JsonObject, at: Location) =>
-      this.#formulas.not(this.#schema(value, at, "not")),
-    if: (value: Json, schema: JsonObject, at: Location) => this.#condition(value, schema, at),
-    minimum: (value: Json, schema: JsonObject, at: Location) =>
-      this.#bound(schema.exclusiveMinimum === true ? ">" : ">=", value, at, "minimum"),
-    maximum: (value: Json, schema: JsonObject, at: Location) =>
-      this.#bound(schema.exclusiveMaximum === true ? "<" : "<=", value, at, "maximum"),
-    exclusiveMinimum: (value: Json, _: JsonObject, at: Location) =>
-      this.#exclusive(">", value, at, "exclusiveMinimum"),
-    exclusiveMaximum: (value: Json, _: JsonObject, at: Location) =>
-      this.#exclusive("<", value, at, "exclusiveMaximum"),
-    multipleOf: (value: Json, _: JsonObject, at: Location) =>
-      this.#multipleOf(value, at, "multipleOf"),
-    divisibleBy: (value: Json, _: JsonObject, at: Location) =>
-      this.#multipleOf(value, at, "divisibleBy"),
-    minLength: (value: Json, _: JsonObject, at: Location) =>
-      this.#range("length", { min: value }, at, "minLength"),
-    maxLength: (value: Json, _: JsonObject, at: Location) =>
-      this.#range("length", { max: value }, at, "maxLength"),
-    minItems: (value: Json, _: JsonObject, at: Location) =>
-      this.#range("count", { min: value }, at, "minItems"),
-    maxItems: (value: Json, _: JsonObject, at: Location) =>
-      this.#range("count", { max: value }, at, "maxItems"),
-    minProperties: (value: Json, _: JsonObject, at: Location) =>
-      this.#range("size", { min: value }, at, "minProperties"),
-    maxProperties: (value: Json, _: JsonObject, at: Location) =>
-      this.#range("size", { max: value }, at, "maxProperties"),
-    pattern: (value: Json, _: JsonObject, at: Location) => this.#pattern(value, at),
-    format: (value: Json, _: JsonObject, at: Location) => this.#format(value, at),
-    items: (value: Json, schema: JsonObject, at: Location) => this.#items(value, schema, at),
-    prefixItems: (value: Json, schema: JsonObject, at: Location) =>
-      this.#prefixItems(value, schema, at),
-    contains: (value: Json, schema: JsonObject, at: Location) => this.#contains(value, schema, at),
-    uniqueItems: (value: Json, _: JsonObject, at: Location) => this.#unique(value, at),
-    properties: (_: Json, schema: JsonObject, at: Location) =>
-      this.#properties(schema, at, "properties"),
-    patternProperties: (_: Json, schema: JsonObject, at: Location) =>
-      this.#properties(schema, at, "patternProperties"),
-    additionalProperties: (_: Json, schema: JsonObject, at: Location) =>
-      this.#properties(schema, at, "additionalProperties"),
-    required: (value: Json, _: JsonObject, at: Location) => this.#required(value, at),
-    propertyNames: (value: Json, _: JsonObject, at: Location) =>
-      this.#formulas.make(
-        { kind: "names", part: this.#schema(value, at, "propertyNames") },
+  static readonly #keywords: Readonly<Record<string, Reader>> = Object.assign(Object.create(null), {
+    $ref: (r, value, _, at) => r.#ref(value, at, "$ref"),
+    $dynamicRef: (r, value, _, at) => r.#ref(value, at, "$dynamicRef"),
+    $recursiveRef: (r, value, _, at) => r.#ref(value, at, "$recursiveRef"),
+    type: (r, value, _, at) => r.#type(value, at),
+    enum: (r, value, _, at) => r.#values(list(value, at, "enum"), at, "enum"),
+    const: (r, value, _, at) => r.#values([value], at, "const"),
+    allOf: (r, value, _, at) => r.#formulas.all(r.#schemas(value, at, "allOf"), under(at, "allOf")),
+    anyOf: (r, value, _, at) => r.#anyOf(value, at),
+    oneOf: (r, value, _, at) => r.#oneOf(value, at),
+    not: (r, value, _, at) => r.#formulas.not(r.#schema(value, at, "not")),
+    if: (r, value, schema, at) => r.#condition(value, schema, at),
+    minimum: (r, value, schema, at) =>
+      r.#bound(schema.exclusiveMinimum === true ? ">" : ">=", value, at, "minimum"),
+    maximum: (r, value, schema, at) =>
+      r.#bound(schema.exclusiveMaximum === true ? "<" : "<=", value, at, "maximum"),
+    exclusiveMinimum: (r, value, _, at) => r.#exclusive(">", value, at, "exclusiveMinimum"),
+    exclusiveMaximum: (r, value, _, at) => r.#exclusive("<", value, at, "exclusiveMaximum"),
+    multipleOf: (r, value, _, at) => r.#multipleOf(value, at, "multipleOf"),
+    divisibleBy: (r, value, _, at) => r.#multipleOf(value, at, "divisibleBy"),
+    minLength: (r, value, _, at) => r.#range("length", { min: value }, at, "minLength"),
+    maxLength: (r, value, _, at) => r.#range("length", { max: value }, at, "maxLength"),
+    minItems: (r, value, _, at) => r.#range("count", { min: value }, at, "minItems"),
+    maxItems: (r, value, _, at) => r.#range("count", { max: value }, at, "maxItems"),
+    minProperties: (r, value, _, at) => r.#range("size", { min: value }, at, "minProperties"),
+    maxProperties: (r, value, _, at) => r.#range("size", { max: value }, at, "maxProperties"),
+    pattern: (r, value, _, at) => r.#pattern(value, at),
+    format: (r, value, _, at) => r.#format(value, at),
+    items: (r, value, schema, at) => r.#items(value, schema, at),
+    prefixItems: (r, value, schema, at) => r.#prefixItems(value, schema, at),
+    contains: (r, value, schema, at) => r.#contains(value, schema, at),
+    uniqueItems: (r, value, _, at) => r.#unique(value, at),
+    properties: (r, _, schema, at) => r.#properties(schema, at, "properties"),
+    patternProperties: (r, _, schema, at) => r.#properties(schema, at, "patternProperties"),
+    additionalProperties: (r, _, schema, at) => r.#properties(schema, at, "additionalProperties"),
+    required: (r, value, _, at) => r.#required(value, at),
+    propertyNames: (r, value, _, at) =>
+      r.#formulas.make(
+        { kind: "names", part: r.#schema(value, at, "propertyNames") },
         under(at, "propertyNames"),
       ),
-    dependencies: (value: Json, _: JsonObject, at: Location) =>
-      this.#dependencies(value, at, "dependencies"),
-    dependentRequired: (value: Json, _: JsonObject, at: Location) =>
-      this.#dependencies(value, at, "dependentRequired"),
-    dependentSchemas: (value: Json, _: JsonObject, at: Location) =>
-      this.#dependencies(value, at, "dependentSchemas"),
-    unevaluatedProperties: (value: Json, _: JsonObject, at: Location) =>
-      this.#unevaluated(value, at, "properties"),
-    unevaluatedItems: (value: Json, _: JsonObject, at: Location) =>
-      this.#unevaluated(value, at, "items"),
+    dependencies: (r, value, _, at) => r.#dependencies(value, at, "dependencies"),
+    dependentRequired: (r, value, _, at) => r.#dependencies(value, at, "dependentRequired"),
+    dependentSchemas: (r, value, _, at) => r.#dependencies(value, at, "dependentSchemas"),
+    unevaluatedProperties: (r, value, _, at) => r.#unevaluated(value, at, "properties"),
+    unevaluatedItems: (r, value, _, at) => r.#unevaluated(value, at, "items"),
   } satisfies Record<string, Reader>);
 
   #schema(value: Json, at: Location, ...keys: readonly string[]): Formula {
@@ -206,6 +172,8 @@ export class SchemaReader {
     const { then: yes = true, else: no = true } = schema;
     const condition = this.#schema(value, at, "if");
     const f = this.#formulas;
+    const says = schema.then !== undefined || schema.else !== undefined;
+    if (!says && !this.#document.tracksEvaluation) return f.TRUE;
     const path = under(at, "if");
     return f.any(
       [
@@ -302,7 +270,8 @@ export class SchemaReader {
 
   #items(value: Json, schema: JsonObject, at: Location): Formula {
     const { additionalItems, prefixItems } = schema;
-    if (prefixItems !== undefined) return this.#formulas.TRUE; // read with it
+    // Read with it, in the drafts that have it.
+    if (prefixItems !== undefined && this.#document.draft >= 2020) return this.#formulas.TRUE;
     const path = under(at, "items");
     if (!Array.isArray(value)) {
       const rest = this.#schema(value, at, "items");
@@ -319,6 +288,7 @@ export class SchemaReader {
   }
 
   #prefixItems(value: Json, { items }: JsonObject, at: Location): Formula {
+    if (this.#document.draft < 2020) return this.#formulas.TRUE; // it says nothing there
     const prefix = this.#schemas(value, at, "prefixItems");
     const rest = items === undefined ? undefined : this.#schema(items, at, "items");
     return this.#formulas.make({ kind: "items", prefix, rest }, under(at, "prefixItems"));
@@ -326,8 +296,10 @@ export class SchemaReader {
 
   #contains(value: Json, { minContains, maxContains }: JsonObject, at: Location): Formula {
     const part = this.#schema(value, at, "contains");
-    const min = count(minContains ?? 1, at, "minContains");
-    const max = maxContains === undefined ? undefined : count(maxContains, at, "maxContains");
+    const counts = this.#document.draft >= 2019; // others say nothing of how many
+    const min = counts ? count(minContains ?? 1, at, "minContains") : 1;
+    const max =
+      counts && maxContains !== undefined ? count(maxContains, at, "maxContains") : undefined;
     return this.#formulas.make({ kind: "contains", part, min, max }, under(at, "contains"));
   }
 
@@ -350,7 +322,7 @@ export class SchemaReader {
     }
     const patterns: [string, Formula][] = [];
     for (const [source, part] of entries(schema.patternProperties, at, "patternProperties")) {
-      const path = `${under(at, "patternProperties")}/${source}`;
+      const path = `${under(at, "patternProperties")}/${escapePointer(source)}`;
       const reason = this.#unfollowable(source, path);
       if (reason !== undefined) {
         return this.#formulas.unchecked("patternProperties", TYPE.object, reason, path);
@@ -399,6 +371,18 @@ export class SchemaReader {
     const part = this.#schema(value, at, keyword);
     return this.#formulas.make({ kind: "unevaluated", of, part }, under(at, keyword));
   }
+}
+
+/** Some programs write null for what is not given. */
+function withoutNulls(schema: JsonObject): JsonObject {
+  const keys = Object.keys(schema);
+  const isGiven = (key: string) => schema[key] !== null || key === "const";
+  if (keys.every(isGiven)) return schema;
+  return Object.fromEntries(keys.filter(isGiven).map((key) => [key, schema[key]!]));
+}
+
+function isOfProperties(keyword: string): boolean {
+  return keyword.endsWith("roperties");
 }
 
 /** All choices of two or more. */

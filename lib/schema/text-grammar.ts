@@ -15,10 +15,12 @@ import {
   charSet,
   difference,
   EVERY,
+  has,
   intersection,
   rangesOf,
 } from "./language/char-set.js";
 import type { Dfa } from "./language/dfa.js";
+import { listedTexts } from "./listed-texts.js";
 import { otherTexts } from "./other-texts.js";
 import { Repetitions } from "./repetitions.js";
 
@@ -41,17 +43,40 @@ interface SharedRules {
   readonly expression: Expression;
 }
 
-/** Rules of numbers are the same in all grammars: most have some, and they are many. */
-const numbers = new WeakMap<Dfa, SharedRules>();
+type KnownRules = WeakMap<Dfa, Map<string, SharedRules>>;
+
+/** Rules of automata are the same in all grammars: most have some of a number, and they are many. */
+const inAllGrammars: KnownRules = new WeakMap();
+
+/** What is made of an automaton, once for each name. */
+function sharedRules(
+  all: KnownRules,
+  dfa: Dfa,
+  name: string,
+  make: (rules: GrammarRules) => Expression,
+): SharedRules {
+  let known = all.get(dfa);
+  if (known === undefined) {
+    known = new Map();
+    all.set(dfa, known);
+  }
+  let made = known.get(name);
+  if (made === undefined) {
+    const rules = new GrammarRules();
+    made = { rules, expression: make(rules) };
+    known.set(name, made);
+  }
+  return made;
+}
 
 /** Rules for texts of JSON, between their quotes. */
 export class TextGrammar {
   readonly #rules: GrammarRules;
   readonly #sets = new Map<string, Expression>();
-  readonly #automata = new Map<Dfa, Map<string, Expression>>();
   readonly #others = new Map<string, Expression>();
   readonly #escapes = new Map<string, Expression>();
-  readonly #numbers = new Set<Dfa>();
+  readonly #counted: KnownRules = new WeakMap();
+  readonly #included = new Set<SharedRules>();
   readonly #spelled: AutomatonGrammar;
   readonly #literal: AutomatonGrammar;
   readonly repetitions: Repetitions;
@@ -91,19 +116,15 @@ export class TextGrammar {
    */
   accepted(counted: Counted): Expression {
     const { dfa, min, max } = counted;
-    let known = this.#automata.get(dfa);
-    if (known === undefined) {
-      known = new Map();
-      this.#automata.set(dfa, known);
-    }
-    const key = `${min},${max}`;
-    let expression = known.get(key);
-    if (expression === undefined) {
-      expression = sequence(text('"'), this.#spelled.expression(counted, text('"')));
-      if (expression.kind !== "text") expression = use(this.#rules.define("text", expression));
-      known.set(key, expression);
-    }
-    return expression;
+    // An automaton may outlive the grammar, and there are many lengths.
+    const known = min === 0 && max === undefined ? inAllGrammars : this.#counted;
+    return this.#include(
+      sharedRules(known, dfa, `text,${min},${max}`, (rules) => {
+        const spelled = new TextGrammar(rules).#spelled.expression(counted, text('"'));
+        const whole = sequence(text('"'), spelled);
+        return whole.kind === "text" ? whole : use(rules.share("text", whole));
+      }),
+    );
   }
 
   /** Any text but these, each written in one way only. */
@@ -111,8 +132,9 @@ export class TextGrammar {
     const key = JSON.stringify(texts);
     let expression = this.#others.get(key);
     if (expression === undefined) {
-      const spell = (characters: CharSet) => this.#spell(characters);
-      const other = otherTexts(texts, text('"'), this.#rules, spell);
+      const spell = (letters: readonly string[]) => this.#spell(setOf(letters));
+      const beside = (letters: readonly string[]) => this.#spelling(writingBeside(letters));
+      const other = otherTexts(texts, text('"'), this.#rules, { spell, beside });
       expression = use(this.#rules.define("text", sequence(text('"'), other)));
       this.#others.set(key, expression);
     }
@@ -121,21 +143,26 @@ export class TextGrammar {
 
   /** A number that an automaton accepts. */
   number(dfa: Dfa, hint: string): Expression {
-    let shared = numbers.get(dfa);
-    if (shared === undefined) {
-      const rules = new GrammarRules();
-      const expression = use(rules.define(hint, new TextGrammar(rules).literal(dfa)));
-      shared = { rules, expression };
-      numbers.set(dfa, shared);
-    }
-    if (!this.#numbers.has(dfa)) this.#rules.include(shared.rules);
-    this.#numbers.add(dfa);
-    return shared.expression;
+    return this.#include(
+      sharedRules(inAllGrammars, dfa, hint, (rules) =>
+        use(rules.share(hint, new TextGrammar(rules).#number(dfa))),
+      ),
+    );
   }
 
-  /** What an automaton accepts, as it stands. */
-  literal(dfa: Dfa): Expression {
+  #number(dfa: Dfa): Expression {
     return this.#literal.expression({ dfa, min: 0, max: undefined }, EMPTY);
+  }
+
+  #include(made: SharedRules): Expression {
+    if (!this.#included.has(made)) this.#rules.include(made.rules);
+    this.#included.add(made);
+    return made.expression;
+  }
+
+  /** One of these texts, as they stand. */
+  listed(texts: readonly string[]): Expression {
+    return listedTexts(texts, this.#rules, (letters) => this.#stand(setOf(letters)));
   }
 
   #character(): Rule {
@@ -189,37 +216,81 @@ export class TextGrammar {
 
   /** One of these characters, as JSON.stringify() writes it. */
   #spell(characters: CharSet): Expression {
-    const key = characters.join(",");
-    let expression = this.#sets.get(key);
+    const [from, to] = characters;
+    if (characters.length === 2 && from === to && has(RAW, from!)) {
+      return text(String.fromCodePoint(from!));
+    }
+    return this.#sets.get(characters.join(",")) ?? this.#spelling(writingOf(characters));
+  }
+
+  #spelling(writing: Writing): Expression {
+    let expression = this.#sets.get(writing.name);
     if (expression === undefined) {
-      expression = this.#shared(this.#spelling(characters));
-      this.#sets.set(key, expression);
+      const { raw, escaped } = writing;
+      const all = escaped.length === 0 ? raw : choice(raw, this.#escaping(escaped));
+      expression = this.#shared(all);
+      this.#sets.set(writing.name, expression);
     }
     return expression;
   }
 
-  #spelling(characters: CharSet): Expression {
-    const raw = plain(set(intersection(characters, RAW)));
-    const others = difference(characters, RAW);
-    if (others.length === 0) return raw;
-    const key = others.join(",");
-    let escaped = this.#escapes.get(key);
-    if (escaped === undefined) {
-      const escapes = escapesOf(others);
+  /** One of these behind a backslash. */
+  #escaping(characters: CharSet): Expression {
+    const key = characters.join(",");
+    let expression = this.#escapes.get(key);
+    if (expression === undefined) {
+      const escapes = escapesOf(characters);
       // Most sets have all of them or none.
       const several = escapes.kind === "choice";
-      escaped = several ? use(this.#rules.define("escaped", escapes)) : escapes;
-      this.#escapes.set(key, escaped);
+      const behind = several ? use(this.#rules.defineSet("escaped", escapes)) : escapes;
+      expression = sequence(text("\\"), behind);
+      this.#escapes.set(key, expression);
     }
-    return choice(raw, sequence(text("\\"), escaped));
+    return expression;
   }
 
   /** What is long to write is written once. */
   #shared(expression: Expression): Expression {
     const long = expression.kind === "set" && expression.set.length > MAX_WRITTEN_RANGES * 2;
     if (!long && expression.kind !== "choice") return expression;
-    return use(this.#rules.define("one-of", expression));
+    return use(this.#rules.defineSet("one-of", expression));
   }
+}
+
+function setOf(letters: readonly string[]): CharSet {
+  return charSet(...letters.map((letter) => pair(letter.codePointAt(0)!)));
+}
+
+function pair(codePoint: number): readonly [number, number] {
+  return [codePoint, codePoint];
+}
+
+/** Characters by how they are written. */
+interface Writing {
+  /** Equal for the same characters only. */
+  readonly name: string;
+  readonly raw: Expression;
+  readonly escaped: CharSet;
+}
+
+function writingOf(characters: CharSet): Writing {
+  const raw = plain(set(intersection(characters, RAW)));
+  return { name: characters.join(","), raw, escaped: difference(characters, RAW) };
+}
+
+/** Names begin alike in all schemas. */
+const besides = new Map<string, Writing>();
+const MOST_BESIDES = 2_000;
+
+function writingBeside(letters: readonly string[]): Writing {
+  const key = letters.join("");
+  let writing = besides.get(key);
+  if (writing === undefined) {
+    if (besides.size >= MOST_BESIDES) besides.clear();
+    writing = writingOf(difference(EVERY, setOf(letters)));
+    besides.set(key, writing);
+  }
+  return writing;
 }
 
 /** What stands behind a backslash for characters that cannot stand for themselves. */

@@ -1,15 +1,8 @@
 import type { Steps } from "../internal/steps.js";
 import { ArrayGrammar } from "./array-grammar.js";
-import {
-  type Conjunction,
-  type Conjunctions,
-  type Goal,
-  goalKey,
-  goalOf,
-  type Member,
-  rangeOf,
-} from "./conjunctions.js";
-import { canonical, type Evaluator, typeOf } from "./evaluation.js";
+import type { Conjunction, Member } from "./conjunction-state.js";
+import { type Conjunctions, type Goal, goalKey, goalOf, rangeOf } from "./conjunctions.js";
+import { canonical, Evaluator, typeOf } from "./evaluation.js";
 import {
   type AtomFormula,
   type Formula,
@@ -37,6 +30,8 @@ export type ValueGrammarParts = Pick<
 >;
 
 const MAX_GOALS = 20_000;
+/** Steps on the way through values that are let through as they stand. */
+const MAX_REPORT_STEPS = 1_000_000;
 const MAX_UNITED_STATES = 500;
 const ANY_LENGTH = { min: 0, max: undefined };
 
@@ -53,6 +48,8 @@ export class ValueGrammar implements Values {
   readonly #values = new Map<string, Expression>();
   readonly #waiting: (() => void)[] = [];
   readonly #unchecked = new Map<string, Unchecked>();
+  /** Reports what it takes to hold. */
+  readonly #reporter: Evaluator;
 
   constructor(parts: ValueGrammarParts) {
     this.formulas = parts.formulas;
@@ -63,6 +60,11 @@ export class ValueGrammar implements Values {
     this.layout = parts.layout;
     this.closed = parts.closed;
     this.text = new TextGrammar(this.rules);
+    this.#reporter = new Evaluator(
+      (source, text) => this.texts.isMatch(source, text),
+      MAX_REPORT_STEPS,
+      { onUnchecked: ({ keyword, path, reason }) => this.leave(keyword, path, reason) },
+    );
   }
 
   get unchecked(): readonly Unchecked[] {
@@ -103,6 +105,12 @@ export class ValueGrammar implements Values {
     this.#unchecked.set(path, { keyword, path, reason });
   }
 
+  /** Of a value that is let through as it stands, what is taken to hold, however deep in it. */
+  reportWithin(value: Json, formulas: readonly Formula[]): void {
+    if (!this.formulas.has("unchecked")) return;
+    for (const formula of formulas) this.#reporter.holds(value, formula);
+  }
+
   problem(path: string, reason: string): never {
     throw new SchemaProblem(path, reason);
   }
@@ -120,7 +128,10 @@ export class ValueGrammar implements Values {
         );
       }
       if (values === undefined) return undefined;
-      for (const value of values) found.set(canonical(value), value);
+      for (const value of values) {
+        this.#reportValue(value, way.members);
+        found.set(canonical(value), value);
+      }
     }
     return [...found.values()];
   }
@@ -131,7 +142,9 @@ export class ValueGrammar implements Values {
     for (const way of this.conjunctions.expand(this.goal([part]))) {
       let names: Dfa | undefined;
       if (way.values !== undefined) {
-        names = ofTexts(way.values.filter((value) => typeof value === "string"));
+        const texts = way.values.filter((value) => typeof value === "string");
+        for (const text of texts) this.#reportValue(text, way.members);
+        names = ofTexts(texts);
       } else if ((way.types & TYPE.string) === 0) {
         names = ofTexts([]);
       } else {
@@ -155,10 +168,12 @@ export class ValueGrammar implements Values {
     parts.push(...this.#stringWays(withMembers(TYPE.string)));
     for (const members of withMembers(TYPE.array)) {
       this.#reportUnchecked(members, TYPE.array);
+      this.#reportLeftOut(members, TYPE.array);
       parts.push(new ArrayGrammar(this, members).expression());
     }
     for (const members of withMembers(TYPE.object)) {
       this.#reportUnchecked(members, TYPE.object);
+      this.#reportLeftOut(members, TYPE.object);
       parts.push(new ObjectGrammar(this, members).expression());
     }
     return choice(...parts);
@@ -170,7 +185,7 @@ export class ValueGrammar implements Values {
     for (const { values, members } of ways) {
       for (const value of values ?? []) {
         texts.add(JSON.stringify(value === 0 ? 0 : value));
-        this.#reportUnchecked(members, typeOf(value));
+        this.#reportValue(value, members);
         for (const { atom } of members) {
           if (atom.kind === "unevaluated" && (typesOf(atom) & typeOf(value)) !== 0) {
             this.leave("unevaluated", atom.path, "it stands beside values that are given");
@@ -179,7 +194,7 @@ export class ValueGrammar implements Values {
       }
     }
     if (texts.size === 0) return NOTHING;
-    return this.text.literal(ofTexts([...texts]));
+    return this.text.listed([...texts]);
   }
 
   #booleans(open: readonly Conjunction[]): Expression[] {
@@ -259,8 +274,9 @@ export class ValueGrammar implements Values {
       } catch (error) {
         if (!(error instanceof TooManyStates)) throw error;
         for (const atom of atoms) {
-          if (atom.kind !== "pattern" && atom.kind !== "format") continue;
-          this.leave(atom.kind, atom.path, `together with the others it takes ${error.message}`);
+          if (atom.kind !== "pattern" && atom.kind !== "format" && atom.kind !== "values") continue;
+          const keyword = atom.kind === "values" ? "not" : atom.kind;
+          this.leave(keyword, atom.path, `together with the others it takes ${error.message}`);
         }
         parts.push(this.text.ofLength(min, max));
       }
@@ -277,6 +293,29 @@ export class ValueGrammar implements Values {
       if (!(error instanceof TooManyStates)) throw error;
       parts.push(this.text.accepted({ dfa, ...ANY_LENGTH }));
       return united;
+    }
+  }
+
+  #reportValue(value: Json, members: readonly Member[]): void {
+    this.reportWithin(
+      value,
+      members.map(({ atom }) => atom),
+    );
+  }
+
+  /** Lists or objects that must not come, where nothing else keeps them out. */
+  #reportLeftOut(members: readonly Member[], type: number): void {
+    for (const { atom } of members) {
+      if (atom.kind !== "values" || !atom.negated) continue;
+      const possible = atom.values.some(
+        (value) =>
+          (typeOf(value) & type) !== 0 &&
+          members.every(({ atom: other }) => other === atom || this.evaluator.holds(value, other)),
+      );
+      if (possible) {
+        const reason = "lists and objects are not told apart by all that is in them";
+        this.leave("not", atom.path, reason);
+      }
     }
   }
 
@@ -299,6 +338,7 @@ function widest(ways: readonly Conjunction[], type: number): (readonly Member[])
     .map(({ members }) =>
       members.filter(({ atom }) => (typesOf(atom) & type) !== 0 && speaks(atom, type)),
     );
+  if (found.length <= 1) return found;
   const ids = found.map((members) => new Set(members.map(({ atom }) => atom.id)));
   const scoped = found.map((members) => members.some(({ atom }) => atom.kind === "unevaluated"));
   return found.filter((_, index) =>

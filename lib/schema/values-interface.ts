@@ -35,6 +35,8 @@ export interface Values {
   namesOf(part: Formula): Dfa | undefined;
   /** The grammar does not hold this. */
   leave(keyword: string, path: string, reason: string): void;
+  /** Of a value that is let through as it stands, what is taken to hold is left, however deep in it. */
+  reportWithin(value: Json, formulas: readonly Formula[]): void;
   /** No grammar is made. */
   problem(path: string, reason: string): never;
 }

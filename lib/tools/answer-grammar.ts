@@ -8,7 +8,7 @@ import {
   EMPTY,
   type Expression,
   GrammarRules,
-  type Rule,
+  Rule,
   sequence,
   text,
   use,
@@ -80,15 +80,17 @@ function* answerSteps(rules: AnswerRules): Steps<Grammar | undefined> {
   const { choice, constrainTools, parallelToolCalls, responseSchema } = rules;
   const tools = chosen(rules.tools, choice);
   const forced = choice === "required" || typeof choice === "object";
-  if (forced && tools.length > 0) return yield* callsSteps(tools, parallelToolCalls);
+  const calls = (call: Expression) => callsSteps(call, parallelToolCalls);
+  if (forced && tools.length > 0) return yield* fittingSteps(tools, calls);
   if (responseSchema !== undefined) {
     const answer = heldSchema(responseSchema, "responseSchema", ANSWERS).value;
-    const all = tools.length === 0 ? answer : choose(answer, yield* callSteps(tools));
-    return yield* grammarSteps(all, "responseSchema");
+    if (tools.length === 0) return yield* grammarSteps(answer, "responseSchema");
+    const either = (call: Expression) => grammarSteps(choose(answer, call), "responseSchema");
+    return yield* fittingSteps(tools, either);
   }
   if (tools.length === 0 || !constrainTools) return undefined;
-  const calls = yield* callsSteps(tools, parallelToolCalls);
-  return lazyGrammar(calls, { tokens: [], patterns: [openingOf(tools)] });
+  const grammar = yield* fittingSteps(tools, calls);
+  return lazyGrammar(grammar, { tokens: [], patterns: [openingOf(tools)] });
 }
 
 function chosen(tools: readonly ToolDefinition[], choice: ToolChoice): readonly ToolDefinition[] {
@@ -97,11 +99,53 @@ function chosen(tools: readonly ToolDefinition[], choice: ToolChoice): readonly 
   return tools.filter((tool) => tool.function.name === choice.function.name);
 }
 
+/** How much of a grammar, in characters, the schemas have that are held where not all can be. */
+const HELD_TOGETHER = 1 << 19;
+
+/**
+ * A grammar with a call of any of the tools. Schemas that each have a grammar may be too much together: then those
+ * with the larger ones stand for any object, and if that is not enough, all do.
+ */
+function* fittingSteps(
+  tools: readonly ToolDefinition[],
+  make: (call: Expression) => Steps<Grammar>,
+): Steps<Grammar> {
+  const all = yield* ifSupported(make(yield* callSteps(tools)));
+  if (all !== undefined) return all;
+  const some = yield* ifSupported(make(yield* callSteps(tools, yield* smallestSteps(tools))));
+  return some ?? (yield* make(yield* callSteps(tools, new Set())));
+}
+
+function* smallestSteps(tools: readonly ToolDefinition[]): Steps<ReadonlySet<ToolDefinition>> {
+  const sizes = new Map<ToolDefinition, number>();
+  for (const tool of tools) {
+    const alone = yield* ifSupported(grammarSteps(yield* callSteps([tool]), "tools"));
+    if (alone !== undefined) sizes.set(tool, alone.source.length);
+  }
+  const held = new Set<ToolDefinition>();
+  let total = 0;
+  for (const [tool, size] of [...sizes].sort(([, a], [, b]) => a - b)) {
+    total += size;
+    if (total <= HELD_TOGETHER) held.add(tool);
+  }
+  return held;
+}
+
+/** undefined where no grammar is made of it. */
+function* ifSupported<T>(steps: Steps<T>): Steps<T | undefined> {
+  try {
+    return yield* steps;
+  } catch (error) {
+    if (!CriaError.is(error) || error.code !== "ERR_SCHEMA_UNSUPPORTED") throw error;
+    return undefined;
+  }
+}
+
 /** One call, or several with semicolons between, as the renderers write them. */
-function* callsSteps(tools: readonly ToolDefinition[], parallel: boolean): Steps<Grammar> {
-  const call: Rule = { hint: "call", definition: yield* callSteps(tools) };
+function* callsSteps(one: Expression, parallel: boolean): Steps<Grammar> {
+  const call = new Rule("call", one);
   if (!parallel) return yield* grammarSteps(use(call), "tools");
-  const calls: Rule = { hint: "calls", definition: undefined };
+  const calls = new Rule("calls");
   const between = choose(sequence(text(";"), choose(text(" "), EMPTY)), text("\n"));
   calls.definition = sequence(use(call), choose(sequence(between, use(calls)), EMPTY));
   return yield* grammarSteps(use(calls), "tools");
@@ -109,10 +153,20 @@ function* callsSteps(tools: readonly ToolDefinition[], parallel: boolean): Steps
 
 const compiledCalls = new WeakMap<ToolDefinition, Expression>();
 
-/** A call of any of the tools. Each schema is compiled once, one after the other. */
-function* callSteps(tools: readonly ToolDefinition[]): Steps<Expression> {
+/**
+ * A call of any of the tools. Each schema is compiled once, one after the other; those of tools that are not `held`
+ * stand for any object.
+ */
+function* callSteps(
+  tools: readonly ToolDefinition[],
+  held: ReadonlySet<ToolDefinition> = new Set(tools),
+): Steps<Expression> {
   const ways: Expression[] = [];
   for (const tool of tools) {
+    if (!held.has(tool)) {
+      ways.push(yield* callTo(tool, ANY_ARGUMENTS));
+      continue;
+    }
     let call = compiledCalls.get(tool);
     if (call === undefined) {
       call = yield* callTo(tool);
@@ -124,7 +178,10 @@ function* callSteps(tools: readonly ToolDefinition[]): Steps<Expression> {
 }
 
 /** A call with or without the `type` that some models put first. */
-function* callTo({ function: { name, parameters } }: ToolDefinition): Steps<Expression> {
+function* callTo(
+  { function: { name, parameters } }: ToolDefinition,
+  schema: object = parameters ?? ANY_ARGUMENTS,
+): Steps<Expression> {
   const { colon, comma, inside } = layoutOf(ARGUMENTS.whiteSpace, new GrammarRules());
   const type = sequence(text('"type"'), colon, text('"function"'), comma);
   return sequence(
@@ -137,7 +194,7 @@ function* callTo({ function: { name, parameters } }: ToolDefinition): Steps<Expr
     comma,
     text('"parameters"'),
     colon,
-    yield* argumentsOf(parameters ?? ANY_ARGUMENTS),
+    yield* argumentsOf(schema),
     inside,
     text("}"),
   );
@@ -149,12 +206,8 @@ const ARGUMENTS: CompileOptions = { whiteSpace: "lines", closed: true };
 
 /** What no grammar can hold is checked before the call is carried out. */
 function* argumentsOf(schema: object): Steps<Expression> {
-  try {
-    return (yield* compiledSteps(schema, "parameters", ARGUMENTS)).value;
-  } catch (error) {
-    if (!CriaError.is(error) || error.code !== "ERR_SCHEMA_UNSUPPORTED") throw error;
-    return compiledSchema(ANY_ARGUMENTS, "parameters", ARGUMENTS).value;
-  }
+  const compiled = yield* ifSupported(compiledSteps(schema, "parameters", ARGUMENTS));
+  return (compiled ?? compiledSchema(ANY_ARGUMENTS, "parameters", ARGUMENTS)).value;
 }
 
 /** An answer has the properties that its schema names; models put a space behind commas and colons. */

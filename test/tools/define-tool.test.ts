@@ -145,6 +145,36 @@ describe("arguments are checked", () => {
       { a: 1, b: 2 },
       "b: expected nothing here, got 2",
     ],
+    [
+      "items, whatever is said of properties",
+      {
+        properties: {
+          x: { prefixItems: [{}], unevaluatedItems: false, unevaluatedProperties: false },
+        },
+      },
+      { x: [1, 2] },
+      "x[1]: expected nothing here, got 2",
+    ],
+    [
+      "properties, whatever is said of items",
+      { unevaluatedItems: { const: null }, unevaluatedProperties: false },
+      { b: 1 },
+      "b: expected nothing here, got 1",
+    ],
+    [
+      "a value with an id",
+      {
+        properties: { a: { enum: [{ id: 1, n: "A" }] }, b: { enum: [{ id: 1, n: "B" }] } },
+      },
+      { b: { id: 1, n: "A" } },
+      'b: expected {"id":1,"n":"B"}, got an object',
+    ],
+    [
+      "no multiple in decimal",
+      { properties: { price: { multipleOf: 0.01 } } },
+      { price: 19.995 },
+      "price: expected a multiple of 0.01, got 19.995",
+    ],
   ])("and the message says what was expected, and what came: %s", (_, schema, args, message) => {
     const { check } = defineTool({ name: "f", parameters: { type: "object", ...schema } });
     expect(() => check(args)).toThrow(
@@ -153,6 +183,41 @@ describe("arguments are checked", () => {
         message: `The arguments do not fit the tool's schema: ${message}`,
       }),
     );
+  });
+
+  test("a price in cents is one, whatever its division says", () => {
+    const price = { type: "number", multipleOf: 0.01 } as const;
+    const { check } = defineTool({
+      name: "f",
+      parameters: { type: "object", properties: { price } },
+    });
+    for (const value of [19.99, 0.07, 0.29, 4.35, -1.1, 0, 1e21]) {
+      expect(check({ price: value })).toEqual({ price: value });
+    }
+  });
+
+  test.each([{ type: "number" }, { minimum: 5 }, { enum: [null] }, { multipleOf: 2 }])(
+    "a number that JSON can only spell is none: %j",
+    (n) => {
+      const { check } = defineTool({
+        name: "f",
+        parameters: { type: "object", properties: { n } },
+      });
+      expect(() => check(JSON.parse('{"n":1e999}'))).toThrow(toolError(/n: expected /));
+    },
+  );
+
+  test("of arguments that are nested too deeply it is told", () => {
+    const { check } = defineTool({
+      name: "f",
+      parameters: {
+        type: "object",
+        properties: { a: { $ref: "#/$defs/list" } },
+        $defs: { list: { type: "array", items: { $ref: "#/$defs/list" } } },
+      },
+    });
+    const deep = `{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`;
+    expect(() => check(JSON.parse(deep))).toThrow(toolError(/nested too deeply/));
   });
 
   test.each([
@@ -295,6 +360,12 @@ describe("a schema by which nothing can be checked is refused where the tool is 
       /Invalid reg/,
     ],
     [
+      "names with a slash",
+      { patternProperties: { "/~[": {} } },
+      "#/properties/a/patternProperties/~1~0[",
+      /Invalid reg/,
+    ],
+    [
       "deeper",
       { items: [{ anyOf: [{ type: "x" }] }] },
       "#/properties/a/items/0/anyOf/0/type",
@@ -333,6 +404,18 @@ describe("a schema by which nothing can be checked is refused where the tool is 
   test("a tool that the caller carries out may have any", () => {
     const parameters = { type: "object", properties: { a: { type: "strnig" } } };
     expect(() => defineTool({ name: "f", parameters })).not.toThrow();
+  });
+
+  test("references that lead too far", () => {
+    const $defs = Object.fromEntries(
+      Array.from({ length: 30_000 }, (_, i) => [`d${i}`, { $ref: `#/$defs/d${i + 1}` }]),
+    );
+    const parameters = {
+      type: "object",
+      properties: { a: { $ref: "#/$defs/d0" } },
+      $defs: { ...$defs, d30000: {} },
+    };
+    expect(made(parameters)).toThrow(refused(expect.any(String), /references lead .* too far/));
   });
 
   test("of any depth", () => {

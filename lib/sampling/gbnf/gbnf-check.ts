@@ -2,13 +2,13 @@ import { quoteName, refuse } from "./gbnf-error.js";
 import { ALTERNATIVE, END, type GbnfRules, TERMINAL } from "./gbnf-rules.js";
 
 /** llama.cpp's check for left recursion is recursive, 136 bytes a rule; x{0,2000} may go 2000 deep. */
-const MAX_LEFT_DEPTH = 2500;
+export const MAX_LEFT_DEPTH = 2500;
 /** Elements that it visits on the way, again for every way to reach a rule: a few seconds' worth. */
-const MAX_LEFT_STEPS = 1_000_000_000;
+export const MAX_LEFT_STEPS = 1_000_000_000;
 /** llama.cpp compares every pair of them at every character: 1.5 seconds for this many. */
-const MAX_STACKS = 1 << 15;
+export const MAX_STACKS = 1 << 15;
 /** Length of all stacks that it goes through on the way; about 100 bytes of memory each at worst. */
-const MAX_CELLS = 4_000_000;
+export const MAX_CELLS = 4_000_000;
 
 const SHOWN_NAMES = 5;
 

@@ -1,6 +1,15 @@
-import { type CharSet, difference, EVERY, has, partition, rangesOf, union } from "./char-set.js";
-
+import {
+  type CharSet,
+  difference,
+  EVERY,
+  has,
+  partition,
+  rangesOf,
+  single,
+  union,
+} from "./char-set.js";
 import { equivalentStates } from "./minimize.js";
+import { trieOf } from "./trie.js";
 
 /** No state: nothing that follows is accepted. */
 const DEAD = -1;
@@ -194,50 +203,13 @@ export const ANY_TEXT: Dfa = {
 
 /** These texts and no others. */
 export function ofTexts(texts: readonly string[]): Dfa {
-  const letters = [...new Set(texts.flatMap((text) => [...text]))];
-  const columns = new Map(letters.map((letter, index) => [letter, index]));
-  const rows: Map<number, number>[] = [new Map()];
-  const ends = new Set<number>();
-  for (const text of texts) {
-    let state = 0;
-    for (const letter of text) {
-      const row = rows[state]!;
-      const column = columns.get(letter)!;
-      let next = row.get(column);
-      if (next === undefined) {
-        next = rows.push(new Map()) - 1;
-        row.set(column, next);
-      }
-      state = next;
-    }
-    ends.add(state);
+  const { letters, ways, ends } = trieOf(texts);
+  const table = new Int32Array(ways.length * letters.length).fill(DEAD);
+  for (const [state, some] of ways.entries()) {
+    for (const [letter, target] of some) table[state * letters.length + letter] = target;
   }
-  // What follows a state is made before it: equal endings become one.
-  const same = new Int32Array(rows.length);
-  const kept = new Map<string, number>();
-  const order: number[] = [];
-  for (let state = rows.length - 1; state >= 0; state--) {
-    let key = ends.has(state) ? "." : "";
-    for (const [column, target] of rows[state]!) key += `${column}>${same[target]} `;
-    const known = state === 0 ? undefined : kept.get(key);
-    same[state] = known ?? order.push(state) - 1;
-    if (known === undefined) kept.set(key, same[state]!);
-  }
-  const count = order.length;
-  const table = new Int32Array(count * letters.length).fill(DEAD);
-  const accepting = new Uint8Array(count);
-  for (const [number, state] of order.entries()) {
-    const name = count - 1 - number; // the first was numbered last
-    if (ends.has(state)) accepting[name] = 1;
-    for (const [column, target] of rows[state]!) {
-      table[name * letters.length + column] = count - 1 - same[target]!;
-    }
-  }
-  return {
-    classes: letters.map((letter) => [letter.codePointAt(0)!, letter.codePointAt(0)!]),
-    table,
-    accepting,
-  };
+  const classes = letters.map((letter) => single(letter.codePointAt(0)!));
+  return { classes, table, accepting: Uint8Array.from(ends, Number) };
 }
 
 /** All texts that an automaton does not accept. */

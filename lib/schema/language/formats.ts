@@ -91,7 +91,10 @@ const FORMATS: Readonly<Record<string, string>> = {
 };
 
 /** Formats that some checkers know and no automaton here does. */
-const UNSUPPORTED = new Set(["regex", "iri", "iri-reference", "idn-email", "idn-hostname", "url"]);
+const UNSUPPORTED = new Set([
+  ...["regex", "iri", "iri-reference", "idn-email", "idn-hostname", "url"],
+  ...["iso-time", "iso-date-time", "json-pointer-uri-fragment"],
+]);
 
 const compiled = new Map<string, Dfa>();
 

@@ -1,13 +1,36 @@
 import { single } from "./char-set.js";
-import { ANY_TEXT, type Dfa, explore, intersect, ofTexts, subtract, unite } from "./dfa.js";
+import {
+  ANY_TEXT,
+  type Dfa,
+  explore,
+  intersect,
+  ofTexts,
+  stateCount,
+  subtract,
+  unite,
+} from "./dfa.js";
+import {
+  aroundZero,
+  atLeast,
+  atMost,
+  DECIMALS,
+  type Decimal,
+  DIGITS,
+  decimalOf,
+  FRACTION,
+  FREE,
+  INTEGER_DIGITS,
+  integers,
+  isExact,
+  TINY,
+} from "./number-expressions.js";
 import { compileRegex } from "./regex.js";
 
-/** JavaScript writes larger numbers with an exponent. */
-const INTEGER_DIGITS = 21;
-const DECIMALS = 24;
 /** Up to here every multiple of an integer is exact, and so is the check. */
 const EXACT_DIGITS = 15;
 const MAX_STATES = 8_000;
+/** All but a few are left of these, and lead to as many others. */
+const MAX_STATES_LEFT = 5_000;
 const MAX_MODULUS = 1_000;
 const MAX_LISTED = 2_000;
 
@@ -26,25 +49,6 @@ export interface NumberRules {
 
 /** A keyword that no automaton can follow here, and why. */
 export class NumberProblem extends Error {}
-
-const DIGITS = "[0-9]";
-const FRACTION = `(?:\\.${DIGITS}{1,${DECIMALS}})?`;
-const WHOLE = `(?:0|[1-9]${DIGITS}{0,${INTEGER_DIGITS - 1}})`;
-/**
- * As JavaScript writes what is below 1e-6, and from 1e21 on, behind a digit and a fraction: far from 0 and
- * from infinity.
- */
-const TINY = "-(?:[7-9]|0[7-9]|[1-9][0-9]|[12][0-9][0-9]|30[0-7])";
-const HUGE = "\\+?(?:2[1-9]|[3-9][0-9]|[12][0-9][0-9]|30[0-7])";
-/** The last power of ten is finite up to here. */
-const LARGEST =
-  `1(?:\\.[0-6]${DIGITS}{0,${DECIMALS - 1}}|\\.7[0-8]${DIGITS}{0,${DECIMALS - 2}}` +
-  "|\\.7976931348623157)?[eE]\\+?308";
-/** Any other exponent: the whole digits times 10^280 are still finite. */
-const POWER = `-${DIGITS}{1,3}|\\+?(?:${DIGITS}{1,2}|0${DIGITS}{2}|1${DIGITS}{2}|2[0-7]${DIGITS})`;
-const FREE =
-  `-?(?:${WHOLE}${FRACTION}(?:[eE](?:${POWER}))?` +
-  `|[1-9]${FRACTION}[eE](?:${TINY}|${HUGE})|${LARGEST})`;
 
 /** Each takes the states of its digits. */
 const MAX_LEFT_OUT = 30;
@@ -73,19 +77,24 @@ export function numberLanguage(rules: NumberRules): Dfa {
 function compute(rules: NumberRules): Dfa {
   const least = lowerBound(rules);
   const most = upperBound(rules);
-  let dfa = form(rules.kind, least, most);
+  let dfa = between(rules.kind, least, most);
   const narrow = (other: Dfa) => {
     dfa = intersect(dfa, other, MAX_STATES);
   };
-  // An integer's bounds are integers, and it has no other writing.
-  const writing = rules.kind === "integer" ? "digits" : "any";
-  if (least !== undefined) narrow(whole(atLeast(least, writing)));
-  if (most !== undefined) narrow(whole(atMost(most, writing)));
-  for (const step of rules.multipleOf) narrow(fewMultiples(step, least, most) ?? multiples(step));
+  for (const step of rules.multipleOf) {
+    const few = fewMultiples(step, least, most);
+    if (few !== undefined) {
+      narrow(few);
+      continue;
+    }
+    const { all, countable } = multiplesOf(step, MAX_STATES);
+    narrow(intersect(all, countable, MAX_STATES));
+  }
   for (const step of rules.notMultipleOf) {
     if (rules.kind !== "integer") throw new NumberProblem("only integers are told apart by it");
-    narrow(whole(`-?${DIGITS}{1,${EXACT_DIGITS}}`));
-    dfa = subtract(dfa, multiples(step), MAX_STATES);
+    const { all, countable } = multiplesOf(step, MAX_STATES_LEFT);
+    narrow(countable);
+    dfa = subtract(dfa, all, MAX_STATES);
   }
   // An integer is written in one way.
   const spelled = (value: number) => rules.kind === "integer" && Number.isSafeInteger(value);
@@ -99,6 +108,23 @@ function compute(rules: NumberRules): Dfa {
 
 function whole(source: string): Dfa {
   return compileRegex(`^(?:${source})$`);
+}
+
+function between(kind: NumberRules["kind"], least?: number, most?: number): Dfa {
+  // What most schemas ask for is one expression: no automaton is made only to be narrowed.
+  if (isExact(least) && isExact(most)) {
+    if (kind === "integer") return whole(integers(least, most));
+    if (kind === "any" && least !== undefined && most !== undefined && least <= 0 && most >= 0) {
+      const source = aroundZero(least, most);
+      if (source !== undefined) return whole(source);
+    }
+  }
+  let dfa = form(kind, least, most);
+  // An integer's bounds are integers, and it has no other writing.
+  const writing = kind === "integer" ? "digits" : "any";
+  if (least !== undefined) dfa = intersect(dfa, whole(atLeast(least, writing)), MAX_STATES);
+  if (most !== undefined) dfa = intersect(dfa, whole(atMost(most, writing)), MAX_STATES);
+  return dfa;
 }
 
 /** How a number may be written; where it has a bound, that tells of the rest. */
@@ -122,30 +148,6 @@ function form(kind: NumberRules["kind"], least?: number, most?: number): Dfa {
       return unite(few, many, MAX_STATES);
     }
   }
-}
-
-/** In decimal, exactly. */
-interface Decimal {
-  readonly negative: boolean;
-  readonly whole: string;
-  readonly decimals: string;
-}
-
-function decimalOf(value: number): Decimal {
-  const parts = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value)) ?? [];
-  const [, sign, first = "", rest = "", exponent = "0"] = parts;
-  const digits = first + rest;
-  const point = first.length + Number(exponent);
-  const whole = digits
-    .slice(0, Math.max(point, 0))
-    .padEnd(point, "0")
-    .replace(/^0+(?=.)/, "");
-  const decimals = "0".repeat(Math.max(-point, 0)) + digits.slice(Math.max(point, 0));
-  return {
-    negative: sign === "-",
-    whole: whole === "" ? "0" : whole,
-    decimals: decimals.replace(/0+$/, ""),
-  };
 }
 
 const floats = new Float64Array(1);
@@ -190,125 +192,6 @@ function upperBound({ maximum, exclusiveMaximum, kind }: NumberRules): number | 
   return bound;
 }
 
-/** How a number may be written besides its whole digits. */
-type Writing = "any" | "digits";
-
-/** A regular expression of the numbers from a bound on. Rounding keeps order, so exact decimals do. */
-function atLeast(bound: number, writing: Writing = "any"): string {
-  const { negative, ...size } = decimalOf(bound);
-  const zero = size.whole === "0" && size.decimals === "";
-  if (zero) return `${notBelow(size, writing)}|-(?:0(?:\\.0{1,${DECIMALS}})?)`;
-  return negative
-    ? `${notBelow(ZERO, writing)}|-(?:${notAbove(size, writing)})`
-    : notBelow(size, writing);
-}
-
-function atMost(bound: number, writing: Writing = "any"): string {
-  const { negative, ...size } = decimalOf(bound);
-  const zero = size.whole === "0" && size.decimals === "";
-  if (zero) return `0(?:\\.0{1,${DECIMALS}})?|-(?:${notBelow(ZERO, writing)})`;
-  return negative
-    ? `-(?:${notBelow(size, writing)})`
-    : `${notAbove(size, writing)}|-(?:${notBelow(ZERO, writing)})`;
-}
-
-type Size = Pick<Decimal, "whole" | "decimals">;
-const ZERO: Size = { whole: "0", decimals: "" };
-
-/** Of a bound with more decimals than a number here has, the next one that has as many. */
-function cut({ whole, decimals }: Size, up: boolean): Size {
-  if (decimals.length <= DECIMALS) return { whole, decimals };
-  const near = BigInt(decimals.slice(0, DECIMALS)) + (up ? 1n : 0n);
-  return { whole, decimals: String(near).padStart(DECIMALS, "0").replace(/0+$/, "") };
-}
-
-function notBelow(bound: Size, writing: Writing): string {
-  const { whole, decimals } = cut(bound, true);
-  const { length } = whole;
-  const most = Math.max(INTEGER_DIGITS, length + 1);
-  const larger = [`[1-9]${DIGITS}{${length},${most - 1}}`, whole === "0" ? "[1-9]" : above(whole)];
-  if (decimals === "") larger.push(whole);
-  if (writing === "digits") return larger.join("|");
-  const ways = [`(?:${larger.join("|")})${FRACTION}`];
-  if (decimals !== "") ways.push(`${whole}\\.(?:${decimalsFrom(decimals)})`);
-  const powers: string[] = [];
-  if (whole === "0" && /^(?:0{307,}|$)/.test(bound.decimals)) powers.push(TINY);
-  if (length <= INTEGER_DIGITS) {
-    powers.push(HUGE);
-    ways.push(LARGEST);
-  }
-  if (powers.length > 0) ways.push(`[1-9]${FRACTION}[eE](?:${powers.join("|")})`);
-  return ways.join("|");
-}
-
-function notAbove(bound: Size, writing: Writing): string {
-  const { whole, decimals } = cut(bound, false);
-  const smaller: string[] = [];
-  const { length } = whole;
-  if (whole !== "0") {
-    const below = under(whole);
-    if (below !== "") smaller.push(below);
-    smaller.push("0");
-    if (length > 1) smaller.push(`[1-9]${DIGITS}{0,${length - 2}}`);
-  }
-  if (writing === "digits") return [...smaller, whole].join("|");
-  const ways = [`${whole}(?:\\.(?:${decimalsUpTo(decimals)}))?`];
-  if (smaller.length > 0) ways.push(`(?:${smaller.join("|")})${FRACTION}`);
-  if (whole !== "0" || /^0{0,5}[1-9]/.test(decimals)) ways.push(`[1-9]${FRACTION}[eE]${TINY}`);
-  return ways.join("|");
-}
-
-/** Of as many digits, without a zero in front, those above; "[]" matches nothing. */
-function above(digits: string): string {
-  const ways: string[] = [];
-  for (let i = 0; i < digits.length; i++) {
-    const digit = Number(digits[i]);
-    if (digit === 9) continue;
-    ways.push(`${digits.slice(0, i)}[${digit + 1}-9]${some(digits.length - i - 1)}`);
-  }
-  return ways.length === 0 ? "[]" : ways.join("|");
-}
-
-function under(digits: string): string {
-  const ways: string[] = [];
-  for (let i = 0; i < digits.length; i++) {
-    const digit = Number(digits[i]);
-    const least = i === 0 ? 1 : 0;
-    if (digit <= least) continue;
-    ways.push(`${digits.slice(0, i)}[${least}-${digit - 1}]${some(digits.length - i - 1)}`);
-  }
-  return ways.join("|");
-}
-
-function some(count: number): string {
-  return count === 0 ? "" : `${DIGITS}{${count}}`;
-}
-
-/** `digits` ends with no zero and is not empty. */
-function decimalsFrom(digits: string): string {
-  const ways: string[] = [];
-  const room = (used: number) => `${DIGITS}{0,${Math.max(DECIMALS - used, 0)}}`;
-  for (let i = 0; i < digits.length; i++) {
-    const digit = Number(digits[i]);
-    if (digit === 9) continue;
-    ways.push(`${digits.slice(0, i)}[${digit + 1}-9]${room(i + 1)}`);
-  }
-  ways.push(digits + room(digits.length));
-  return ways.join("|");
-}
-
-function decimalsUpTo(digits: string): string {
-  const ways: string[] = [];
-  for (let i = 0; i < digits.length; i++) {
-    const digit = Number(digits[i]);
-    if (i > 0) ways.push(digits.slice(0, i));
-    if (digit === 0) continue;
-    ways.push(`${digits.slice(0, i)}[0-${digit - 1}]${DIGITS}{0,${Math.max(DECIMALS - i - 1, 0)}}`);
-  }
-  ways.push(`${digits}0{${digits === "" ? 1 : 0},${Math.max(DECIMALS - digits.length, 1)}}`);
-  return ways.join("|");
-}
-
 /** Those of a short range one by one, as a check by division sees them. */
 function fewMultiples(step: number, least?: number, most?: number): Dfa | undefined {
   if (least === undefined || most === undefined) return undefined;
@@ -327,11 +210,21 @@ interface Reading {
   readonly rest: number;
   /** How many digits behind the point; -1 before it. */
   readonly place: number;
-  readonly digits: number;
+  /** Whether a sign, whether a digit was read. */
+  readonly begun: 0 | 1 | 2;
 }
 
-/** Of few enough digits, so that a check by division, too, is exact. */
-function multiples(step: number): Dfa {
+interface Multiples {
+  /** Of any number of digits. */
+  readonly all: Dfa;
+  /**
+   * The numbers of so few digits that a check by division, too, is exact, and that no automaton grows too large: 15,
+   * or fewer where the multiples follow no pattern of decimals.
+   */
+  readonly countable: Dfa;
+}
+
+function multiplesOf(step: number, states: number): Multiples {
   const { whole: units, decimals } = decimalOf(step);
   const places = decimals.length;
   const modulus = Number(units + decimals);
@@ -340,32 +233,47 @@ function multiples(step: number): Dfa {
   }
   if (modulus > MAX_MODULUS)
     throw new NumberProblem(`its multiples are too far apart to be counted`);
-  const most = Math.min(EXACT_DIGITS, Math.max(7, Math.floor(3000 / modulus)));
   const digits = [..."0123456789"].map((digit) => single(digit.charCodeAt(0)));
   const shift = (rest: number, digit: number) => (rest * 10 + digit) % modulus;
-  return explore<Reading>({
+  const all = explore<Reading>({
     classes: [...digits, single(0x2d), single(0x2e)],
-    start: { rest: 0, place: -1, digits: 0 },
+    start: { rest: 0, place: -1, begun: 0 },
     limit: 2 * MAX_STATES,
-    key: ({ rest, place, digits: count }) => `${rest},${place},${count}`,
+    key: ({ rest, place, begun }) => `${rest},${place},${begun}`,
     next: (reading, index) => {
-      const { rest, place, digits: count } = reading;
-      if (index === 10) return count === 0 && place < 0 ? reading : undefined;
-      if (index === 11) return place < 0 && places > 0 ? { ...reading, place: 0 } : undefined;
-      if (count === most || place === places) return undefined;
+      const { rest, place, begun } = reading;
+      if (index === 10) return begun === 0 ? { ...reading, begun: 1 } : undefined;
+      if (index === 11) {
+        return begun === 2 && place < 0 && places > 0 ? { ...reading, place: 0 } : undefined;
+      }
+      if (place === places) return undefined;
       const behind = place < 0 ? place : place + 1;
-      return { rest: shift(rest, index), place: behind, digits: count + 1 };
+      return { rest: shift(rest, index), place: behind, begun: 2 };
     },
-    accepts: ({ rest, place, digits: count }) => {
+    accepts: ({ rest, place, begun }) => {
       let end = rest;
       for (let i = Math.max(place, 0); i < places; i++) end = shift(end, 0);
-      return count > 0 && place !== 0 && end === 0;
+      return begun === 2 && place !== 0 && end === 0;
     },
   });
+  // Of the remainders by 1,000 four states are left, of those by 999 all of them.
+  const most = Math.min(EXACT_DIGITS, Math.floor(states / stateCount(all)));
+  const point = places === 0 ? "" : `(?:\\.${DIGITS}{1,${places}})?`;
+  const countable = whole(`-?${DIGITS}{1,${Math.max(most - places, 1)}}${point}`);
+  return { all, countable };
 }
 
 /** All numbers but one, and what a double would round to it. */
 function others(value: number): Dfa {
   const [below, above] = [beside(value, -1), beside(value, 1)];
   return unite(whole(atMost(below)), whole(atLeast(above)), MAX_STATES);
+}
+
+/** In decimal, as people read it: 19.99 is one of 0.01, though a division of doubles does not say so. */
+export function isDecimalMultiple(value: number, step: number): boolean {
+  if (!Number.isFinite(value)) return false;
+  const [a, b] = [decimalOf(value), decimalOf(step)];
+  const places = Math.max(a.decimals.length, b.decimals.length);
+  const units = (one: Decimal) => BigInt(one.whole + one.decimals.padEnd(places, "0"));
+  return units(a) % units(b) === 0n;
 }

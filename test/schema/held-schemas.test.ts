@@ -1,0 +1,213 @@
+import { Grammar } from "../../lib/index.js";
+import { GbnfMatcher } from "../support/gbnf-matcher.js";
+
+// A grammar lets nothing invalid through: what it cannot hold is refused, wherever in a schema it stands.
+
+const DRAFT_7 = { $schema: "http://json-schema.org/draft-07/schema#" };
+const DRAFT_2019 = { $schema: "https://json-schema.org/draft/2019-09/schema" };
+/** No automaton looks behind. */
+const behind = { pattern: "(?<=x)a" };
+const integer = (more: object) => ({ type: "integer", ...more });
+
+test.each<[string, object, readonly string[], readonly string[]]>([
+  [
+    "objects with an id are told apart",
+    {
+      properties: { x: { const: { id: 1, a: 1 } }, y: { const: { id: 1, b: 2 } } },
+      required: ["x", "y"],
+    },
+    ['{"x":{"id":1,"a":1},"y":{"id":1,"b":2}}'],
+    ['{"x":{"id":1,"a":1},"y":{"id":1,"a":1}}'],
+  ],
+  [
+    "so are branches of such",
+    { anyOf: [{ const: { id: 1, v: 1 } }, { const: { id: 1, v: 2 } }] },
+    ['{"id":1,"v":1}', '{"id":1,"v":2}'],
+    ['{"id":1,"v":3}'],
+  ],
+  [
+    "an object left out that nothing else lets in",
+    { type: "object", required: ["a"], not: { const: {} } },
+    ['{"a":1}'],
+    ["{}"],
+  ],
+  [
+    "a pattern of names of which none is there",
+    { enum: [{}, { a: 1 }], propertyNames: { maxLength: 3 } },
+    ["{}", '{"a":1}'],
+    ['{"aaaa":1}'],
+  ],
+  [
+    "draft 7 does not count what is contained",
+    { ...DRAFT_7, type: "array", contains: { type: "null" }, minContains: 0, maxContains: 1 },
+    ["[null]", "[null,1,null]"],
+    ["[]", "[1]"],
+  ],
+  [
+    "draft 2019 does",
+    { ...DRAFT_2019, type: "array", contains: { type: "null" }, minContains: 0 },
+    ["[]", "[null]"],
+    [],
+  ],
+  [
+    "draft 2019 has no prefixItems",
+    {
+      ...DRAFT_2019,
+      ...{ type: "array", prefixItems: [{ type: "null" }], items: { type: "boolean" } },
+    },
+    ["[true]", "[true,false]"],
+    ["[null]", "[null,true]"],
+  ],
+  [
+    "one $recursiveAnchor",
+    {
+      ...{ ...DRAFT_2019, $recursiveAnchor: true, type: "object" },
+      properties: { next: { $recursiveRef: "#" } },
+      additionalProperties: false,
+    },
+    ["{}", '{"next":{"next":{}}}'],
+    ['{"next":1}'],
+  ],
+  ["large multiples", integer({ minimum: 2e7, multipleOf: 1000 }), ["20000000"], ["20000500"]],
+  ["multiples of 15 digits", integer({ multipleOf: 500 }), ["123456789012500"], ["10000001"]],
+  ["multiples of a small fraction", { multipleOf: 0.0625 }, ["0.0625", "-3.125"], ["0.06", "-"]],
+  [
+    "multiples that follow no pattern",
+    integer({ multipleOf: 999 }),
+    ["0", "-999", "9998991"],
+    ["1000", "9998992", "--999"],
+  ],
+  [
+    "long multiples left out",
+    { allOf: [integer({ not: { multipleOf: 500 } }), { not: { multipleOf: 7 } }] },
+    ["10000001"],
+    ["10000000", "123456789012500", "70000007"],
+  ],
+  ["those of a prime", integer({ not: { multipleOf: 997 } }), ["996"], ["997", "9970000000"]],
+  [
+    "those of half of one",
+    integer({ not: { multipleOf: 499 } }),
+    ["499000001"],
+    ["499000000", "4990000000"],
+  ],
+  [
+    "the same properties, beside one that closes them",
+    {
+      allOf: [
+        { properties: { a: { type: "null" } } },
+        { properties: { a: { type: "null" } }, unevaluatedProperties: false },
+      ],
+      type: "object",
+    },
+    ["{}", '{"a":null}'],
+    ['{"a":1}', '{"b":null}'],
+  ],
+  [
+    "the same reference, beside one that closes it",
+    {
+      $defs: { a: { type: "object", properties: { a: { type: "null" } } } },
+      allOf: [{ $ref: "#/$defs/a" }, { $ref: "#/$defs/a", unevaluatedProperties: false }],
+    },
+    ["{}", '{"a":null}'],
+    ['{"a":1}', '{"b":null}'],
+  ],
+  [
+    "the same items, beside one that closes them",
+    {
+      allOf: [
+        { prefixItems: [{ type: "null" }] },
+        { prefixItems: [{ type: "null" }], unevaluatedItems: false },
+      ],
+      type: "array",
+    },
+    ["[]", "[null]"],
+    ["[1]", "[null,null]"],
+  ],
+  [
+    "a condition without consequences",
+    { type: "string", if: { format: "email" } },
+    ['""', '"a@b.example"'],
+    ["1"],
+  ],
+])("%s", (_name, schema, valid, invalid) => {
+  const matcher = new GbnfMatcher(Grammar.jsonSchema(schema).source);
+  const wrong = [
+    ...valid.filter((text) => !matcher.matches(text)),
+    ...invalid.filter((text) => matcher.matches(text)),
+  ];
+  expect(wrong).toEqual([]);
+});
+
+test.each<[string, object, string]>([
+  ["an object left out", { type: "object", not: { const: {} } }, "#/not/const"],
+  ["lists left out", { type: "array", not: { enum: [[], [1]] } }, "#/not/enum"],
+  [
+    "one of an object and another",
+    { oneOf: [{ type: "object" }, { enum: [{}] }] },
+    "#/oneOf/1/enum",
+  ],
+  ["a long text left out", { type: "string", not: { const: "x".repeat(9000) } }, "#/not/const"],
+  [
+    "a pattern inside a given value",
+    { enum: [{ a: "x" }], properties: { a: { pattern: "(?<=y)x" } } },
+    "#/properties/a/pattern",
+  ],
+  [
+    "a pattern of values in any order",
+    { type: "array", uniqueItems: true, minItems: 1, items: { enum: ["a", "b"], ...behind } },
+    "#/items/pattern",
+  ],
+  [
+    "a pattern of given names",
+    { type: "object", minProperties: 1, propertyNames: { enum: ["a", "b"], ...behind } },
+    "#/propertyNames/pattern",
+  ],
+  [
+    "a pattern of known names",
+    { properties: { a: { type: "null" } }, required: ["a"], propertyNames: behind },
+    "#/propertyNames/pattern",
+  ],
+  [
+    "several $recursiveAnchors",
+    {
+      ...{ ...DRAFT_2019, $id: "http://x/ext", $recursiveAnchor: true, $ref: "tree" },
+      required: ["data"],
+      $defs: {
+        tree: {
+          ...{ $id: "tree", $recursiveAnchor: true, type: "object" },
+          properties: {
+            data: true,
+            children: { type: "array", items: { $recursiveRef: "#" } },
+          },
+        },
+      },
+    },
+    "#/$defs/tree/properties/children/items/$recursiveRef",
+  ],
+  ["itself or a number", { anyOf: [{ type: "number" }, { $ref: "#" }] }, "#/anyOf"],
+  ["one of a number and itself", { oneOf: [{ type: "number" }, { $ref: "#" }] }, "#/oneOf"],
+  ["not itself", { not: { $ref: "#" } }, "#/not/$ref"],
+  [
+    "a given value by a circle",
+    {
+      const: { x: 1 },
+      properties: { x: { $ref: "#/$defs/a" } },
+      $defs: { a: { anyOf: [{ $ref: "#/$defs/a" }, { type: "number" }] } },
+    },
+    "#/properties/x/$ref",
+  ],
+  ["a format of a date like ISO's", { type: "string", format: "iso-date-time" }, "#/format"],
+  ["a pointer's in a URI", { format: "json-pointer-uri-fragment" }, "#/format"],
+  [
+    "a pattern of names with a slash",
+    { type: "object", patternProperties: { "(?<=/)a~": {} } },
+    "#/patternProperties/(?<=~1)a~0",
+  ],
+])("refused: %s", (_name, schema, path) => {
+  expect(() => Grammar.jsonSchema(schema, { additionalProperties: "forbid" })).toThrow(
+    expect.objectContaining({
+      code: "ERR_SCHEMA_UNSUPPORTED",
+      details: expect.objectContaining({ path }),
+    }),
+  );
+});
