@@ -33,6 +33,8 @@ const MAX_WAITING = 512;
 const MAX_WAITING_LENGTH = 16 * 1024 * 1024;
 /** How many results may wait to be written or, in order, for those before them. */
 const MAX_UNWRITTEN = 2048;
+/** How many characters are written in one piece, if they are of several results: together they may be no text any more. */
+const MAX_PIECE = 16 * 1024 * 1024;
 const PROGRESS_MS = 100;
 
 interface Written {
@@ -178,21 +180,22 @@ export class Run {
       this.#schedule();
     } catch (error) {
       if (isFatal(error)) return this.#failWith(error);
-      this.#finish(place, failed(line, this.#idOf(hash), error));
+      this.#finish(place, writtenOf(failed(line, this.#idOf(hash), error)));
     }
   }
 
-  async #answer({ request, line, hash }: WaitingLine): Promise<BatchOutputLine> {
+  async #answer({ request, line, hash }: WaitingLine): Promise<Written> {
+    const id = this.#idOf(hash);
     try {
       const { body, ...tokens } = await request.start(this.#stop.signal);
       this.#totals.promptTokens += tokens.promptTokens;
       this.#totals.cachedTokens += tokens.cachedTokens;
       this.#totals.completionTokens += tokens.completionTokens;
       const response = { status_code: 200, request_id: `req_${hash}`, body } as const;
-      return { id: this.#idOf(hash), custom_id: line.customId, response, error: null };
+      return writtenOf({ id, custom_id: line.customId, response, error: null });
     } catch (error) {
       if (isFatal(error)) this.#failWith(error);
-      return failed(line, this.#idOf(hash), error);
+      return writtenOf(failed(line, id, error));
     }
   }
 
@@ -206,7 +209,11 @@ export class Run {
     this.#pumping = true;
     setImmediate(() => {
       this.#pumping = false;
-      this.#pump();
+      try {
+        this.#pump();
+      } catch (error) {
+        this.#fail(error, true);
+      }
     });
   }
 
@@ -226,11 +233,16 @@ export class Run {
     if (waiting === undefined) return false;
     this.#waitingLength -= waiting.line.text.length;
     this.#running += 1;
-    void this.#answer(waiting).then((result) => {
-      this.#running -= 1;
-      this.#finish(waiting.place, result);
-      this.#schedule();
-    });
+    this.#answer(waiting)
+      .finally(() => {
+        this.#running -= 1;
+      })
+      .then((written) => {
+        this.#finish(waiting.place, written);
+        this.#schedule();
+      })
+      // A result that cannot be kept ends the run, not the process.
+      .catch((error: unknown) => this.#fail(error, true));
     return true;
   }
 
@@ -239,9 +251,8 @@ export class Run {
     return this.#stop.signal.aborted || (this.#parts.finish?.aborted ?? false);
   }
 
-  #finish(place: number, result: BatchOutputLine): void {
+  #finish(place: number, written: Written): void {
     if (this.#stop.signal.aborted) return;
-    const written = { text: `${JSON.stringify(result)}\n`, failed: result.error !== null };
     if (!this.#parts.ordered) {
       this.#ready.push(written);
     } else {
@@ -258,14 +269,13 @@ export class Run {
     void this.#write();
   }
 
-  /** Writes all that is ready in one piece. */
+  /** Writes all that is ready, in as few pieces as may be. */
   async #write(): Promise<void> {
     if (this.#writing) return;
     this.#writing = true;
     try {
       while (this.#ready.length > 0 && !this.#stop.signal.aborted) {
-        const batch = this.#ready;
-        this.#ready = [];
+        const batch = this.#nextPiece();
         await this.#parts.output.append(batch.map(({ text }) => text).join(""));
         this.#written += batch.length;
         this.#errors += batch.filter((line) => line.failed).length;
@@ -277,6 +287,18 @@ export class Run {
     }
     this.#writing = false;
     this.#endIfOver();
+  }
+
+  /** At least one of the results that are ready. */
+  #nextPiece(): Written[] {
+    let count = 0;
+    let length = 0;
+    for (const { text } of this.#ready) {
+      length += text.length;
+      if (count > 0 && length > MAX_PIECE) break;
+      count += 1;
+    }
+    return this.#ready.splice(0, count);
   }
 
   /** @param now whether to stop what runs, too */
@@ -333,17 +355,35 @@ export class Run {
   }
 }
 
-/** Of a context that was ended, by its owner or by what it computed on. */
+/** Of a context that was ended, by its owner or by what it computed on, or that others have filled: nobody's result. */
 const FATAL: readonly CriaErrorCode[] = [
   "ERR_DISPOSED",
   "ERR_INTERNAL",
   "ERR_DEVICE_LOST",
   "ERR_WORKER_UNREACHABLE",
+  "ERR_QUEUE_FULL",
 ];
 
-/** Whether every line that is still to come would fail the same way. */
+/** Whether it has nothing to do with the line, so that every other would fail the same way. */
 function isFatal(error: unknown): boolean {
   return error instanceof EngineFailure || (CriaError.is(error) && FATAL.includes(error.code));
+}
+
+/**
+ * The result as its line of the output.
+ *
+ * @throws {CriaError} ERR_INVALID_ARGUMENT where that is longer than a text can be
+ */
+function writtenOf(result: BatchOutputLine): Written {
+  try {
+    return { text: `${JSON.stringify(result)}\n`, failed: result.error !== null };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw invalid(
+      "The result is longer than a text can be (512 MB): ask in several lines, or for fewer inputs, " +
+        "choices or log-probabilities",
+    );
+  }
 }
 
 function failed(line: BatchRequestLine, id: string, error: unknown): BatchOutputLine {

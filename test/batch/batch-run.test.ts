@@ -11,6 +11,8 @@ import {
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import type { BatchProgress } from "../../lib/batch/batch-types.js";
+import type { BatchEngine } from "../../lib/batch/engine/batch-engine.js";
+import { Output } from "../../lib/batch/output/batch-output.js";
 import { CriaError } from "../../lib/internal/errors.js";
 import {
   errorOf,
@@ -55,6 +57,68 @@ test.each(["ERR_DEVICE_LOST", "ERR_WORKER_UNREACHABLE"] as const)(
     expect(await again.summary).toMatchObject({ done: 100, errors: 0 });
   },
 );
+
+test("a full queue is nobody's result: the run ends, and a second one has what was left", async () => {
+  let full = true;
+  const answer = async (text: string) => {
+    if (full && text.endsWith("5")) throw new CriaError("ERR_QUEUE_FULL", "full");
+    return text;
+  };
+  const { output, summary } = run(prompts(10), { answer, capacity: 1 });
+  await expect(summary).rejects.toMatchObject({ code: "ERR_QUEUE_FULL" });
+  expect(linesOf(output).filter(({ error }) => error !== null)).toEqual([]);
+  full = false;
+  const again = run(prompts(10), { answer, output, resume: true });
+  expect(await again.summary).toMatchObject({ done: 10, errors: 0 });
+});
+
+describe("results that are long", () => {
+  const answered = (body: object) => async () => ({
+    ...{ body, promptTokens: 1, cachedTokens: 0, completionTokens: 1 },
+  });
+  const engineOf = (bodyOf: (prompt: string) => object): BatchEngine => ({
+    capacity: () => 4,
+    prepare: (plan) => {
+      const prompt = plan.kind === "completion" ? String(plan.prompts[0]) : "";
+      return { lane: "generation", prefix: "", start: answered(bodyOf(prompt)) };
+    },
+  });
+
+  test("one that is no text any more is the error of its line", async () => {
+    const tooLong = {
+      get text(): string {
+        throw new RangeError("Invalid string length"); // as JSON.stringify beyond 512 MB
+      },
+    };
+    const engine = engineOf((prompt) => (prompt.endsWith("1") ? tooLong : { text: "" }));
+    const { output, summary } = run(prompts(3), { engine });
+    expect(await summary).toMatchObject({ done: 3, errors: 1 });
+    expect(errorOf(linesOf(output), "id-1")).toMatch(/^2 ERR_INVALID_ARGUMENT: .*in several lines/);
+  });
+
+  test("what else cannot be written ends the run, and nothing but the run", async () => {
+    const cyclic: { self?: object } = {};
+    cyclic.self = cyclic;
+    const { summary } = run(prompts(3), { engine: engineOf(() => cyclic) });
+    expect(await summary).toMatchObject({ done: 3, errors: 3 });
+    const capacity = () => {
+      throw new Error("no capacity");
+    };
+    const broken = { ...engineOf(() => ({})), capacity };
+    await expect(run(prompts(3), { engine: broken }).summary).rejects.toThrow("no capacity");
+  });
+
+  test("many that are ready together are written in pieces, each whole", async () => {
+    const append = jest.spyOn(Output.prototype, "append");
+    const engine = engineOf(() => ({ text: "x".repeat(6_000_000) }));
+    const { output, summary } = run(prompts(12), { engine, ordered: true });
+    expect(await summary).toMatchObject({ done: 12, errors: 0 });
+    const lengths = append.mock.calls.map(([text]) => text.length);
+    append.mockRestore();
+    expect(Math.max(...lengths)).toBeLessThan(2 ** 24);
+    expect(linesOf(output)).toHaveLength(12);
+  });
+});
 
 test("a model that is gone while lines are prepared ends the run", async () => {
   const prepare = () => {
