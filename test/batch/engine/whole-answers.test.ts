@@ -1,6 +1,7 @@
-import { generateChoices } from "../../../lib/batch/engine/whole-answers.js";
+import { generateAll, generateChoices } from "../../../lib/batch/engine/whole-answers.js";
 import type { AnswerReader } from "../../../lib/chat/answer-reader.js";
 import { type Context, Grammar, Model, Sampler } from "../../../lib/index.js";
+import { windowWidth } from "../../../lib/internal/windowed.js";
 import type { ParsedToolCall } from "../../../lib/messages/tool-types.js";
 import { MODEL } from "../../support/paths.js";
 
@@ -33,6 +34,51 @@ function oneCall(endsEarly: boolean): AnswerReader {
     },
   };
 }
+
+test("of many prompts few are asked for at a time, and the answers are in their order", async () => {
+  const { signal } = new AbortController();
+  const options = { sampler: Sampler.greedy(), maxTokens: 1, logprobs: 0 };
+  const asked = Array.from({ length: 100 }, (_, index) => ({ prompt: `${index}`, options }));
+  const { generate } = context;
+  let pending = 0;
+  let most = 0;
+  const counted = jest.spyOn(context, "generate").mockImplementation((...given) => {
+    const generation = generate.apply(context, given);
+    most = Math.max(most, ++pending);
+    generation.result().finally(() => pending--);
+    return generation;
+  });
+  const together = await generateAll(context, asked, signal);
+  counted.mockRestore();
+  expect(most).toBeGreaterThan(1);
+  expect(most).toBeLessThanOrEqual(windowWidth(context.sequences));
+  for (const [index, prompt] of ["0", "57", "99"].entries()) {
+    const [alone] = await generateAll(context, [{ prompt, options }], signal);
+    expect(alone?.text).toBe(together[[0, 57, 99][index] as number]?.text);
+  }
+});
+
+test("the first failure ends the others", async () => {
+  const { signal } = new AbortController();
+  const options = { sampler: new Sampler({ grammar: Grammar.gbnf("root ::= [a-z] root") }) };
+  let begun = 0;
+  let ended = 0;
+  const { generate } = context;
+  const watched = jest.spyOn(context, "generate").mockImplementation((...given) => {
+    const generation = generate.apply(context, given);
+    begun++;
+    generation.result().then(({ stopReason }) => stopReason === "cancelled" && ended++);
+    return generation;
+  });
+  const asked = ["Once", "", "Once"].map((prompt) => ({ prompt, options }));
+  (asked as { prompt: unknown }[])[1] = { ...asked[1], prompt: [-1] } as never;
+  await expect(generateAll(context, asked, signal)).rejects.toMatchObject({
+    code: "ERR_INVALID_ARGUMENT",
+  });
+  watched.mockRestore();
+  expect(begun).toBeGreaterThan(0);
+  expect(ended).toBe(begun);
+});
 
 test("an answer ends where its reader has what is wanted", async () => {
   // Letters without an end: a model that goes on with calls of which nobody wants to hear.
