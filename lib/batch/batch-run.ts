@@ -64,6 +64,10 @@ export class Run {
   #lane: Lane | undefined;
   #running = 0;
   #places = 0;
+  /** The last place of those that were begun. */
+  #lastBegun = -1;
+  /** How many were read and, after `finish`, not begun. */
+  #left = 0;
   /** With `ordered`: results that wait for those before them, by their places. */
   readonly #held = new Map<number, Written>();
   #nextPlace = 0;
@@ -103,7 +107,7 @@ export class Run {
     this.#report(true);
     if (this.#failure !== undefined) throw this.#failure.error;
     const { fraction: _, ...progress } = this.#progress();
-    const all = this.#readAll && this.#waiting.size === 0;
+    const all = this.#readAll && this.#waiting.size + this.#left === 0;
     return { ...progress, interrupted: !all && (finish?.aborted ?? false) };
   }
 
@@ -225,6 +229,8 @@ export class Run {
 
   #startNext(): boolean {
     if (this.#over()) return false;
+    // In order, the results that are there wait for those in front of them: without these they would be lost.
+    if (this.#finishing) this.#left += this.#waiting.dropBehind(this.#lastBegun);
     const lane = this.#waiting.lane(this.#lane);
     if (lane === undefined || (lane !== this.#lane && this.#running > 0)) return false;
     if (this.#running >= this.#parts.engine.capacity(lane)) return false;
@@ -232,23 +238,30 @@ export class Run {
     const waiting = this.#waiting.take(lane);
     if (waiting === undefined) return false;
     this.#waitingLength -= waiting.line.text.length;
+    this.#lastBegun = Math.max(this.#lastBegun, waiting.place);
     this.#running += 1;
+    const ended = (end: () => void) => {
+      this.#running -= 1; // at once with its result: between the two the run could seem to be over
+      end();
+      this.#schedule();
+    };
     this.#answer(waiting)
-      .finally(() => {
-        this.#running -= 1;
-      })
-      .then((written) => {
-        this.#finish(waiting.place, written);
-        this.#schedule();
-      })
-      // A result that cannot be kept ends the run, not the process.
+      .then(
+        (written) => ended(() => this.#finish(waiting.place, written)),
+        (error: unknown) => ended(() => this.#fail(error, true)),
+      )
+      // What cannot be kept ends the run, not the process.
       .catch((error: unknown) => this.#fail(error, true));
     return true;
   }
 
   /** Whether nothing more is to be started. */
   #over(): boolean {
-    return this.#stop.signal.aborted || (this.#parts.finish?.aborted ?? false);
+    return this.#stop.signal.aborted || (this.#finishing && !this.#parts.ordered);
+  }
+
+  get #finishing(): boolean {
+    return this.#parts.finish?.aborted ?? false;
   }
 
   #finish(place: number, written: Written): void {

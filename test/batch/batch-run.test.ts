@@ -385,6 +385,31 @@ describe("ended early", () => {
     expect(new Set(sorted(output)).size).toBe(100);
   });
 
+  test("in order, `finish` loses nothing that was answered", async () => {
+    const finish = new AbortController();
+    let answered = 0;
+    const answer = async (text: string) => {
+      answered += 1;
+      if (answered === 7) finish.abort();
+      return text;
+    };
+    // The first line leaves last: others that begin alike go before it.
+    const input = ["zzz", ...Array(40).fill("aaa"), "zzz", ...Array(900).fill("bbb")];
+    const lines = input.map((prompt, index) => ({ id: `id-${index}`, prompt }));
+    const { engine, output, summary } = run(lines, {
+      ...{ answer, ordered: true, capacity: 2, finish: finish.signal },
+    });
+    const { done, interrupted } = await summary;
+    expect(interrupted).toBe(true);
+    expect(done).toBe(engine.started.length);
+    expect(done).toBeLessThan(100);
+    expect(linesOf(output).map(({ custom_id }) => custom_id)).toEqual(
+      lines.slice(0, done).map(({ id }) => id),
+    );
+    const again = run(lines, { output, ordered: true, resume: true });
+    expect(await again.summary).toMatchObject({ done: lines.length, skipped: done });
+  });
+
   test("`finish` that comes when all lines are begun interrupts nothing", async () => {
     const finish = new AbortController();
     const answer = (text: string, signal: AbortSignal) => {

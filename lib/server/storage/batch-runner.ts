@@ -147,7 +147,8 @@ export class BatchRunner {
     const stop = this.#stop.signal;
     return this.#checks.add(async (before) => {
       await untilAborted(before, cancelled).catch(() => {});
-      if (!cancelled.aborted && !stop.aborted) return checkLines(input, endpoint, stop);
+      const over = cancelled.aborted || stop.aborted;
+      return over ? undefined : checkLines(input, endpoint, stop);
     });
   }
 
