@@ -75,8 +75,8 @@ const SEQUENCES_MAX = 256;
  * @example
  * const summary = await runBatch(model, { input: "requests.jsonl", output: "results.jsonl" });
  * console.log(`${summary.done} lines, ${summary.errors} errors`);
- * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_TEMPLATE (the `chatTemplate`), ERR_OUT_OF_MEMORY,
- * ERR_DISPOSED; errors of the file system
+ * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_LOCKED (another run writes the output), ERR_TEMPLATE (the
+ * `chatTemplate`), ERR_OUT_OF_MEMORY, ERR_DISPOSED; errors of the file system
  * with their own `code` (ENOSPC), after which the output can be resumed; the signal's reason
  */
 export async function runBatch(model: Model, options: RunBatchOptions): Promise<BatchSummary> {

@@ -296,6 +296,7 @@ describe("a folder that lasts", () => {
     });
     expect((await other.get("/v1/files")).status).toBe(500);
     expect(String(errors[0])).toMatch(/cannot be used for files/);
+    expect(errors[0]).toMatchObject({ code: "ERR_LOCKED" });
     await other.close();
     await first.close();
     expect((await onDisk(id)).status).toBe("in_progress");
