@@ -43,6 +43,7 @@ import {
   contextSettings,
   digestOf,
   engineSettings,
+  fileSettings,
   modelSettings,
   type Settings,
   settingsOf,
@@ -82,10 +83,10 @@ const SEQUENCES_MAX = 256;
 export async function runBatch(model: Model, options: RunBatchOptions): Promise<BatchSummary> {
   // Some options are read more than once, and a getter may throw only then.
   const prepared = guarded(options, "options", () => prepare(model, options));
-  const { checked, engine, settings, chatTemplate } = prepared;
+  const { checked, engine, settings, chatTemplate, vectors } = prepared;
   try {
     if (chatTemplate !== undefined) await tryTemplate(chatTemplate, model, checked.signal);
-    return await carryOut(checked, engine, settings);
+    return await carryOut(checked, engine, { ...settings, ...(await fileSettings(vectors)) });
   } finally {
     await engine.dispose();
   }
@@ -149,13 +150,14 @@ function prepare(model: Model, options: RunBatchOptions) {
     ...(guard && modelSettings("options.guard", guard, nameOf(guard))),
     ...under("options.guardOptions", guardOptions),
   });
+  const own = ownContextOptions(context ?? {});
   const engine = new ModelEngine({
     ...{ model, defaults, sequences, pooling, guard, onMeasured, signal },
     // Copies, since a line reads them later, when the caller may have changed them.
     guardOptions: structuredClone(guardOptions),
-    context: ownContextOptions(context ?? {}),
+    context: own,
   });
-  return { checked, engine, settings, chatTemplate };
+  return { checked, engine, settings, chatTemplate, vectors: own };
 }
 
 /** What a run decides by itself, and where the caller says it. */
@@ -188,9 +190,10 @@ function checkContext(
 }
 
 function ownContextOptions(options: ContextOptions): ContextOptions {
-  const { kvCacheType, rope } = options;
+  const { kvCacheType, rope, controlVectors } = options;
   return {
     ...options,
+    ...(controlVectors && { controlVectors: controlVectors.map((vector) => ({ ...vector })) }),
     ...(isPlainObject(kvCacheType) && { kvCacheType: { ...kvCacheType } }),
     ...(isPlainObject(rope) && { rope: { ...rope } }),
   };

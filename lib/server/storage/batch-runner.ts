@@ -181,11 +181,11 @@ export class BatchRunner {
     // The day on which it was made, also where it goes on tomorrow.
     const date = new Date(batches.find(id).created_at * 1000);
     try {
-      await hosted.hold(signal, (weights) =>
+      await hosted.hold(signal, async (weights) =>
         runWith({
           ...{ input, output: batches.resultsOf({ id }), resume: true },
           engine: new HostedEngine(hosted, weights, date),
-          settings: settingsOfBatch(weights, date),
+          settings: await settingsOfBatch(weights, date),
           ...{ finish: cancelled, signal },
           onProgress: ({ done, errors }) => this.#count(id, done - errors, errors),
         }),

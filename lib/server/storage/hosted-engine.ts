@@ -12,6 +12,7 @@ import type { BatchPlan } from "../../batch/input/request-plans.js";
 import {
   contextSettings,
   engineSettings,
+  fileSettings,
   modelSettings,
   type Settings,
   settingsOf,
@@ -89,9 +90,13 @@ async function failingAll<T>(opening: Promise<T>): Promise<T> {
 }
 
 /** What results depend on besides their lines: a server that has other settings does not go on with them. */
-export function settingsOfBatch({ settings, model }: HostedWeights, date: Date): Settings {
+export async function settingsOfBatch(
+  { settings, model }: HostedWeights,
+  date: Date,
+): Promise<Settings> {
   const { name, sampling, maxTokens, chatTemplate, pooling, guard, source } = settings;
-  return settingsOf({
+  const files = "context" in source ? {} : await fileSettings(settings.context);
+  const own = settingsOf({
     ...engineSettings(),
     ...modelSettings("model", model, name),
     ...under("sampling", sampling),
@@ -101,4 +106,5 @@ export function settingsOfBatch({ settings, model }: HostedWeights, date: Date):
       : contextSettings(settings.context)),
     ...under("guard", guard),
   });
+  return { ...own, ...files };
 }
