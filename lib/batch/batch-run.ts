@@ -1,13 +1,13 @@
 import { abortReason, untilAborted, watchSignal } from "../internal/abort.js";
 import { deferred } from "../internal/deferred.js";
 import { CriaError, type CriaErrorCode, invalid, show } from "../internal/errors.js";
-import type { BatchFormat, BatchOutputLine, BatchProgress, BatchSummary } from "./batch-types.js";
+import type { BatchFormat, BatchProgress, BatchSummary } from "./batch-types.js";
 import { type BatchEngine, EngineFailure, type Lane } from "./engine/batch-engine.js";
 import { hashOf, type IdTable, seedOf } from "./input/custom-ids.js";
 import type { LineSource } from "./input/line-source.js";
-import { failureOf } from "./input/request-fields.js";
 import { type BatchRequestLine, readLine } from "./input/request-line.js";
 import type { Earlier, Output } from "./output/batch-output.js";
+import { failed, type Written, writtenOf } from "./output/written-result.js";
 import { RequestQueue, type WaitingRequest } from "./request-queue.js";
 
 export interface RunParts {
@@ -36,11 +36,6 @@ const MAX_UNWRITTEN = 2048;
 /** How many characters are written in one piece, if they are of several results: together they may be no text any more. */
 const MAX_PIECE = 16 * 1024 * 1024;
 const PROGRESS_MS = 100;
-
-interface Written {
-  readonly text: string;
-  readonly failed: boolean;
-}
 
 interface WaitingLine extends WaitingRequest {
   readonly line: BatchRequestLine;
@@ -380,28 +375,6 @@ const FATAL: readonly CriaErrorCode[] = [
 /** Whether it has nothing to do with the line, so that every other would fail the same way. */
 function isFatal(error: unknown): boolean {
   return error instanceof EngineFailure || (CriaError.is(error) && FATAL.includes(error.code));
-}
-
-/**
- * The result as its line of the output.
- *
- * @throws {CriaError} ERR_INVALID_ARGUMENT where that is longer than a text can be
- */
-function writtenOf(result: BatchOutputLine): Written {
-  try {
-    return { text: `${JSON.stringify(result)}\n`, failed: result.error !== null };
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw invalid(
-      "The result is longer than a text can be (512 MB): ask in several lines, or for fewer inputs, " +
-        "choices or log-probabilities",
-    );
-  }
-}
-
-function failed(line: BatchRequestLine, id: string, error: unknown): BatchOutputLine {
-  const failure = { ...failureOf(error, line.fieldOf), line: line.number };
-  return { id, custom_id: line.customId, response: null, error: failure };
 }
 
 /** A line whose id is taken is answered under its number, or under another name if that is taken, too. */
