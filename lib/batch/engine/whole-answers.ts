@@ -4,6 +4,7 @@ import { ReasoningTokens } from "../../chat/reasoning-tokens.js";
 import type { Context } from "../../context/context.js";
 import type { GenerateOptions, Generation, GenerationResult } from "../../generation/generation.js";
 import type { InfillInput } from "../../generation/infill.js";
+import type { Places } from "../../internal/places.js";
 import { allOf, windowWidth } from "../../internal/windowed.js";
 import type { ParsedToolCall } from "../../messages/tool-types.js";
 import type { LoadedModel } from "../../model/loaded-model.js";
@@ -21,11 +22,15 @@ export interface Asked {
 /** Of one request: more would only wait in the engine, where they are in the way of others. */
 const TOGETHER = 64;
 
-/** All results, of so many at a time as keep the context full. The first failure ends the others, and waits for them. */
+/**
+ * All results, of so many at a time as keep the context full. The first failure ends the others, and waits for them.
+ *
+ * @param places what generations of several requests share; without them each request has a window of its own
+ */
 export async function generateAll(
   context: Context,
   asked: readonly Asked[],
-  signal: AbortSignal,
+  { signal, places }: { signal: AbortSignal; places?: Places | undefined },
 ): Promise<GenerationResult[]> {
   const running = new Set<Promise<GenerationResult>>();
   try {
@@ -33,12 +38,21 @@ export async function generateAll(
       ...{ context, name: "prompts", signal },
       open: () => asked[Symbol.iterator](),
       start: (one: Asked) => {
-        const generation = begin(context, one, signal);
-        const outcome = generation.result();
+        const left = new AbortController();
+        let generation: Generation | undefined;
+        const work = () => {
+          generation = begin(context, one, signal);
+          return generation.result();
+        };
+        const outcome = places === undefined ? work() : places.in(async () => work(), left.signal);
         running.add(outcome);
         const ended = () => void running.delete(outcome);
         outcome.then(ended, ended);
-        return { outcome, cancel: () => generation.cancel() };
+        const cancel = () => {
+          left.abort();
+          generation?.cancel();
+        };
+        return { outcome, cancel };
       },
       width: Math.min(windowWidth(context.sequences), TOGETHER),
     });

@@ -18,6 +18,7 @@ import {
   settingsOf,
   under,
 } from "../../batch/output/batch-settings.js";
+import { Places } from "../../internal/places.js";
 import { type HostedModel, type HostedWeights, SettingsError } from "../hosted-model.js";
 import { isAboutPlaces } from "../http-errors.js";
 
@@ -41,6 +42,8 @@ export class HostedEngine implements BatchEngine {
       model: weights.model,
       open: () => failingAll(weights.context("generation")),
       defaults: { ...weights.defaults, date },
+      // A line may ask for many answers: they leave a sequence free, too.
+      places: new Places(Math.max(1, hosted.admission.together - 1)),
     });
   }
 
