@@ -96,7 +96,19 @@ describe("results that are long", () => {
     expect(errorOf(linesOf(output), "id-1")).toMatch(/^2 ERR_INVALID_ARGUMENT: .*in several lines/);
   });
 
-  test("what else cannot be written ends the run, and nothing but the run", async () => {
+  test("one that could not be read again is an error, too", async () => {
+    const { byteLength } = Buffer;
+    const long = jest.spyOn(Buffer, "byteLength").mockImplementation((...given) => {
+      const isLong =
+        String(given[0]).includes('"id-1"') && String(given[0]).includes('"error":null');
+      return byteLength(...given) + (isLong ? 2 ** 28 : 0);
+    });
+    const { output, summary } = run(prompts(3), { engine: engineOf(() => ({ text: "" })) });
+    expect(await summary.finally(() => long.mockRestore())).toMatchObject({ done: 3, errors: 1 });
+    expect(errorOf(linesOf(output), "id-1")).toMatch(/^2 ERR_INVALID_ARGUMENT: .*256 MiB/);
+  });
+
+  test("what else cannot be written is an error, and what cannot be begun ends the run alone", async () => {
     const cyclic: { self?: object } = {};
     cyclic.self = cyclic;
     const { summary } = run(prompts(3), { engine: engineOf(() => cyclic) });

@@ -10,21 +10,25 @@ export interface Written {
   readonly failed: boolean;
 }
 
+/** As much as a member of a packed output may have, which a text of JavaScript's has room for, too. */
+const MAX_BYTES = 1 << 28;
+
 /**
  * The result as its line of the output.
  *
- * @throws {CriaError} ERR_INVALID_ARGUMENT where that is longer than a text can be
+ * @throws {CriaError} ERR_INVALID_ARGUMENT where that is longer than 256 MiB
  */
 export function writtenOf(result: BatchOutputLine): Written {
   try {
-    return { text: `${JSON.stringify(result)}\n`, failed: result.error !== null };
+    const text = `${JSON.stringify(result)}\n`;
+    if (Buffer.byteLength(text) <= MAX_BYTES) return { text, failed: result.error !== null };
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw invalid(
-      "The result is longer than a text can be (512 MB): ask in several lines, or for fewer inputs, " +
-        "choices or log-probabilities",
-    );
+    if (!(error instanceof RangeError)) throw error; // no text can be as long
   }
+  throw invalid(
+    "The result is longer than 256 MiB: ask in several lines, or for fewer inputs, choices or " +
+      "log-probabilities",
+  );
 }
 
 /** The result of a line that has no answer. */
