@@ -33,6 +33,8 @@ type Generated = {
   usage: LanguageUsage;
   warnings: CallWarning[];
   providerMetadata?: Record<string, object>;
+  request?: object;
+  response?: Record<string, unknown>;
 };
 type Streamed = { stream: ReadableStream<AnyPart> };
 
@@ -72,7 +74,12 @@ export function guardMiddleware<V extends SpecificationVersion = "v3">(
       const result: Generated = await doGenerate();
       const verdict = await gate.output(params, result.content);
       if (verdict === undefined) return result;
-      return { ...result, content: [], ...blocked(verdict, result.usage) };
+      const { warnings, request, response, usage } = result;
+      return {
+        ...{ content: [], warnings, ...given({ request }) },
+        ...(response && { response: toldOf(response) }),
+        ...blocked(verdict, usage),
+      };
     },
     async wrapStream({ doStream, params }): Promise<Streamed> {
       const refused = await gate.input(params);
@@ -111,6 +118,11 @@ function blocked(verdict: GuardVerdict, usage: LanguageUsage) {
     usage,
     providerMetadata: { cria: { moderation } } satisfies AnswerMetadata,
   };
+}
+
+/** What is about the answer and not of it: the body, as a provider has it, says all that was blocked. */
+function toldOf({ id, timestamp, modelId, headers }: Record<string, unknown>) {
+  return given({ id, timestamp, modelId, headers });
 }
 
 /** Whatever fails in it fails the call: nothing passes unjudged. */
@@ -209,9 +221,13 @@ function whole(parts: readonly AnyPart[]): AnyPart[] {
     const [, kind, step] = /^(text|reasoning)-(start|delta|end)$/.exec(type) ?? [];
     if (kind !== undefined) {
       const key = `${kind} ${id}`;
-      const one = open.get(key) ?? { type: kind, text: "" };
-      if (step === "start") open.set(key, one);
-      if (step === "start") content.push(one);
+      const begun = step === "start" ? undefined : open.get(key);
+      const one = begun ?? { type: kind, text: "" };
+      // Also one that has no start: what is passed on is judged.
+      if (begun === undefined) {
+        open.set(key, one);
+        content.push(one);
+      }
       one.text += delta;
     } else if (!FRAME.test(type)) content.push(part);
   }

@@ -1,13 +1,13 @@
 import { abortReason, untilAborted, watchSignal } from "../internal/abort.js";
 import { deferred } from "../internal/deferred.js";
 import { CriaError, type CriaErrorCode, invalid, show } from "../internal/errors.js";
-import type { BatchFormat, BatchOutputLine, BatchProgress, BatchSummary } from "./batch-types.js";
+import type { BatchFormat, BatchProgress, BatchSummary } from "./batch-types.js";
 import { type BatchEngine, EngineFailure, type Lane } from "./engine/batch-engine.js";
 import { hashOf, type IdTable, seedOf } from "./input/custom-ids.js";
 import type { LineSource } from "./input/line-source.js";
-import { failureOf } from "./input/request-fields.js";
 import { type BatchRequestLine, readLine } from "./input/request-line.js";
 import type { Earlier, Output } from "./output/batch-output.js";
+import { failed, type Written, writtenOf } from "./output/written-result.js";
 import { RequestQueue, type WaitingRequest } from "./request-queue.js";
 
 export interface RunParts {
@@ -33,12 +33,9 @@ const MAX_WAITING = 512;
 const MAX_WAITING_LENGTH = 16 * 1024 * 1024;
 /** How many results may wait to be written or, in order, for those before them. */
 const MAX_UNWRITTEN = 2048;
+/** How many characters are written in one piece, if they are of several results: together they may be no text any more. */
+const MAX_PIECE = 16 * 1024 * 1024;
 const PROGRESS_MS = 100;
-
-interface Written {
-  readonly text: string;
-  readonly failed: boolean;
-}
 
 interface WaitingLine extends WaitingRequest {
   readonly line: BatchRequestLine;
@@ -62,6 +59,10 @@ export class Run {
   #lane: Lane | undefined;
   #running = 0;
   #places = 0;
+  /** The last place of those that were begun. */
+  #lastBegun = -1;
+  /** How many were read and, after `finish`, not begun. */
+  #left = 0;
   /** With `ordered`: results that wait for those before them, by their places. */
   readonly #held = new Map<number, Written>();
   #nextPlace = 0;
@@ -101,7 +102,7 @@ export class Run {
     this.#report(true);
     if (this.#failure !== undefined) throw this.#failure.error;
     const { fraction: _, ...progress } = this.#progress();
-    const all = this.#readAll && this.#waiting.size === 0;
+    const all = this.#readAll && this.#waiting.size + this.#left === 0;
     return { ...progress, interrupted: !all && (finish?.aborted ?? false) };
   }
 
@@ -178,21 +179,22 @@ export class Run {
       this.#schedule();
     } catch (error) {
       if (isFatal(error)) return this.#failWith(error);
-      this.#finish(place, failed(line, this.#idOf(hash), error));
+      this.#finish(place, writtenOf(failed(line, this.#idOf(hash), error)));
     }
   }
 
-  async #answer({ request, line, hash }: WaitingLine): Promise<BatchOutputLine> {
+  async #answer({ request, line, hash }: WaitingLine): Promise<Written> {
+    const id = this.#idOf(hash);
     try {
       const { body, ...tokens } = await request.start(this.#stop.signal);
       this.#totals.promptTokens += tokens.promptTokens;
       this.#totals.cachedTokens += tokens.cachedTokens;
       this.#totals.completionTokens += tokens.completionTokens;
       const response = { status_code: 200, request_id: `req_${hash}`, body } as const;
-      return { id: this.#idOf(hash), custom_id: line.customId, response, error: null };
+      return writtenOf({ id, custom_id: line.customId, response, error: null });
     } catch (error) {
       if (isFatal(error)) this.#failWith(error);
-      return failed(line, this.#idOf(hash), error);
+      return writtenOf(failed(line, id, error));
     }
   }
 
@@ -206,7 +208,11 @@ export class Run {
     this.#pumping = true;
     setImmediate(() => {
       this.#pumping = false;
-      this.#pump();
+      try {
+        this.#pump();
+      } catch (error) {
+        this.#fail(error, true);
+      }
     });
   }
 
@@ -218,6 +224,8 @@ export class Run {
 
   #startNext(): boolean {
     if (this.#over()) return false;
+    // In order, the results that are there wait for those in front of them: without these they would be lost.
+    if (this.#finishing) this.#left += this.#waiting.dropBehind(this.#lastBegun);
     const lane = this.#waiting.lane(this.#lane);
     if (lane === undefined || (lane !== this.#lane && this.#running > 0)) return false;
     if (this.#running >= this.#parts.engine.capacity(lane)) return false;
@@ -225,23 +233,34 @@ export class Run {
     const waiting = this.#waiting.take(lane);
     if (waiting === undefined) return false;
     this.#waitingLength -= waiting.line.text.length;
+    this.#lastBegun = Math.max(this.#lastBegun, waiting.place);
     this.#running += 1;
-    void this.#answer(waiting).then((result) => {
-      this.#running -= 1;
-      this.#finish(waiting.place, result);
+    const ended = (end: () => void) => {
+      this.#running -= 1; // at once with its result: between the two the run could seem to be over
+      end();
       this.#schedule();
-    });
+    };
+    this.#answer(waiting)
+      .then(
+        (written) => ended(() => this.#finish(waiting.place, written)),
+        (error: unknown) => ended(() => this.#fail(error, true)),
+      )
+      // What cannot be kept ends the run, not the process.
+      .catch((error: unknown) => this.#fail(error, true));
     return true;
   }
 
   /** Whether nothing more is to be started. */
   #over(): boolean {
-    return this.#stop.signal.aborted || (this.#parts.finish?.aborted ?? false);
+    return this.#stop.signal.aborted || (this.#finishing && !this.#parts.ordered);
   }
 
-  #finish(place: number, result: BatchOutputLine): void {
+  get #finishing(): boolean {
+    return this.#parts.finish?.aborted ?? false;
+  }
+
+  #finish(place: number, written: Written): void {
     if (this.#stop.signal.aborted) return;
-    const written = { text: `${JSON.stringify(result)}\n`, failed: result.error !== null };
     if (!this.#parts.ordered) {
       this.#ready.push(written);
     } else {
@@ -258,14 +277,13 @@ export class Run {
     void this.#write();
   }
 
-  /** Writes all that is ready in one piece. */
+  /** Writes all that is ready, in as few pieces as may be. */
   async #write(): Promise<void> {
     if (this.#writing) return;
     this.#writing = true;
     try {
       while (this.#ready.length > 0 && !this.#stop.signal.aborted) {
-        const batch = this.#ready;
-        this.#ready = [];
+        const batch = this.#nextPiece();
         await this.#parts.output.append(batch.map(({ text }) => text).join(""));
         this.#written += batch.length;
         this.#errors += batch.filter((line) => line.failed).length;
@@ -277,6 +295,18 @@ export class Run {
     }
     this.#writing = false;
     this.#endIfOver();
+  }
+
+  /** At least one of the results that are ready. */
+  #nextPiece(): Written[] {
+    let count = 0;
+    let length = 0;
+    for (const { text } of this.#ready) {
+      length += text.length;
+      if (count > 0 && length > MAX_PIECE) break;
+      count += 1;
+    }
+    return this.#ready.splice(0, count);
   }
 
   /** @param now whether to stop what runs, too */
@@ -333,22 +363,18 @@ export class Run {
   }
 }
 
-/** Of a context that was ended, by its owner or by what it computed on. */
+/** Of a context that was ended, by its owner or by what it computed on, or that others have filled: nobody's result. */
 const FATAL: readonly CriaErrorCode[] = [
   "ERR_DISPOSED",
   "ERR_INTERNAL",
   "ERR_DEVICE_LOST",
   "ERR_WORKER_UNREACHABLE",
+  "ERR_QUEUE_FULL",
 ];
 
-/** Whether every line that is still to come would fail the same way. */
+/** Whether it has nothing to do with the line, so that every other would fail the same way. */
 function isFatal(error: unknown): boolean {
   return error instanceof EngineFailure || (CriaError.is(error) && FATAL.includes(error.code));
-}
-
-function failed(line: BatchRequestLine, id: string, error: unknown): BatchOutputLine {
-  const failure = { ...failureOf(error, line.fieldOf), line: line.number };
-  return { id, custom_id: line.customId, response: null, error: failure };
 }
 
 /** A line whose id is taken is answered under its number, or under another name if that is taken, too. */

@@ -77,8 +77,8 @@ export interface RunBatchOptions {
   /** Called when results are written, at most ten times a second, and at the end. Default: none. */
   readonly onProgress?: (progress: BatchProgress) => void;
   /**
-   * Aborted, no line is begun any more; what runs is finished and written, and the run resolves. Default:
-   * none.
+   * Aborted, no line is begun any more; what runs is finished and written, and the run resolves. With `ordered`, the
+   * lines that were read in front of those that run are answered first, at most 512. Default: none.
    */
   readonly finish?: AbortSignal;
   /**

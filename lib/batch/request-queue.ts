@@ -38,6 +38,13 @@ export class RequestQueue<T extends WaitingRequest> {
     return this.#lanes.get(lane)?.take();
   }
 
+  /** Drops those behind a place, and tells how many they were. */
+  dropBehind(place: number): number {
+    const before = this.size;
+    for (const queue of this.#lanes.values()) queue.dropBehind(place);
+    return before - this.size;
+  }
+
   /**
    * The lane whose turn it is: the present one, as long as it has requests and none of another lane has
    * been overtaken by too many; else the one whose oldest request waits the longest.
@@ -73,6 +80,12 @@ class LaneQueue<T extends WaitingRequest> {
 
   add(waiting: T): void {
     this.#coming.push(waiting);
+  }
+
+  dropBehind(place: number): void {
+    const stays = (waiting: T) => waiting.place <= place;
+    this.#round = this.#round.filter(stays);
+    this.#coming = this.#coming.filter(stays);
   }
 
   take(): T | undefined {

@@ -1,7 +1,7 @@
 import { types } from "node:util";
 import { renderChatAsync } from "../chat/render-chat.js";
 import { readTurnOptions } from "../chat/session-options.js";
-import type { ContextOptions } from "../context/context-options.js";
+import { type ContextOptions, checkContextOptions } from "../context/context-options.js";
 import { stopStrings } from "../generation/generate-options.js";
 import { readGuardOptions } from "../guard/guard-policy.js";
 import { throwIfAborted } from "../internal/abort.js";
@@ -23,8 +23,10 @@ import {
 import { expected, invalid } from "../internal/errors.js";
 import { given } from "../internal/given.js";
 import { jsonCopy } from "../internal/json-text.js";
+import type { NativeModelInfo } from "../internal/native.js";
 import { optionNames } from "../internal/option-names.js";
 import type { ToolDefinitionInput } from "../messages/tool-types.js";
+import { insideOf } from "../model/loaded-model.js";
 import type { Model } from "../model/model.js";
 import { recommendedSampler } from "../sampling/sampler.js";
 import { responseSchemaOf } from "../tools/answer-grammar.js";
@@ -41,6 +43,7 @@ import {
   contextSettings,
   digestOf,
   engineSettings,
+  fileSettings,
   modelSettings,
   type Settings,
   settingsOf,
@@ -73,17 +76,17 @@ const SEQUENCES_MAX = 256;
  * @example
  * const summary = await runBatch(model, { input: "requests.jsonl", output: "results.jsonl" });
  * console.log(`${summary.done} lines, ${summary.errors} errors`);
- * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_TEMPLATE (the `chatTemplate`), ERR_OUT_OF_MEMORY,
- * ERR_DISPOSED; errors of the file system
+ * @throws {CriaError} ERR_INVALID_ARGUMENT, ERR_LOCKED (another run writes the output), ERR_TEMPLATE (the
+ * `chatTemplate`), ERR_OUT_OF_MEMORY, ERR_DISPOSED; errors of the file system
  * with their own `code` (ENOSPC), after which the output can be resumed; the signal's reason
  */
 export async function runBatch(model: Model, options: RunBatchOptions): Promise<BatchSummary> {
   // Some options are read more than once, and a getter may throw only then.
   const prepared = guarded(options, "options", () => prepare(model, options));
-  const { checked, engine, settings, chatTemplate } = prepared;
+  const { checked, engine, settings, chatTemplate, vectors } = prepared;
   try {
     if (chatTemplate !== undefined) await tryTemplate(chatTemplate, model, checked.signal);
-    return await carryOut(checked, engine, settings);
+    return await carryOut(checked, engine, { ...settings, ...(await fileSettings(vectors)) });
   } finally {
     await engine.dispose();
   }
@@ -117,6 +120,7 @@ function prepare(model: Model, options: RunBatchOptions) {
     throw expected("a plain object", "options.context", context);
   }
   assertModel(model, "model");
+  if (context !== undefined) checkContext(context, { sequences, info: insideOf(model).info });
   if (guard !== undefined) assertModel(guard, "options.guard");
   readGuardOptions(guardOptions); // what is wrong whatever the model is
   if (pooling !== undefined) oneOf(pooling, "options.pooling", ["mean", "cls", "last"]);
@@ -146,19 +150,50 @@ function prepare(model: Model, options: RunBatchOptions) {
     ...(guard && modelSettings("options.guard", guard, nameOf(guard))),
     ...under("options.guardOptions", guardOptions),
   });
+  const own = ownContextOptions(context ?? {});
   const engine = new ModelEngine({
     ...{ model, defaults, sequences, pooling, guard, onMeasured, signal },
     // Copies, since a line reads them later, when the caller may have changed them.
     guardOptions: structuredClone(guardOptions),
-    context: ownContextOptions(context ?? {}),
+    context: own,
   });
-  return { checked, engine, settings, chatTemplate };
+  return { checked, engine, settings, chatTemplate, vectors: own };
+}
+
+/** What a run decides by itself, and where the caller says it. */
+const NOT_OF_CONTEXT = {
+  sequences: "give `options.sequences`",
+  embeddings: "lines of /v1/embeddings have a context of their own",
+  pooling: "give `options.pooling`",
+  signal: "give `options.signal`",
+} as const;
+
+/** A context is opened with the first line that needs it, when the output is begun: too late for what is wrong in itself. */
+function checkContext(
+  context: ContextOptions,
+  { sequences, info }: { sequences: number | undefined; info: NativeModelInfo },
+): void {
+  for (const [key, instead] of Object.entries(NOT_OF_CONTEXT)) {
+    if (context[key as keyof typeof NOT_OF_CONTEXT] === undefined) continue;
+    const name = `options.context.${key}`;
+    throw invalid(`\`${name}\` is not for batches: ${instead}`, { name });
+  }
+  if (sequences === undefined && context.kvCacheSize !== undefined) {
+    throw invalid(
+      "`options.context.kvCacheSize` needs `options.sequences` beside it: what they share cannot be " +
+        "divided by a number that is still to be measured",
+      { name: "options.context.kvCacheSize" },
+    );
+  }
+  if (!info.generates) return; // its lines only embed, with some of the options
+  checkContextOptions(context, { name: "options.context", sequences: sequences ?? 1, info });
 }
 
 function ownContextOptions(options: ContextOptions): ContextOptions {
-  const { kvCacheType, rope } = options;
+  const { kvCacheType, rope, controlVectors } = options;
   return {
     ...options,
+    ...(controlVectors && { controlVectors: controlVectors.map((vector) => ({ ...vector })) }),
     ...(isPlainObject(kvCacheType) && { kvCacheType: { ...kvCacheType } }),
     ...(isPlainObject(rope) && { rope: { ...rope } }),
   };

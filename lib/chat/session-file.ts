@@ -13,8 +13,8 @@ import { type HistorySnapshot, type SessionHistory, shown } from "./session-hist
 /** Raised when files of this version would be misread. */
 const VERSION = 1;
 const FORMAT = "cria-chat-session";
-/** Far more than any context holds. */
-const MAX_BYTES = 64 * 1024 * 1024;
+/** Far more than any context holds: pictures in base64 take most of it. What is written can be read, too. */
+const MAX_BYTES = 384 * 1024 * 1024;
 const ENDS = ["<|eot_id|>", "<|eom_id|>", "<|eot|>", "<|eom|>"] as const;
 
 /** What a session's file holds. */
@@ -39,13 +39,17 @@ export async function writeSession(
   { fingerprint }: LoadedModel,
 ): Promise<void> {
   const { messages, ...rest } = history.snapshot();
-  const saved = {
-    ...{ format: FORMAT, version: VERSION, model: fingerprint, ...rest },
-    messages: messages.map((message) => ({ ...savedMessage(message), ...replyOf(message) })),
-  };
-  const text = JSON.stringify(saved, null, 1);
   try {
-    await replaceFile(file, `${text}\n`);
+    const saved = {
+      ...{ format: FORMAT, version: VERSION, model: fingerprint, ...rest },
+      messages: messages.map((message) => ({ ...savedMessage(message), ...replyOf(message) })),
+    };
+    // Beyond 512 MB it throws a RangeError.
+    const text = `${JSON.stringify(saved, null, 1)}\n`;
+    if (Buffer.byteLength(text) > MAX_BYTES) {
+      throw new Error(`it would have more than ${MAX_BYTES} bytes: give pictures by their paths`);
+    }
+    await replaceFile(file, text);
   } catch (error) {
     throw invalidFile(file, `cannot be written: ${messageOf(error)}`, error);
   }

@@ -9,7 +9,7 @@ import {
   oneOf,
   readOptions,
 } from "../internal/checks.js";
-import { expected, invalid } from "../internal/errors.js";
+import { CriaError, expected, invalid } from "../internal/errors.js";
 import type { NativeCacheType, NativeContextOptions, NativeModelInfo } from "../internal/native.js";
 import { optionNames } from "../internal/option-names.js";
 import { insideOf, type LoadedModel } from "../model/loaded-model.js";
@@ -267,6 +267,33 @@ export function nativeContextOptions(
     draft,
     native: { ...size, ...rest, controlVectors, sequences, kvCache: layout, embeddings, pooling },
   };
+}
+
+/**
+ * Checks options of contexts that will be opened to generate.
+ *
+ * @param name what the caller knows the options by
+ * @throws {CriaError} as `createContext`, with that name
+ */
+export function checkContextOptions(
+  given: ContextOptions,
+  { name, sequences, info }: { name: string; sequences: number; info: NativeModelInfo },
+): void {
+  try {
+    nativeContextOptions({ ...given, sequences }, info);
+  } catch (error) {
+    if (!CriaError.is(error)) throw error;
+    const path = error.details?.name;
+    const renamed = typeof path === "string" ? path.replace(/^options\b/, name) : undefined;
+    throw new CriaError(
+      error.code,
+      error.message.replaceAll(/`options\b/g, () => `\`${name}`),
+      {
+        details: { ...error.details, ...(renamed !== undefined && { name: renamed }) },
+        cause: error,
+      },
+    );
+  }
 }
 
 /**

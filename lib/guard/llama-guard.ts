@@ -3,8 +3,9 @@ import type { CachePrompt, GenerationUsage } from "../generation/generation.js";
 import { abortSignal, boolean, callback, hasMembers, readOptions } from "../internal/checks.js";
 import { disposedError, expected } from "../internal/errors.js";
 import { optionNames } from "../internal/option-names.js";
+import { Places } from "../internal/places.js";
 import { inTurns } from "../internal/steps.js";
-import { allOf, opener, Windowed } from "../internal/windowed.js";
+import { allOf, opener, Windowed, windowWidth } from "../internal/windowed.js";
 import type { ChatMessageInput } from "../messages/messages.js";
 import { fitTurns, pieces } from "./fit-conversation.js";
 import { conversationSteps, type GuardTurn } from "./guard-conversation.js";
@@ -37,6 +38,9 @@ export interface ModerateOptions {
   /** Told how many tokens each evaluation took; a judgement has one, two or three of each piece. */
   readonly onUsage?: (usage: GenerationUsage) => void;
 }
+
+/** How many are judged at a time: enough windows that one which waits for its replies leaves none idle. */
+const PLACES = 2;
 
 /** A conversation to be judged. A string is one message of the user's. */
 export type GuardConversation = string | readonly ChatMessageInput[];
@@ -76,6 +80,8 @@ export class LlamaGuard {
   readonly #context: GuardContext;
   readonly #judge: GuardJudge;
   readonly #categories: readonly GuardCategory[];
+  /** Pieces of many conversations of many callers would be more than a context takes. */
+  readonly #places: Places;
 
   /**
    * A guard that judges in this context.
@@ -85,7 +91,11 @@ export class LlamaGuard {
    * ERR_DISPOSED
    */
   constructor(context: GuardContext, options?: GuardOptions) {
-    if (!hasMembers(context, { score: "function", generate: "function", model: "object" })) {
+    if (
+      !hasMembers(context, {
+        ...{ score: "function", generate: "function", model: "object", sequences: "number" },
+      })
+    ) {
       throw expected("a Context", "context", context);
     }
     if (context.disposed) throw disposedError("The context");
@@ -93,6 +103,7 @@ export class LlamaGuard {
     this.#context = context;
     this.#categories = policy.categories;
     this.#judge = new GuardJudge(context, policy);
+    this.#places = new Places(windowWidth(context.sequences) * PLACES);
   }
 
   /**
@@ -163,16 +174,20 @@ export class LlamaGuard {
       signal: options.signal,
     };
     const whole = await fitTurns(given, fit);
-    if (whole !== undefined) return judge.judge(whole, options);
+    if (whole !== undefined) return this.#judged(whole, options);
     const verdicts = await allOf({
       context,
       name: "pieces",
       open: () => pieces(given.at(-1) as GuardTurn, fit),
       start: (turns: GuardTurn[]) =>
-        cancellable((signal) => judge.judge(turns, { ...options, signal })),
+        cancellable((signal) => this.#judged(turns, { ...options, signal })),
       signal: options.signal,
     });
     return worst(verdicts, this.#categories);
+  }
+
+  #judged(turns: readonly GuardTurn[], options: JudgeOptions): Promise<GuardVerdict> {
+    return this.#places.in(() => this.#judge.judge(turns, options), options.signal);
   }
 }
 

@@ -127,19 +127,27 @@ export class PartialFile {
     try {
       const problem = await this.#problem();
       await this.#file.datasync();
-      await this.#file.close();
       if (problem !== undefined) {
+        await this.#file.close();
         await rm(path, { force: true });
+        await this.#dropNote();
         throw problem;
       }
+      // All of it is there: where the move fails, the next call has only that to do.
+      if (this.#unsaved > 0) await this.save();
+      await this.#file.close();
       await mkdir(dirname(place), { recursive: true });
       await rename(path, place);
     } catch (error) {
       await this.#file.close().catch(() => {});
       throw diskError(error, path);
-    } finally {
-      await rm(`${path}.json`, { force: true }).catch(() => {});
     }
+    await this.#dropNote();
+  }
+
+  /** What tells which bytes are there. */
+  async #dropNote(): Promise<void> {
+    await rm(`${this.#parts.path}.json`, { force: true }).catch(() => {});
   }
 
   async #problem(): Promise<Error | undefined> {

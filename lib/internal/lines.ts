@@ -1,3 +1,5 @@
+import { setImmediate } from "node:timers/promises";
+
 /** More than any context holds. Longer lines are not kept. */
 const MAX_LINE_BYTES = 8 * 1024 * 1024;
 
@@ -12,12 +14,31 @@ export interface Line {
   readonly problem?: string;
 }
 
-/** The lines of UTF-8 text. A line that is not UTF-8, or too long, does not hide the others. */
+/** How many lines, and characters, are given out in a turn of the event loop: a chunk may hold thousands. */
+const TURN_LINES = 64;
+const TURN_LENGTH = 1 << 16;
+
+/**
+ * The lines of UTF-8 text. A line that is not UTF-8, or too long, does not hide the others. However fast they come, other
+ * work in the event loop gets its turn.
+ */
 export async function* linesOf(
   chunks: AsyncIterable<Uint8Array>,
   splitter = new LineSplitter(),
 ): AsyncGenerator<Line> {
-  for await (const chunk of chunks) yield* splitter.push(chunk);
+  let lines = 0;
+  let length = 0;
+  for await (const chunk of chunks) {
+    for (const line of splitter.push(chunk)) {
+      yield line;
+      lines += 1;
+      length += line.text.length;
+      if (lines < TURN_LINES && length < TURN_LENGTH) continue;
+      lines = 0;
+      length = 0;
+      await setImmediate();
+    }
+  }
   yield* splitter.end();
 }
 

@@ -264,6 +264,8 @@ export interface NativeModelInfo {
   /** Whether its projector takes pictures, and sounds. */
   sees: boolean;
   hears: boolean;
+  /** Of the projector's file, as the model's; empty without one. */
+  projectorFingerprint: string;
 }
 
 /** Around the parts of a text in which something is to be filled in; -1: none. */

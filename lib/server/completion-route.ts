@@ -46,7 +46,7 @@ export async function answerCompletion(exchange: Exchange, host: ServedHost): Pr
           signal,
           read: (generation, index) => tell(generation, index, pieces),
         })
-      : await generateAll(context, asked, signal);
+      : await generateAll(context, asked, { signal });
     const usage = promptsUsage(results, prompts.length);
     host.metrics.countTokens(head.model, usage);
     if (pieces !== undefined) return endPieces(pieces, usage);

@@ -110,7 +110,7 @@ async function answer(
           signal,
           read: (generation, index) => tell(generation, { index, events, model: hosted.name }),
         })
-      : await generateAll(context, asked, signal);
+      : await generateAll(context, asked, { signal });
     for (const { usage } of results) host.metrics.countTokens(hosted.name, usage);
     if (events !== undefined) return events.end();
     const answers = results.map((result, index) => ({

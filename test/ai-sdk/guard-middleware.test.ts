@@ -133,3 +133,50 @@ test("it is of both specifications' types, and its options are checked", () => {
   expect(() => guardMiddleware({ input: undefined } as never)).toThrow(/`guard.input`/);
   expect(() => guardMiddleware(flagging("x"), { v: 3 } as never)).toThrow(/specification/);
 });
+
+test("nothing else that a provider tells of an answer shows what was blocked", async () => {
+  const middleware = guardMiddleware({ output: flagging("bad") });
+  const said = "a bad word";
+  const response = { id: "1", modelId: "m", headers: { h: "1" }, body: { text: said } };
+  const answer = (text: string) => ({
+    ...{ content: [{ type: "text", text }], finishReason: { unified: "stop" }, usage: {} },
+    ...{ warnings: [], request: { body: "Hi" }, response, raw: text },
+    providerMetadata: { other: { text } },
+  });
+  const result = await middleware.wrapGenerate({
+    ...{ doGenerate: async () => answer(said), params: { prompt } },
+  });
+  expect(result).toMatchObject({
+    ...{ content: [], warnings: [], request: { body: "Hi" } },
+    response: { id: "1", modelId: "m", headers: { h: "1" } },
+  });
+  expect(JSON.stringify(result)).not.toContain(said);
+  // What is safe passes whole.
+  const doGenerate = async () => answer("good");
+  expect(await middleware.wrapGenerate({ doGenerate, params: { prompt } })).toMatchObject({
+    response,
+  });
+});
+
+test("a piece of a text that was not begun is judged, too", async () => {
+  const middleware = guardMiddleware({ output: flagging("bad") });
+  const parts = [
+    { type: "stream-start", warnings: [] },
+    { type: "text-delta", id: "1", delta: "a bad " },
+    { type: "text-delta", id: "1", delta: "word" },
+    { type: "finish", finishReason: { unified: "stop" }, usage: {} },
+  ];
+  const stream = new ReadableStream({
+    start(controller) {
+      for (const part of parts) controller.enqueue(part);
+      controller.close();
+    },
+  });
+  const told = await middleware.wrapStream({
+    doStream: async () => ({ stream }),
+    params: { prompt },
+  });
+  const shown: { type: string }[] = [];
+  for await (const part of told.stream) shown.push(part);
+  expect(shown.map(({ type }) => type)).toEqual(["stream-start", "finish"]);
+});

@@ -11,6 +11,8 @@ import {
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import type { BatchProgress } from "../../lib/batch/batch-types.js";
+import type { BatchEngine } from "../../lib/batch/engine/batch-engine.js";
+import { Output } from "../../lib/batch/output/batch-output.js";
 import { CriaError } from "../../lib/internal/errors.js";
 import {
   errorOf,
@@ -55,6 +57,80 @@ test.each(["ERR_DEVICE_LOST", "ERR_WORKER_UNREACHABLE"] as const)(
     expect(await again.summary).toMatchObject({ done: 100, errors: 0 });
   },
 );
+
+test("a full queue is nobody's result: the run ends, and a second one has what was left", async () => {
+  let full = true;
+  const answer = async (text: string) => {
+    if (full && text.endsWith("5")) throw new CriaError("ERR_QUEUE_FULL", "full");
+    return text;
+  };
+  const { output, summary } = run(prompts(10), { answer, capacity: 1 });
+  await expect(summary).rejects.toMatchObject({ code: "ERR_QUEUE_FULL" });
+  expect(linesOf(output).filter(({ error }) => error !== null)).toEqual([]);
+  full = false;
+  const again = run(prompts(10), { answer, output, resume: true });
+  expect(await again.summary).toMatchObject({ done: 10, errors: 0 });
+});
+
+describe("results that are long", () => {
+  const answered = (body: object) => async () => ({
+    ...{ body, promptTokens: 1, cachedTokens: 0, completionTokens: 1 },
+  });
+  const engineOf = (bodyOf: (prompt: string) => object): BatchEngine => ({
+    capacity: () => 4,
+    prepare: (plan) => {
+      const prompt = plan.kind === "completion" ? String(plan.prompts[0]) : "";
+      return { lane: "generation", prefix: "", start: answered(bodyOf(prompt)) };
+    },
+  });
+
+  test("one that is no text any more is the error of its line", async () => {
+    const tooLong = {
+      get text(): string {
+        throw new RangeError("Invalid string length"); // as JSON.stringify beyond 512 MB
+      },
+    };
+    const engine = engineOf((prompt) => (prompt.endsWith("1") ? tooLong : { text: "" }));
+    const { output, summary } = run(prompts(3), { engine });
+    expect(await summary).toMatchObject({ done: 3, errors: 1 });
+    expect(errorOf(linesOf(output), "id-1")).toMatch(/^2 ERR_INVALID_ARGUMENT: .*in several lines/);
+  });
+
+  test("one that could not be read again is an error, too", async () => {
+    const { byteLength } = Buffer;
+    const long = jest.spyOn(Buffer, "byteLength").mockImplementation((...given) => {
+      const isLong =
+        String(given[0]).includes('"id-1"') && String(given[0]).includes('"error":null');
+      return byteLength(...given) + (isLong ? 2 ** 28 : 0);
+    });
+    const { output, summary } = run(prompts(3), { engine: engineOf(() => ({ text: "" })) });
+    expect(await summary.finally(() => long.mockRestore())).toMatchObject({ done: 3, errors: 1 });
+    expect(errorOf(linesOf(output), "id-1")).toMatch(/^2 ERR_INVALID_ARGUMENT: .*256 MiB/);
+  });
+
+  test("what else cannot be written is an error, and what cannot be begun ends the run alone", async () => {
+    const cyclic: { self?: object } = {};
+    cyclic.self = cyclic;
+    const { summary } = run(prompts(3), { engine: engineOf(() => cyclic) });
+    expect(await summary).toMatchObject({ done: 3, errors: 3 });
+    const capacity = () => {
+      throw new Error("no capacity");
+    };
+    const broken = { ...engineOf(() => ({})), capacity };
+    await expect(run(prompts(3), { engine: broken }).summary).rejects.toThrow("no capacity");
+  });
+
+  test("many that are ready together are written in pieces, each whole", async () => {
+    const append = jest.spyOn(Output.prototype, "append");
+    const engine = engineOf(() => ({ text: "x".repeat(6_000_000) }));
+    const { output, summary } = run(prompts(12), { engine, ordered: true });
+    expect(await summary).toMatchObject({ done: 12, errors: 0 });
+    const lengths = append.mock.calls.map(([text]) => text.length);
+    append.mockRestore();
+    expect(Math.max(...lengths)).toBeLessThan(2 ** 24);
+    expect(linesOf(output)).toHaveLength(12);
+  });
+});
 
 test("a model that is gone while lines are prepared ends the run", async () => {
   const prepare = () => {
@@ -319,6 +395,31 @@ describe("ended early", () => {
     expect(linesOf(output)).toHaveLength(done);
     expect(await run(input, { output, resume: true }).summary).toMatchObject({ done: 100 });
     expect(new Set(sorted(output)).size).toBe(100);
+  });
+
+  test("in order, `finish` loses nothing that was answered", async () => {
+    const finish = new AbortController();
+    let answered = 0;
+    const answer = async (text: string) => {
+      answered += 1;
+      if (answered === 7) finish.abort();
+      return text;
+    };
+    // The first line leaves last: others that begin alike go before it.
+    const input = ["zzz", ...Array(40).fill("aaa"), "zzz", ...Array(900).fill("bbb")];
+    const lines = input.map((prompt, index) => ({ id: `id-${index}`, prompt }));
+    const { engine, output, summary } = run(lines, {
+      ...{ answer, ordered: true, capacity: 2, finish: finish.signal },
+    });
+    const { done, interrupted } = await summary;
+    expect(interrupted).toBe(true);
+    expect(done).toBe(engine.started.length);
+    expect(done).toBeLessThan(100);
+    expect(linesOf(output).map(({ custom_id }) => custom_id)).toEqual(
+      lines.slice(0, done).map(({ id }) => id),
+    );
+    const again = run(lines, { output, ordered: true, resume: true });
+    expect(await again.summary).toMatchObject({ done: lines.length, skipped: done });
   });
 
   test("`finish` that comes when all lines are begun interrupts nothing", async () => {

@@ -372,3 +372,48 @@ describe("a file of somebody who means harm", () => {
     });
   });
 });
+
+describe("a session with bytes", () => {
+  const seen = (bytes: number): ChatMessage[] => [
+    {
+      role: "user",
+      content: [
+        { type: "text", text: "What is it?" },
+        { type: "image", image: new Uint8Array(bytes) },
+      ],
+    },
+    { role: "assistant", content: "A llama." },
+  ];
+
+  test("of many pictures is restored as it was saved", async () => {
+    const file = newFile();
+    const session = new ChatSession(context, { messages: seen(50 * 2 ** 20) });
+    await session.save(file, { state: false });
+    const again = new ChatSession(context);
+    await again.restore(file, { state: false });
+    expect(again.messages).toHaveLength(2);
+    rmSync(file);
+  });
+
+  test("that no session could read is not written", async () => {
+    const file = newFile();
+    const session = new ChatSession(context, { messages: seen(1) });
+    const long = jest.spyOn(JSON, "stringify").mockImplementation(() => {
+      throw new RangeError("Invalid string length"); // as beyond 512 MB
+    });
+    const saving = session.save(file, { state: false });
+    await expect(saving.finally(() => long.mockRestore())).rejects.toMatchObject({
+      code: "ERR_STATE_INVALID",
+    });
+    const { byteLength } = Buffer;
+    const large = jest
+      .spyOn(Buffer, "byteLength")
+      .mockImplementation((...given) => byteLength(...given) + 384 * 2 ** 20);
+    const second = session.save(file, { state: false });
+    await expect(second.finally(() => large.mockRestore())).rejects.toMatchObject({
+      code: "ERR_STATE_INVALID",
+      message: expect.stringContaining("by their paths"),
+    });
+    expect(existsSync(file)).toBe(false);
+  });
+});

@@ -132,6 +132,22 @@ describe("the cache", () => {
     expect(hub.sent).toBe(sent);
   });
 
+  test("does not fetch again what could only not be moved", async () => {
+    const { rename } = fsPromises;
+    const held = jest.spyOn(fsPromises, "rename").mockImplementation(async (from, to) => {
+      // As Windows does while a process has the old file mapped.
+      if (String(to).endsWith(sha256(file)))
+        throw Object.assign(new Error("no"), { code: "EBUSY" });
+      return rename(from, to);
+    });
+    await expect(download()).rejects.toEqual(failure("ERR_DOWNLOAD_FAILED"));
+    held.mockRestore();
+    hub.asked.length = 0;
+    expect(readFileSync(await download()).equals(file)).toBe(true);
+    expect(ranges()).toEqual(["bytes=0-0"]); // which asks whether it is the same
+    expect(readdirSync(repositoryFolder("blobs"))).toEqual([sha256(file)]);
+  });
+
   test("works where links are made that lead nowhere", async () => {
     // wine's says that it made one.
     jest.spyOn(fsPromises, "symlink").mockResolvedValue(undefined);

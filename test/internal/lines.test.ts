@@ -29,6 +29,21 @@ test("lines are the same however the bytes are cut", async () => {
   }
 });
 
+test("other work gets its turn between the lines of a chunk", async () => {
+  const turnsOf = async (chunk: Buffer) => {
+    let over = false;
+    const reading = read([chunk]).finally(() => {
+      over = true;
+    });
+    let turns = 0;
+    for (; !over; turns++) await new Promise(setImmediate);
+    await reading;
+    return turns;
+  };
+  expect(await turnsOf(Buffer.from("{}\n".repeat(6400)))).toBeGreaterThan(90);
+  expect(await turnsOf(Buffer.from(`${"x".repeat(100_000)}\n`.repeat(50)))).toBeGreaterThan(45);
+});
+
 test("a line break at the end begins no other line", async () => {
   expect(await read([Buffer.from("a\n")])).toEqual([{ number: 1, text: "a" }]);
   expect(await read([])).toEqual([]);

@@ -257,6 +257,25 @@ describe("batches", () => {
   });
 });
 
+test("so many are not over at a time, and one that is cancelled makes room", async () => {
+  const { id } = await upload(here, lines("/v1/completions", longOnes(20, 200)));
+  const endpoint = "/v1/completions";
+  const begun = await Promise.all(
+    Array.from({ length: 101 }, () => failure(begin(here, id, { endpoint }))),
+  );
+  const made = begun.filter((one): one is Batch => !(one instanceof Error));
+  expect(made).toHaveLength(100);
+  expect(begun.find((one) => one instanceof Error)).toMatchObject({
+    ...{ status: 429, code: "too_many_batches" },
+  });
+  for (const batch of made.slice().reverse()) await here.client.batches.cancel(batch.id);
+  for (const batch of made) await until(here, batch.id);
+  const last = await begin(here, id, { endpoint });
+  await here.client.batches.cancel(last.id);
+  expect(await until(here, last.id)).toMatchObject({ status: "cancelled" });
+  await here.client.files.delete(id);
+});
+
 describe("a folder that lasts", () => {
   const counted = ({ request_counts }: Batch) => (request_counts?.completed ?? 0) > 0;
   const onDisk = async (id: string) =>
@@ -277,6 +296,7 @@ describe("a folder that lasts", () => {
     });
     expect((await other.get("/v1/files")).status).toBe(500);
     expect(String(errors[0])).toMatch(/cannot be used for files/);
+    expect(errors[0]).toMatchObject({ code: "ERR_LOCKED" });
     await other.close();
     await first.close();
     expect((await onDisk(id)).status).toBe("in_progress");

@@ -1,11 +1,13 @@
 import type { Context } from "../../context/context.js";
+import type { GenerationResult } from "../../generation/generation.js";
+import type { Places } from "../../internal/places.js";
 import type { LoadedModel } from "../../model/loaded-model.js";
 import { promptToString } from "../../model/prompt.js";
 import type { ChatPlan, CompletionPlan, GenerationPlan } from "../input/request-plans.js";
 import { chatAnswer, completionAnswer } from "../output/answer-bodies.js";
 import type { Identity, PreparedRequest } from "./batch-engine.js";
 import { type AnswerDefaults, RequestMaker } from "./request-maker.js";
-import { choiceOf, generateAll } from "./whole-answers.js";
+import { type Asked, choiceOf, generateAll } from "./whole-answers.js";
 
 /** What holds for the lines of a run that do not say otherwise. */
 export interface RunDefaults extends AnswerDefaults {
@@ -16,6 +18,8 @@ export interface LineGeneratorParts {
   readonly model: LoadedModel;
   readonly open: () => Promise<Context>;
   readonly defaults: RunDefaults;
+  /** What the lines' generations share where others use the context, too. Default: each line has a window of its own. */
+  readonly places?: Places;
 }
 
 /** The same line has the same answer, and all lines together are done as soon as can be. */
@@ -27,11 +31,13 @@ export class LineGenerator {
   readonly #open: () => Promise<Context>;
   readonly #defaults: RunDefaults;
   readonly #maker: RequestMaker;
+  readonly #places: Places | undefined;
 
-  constructor({ model, open, defaults }: LineGeneratorParts) {
+  constructor({ model, open, defaults, places }: LineGeneratorParts) {
     this.#model = model;
     this.#open = open;
     this.#defaults = defaults;
+    this.#places = places;
     this.#maker = new RequestMaker({ model, defaults, manner: MANNER });
   }
 
@@ -51,7 +57,7 @@ export class LineGenerator {
         const asked = prompts.flatMap((prompt) =>
           options.map((option) => ({ prompt, options: option })),
         );
-        const results = await generateAll(await this.#open(), asked, signal);
+        const results = await this.#generate(asked, signal);
         return completionAnswer(identity.hash, this.#nameOf(plan), results, prompts.length);
       },
     };
@@ -64,13 +70,17 @@ export class LineGenerator {
       prefix: promptToString(prompt, this.#model),
       start: async (signal) => {
         const asked = options.map((option) => ({ prompt, options: option }));
-        const results = await generateAll(await this.#open(), asked, signal);
+        const results = await this.#generate(asked, signal);
         const choices = await Promise.all(
           results.map(async (result) => choiceOf(result, await openReader(), this.#model)),
         );
         return chatAnswer(identity.hash, this.#nameOf(plan), choices);
       },
     };
+  }
+
+  async #generate(asked: readonly Asked[], signal: AbortSignal): Promise<GenerationResult[]> {
+    return generateAll(await this.#open(), asked, { signal, places: this.#places });
   }
 
   #nameOf({ model }: GenerationPlan): string {

@@ -1,4 +1,7 @@
 import type { Context } from "../../context/context.js";
+import type { ContextOptions } from "../../context/context-options.js";
+import { CriaError } from "../../internal/errors.js";
+import { given } from "../../internal/given.js";
 import type { Model } from "../../model/model.js";
 import { Sampler } from "../../sampling/sampler.js";
 import type { SequencesMeasured } from "../batch-types.js";
@@ -12,24 +15,44 @@ const BUDGET_MS = 4000;
 const PROMPT_TOKENS = 16;
 const TOKENS = 12;
 
+/** A context of as many sequences as there is room for. */
+async function openLargest(
+  model: Model,
+  options: ContextOptions,
+  signal: AbortSignal | undefined,
+): Promise<Context> {
+  // A batch has at least one token of each sequence.
+  const { batchSize = Number.POSITIVE_INFINITY } = options;
+  for (let sequences = Math.min(STEPS.at(-1) as number, batchSize); ; ) {
+    try {
+      return await model.createContext({
+        ...options,
+        contextSize: Math.min(64, model.contextLength),
+        sequences,
+        ...given({ signal }),
+      });
+    } catch (error) {
+      const full = CriaError.is(error) && error.code === "ERR_OUT_OF_MEMORY";
+      if (!full || sequences === 1) throw error;
+      sequences = Math.floor(sequences / 2);
+    }
+  }
+}
+
 /** Finds by a few short generations how many at a time give the most tokens per second here. */
 export async function measureSequences(
   model: Model,
-  options: object,
+  options: ContextOptions,
   signal: AbortSignal | undefined,
 ): Promise<SequencesMeasured> {
-  const context = await model.createContext({
-    ...options,
-    contextSize: Math.min(64, model.contextLength),
-    sequences: STEPS.at(-1) as number,
-    ...(signal && { signal }),
-  });
+  const context = await openLargest(model, options, signal);
   const began = performance.now();
   const rates = new Map<number, number>();
   let best = 1;
   try {
     await rateOf(context, 1, signal); // the first run pays for what is made once
     for (const sequences of STEPS) {
+      if (sequences > context.sequences) break;
       const rate = await rateOf(context, sequences, signal);
       rates.set(sequences, rate);
       if (rate > (rates.get(best) ?? 0) * WORTH) best = sequences;

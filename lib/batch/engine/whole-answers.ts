@@ -4,6 +4,8 @@ import { ReasoningTokens } from "../../chat/reasoning-tokens.js";
 import type { Context } from "../../context/context.js";
 import type { GenerateOptions, Generation, GenerationResult } from "../../generation/generation.js";
 import type { InfillInput } from "../../generation/infill.js";
+import type { Places } from "../../internal/places.js";
+import { allOf, windowWidth } from "../../internal/windowed.js";
 import type { ParsedToolCall } from "../../messages/tool-types.js";
 import type { LoadedModel } from "../../model/loaded-model.js";
 import type { PromptInput } from "../../model/prompt.js";
@@ -17,16 +19,60 @@ export interface Asked {
   readonly behind?: Omit<InfillInput, "prefix">;
 }
 
-/** All results. The first failure cancels the others. */
-export function generateAll(
+/** Of one request: more would only wait in the engine, where they are in the way of others. */
+const TOGETHER = 64;
+
+/**
+ * All results, of so many at a time as keep the context full. The first failure ends the others, and waits for them.
+ *
+ * @param places what generations of several requests share; without them each request has a window of its own
+ */
+export async function generateAll(
   context: Context,
   asked: readonly Asked[],
-  signal: AbortSignal,
+  { signal, places }: { signal: AbortSignal; places?: Places | undefined },
 ): Promise<GenerationResult[]> {
-  return readAll(context, asked, { signal, read: (generation) => generation.result() });
+  const running = new Set<Promise<GenerationResult>>();
+  try {
+    return await allOf({
+      ...{ context, name: "prompts", signal },
+      open: () => asked[Symbol.iterator](),
+      start: (one: Asked) => {
+        const left = new AbortController();
+        let generation: Generation | undefined;
+        const work = () => {
+          generation = begin(context, one, signal);
+          return generation.result();
+        };
+        const outcome = places === undefined ? work() : places.in(async () => work(), left.signal);
+        running.add(outcome);
+        const ended = () => void running.delete(outcome);
+        outcome.then(ended, ended);
+        const cancel = () => {
+          left.abort();
+          generation?.cancel();
+        };
+        return { outcome, cancel };
+      },
+      width: Math.min(windowWidth(context.sequences), TOGETHER),
+    });
+  } catch (error) {
+    await Promise.allSettled(running);
+    throw error;
+  }
 }
 
-/** Starts all, or none, and reads each. The first failure cancels the others and waits for their ends. */
+function begin(context: Context, { prompt, options, behind }: Asked, signal: AbortSignal) {
+  const all = { ...options, signal };
+  return behind === undefined
+    ? context.generate(prompt, all)
+    : context.infill({ ...behind, prefix: String(prompt) }, all);
+}
+
+/**
+ * Starts all, or none, and reads each: for answers that are told as they come, of which the caller bounds the number.
+ * The first failure cancels the others and waits for their ends.
+ */
 export async function readAll<T>(
   context: Context,
   asked: readonly Asked[],
@@ -38,14 +84,7 @@ export async function readAll<T>(
   const generations: Generation[] = [];
   let reading: Promise<T>[] = [];
   try {
-    for (const { prompt, options, behind } of asked) {
-      const all = { ...options, signal };
-      generations.push(
-        behind === undefined
-          ? context.generate(prompt, all)
-          : context.infill({ ...behind, prefix: String(prompt) }, all),
-      );
-    }
+    for (const one of asked) generations.push(begin(context, one, signal));
     reading = generations.map(read);
     return await Promise.all(reading);
   } catch (error) {

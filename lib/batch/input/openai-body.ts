@@ -102,6 +102,8 @@ const COMPLETION: KnownFields = {
 const MAX_CHOICES = 128;
 const MAX_TOP_LOGPROBS = 20;
 const MAX_STOPS = 16;
+/** Of prompts, answers to them, or inputs of one request, as OpenAI's API has it. */
+const MAX_TOGETHER = 2048;
 
 /** The body of a request for /v1/chat/completions. */
 export function readChatBody(body: unknown): ChatPlan {
@@ -136,10 +138,20 @@ function effortOf(value: unknown, name: string): ReasoningEffort {
 /** The body of a request for /v1/completions. */
 export function readCompletionBody(body: unknown): CompletionPlan {
   const fields = new RequestFields(body, "body", COMPLETION);
+  const common = commonOf(fields);
+  const prompts = fields.needed("prompt", "a prompt", promptList);
+  const answers = prompts.length * common.choices;
+  if (answers > MAX_TOGETHER) {
+    throw invalid(
+      `Expected at most ${MAX_TOGETHER} answers of one request, got ${prompts.length} prompts with ` +
+        `${common.choices} for each (\`body.n\`): ask in several`,
+      { name: "body.n" },
+    );
+  }
   return {
     kind: "completion",
-    ...commonOf(fields),
-    prompts: fields.needed("prompt", "a prompt", promptList),
+    ...common,
+    prompts,
     maxTokens: fields.get("max_tokens", (value, name) => integer(value, name, 0, MAX_INT32)),
     logprobs: fields.get("logprobs", (value, name) => integer(value, name, 0, MAX_TOP_LOGPROBS)),
     schema: undefined,
@@ -236,8 +248,18 @@ function promptList(value: unknown, name: string): readonly (string | readonly n
   if (isIds(value)) return [value as number[]];
   const all = Array.isArray(value) ? (value as unknown[]) : [];
   const texts = all.every((one) => typeof one === "string");
-  if (all.length > 0 && (texts || all.every(isIds))) return all as string[] | number[][];
+  if (all.length > 0 && (texts || all.every(isIds))) {
+    return notTooMany(all as (string | number[])[], name);
+  }
   throw expected("a string, token ids, or an array of such", name, value);
+}
+
+function notTooMany<T>(all: readonly T[], name: string): readonly T[] {
+  if (all.length <= MAX_TOGETHER) return all;
+  throw invalid(
+    `Expected at most ${MAX_TOGETHER} of one request for \`${name}\`, got ${all.length}: ask in several`,
+    { name },
+  );
 }
 
 const EMBEDDING: KnownFields = {
@@ -265,7 +287,7 @@ function embeddingInputs(value: unknown, name: string): readonly string[] {
   if (typeof first === "number" || Array.isArray(first)) {
     throw unsupported(name, "is given as token ids, which are another model's: give the text");
   }
-  return textOrTexts(value, name);
+  return notTooMany(textOrTexts(value, name), name);
 }
 
 /** The body of a request for /v1/moderations. */
@@ -281,7 +303,9 @@ export function readModerationBody(body: unknown): ModerationPlan {
 /** A list of content parts is one input. */
 function moderationInputs(value: unknown, name: string): readonly string[] {
   const parts = Array.isArray(value) ? (value as unknown[]) : [];
-  if (parts.length === 0 || !parts.every(isPlainObject)) return textOrTexts(value, name);
+  if (parts.length === 0 || !parts.every(isPlainObject)) {
+    return notTooMany(textOrTexts(value, name), name);
+  }
   const texts = parts.map((part, index) => {
     const at = `${name}[${index}]`;
     if (part.type !== "text") throw unsupported(`${at}.type`, 'can only be "text"');

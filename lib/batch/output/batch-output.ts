@@ -49,7 +49,7 @@ export class Output {
 
   /**
    * @param ids learns what the output has already, with `resume`
-   * @throws {CriaError} ERR_INVALID_ARGUMENT if there is an output, and neither `resume` nor `overwrite`
+   * @throws {CriaError} ERR_INVALID_ARGUMENT if there is an output, and neither `resume` nor `overwrite`; ERR_LOCKED
    */
   static async open(
     path: string,
@@ -67,8 +67,9 @@ export class Output {
       await file.truncate(earlier.end);
       return [new Output(path, file, unlock, earlier.end), earlier];
     } catch (error) {
-      await file?.close();
-      await unlock();
+      // Whatever closing comes to, the lock goes, and the reason is told.
+      await file?.close().catch(() => {});
+      await unlock().catch(() => {});
       throw error;
     }
   }
@@ -98,11 +99,17 @@ export class Output {
     }
   }
 
+  /** @throws with the file system's `code`. The lock is gone all the same */
   async close(): Promise<void> {
     try {
-      await this.#sync();
+      await this.#sync().finally(() => this.#file.close());
+    } catch (error) {
+      throw ioError(
+        `The end of the output ${this.#path} cannot be written`,
+        error,
+        "Resume the run",
+      );
     } finally {
-      await this.#file.close();
       await this.#unlock();
     }
   }

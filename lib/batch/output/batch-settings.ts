@@ -1,10 +1,12 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { types } from "node:util";
 import { type ContextOptions, comparableOptions } from "../../context/context-options.js";
 import { isPlainObject } from "../../internal/checks.js";
 import { replaceFile } from "../../internal/replace-file.js";
 import { engineInfo } from "../../model/devices.js";
-import type { LoadedModel } from "../../model/loaded-model.js";
+import { insideOf, type LoadedModel } from "../../model/loaded-model.js";
 import { isGrammar } from "../../sampling/grammar.js";
 import { ioError } from "../batch-failures.js";
 import { hashOf } from "../input/custom-ids.js";
@@ -33,15 +35,17 @@ export function under(name: string, options: object | undefined): Record<string,
   return Object.fromEntries(entries.map(([key, value]) => [`${name}.${key}`, value]));
 }
 
-/** Identifies the model by its content, whatever its file is called, and by how it was loaded. */
+/** Identifies the model and its projector by their content, whatever the files are called, and by how it was loaded. */
 export function modelSettings(
   name: string,
   model: LoadedModel,
   called: string,
 ): Record<string, unknown> {
+  const { projectorFingerprint } = insideOf(model, name).info;
   return {
     [name]: called,
     [`${name} (weights)`]: model.fingerprint,
+    [`${name} (projector)`]: projectorFingerprint === "" ? undefined : projectorFingerprint,
     [`${name} (metadata)`]: hashOf(...[...model.metadata].flat()),
     ...under(`${name} (loaded with)`, model.loadOptions),
   };
@@ -51,6 +55,24 @@ export function modelSettings(
 export function engineSettings(): Record<string, unknown> {
   const { backend, llamaCpp } = engineInfo();
   return { engine: `llama.cpp ${llamaCpp}, ${backend}` };
+}
+
+/**
+ * Identifies files that a context reads by their content, too: another one may lie under the same name. One that cannot be
+ * read is told of when the context is opened.
+ */
+export async function fileSettings({ controlVectors }: ContextOptions): Promise<Settings> {
+  if (controlVectors === undefined) return {};
+  const sums = controlVectors.map(async ({ path }) => {
+    const hash = createHash("sha256");
+    try {
+      for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
+    } catch {
+      return undefined;
+    }
+    return hash.digest("hex").slice(0, 16);
+  });
+  return settingsOf({ "options.context.controlVectors (content)": await Promise.all(sums) });
 }
 
 /** The options that results depend on, with their defaults. */

@@ -1,6 +1,7 @@
 import { readFile, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { engine } from "../../internal/engine-loader.js";
+import { CriaError } from "../../internal/errors.js";
 import { createLockFile, takeLockAway } from "../../internal/lock-file.js";
 import { ioError } from "../batch-failures.js";
 
@@ -23,6 +24,8 @@ const TRIES = 5;
  * and the next one sees that the process is gone. Within a process the engine keeps the claims, so that a
  * worker thread that is terminated leaves nothing locked. It is not scripts/lock.mjs: that one waits its
  * turn, and runs before anything is built.
+ *
+ * @throws {CriaError} ERR_LOCKED; errors of the file system with their `code`
  */
 export async function lockOutput(output: string): Promise<() => Promise<void>> {
   const { addon } = engine();
@@ -103,11 +106,13 @@ async function startOf(pid: number): Promise<string> {
   return behindName[0] === "Z" ? "ended" : (behindName[19] ?? "");
 }
 
-function held(output: string, file: string, text: string): Error {
+function held(output: string, file: string, text: string): CriaError {
   const holder = holderOf(text);
   const who = holder === undefined ? "another run" : `process ${holder.pid} on ${holder.host}`;
-  return new Error(
+  return new CriaError(
+    "ERR_LOCKED",
     `The output ${output} is being written by ${who}: wait for it, or give another output. If no ` +
       `run is at work there, delete ${file}`,
+    { details: { path: output, ...(holder && { pid: holder.pid, host: holder.host }) } },
   );
 }

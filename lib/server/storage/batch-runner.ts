@@ -1,10 +1,11 @@
 import { runWith } from "../../batch/run-batch.js";
 import { untilAborted } from "../../internal/abort.js";
 import { CriaError } from "../../internal/errors.js";
+import { TurnQueue } from "../../internal/turn-queue.js";
 import { now } from "../answer-head.js";
 import type { HostedModel } from "../hosted-model.js";
 import { HttpError, toHttpError } from "../http-errors.js";
-import { checkLines, problem } from "./batch-check.js";
+import { type CheckedLines, checkLines, problem } from "./batch-check.js";
 import {
   type BatchEndpoint,
   type BatchObject,
@@ -34,6 +35,9 @@ const PREFERENCES: Partial<Record<BatchEndpoint, (model: HostedModel) => boolean
   "/v1/moderations": ({ settings }) => settings.guard !== undefined,
 };
 
+/** How many may not be over at a time, so that nobody fills the server by asking for the same again and again. */
+const MAX_OPEN = 100;
+
 /** Carries out batches: those of a model one after the other, beside the requests of others. */
 export class BatchRunner {
   readonly #parts: BatchRunnerParts;
@@ -41,8 +45,12 @@ export class BatchRunner {
   readonly #stop = new AbortController();
   readonly #cancelling = new Map<string, AbortController>();
   readonly #running = new Set<Promise<void>>();
+  /** How many are being written down, and do not run yet. */
+  #creating = 0;
   /** By model: resolves when all batches that were begun are over. */
   readonly #turns = new Map<string, Promise<unknown>>();
+  /** One file is checked at a time: a check keeps all its ids. */
+  readonly #checks = new TurnQueue("The server");
 
   constructor(parts: BatchRunnerParts) {
     this.#parts = parts;
@@ -54,12 +62,22 @@ export class BatchRunner {
       if (!isOver(batch)) this.#start(batch);
   }
 
+  /** @throws {HttpError} 429 where too many are not over */
   async create(
     asked: Pick<BatchObject, "endpoint" | "input_file_id" | "metadata">,
   ): Promise<BatchObject> {
+    if (this.#running.size + this.#creating >= MAX_OPEN) {
+      const message = `${MAX_OPEN} batches are not over yet: wait for one of them, or cancel it`;
+      throw new HttpError(429, "too_many_batches", message);
+    }
     const batch = newBatch(asked);
-    await this.#parts.batches.save(batch);
-    this.#start(batch);
+    this.#creating += 1;
+    try {
+      await this.#parts.batches.save(batch);
+      this.#start(batch);
+    } finally {
+      this.#creating -= 1;
+    }
     return batch;
   }
 
@@ -104,8 +122,9 @@ export class BatchRunner {
     const { files, batches, models } = this.#parts;
     const { endpoint, input_file_id, in_progress_at, request_counts } = batches.find(id);
     const input = files.pathOf(files.find(input_file_id));
-    const lines = await checkLines(input, endpoint, this.#stop.signal);
+    const lines = await this.#check(input, { endpoint, cancelled });
     if (this.#stop.signal.aborted) return;
+    if (lines === undefined) return this.#end(id, cancelled);
     if (lines.problems.length > 0) return this.#fail(id, lines.problems);
     const hosted = models.named(lines.model, PREFERENCES[endpoint]);
     await this.#change(id, {
@@ -117,14 +136,30 @@ export class BatchRunner {
       }),
     });
     await this.#inTurn(hosted, cancelled, () => this.#run(id, { hosted, input, cancelled }));
-    if (this.#stop.signal.aborted) return;
+    if (!this.#stop.signal.aborted) await this.#end(id, cancelled);
+  }
+
+  /** Undefined where it is cancelled, or the server stopped, before it is its turn. */
+  #check(
+    input: string,
+    { endpoint, cancelled }: { endpoint: BatchEndpoint; cancelled: AbortSignal },
+  ): Promise<CheckedLines | undefined> {
+    const stop = this.#stop.signal;
+    return this.#checks.add(async (before) => {
+      await untilAborted(before, cancelled).catch(() => {});
+      const over = cancelled.aborted || stop.aborted;
+      return over ? undefined : checkLines(input, endpoint, stop);
+    });
+  }
+
+  async #end(id: string, cancelled: AbortSignal): Promise<void> {
     if (!cancelled.aborted) await this.#change(id, { status: "finalizing", finalizing_at: now() });
     const results = await this.#gather(id);
     const end = cancelled.aborted
       ? ({ status: "cancelled", cancelled_at: now() } as const)
       : ({ status: "completed", completed_at: now() } as const);
     await this.#change(id, { ...results, ...end });
-    await batches.dropResults({ id });
+    await this.#parts.batches.dropResults({ id });
   }
 
   /** One that is cancelled while it waits lets go at once, and those behind it still wait for those before. */
@@ -146,11 +181,11 @@ export class BatchRunner {
     // The day on which it was made, also where it goes on tomorrow.
     const date = new Date(batches.find(id).created_at * 1000);
     try {
-      await hosted.hold(signal, (weights) =>
+      await hosted.hold(signal, async (weights) =>
         runWith({
           ...{ input, output: batches.resultsOf({ id }), resume: true },
           engine: new HostedEngine(hosted, weights, date),
-          settings: settingsOfBatch(weights, date),
+          settings: await settingsOfBatch(weights, date),
           ...{ finish: cancelled, signal },
           onProgress: ({ done, errors }) => this.#count(id, done - errors, errors),
         }),

@@ -12,11 +12,13 @@ import type { BatchPlan } from "../../batch/input/request-plans.js";
 import {
   contextSettings,
   engineSettings,
+  fileSettings,
   modelSettings,
   type Settings,
   settingsOf,
   under,
 } from "../../batch/output/batch-settings.js";
+import { Places } from "../../internal/places.js";
 import { type HostedModel, type HostedWeights, SettingsError } from "../hosted-model.js";
 import { isAboutPlaces } from "../http-errors.js";
 
@@ -40,6 +42,8 @@ export class HostedEngine implements BatchEngine {
       model: weights.model,
       open: () => failingAll(weights.context("generation")),
       defaults: { ...weights.defaults, date },
+      // A line may ask for many answers: they leave a sequence free, too.
+      places: new Places(Math.max(1, hosted.admission.together - 1)),
     });
   }
 
@@ -89,9 +93,13 @@ async function failingAll<T>(opening: Promise<T>): Promise<T> {
 }
 
 /** What results depend on besides their lines: a server that has other settings does not go on with them. */
-export function settingsOfBatch({ settings, model }: HostedWeights, date: Date): Settings {
+export async function settingsOfBatch(
+  { settings, model }: HostedWeights,
+  date: Date,
+): Promise<Settings> {
   const { name, sampling, maxTokens, chatTemplate, pooling, guard, source } = settings;
-  return settingsOf({
+  const files = "context" in source ? {} : await fileSettings(settings.context);
+  const own = settingsOf({
     ...engineSettings(),
     ...modelSettings("model", model, name),
     ...under("sampling", sampling),
@@ -101,4 +109,5 @@ export function settingsOfBatch({ settings, model }: HostedWeights, date: Date):
       : contextSettings(settings.context)),
     ...under("guard", guard),
   });
+  return { ...own, ...files };
 }

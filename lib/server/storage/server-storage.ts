@@ -1,8 +1,9 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ioError } from "../../batch/batch-failures.js";
 import { lockOutput } from "../../batch/output/output-lock.js";
-import { messageOf } from "../../internal/errors.js";
+import { CriaError } from "../../internal/errors.js";
 import { BatchRunner, type ModelFinder } from "./batch-runner.js";
 import { BatchStore } from "./batch-store.js";
 import { FileStore, type StorageLimits } from "./file-store.js";
@@ -96,11 +97,9 @@ async function lockFolder(folder: string): Promise<() => Promise<void>> {
   try {
     return await lockOutput(join(folder, "server"));
   } catch (error) {
-    throw new Error(
-      `The folder ${folder} cannot be used for files (filesDirectory): ${messageOf(error)}`,
-      {
-        cause: error,
-      },
-    );
+    const what = `The folder ${folder} cannot be used for files (filesDirectory)`;
+    if (!CriaError.is(error)) throw ioError(what, error);
+    const { code, details = {}, message } = error;
+    throw new CriaError(code, `${what}: ${message}`, { details, cause: error });
   }
 }

@@ -10,7 +10,6 @@
 
 #include "core/chat/json_shape.h"
 #include "core/chat/message_content.h"
-#include "core/chat/system_messages.h"
 #include "core/model/error.h"
 
 namespace cria::chat_messages {
@@ -296,7 +295,6 @@ Conversation prepare(const ChatRequest& request, const common_chat_template& com
     conversation.messages.push_back(
         message_of(std::move(message), compiled, support.null_content, rewrite));
   }
-  if (!compiled.caps.supports_system_role) system_messages::merge(conversation.messages);
 
   conversation.tools = common_json::array();
   if (support.tools) {

@@ -100,9 +100,11 @@ bool shows_system_messages(const common_json& messages, const Rendering& rendere
   return marked.all_in(text);
 }
 
-// Where a template leaves out system messages behind the first, all become one in front. Throws
-// ERR_TEMPLATE if it leaves that out, too.
+// Where a template leaves out system messages behind the first, all become one in front, in the
+// order in which they were given. Throws ERR_TEMPLATE if it leaves that out, too.
 void keep_system_messages(common_json& messages, bool has_role, const Rendering& rendered) {
+  const common_json given = has_role ? common_json() : messages;
+  if (!has_role) system_messages::merge(messages);
   if (!system_messages::scattered(messages)) return;
   try {
     if (shows_system_messages(messages, rendered)) return;
@@ -111,7 +113,7 @@ void keep_system_messages(common_json& messages, bool has_role, const Rendering&
   } catch (const std::exception&) {
     return;  // what it has against the conversation it says again
   }
-  common_json gathered = system_messages::gathered(messages);
+  common_json gathered = system_messages::gathered(has_role ? messages : given);
   if (!has_role) {
     system_messages::merge(gathered);
   } else if (!shows_system_messages(gathered, rendered)) {
@@ -287,6 +289,8 @@ AnswerFormat ChatTemplate::answer_format(const ChatRequest& request, const Answe
   const auto as_is = [](const std::string& text) { return text; };
   const tool_support::Support& support = support_for(request);
   Conversation conversation = chat_messages::prepare(request, compiled, support, as_is);
+
+  if (!compiled.caps.supports_system_role) system_messages::merge(conversation.messages);
 
   autoparser::generation_params params;
   params.messages = std::move(conversation.messages);

@@ -26,7 +26,8 @@ Marked marked(const common_json& messages);
 // two.
 common_json gathered(const common_json& messages);
 
-// For templates that show none: the content of the first goes in front of the next message's.
+// For templates that show none: what those in front say goes in front of the user's words behind
+// them, or into a message of the user's where an assistant speaks first.
 void merge(common_json& messages);
 
 }  // namespace cria::system_messages

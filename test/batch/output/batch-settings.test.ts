@@ -2,7 +2,10 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSyn
 import { join } from "node:path";
 import { Grammar, Model, type RunBatchOptions, runBatch } from "../../../lib/index.js";
 import { linesOf, outputFile, temporaryFolder } from "../../support/batch.js";
+import { writeGguf } from "../../support/gguf-writer.js";
 import { MODEL } from "../../support/paths.js";
+import { writeRandomModel } from "../../support/random-model.js";
+import { writeLlava } from "../../support/tiny-projectors.js";
 
 const folder = temporaryFolder();
 const LINES = [{ id: "a", prompt: "Once", maxTokens: 1 }];
@@ -152,6 +155,46 @@ test("another model of the same name and size, or the same read otherwise, is re
     /`model \(loaded with\)\.metadataOverrides` was \{\} and is \{"llama\.attention/,
   );
   await read.dispose();
+});
+
+test("a projector is known by its content, and so are control vectors", async () => {
+  const at = (name: string) => join(folder, name);
+  await writeRandomModel(at("random.gguf"), 3);
+  writeLlava(at("a.gguf"));
+  const bytes = readFileSync(at("a.gguf"));
+  writeFileSync(at("same.gguf"), bytes);
+  const place = bytes.length - 4; // the last bits of a weight
+  bytes.writeUInt8(bytes.readUInt8(place) ^ 1, place);
+  writeFileSync(at("b.gguf"), bytes);
+  const vector = (value: number) => {
+    const values = new Float32Array(64).fill(value);
+    const metadata = { "general.architecture": "controlvector" };
+    writeGguf(at("vector.gguf"), metadata, [{ name: "direction.1", shape: [64], values }]);
+  };
+  vector(1);
+  const load = (projector?: string) =>
+    Model.load(at("random.gguf"), projector === undefined ? {} : { projector: at(projector) });
+  const output = outputFile(folder);
+  const options = {
+    ...{ input: [{ id: "a", prompt: [1, 2], maxTokens: 1 }], output, sequences: 1 },
+    context: { contextSize: 64, controlVectors: [{ path: at("vector.gguf") }] },
+  } as unknown as RunBatchOptions;
+  const run = async (projector?: string) => {
+    const own = await load(projector);
+    try {
+      return await runBatch(own, { ...options, resume: existsSync(output) });
+    } finally {
+      await own.dispose();
+    }
+  };
+  await run("a.gguf");
+  expect(await run("same.gguf")).toMatchObject({ skipped: 1 });
+  await expect(run("b.gguf")).rejects.toThrow(/`model \(projector\)` was "\w{16}" and is "\w{16}"/);
+  await expect(run()).rejects.toThrow(/`model \(projector\)` was "\w{16}" and is not given/);
+  vector(2);
+  await expect(run("a.gguf")).rejects.toThrow(/`options\.context\.controlVectors \(content\)` was/);
+  vector(1);
+  expect(await run("a.gguf")).toMatchObject({ skipped: 1 });
 });
 
 test("what the caller does to his options after the call does not count", async () => {

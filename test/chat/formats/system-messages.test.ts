@@ -9,7 +9,8 @@ beforeAll(async () => {
 afterAll(() => model.dispose());
 
 const system = (content: string): ChatMessageInput => ({ role: "system", content });
-const user: ChatMessageInput = { role: "user", content: "Where do llamas live?" };
+const says = (content: string): ChatMessageInput => ({ role: "user", content });
+const user = says("Where do llamas live?");
 const assistant: ChatMessageInput = { role: "assistant", content: "In the Andes." };
 const CHATS: readonly (readonly [string, readonly ChatMessageInput[]])[] = [
   ["two in front", [system("FIRSTX"), system("SECONDX"), user]],
@@ -37,12 +38,14 @@ describe.each(CHATS)("system messages, %s", (_, messages) => {
   });
 });
 
+// The first system message is all that it shows.
+const ONE =
+  "{% for m in messages %}{% if m.role != 'system' or loop.first %}" +
+  "[{{ m.role }}]{{ m.content }}{% endif %}{% endfor %}";
+
 test("where a template has one alone, all come first, in their order", () => {
-  const first =
-    "{% for m in messages %}{% if m.role != 'system' or loop.first %}" +
-    "[{{ m.role }}]{{ m.content }}{% endif %}{% endfor %}";
   const chat = [system("One."), user, assistant, system("Two."), user];
-  expect(show(first, chat)).toContain(
+  expect(show(ONE, chat)).toContain(
     "[system]One.\n\nTwo.[user]Where do llamas live?[assistant]In the Andes.[user]Where",
   );
   // Who shows them where they stand is left alone.
@@ -50,13 +53,82 @@ test("where a template has one alone, all come first, in their order", () => {
   expect(show(all, chat)).toContain("[assistant]In the Andes.[system]Two.[user]");
 });
 
-test("where a template has none, all go in front of the first message", () => {
+test("what a user writes does not decide whether a system message is shown", () => {
+  const shown = (text: string) =>
+    show(ONE, [system("One."), user, assistant, system("Two."), says(text)]);
+  for (const text of [
+    "criasystem0mark criasystem1mark",
+    // Anything that could be a number of a mark.
+    Array.from({ length: 100 }, (_, i) => String(i).padStart(20, "0")).join(" "),
+    "One. Two.",
+  ]) {
+    expect(shown(text)).toContain(`[system]One.\n\nTwo.[user]Where`);
+  }
+});
+
+test.each(["upper", "lower", "title", "capitalize", "trim", "tojson", "string"])(
+  "a template that writes them by the filter %s shows them",
+  (filter) => {
+    const source = `{% for m in messages %}[{{ m.role }}]{{ m.content | ${filter} }}{% endfor %}`;
+    const shown = show(source, [system("One."), user, system("Two."), user]);
+    // Where they stand.
+    expect(shown.toLowerCase().replaceAll('"', "")).toContain(
+      "[system]one.[user]where do llamas live?[system]two.[user]where",
+    );
+  },
+);
+
+describe("where a template has none", () => {
   const none =
     "{% for m in messages %}{% if m.role != 'system' %}[{{ m.role }}]{{ m.content }}" +
     "{% endif %}{% endfor %}";
-  expect(show(none, [user, assistant, system("One."), system("Two."), user])).toContain(
-    "[user]One.\n\nTwo.\nWhere do llamas live?[assistant]",
-  );
+  const refuses =
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}" +
+    "[{{ m.role }}]{{ m.content }}{% endfor %}";
+  const parts =
+    "{% for m in messages %}{% if m.role != 'system' %}[{{ m.role }}]" +
+    "{% for part in m.content %}{{ part.text }}{% endfor %}{% endif %}{% endfor %}";
+  const question = "Where do llamas live?";
+
+  test.each<[string, readonly ChatMessageInput[], string]>([
+    ["one behind", [user, assistant, system("One."), system("Two."), user], "One.\n\nTwo.\n"],
+    ["two in front", [system("One."), system("Two."), user], "One.\n\nTwo.\n"],
+    ["two kinds", [system("One."), { role: "developer", content: "Two." }, user], "One.\n\nTwo.\n"],
+    ["one empty", [system(""), system("Two."), user], "Two.\n"],
+    ["three", [system("1"), user, assistant, system("2"), system("3"), user], "1\n\n2\n\n3\n"],
+    ["no text", [system(""), user, assistant, user], ""],
+  ])("all go in front of the user's first words: %s", (_, messages, text) => {
+    for (const source of [none, parts]) {
+      const shown = show(source, messages);
+      expect(shown).toContain(`[user]${text}${question}`);
+      expect(shown.match(/One\./g) ?? []).toHaveLength(text.includes("One.") ? 1 : 0);
+    }
+  });
+
+  test("those in front, where it refuses the role", () => {
+    expect(show(refuses, [system("One."), system("Two."), user])).toContain(
+      `[user]One.\n\nTwo.\n${question}`,
+    );
+  });
+
+  test("an assistant that speaks first does not say them", () => {
+    const shown = show(none, [system("One."), system("Two."), assistant, user]);
+    expect(shown).toContain("[user]One.\n\nTwo.[assistant]In the Andes.[user]");
+  });
+
+  test("they are the user's words where nobody else says anything", () => {
+    expect(show(none, [system("One."), system("Two.")])).toContain("[user]One.\n\nTwo.");
+  });
+
+  test("tools that are described there are shown", () => {
+    const tool = { name: "find_llama", description: "Finds it.", parameters: { type: "object" } };
+    const prompt = renderChat([system("One."), system("Two."), user], {
+      ...{ model, format: "template", chatTemplate: none },
+      ...{ tools: [{ type: "function", function: tool }], toolFallback: "describe" },
+    });
+    const shown = promptToString(prompt);
+    for (const text of ["One.", "Two.", "find_llama"]) expect(shown).toContain(text);
+  });
 });
 
 test("a template that shows them now and then is refused", () => {
