@@ -16,7 +16,7 @@ import { MODEL } from "../support/paths.js";
 import { expectPlain } from "../support/plain-greedy.js";
 import { Random } from "../support/random.js";
 import { writeRandomModel } from "../support/random-model.js";
-import { writeBert } from "../support/tiny-models.js";
+import { VOCABULARY, writeBert, writeLlama } from "../support/tiny-models.js";
 
 const directory = mkdtempSync(join(tmpdir(), "cria-draft-"));
 const at = (name: string) => join(directory, `${name}.gguf`);
@@ -201,4 +201,19 @@ test("only a model with the same vocabulary can guess, whose cache can be cut ba
   await using context = await guessedBy(demo);
   const { usage } = await context.generate("The llama", { maxTokens: 8 }).result();
   expect(usage.completionTokens).toBeGreaterThan(0);
+});
+
+test("a token that the small model lacks is no end of its guesses", async () => {
+  writeLlama(at("all"), { layers: IDLE_LAYERS });
+  writeLlama(at("fewer"), { tokens: VOCABULARY.length - 1 });
+  await using all = await Model.load(at("all"));
+  await using fewer = await Model.load(at("fewer"));
+  await using context = await all.createContext({
+    ...{ contextSize: 128, speculation: { type: "draft", draft: fewer } },
+  });
+  const options = { temperature: 0, maxTokens: 10, logitBias: forbidden(endTokens(all)) };
+  const lacking = await context.generate([VOCABULARY.length - 1], options).result();
+  expect(lacking.speculation).toEqual({ proposed: 0, accepted: 0 });
+  const { speculation } = await context.generate([20, 21, 22], options).result();
+  expect(speculation?.proposed).toBeGreaterThan(0);
 });

@@ -119,6 +119,41 @@ TEST(what_is_written_is_read) {
   }
 }
 
+TEST(a_file_of_too_many_tokens_is_refused_before_it_is_read) {
+  const Folder folder;
+  const std::string path = folder.file("state");
+  cria::write_state_file(path, small_file());
+  std::string bytes = bytes_of(path);
+  bytes.back() = static_cast<char>(~bytes.back());  // which whoever reads it finds out
+  write_bytes(path, bytes);
+  CHECK_EQ(reading(path), "ERR_STATE_INVALID");
+  CHECK_EQ(refusal([&] {
+             cria::read_state_file(path, kFingerprint, {3, {}});
+           }),
+           "ERR_CONTEXT_FULL");
+  CHECK_EQ(refusal([&] {
+             cria::read_state_file(path, kFingerprint, {4, {}});
+           }),
+           "ERR_STATE_INVALID");
+}
+
+TEST(reading_a_large_file_can_be_stopped) {
+  const Folder folder;
+  const std::string path = folder.file("state");
+  const StateFile large{kFingerprint, {1}, std::vector<uint8_t>((size_t{40} << 20) + 5, 9)};
+  cria::write_state_file(path, large);
+  int asked = 0;
+  const auto until = [&](int most) {
+    asked = 0;
+    return cria::read_state_file(path, kFingerprint,
+                                 {1, [&asked, most] { return ++asked < most; }});
+  };
+  CHECK(same(until(100), large));
+  CHECK_EQ(asked, 3);
+  CHECK(until(2).tokens.empty());
+  CHECK_EQ(asked, 2);
+}
+
 TEST(cut_off_anywhere_or_longer) {
   const Folder folder;
   const std::string path = folder.file("state");

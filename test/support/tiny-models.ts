@@ -52,15 +52,18 @@ export function weights() {
 }
 
 /** A Llama of random weights, none of them rounded: a decoder. */
-export function writeLlama(path: string): void {
+export function writeLlama(
+  path: string,
+  { tokens = VOCABULARY.length, layers = LAYERS }: { tokens?: number; layers?: number } = {},
+): void {
   const { tensors, add } = weights();
   const norm = (name: string) => add(`${name}.weight`, [WIDTH], 1, 0.2);
   const matrix = (name: string, inputs: number, outputs: number) =>
     add(`${name}.weight`, [inputs, outputs], 0, Math.sqrt(3 / inputs));
-  add("token_embd.weight", [WIDTH, VOCABULARY.length]);
-  matrix("output", WIDTH, VOCABULARY.length);
+  add("token_embd.weight", [WIDTH, tokens]);
+  matrix("output", WIDTH, tokens);
   norm("output_norm");
-  for (let layer = 0; layer < LAYERS; layer++) {
+  for (let layer = 0; layer < layers; layer++) {
     const block = `blk.${layer}`;
     for (const part of ["q", "k", "v", "output"]) matrix(`${block}.attn_${part}`, WIDTH, WIDTH);
     norm(`${block}.attn_norm`);
@@ -73,9 +76,10 @@ export function writeLlama(path: string): void {
     path,
     {
       ...shape("llama"),
+      "llama.block_count": layers,
       "llama.attention.layer_norm_rms_epsilon": { float: 1e-5 },
       "llama.rope.dimension_count": WIDTH / HEADS,
-      ...tokenizer(),
+      ...tokenizer(tokens),
     },
     tensors,
   );
@@ -170,13 +174,13 @@ function shape(architecture: string): Record<string, GgufValue> {
   };
 }
 
-export function tokenizer(): Record<string, GgufValue> {
+export function tokenizer(count = VOCABULARY.length): Record<string, GgufValue> {
   const id = (token: string) => VOCABULARY.indexOf(token);
   return {
     "tokenizer.ggml.model": "bert",
     "tokenizer.ggml.token_type_count": 2,
-    "tokenizer.ggml.tokens": VOCABULARY,
-    "tokenizer.ggml.token_type": Int32Array.from(VOCABULARY, (token) =>
+    "tokenizer.ggml.tokens": VOCABULARY.slice(0, count),
+    "tokenizer.ggml.token_type": Int32Array.from(VOCABULARY.slice(0, count), (token) =>
       SPECIALS.includes(token) ? CONTROL : NORMAL,
     ),
     "tokenizer.ggml.bos_token_id": id("[CLS]"),

@@ -1,6 +1,7 @@
 #include "core/engine/context.h"
 
 #include <algorithm>
+#include <limits>
 #include <new>
 #include <optional>
 #include <sstream>
@@ -32,8 +33,8 @@ constexpr double kRowCostOfGpus = 0.05;
 // How long the pools' threads may take to notice that the graph was given up.
 constexpr std::chrono::seconds kPatience{1};
 
-// How much text is to be tokenized for a command.
-size_t text_bytes(const Command& command) {
+// How much text is to be tokenized for a command, or read for it: a file may have any size.
+size_t work_of(const Command& command) {
   return std::visit(
       [](const auto& what) -> size_t {
         using What = std::decay_t<decltype(what)>;
@@ -44,6 +45,10 @@ size_t text_bytes(const Command& command) {
           return what.text.size();
         } else if constexpr (std::is_same_v<What, command::Rank>) {
           return what.query.size() + what.document.size();
+        } else if constexpr (std::is_same_v<What, command::Create>) {
+          return what.cached ? what.cached->bytes() : 0;
+        } else if constexpr (std::is_same_v<What, command::Restore>) {
+          return std::numeric_limits<size_t>::max();
         } else {
           return 0;
         }
@@ -88,7 +93,7 @@ void Context::submit(const std::shared_ptr<Request>& request) {
 }
 
 void Context::submit(const std::shared_ptr<Command>& command) {
-  preparer_.post(text_bytes(*command),
+  preparer_.post(work_of(*command),
                  [this, command] { prepare(*command, [&] { return prepare(command); }); });
 }
 
@@ -164,7 +169,8 @@ Context::Prepared Context::prepare(const std::shared_ptr<Command>& command) {
     return std::make_unique<Scoring>(model_->vocabulary(), command, prepared(score->prompt),
                                      checkpoints_);
   }
-  return sequences_->prepare(command);
+  return sequences_->prepare(
+      command, [this, &command] { return !stopping_.load() && !command->cancelled.load(); });
 }
 
 void Context::save(RequestId id, const std::string& path, StateFile file) {

@@ -28,7 +28,8 @@ Sequences::Sequences(const Model& model, Scheduler& scheduler, Outbox& outbox, i
       fingerprint_(fingerprint),
       write_(std::move(write)) {}
 
-PreparedCommand Sequences::prepare(std::shared_ptr<Command> command) const {
+PreparedCommand Sequences::prepare(std::shared_ptr<Command> command,
+                                   const std::function<bool()>& goes_on) const {
   PreparedCommand prepared;
   if (const auto* evaluate = std::get_if<command::Evaluate>(&command->what)) {
     prepared.tokens = tokenize(model_.vocabulary(), evaluate->prompt);
@@ -42,7 +43,8 @@ PreparedCommand Sequences::prepare(std::shared_ptr<Command> command) const {
     }
     if (create->cached) prepared.tokens = tokenize(model_.vocabulary(), *create->cached);
   } else if (const auto* restore = std::get_if<command::Restore>(&command->what)) {
-    prepared.state = read_state_file(restore->path, fingerprint(*restore->adapters));
+    prepared.state =
+        read_state_file(restore->path, fingerprint(*restore->adapters), {context_size_, goes_on});
     for (const llama_token token : prepared.state.tokens)
       model_.vocabulary().check(token);
   }
@@ -128,12 +130,6 @@ struct Sequences::Executor {
   std::optional<Answer> operator()(const command::Restore& restore) const {
     const auto sequence = self.find(restore.sequence);
     const Tokens& tokens = prepared.state.tokens;
-    if (static_cast<int64_t>(tokens.size()) > self.context_size_) {
-      throw Error(code::kContextFull,
-                  "The file holds " + std::to_string(tokens.size()) + " tokens, more than the " +
-                      std::to_string(self.context_size_) +
-                      " that a sequence can hold. Create the context with a larger `contextSize`.");
-    }
     sequence->restore(tokens, prepared.state.state);
     return with_tokens(sequence->tokens());
   }

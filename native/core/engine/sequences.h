@@ -31,7 +31,9 @@ class Sequences {
             uint64_t fingerprint, Write write);
 
   // Any thread. Throws if the command is invalid.
-  PreparedCommand prepare(std::shared_ptr<Command> command) const;
+  // Once `goes_on` returns false, what there is so far is enough.
+  PreparedCommand prepare(std::shared_ptr<Command> command,
+                          const std::function<bool()>& goes_on = {}) const;
 
   // Answers in the outbox: at once, or when the tokens that it needs are evaluated.
   void execute(PreparedCommand command);

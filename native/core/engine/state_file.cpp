@@ -2,6 +2,7 @@
 
 #include <ggml.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <filesystem>
@@ -32,6 +33,9 @@ struct Header {
 
 constexpr std::array<char, 8> kMagic{'c', 'r', 'i', 'a', '-', 's', 'e', 'q'};
 constexpr uint32_t kVersion = 1;
+
+// So much is read at a time. Whole words of the hash.
+constexpr size_t kPiece = size_t{16} << 20;
 
 uint64_t checksum(const StateFile& file) {
   const uint64_t tokens = hash(file.tokens.data(), file.tokens.size() * sizeof(llama_token));
@@ -135,7 +139,7 @@ void write_state_file(const std::string& path, const StateFile& file) {
   }
 }
 
-StateFile read_state_file(const std::string& path, uint64_t fingerprint) {
+StateFile read_state_file(const std::string& path, uint64_t fingerprint, const ReadLimits& limits) {
   std::error_code error;
   const fs::path source = fs::u8path(path);
   // Opening a pipe would wait for its writer.
@@ -160,14 +164,28 @@ StateFile read_state_file(const std::string& path, uint64_t fingerprint) {
   const uint64_t rest = size - sizeof header;
   if (tokens > rest || header.state_size != rest - tokens) fail(path, "is incomplete.");
 
+  if (int64_t{header.token_count} > limits.most_tokens) {
+    throw Error(code::kContextFull,
+                "The file holds " + std::to_string(header.token_count) + " tokens, more than the " +
+                    std::to_string(limits.most_tokens) +
+                    " that a sequence can hold. Create the context with a larger `contextSize`.");
+  }
+
   StateFile file;
   file.fingerprint = fingerprint;
   file.tokens.resize(header.token_count);
-  file.state.resize(static_cast<size_t>(header.state_size));
   in.read(reinterpret_cast<char*>(file.tokens.data()), static_cast<std::streamsize>(tokens));
-  in.read(reinterpret_cast<char*>(file.state.data()),
-          static_cast<std::streamsize>(header.state_size));
-  if (!in || checksum(file) != header.checksum) fail(path, "is damaged.");
+  uint64_t sum = hash(file.tokens.data(), static_cast<size_t>(tokens));
+  const auto state_size = static_cast<size_t>(header.state_size);
+  file.state.resize(state_size);
+  for (size_t at = 0; in && at < state_size;) {
+    if (limits.goes_on && !limits.goes_on()) return {};
+    const size_t count = std::min(kPiece, state_size - at);
+    in.read(reinterpret_cast<char*>(file.state.data() + at), static_cast<std::streamsize>(count));
+    sum = hash(file.state.data() + at, count, sum);
+    at += count;
+  }
+  if (!in || sum != header.checksum) fail(path, "is damaged.");
   if (claims_too_many_cells(file.state, file.tokens.size())) fail(path, "is damaged.");
   return file;
 }

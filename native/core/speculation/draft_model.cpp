@@ -44,6 +44,10 @@ void DraftModel::propose(const Tokens& tokens, int32_t most, Tokens& proposal) {
   const auto differs = std::mismatch(cached_.begin(), cached_.end(), tokens.begin(), tokens.end());
   // The last token's logits are wanted, so it is evaluated in any case.
   const int32_t same = std::min(static_cast<int32_t>(differs.first - cached_.begin()), length - 1);
+  // A larger vocabulary has tokens that this model does not know, which is no fault of its context.
+  const int32_t known = model_->vocabulary().size();
+  const auto unknown = [known](llama_token token) { return token >= known; };
+  if (std::any_of(tokens.begin() + same, tokens.end(), unknown)) return;
   llama_memory_seq_rm(llama_get_memory(context_.get()), 0, same, -1);
   cached_.resize(static_cast<size_t>(same));
   const auto piece = static_cast<int32_t>(llama_n_ubatch(context_.get()));
