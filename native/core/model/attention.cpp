@@ -329,6 +329,7 @@ void Attention::compute() {
   const int64_t rows = in_.tokens * in_.group;
   const int64_t heads = in_.k.ne[2] * in_.q.ne[3];
   const auto items_of = [&](int64_t count) { return (rows + count - 1) / count * heads; };
+  rows_ = static_cast<int>(std::min<int64_t>(rows_, rows));
   const auto least = static_cast<int>(std::min<int64_t>(in_.group, rows_));
   while (rows_ / 2 >= least && items_of(rows_) < 2 * params_.nth &&
          items_of(rows_ / 2) > items_of(rows_))
