@@ -26,6 +26,10 @@ export const WATCHED = [
     path: "ggml/src/ggml-cpu/ggml-cpu.c",
     why: "native/core/model/ggml_hooks.h replaces functions of it",
   },
+  {
+    path: "ggml/src/ggml-cpu/ops.cpp",
+    why: "native/core/model/attention.cpp computes what its flash attention does",
+  },
   { path: "src/llama-arch.cpp", why: "names of keys and tensors in native/core/model/*_check.cpp" },
   {
     path: "src/llama-model-loader.cpp",

@@ -28,7 +28,8 @@ constexpr size_t kLongestSource = size_t{1} << 18;
 constexpr size_t kMostTokensInABlock = 4000;
 constexpr size_t kDeepestBlocks = 200;
 constexpr size_t kStack = size_t{64} << 20;
-constexpr size_t kStackForMacros = kStack / 8 * kSanitizedFactor;
+// AddressSanitizer cleans up no more than 64 MB of stack behind an exception.
+constexpr size_t kStackForMacros = kSanitizedFactor == 1 ? kStack / 8 : kStack / 2;
 constexpr int kMostAppends = 20000;  // each may nest an array one deeper
 
 // The current run.
