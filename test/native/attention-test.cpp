@@ -346,4 +346,28 @@ TEST(a_row_does_not_depend_on_those_beside_it) {
     CHECK(alone(test, in, token) == of_token(test, all, token));
 }
 
+// Cells of others, or given up, may hold what is no number.
+TEST(what_a_token_does_not_see_is_nothing_to_it) {
+  for (const int64_t tokens : {3, 70}) {
+    Case test;
+    test.tokens = tokens;
+    test.cells = 400;
+    const auto mask = [&](int64_t, int64_t token, int64_t cell) {
+      return cell % 5 == 0 || (cell > 100 && cell < 230) ? kNever : causal(test, token, cell);
+    };
+    Inputs in = inputs_of(test, mask);
+    const Numbers wanted = evaluate(test, in, 2);
+    for (int64_t row = 0; row < test.key_heads; ++row) {
+      for (int64_t cell = 0; cell < test.cells; ++cell) {
+        if (cell % 5 != 0 && (cell <= 100 || cell >= 230)) continue;
+        for (int64_t d = 0; d < test.key; ++d) {
+          in.k[(row * test.cells + cell) * test.key + d] = d % 2 == 0 ? NAN : INFINITY;
+          in.v[(row * test.cells + cell) * test.value + d] = d % 2 == 0 ? INFINITY : NAN;
+        }
+      }
+    }
+    CHECK(evaluate(test, in, 2) == wanted);
+  }
+}
+
 int main(int argc, char** argv) { return harness::run(argc, argv); }

@@ -94,8 +94,10 @@ class Attention {
                     Part* parts) const;
   void score_run(const Rows& rows, int from, int to, int64_t cell, int cells, bool converted,
                  const Scratch& scratch) const;
-  void weigh_run(const Rows& rows, int from, int to, int64_t cell, int cells, bool converted,
-                 const Scratch& scratch) const;
+  void weigh_run(const Rows& rows, int from, int to, int64_t cell, int begin, int end,
+                 bool converted, const Scratch& scratch) const;
+  void weigh_seen(const Rows& rows, int from, int to, int64_t cell, int cells, bool converted,
+                  const Scratch& scratch) const;
   void turn_into_weights(const Rows& rows, int from, int to, int64_t cell, int cells,
                          const Scratch& scratch, Part* parts) const;
   void write(const Rows& rows, Part* parts, float* values) const;
@@ -164,18 +166,41 @@ void Attention::score_run(const Rows& rows, int from, int to, int64_t cell, int 
 #endif
 }
 
-void Attention::weigh_run(const Rows& rows, int from, int to, int64_t cell, int cells,
+// Of cells `begin` to `end` of the block.
+void Attention::weigh_run(const Rows& rows, int from, int to, int64_t cell, int begin, int end,
                           bool converted, const Scratch& scratch) const {
-  const float* const weights = scratch.scores + from * kBlock;
+  const float* const weights = scratch.scores + from * kBlock + begin;
   float* const sums = scratch.chunk + from * in_.value_width;
   if (converted) {
-    weigh(weights, to - from, cells, scratch.values, in_.value_width, in_.value_width, sums);
+    weigh(weights, to - from, end - begin, scratch.values + begin * in_.value_width,
+          in_.value_width, in_.value_width, sums);
     return;
   }
 #ifdef CRIA_LOADS_HALVES
-  weigh(weights, to - from, cells, reinterpret_cast<const uint16_t*>(in_.at(in_.v, rows, cell)),
+  weigh(weights, to - from, end - begin,
+        reinterpret_cast<const uint16_t*>(in_.at(in_.v, rows, cell + begin)),
         static_cast<int64_t>(in_.v.nb[1] / sizeof(uint16_t)), in_.value_width, sums);
 #endif
+}
+
+// Rows that see the whole block go together, others take the cells that they see.
+void Attention::weigh_seen(const Rows& rows, int from, int to, int64_t cell, int cells,
+                           bool converted, const Scratch& scratch) const {
+  for (int row = from; row < to;) {
+    const int first = row;
+    int64_t token = in_.token_of(rows, row);
+    while (row < to && in_.sees_all(rows, token, cell, cells))
+      row = in_.end_of(rows, token++);
+    if (row > first) weigh_run(rows, first, row, cell, 0, cells, converted, scratch);
+    if (row == to) return;
+    const int last = in_.end_of(rows, token);
+    for (int end = 0; end < cells;) {
+      const int begin = in_.first_of(true, rows, token, cell, end, cells);
+      end = in_.first_of(false, rows, token, cell, begin, cells);
+      if (begin < end) weigh_run(rows, row, last, cell, begin, end, converted, scratch);
+    }
+    row = last;
+  }
 }
 
 void Attention::turn_into_weights(const Rows& rows, int from, int to, int64_t cell, int cells,
@@ -195,7 +220,7 @@ void Attention::turn_into_weights(const Rows& rows, int from, int to, int64_t ce
     if (!mask.none) {
       const float slope = in_.slope_of(in_.head_of(rows, row));
       for (int i = 0; i < cells; ++i)
-        scores[i] += slope * mask.added[i];
+        scores[i] = mask.added[i] == kNever ? kNever : scores[i] + slope * mask.added[i];
     }
     for (int i = cells; i < kBlock; ++i)
       scores[i] = kNever;
@@ -217,14 +242,11 @@ void Attention::attend_block(const Rows& rows, int64_t cell, int cells, const Sc
                              Part* parts) const {
   const bool directly = is_read_directly(in_.k) && is_read_directly(in_.v);
   bool converted = false;
-  const auto end_of = [&](int64_t token) {
-    return static_cast<int>(std::min<int64_t>(rows.count, (token + 1) * in_.group - rows.first));
-  };
   for (int row = 0; row < rows.count;) {
     const int from = row;
     int64_t token = in_.token_of(rows, row);
-    while (row < rows.count && in_.sees(rows, token, cell, cells))
-      row = end_of(token++);
+    while (row < rows.count && in_.sees_any(rows, token, cell, cells))
+      row = in_.end_of(rows, token++);
     if (row > from) {
       if (!converted && (!directly || row - from >= kRowsToConvert)) {
         in_.load_block(in_.k, rows, cell, cells, scratch.keys);
@@ -233,9 +255,9 @@ void Attention::attend_block(const Rows& rows, int64_t cell, int cells, const Sc
       }
       score_run(rows, from, row, cell, cells, converted, scratch);
       turn_into_weights(rows, from, row, cell, cells, scratch, parts);
-      weigh_run(rows, from, row, cell, cells, converted, scratch);
+      weigh_seen(rows, from, row, cell, cells, converted, scratch);
     }
-    if (row < rows.count) row = end_of(token);
+    if (row < rows.count) row = in_.end_of(rows, token);
   }
 }
 

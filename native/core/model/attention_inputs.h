@@ -41,8 +41,12 @@ struct Inputs {
 
   // Where a head of a cell stands in `cache`, k or v.
   const char* at(const ggml_tensor& cache, const Rows& rows, int64_t cell) const;
-  // Whether a token sees any of these cells.
-  bool sees(const Rows& rows, int64_t token, int64_t cell, int cells) const;
+  // Whether a token sees any of these cells, or all of them. Those that it does not see may hold
+  // anything, also what is no number.
+  bool sees_any(const Rows& rows, int64_t token, int64_t cell, int cells) const;
+  bool sees_all(const Rows& rows, int64_t token, int64_t cell, int cells) const;
+  // The first of them from `from` on that it sees, or does not see; `cells` if there is none.
+  int first_of(bool seen, const Rows& rows, int64_t token, int64_t cell, int from, int cells) const;
   BlockMask block_mask(const Rows& rows, int64_t token, int64_t cell, int cells) const;
   // ALiBi: how much farther tokens count less, for a head.
   float slope_of(int64_t head) const;
@@ -52,6 +56,10 @@ struct Inputs {
                   float* to) const;
 
   int64_t token_of(const Rows& rows, int row) const { return (rows.first + row) / group; }
+  // Behind the token's last row.
+  int end_of(const Rows& rows, int64_t token) const {
+    return static_cast<int>(std::min<int64_t>(rows.count, (token + 1) * group - rows.first));
+  }
   int64_t head_of(const Rows& rows, int row) const {
     return rows.head * group + (rows.first + row) % group;
   }
@@ -115,13 +123,31 @@ inline const uint16_t* Inputs::mask_of(const Rows& rows, int64_t token) const {
                                            rows.stream % mask->ne[3] * mask->nb[3]);
 }
 
-inline bool Inputs::sees(const Rows& rows, int64_t token, int64_t cell, int cells) const {
+inline bool Inputs::sees_any(const Rows& rows, int64_t token, int64_t cell, int cells) const {
   if (mask == nullptr) return true;
   const uint16_t* const halves = mask_of(rows, token) + cell;
   int seen = 0;
   for (int i = 0; i < cells; ++i)
     seen |= halves[i] ^ kNeverHalf;
   return seen != 0;
+}
+
+inline bool Inputs::sees_all(const Rows& rows, int64_t token, int64_t cell, int cells) const {
+  if (mask == nullptr) return true;
+  const uint16_t* const halves = mask_of(rows, token) + cell;
+  int hidden = 0;
+  for (int i = 0; i < cells; ++i)
+    hidden |= halves[i] == kNeverHalf ? 1 : 0;
+  return hidden == 0;
+}
+
+inline int Inputs::first_of(bool seen, const Rows& rows, int64_t token, int64_t cell, int from,
+                            int cells) const {
+  if (mask == nullptr) return seen ? from : cells;
+  const uint16_t* const halves = mask_of(rows, token) + cell;
+  while (from < cells && (halves[from] != kNeverHalf) != seen)
+    ++from;
+  return from;
 }
 
 inline BlockMask Inputs::block_mask(const Rows& rows, int64_t token, int64_t cell,
