@@ -79,7 +79,7 @@ test.each([-1, 4, 2 ** 30])(
 
 test("the vocabulary of Llama Guard 4 can be loaded, and is judged with by nobody", async () => {
   const model = await Model.load(header("llama4"), { vocabOnly: true });
-  const context = { model, generate() {}, score() {} };
+  const context = { model, sequences: 1, generate() {}, score() {} };
   expect(() => new LlamaGuard(context as never)).toThrow(
     expect.objectContaining({
       code: "ERR_UNSUPPORTED",
