@@ -1,3 +1,5 @@
+import { Numbering } from "./language/numbering.js";
+
 /** A set of JSON types, a bit each. Numbers are of two kinds, so that "integer" is one. */
 export const TYPE = {
   null: 1,
@@ -83,7 +85,7 @@ export type PropertiesAtom = Extract<AtomFormula, { kind: "properties" }>;
 /** Makes formulas, each once. */
 export class Formulas {
   readonly #known = new Map<string, Formula>();
-  readonly #targets = new Map<object, number>();
+  readonly #targets = new Numbering<object>();
   readonly #kinds = new Set<Formula["kind"]>();
   readonly TRUE: Formula;
   readonly FALSE: Formula;
@@ -167,21 +169,12 @@ export class Formulas {
       case "unevaluated":
         return `unevaluated ${shape.of} ${shape.part.id}`;
       case "ref":
-        return `ref ${this.#numberOf(shape.target)}`;
+        return `ref ${this.#targets.of(shape.target)}`;
       case "properties":
         return keyOfProperties(shape);
       default:
         return JSON.stringify(shape);
     }
-  }
-
-  #numberOf(target: object): number {
-    let number = this.#targets.get(target);
-    if (number === undefined) {
-      number = this.#targets.size;
-      this.#targets.set(target, number);
-    }
-    return number;
   }
 }
 

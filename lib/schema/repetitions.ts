@@ -7,6 +7,7 @@ import {
   sequence,
   use,
 } from "./grammar-rules.js";
+import { Numbering } from "./language/numbering.js";
 
 /** From here on, limits are counted in blocks. */
 const MAX_COUNTED = 128;
@@ -19,6 +20,7 @@ const BLOCK = 32;
 export class Repetitions {
   readonly #rules: GrammarRules;
   readonly #known = new Map<Expression, Map<string, Expression>>();
+  readonly #numbers = new Numbering<Expression>();
 
   constructor(rules: GrammarRules) {
     this.#rules = rules;
@@ -88,23 +90,12 @@ export class Repetitions {
       known = new Map();
       this.#known.set(part, known);
     }
-    const key = `${name} ${end.kind === "text" ? JSON.stringify(end.text) : this.#numberOf(end)}`;
+    const key = `${name} ${end.kind === "text" ? JSON.stringify(end.text) : this.#numbers.of(end)}`;
     let expression = known.get(key);
     if (expression === undefined) {
       expression = make();
       known.set(key, expression);
     }
     return expression;
-  }
-
-  readonly #numbers = new Map<Expression, number>();
-
-  #numberOf(expression: Expression): number {
-    let number = this.#numbers.get(expression);
-    if (number === undefined) {
-      number = this.#numbers.size;
-      this.#numbers.set(expression, number);
-    }
-    return number;
   }
 }

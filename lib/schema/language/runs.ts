@@ -1,5 +1,6 @@
 import type { CharSet } from "./char-set.js";
 import { type Dfa, type Edge, edgesOf } from "./dfa.js";
+import { Numbering } from "./numbering.js";
 
 /** What is counted further is not written so. */
 const MAX_RUN = 1_000;
@@ -39,14 +40,9 @@ function findRuns(dfa: Dfa): readonly (Run | undefined)[] {
   const edges = edgesOf(dfa);
   const runs: (Run | undefined)[] = edges.map(() => undefined);
   if (!edges.some((_, state) => isRepeated(state, edges))) return runs;
-  const numbers = new Map<CharSet, number>();
-  const numberOf = (set: CharSet) => {
-    const number = numbers.get(set) ?? numbers.size;
-    numbers.set(set, number);
-    return number;
-  };
+  const numbers = new Numbering<CharSet>();
   // What may come at a state, as a text that is equal for the same.
-  const ways = edges.map((some) => some.map(([to, set]) => `${numberOf(set)}>${to}`));
+  const ways = edges.map((some) => some.map(([to, set]) => `${numbers.of(set)}>${to}`));
   const end = (state: number) => (dfa.accepting[state] === 1 ? "." : "");
   const all = ways.map((some, state) => some.join(",") + end(state));
   const stepsTo: Step[][] = edges.map(() => []);

@@ -1,3 +1,5 @@
+import { Numbering } from "./numbering.js";
+
 /** A letter by its number, and the state behind it. */
 export type TrieWay = readonly [letter: number, target: number];
 
@@ -18,7 +20,7 @@ interface Node {
 }
 
 export function trieOf(texts: readonly string[]): Trie {
-  const numbers = new Map<string, number>();
+  const numbers = new Numbering<string>();
   const nodes: Node[] = [];
   const add = () => {
     const node: Node = { ways: new Map(), ends: false, state: 0 };
@@ -29,11 +31,7 @@ export function trieOf(texts: readonly string[]): Trie {
   for (const text of texts) {
     let node = root;
     for (const letter of text) {
-      let number = numbers.get(letter);
-      if (number === undefined) {
-        number = numbers.size;
-        numbers.set(letter, number);
-      }
+      const number = numbers.of(letter);
       let next = node.ways.get(number);
       if (next === undefined) {
         next = add();
@@ -66,7 +64,7 @@ export function trieOf(texts: readonly string[]): Trie {
     }
     node.state = state;
   }
-  return { letters: [...numbers.keys()], ways, ends };
+  return { letters: numbers.values(), ways, ends };
 }
 
 /** Per state that is next, the letters that lead there. */
