@@ -56,8 +56,7 @@ class ModelSession : public Stoppable, public std::enable_shared_from_this<Model
 
   void begin_close();
   void run_load(const ModelOptions& options, const std::string& projector, bool wants_progress);
-  void loaded(Napi::Env env, std::shared_ptr<Model> model, std::shared_ptr<Projector> projector,
-              const std::string& projector_fingerprint);
+  void loaded(Napi::Env env, std::shared_ptr<Model> model, std::shared_ptr<Projector> projector);
   void failed(Napi::Env env, const Failure& failure);
   void tell_progress(Napi::Env env);
   void closed(Napi::Env env);

@@ -4,7 +4,6 @@
 
 #include "binding/errors.h"
 #include "binding/model.h"
-#include "core/model/model_files.h"
 
 namespace cria::binding {
 
@@ -46,8 +45,7 @@ Napi::Array metadata_of(Napi::Env env, const Model& model) {
 }
 
 // NativeModelInfo of lib/internal/native.ts.
-Napi::Object describe(Napi::Env env, const Model& model, const Projector* projector,
-                      const std::string& projector_fingerprint) {
+Napi::Object describe(Napi::Env env, const Model& model, const Projector* projector) {
   const llama_model* handle = model.handle();
   const Vocabulary& vocabulary = model.vocabulary();
   const char* chat_template = llama_model_chat_template(handle, nullptr);
@@ -73,7 +71,7 @@ Napi::Object describe(Napi::Env env, const Model& model, const Projector* projec
   info.Set("generates", model.generates());
   info.Set("sees", projector != nullptr && projector->sees());
   info.Set("hears", projector != nullptr && projector->hears());
-  info.Set("projectorFingerprint", projector_fingerprint);
+  info.Set("projectorFingerprint", projector != nullptr ? projector->fingerprint() : "");
   return info;
 }
 
@@ -124,14 +122,11 @@ void ModelSession::run_load(const ModelOptions& options, const std::string& proj
     try {
       std::shared_ptr<Model> model = Model::load(options, report);
       std::shared_ptr<Projector> eyes;
-      std::string fingerprint;
       if (!projector.empty()) {
-        const auto goes_on = [&] { return !progress->abort.load(); };
-        eyes = Projector::load(projector, model, goes_on);
-        fingerprint = ModelFiles(projector, goes_on).fingerprint();
+        eyes = Projector::load(projector, model, [&] { return !progress->abort.load(); });
       }
-      mailbox->post_to(weak, [model, eyes, fingerprint](ModelSession& self, Napi::Env env) {
-        self.loaded(env, model, eyes, fingerprint);
+      mailbox->post_to(weak, [model, eyes](ModelSession& self, Napi::Env env) {
+        self.loaded(env, model, eyes);
       });
     } catch (const Error& error) {
       fail({error.code(), error.what()});
@@ -149,14 +144,12 @@ void ModelSession::tell_progress(Napi::Env env) {
 }
 
 void ModelSession::loaded(Napi::Env env, std::shared_ptr<Model> model,
-                          std::shared_ptr<Projector> projector,
-                          const std::string& projector_fingerprint) {
+                          std::shared_ptr<Projector> projector) {
   // After close() the model is freed together with the task that brought it.
   if (state_ != State::kLoading) return;
   Napi::Value info;
   try {
-    info =
-        entry(env, [&] { return describe(env, *model, projector.get(), projector_fingerprint); });
+    info = entry(env, [&] { return describe(env, *model, projector.get()); });
   } catch (const Napi::Error& error) {
     failed(env, {code::kModelInvalid, error.Message()});
     return;

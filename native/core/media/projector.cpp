@@ -17,6 +17,7 @@
 #include "core/model/compute_pool.h"
 #include "core/model/cpu.h"
 #include "core/model/error.h"
+#include "core/model/model_files.h"
 
 namespace cria {
 
@@ -80,7 +81,7 @@ ProjectorMemory measure_projector(const std::string& path, bool use_gpu,
                                   const std::function<bool()>& goes_on) {
   const backend::AbortGuard guard;
   const backend::ErrorCapture errors;
-  check_projector(path, goes_on);
+  check_projector(path, ModelFiles(path, goes_on));
   const auto memory = mtmd_get_memory_usage(path.c_str(), context_params(use_gpu));
   if (memory.empty()) {
     throw Error(errors.code(code::kModelInvalid),
@@ -95,9 +96,11 @@ std::shared_ptr<Projector> Projector::load(const std::string& path, std::shared_
   const backend::AbortGuard guard;
   const backend::ErrorCapture errors;
   log_as_llama_cpp();
-  check_projector(path, goes_on);
+  const ModelFiles files(path, goes_on);
+  check_projector(path, files);
 
   std::shared_ptr<Projector> projector(new Projector(std::move(model), path));
+  projector->fingerprint_ = files.fingerprint();
   mtmd_context_params params = context_params(projector->model_->may_use_gpu());
   params.warmup = false;  // its memory is made for the first picture
   params.cb_eval = on_node;

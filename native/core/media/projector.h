@@ -49,6 +49,8 @@ class Projector {
 
   bool sees() const { return sees_; }
   bool hears() const { return hears_; }
+  // Of its weights, as the model's: see ModelFiles::fingerprint().
+  const std::string& fingerprint() const { return fingerprint_; }
 
   // Decodes and encodes, or finds it in the cache. Blocks; any thread but JavaScript's. Null once
   // `goes_on`, which is asked every few milliseconds of work, returns false. Throws
@@ -67,6 +69,7 @@ class Projector {
 
   const std::shared_ptr<Model> model_;  // longer than the context
   const std::string path_;
+  std::string fingerprint_;
   mtmd_context* context_ = nullptr;
   bool sees_ = false;
   bool hears_ = false;

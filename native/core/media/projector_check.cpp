@@ -149,8 +149,7 @@ std::vector<ProjectorPart> parts_of(const Metadata& metadata) {
 
 }  // namespace
 
-void check_projector(const std::string& path, const std::function<bool()>& goes_on) {
-  const ModelFiles files(path, goes_on);
+void check_projector(const std::string& path, const ModelFiles& files) {
   const Metadata metadata(files.header(), {});
   try {
     if (metadata.architecture() != "clip") {

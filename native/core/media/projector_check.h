@@ -3,18 +3,18 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "core/model/gguf_file.h"
+#include "core/model/model_files.h"
 
 namespace cria {
 
 // Throws ERR_MODEL_INVALID with the key or the tensor, what was expected and what was found;
-// ERR_UNSUPPORTED for a kind that cria cannot drive; ERR_DISPOSED once `goes_on` returns false.
-// Linear in the size of the header.
-void check_projector(const std::string& path, const std::function<bool()>& goes_on);
+// ERR_UNSUPPORTED for a kind that cria cannot drive. `files` are those at `path`. Linear in the
+// size of the header.
+void check_projector(const std::string& path, const ModelFiles& files);
 
 // What makes embeddings of pictures, or of sounds.
 struct ProjectorPart {

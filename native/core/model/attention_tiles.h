@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "core/model/float_vector.h"
 
@@ -54,18 +55,6 @@ void score_rows(const float* query, int width, const Key* keys, int64_t stride, 
   }
 }
 
-template <class Key>
-void score(const float* query, int rows, int width, const Key* keys, int64_t stride, int cells,
-           float* scores) {
-  int row = 0;
-  for (; row + 4 <= rows; row += 4)
-    score_rows<4>(query + row * width, width, keys, stride, cells, scores + row * kBlock);
-  for (; row + 2 <= rows; row += 2)
-    score_rows<2>(query + row * width, width, keys, stride, cells, scores + row * kBlock);
-  for (; row < rows; ++row)
-    score_rows<1>(query + row * width, width, keys, stride, cells, scores + row * kBlock);
-}
-
 // Adds to ROWS sums the values, each by its weight.
 template <int ROWS, int VECTORS, class Value>
 void weigh_tile(const float* weights, int cells, const Value* values, int64_t stride, int width,
@@ -104,16 +93,33 @@ void weigh_rows(const float* weights, int cells, const Value* values, int64_t st
     weigh_tile<ROWS, 1>(weights, cells, values + d, stride, width, sums + d);
 }
 
+// Calls `work` for the rows in tiles of four, two and one: with their number, which is a constant
+// there, and the first of them.
+template <class Work>
+void by_tiles(int rows, Work&& work) {
+  int row = 0;
+  for (; row + 4 <= rows; row += 4)
+    work(std::integral_constant<int, 4>(), row);
+  for (; row + 2 <= rows; row += 2)
+    work(std::integral_constant<int, 2>(), row);
+  for (; row < rows; ++row)
+    work(std::integral_constant<int, 1>(), row);
+}
+
+template <class Key>
+void score(const float* query, int rows, int width, const Key* keys, int64_t stride, int cells,
+           float* scores) {
+  by_tiles(rows, [&](auto count, int row) {
+    score_rows<count()>(query + row * width, width, keys, stride, cells, scores + row * kBlock);
+  });
+}
+
 template <class Value>
 void weigh(const float* weights, int rows, int cells, const Value* values, int64_t stride,
            int width, float* sums) {
-  int row = 0;
-  for (; row + 4 <= rows; row += 4)
-    weigh_rows<4>(weights + row * kBlock, cells, values, stride, width, sums + row * width);
-  for (; row + 2 <= rows; row += 2)
-    weigh_rows<2>(weights + row * kBlock, cells, values, stride, width, sums + row * width);
-  for (; row < rows; ++row)
-    weigh_rows<1>(weights + row * kBlock, cells, values, stride, width, sums + row * width);
+  by_tiles(rows, [&](auto count, int row) {
+    weigh_rows<count()>(weights + row * kBlock, cells, values, stride, width, sums + row * width);
+  });
 }
 
 }  // namespace cria::attention
