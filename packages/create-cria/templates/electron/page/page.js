@@ -27,15 +27,17 @@ function openPort() {
   });
 }
 
+let engine; // the connection, while there is one
 let session;
 
 /** Also when the engine's process is gone: the conversation is here, and goes on. */
 async function start() {
-  const { Model, closed } = connect(await openPort());
-  closed.then(() => {
-    session = { messages: session?.messages ?? [] };
+  const started = connect(await openPort());
+  engine = started;
+  started.closed.then(() => {
+    if (engine === started) engine = undefined;
   });
-  const model = await Model.load("assistant");
+  const model = await started.Model.load("assistant");
   const context = await model.createContext({ contextSize: 2048 });
   session = new ChatSession(context, {
     tools: [weather],
@@ -53,6 +55,25 @@ function show(who, text = "") {
 }
 
 let turn;
+
+/** One turn. A process that was gone, and of which nobody had told yet, is started and asked once more. */
+async function ask(text, answer, again = true) {
+  let heard = false;
+  try {
+    if (engine === undefined) await start();
+    turn = session.send(text);
+    for await (const event of turn) {
+      heard = true;
+      if (event.type === "text") answer.textContent += event.text;
+      if (event.type === "tool-call") show("note", `calls ${event.call.function.name}`);
+    }
+  } catch (error) {
+    if (!again || heard || error.code !== "ERR_CONNECTION_CLOSED") throw error;
+    engine = undefined;
+    await ask(text, answer, false);
+  }
+}
+
 stop.addEventListener("click", () => turn?.cancel());
 
 composer.addEventListener("submit", async (event) => {
@@ -65,12 +86,7 @@ composer.addEventListener("submit", async (event) => {
   send.disabled = true;
   stop.disabled = false;
   try {
-    if (!(session instanceof ChatSession)) await start();
-    turn = session.send(text);
-    for await (const event of turn) {
-      if (event.type === "text") answer.textContent += event.text;
-      if (event.type === "tool-call") show("note", `calls ${event.call.function.name}`);
-    }
+    await ask(text, answer);
   } catch (error) {
     show("error", error.message);
   } finally {
