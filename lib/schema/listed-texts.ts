@@ -9,7 +9,7 @@ import {
   text,
   use,
 } from "./grammar-rules.js";
-import { byTarget, trieOf } from "./language/trie.js";
+import { byTarget, targetsOf, trieOf } from "./language/trie.js";
 
 /** One of some letters, in a grammar. */
 export type Spell = (letters: readonly string[]) => Expression;
@@ -21,9 +21,8 @@ export function listedTexts(
   spell: Spell,
 ): Expression {
   const { letters, ways, ends } = trieOf(texts);
-  const targets = ways.map(byTarget);
   const arrivals = new Uint32Array(ways.length);
-  for (const some of targets) for (const [target] of some) arrivals[target]!++;
+  for (const some of ways) for (const target of targetsOf(some)) arrivals[target]!++;
   const step = (numbers: readonly number[]) => {
     const [first] = numbers;
     return numbers.length === 1 ? text(letters[first!]!) : spell(numbers.map((n) => letters[n]!));
@@ -42,16 +41,18 @@ export function listedTexts(
     const parts: Expression[] = [];
     let state = first;
     while (arrivals[state] === 1) {
-      const [way, other] = targets[state]!;
-      if (way === undefined) return sequence(...parts);
-      if (other !== undefined || ends[state]) break;
+      if (ways[state]!.length === 0) return sequence(...parts);
+      const [way, other] = byTarget(ways[state]!);
+      if (way === undefined || other !== undefined || ends[state]) break;
       parts.push(step(way[1]));
       state = way[0];
     }
     return sequence(...parts, use(ruleOf(state)));
   };
   const waysOf = (state: number) => {
-    const found = targets[state]!.map(([target, some]) => sequence(step(some), after(target)));
+    const found = byTarget(ways[state]!).map(([target, some]) =>
+      sequence(step(some), after(target)),
+    );
     return ends[state] ? [...found, EMPTY] : found;
   };
   const start = choice(...waysOf(0));
