@@ -30,6 +30,22 @@ export const WATCHED = [
     path: "ggml/src/ggml-cpu/ops.cpp",
     why: "native/core/model/attention.cpp computes what its flash attention does",
   },
+  {
+    path: "ggml/src/ggml-cpu/iqp.h",
+    why: "native/core/model/k_quant_product.cpp is called in the place of its functions",
+  },
+  {
+    path: "ggml/src/ggml-cpu/arch/x86/quants.c",
+    why: "native/core/model/k_quant_product.cpp adds up in the order of its dot products",
+  },
+  {
+    path: "ggml/src/ggml-cpu/arch/x86/repack.cpp",
+    why: "native/core/model/q4_panel_product.cpp gives what its product of one row gives",
+  },
+  {
+    path: "ggml/src/ggml-cpu/repack.cpp",
+    why: "native/core/model/q4_panel_product.cpp reads what it has laid out anew",
+  },
   { path: "src/llama-arch.cpp", why: "names of keys and tensors in native/core/model/*_check.cpp" },
   {
     path: "src/llama-model-loader.cpp",

@@ -42,6 +42,7 @@ test.each([
   ["grammar-filter-test", MODEL, join(llamaCppDir(), "models", "ggml-vocab-llama-bpe.gguf")],
   ["grammar-matcher-test", MODEL, llamaCppDir()],
   ["attention-test"],
+  ["k-quant-product-test"],
   ["adapters-test"],
   ["peg-machine-test"],
   ["plan-test"],

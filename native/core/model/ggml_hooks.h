@@ -71,6 +71,11 @@ static HANDLE cria_thread_of_hook(LPTHREAD_START_ROUTINE body, void* argument) {
 /* attention.cpp, which calls ggml's for what it does not compute itself. */
 #define ggml_compute_forward_flash_attn_ext cria_attention
 
+/* k_quant_product.cpp, likewise. */
+#define ggml_cpu_iqp_supports_mul_mat cria_is_multiplied
+#define ggml_cpu_iqp_scratch_size cria_multiplication_scratch
+#define ggml_compute_forward_mul_mat_iqp cria_multiply
+
 /* Its definition, `…relax(void)`, gets another name; its calls, `…relax()`, come to us. */
 #define ggml_thread_cpu_relax(parameters) cria_relax_##parameters
 #define cria_relax_void ggml_thread_cpu_relax_of_ggml(void)
