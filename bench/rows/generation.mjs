@@ -77,16 +77,17 @@ function prefill({ model, tokens, atLeast, repetitions }) {
 }
 
 /** Prompts and generations of several sequences together, from the first call to the last token. */
-function batch({ model, sequences, prompt, tokens, atLeast }) {
+function batch({ model, sequences, prompt, tokens, atLeast, repetitions }) {
   const all = sequences * (prompt + tokens);
   const contextSize = Math.ceil((prompt + tokens + 1) / 256) * 256;
   return {
-    name: `batch-${sequences}`,
+    name: model === "90m" ? `batch-${sequences}` : `batch-${sequences}-${model}`,
     title: `${sequences} at once, ${prompt} + ${tokens} tokens each, whole`,
     model,
     reference: "llama-batched-bench",
     unit: "tok/s",
     wanted: { ratio: { atLeast } },
+    repetitions,
     a: async ({ model, settings, repetitions }) => {
       const work = { sequences, prompt, generate: tokens, contextSize, repetitions };
       return (await llamaBatchedBench(model, settings, work)).map(perSecond(all));
@@ -111,6 +112,9 @@ export const prefills = [
   prefill({ model: "90m", tokens: 512, atLeast: 0.97 }),
 ];
 
-export const batches = [8, 16, 32].map((sequences) =>
-  batch({ model: "90m", sequences, prompt: 128, tokens: 64, atLeast: 0.97 }),
-);
+const lengths = { prompt: 128, tokens: 64, atLeast: 0.97 };
+
+export const batches = [
+  ...[8, 16, 32].map((sequences) => batch({ model: "90m", sequences, ...lengths })),
+  ...[8, 16].map((sequences) => batch({ model: "1b", sequences, ...lengths, repetitions: 1 })),
+];

@@ -31,7 +31,7 @@ using cria::attention::weigh;
 
 // Cells that are added up by themselves: threads may share the cells of a row by chunks.
 constexpr int64_t kChunk = 512;
-constexpr int kMostRows = 32;  // that share a block of keys
+constexpr int kMostRows = 64;  // that share a block of keys
 // From so many rows on it pays to convert a block once.
 constexpr int kRowsToConvert = 9;
 constexpr float kNever = -std::numeric_limits<float>::infinity();
