@@ -150,10 +150,10 @@ struct SumOfQ5 {
 
 // ── One multiplication ──────────────────────────────────────────────────────
 
-// One row of weights with COUNT rows of activations.
+// One row of weights with COUNT rows of activations: the number `at` of each one's results.
 template <class Sum, int COUNT>
 void multiply(const Decoded* weights, int64_t blocks, const block_q8_K* const* rows,
-              float* const* results) {
+              float* const* results, int64_t at) {
   Sum sums[COUNT];
   for (int64_t i = 0; i < blocks; ++i) {
     __m256i products[COUNT];
@@ -172,21 +172,21 @@ void multiply(const Decoded* weights, int64_t blocks, const block_q8_K* const* r
       sums[row].add(weights[i], rows[row][i], products[row]);
   }
   for (int row = 0; row < COUNT; ++row)
-    *results[row] = sums[row].value();
+    results[row][at] = sums[row].value();
 }
 
 template <class Sum>
 void multiply(int64_t count, const Decoded* weights, int64_t blocks, const block_q8_K* const* rows,
-              float* const* results) {
+              float* const* results, int64_t at) {
   switch (count) {
     case 1:
-      return multiply<Sum, 1>(weights, blocks, rows, results);
+      return multiply<Sum, 1>(weights, blocks, rows, results, at);
     case 2:
-      return multiply<Sum, 2>(weights, blocks, rows, results);
+      return multiply<Sum, 2>(weights, blocks, rows, results, at);
     case 3:
-      return multiply<Sum, 3>(weights, blocks, rows, results);
+      return multiply<Sum, 3>(weights, blocks, rows, results, at);
     default:
-      return multiply<Sum, kColumns>(weights, blocks, rows, results);
+      return multiply<Sum, kColumns>(weights, blocks, rows, results, at);
   }
 }
 
@@ -246,13 +246,10 @@ void multiply_all(const ggml_compute_params& params, const ggml_tensor& result) 
       float* results[kColumns] = {};
       for (int64_t i = 0; i < some; ++i) {
         columns[i] = rows + (row + i) * blocks;
-        results[i] = reinterpret_cast<float*>(place_of(row + i)) + first;
+        results[i] = reinterpret_cast<float*>(place_of(row + i));
       }
-      for (int64_t at = first; at < end; ++at) {
-        multiply<Sum>(some, decoded + (at - first) * blocks, blocks, columns, results);
-        for (float*& one : results)
-          ++one;
-      }
+      for (int64_t at = first; at < end; ++at)
+        multiply<Sum>(some, decoded + (at - first) * blocks, blocks, columns, results, at);
     }
   }
 }
