@@ -41,9 +41,9 @@ export function listedTexts(
     const parts: Expression[] = [];
     let state = first;
     while (arrivals[state] === 1) {
-      if (ways[state]!.length === 0) return sequence(...parts);
       const [way, other] = byTarget(ways[state]!);
-      if (way === undefined || other !== undefined || ends[state]) break;
+      if (way === undefined) return sequence(...parts);
+      if (other !== undefined || ends[state]) break;
       parts.push(step(way[1]));
       state = way[0];
     }

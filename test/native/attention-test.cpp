@@ -13,13 +13,12 @@
 #include <utility>
 #include <vector>
 
-#include "ggml-backend.h"
+#include "cpu_graph.h"
 #include "ggml.h"
 #include "harness.h"
 
 namespace {
 
-using Numbers = std::vector<float>;
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 struct Case {
@@ -47,14 +46,6 @@ float causal(const Case& test, int64_t token, int64_t cell) {
 struct Inputs {
   Numbers q, k, v, mask, sinks;  // contiguous: [stream][head][token or cell][width]
 };
-
-Numbers some(std::mt19937& random, int64_t count) {
-  std::normal_distribution<float> normal;
-  Numbers numbers(static_cast<size_t>(count));
-  for (float& number : numbers)
-    number = normal(random);
-  return numbers;
-}
 
 Inputs inputs_of(const Case& test, const Mask& mask) {
   std::mt19937 random(20261130);
@@ -95,14 +86,8 @@ Numbers read_back(const Numbers& numbers, ggml_type type, int64_t width) {
 
 // As [stream][token][head][width].
 Numbers evaluate(const Case& test, const Inputs& in, int threads) {
-  ggml_backend_dev_t device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-  ggml_backend_t backend = ggml_backend_dev_init(device, nullptr);
-  const auto set_threads =
-      reinterpret_cast<ggml_backend_set_n_threads_t>(ggml_backend_reg_get_proc_address(
-          ggml_backend_dev_backend_reg(device), "ggml_backend_set_n_threads"));
-  set_threads(backend, threads);
-  ggml_context* context =
-      ggml_init({ggml_tensor_overhead() * 32 + ggml_graph_overhead(), nullptr, true});
+  CpuGraph graph(threads);
+  ggml_context* const context = graph.context();
   const auto tensor = [&](ggml_type type, int64_t a, int64_t b, int64_t c) {
     return ggml_new_tensor_4d(context, type, a, b, c, test.streams);
   };
@@ -115,24 +100,13 @@ Numbers evaluate(const Case& test, const Inputs& in, int threads) {
   ggml_tensor* result = ggml_flash_attn_ext(context, q, k, v, test.masked ? mask : nullptr, scale,
                                             test.max_bias, test.softcap);
   if (test.sinks) ggml_flash_attn_ext_add_sinks(result, sinks);
-  ggml_cgraph* graph = ggml_new_graph(context);
-  ggml_build_forward_expand(graph, result);
-  ggml_backend_buffer_t buffer = ggml_backend_alloc_ctx_tensors(context, backend);
-  const auto set = [](ggml_tensor* to, const void* from) {
-    ggml_backend_tensor_set(to, from, 0, ggml_nbytes(to));
-  };
-  set(q, in.q.data());
-  set(k, converted(in.k, test.type, test.key).data());
-  set(v, converted(in.v, test.type, test.value).data());
-  set(mask, converted(in.mask, GGML_TYPE_F16, test.cells).data());
-  set(sinks, in.sinks.data());
-  CHECK(ggml_backend_graph_compute(backend, graph) == GGML_STATUS_SUCCESS);
-  Numbers out(static_cast<size_t>(ggml_nelements(result)));
-  ggml_backend_tensor_get(result, out.data(), 0, ggml_nbytes(result));
-  ggml_backend_buffer_free(buffer);
-  ggml_free(context);
-  ggml_backend_free(backend);
-  return out;
+  graph.end_with(result);
+  graph.set(q, in.q.data());
+  graph.set(k, converted(in.k, test.type, test.key).data());
+  graph.set(v, converted(in.v, test.type, test.value).data());
+  graph.set(mask, converted(in.mask, GGML_TYPE_F16, test.cells).data());
+  graph.set(sinks, in.sinks.data());
+  return graph.compute();
 }
 
 double slope_of(const Case& test, int64_t head) {

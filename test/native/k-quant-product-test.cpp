@@ -10,13 +10,13 @@
 #include <random>
 #include <vector>
 
+#include "cpu_graph.h"
 #include "ggml-backend.h"
 #include "ggml.h"
 #include "harness.h"
 
 namespace {
 
-using Numbers = std::vector<float>;
 constexpr ggml_type kTypes[] = {GGML_TYPE_Q4_K, GGML_TYPE_Q5_K, GGML_TYPE_Q6_K};
 
 struct Case {
@@ -26,14 +26,6 @@ struct Case {
   int64_t rows = 2;    // of activations, of each of
   int64_t planes = 1;  // so many
 };
-
-Numbers some(std::mt19937& random, int64_t count) {
-  std::normal_distribution<float> normal;
-  Numbers numbers(static_cast<size_t>(count));
-  for (float& number : numbers)
-    number = normal(random);
-  return numbers;
-}
 
 // Any bytes are weights, but for the scales of a block, which have to be numbers.
 std::vector<uint8_t> weights_of(const Case& test, std::mt19937& random) {
@@ -52,48 +44,33 @@ std::vector<uint8_t> weights_of(const Case& test, std::mt19937& random) {
 
 // Where weights are laid out anew for ggml's products, which are those of Q4_K; else the usual
 // place.
-ggml_backend_buffer_type_t buffer_of(ggml_backend_dev_t device, ggml_type type) {
+ggml_backend_buffer_type_t buffer_of(ggml_type type) {
   const auto extra =
-      reinterpret_cast<ggml_backend_dev_get_extra_bufts_t>(ggml_backend_reg_get_proc_address(
-          ggml_backend_dev_backend_reg(device), "ggml_backend_dev_get_extra_bufts"));
+      cpu_function<ggml_backend_dev_get_extra_bufts_t>("ggml_backend_dev_get_extra_bufts");
   if (type == GGML_TYPE_Q4_K) {
-    for (ggml_backend_buffer_type_t* at = extra(device); at != nullptr && *at != nullptr; ++at) {
+    for (ggml_backend_buffer_type_t* at = extra(cpu()); at != nullptr && *at != nullptr; ++at) {
       if (std::strcmp(ggml_backend_buft_name(*at), "CPU_REPACK") == 0) return *at;
     }
   }
-  return ggml_backend_dev_buffer_type(device);
+  return ggml_backend_dev_buffer_type(cpu());
 }
 
 Numbers multiply(const Case& test, const std::vector<uint8_t>& weights, const Numbers& rows,
                  int threads) {
-  ggml_backend_dev_t device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-  ggml_backend_t backend = ggml_backend_dev_init(device, nullptr);
-  const auto set_threads =
-      reinterpret_cast<ggml_backend_set_n_threads_t>(ggml_backend_reg_get_proc_address(
-          ggml_backend_dev_backend_reg(device), "ggml_backend_set_n_threads"));
-  set_threads(backend, threads);
-  ggml_context* context =
-      ggml_init({ggml_tensor_overhead() * 8 + ggml_graph_overhead(), nullptr, true});
   ggml_context* kept = ggml_init({ggml_tensor_overhead(), nullptr, true});
   ggml_tensor* a = ggml_new_tensor_2d(kept, test.type, test.width, test.outputs);
-  ggml_backend_buffer_t weights_buffer =
-      ggml_backend_alloc_ctx_tensors_from_buft(kept, buffer_of(device, test.type));
-  ggml_tensor* b = ggml_new_tensor_3d(context, GGML_TYPE_F32, test.width, test.rows, test.planes);
-  ggml_tensor* result = ggml_mul_mat(context, a, b);
-  ggml_cgraph* graph = ggml_new_graph(context);
-  ggml_build_forward_expand(graph, result);
-  ggml_backend_buffer_t buffer = ggml_backend_alloc_ctx_tensors(context, backend);
-  ggml_backend_tensor_set(a, weights.data(), 0, ggml_nbytes(a));
-  ggml_backend_tensor_set(b, rows.data(), 0, ggml_nbytes(b));
-  CHECK(ggml_backend_graph_compute(backend, graph) == GGML_STATUS_SUCCESS);
-  Numbers out(static_cast<size_t>(ggml_nelements(result)));
-  ggml_backend_tensor_get(result, out.data(), 0, ggml_nbytes(result));
+  ggml_backend_buffer_t buffer =
+      ggml_backend_alloc_ctx_tensors_from_buft(kept, buffer_of(test.type));
+  CpuGraph graph(threads);
+  ggml_tensor* b =
+      ggml_new_tensor_3d(graph.context(), GGML_TYPE_F32, test.width, test.rows, test.planes);
+  graph.end_with(ggml_mul_mat(graph.context(), a, b));
+  graph.set(a, weights.data());
+  graph.set(b, rows.data());
+  const Numbers products = graph.compute();
   ggml_backend_buffer_free(buffer);
-  ggml_backend_buffer_free(weights_buffer);
-  ggml_free(context);
   ggml_free(kept);
-  ggml_backend_free(backend);
-  return out;
+  return products;
 }
 
 // Each row by itself, one after the other.
@@ -110,11 +87,9 @@ Numbers alone(const Case& test, const std::vector<uint8_t>& weights, const Numbe
 }
 
 bool has(const char* feature) {
-  ggml_backend_reg_t cpu =
-      ggml_backend_dev_backend_reg(ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU));
-  const auto features = reinterpret_cast<ggml_backend_get_features_t>(
-      ggml_backend_reg_get_proc_address(cpu, "ggml_backend_get_features"));
-  for (const ggml_backend_feature* at = features(cpu); at->name != nullptr; ++at) {
+  const auto features = cpu_function<ggml_backend_get_features_t>("ggml_backend_get_features");
+  const ggml_backend_feature* at = features(ggml_backend_dev_backend_reg(cpu()));
+  for (; at->name != nullptr; ++at) {
     if (std::strcmp(at->name, feature) == 0) return std::strcmp(at->value, "1") == 0;
   }
   return false;

@@ -21,12 +21,16 @@
 
 #if defined(__AVX2__) && defined(__FMA__)
 #define CRIA_MULTIPLIES_K_QUANTS
-#include <immintrin.h>
+#include "core/model/k_quant_blocks.h"
 #endif
 
 namespace {
 
 #ifdef CRIA_MULTIPLIES_K_QUANTS
+
+using cria::k_quants::load;
+using cria::k_quants::store;
+using cria::k_quants::unpack_scales;
 
 constexpr int kPart = 32;              // weights in a register
 constexpr int kParts = QK_K / kPart;   // of a super-block
@@ -44,9 +48,6 @@ struct alignas(kLine) Decoded {
   float scale;
   float offset_scale;
 };
-
-__m256i load(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
-void store(void* to, __m256i x) { _mm256_storeu_si256(static_cast<__m256i*>(to), x); }
 
 float sum_of(__m256 x) {
   __m128 sum = _mm_add_ps(_mm256_extractf128_ps(x, 1), _mm256_castps256_ps128(x));
@@ -98,16 +99,6 @@ struct SumOfQ6 {
 
 // ── Q5_K: 8 scales and 8 least values ───────────────────────────────────────
 
-// The eight scales of six bits, and the eight least values behind them.
-void unpack_scales(const uint8_t* packed, uint8_t* scales) {
-  for (int i = 0; i < 4; ++i) {
-    scales[i] = packed[i] & 63;
-    scales[i + 8] = packed[i + 4] & 63;
-    scales[i + 4] = (packed[i + 8] & 15) | (packed[i] >> 6 << 4);
-    scales[i + 12] = (packed[i + 8] >> 4) | (packed[i + 4] >> 6 << 4);
-  }
-}
-
 void decode(const block_q5_K& block, Decoded& to) {
   const __m256i low = _mm256_set1_epi8(0x0F);
   const __m256i sixteen = _mm256_set1_epi8(0x10);
@@ -120,7 +111,7 @@ void decode(const block_q5_K& block, Decoded& to) {
     bits = _mm256_srli_epi16(bits, 1);
   }
   uint8_t scales[16];
-  unpack_scales(block.scales, scales);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(scales), unpack_scales(block.scales));
   for (int i = 0; i < kParts; ++i) {
     store(to.scales[i], _mm256_set1_epi16(scales[i]));
     to.offsets[2 * i] = to.offsets[2 * i + 1] = scales[8 + i];

@@ -11,7 +11,6 @@
 
 #define GGML_COMMON_DECL_CPP
 #include <ggml-common.h>
-#include <immintrin.h>
 #include <repack.h>
 
 #include <cstddef>
@@ -20,7 +19,13 @@
 #include <memory>
 #include <new>
 
+#include "core/model/k_quant_blocks.h"
+
 namespace {
+
+using cria::k_quants::load;
+using cria::k_quants::store;
+using cria::k_quants::unpack_scales;
 
 constexpr int kSide = 8;              // rows of weights side by side
 constexpr int kRows = 4;              // rows of activations
@@ -61,9 +66,6 @@ struct Room {
   }
 };
 
-__m256i load(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
-void store(void* to, __m256i x) { _mm256_store_si256(static_cast<__m256i*>(to), x); }
-
 // Its own inverse.
 __m256 in_order(__m256 rows) {
   return _mm256_permutevar8x32_ps(rows, _mm256_setr_epi32(0, 1, 4, 5, 2, 3, 6, 7));
@@ -100,14 +102,7 @@ void decode_weights(const uint8_t* packed, Panel& to) {
 void decode_scales(const uint8_t* packed, Panel& to) {
   const __m128i twice = _mm_setr_epi8(0, 0, 1, 1, 4, 4, 5, 5, 2, 2, 3, 3, 6, 6, 7, 7);
   for (int part = 0; part < kParts; ++part, packed += 12) {
-    uint32_t words[3];
-    std::memcpy(words, packed, sizeof words);
-    const auto upper = [&](uint32_t low, uint32_t high) {
-      return (low & 0x0F0F0F0F) | ((high >> 6 & 0x03030303) << 4);
-    };
-    const __m128i scales = _mm_setr_epi32(
-        static_cast<int>(words[0] & 0x3F3F3F3F), static_cast<int>(upper(words[2], words[0])),
-        static_cast<int>(words[1] & 0x3F3F3F3F), static_cast<int>(upper(words[2] >> 4, words[1])));
+    const __m128i scales = unpack_scales(packed);
     store(to.scales[part], _mm256_cvtepu8_epi16(_mm_shuffle_epi8(scales, twice)));
     const __m128i least = _mm_unpackhi_epi64(scales, scales);
     store(to.least[part], _mm256_cvtepu8_epi16(_mm_shuffle_epi8(least, twice)));
