@@ -49,8 +49,9 @@ export interface GenerateOptions extends SamplerOptions {
   readonly cachePrompt?: CachePrompt;
   /**
    * Milliseconds for which the prompts of others in the context may hold this generation up between two of
-   * its tokens, as far as a piece of 64 tokens takes no longer. Default 50. Infinity: prompts go first and
-   * together, which is fastest for all; `generateMany` and `runBatch` do so.
+   * its tokens, as far as that can be: a piece of a prompt takes four times as long as a token at most.
+   * Default 50. Infinity: prompts go first and together, which is fastest for all; `generateMany` and
+   * `runBatch` do so.
    */
   readonly maxPause?: number;
   /**

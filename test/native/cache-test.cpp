@@ -36,8 +36,7 @@ Lookup lookup(const Tokens& tokens, Reuse reuse) {
 struct Rig {
   explicit Rig(const Shape& shape)
       : context(demo::make_context(shape)),
-        cache(context.get(), shape.sequences,
-              {shape.shared, shape.micro_batch, cria::kLeastRows, kCopyMs}) {}
+        cache(context.get(), shape.sequences, {shape.shared, shape.micro_batch, kCopyMs}) {}
 
   Slot take(const Tokens& tokens, Reuse reuse = Reuse::kAny) {
     const std::optional<Slot> slot = cache.take(lookup(tokens, reuse), kEvaluationMs);
@@ -56,7 +55,8 @@ struct Rig {
   std::vector<float> fill(Slot slot, const Tokens& tokens) {
     const auto begin = static_cast<size_t>(cache.length(slot));
     std::vector<float> logits = demo::decode(context.get(), slot, tokens, begin, tokens.size());
-    cache.append(slot, tokens.data() + begin, static_cast<int32_t>(tokens.size() - begin));
+    const auto count = static_cast<int32_t>(tokens.size() - begin);
+    cache.append(slot, tokens.data() + begin, count, count >= cria::kLeastRows);
     return logits;
   }
 

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <memory>
 #include <random>
 #include <stdexcept>
@@ -57,35 +58,41 @@ inline std::shared_ptr<cria::Model> load(const std::string& path) {
   return cria::Model::load(options, [](float) { return true; });
 }
 
-// The file of the same weights in 32 bits, which is mapped as long as a model of it lives.
-inline std::string unrounded_path() {
-  static const TemporaryFile file;
-  static const bool written = [] {
-    llama_model_quantize_params params = llama_model_quantize_default_params();
-    params.ftype = LLAMA_FTYPE_ALL_F32;
-    params.allow_requantize = true;
-    params.nthread = 1;
-    CHECK_EQ(llama_model_quantize(path().c_str(), file.path().c_str(), &params), 0U);
-    return true;
-  }();
-  static_cast<void>(written);
-  return file.path();
+// A file of the same weights in another type, mapped as long as a model of it lives.
+inline std::string path_as(llama_ftype type) {
+  static std::map<llama_ftype, TemporaryFile> files;
+  const auto [entry, is_new] = files.try_emplace(type);
+  const std::string file = entry->second.path();
+  if (!is_new) return file;
+  llama_model_quantize_params params = llama_model_quantize_default_params();
+  params.ftype = type;
+  params.allow_requantize = true;
+  params.nthread = 1;
+  CHECK_EQ(llama_model_quantize(path().c_str(), file.c_str(), &params), 0U);
+  return file;
 }
 
-// The model of those weights, in the place of model() while it lives: for what is computed in
-// another order than what it is compared with.
-class Unrounded {
+// The model of the same weights in another type, in the place of model() while it lives.
+class Requantized {
  public:
-  Unrounded() : rounded_(model()) {
-    static const std::shared_ptr<cria::Model> same = load(unrounded_path());
+  explicit Requantized(llama_ftype type) : given_(model()) {
+    static std::map<llama_ftype, std::shared_ptr<cria::Model>> models;
+    std::shared_ptr<cria::Model>& same = models[type];
+    if (same == nullptr) same = load(path_as(type));
     model() = same;
   }
-  ~Unrounded() { model() = rounded_; }
-  Unrounded(const Unrounded&) = delete;
-  Unrounded& operator=(const Unrounded&) = delete;
+  ~Requantized() { model() = given_; }
+  Requantized(const Requantized&) = delete;
+  Requantized& operator=(const Requantized&) = delete;
 
  private:
-  const std::shared_ptr<cria::Model> rounded_;
+  const std::shared_ptr<cria::Model> given_;
+};
+
+// In 32 bits: for what is computed in another order than what it is compared with.
+class Unrounded : public Requantized {
+ public:
+  Unrounded() : Requantized(LLAMA_FTYPE_ALL_F32) {}
 };
 
 struct Shape {

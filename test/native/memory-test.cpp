@@ -338,7 +338,7 @@ TEST(two_gpus_generate_what_the_cpu_does) {
   give(kPlenty, kPlenty);
   const demo::Unrounded unrounded;
   ModelOptions how = load_options(kAll);
-  how.path = demo::unrounded_path();
+  how.path = demo::path_as(LLAMA_FTYPE_ALL_F32);
   expect_right_text(how);
   how.tensor_split = {1, 4};
   expect_right_text(how);

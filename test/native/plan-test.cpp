@@ -219,10 +219,10 @@ TEST(any_prompts_in_separate_streams) {
   std::mt19937 random(1);
   for (int round = 0; round < 1500; ++round) {
     const std::vector<int32_t> sizes{1, 8, 63, 64, 65, 100, 128, 512};
-    const std::vector<int32_t> least_pieces{1, 16, 64};
+    const std::vector<int32_t> least_pieces{1, 4, 16, 64};
     const int32_t micro_batch = sizes[random() % sizes.size()];
     Prompts prompts = random_prompts(random);
-    run(prompts, random, separate(micro_batch, micro_batch, least_pieces[random() % 3]));
+    run(prompts, random, separate(micro_batch, micro_batch, least_pieces[random() % 4]));
   }
 }
 

@@ -296,6 +296,33 @@ TEST(a_short_prompt_passes_a_long_one) {
   });
 }
 
+// As prompts are cut where others generate: see kFewestRows.
+TEST(rows_are_the_same_in_pieces_of_four) {
+  constexpr size_t kLength = 700;
+  const auto check = [] {
+    std::mt19937 random(11);
+    const Tokens prompt = demo::random_text(random, kLength);
+    const demo::ContextPtr context = demo::make_context({2, 1024});
+    for (size_t begin = 0; begin < kLength;) {
+      const size_t end = begin + 512 < kLength ? 512 : kLength;
+      const std::vector<float> whole = demo::decode(context.get(), 0, prompt, begin, end);
+      std::vector<float> pieces;
+      while (begin < end) {
+        const size_t count = std::min<size_t>(4 * (1 + random() % 4), end - begin);
+        pieces = demo::decode(context.get(), 1, prompt, begin, begin + count);
+        begin += count;
+      }
+      CHECK_EQ(demo::distance(pieces, whole), 0.0F);
+    }
+  };
+  check();
+  for (const llama_ftype type : {LLAMA_FTYPE_ALL_F32, LLAMA_FTYPE_MOSTLY_F16,
+                                 LLAMA_FTYPE_MOSTLY_Q4_0, LLAMA_FTYPE_MOSTLY_Q4_K_M}) {
+    const demo::Requantized model(type);
+    check();
+  }
+}
+
 TEST(whoever_is_patient_lets_all_prompts_go_first) {
   constexpr double kForEver = std::numeric_limits<double>::infinity();
   {

@@ -14,6 +14,9 @@ namespace cria {
 // the same: only a single row is multiplied by other code, so that with smaller pieces a result
 // would depend on who else is generating.
 inline constexpr int32_t kLeastRows = 16;
+// As few where so many would hold others up for too long. Rows are multiplied by fours, so pieces
+// begin at a multiple of that.
+inline constexpr int32_t kFewestRows = 4;
 
 // Positions where micro-batches begin, besides the first, in rising order.
 using Cuts = std::vector<int32_t>;

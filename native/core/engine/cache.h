@@ -54,7 +54,6 @@ class Cache {
   struct Layout {
     bool shared;
     int32_t micro_batch;
-    int32_t least_piece;       // the fewest rows that are rounded as those of a whole prompt are
     double copy_ms_per_token;  // roughly, from slot to slot; for a per-sequence cache
     MemoryKind memory;
   };
@@ -81,9 +80,6 @@ class Cache {
   // llama_decode has evaluated these behind the others, in one micro-batch. `as_alone`: in one that
   // leaves them the same as if their prompt were evaluated by itself.
   void append(Slot slot, const llama_token* tokens, int32_t count, bool as_alone);
-  void append(Slot slot, const llama_token* tokens, int32_t count) {
-    append(slot, tokens, count, count >= layout_.least_piece);
-  }
 
   // Removes everything after the first `wanted` tokens, what llama_decode left half done included.
   // Returns what is left: `wanted`, or fewer where it cannot be cut there. Then media begin, or the

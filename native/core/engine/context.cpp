@@ -405,8 +405,9 @@ void Context::warm_up() {
 void Context::open_scheduler(const ContextInfo& info, const MemoryKind& memory) {
   const bool gpu = model_->may_use_gpu();
   const int32_t least = gpu ? kLeastPieceOfGpus : kLeastRows;
+  const int32_t fewest = gpu || memory.has_checkpoints() ? least : kFewestRows;
   Limits limits{options_.context_size, options_.sequences, info.batch_size, info.micro_batch_size,
-                options_.unified_kv_cache, copy_ms_per_token(info.memory), least,
+                options_.unified_kv_cache, copy_ms_per_token(info.memory), least, fewest,
                 // What an aborted piece has overwritten is lost, or comes back in other cells.
                 !gpu && memory.cut_anywhere(), memory,
                 static_cast<int32_t>(generation_params(options_).n_outputs_max)};

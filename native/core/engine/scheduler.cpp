@@ -15,12 +15,17 @@ namespace cria {
 namespace {
 
 // While generations wait for their next token, a piece of a prompt should take no longer than they
-// allow, or than so many of their steps, but it is never smaller than Limits::least_piece.
+// allow, or than so many of their steps, but it is not smaller than Limits::least_piece.
 constexpr double kPieceSteps = 2;
+// Unless that would take so many times as long: then it has as few as Limits::fewest_rows. Fewer
+// rows are dearer each, so this is for prompts that look back at thousands of tokens.
+constexpr double kTooLong = 2;
 // From so many tokens on, it is worth waiting for another task that is about to evaluate them.
 constexpr int32_t kWorthWaiting = 64;
-// The weight of the newest measurement in a running mean.
+// The weight of the newest measurement in a running mean. Tokens of a prompt become dearer as it
+// goes on: what generations wait for should not lag behind.
 constexpr double kNewest = 0.3;
+constexpr double kNewestDearer = 0.7;
 
 bool are_numbers(const float* logits, int32_t count) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -28,7 +33,9 @@ bool are_numbers(const float* logits, int32_t count) {
                      [](float logit) { return !std::isnan(logit) && logit != kInfinity; });
 }
 
-void update(double& mean, double now) { mean = mean > 0 ? mean + kNewest * (now - mean) : now; }
+void update(double& mean, double now, double weight = kNewest) {
+  mean = mean > 0 ? mean + weight * (now - mean) : now;
+}
 
 }  // namespace
 
@@ -40,9 +47,9 @@ Scheduler::Scheduler(llama_context* context, EvaluationGate& gate, const Limits&
       limits_(limits),
       outbox_(outbox),
       head_(head),
-      cache_(context, limits.sequences,
-             {limits.unified_kv_cache, limits.micro_batch, limits.least_piece,
-              limits.copy_ms_per_token, limits.memory}),
+      cache_(
+          context, limits.sequences,
+          {limits.unified_kv_cache, limits.micro_batch, limits.copy_ms_per_token, limits.memory}),
       batch_(limits.batch),
       piece_limit_(limits.micro_batch, limits.least_piece, !limits.stoppable) {}
 
@@ -343,7 +350,11 @@ PlanLimits Scheduler::prefill_limits() const {
   const double ms = std::max(pause, kPieceSteps * step_ms_);
   const double affordable = per_token > 0 ? ms / per_token : kLeastRows;
   const auto rows = static_cast<int32_t>(std::min<double>(affordable, most));
-  const int32_t wanted = std::max(rows, limits_.least_piece - beside);
+  int32_t least = limits_.least_piece;
+  while (least > limits_.fewest_rows && step_ms_ + least * row_ms_ > kTooLong * ms)
+    least /= 2;
+  if (!limits_.unified_kv_cache) limits.least_piece = least;
+  const int32_t wanted = std::max(rows, least - beside);
   limits.rows = std::max(std::min(wanted, limits_.micro_batch - beside), 1);
   return limits;
 }
@@ -408,10 +419,13 @@ void Scheduler::measure(double decode_ms) {
   if (prompts > 0) piece_limit_.measured(prompts, decode_ms);
   if (prompts == 0) {
     update(step_ms_, decode_ms);  // with its draft, if there is one
-  } else if (prompts >= limits_.least_piece && !batch_.has_drafts()) {
+  } else if (prompts >= limits_.fewest_rows && !batch_.has_drafts()) {
     // The next tokens of generations in the same batch would have taken their time anyway.
     const bool mixed = prompts < batch_.size();
-    update(prefill_ms_per_token_, std::max(decode_ms - (mixed ? step_ms_ : 0), 0.0) / prompts);
+    const double ms = std::max(decode_ms - (mixed ? step_ms_ : 0), 0.0);
+    if (prompts >= limits_.least_piece) update(prefill_ms_per_token_, ms / prompts);
+    const double row_ms = std::max(ms - step_ms_, 0.0) / prompts;
+    update(row_ms_, row_ms, row_ms > row_ms_ ? kNewestDearer : kNewest);
   }
 }
 
@@ -428,18 +442,21 @@ void Scheduler::show_head() {
   head_->follow(task.slot(), task.tokens(), task.evaluated(), end, draft);
 }
 
+// Whether these next rows of a task are what they would be if its prompt were evaluated by itself.
+bool Scheduler::is_as_alone(const Task& task, int32_t count) const {
+  const int32_t tile = std::min(limits_.fewest_rows, kLeastRows);
+  const bool as_alone = task.as_alone(count, limits_.micro_batch, tile);
+  if (limits_.memory.has_checkpoints()) return as_alone;
+  return count >= limits_.least_piece || (as_alone && count >= limits_.fewest_rows);
+}
+
 void Scheduler::collect() {
   counters_.batches.fetch_add(1, std::memory_order_relaxed);
   counters_.decoded_tokens.fetch_add(batch_.size(), std::memory_order_relaxed);
   for (const Batch::Share& share : batch_.shares()) {
     Task& task = *share.task;
     const llama_token* const tokens = task.tokens().data() + task.evaluated();
-    if (limits_.memory.has_checkpoints()) {
-      const bool as_alone = task.as_alone(share.count, limits_.micro_batch);
-      cache_.append(task.slot(), tokens, share.count, as_alone);
-    } else {
-      cache_.append(task.slot(), tokens, share.count);
-    }
+    cache_.append(task.slot(), tokens, share.count, is_as_alone(task, share.count));
     task.advance(share.count);
     if (task.at_checkpoint(limits_.micro_batch)) cache_.take_checkpoint(task.slot());
     if (task.reports_progress() && task.evaluated() <= task.prompt_length()) {

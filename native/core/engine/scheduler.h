@@ -35,9 +35,10 @@ struct Limits {
   int32_t batch;         // the most tokens of one llama_decode, at least `sequences`
   int32_t micro_batch;   // the usual number of them
   bool unified_kv_cache;
-  double copy_ms_per_token;          // roughly, from slot to slot
-  int32_t least_piece = kLeastRows;  // of a prompt that is evaluated beside generations
-  bool stoppable = true;             // llama_decode returns soon where it is asked to abort
+  double copy_ms_per_token;           // roughly, from slot to slot
+  int32_t least_piece = kLeastRows;   // of a prompt that is evaluated beside generations,
+  int32_t fewest_rows = kFewestRows;  // and where that would hold them up for too long
+  bool stoppable = true;              // llama_decode returns soon where it is asked to abort
   MemoryKind memory;
   // Rows of logits of one llama_decode, at most, which llama.cpp asserts: as many as there are
   // sequences, and kMostRowsOfScore more; fewer only where a batch has no more rows.
@@ -96,6 +97,7 @@ class Scheduler {
   void roll_back();
   void measure(double decode_ms);
   void show_head();
+  bool is_as_alone(const Task& task, int32_t count) const;
   void collect();
   bool answer(const Batch::Share& share);
   bool deliver(Task& task, int32_t output);
@@ -127,6 +129,7 @@ class Scheduler {
   // Measured; 0: not yet.
   double step_ms_ = 0;  // one token of every running generation
   double prefill_ms_per_token_ = 0;
+  double row_ms_ = 0;  // a row more of a piece: reading the weights takes about a step
   PieceLimit piece_limit_;
   Counters counters_;
 };

@@ -67,12 +67,13 @@ Borders Task::borders(int32_t micro_batch) const {
   return {length(), cut ? cuts_ : media_cuts_, micro_batch, exact ? 0 : start_};
 }
 
-bool Task::as_alone(int32_t count, int32_t micro_batch) const {
+bool Task::as_alone(int32_t count, int32_t micro_batch, int32_t tile) const {
   const Borders borders{prompt_length_, cuts_, micro_batch};
   const Borders::Span span = borders.around(evaluated_);
   const int32_t end = evaluated_ + count;
-  if (end > span.end || (evaluated_ - span.begin) % kLeastRows != 0) return false;
-  return end == span.end || count % kLeastRows == 0;
+  if (end > span.end || (evaluated_ - span.begin) % tile != 0) return false;
+  if (count == 1 && evaluated_ != span.begin) return false;
+  return end == span.end || count % tile == 0;
 }
 
 int32_t Task::last_checkpoint(int32_t most, int32_t micro_batch) const {

@@ -48,9 +48,9 @@ class Task {
   Borders borders(int32_t micro_batch) const;
 
   // Whether the next `count` tokens, evaluated by themselves, are so as if nothing were cached: a
-  // whole micro-batch, or tiles of it. A tile that begins elsewhere is no matter to attention, but
-  // some recurrent layers go from tile to tile.
-  bool as_alone(int32_t count, int32_t micro_batch) const;
+  // whole micro-batch, or tiles of it, of so many rows. A tile that begins elsewhere is no matter
+  // to attention, but some recurrent layers go from tile to tile.
+  bool as_alone(int32_t count, int32_t micro_batch, int32_t tile) const;
 
   // Whether the cache should be able to come back to where it is now: to the prompt's last cuts,
   // and to the last micro-batch before its end.

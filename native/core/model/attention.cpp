@@ -33,7 +33,7 @@ using cria::attention::weigh;
 constexpr int64_t kChunk = 512;
 constexpr int kMostRows = 64;  // that share a block of keys
 // From so many rows on it pays to convert a block once.
-constexpr int kRowsToConvert = 9;
+constexpr int kRowsToConvert = 17;
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 // ── One evaluation ──────────────────────────────────────────────────────────
@@ -242,19 +242,22 @@ void Attention::attend_block(const Rows& rows, int64_t cell, int cells, const Sc
                              Part* parts) const {
   const bool directly = is_read_directly(in_.k) && is_read_directly(in_.v);
   bool converted = false;
+  bool fetched = false;
   for (int row = 0; row < rows.count;) {
     const int from = row;
     int64_t token = in_.token_of(rows, row);
     while (row < rows.count && in_.sees_any(rows, token, cell, cells))
       row = in_.end_of(rows, token++);
     if (row > from) {
-      if (!converted && (!directly || row - from >= kRowsToConvert)) {
-        in_.load_block(in_.k, rows, cell, cells, scratch.keys);
-        in_.load_block(in_.v, rows, cell, cells, scratch.values);
-        converted = true;
-      }
+      const bool convert = !converted && (!directly || row - from >= kRowsToConvert);
+      converted = converted || convert;
+      if (convert) in_.load_block(in_.k, rows, cell, cells, scratch.keys);
+      if (!fetched) in_.fetch_block(in_.k, rows, cell + kBlock);
       score_run(rows, from, row, cell, cells, converted, scratch);
       turn_into_weights(rows, from, row, cell, cells, scratch, parts);
+      if (convert) in_.load_block(in_.v, rows, cell, cells, scratch.values);
+      if (!fetched) in_.fetch_block(in_.v, rows, cell + kBlock);
+      fetched = true;
       weigh_seen(rows, from, row, cell, cells, converted, scratch);
     }
     if (row < rows.count) row = in_.end_of(rows, token);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "core/model/float_vector.h"
 
@@ -12,30 +13,32 @@ namespace cria::attention {
 using floats::Floats;
 using floats::kWidth;
 
-constexpr int kBlock = 64;  // cells whose scores are held at once: a row of scores has so many
+constexpr int kBlock = 32;  // cells whose scores are held at once: a row of scores has so many
 
 // Scores of ROWS queries with CELLS keys.
 template <int ROWS, int CELLS, class Key>
 void score_tile(const float* query, int width, const Key* keys, int64_t stride, float* scores) {
-  static_assert(ROWS * CELLS % 4 == 0, "they are added up by fours");
-  Floats sum[CELLS * ROWS];
-  for (Floats& one : sum)
-    one = floats::zero();
+  static_assert(CELLS % 4 == 0, "they are added up by fours");
+  Floats sum[ROWS][CELLS];
+  for (auto& row : sum) {
+    for (Floats& one : row)
+      one = floats::zero();
+  }
   for (int d = 0; d < width; d += kWidth) {
-    for (int cell = 0; cell < CELLS; ++cell) {
-      const Floats key = floats::load(keys + cell * stride + d);
-      for (int row = 0; row < ROWS; ++row) {
-        Floats& one = sum[cell * ROWS + row];
-        one = floats::multiply_add(key, floats::load(query + row * width + d), one);
-      }
+    Floats key[CELLS];
+    for (int cell = 0; cell < CELLS; ++cell)
+      key[cell] = floats::in_register(floats::load(keys + cell * stride + d));
+    for (int row = 0; row < ROWS; ++row) {
+      const Floats part = floats::in_register(floats::load(query + row * width + d));
+      for (int cell = 0; cell < CELLS; ++cell)
+        sum[row][cell] = floats::multiply_add(key[cell], part, sum[row][cell]);
     }
   }
-  float all[CELLS * ROWS];
-  for (int i = 0; i < CELLS * ROWS; i += 4)
-    floats::sums(sum[i], sum[i + 1], sum[i + 2], sum[i + 3], all + i);
-  for (int cell = 0; cell < CELLS; ++cell) {
-    for (int row = 0; row < ROWS; ++row)
-      scores[row * kBlock + cell] = all[cell * ROWS + row];
+  for (int row = 0; row < ROWS; ++row) {
+    for (int cell = 0; cell < CELLS; cell += 4) {
+      const Floats* const four = sum[row] + cell;
+      floats::sums(four[0], four[1], four[2], four[3], scores + row * kBlock + cell);
+    }
   }
 }
 
@@ -67,7 +70,7 @@ void weigh_tile(const float* weights, int cells, const Value* values, int64_t st
   for (int cell = 0; cell < cells; ++cell) {
     Floats value[VECTORS];
     for (int i = 0; i < VECTORS; ++i)
-      value[i] = floats::load(values + cell * stride + i * kWidth);
+      value[i] = floats::in_register(floats::load(values + cell * stride + i * kWidth));
     for (int row = 0; row < ROWS; ++row) {
       const Floats weight = floats::all(weights[row * kBlock + cell]);
       for (int i = 0; i < VECTORS; ++i) {
@@ -93,23 +96,19 @@ void weigh_rows(const float* weights, int cells, const Value* values, int64_t st
     weigh_tile<ROWS, 1>(weights, cells, values + d, stride, width, sums + d);
 }
 
-// Calls `work` for the rows in tiles of four, two and one: with their number, which is a constant
-// there, and the first of them.
-template <class Work>
-void by_tiles(int rows, Work&& work) {
-  int row = 0;
-  for (; row + 4 <= rows; row += 4)
-    work(std::integral_constant<int, 4>(), row);
-  for (; row + 2 <= rows; row += 2)
-    work(std::integral_constant<int, 2>(), row);
-  for (; row < rows; ++row)
-    work(std::integral_constant<int, 1>(), row);
+// Calls `work` for the rows in tiles of MOST, half of that, and so on: with their number, which is
+// a constant there, and the first of them.
+template <int MOST, class Work>
+void by_tiles(int rows, Work&& work, int row = 0) {
+  for (; row + MOST <= rows; row += MOST)
+    work(std::integral_constant<int, MOST>(), row);
+  if constexpr (MOST > 1) by_tiles<MOST / 2>(rows, std::forward<Work>(work), row);
 }
 
 template <class Key>
 void score(const float* query, int rows, int width, const Key* keys, int64_t stride, int cells,
            float* scores) {
-  by_tiles(rows, [&](auto count, int row) {
+  by_tiles<2>(rows, [&](auto count, int row) {
     score_rows<count()>(query + row * width, width, keys, stride, cells, scores + row * kBlock);
   });
 }
@@ -117,7 +116,7 @@ void score(const float* query, int rows, int width, const Key* keys, int64_t str
 template <class Value>
 void weigh(const float* weights, int rows, int cells, const Value* values, int64_t stride,
            int width, float* sums) {
-  by_tiles(rows, [&](auto count, int row) {
+  by_tiles<4>(rows, [&](auto count, int row) {
     weigh_rows<count()>(weights + row * kBlock, cells, values, stride, width, sums + row * width);
   });
 }
