@@ -49,9 +49,9 @@ export interface GenerateOptions extends SamplerOptions {
   readonly cachePrompt?: CachePrompt;
   /**
    * Milliseconds for which the prompts of others in the context may hold this generation up between two of
-   * its tokens, as far as that can be: a piece of a prompt takes four times as long as a token at most.
-   * Default 50. Infinity: prompts go first and together, which is fastest for all; `generateMany` and
-   * `runBatch` do so.
+   * its tokens, as far as that can be: pieces have at least 4 tokens, and 16 where those take no longer
+   * than 3.5 times this. Default 50. Infinity: prompts go first and together, which is fastest for all;
+   * `generateMany` and `runBatch` do so.
    */
   readonly maxPause?: number;
   /**

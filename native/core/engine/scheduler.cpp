@@ -17,9 +17,10 @@ namespace {
 // While generations wait for their next token, a piece of a prompt should take no longer than they
 // allow, or than so many of their steps, but it is not smaller than Limits::least_piece.
 constexpr double kPieceSteps = 2;
-// Unless that would take so many times as long: then it has as few as Limits::fewest_rows. Fewer
-// rows are dearer each, so this is for prompts that look back at thousands of tokens.
-constexpr double kTooLong = 2;
+// Unless that would take so many times as long as they allow: then it has as few as
+// Limits::fewest_rows. Fewer rows are dearer each, so this is for prompts that look back at
+// thousands of tokens.
+constexpr double kTooLong = 3.5;
 // From so many tokens on, it is worth waiting for another task that is about to evaluate them.
 constexpr int32_t kWorthWaiting = 64;
 // The weight of the newest measurement in a running mean. Tokens of a prompt become dearer as it
@@ -346,12 +347,12 @@ PlanLimits Scheduler::prefill_limits() const {
   const int32_t beside = limits_.unified_kv_cache ? batch_.size() : 0;
   limits.rows = std::max(std::min(most, limits_.micro_batch - beside), 1);
   if (std::isinf(pause)) return limits;
-  const double per_token = prefill_ms_per_token_;
   const double ms = std::max(pause, kPieceSteps * step_ms_);
-  const double affordable = per_token > 0 ? ms / per_token : kLeastRows;
+  const double affordable = row_ms_ > 0 ? (ms - step_ms_) / row_ms_ : kLeastRows;
   const auto rows = static_cast<int32_t>(std::min<double>(affordable, most));
   int32_t least = limits_.least_piece;
-  while (least > limits_.fewest_rows && step_ms_ + least * row_ms_ > kTooLong * ms)
+  const double too_long = std::max(kTooLong * pause, kPieceSteps * step_ms_);
+  while (least > limits_.fewest_rows && step_ms_ + least * row_ms_ > too_long)
     least /= 2;
   if (!limits_.unified_kv_cache) limits.least_piece = least;
   const int32_t wanted = std::max(rows, least - beside);
