@@ -348,11 +348,11 @@ PlanLimits Scheduler::prefill_limits() const {
   limits.rows = std::max(std::min(most, limits_.micro_batch - beside), 1);
   if (std::isinf(pause)) return limits;
   const double ms = std::max(pause, kPieceSteps * step_ms_);
-  const double affordable = row_ms_ > 0 ? (ms - step_ms_) / row_ms_ : kLeastRows;
+  const double affordable = row_ms_ > 0 ? (ms - base_ms_) / row_ms_ : kLeastRows;
   const auto rows = static_cast<int32_t>(std::min<double>(affordable, most));
   int32_t least = limits_.least_piece;
   const double too_long = std::max(kTooLong * pause, kPieceSteps * step_ms_);
-  while (least > limits_.fewest_rows && step_ms_ + least * row_ms_ > too_long)
+  while (least > limits_.fewest_rows && base_ms_ + least * row_ms_ > too_long)
     least /= 2;
   if (!limits_.unified_kv_cache) limits.least_piece = least;
   const int32_t wanted = std::max(rows, least - beside);
@@ -425,7 +425,9 @@ void Scheduler::measure(double decode_ms) {
     const bool mixed = prompts < batch_.size();
     const double ms = std::max(decode_ms - (mixed ? step_ms_ : 0), 0.0);
     if (prompts >= limits_.least_piece) update(prefill_ms_per_token_, ms / prompts);
-    const double row_ms = std::max(ms - step_ms_, 0.0) / prompts;
+    // By itself a piece reads the weights again, which takes no longer than a step does.
+    base_ms_ = limits_.unified_kv_cache ? 0 : std::min(step_ms_, ms / 2);
+    const double row_ms = (ms - base_ms_) / prompts;
     update(row_ms_, row_ms, row_ms > row_ms_ ? kNewestDearer : kNewest);
   }
 }

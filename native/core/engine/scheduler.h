@@ -129,7 +129,8 @@ class Scheduler {
   // Measured; 0: not yet.
   double step_ms_ = 0;  // one token of every running generation
   double prefill_ms_per_token_ = 0;
-  double row_ms_ = 0;  // a row more of a piece: reading the weights takes about a step
+  double base_ms_ = 0;  // of a piece, however small,
+  double row_ms_ = 0;   // and of each of its rows
   PieceLimit piece_limit_;
   Counters counters_;
 };
