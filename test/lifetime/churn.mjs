@@ -3,8 +3,8 @@
 //
 //   node --expose-gc --max-semi-space-size=1 test/lifetime/churn.mjs [--generations 20000] [--seed 1]
 //
-// After each tenth it tells what the process holds. More threads or descriptors at the end than after the
-// first tenth are an error; RSS is told. V8's room for young objects follows the pace
+// After each tenth it tells what the process holds. Threads and descriptors are the same at the end as
+// after the first tenth, or that is an error; RSS is told. V8's room for young objects follows the pace
 // of allocation, whatever becomes of the objects: `--max-semi-space-size` keeps it out of the figures.
 import { readdirSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -125,7 +125,10 @@ while (done < total) {
 }
 const [before, after] = [tenths[0], held()];
 console.log(JSON.stringify({ seed: Number(values.seed), generations: done, tenths, after }));
-if (after.threads > before.threads || after.descriptors > before.descriptors) {
+// wine closes descriptors of its own now and then: there they may be fewer.
+const wine = process.platform === "win32";
+const descriptors = wine ? Math.max(after.descriptors, before.descriptors) : after.descriptors;
+if (after.threads !== before.threads || descriptors !== before.descriptors) {
   throw new Error("It holds more at the end than at the beginning");
 }
 await model.dispose();
