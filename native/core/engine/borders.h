@@ -10,13 +10,13 @@
 
 namespace cria {
 
-// The fewest rows of a piece of a prompt. A row costs about the same in larger ones, and is rounded
-// the same: only a single row is multiplied by other code, so that with smaller pieces a result
-// would depend on who else is generating.
+// The fewest rows of a piece of a prompt: a row costs about the same in larger ones.
 inline constexpr int32_t kLeastRows = 16;
-// As few where so many would hold others up for too long. Rows are multiplied by fours, so pieces
-// begin at a multiple of that.
+// As few where so many would hold others up for too long. A row is rounded the same as in larger
+// ones: rows are multiplied by fours, and pieces begin at a multiple of that.
 inline constexpr int32_t kFewestRows = 4;
+// A single row is multiplied by other code than two together, and rounded differently.
+inline constexpr int32_t kFewestTogether = 2;
 
 // Positions where micro-batches begin, besides the first, in rising order.
 using Cuts = std::vector<int32_t>;

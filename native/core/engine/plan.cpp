@@ -13,9 +13,6 @@ int32_t rest_of_micro_batch(const Task& task, int32_t micro_batch) {
   return std::min(rest, task.evaluated_alike());
 }
 
-// A single row is multiplied by other code than two together, and rounded differently.
-constexpr int32_t kFewestTogether = 2;
-
 bool may_have(int32_t rest, int32_t count, int32_t least_piece) {
   if (count == rest) return true;
   const int32_t fewest = rest < least_piece ? kFewestTogether : least_piece;

@@ -72,7 +72,7 @@ bool Task::as_alone(int32_t count, int32_t micro_batch, int32_t tile) const {
   const Borders::Span span = borders.around(evaluated_);
   const int32_t end = evaluated_ + count;
   if (end > span.end || (evaluated_ - span.begin) % tile != 0) return false;
-  if (count == 1 && evaluated_ != span.begin) return false;
+  if (count < kFewestTogether && evaluated_ != span.begin) return false;
   return end == span.end || count % tile == 0;
 }
 
