@@ -199,7 +199,7 @@ function writeRange([from, to]: readonly [number, number]): string {
 }
 
 function escapeText(text: string): string {
-  return /^[ !#-[\]-~]*$/.test(text) ? text : [...text].map(escapeInText).join("");
+  return text.replace(/[^ !#-[\]-~]/gu, escapeInText);
 }
 
 function escapeInText(letter: string): string {

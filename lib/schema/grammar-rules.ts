@@ -108,9 +108,25 @@ export function sizeOf(part: Expression): number {
 }
 
 export function sequence(...parts: readonly Expression[]): Expression {
+  if (parts.includes(NOTHING)) return NOTHING;
+  const flat = isFlat(parts) ? parts : flatten(parts);
+  if (flat.length === 1) return flat[0]!;
+  return flat.length === 0 ? EMPTY : { kind: "sequence", parts: flat };
+}
+
+/** Without sequences, and without two texts beside each other: so are most. */
+function isFlat(parts: readonly Expression[]): boolean {
+  let before: Expression["kind"] | undefined;
+  for (const { kind } of parts) {
+    if (kind === "sequence" || (kind === "text" && before === "text")) return false;
+    before = kind;
+  }
+  return true;
+}
+
+function flatten(parts: readonly Expression[]): Expression[] {
   const flat: Expression[] = [];
   for (const part of parts) {
-    if (part === NOTHING) return NOTHING;
     for (const one of part.kind === "sequence" ? part.parts : [part]) {
       const last = flat.at(-1);
       if (one.kind === "text" && last?.kind === "text") {
@@ -118,26 +134,23 @@ export function sequence(...parts: readonly Expression[]): Expression {
       } else flat.push(one);
     }
   }
-  return flat.length === 1
-    ? flat[0]!
-    : flat.length === 0
-      ? EMPTY
-      : { kind: "sequence", parts: flat };
+  return flat;
 }
 
 export function choice(...parts: readonly Expression[]): Expression {
-  const unique: Expression[] = [];
-  const known = new Set<unknown>();
+  const [first, second] = parts;
+  if (first === undefined) return NOTHING;
+  if (second === undefined) return first;
+  const apart = parts.length === 2 && first.kind !== "choice" && second.kind !== "choice";
+  if (apart) return first === second ? first : { kind: "choice", parts };
+  const unique = new Set<Expression>();
   for (const part of parts) {
-    for (const one of part.kind === "choice" ? part.parts : [part]) {
-      const same = one.kind === "rule" ? one.rule : one;
-      if (known.has(same)) continue;
-      known.add(same);
-      unique.push(one);
-    }
+    if (part.kind === "choice") for (const one of part.parts) unique.add(one);
+    else unique.add(part);
   }
-  if (unique.length === 0) return NOTHING;
-  return unique.length === 1 ? unique[0]! : { kind: "choice", parts: unique };
+  const [only] = unique;
+  if (only === undefined) return NOTHING;
+  return unique.size === 1 ? only : { kind: "choice", parts: [...unique] };
 }
 
 /** Makes the rules of a schema. */

@@ -5,6 +5,7 @@ import {
   type GrammarRules,
   NOTHING,
   sequence,
+  upTo,
   use,
 } from "./grammar-rules.js";
 import { Numbering } from "./language/numbering.js";
@@ -14,8 +15,8 @@ const MAX_COUNTED = 128;
 const BLOCK = 32;
 
 /**
- * Parts so many times. Few are counted one by one; of many, whole blocks first, so that the rules stay
- * few: there are two ways on at a time instead of one, or some more for blocks of blocks.
+ * Parts so many times. Few are counted one by one; of many, whole blocks first, so that llama.cpp makes
+ * few rules of them: there are two ways on at a time instead of one, or some more for blocks of blocks.
  */
 export class Repetitions {
   readonly #rules: GrammarRules;
@@ -58,14 +59,9 @@ export class Repetitions {
   #upTo(part: Expression, max: number, end: Expression): Expression {
     if (max === 0) return end;
     if (max <= MAX_COUNTED) {
-      let rest = end;
-      for (let i = 1; i <= max; i++) {
-        const before = rest;
-        rest = this.#once(part, end, `most ${i}`, () =>
-          use(this.#rules.define("most", choice(sequence(part, before), end))),
-        );
-      }
-      return rest;
+      return this.#once(part, end, `most ${max}`, () =>
+        use(this.#rules.define("most", sequence(upTo(max, this.#single(part)), end))),
+      );
     }
     // Whole blocks, and then fewer than one, or in the end the rest: each count in one way.
     let size = MAX_COUNTED;
@@ -82,6 +78,12 @@ export class Repetitions {
       );
     }
     return rest;
+  }
+
+  /** What can be repeated without a group around it. */
+  #single(part: Expression): Expression {
+    if (part.kind === "set" || part.kind === "rule") return part;
+    return this.#once(part, EMPTY, "one", () => use(this.#rules.define("repeated", part)));
   }
 
   #once(part: Expression, end: Expression, name: string, make: () => Expression): Expression {
