@@ -14,7 +14,7 @@ const run = promisify(execFile);
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 export const sourceDirectory = path.join(root, ".llama.cpp");
-export const sourceArchive = path.join(root, "llama.cpp.tar.gz");
+export const sourceArchive = path.join(root, "llama.cpp.tar.xz");
 /** Held by whoever fetches or builds. */
 export const buildLock = path.join(root, ".build", "lock");
 /** Inside the source tree: the commit it was complete at. */
@@ -61,11 +61,11 @@ export async function configuredRegistry() {
   return stdout.trim();
 }
 
-/** CMake unpacks: a build needs it anyway, and it reads tar.gz on every platform. */
+/** CMake unpacks: a build needs it anyway, and it reads tar.xz on every platform. */
 async function fromArchive(archive, directory) {
   const source = path.join(directory, "source");
   await mkdir(source);
-  await run("cmake", ["-E", "tar", "xzf", archive], { cwd: source });
+  await run("cmake", ["-E", "tar", "xf", archive], { cwd: source });
   return { source, commit: await sourceCommit(source) };
 }
 

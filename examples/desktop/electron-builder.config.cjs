@@ -15,7 +15,7 @@ module.exports = {
     "package.json",
     // What cria needs only to be built.
     "!node_modules/cria/{native,cmake,scripts,packages}",
-    "!node_modules/cria/{llama.cpp.tar.gz,CMakeLists.txt,binding.gyp}",
+    "!node_modules/cria/{llama.cpp.tar.xz,CMakeLists.txt,binding.gyp}",
     "!node_modules/{node-addon-api,node-api-headers}",
   ],
   // The engine maps the model into memory: it has to be a real file.

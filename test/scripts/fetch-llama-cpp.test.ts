@@ -102,9 +102,15 @@ async function fetchInto(options: { commit?: string; integrity?: string; archive
       bundle: "llama/it.bundle",
     },
   };
+  const { archive } = options;
+  return call("fetch-llama-cpp.mjs", "fetchLlamaCpp", { pin, target, registry, archive });
+}
+
+/** Calls what a script exports, with one argument. */
+async function call(script: string, name: string, argument: object) {
   const program = `
-    import { fetchLlamaCpp } from ${JSON.stringify(join(scripts, "fetch-llama-cpp.mjs"))};
-    await fetchLlamaCpp(${JSON.stringify({ pin, target, registry, archive: options.archive })});
+    import { ${name} } from ${JSON.stringify(join(scripts, script))};
+    await ${name}(${JSON.stringify(argument)});
   `;
   return run(process.execPath, ["--input-type=module", "--eval", program], {
     env: { ...process.env, HOME: home },
@@ -151,30 +157,24 @@ describe("the carrier package", () => {
 });
 
 describe("the packed archive", () => {
-  function pack(stamp: string): string {
-    const archive = join(work, `${stamp}.tar.gz`);
-    const stampFile = join(mkdtempSync(join(work, "stamp-")), ".commit");
-    writeFileSync(stampFile, `${stamp}\n`);
-    const output = `--output=${archive}`;
-    git(
-      join(work, "source"),
-      "archive",
-      "--format=tar.gz",
-      `--add-file=${stampFile}`,
-      output,
-      "HEAD",
-    );
+  async function pack(commitOfStamp: string): Promise<string> {
+    const archive = join(work, `${commitOfStamp}.tar.xz`);
+    const stamp = join(mkdtempSync(join(work, "stamp-")), ".commit");
+    writeFileSync(stamp, `${commitOfStamp}\n`);
+    const source = join(work, "source");
+    const options = { source, commit: "HEAD", shipped: ["include"], stamp, archive };
+    await call("source-archive.mjs", "packSource", options);
     return archive;
   }
 
   test("becomes the same source tree", async () => {
-    await fetchInto({ archive: pack(commit) });
+    await fetchInto({ archive: await pack(commit) });
     expect(readFileSync(join(target, "include", "llama.h"), "utf8")).toBe("// a llama\n");
     expect(readFileSync(join(target, ".commit"), "utf8")).toBe(`${commit}\n`);
   });
 
   test("of another commit is refused and leaves nothing", async () => {
-    await expect(fetchInto({ archive: pack("e".repeat(40)) })).rejects.toThrow(/is pinned/);
+    await expect(fetchInto({ archive: await pack("e".repeat(40)) })).rejects.toThrow(/is pinned/);
     expect(leftovers()).toEqual([]);
   });
 });
