@@ -5,12 +5,9 @@
 # front: no level can take a function from another, inlined templates of the standard library
 # included, which linkers share by their names.
 
-set(CRIA_LEVEL_FILES
-  "${CMAKE_CURRENT_SOURCE_DIR}/native/core/model/cpu_level_entry.cpp"
-  "${CMAKE_CURRENT_SOURCE_DIR}/native/core/model/logit_kernels.cpp")
-
 # Sets `result` to the levels of the target's architecture, the highest first, or to nothing where
-# no such build is possible; the options of each are in options_NAME.
+# no such build is possible; the options of each are in options_NAME. In base_NAME is the level that
+# another one differs from in native/core/model/bf16_kernels.h alone.
 macro(cria_cpu_levels result)
   set(${result} "")
   # On Windows linkers know inlined functions by their sections' names, which objcopy leaves alone.
@@ -21,7 +18,8 @@ macro(cria_cpu_levels result)
       set(options_avx2 ${options_sse42} -mavx -mavx2 -mfma -mf16c -mbmi2)
       set(options_avx512vnni ${options_avx2} -mavx512f -mavx512cd -mavx512vl -mavx512dq -mavx512bw
         -mavx512vnni)
-      set(options_avx512bf16 ${options_avx512vnni} -mavx512vbmi -mavx512bf16)
+      set(options_avx512bf16 ${options_avx512vnni} -mavx512bf16)
+      set(base_avx512bf16 avx512vnni)
     elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
       # Without +fp16, with which ggml adds up in 16 bits.
       set(${result} i8mm dotprod armv8)
@@ -62,10 +60,20 @@ function(cria_split_into_levels levels hooks)
   set_property(TARGET ggml-cpu PROPERTY SOURCES "${hooks}")
 
   foreach(level IN LISTS levels)
-    add_library(cria-level-${level} STATIC EXCLUDE_FROM_ALL ${files} ${CRIA_LEVEL_FILES})
+    set(level_files ${files} ${CRIA_LEVEL_FILES})
+    set(base_arguments "")
+    set(base_target "")
+    set(only_bf16 "")
+    if(DEFINED base_${level})
+      set(base_target cria-level-${base_${level}})
+      set(base_arguments "-DBASE=$<TARGET_FILE:${base_target}>" "-DBASE_PREFIX=${base_${level}}_")
+      set(only_bf16 CRIA_ONLY_BF16)
+      list(FILTER level_files INCLUDE REGEX "/(vec|sgemm|cpu_level_entry)\\.cpp$")
+    endif()
+    add_library(cria-level-${level} STATIC EXCLUDE_FROM_ALL ${level_files})
     target_include_directories(cria-level-${level} PRIVATE ${includes} native)
     target_compile_definitions(cria-level-${level} PRIVATE ${definitions}
-      ${directory_definitions} CRIA_CPU_LEVEL="${level}")
+      ${directory_definitions} CRIA_CPU_LEVEL="${level}" ${only_bf16})
     target_compile_options(cria-level-${level} PRIVATE ${options} ${options_${level}})
     target_link_libraries(cria-level-${level} PRIVATE ggml-base)
 
@@ -73,8 +81,9 @@ function(cria_split_into_levels levels hooks)
     add_custom_command(OUTPUT "${archive}"
       COMMAND "${CMAKE_COMMAND}" "-DNM=${CMAKE_NM}" "-DOBJCOPY=${CMAKE_OBJCOPY}"
         "-DFROM=$<TARGET_FILE:cria-level-${level}>" "-DTO=${archive}" "-DPREFIX=${level}_"
-        -P "${CMAKE_CURRENT_SOURCE_DIR}/cmake/prefix-symbols.cmake"
-      DEPENDS cria-level-${level} "${CMAKE_CURRENT_SOURCE_DIR}/cmake/prefix-symbols.cmake"
+        ${base_arguments} -P "${CMAKE_CURRENT_SOURCE_DIR}/cmake/prefix-symbols.cmake"
+      DEPENDS cria-level-${level} ${base_target}
+        "${CMAKE_CURRENT_SOURCE_DIR}/cmake/prefix-symbols.cmake"
       VERBATIM)
     add_custom_target(cria-level-${level}-archive DEPENDS "${archive}")
     add_library(cria-level-${level}-renamed STATIC IMPORTED)

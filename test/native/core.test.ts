@@ -43,6 +43,7 @@ test.each([
   ["grammar-matcher-test", MODEL, llamaCppDir()],
   ["attention-test"],
   ["k-quant-product-test"],
+  ["bf16-product-test"],
   ["adapters-test"],
   ["peg-machine-test"],
   ["plan-test"],

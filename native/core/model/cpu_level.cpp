@@ -61,8 +61,7 @@ bool has_f16c() {
 }
 
 [[maybe_unused]] bool has_avx512bf16() {
-  return has_avx512vnni() && __builtin_cpu_supports("avx512vbmi") &&
-         __builtin_cpu_supports("avx512bf16");
+  return has_avx512vnni() && __builtin_cpu_supports("avx512bf16");
 }
 
 #elif defined(__aarch64__) && defined(__linux__)

@@ -76,6 +76,10 @@ static HANDLE cria_thread_of_hook(LPTHREAD_START_ROUTINE body, void* argument) {
 #define ggml_cpu_iqp_scratch_size cria_multiplication_scratch
 #define ggml_compute_forward_mul_mat_iqp cria_multiply
 
+/* bf16_kernels.cpp, which calls ggml's, or those of a level that has only these of its own. */
+#define ggml_vec_dot_bf16 cria_vec_dot_bf16
+#define llamafile_sgemm cria_sgemm
+
 /* Its definition, `…relax(void)`, gets another name; its calls, `…relax()`, come to us. */
 #define ggml_thread_cpu_relax(parameters) cria_relax_##parameters
 #define cria_relax_void ggml_thread_cpu_relax_of_ggml(void)
