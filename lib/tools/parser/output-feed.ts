@@ -1,41 +1,128 @@
-/** The output as it comes in, of which the last part does not belong to a piece yet. */
+import { isSpace } from "./characters.js";
+
+/**
+ * Something that reads the output as if all of it were there: where it is not, it waits with `yield`, until
+ * there is more or no more will come.
+ */
+export type Reading<T> = Generator<void, T, void>;
+
+/**
+ * The output as it comes in. It is read once, from left to right, so that it does not matter how it was cut, and
+ * the time is linear in its length. What was read is held until it is taken.
+ */
 export class OutputFeed {
   #chunk = "";
-  /** Where in the chunk that part begins… */
+  /** Where in the chunk the next character is… */
+  #at = 0;
+  /** …where what was not taken yet begins… */
   #from = 0;
   /** …and its beginning in earlier chunks. It is never indexed, so that appending stays cheap. */
   #held = "";
+  #ended = false;
 
-  begin(chunk: string): void {
+  /** The next chunk, once all of the one before was read. */
+  add(chunk: string): void {
+    this.#held += this.#chunk.slice(this.#from);
     this.#chunk = chunk;
+    this.#at = 0;
     this.#from = 0;
   }
 
   end(): void {
-    this.#held += this.#chunk.slice(this.#from);
-    this.begin("");
+    this.#ended = true;
   }
 
-  /** The text that belongs to no piece yet, up to `end` in the chunk. */
-  peek(end: number): string {
-    return this.#held + this.#chunk.slice(this.#from, end);
+  /** Whether the next character is not known yet: then `yield`. */
+  get dry(): boolean {
+    return !this.#ended && this.#at >= this.#chunk.length;
   }
 
-  /** Like `peek`, but removes the text. */
-  take(end: number): string {
-    const source = this.peek(end);
-    this.#held = "";
-    this.#from = end;
-    return source;
+  /** Whether no character is left. */
+  get over(): boolean {
+    return this.#ended && this.#at >= this.#chunk.length;
   }
 
-  /** Gives back what was just taken. */
-  giveBack(source: string): void {
-    this.#held = source;
+  /** The next character, unless it is `dry`; not a number at the end. */
+  get code(): number {
+    return this.#chunk.charCodeAt(this.#at);
   }
 
-  /** How much `peek` would give. */
-  length(end: number): number {
-    return this.#held.length + end - this.#from;
+  /** Reads it. */
+  skip(): void {
+    this.#at++;
+  }
+
+  /** Reads the characters that belong and are there. */
+  stretch(belongs: (code: number) => boolean): string {
+    const start = this.#at;
+    this.pass(belongs);
+    return this.#chunk.slice(start, this.#at);
+  }
+
+  /** Reads them, too. Returns whether the next character is known: if not, `yield` and go on. */
+  pass(belongs: (code: number) => boolean): boolean {
+    const chunk = this.#chunk;
+    while (this.#at < chunk.length && belongs(chunk.charCodeAt(this.#at))) this.#at++;
+    return !this.dry;
+  }
+
+  /** Reads all that belong. */
+  *run(belongs: (code: number) => boolean): Reading<string> {
+    let text = this.stretch(belongs);
+    while (this.dry) {
+      yield;
+      text += this.stretch(belongs);
+    }
+    return text;
+  }
+
+  /** Reads white space. Returns the character after it. */
+  *next(): Reading<number> {
+    while (!this.pass(isSpace)) yield;
+    return this.code;
+  }
+
+  /** Reads white space. Returns whether there is a blank line in it. */
+  *blankLine(): Reading<boolean> {
+    const space = yield* this.run(isSpace);
+    return space.indexOf("\n") !== space.lastIndexOf("\n");
+  }
+
+  /** Reads one character; none at the end. */
+  *char(): Reading<string> {
+    if (this.dry) yield;
+    return this.over ? "" : this.#chunk.charAt(this.#at++);
+  }
+
+  /** Reads one of these, of which none begins another, or the beginning of one that then goes on otherwise. */
+  *oneOf(texts: readonly string[]): Reading<string | undefined> {
+    let possible = texts;
+    for (let length = 0; ; length++) {
+      if (this.dry) yield;
+      const { code } = this;
+      possible = possible.filter((text) => text.charCodeAt(length) === code);
+      const [text] = possible;
+      if (text === undefined) return undefined;
+      this.#at++;
+      if (text.length === length + 1) return text;
+    }
+  }
+
+  /** How much is held. */
+  get length(): number {
+    return this.#held.length + this.#at - this.#from;
+  }
+
+  /** What is held, which takes time. */
+  get text(): string {
+    return this.#held + this.#chunk.slice(this.#from, this.#at);
+  }
+
+  /** Takes all of it, or its beginning. */
+  take(length?: number): string {
+    const { text } = this;
+    this.#held = length === undefined ? "" : text.slice(length);
+    this.#from = this.#at;
+    return length === undefined ? text : text.slice(0, length);
   }
 }

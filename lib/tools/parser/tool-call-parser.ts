@@ -18,7 +18,8 @@ import type {
   ToolDefinition,
   ToolParserEvent,
 } from "../../messages/tool-types.js";
-import { CallableTools, type FoundCall } from "./callable-tools.js";
+import { CallableTools } from "./callable-tools.js";
+import type { FoundCall } from "./found-calls.js";
 import type { Piece } from "./ledger.js";
 import { OutputSplitter } from "./output-splitter.js";
 
