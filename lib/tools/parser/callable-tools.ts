@@ -70,8 +70,8 @@ export class CallableTools {
   }
 
   /** Whether one of `openings` begins with this character. */
-  mayBegin(code: number): boolean {
-    return this.openings.some((opening) => opening.charCodeAt(0) === code);
+  mayBegin(char: string): boolean {
+    return this.openings.some((opening) => opening[0] === char);
   }
 
   /** The names for positional arguments, in order; undefined if they are not known. */

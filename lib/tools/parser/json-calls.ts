@@ -1,5 +1,4 @@
 import type { CallableTools } from "./callable-tools.js";
-import { CURLY_OPEN, SQUARE_CLOSE } from "./characters.js";
 import { brokenCall, type FoundCall, type Outcome } from "./found-calls.js";
 import type { Literal, Members } from "./literal.js";
 import { LiteralReader, readLiteral } from "./literal-reader.js";
@@ -23,25 +22,22 @@ const NAME_KEYS: ReadonlySet<string> = new Set(["name", "type", "id"]);
  * before that makes it text. Any other JSON is text.
  */
 export class JsonCalls {
+  /** Whether there are no calls in it, whatever follows. */
+  isData = false;
   readonly #feed: OutputFeed;
   readonly #tools: CallableTools;
   readonly #reader: LiteralReader;
-  readonly #isData: () => void;
   readonly #calls: { readonly call: FoundCall; readonly start: number; readonly end: number }[] =
     [];
-  #data = false;
+  /** Where the last item begins, and where what was read of it ends. */
   #start = 0;
   #end = 0;
 
-  /**
-   * @param isData is told as soon as there are no calls in it, whatever follows
-   * @param close what closes the bracket that has been read, if any
-   */
-  constructor(feed: OutputFeed, tools: CallableTools, isData: () => void, close?: number) {
+  /** @param close what closes the bracket that has been read, if any */
+  constructor(feed: OutputFeed, tools: CallableTools, close?: string) {
     this.#feed = feed;
     this.#tools = tools;
     this.#reader = new LiteralReader(feed, "json", close);
-    this.#isData = isData;
   }
 
   *object(): Reading<Outcome> {
@@ -55,13 +51,13 @@ export class JsonCalls {
   *array(): Reading<Outcome> {
     const feed = this.#feed;
     const reader = this.#reader;
-    while (feed.code !== SQUARE_CLOSE) {
+    while (feed.char !== "]") {
       this.#start = feed.length;
       reader.readable = true;
-      if (feed.code !== CURLY_OPEN && !feed.over) this.#hasNone();
+      if (feed.char !== "{" && !feed.over) this.isData = true;
       const value = yield* reader.value();
       if (value !== undefined) this.#item(value);
-      if (value === undefined || (yield* reader.separator(SQUARE_CLOSE)) === undefined) {
+      if (value === undefined || (yield* reader.separator("]")) === undefined) {
         return yield* this.#failed();
       }
       this.#end = feed.length;
@@ -74,13 +70,8 @@ export class JsonCalls {
   #item(value: Literal): void {
     this.#end = this.#feed.length;
     const call = value instanceof Map ? this.#callOf(value) : undefined;
-    if (call === undefined) this.#hasNone();
+    if (call === undefined) this.isData = true;
     else this.#add(call);
-  }
-
-  #hasNone(): void {
-    this.#data = true;
-    this.#isData();
   }
 
   #add(call: FoundCall): void {
@@ -88,7 +79,7 @@ export class JsonCalls {
   }
 
   #outcome(): Outcome {
-    if (this.#data || this.#calls.length === 0) return "value";
+    if (this.isData || this.#calls.length === 0) return "value";
     const { text } = this.#feed;
     const calls = this.#calls.map(({ call, start, end }) =>
       call.problem === undefined ? call : { ...call, source: text.slice(start, end) },
@@ -99,9 +90,9 @@ export class JsonCalls {
   /** In an array, the calls before the one that was cut off or is broken count. */
   *#failed(): Reading<Outcome> {
     const { over } = this.#feed;
-    if (over && !this.#data && this.#calls.length > 0) return this.#outcome();
+    if (over && !this.isData && this.#calls.length > 0) return this.#outcome();
     const { members } = this.#reader;
-    const name = members === undefined || this.#data ? undefined : nameOf(members);
+    const name = members === undefined || this.isData ? undefined : nameOf(members);
     if (name === undefined) return over ? "text" : "other";
     if (!this.#tools.has(name) || !(yield* this.#reader.skip())) return "text";
     this.#end = this.#feed.length;

@@ -1,34 +1,23 @@
-import {
-  BACKSLASH,
-  COLON,
-  COMMA,
-  CURLY_CLOSE,
-  CURLY_OPEN,
-  isDigit,
-  isQuote,
-  isScalarPart,
-  isSpace,
-  isWord,
-  NEWLINE,
-  ROUND_CLOSE,
-  ROUND_OPEN,
-  SINGLE_QUOTE,
-  SQUARE_CLOSE,
-  SQUARE_OPEN,
-} from "./characters.js";
 import { decodeString, type Literal, type Members, type Scalar, scalarOf } from "./literal.js";
 import { OutputFeed, type Reading } from "./output-feed.js";
 
 /** Deeper values are not for use: nobody means them, and readers of the arguments may recurse. */
 const MAX_DEPTH = 200;
+const CLOSING: Readonly<Record<string, string>> = { "{": "}", "[": "]", "(": ")" };
+const SCALAR = /[\w\u0080-\uffff.+-]*/y;
+const DIGITS = /\d*/y;
+const WORD = /[\w\u0080-\uffff]$/;
 /** What other languages have for numbers, and what only looks like one. */
 const NO_NUMBER = /^(?:[-+.\d]|NaN$|Infinity$)/;
 /** In its place. */
 const UNREADABLE: Scalar = { json: "null" };
+/** What stands in strings as it is, by their quotes. */
+const PLAIN: Readonly<Record<string, RegExp>> = { '"': /[^"\\]*/y, "'": /[^'\\]*/y };
+const PLAIN_LINE: Readonly<Record<string, RegExp>> = { '"': /[^"\\\n]*/y, "'": /[^'\\\n]*/y };
 
 /** A bracket whose closing one is to come. */
 interface Bracket {
-  readonly close: number;
+  readonly close: string;
   readonly value: Members | Literal[];
   key: string;
 }
@@ -63,7 +52,7 @@ export class LiteralReader {
   readonly #open: Bracket[] = [];
 
   /** @param close what closes the bracket that has been read before, if any */
-  constructor(feed: OutputFeed, language: "json" | "python", close?: number) {
+  constructor(feed: OutputFeed, language: "json" | "python", close?: string) {
     this.#feed = feed;
     this.#python = language === "python";
     if (close !== undefined) this.#opened(close);
@@ -71,7 +60,7 @@ export class LiteralReader {
 
   /** Where reading failed, the members so far of the object that stands in no other. */
   get members(): Members | undefined {
-    const object = this.#open.find(({ close }) => close === CURLY_CLOSE);
+    const object = this.#open.find(({ close }) => close === "}");
     return object?.value instanceof Map ? object.value : undefined;
   }
 
@@ -85,7 +74,7 @@ export class LiteralReader {
     const open = this.#open;
     const outside = open.length;
     for (let beginning = word; ; beginning = "") {
-      const close = beginning === "" ? this.#closeOf(feed.code) : undefined;
+      const close = beginning === "" ? this.#closeOf(feed.char) : undefined;
       let value: Literal | undefined;
       if (close === undefined) {
         value = yield* this.#leaf(beginning);
@@ -93,8 +82,8 @@ export class LiteralReader {
       } else {
         feed.skip();
         this.#opened(close);
-        while (!feed.pass(isSpace)) yield;
-        if (feed.code === close) value = this.#closed();
+        while (!feed.space()) yield;
+        if (feed.char === close) value = this.#closed();
       }
       while (value !== undefined) {
         if (open.length === outside) return value;
@@ -103,25 +92,30 @@ export class LiteralReader {
         else outer.value.push(value);
         const separator = yield* this.separator(outer.close);
         if (separator === undefined) return undefined;
-        value = feed.code === outer.close ? this.#closed(separator) : undefined;
+        value = feed.char === outer.close ? this.#closed(separator) : undefined;
       }
       const outer = open.at(-1) as Bracket;
       if (!(outer.value instanceof Map)) continue;
-      const key = yield* this.#key();
-      if (key === undefined) return undefined;
+      const isString = feed.char in PLAIN;
+      const key = isString ? yield* this.#string(this.#python) : yield* feed.run(DIGITS);
+      if (key === undefined || (key === "" && !isString)) return undefined;
+      while (!feed.space()) yield;
+      if (feed.char !== ":") return undefined;
+      feed.skip();
+      while (!feed.space()) yield;
       outer.key = key;
     }
   }
 
-  /** What comes behind an item, and the white space around it: a comma or the closing bracket, which is not read. */
-  *separator(close: number): Reading<number | undefined> {
+  /** What comes behind an item, with white space around it: a comma or the closing bracket, which is not read. */
+  *separator(close: string): Reading<string | undefined> {
     const feed = this.#feed;
-    while (!feed.pass(isSpace)) yield;
-    const { code } = feed;
-    if (code !== COMMA) return code === close ? code : undefined;
+    while (!feed.space()) yield;
+    const { char } = feed;
+    if (char !== ",") return char === close ? char : undefined;
     feed.skip();
-    while (!feed.pass(isSpace)) yield;
-    return code;
+    while (!feed.space()) yield;
+    return char;
   }
 
   /**
@@ -133,73 +127,54 @@ export class LiteralReader {
     while (this.#open.length > 0) {
       if (feed.dry) yield;
       if (feed.over) return false;
-      const { code } = feed;
-      if (this.#python && isQuote(code)) {
+      const { char } = feed;
+      if (this.#python && char in PLAIN) {
         if ((yield* this.#string(true)) === undefined) return false;
-      } else if (!this.#python && code === NEWLINE) {
+      } else if (!this.#python && char === "\n") {
         if (yield* feed.blankLine()) return false;
       } else {
         feed.skip();
-        const close = this.#closeOf(code);
+        const close = this.#closeOf(char);
         if (close !== undefined) this.#opened(close);
-        else if (this.#closes(code) && this.#open.pop()?.close !== code && this.#python)
-          return false;
+        else if (char === "}" || char === "]" || (char === ")" && this.#python)) {
+          if (this.#open.pop()?.close !== char && this.#python) return false;
+        }
       }
     }
     return true;
   }
 
-  #closeOf(code: number): number | undefined {
-    if (code === CURLY_OPEN) return CURLY_CLOSE;
-    if (code === SQUARE_OPEN) return SQUARE_CLOSE;
-    return code === ROUND_OPEN && this.#python ? ROUND_CLOSE : undefined;
+  #closeOf(char: string): string | undefined {
+    return char === "(" && !this.#python ? undefined : CLOSING[char];
   }
 
-  #closes(code: number): boolean {
-    return code === CURLY_CLOSE || code === SQUARE_CLOSE || (code === ROUND_CLOSE && this.#python);
-  }
-
-  #opened(close: number): void {
-    const value = close === CURLY_CLOSE ? new Map() : [];
+  #opened(close: string): void {
+    const value = close === "}" ? new Map() : [];
     if (this.#open.push({ close, value, key: "" }) > MAX_DEPTH) this.readable = false;
   }
 
   /** In parentheses a value without a comma is that value. */
-  #closed(separator?: number): Literal {
+  #closed(separator?: string): Literal {
     this.#feed.skip();
     const { close, value } = this.#open.pop() as Bracket;
-    if (close !== ROUND_CLOSE || separator === COMMA || value instanceof Map) return value;
+    if (close !== ")" || separator === "," || value instanceof Map) return value;
     const [first, ...others] = value;
     return first === undefined || others.length > 0 ? value : first;
-  }
-
-  *#key(): Reading<string | undefined> {
-    const feed = this.#feed;
-    const { code } = feed;
-    let key: string | undefined;
-    if (isQuote(code)) key = yield* this.#string(false);
-    else if (isDigit(code)) key = scalarOf(yield* feed.run(isScalarPart))?.json;
-    if (key === undefined) return undefined;
-    while (!feed.pass(isSpace)) yield;
-    if (feed.code !== COLON) return undefined;
-    feed.skip();
-    while (!feed.pass(isSpace)) yield;
-    return key;
   }
 
   /** A string or a scalar. */
   *#leaf(beginning: string): Reading<Literal | undefined> {
     const feed = this.#feed;
     let raw = false;
-    if (!isQuote(feed.code) || beginning !== "") {
-      const text = beginning || (yield* feed.run(isScalarPart));
-      if (!this.#python || !isQuote(feed.code)) return this.#scalar(text);
+    if (beginning !== "" || !(feed.char in PLAIN)) {
+      const text = beginning || (yield* feed.run(SCALAR));
+      if (!this.#python || !(feed.char in PLAIN)) return this.#scalar(text);
       // b"…" is not text, and f"…" would have to be evaluated.
-      if (!/^[rRuU]$/.test(text)) return undefined;
-      raw = text.toLowerCase() === "r";
+      if (!/^[ru]$/i.test(text)) return undefined;
+      raw = /r/i.test(text);
     }
     let value = yield* this.#string(true, raw);
-    while (this.#python && value !== undefined && isQuote(yield* feed.next())) {
+    while (this.#python && value !== undefined && (yield* feed.next()) in PLAIN) {
       const next = yield* this.#string(true);
       value = next === undefined ? undefined : value + next;
     }
@@ -216,41 +191,47 @@ export class LiteralReader {
   /** @param lines whether it may hold line feeds; never in single quotes, which prose is full of */
   *#string(lines: boolean, raw = false): Reading<string | undefined> {
     const feed = this.#feed;
-    const quote = feed.code;
+    const quote = feed.char;
     feed.skip();
     if (feed.dry) yield;
     let needed = 1;
-    if (feed.code === quote) {
+    if (feed.char === quote) {
       feed.skip();
       if (feed.dry) yield;
-      if (feed.code !== quote) return "";
+      if (feed.char !== quote) return "";
       feed.skip();
       needed = 3;
     }
-    const oneLine = needed === 1 && (!lines || quote === SINGLE_QUOTE);
-    const isPlain = (code: number) =>
-      code !== quote && code !== BACKSLASH && !(oneLine && code === NEWLINE);
+    const oneLine = needed === 1 && (!lines || quote === "'");
+    const characters = (oneLine ? PLAIN_LINE : PLAIN)[quote] as RegExp;
     let body = "";
-    for (let quotes = 0; quotes < needed; ) {
-      const plain = yield* feed.run(isPlain);
+    for (let quotes = 0; ; ) {
+      let plain = feed.read(characters);
+      while (feed.dry) {
+        yield;
+        plain += feed.read(characters);
+      }
+      const { char } = feed;
+      if (char !== quote && char !== "\\") return undefined;
+      feed.skip();
       body += plain;
-      if (feed.code === BACKSLASH) {
-        feed.skip();
-        body += `\\${yield* feed.char()}`;
-        quotes = 0;
-      } else if (feed.code === quote) {
-        feed.skip();
-        body += String.fromCharCode(quote);
+      if (char === quote) {
         quotes = plain === "" ? quotes + 1 : 1;
-        if (needed === 1 && quote === SINGLE_QUOTE && isWord(plain.charCodeAt(plain.length - 1))) {
-          if (feed.dry) yield;
-          if (isWord(feed.code)) quotes = 0;
-        }
+        if (feed.dry && quote === "'") yield;
+        // 'it's late'
+        const isApostrophe =
+          needed === 1 && quote === "'" && WORD.test(plain) && WORD.test(feed.char);
+        if (quotes === needed && !isApostrophe) break;
+        body += char;
       } else {
-        return undefined;
+        if (feed.dry) yield;
+        if (feed.over) return undefined;
+        body += char + feed.char;
+        feed.skip();
+        quotes = 0;
       }
     }
-    body = body.slice(0, -needed);
+    if (needed === 3) body = body.slice(0, -2);
     return raw ? body : decodeString(body, !this.#python);
   }
 }

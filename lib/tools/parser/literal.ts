@@ -9,14 +9,7 @@ export interface Scalar {
   readonly json: string;
 }
 
-const WORDS: Readonly<Record<string, string>> = {
-  true: "true",
-  false: "false",
-  null: "null",
-  True: "true",
-  False: "false",
-  None: "null",
-};
+const WORD = /^(?:[Tt]rue|[Ff]alse|null|None)$/;
 const INTEGER = /^([+-]?)(0[xX][\da-fA-F]{1,64}|0[bB][01]{1,64})$/;
 const NUMBER = /^([+-]?)(?:(0|[1-9]\d*)(\.\d*)?|(\.\d+))([eE][+-]?\d+)?$/;
 
@@ -25,16 +18,14 @@ const NUMBER = /^([+-]?)(?:(0|[1-9]\d*)(\.\d*)?|(\.\d+))([eE][+-]?\d+)?$/;
  * survive a JavaScript number. Undefined for anything else, infinities and NaN included.
  */
 export function scalarOf(text: string): Scalar | undefined {
-  const word = Object.hasOwn(WORDS, text) ? WORDS[text] : undefined;
-  if (word !== undefined) return { json: word };
-  const integer = INTEGER.exec(text);
-  if (integer !== null) {
-    return { json: `${minus(integer[1])}${BigInt(integer[2] as string)}` };
+  if (WORD.test(text)) return { json: text === "None" ? "null" : text.toLowerCase() };
+  const number = NUMBER.exec(text.includes("_") ? text.replace(/(\d)_(?=\d)/g, "$1") : text);
+  if (number !== null) {
+    const [, sign, whole = "0", point = "", fraction = point, exponent = ""] = number;
+    return { json: `${minus(sign)}${whole}${fraction === "." ? ".0" : fraction}${exponent}` };
   }
-  const number = NUMBER.exec(text.replace(/(\d)_(?=\d)/g, "$1"));
-  if (number === null) return undefined;
-  const [, sign, whole = "0", point = "", fraction = point, exponent = ""] = number;
-  return { json: `${minus(sign)}${whole}${fraction === "." ? ".0" : fraction}${exponent}` };
+  const [, sign, digits] = INTEGER.exec(text) ?? [];
+  return digits === undefined ? undefined : { json: `${minus(sign)}${BigInt(digits)}` };
 }
 
 /** JSON has no "+" there. */
@@ -69,6 +60,7 @@ const LETTERS: Readonly<Record<string, string>> = {
  * expressions with too few backslashes.
  */
 export function decodeString(body: string, json: boolean): string {
+  if (!body.includes("\\")) return body;
   return body.replace(ESCAPE, (written, x, u, long, octal, letter) => {
     if (letter === "/" && json) return "/";
     if (letter !== undefined) return LETTERS[letter] ?? written;

@@ -42,9 +42,9 @@ export class OutputFeed {
     return this.#ended && this.#at >= this.#chunk.length;
   }
 
-  /** The next character, unless it is `dry`; not a number at the end. */
-  get code(): number {
-    return this.#chunk.charCodeAt(this.#at);
+  /** The next character, unless it is `dry`; empty at the end. */
+  get char(): string {
+    return this.#chunk.charAt(this.#at);
   }
 
   /** Reads it. */
@@ -52,46 +52,41 @@ export class OutputFeed {
     this.#at++;
   }
 
-  /** Reads the characters that belong and are there. */
-  stretch(belongs: (code: number) => boolean): string {
-    const start = this.#at;
-    this.pass(belongs);
-    return this.#chunk.slice(start, this.#at);
-  }
-
-  /** Reads them, too. Returns whether the next character is known: if not, `yield` and go on. */
-  pass(belongs: (code: number) => boolean): boolean {
-    const chunk = this.#chunk;
-    while (this.#at < chunk.length && belongs(chunk.charCodeAt(this.#at))) this.#at++;
+  /** Reads white space. Returns whether the next character is known: if not, `yield` and call it again. */
+  space(): boolean {
+    while (isSpace(this.#chunk.charCodeAt(this.#at))) this.#at++;
     return !this.dry;
   }
 
-  /** Reads all that belong. */
-  *run(belongs: (code: number) => boolean): Reading<string> {
-    let text = this.stretch(belongs);
+  /** Reads such characters, as far as they are there: a sticky pattern of any number of them. */
+  read(characters: RegExp): string {
+    const start = this.#at;
+    characters.lastIndex = start;
+    characters.test(this.#chunk);
+    this.#at = characters.lastIndex;
+    return this.#chunk.slice(start, this.#at);
+  }
+
+  /** Reads all such characters. The next one is known then. */
+  *run(characters: RegExp): Reading<string> {
+    let text = this.read(characters);
     while (this.dry) {
       yield;
-      text += this.stretch(belongs);
+      text += this.read(characters);
     }
     return text;
   }
 
   /** Reads white space. Returns the character after it. */
-  *next(): Reading<number> {
-    while (!this.pass(isSpace)) yield;
-    return this.code;
+  *next(): Reading<string> {
+    while (!this.space()) yield;
+    return this.char;
   }
 
   /** Reads white space. Returns whether there is a blank line in it. */
   *blankLine(): Reading<boolean> {
-    const space = yield* this.run(isSpace);
+    const space = yield* this.run(/[\t-\r ]*/y);
     return space.indexOf("\n") !== space.lastIndexOf("\n");
-  }
-
-  /** Reads one character; none at the end. */
-  *char(): Reading<string> {
-    if (this.dry) yield;
-    return this.over ? "" : this.#chunk.charAt(this.#at++);
   }
 
   /** Reads one of these, of which none begins another, or the beginning of one that then goes on otherwise. */
@@ -99,8 +94,8 @@ export class OutputFeed {
     let possible = texts;
     for (let length = 0; ; length++) {
       if (this.dry) yield;
-      const { code } = this;
-      possible = possible.filter((text) => text.charCodeAt(length) === code);
+      const { char } = this;
+      possible = possible.filter((text) => text[length] === char);
       const [text] = possible;
       if (text === undefined) return undefined;
       this.#at++;

@@ -1,18 +1,5 @@
 import type { CallableTools } from "./callable-tools.js";
-import {
-  BACKTICK,
-  beforeSpace,
-  COMMA,
-  CURLY_OPEN,
-  isNameStart,
-  isScalarPart,
-  isSpace,
-  LESS,
-  NEWLINE,
-  SEMICOLON,
-  SQUARE_CLOSE,
-  SQUARE_OPEN,
-} from "./characters.js";
+import { beforeSpace, NAME_START } from "./characters.js";
 import { codeCall, END_TOKENS, splitEndTokens } from "./code-calls.js";
 import type { Calls, Outcome } from "./found-calls.js";
 import { FUNCTION_CLOSE, FUNCTION_TAG, functionTagCall } from "./function-tag-calls.js";
@@ -24,6 +11,10 @@ import { PythonCalls } from "./python-calls.js";
 const PYTHON_TAG = "<|python_tag|>";
 const TAGS = [...END_TOKENS, PYTHON_TAG, FUNCTION_TAG, FUNCTION_CLOSE];
 const MIN_FENCE = 3;
+/** What is only text, wherever it stands. */
+const PLAIN = /[^\n{[<`]*/y;
+/** White space on a line. */
+const BLANK = /[\t\v\f\r ]*/y;
 
 /**
  * Splits a model's output into calls, content and syntax. Text that turns out not to be a call is not searched
@@ -33,65 +24,66 @@ export class OutputSplitter {
   readonly #tools: CallableTools;
   readonly #ledger = new Ledger();
   readonly #feed = new OutputFeed();
-  readonly #reading: Reading<void>;
+  /** What is being read, other than text. */
+  #reading: Reading<Outcome | undefined> | undefined;
   /** Behind `<|python_tag|>`, where anything that is not a call is code. */
   #tagged = false;
   /** Between backticks on a line. It ends with the line. */
   #inline = false;
   /** The length of the backticks that opened a fence. It is quoted once it holds anything but calls. */
   #fence = 0;
-  /** Whether what is being read cannot become a call any more. */
-  #isData = false;
-  readonly #hasNone = () => {
-    this.#isData = true;
-  };
+  /** What is being read, if it is JSON. */
+  #json: JsonCalls | undefined;
   #cutOff = false;
 
   constructor(tools: CallableTools) {
     this.#tools = tools;
-    this.#reading = this.#read();
   }
 
   push(chunk: string): Piece[] {
-    if (chunk === "") return [];
     this.#feed.add(chunk);
-    this.#reading.next();
+    this.#read();
     // Behind the tag it may be code, though.
-    if (this.#isData && !this.#tagged) this.#text(this.#feed.take());
+    if (this.#json?.isData && !this.#tagged) this.#text(this.#feed.take());
     return this.#ledger.take();
   }
 
   finish(cutOff = false): Piece[] {
     this.#cutOff = cutOff;
     this.#feed.end();
-    this.#reading.next();
+    this.#read();
     this.#ledger.end();
     return this.#ledger.take();
   }
 
-  *#read(): Reading<void> {
+  #read(): void {
     const feed = this.#feed;
-    for (;;) {
-      const space = feed.stretch(isSpace);
-      if (space !== "") this.#space(space);
-      if (feed.dry) {
-        yield;
+    while (!feed.dry) {
+      if (this.#reading === undefined) {
+        feed.space();
+        if (feed.length > 0) this.#space(feed.take());
+        if (feed.dry || feed.over) return;
+        this.#reading = this.#candidate(feed.char);
+      }
+      if (this.#reading === undefined) {
+        this.#plain();
         continue;
       }
-      if (feed.over) return;
-      const candidate = this.#candidate(feed.code);
-      const outcome = candidate === undefined ? this.#plain() : yield* candidate;
-      this.#isData = false;
+      const { done, value: outcome } = this.#reading.next();
+      if (done !== true) return;
+      this.#reading = undefined;
+      this.#json = undefined;
       if (outcome === undefined) continue;
       if (typeof outcome === "object" && this.#tools.count(outcome.calls)) this.#calls(outcome);
-      else if (this.#tagged && outcome !== "text") yield* this.#valueOrCode(outcome !== "other");
+      else if (this.#tagged && outcome !== "text")
+        this.#reading = this.#valueOrCode(outcome !== "other");
       else this.#text(feed.take());
     }
   }
 
   #space(space: string): void {
     if (space.includes("\n")) this.#inline = false;
-    this.#ledger.pend("space", this.#feed.take());
+    this.#ledger.pend("space", space);
   }
 
   /** In quotations nothing counts but the end of the output. */
@@ -100,23 +92,26 @@ export class OutputSplitter {
   }
 
   /** Reads what may be a call, or syntax: then there is no outcome. Undefined if it is text. */
-  #candidate(code: number): Reading<Outcome | undefined> | undefined {
-    if (code === LESS) return this.#angle();
-    if (code === BACKTICK && !this.#tagged) return this.#backticks();
+  #candidate(char: string): Reading<Outcome | undefined> | undefined {
+    if (char === "<") return this.#angle();
+    if (char === "`" && !this.#tagged) return this.#backticks();
     if (this.#quoted) return undefined;
-    const tools = this.#tools;
-    if (code === CURLY_OPEN) return new JsonCalls(this.#feed, tools, this.#hasNone).object();
-    if (code === SQUARE_OPEN) return this.#bracket();
-    if (!this.#tagged && !(this.#ledger.fresh && tools.mayBegin(code))) return undefined;
-    return new PythonCalls(this.#feed, tools, this.#tagged).bare();
+    if (char === "[") return this.#bracket();
+    if (char === "{") {
+      this.#json = new JsonCalls(this.#feed, this.#tools);
+      return this.#json.object();
+    }
+    const mayBegin = this.#tagged || (this.#ledger.fresh && this.#tools.mayBegin(char));
+    return mayBegin ? new PythonCalls(this.#feed, this.#tools, this.#tagged).bare() : undefined;
   }
 
   *#bracket(): Reading<Outcome> {
     const feed = this.#feed;
     const { fresh, spaced } = this.#ledger;
     feed.skip();
-    if (!isNameStart(yield* feed.next())) {
-      return yield* new JsonCalls(feed, this.#tools, this.#hasNone, SQUARE_CLOSE).array();
+    if (!NAME_START.test(yield* feed.next())) {
+      this.#json = new JsonCalls(feed, this.#tools, "]");
+      return yield* this.#json.array();
     }
     if (!fresh && !spaced && !this.#tagged) return "other";
     return yield* new PythonCalls(feed, this.#tools, fresh && !this.#tagged).list();
@@ -125,12 +120,12 @@ export class OutputSplitter {
   /** Reads a stretch of text, or a separator. */
   #plain(): undefined {
     const feed = this.#feed;
-    const { code } = feed;
+    const { char } = feed;
     feed.skip();
-    if ((code === COMMA || code === SEMICOLON) && this.#ledger.separable) {
+    if ((char === "," || char === ";") && this.#ledger.separable) {
       this.#ledger.pend("separator", feed.take());
     } else {
-      feed.stretch(isPlain);
+      feed.read(PLAIN);
       this.#text(feed.take());
     }
   }
@@ -150,19 +145,19 @@ export class OutputSplitter {
   }
 
   /** A JSON value alone on its line is an answer; one that goes on is code, as anything else. */
-  *#valueOrCode(isJson: boolean): Reading<void> {
+  *#valueOrCode(isJson: boolean): Reading<undefined> {
     const feed = this.#feed;
     let isValue = isJson;
     let end: number | undefined;
-    if (isValue) yield* feed.run((code) => isSpace(code) && code !== NEWLINE);
-    while (!feed.over && !(isValue && feed.code === NEWLINE)) {
+    if (isValue) yield* feed.run(BLANK);
+    while (!feed.over && !(isValue && feed.char === "\n")) {
       const before = feed.length;
-      if (feed.code === LESS && (yield* feed.oneOf(END_TOKENS)) !== undefined) {
+      if (feed.char === "<" && (yield* feed.oneOf(END_TOKENS)) !== undefined) {
         end = before;
         break;
       }
       isValue = isValue && feed.over;
-      yield* feed.run((code) => code !== LESS);
+      yield* feed.run(/[^<]*/y);
     }
     const source = feed.take(end);
     if (isValue || (this.#cutOff && end === undefined)) this.#text(source);
@@ -192,14 +187,14 @@ export class OutputSplitter {
   *#backticks(): Reading<undefined> {
     const feed = this.#feed;
     const ledger = this.#ledger;
-    const { length } = yield* feed.run((code) => code === BACKTICK);
+    const { length } = yield* feed.run(/`*/y);
     if (ledger.fenceHolds && length >= this.#fence) {
       ledger.closeFence(feed.take());
       this.#fence = 0;
     } else if (this.#fence === 0 && !this.#inline && length >= MIN_FENCE) {
       this.#fence = length;
-      yield* feed.run((code) => code < 0x80 && isScalarPart(code));
-      if (isSpace(feed.code) || begins(feed.code)) ledger.openFence(feed.take());
+      yield* feed.run(/[\w.+-]*/y);
+      if (/[\t-\r {[<`]/.test(feed.char)) ledger.openFence(feed.take());
       else this.#text(feed.take());
     } else {
       this.#text(feed.take());
@@ -207,14 +202,4 @@ export class OutputSplitter {
       else if (length >= this.#fence) this.#fence = 0;
     }
   }
-}
-
-/** Whether the character may begin something that is not plain text, wherever it stands. */
-function begins(code: number): boolean {
-  return code === CURLY_OPEN || code === SQUARE_OPEN || code === LESS || code === BACKTICK;
-}
-
-/** Whether it goes on with what is only text. */
-function isPlain(code: number): boolean {
-  return code !== NEWLINE && !begins(code);
 }

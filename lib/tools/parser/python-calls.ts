@@ -1,19 +1,5 @@
 import type { Callable, CallableTools } from "./callable-tools.js";
-import {
-  BACKTICK,
-  COMMA,
-  EQUALS,
-  isNamePart,
-  isNameStart,
-  isSpace,
-  LESS,
-  NEWLINE,
-  ROUND_CLOSE,
-  ROUND_OPEN,
-  SEMICOLON,
-  SQUARE_CLOSE,
-  SQUARE_OPEN,
-} from "./characters.js";
+import { NAME, NAME_START } from "./characters.js";
 import { brokenCall, type FoundCall, type Outcome } from "./found-calls.js";
 import type { Literal, Members } from "./literal.js";
 import { LiteralReader } from "./literal-reader.js";
@@ -25,10 +11,8 @@ const STRING = /"[^"]*"?|'[^']*'?/g;
 /** Words that may stand beside another operand in a Python expression. */
 const OPERATOR = /\b(?:lambda|if|else|for|in|is|not|and|or|await|async|yield|from)\b/g;
 const ADJACENT_WORDS = /[\w\u0080-\uffff]\s+[\w\u0080-\uffff]/;
-/** What a line may go on with behind bare calls. */
-const ENDS: readonly number[] = [NEWLINE, SEMICOLON, LESS, BACKTICK];
-/** What a list goes on with that is a link's text or an operand. */
-const LINK: readonly number[] = [ROUND_OPEN, SQUARE_OPEN];
+/** White space on a line. */
+const BLANK = /[\t\v\f\r ]*/y;
 const SHOWN = 80;
 
 interface Argument {
@@ -83,13 +67,13 @@ export class PythonCalls {
       const callable = this.#tools.callable(opening) ?? unknown;
       if (callable === undefined) return this.#cutOff("other");
       if (!(yield* this.#call(callable, start))) return this.#cutOff("text");
-      const code = yield* feed.next();
-      if (code === COMMA || code === SEMICOLON) yield* this.#separator();
-      else if (code !== SQUARE_CLOSE) return this.#cutOff("other");
-    } while (feed.code !== SQUARE_CLOSE);
+      const char = yield* feed.next();
+      if (char === "," || char === ";") yield* this.#separator();
+      else if (char !== "]") return this.#cutOff("other");
+    } while (feed.char !== "]");
     feed.skip();
     if (feed.dry) yield;
-    if (LINK.includes(feed.code)) return "other";
+    if (/[([]/.test(feed.char)) return "other";
     this.#end = feed.length;
     return this.#outcome();
   }
@@ -106,9 +90,9 @@ export class PythonCalls {
       const callable = yield* this.#bareName();
       if (callable === undefined) return "other";
       if (!(yield* this.#call(callable, start))) return this.#cutOff("text");
-      yield* feed.run((code) => isSpace(code) && code !== NEWLINE);
-      if (feed.over || ENDS.includes(feed.code)) return this.#outcome();
-      if (feed.code !== COMMA) return "other";
+      yield* feed.run(BLANK);
+      if (/^[\n;<`]?$/.test(feed.char)) return this.#outcome();
+      if (feed.char !== ",") return "other";
       yield* this.#separator();
     }
   }
@@ -128,8 +112,8 @@ export class PythonCalls {
   /** A name and the "(" behind it. */
   *#opening(): Reading<string> {
     const feed = this.#feed;
-    const name = isNameStart(feed.code) ? yield* feed.run(isNamePart) : "";
-    if (name === "" || feed.code !== ROUND_OPEN) return "";
+    const name = NAME_START.test(feed.char) ? yield* feed.run(NAME) : "";
+    if (name === "" || feed.char !== "(") return "";
     feed.skip();
     return `${name}(`;
   }
@@ -143,15 +127,15 @@ export class PythonCalls {
   /** The rest of a call. */
   *#call(callable: Callable, start: number): Reading<boolean> {
     const feed = this.#feed;
-    const reader = new LiteralReader(feed, "python", ROUND_CLOSE);
+    const reader = new LiteralReader(feed, "python", ")");
     const inside = feed.length;
     const list: Argument[] = [];
     let wrong: number | undefined;
     yield* feed.next();
-    while (wrong === undefined && feed.code !== ROUND_CLOSE) {
+    while (wrong === undefined && feed.char !== ")") {
       const at = feed.length;
       const argument = yield* this.#argument(reader);
-      const ends = argument !== undefined && (yield* reader.separator(ROUND_CLOSE)) !== undefined;
+      const ends = argument !== undefined && (yield* reader.separator(")")) !== undefined;
       if (ends && reader.readable) list.push(argument);
       else wrong = at;
     }
@@ -164,8 +148,8 @@ export class PythonCalls {
 
   *#argument(reader: LiteralReader): Reading<Argument | undefined> {
     const feed = this.#feed;
-    const word = isNameStart(feed.code) ? yield* feed.run(isNamePart) : "";
-    const named = word !== "" && (yield* feed.next()) === EQUALS;
+    const word = NAME_START.test(feed.char) ? yield* feed.run(NAME) : "";
+    const named = word !== "" && (yield* feed.next()) === "=";
     if (named) {
       feed.skip();
       yield* feed.next();

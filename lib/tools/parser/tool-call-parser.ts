@@ -177,10 +177,10 @@ function readTool(value: unknown, name: string): ToolDefinition {
     if (parameters === undefined || parameters === null) {
       return { type: "function", function: { name: read } };
     }
-    if (!isPlainObject(parameters)) {
-      throw expected("a JSON Schema object", `${name}.function.parameters`, parameters);
+    if (isPlainObject(parameters)) {
+      return { type: "function", function: { name: read, parameters } };
     }
-    return { type: "function", function: { name: read, parameters } };
+    throw expected("a JSON Schema object", `${name}.function.parameters`, parameters);
   });
 }
 
