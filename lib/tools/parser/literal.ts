@@ -10,7 +10,7 @@ export interface Scalar {
 }
 
 const WORD = /^(?:[Tt]rue|[Ff]alse|null|None)$/;
-const INTEGER = /^([+-]?)(0[xX][\da-fA-F]{1,64}|0[bB][01]{1,64})$/;
+const INTEGER = /^([+-]?)(0[xX][\da-fA-F]{1,64}|0[oO][0-7]{1,64}|0[bB][01]{1,64})$/;
 const NUMBER = /^([+-]?)(?:(0|[1-9]\d*)(\.\d*)?|(\.\d+))([eE][+-]?\d+)?$/;
 
 /**
