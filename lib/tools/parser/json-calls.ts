@@ -56,11 +56,15 @@ export class JsonCalls {
       reader.readable = true;
       if (feed.char !== "{" && !feed.over) this.isData = true;
       const value = yield* reader.value();
-      if (value !== undefined) this.#item(value);
-      if (value === undefined || (yield* reader.separator("]")) === undefined) {
+      if (value === undefined) return yield* this.#failed();
+      this.#item(value);
+      if ((yield* feed.next()) === ",") {
+        feed.skip();
+        yield* feed.next();
+        this.#end = feed.length;
+      } else if (feed.char !== "]") {
         return yield* this.#failed();
       }
-      this.#end = feed.length;
     }
     feed.skip();
     this.#end = feed.length;

@@ -90,9 +90,15 @@ export class LiteralReader {
         const outer = open.at(-1) as Bracket;
         if (outer.value instanceof Map) outer.value.set(outer.key, value);
         else outer.value.push(value);
-        const separator = yield* this.separator(outer.close);
-        if (separator === undefined) return undefined;
-        value = feed.char === outer.close ? this.#closed(separator) : undefined;
+        while (!feed.space()) yield;
+        const comma = feed.char === ",";
+        if (comma) {
+          feed.skip();
+          while (!feed.space()) yield;
+        } else if (feed.char !== outer.close) {
+          return undefined;
+        }
+        value = feed.char === outer.close ? this.#closed(comma) : undefined;
       }
       const outer = open.at(-1) as Bracket;
       if (!(outer.value instanceof Map)) continue;
@@ -105,17 +111,6 @@ export class LiteralReader {
       while (!feed.space()) yield;
       outer.key = key;
     }
-  }
-
-  /** What comes behind an item, with white space around it: a comma or the closing bracket, which is not read. */
-  *separator(close: string): Reading<string | undefined> {
-    const feed = this.#feed;
-    while (!feed.space()) yield;
-    const { char } = feed;
-    if (char !== ",") return char === close ? char : undefined;
-    feed.skip();
-    while (!feed.space()) yield;
-    return char;
   }
 
   /**
@@ -154,10 +149,10 @@ export class LiteralReader {
   }
 
   /** In parentheses a value without a comma is that value. */
-  #closed(separator?: string): Literal {
+  #closed(comma = false): Literal {
     this.#feed.skip();
     const { close, value } = this.#open.pop() as Bracket;
-    if (close !== ")" || separator === "," || value instanceof Map) return value;
+    if (close !== ")" || comma || value instanceof Map) return value;
     const [first, ...others] = value;
     return first === undefined || others.length > 0 ? value : first;
   }

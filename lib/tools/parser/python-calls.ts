@@ -135,8 +135,10 @@ export class PythonCalls {
     while (wrong === undefined && feed.char !== ")") {
       const at = feed.length;
       const argument = yield* this.#argument(reader);
-      const ends = argument !== undefined && (yield* reader.separator(")")) !== undefined;
-      if (ends && reader.readable) list.push(argument);
+      const char = yield* feed.next();
+      if (char === ",") yield* this.#separator();
+      const ends = char === "," || char === ")";
+      if (argument !== undefined && reader.readable && ends) list.push(argument);
       else wrong = at;
     }
     if (wrong === undefined) feed.skip();
