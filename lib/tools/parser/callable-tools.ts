@@ -1,17 +1,8 @@
 import { isPlainObject } from "../../internal/checks.js";
-import type { ParsedToolCall, ToolDefinition } from "../../messages/tool-types.js";
+import type { ToolDefinition } from "../../messages/tool-types.js";
 import { coerceMembers, type Schema } from "./coerce-arguments.js";
-import { type Members, membersToJson } from "./literal-reader.js";
-
-/** A call before it has its id. */
-export interface FoundCall {
-  readonly format: ParsedToolCall["format"];
-  readonly name: string;
-  /** JSON text of an object. */
-  readonly arguments: string;
-  readonly problem?: string;
-  readonly source?: string;
-}
+import type { FoundCall } from "./found-calls.js";
+import { type Members, toJson } from "./literal.js";
 
 /** Built-in tools that are called as `NAME.call(query="…")`, with or without a visible tag before. */
 const BUILTIN_TOOLS = ["brave_search", "wolfram_alpha"] as const;
@@ -38,9 +29,10 @@ export class CallableTools {
   readonly #tools = new Map<string, object | undefined>();
   readonly #builtins: ReadonlySet<string>;
   readonly #schemas = new Map<string, Schema | undefined>();
+  /** By their name and the "(" behind it, so that none begins another. */
   readonly #callables = new Map<string, Callable>();
-  /** The names that may stand without brackets, by their first character. */
-  readonly #starts = new Map<number, string[]>();
+  /** What calls of tools without brackets around begin with. */
+  readonly openings: readonly string[];
 
   constructor({ tools, builtinTools, coerce, onlyGiven = false }: CallableToolsOptions) {
     this.given = tools.length > 0;
@@ -49,20 +41,13 @@ export class CallableTools {
     this.#builtins = new Set(builtinTools);
     for (const { function: described } of tools) {
       this.#tools.set(described.name, described.parameters);
-      this.#callable(described.name, { name: described.name, format: "pythonic" });
+      this.#callables.set(`${described.name}(`, { name: described.name, format: "pythonic" });
     }
     for (const name of [...BUILTIN_TOOLS, ...builtinTools, ...this.#tools.keys()]) {
-      this.#callable(`${name}.call`, { name, format: "builtin" });
+      const opening = `${name}.call(`;
+      if (!this.#callables.has(opening)) this.#callables.set(opening, { name, format: "builtin" });
     }
-  }
-
-  #callable(text: string, callable: Callable): void {
-    if (this.#callables.has(text)) return;
-    this.#callables.set(text, callable);
-    const code = text.charCodeAt(0);
-    const others = this.#starts.get(code);
-    if (others === undefined) this.#starts.set(code, [text]);
-    else others.push(text);
+    this.openings = [...this.#callables.keys()];
   }
 
   /** Whether exactly this tool was given. */
@@ -79,14 +64,14 @@ export class CallableTools {
     return !this.#onlyGiven || calls.every(({ name }) => this.has(name));
   }
 
-  /** The tool that `text` calls before "(", without brackets around: a given one, or a built-in's `.call`. */
-  callable(text: string): Callable | undefined {
-    return this.#callables.get(text);
+  /** The tool that is called so, without brackets around: a given one, or a built-in's `.call`. */
+  callable(opening: string): Callable | undefined {
+    return this.#callables.get(opening);
   }
 
-  /** All names that may stand without brackets and begin with this character. */
-  startingWith(code: number): readonly string[] | undefined {
-    return this.#starts.get(code);
+  /** Whether one of `openings` begins with this character. */
+  mayBegin(char: string): boolean {
+    return this.openings.some((opening) => opening[0] === char);
   }
 
   /** The names for positional arguments, in order; undefined if they are not known. */
@@ -98,7 +83,7 @@ export class CallableTools {
 
   /** JSON text of a call's arguments. */
   arguments(name: string, members: Members): string {
-    return membersToJson(this.#coerce ? coerceMembers(members, this.#schema(name)) : members);
+    return toJson(this.#coerce ? coerceMembers(members, this.#schema(name)) : members);
   }
 
   /** A copy, so that a schema's getters cannot disturb the parser. */
@@ -114,13 +99,4 @@ export class CallableTools {
     }
     return this.#schemas.get(name);
   }
-}
-
-/** A call that must not be carried out, with the text that the model wrote. */
-export function brokenCall(
-  { name, format }: Pick<FoundCall, "name" | "format">,
-  problem: string,
-  source: string,
-): FoundCall {
-  return { format, name, arguments: "{}", problem, source };
 }

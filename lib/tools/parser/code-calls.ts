@@ -1,32 +1,23 @@
-import type { FoundCall } from "./callable-tools.js";
-import { LESS } from "./characters.js";
-import { END_TOKENS } from "./tags.js";
+import type { FoundCall } from "./found-calls.js";
 
+/** Tokens that end a message, as their text. */
+export const END_TOKENS: readonly string[] = ["<|eom_id|>", "<|eot_id|>", "<|end_of_text|>"];
 const CODE_INTERPRETER = "code_interpreter";
+const FENCED = /^```\w*[^\S\n]*\n([\s\S]*)```$/;
 
-/** Finds an end token, one character at a time. All of them begin with their only "<". */
-export class EndTokenMatcher {
-  #so = "";
-
-  /** The token that this character completes. */
-  step(code: number): string | undefined {
-    if (code === LESS) {
-      this.#so = "<";
-      return undefined;
-    }
-    if (this.#so === "") return undefined;
-    this.#so += String.fromCharCode(code);
-    const token = END_TOKENS.find((end) => end.startsWith(this.#so));
-    if (token === undefined) this.#so = "";
-    if (token !== this.#so) return undefined;
-    this.#so = "";
-    return token;
-  }
-
-  /** Whether a token may have begun. */
-  get inside(): boolean {
-    return this.#so !== "";
-  }
+/**
+ * The call of what follows `<|python_tag|>` and is nothing else. White space around the code, and a fence
+ * around all of it, are not part of it.
+ */
+export function codeCall(source: string): FoundCall {
+  const whole = source.trim();
+  const inside = FENCED.exec(whole)?.[1]?.trim() ?? "";
+  const code = inside === "" || inside.includes("```") ? whole : inside;
+  return {
+    format: "code",
+    name: CODE_INTERPRETER,
+    arguments: `{"code":${JSON.stringify(code)}}`,
+  };
 }
 
 /** A text, and the end tokens that it ended with. */
@@ -39,22 +30,4 @@ export function splitEndTokens(source: string): [text: string, tokens: string[]]
     tokens.push(token);
     end -= token.length;
   }
-}
-
-/**
- * The call of what follows `<|python_tag|>` and is nothing else. White space around the code, and a fence
- * around all of it, are not part of it.
- */
-export function codeCall(source: string): FoundCall {
-  const code = JSON.stringify(withoutFence(source.trim()));
-  return { format: "code", name: CODE_INTERPRETER, arguments: `{"code":${code}}` };
-}
-
-function withoutFence(code: string): string {
-  const newline = code.indexOf("\n");
-  if (!code.startsWith("```") || !code.endsWith("```") || newline < 0) return code;
-  const info = code.slice(3, newline).trim();
-  const inside = code.slice(newline + 1, -3).trim();
-  const whole = inside !== "" && !inside.includes("```") && newline < code.length - 3;
-  return whole && /^\w*$/.test(info) ? inside : code;
 }

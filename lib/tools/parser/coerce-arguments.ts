@@ -1,18 +1,9 @@
 import { isPlainObject } from "../../internal/checks.js";
-import { jsonNumber } from "./json-number.js";
-import { type Literal, type Members, readLiteral } from "./literal-reader.js";
+import type { Literal, Members } from "./literal.js";
+import { readLiteral } from "./literal-reader.js";
 
 /** A JSON Schema, of which only a few keywords are read. */
 export type Schema = Readonly<Record<string, unknown>>;
-
-const WORDS: Readonly<Record<string, { readonly type: string; readonly text: string }>> = {
-  true: { type: "boolean", text: "true" },
-  True: { type: "boolean", text: "true" },
-  false: { type: "boolean", text: "false" },
-  False: { type: "boolean", text: "false" },
-  null: { type: "null", text: "null" },
-  None: { type: "null", text: "null" },
-};
 
 /**
  * The members with strings turned into what the schema's `properties` and `items` want, where they
@@ -30,41 +21,33 @@ export function coerceMembers(members: Members, schema: Schema | undefined): Mem
   return coerced;
 }
 
-function coerce(literal: Literal, schema: Schema): Literal {
-  switch (literal.kind) {
-    case "object":
-      return { kind: "object", members: coerceMembers(literal.members, schema) };
-    case "array": {
-      const { items } = schema;
-      if (!isPlainObject(items)) return literal;
-      return { kind: "array", items: literal.items.map((item) => coerce(item, items)) };
-    }
-    case "string":
-      return fromString(literal.value, schema) ?? literal;
-    default:
-      return literal;
+function coerce(value: Literal, schema: Schema): Literal {
+  if (value instanceof Map) return coerceMembers(value, schema);
+  if (Array.isArray(value)) {
+    const { items } = schema;
+    return isPlainObject(items) ? value.map((item) => coerce(item, items)) : value;
   }
+  if (typeof value !== "string") return value;
+  const wanted = wantedTypes(schema);
+  if (wanted.size === 0 || wanted.has("string")) return value;
+  const spelled = readLiteral(value);
+  if (spelled === undefined || !typesOf(spelled).some((type) => wanted.has(type))) return value;
+  return coerce(spelled, schema);
 }
 
-function fromString(text: string, schema: Schema): Literal | undefined {
-  const types = typesOf(schema);
-  if (types.size === 0 || types.has("string")) return undefined;
-  const trimmed = text.trim();
-  const word = Object.hasOwn(WORDS, trimmed) ? WORDS[trimmed] : undefined;
-  if (word !== undefined) return types.has(word.type) ? scalar(word.text) : undefined;
-  if (types.has("number") || types.has("integer")) {
-    const number = jsonNumber(trimmed);
-    if (number !== undefined && (types.has("number") || isInteger(number))) return scalar(number);
-  }
-  if (types.has("object") || types.has("array")) {
-    const value = readLiteral(text);
-    if (value !== undefined && types.has(value.kind)) return coerce(value, schema);
-  }
-  return undefined;
+function typesOf(literal: Literal): string[] {
+  if (typeof literal === "string") return [];
+  if (literal instanceof Map) return ["object"];
+  if (Array.isArray(literal)) return ["array"];
+  const { json } = literal;
+  if (json === "null") return ["null"];
+  if (json === "true" || json === "false") return ["boolean"];
+  // JSON Schema counts 10.0 among the integers.
+  return /^-?\d+(?:\.0+)?$/.test(json) ? ["integer", "number"] : ["number"];
 }
 
 /** The types that a schema allows, with those of `anyOf` and `oneOf`, which optional fields use. */
-function typesOf(schema: Schema): Set<string> {
+function wantedTypes(schema: Schema): Set<string> {
   const types = new Set<string>();
   const branches = [schema.anyOf, schema.oneOf].flatMap((list) =>
     Array.isArray(list) ? list : [],
@@ -76,13 +59,4 @@ function typesOf(schema: Schema): Set<string> {
     }
   }
   return types;
-}
-
-/** JSON Schema counts 10.0 among the integers. */
-function isInteger(number: string): boolean {
-  return /^-?\d+(?:\.0+)?$/.test(number);
-}
-
-function scalar(text: string): Literal {
-  return { kind: "scalar", text };
 }

@@ -1,17 +1,11 @@
-import type { Calls, Candidate } from "./call-candidate.js";
-import { brokenCall, type CallableTools, type FoundCall } from "./callable-tools.js";
-import {
-  COMMA,
-  CURLY_CLOSE,
-  CURLY_OPEN,
-  FAIL,
-  isSpace,
-  MORE,
-  SQUARE_CLOSE,
-  type Step,
-} from "./characters.js";
-import { type Literal, LiteralReader, type Members, readLiteral } from "./literal-reader.js";
-import { ValueTracker, WreckTracker } from "./value-trackers.js";
+import type { CallableTools } from "./callable-tools.js";
+import { brokenCall, type FoundCall, type Outcome } from "./found-calls.js";
+import type { Literal, Members } from "./literal.js";
+import { LiteralReader, readLiteral } from "./literal-reader.js";
+import type { OutputFeed, Reading } from "./output-feed.js";
+
+/** What an object may have that is no more than a name. */
+const NAME_KEYS: ReadonlySet<string> = new Set(["name", "type", "id"]);
 
 /**
  * `{"name": …, "parameters": {…}}`, or an array of nothing but such objects, in JSON or as Python
@@ -27,147 +21,122 @@ import { ValueTracker, WreckTracker } from "./value-trackers.js";
  * that the model can be told; a syntax error takes it to where the brackets balance, and a blank line
  * before that makes it text. Any other JSON is text.
  */
-export class JsonCandidate implements Candidate {
-  readonly mayBeCode = false;
-  isBrokenCall = false;
-  readonly isValue = true;
-  isHopeless = false;
+export class JsonCalls {
+  /** Whether there are no calls in it, whatever follows. */
+  isData = false;
+  readonly #feed: OutputFeed;
   readonly #tools: CallableTools;
-  readonly #value: ValueTracker;
-  readonly #isArray: boolean;
-  #wreck: WreckTracker | undefined;
-  #length: number;
-  #complete = 0;
-  #firstItem = true;
+  readonly #reader: LiteralReader;
+  readonly #calls: { readonly call: FoundCall; readonly start: number; readonly end: number }[] =
+    [];
+  /** Where the last item begins, and where what was read of it ends. */
+  #start = 0;
+  #end = 0;
 
-  /** Begins after its opening bracket and white space, which are `length` characters. */
-  constructor(tools: CallableTools, open: number, length: number) {
+  /** @param close what closes the bracket that has been read, if any */
+  constructor(feed: OutputFeed, tools: CallableTools, close?: string) {
+    this.#feed = feed;
     this.#tools = tools;
-    this.#length = length;
-    this.#isArray = open !== CURLY_OPEN;
-    this.#value = new ValueTracker(open === CURLY_OPEN ? CURLY_CLOSE : SQUARE_CLOSE);
+    this.#reader = new LiteralReader(feed, "json", close);
   }
 
-  step(code: number, soFar: () => string): Step {
-    this.#length++;
-    if (this.#wreck !== undefined) return this.#wreck.step(code);
-    const step = this.#value.step(code);
-    if (this.isHopeless) return step;
-    if (step === FAIL) return this.#failed(code, soFar());
-    if (this.#isArray && step === MORE) this.#item(code, soFar);
-    return step;
+  *object(): Reading<Outcome> {
+    const value = yield* this.#reader.value();
+    if (value === undefined) return yield* this.#failed();
+    this.#item(value);
+    return this.#outcome();
   }
 
-  #failed(code: number, source: string): Step {
-    const reader = new LiteralReader(source, false);
-    reader.value();
-    const name = reader.open === undefined ? undefined : nameOf(reader.open.members);
-    this.isBrokenCall = name !== undefined;
-    if (name === undefined || !this.#tools.has(name)) return FAIL;
-    this.#wreck = new WreckTracker(this.#value.closers.length);
-    return this.#wreck.step(code);
-  }
-
-  /** An array whose first item is not a call has none. */
-  #item(code: number, soFar: () => string): void {
-    if (this.#firstItem && !isSpace(code)) {
-      this.#firstItem = false;
-      this.isHopeless = code !== CURLY_OPEN;
+  /** From after the opening bracket and white space. */
+  *array(): Reading<Outcome> {
+    const feed = this.#feed;
+    const reader = this.#reader;
+    while (feed.char !== "]") {
+      this.#start = feed.length;
+      reader.readable = true;
+      if (feed.char !== "{" && !feed.over) this.isData = true;
+      const value = yield* reader.value();
+      if (value === undefined) return yield* this.#failed();
+      this.#item(value);
+      if ((yield* feed.next()) === ",") {
+        feed.skip();
+        yield* feed.next();
+        this.#end = feed.length;
+      } else if (feed.char !== "]") {
+        return yield* this.#failed();
+      }
     }
-    if (!this.#value.betweenItems || code !== CURLY_CLOSE) return;
-    if (this.#complete === 0) this.isHopeless = this.#whole(`${soFar()}}]`) === undefined;
-    this.#complete = this.#length;
+    feed.skip();
+    this.#end = feed.length;
+    return this.#outcome();
   }
 
-  calls(source: string): Calls | undefined {
-    const calls = this.#wreck === undefined ? this.#whole(source) : this.#broken(source);
-    return calls === undefined ? undefined : { calls, length: source.length };
+  #item(value: Literal): void {
+    this.#end = this.#feed.length;
+    const call = value instanceof Map ? this.#callOf(value) : undefined;
+    if (call === undefined) this.isData = true;
+    else this.#add(call);
   }
 
-  #whole(source: string): FoundCall[] | undefined {
-    const literal = readLiteral(source);
-    if (literal === undefined) return this.#broken(source);
-    return this.#isArray
-      ? readCalls(literal.kind === "array" ? literal.items : [], this.#tools, source)
-      : readCalls([literal], this.#tools, source);
+  #add(call: FoundCall): void {
+    this.#calls.push({ call, start: this.#start, end: this.#end });
   }
 
-  /** In an array, the calls before the broken one count, too. */
-  #broken(source: string): FoundCall[] | undefined {
-    const reader = new LiteralReader(source, false);
-    reader.value();
-    const broken = this.#callIn(reader, source);
-    if (broken === undefined) return undefined;
-    if (reader.items.length === 0) return [broken];
-    const before = readCalls(reader.items, this.#tools, source);
-    return before === undefined ? undefined : [...before, broken];
+  #outcome(): Outcome {
+    if (this.isData || this.#calls.length === 0) return "value";
+    const { text } = this.#feed;
+    const calls = this.#calls.map(({ call, start, end }) =>
+      call.problem === undefined ? call : { ...call, source: text.slice(start, end) },
+    );
+    return { calls, length: this.#end };
   }
 
-  #callIn(reader: LiteralReader, source: string): FoundCall | undefined {
-    const name = reader.open === undefined ? undefined : nameOf(reader.open.members);
-    if (reader.open === undefined || name === undefined || !this.#tools.has(name)) return undefined;
-    const call = { name, format: "json" } as const;
-    return brokenCall(call, "The call is not valid JSON", source.slice(reader.open.at));
+  /** In an array, the calls before the one that was cut off or is broken count. */
+  *#failed(): Reading<Outcome> {
+    const { over } = this.#feed;
+    if (over && !this.isData && this.#calls.length > 0) return this.#outcome();
+    const { members } = this.#reader;
+    const name = members === undefined || this.isData ? undefined : nameOf(members);
+    if (name === undefined) return over ? "text" : "other";
+    if (!this.#tools.has(name) || !(yield* this.#reader.skip())) return "text";
+    this.#end = this.#feed.length;
+    this.#add(notJson(name));
+    return this.#outcome();
   }
 
-  /** The complete items of an array, with the comma and the white space after them. */
-  cutOff(source: string): Calls | undefined {
-    if (this.#complete === 0 || this.#wreck !== undefined) return undefined;
-    const literal = readLiteral(`${source.slice(0, this.#complete)}]`);
-    if (literal?.kind !== "array") return undefined;
-    const calls = readCalls(literal.items, this.#tools, source);
-    if (calls === undefined) return undefined;
-    let length = this.#complete;
-    while (isSpace(source.charCodeAt(length)) || source.charCodeAt(length) === COMMA) length++;
-    return { calls, length };
+  /** The call that an object is. */
+  #callOf(members: Members): FoundCall | undefined {
+    const tools = this.#tools;
+    const name = nameOf(members);
+    if (name === undefined) return undefined;
+    if (!this.#reader.readable) return tools.has(name) ? notJson(name) : undefined;
+    const nested = members.get("function");
+    const call = !members.has("name") && nested instanceof Map ? nested : members;
+    const given = argumentsOf(call);
+    if (given === undefined) {
+      const alone = [...members.keys()].every((key) => NAME_KEYS.has(key));
+      return alone && tools.has(name) ? found(name, new Map(), tools) : undefined;
+    }
+    if (isDefinition(call, given)) return undefined;
+    const read = readArguments(given);
+    if (read !== undefined) return found(name, read, tools);
+    if (!tools.has(name)) return undefined;
+    return brokenCall({ name, format: "json" }, "The arguments are not a JSON object");
   }
-}
-
-/** Undefined unless there are items and all of them are calls. */
-function readCalls(
-  items: readonly Literal[],
-  tools: CallableTools,
-  source: string,
-): FoundCall[] | undefined {
-  const calls: FoundCall[] = [];
-  for (const item of items) {
-    const call = item.kind === "object" ? readCall(item, tools, source) : undefined;
-    if (call === undefined) return undefined;
-    calls.push(call);
-  }
-  return calls.length === 0 ? undefined : calls;
-}
-
-function readCall(
-  { members, span }: Extract<Literal, { kind: "object" }>,
-  tools: CallableTools,
-  source: string,
-): FoundCall | undefined {
-  const name = nameOf(members);
-  if (name === undefined) return undefined;
-  const nested = members.get("function");
-  const call = !members.has("name") && nested?.kind === "object" ? nested.members : members;
-  const given = argumentsOf(call);
-  if (given === undefined) {
-    return tools.has(name) && isNameAlone(members) ? found(name, new Map(), tools) : undefined;
-  }
-  if (isDefinition(call, given)) return undefined;
-  const read = readArguments(given);
-  if (read !== undefined) return found(name, read, tools);
-  if (!tools.has(name)) return undefined;
-  const written = span === undefined ? source : source.slice(...span);
-  return brokenCall({ name, format: "json" }, "The arguments are not a JSON object", written);
 }
 
 function found(name: string, members: Members, tools: CallableTools): FoundCall {
   return { format: "json", name, arguments: tools.arguments(name, members) };
 }
 
+function notJson(name: string): FoundCall {
+  return brokenCall({ name, format: "json" }, "The call is not valid JSON");
+}
+
 function nameOf(members: Members): string | undefined {
   const nested = members.get("function");
-  const inner = nested?.kind === "object" ? nested.members.get("name") : nested;
-  const name = members.get("name") ?? inner;
-  return name?.kind === "string" && name.value !== "" ? name.value : undefined;
+  const name = members.get("name") ?? (nested instanceof Map ? nested.get("name") : nested);
+  return typeof name === "string" && name !== "" ? name : undefined;
 }
 
 /** `parameters`, or `arguments` if only these can be read. */
@@ -179,33 +148,21 @@ function argumentsOf(members: Members): Literal | undefined {
 }
 
 /** Arguments may come as a string, as in OpenAI's API; `null` and `""` mean none. */
-function readArguments(literal: Literal): Members | undefined {
-  switch (literal.kind) {
-    case "object":
-      return literal.members;
-    case "string": {
-      if (literal.value.trim() === "") return new Map();
-      const inner = readLiteral(literal.value);
-      return inner?.kind === "object" ? inner.members : undefined;
-    }
-    default:
-      return literal.kind === "scalar" && literal.text === "null" ? new Map() : undefined;
+function readArguments(given: Literal): Members | undefined {
+  if (typeof given !== "string") {
+    if (given instanceof Map) return given;
+    return "json" in given && given.json === "null" ? new Map() : undefined;
   }
-}
-
-function isNameAlone(members: Members): boolean {
-  for (const key of members.keys()) {
-    if (key !== "name" && key !== "type" && key !== "id") return false;
-  }
-  return true;
+  if (given.trim() === "") return new Map();
+  const inner = readLiteral(given);
+  return inner instanceof Map ? inner : undefined;
 }
 
 function isDefinition(members: Members, given: Literal): boolean {
-  if (members.get("description")?.kind !== "string" || given.kind !== "object") return false;
-  const type = given.members.get("type");
   return (
-    type?.kind === "string" &&
-    type.value === "object" &&
-    given.members.get("properties")?.kind === "object"
+    typeof members.get("description") === "string" &&
+    given instanceof Map &&
+    given.get("type") === "object" &&
+    given.get("properties") instanceof Map
   );
 }

@@ -1,24 +1,25 @@
-import type { FoundCall } from "./callable-tools.js";
+import type { FoundCall } from "./found-calls.js";
 
 /**
  * A piece of the output. Every character belongs to exactly one, in order: the sources put together
  * are the output, those of the text its content.
  */
 export type Piece =
-  | { readonly kind: "text" | "syntax"; readonly source: string }
+  | { readonly kind: "text"; readonly source: string }
+  | { readonly kind: "syntax"; readonly source: string }
   | { readonly kind: "calls"; readonly source: string; readonly calls: readonly FoundCall[] };
 
-/** What may be content or syntax, depending on what follows. */
+/** What may be content or syntax, depending on what stands around it. */
 interface Pending {
   readonly kind: "space" | "separator" | "end" | "tag";
   source: string;
 }
 
+/** A fence that holds nothing but calls so far. */
 interface Fence {
-  readonly open: string;
-  readonly before: Pending[];
-  readonly behindCall: boolean;
-  readonly queue: Piece[];
+  readonly source: string;
+  readonly items: (Piece | Pending)[];
+  holds: boolean;
 }
 
 /**
@@ -28,7 +29,7 @@ interface Fence {
  *   both sides of it;
  * - one ";" or "," after a call, if another call or the end follows;
  * - a fence that holds nothing but calls;
- * - `</function>` after a call of that form;
+ * - `</function>` after a call;
  * - `<|python_tag|>`, and the tokens that end a message if a call or the end follows.
  */
 export class Ledger {
@@ -36,7 +37,8 @@ export class Ledger {
   #pending: Pending[] = [];
   #fence: Fence | undefined;
   #hasText = false;
-  #behindCall = false;
+  /** Whether the last piece, apart from syntax, is a call. */
+  #afterCall = false;
   #newline = false;
 
   /** The pieces that have become certain. */
@@ -46,24 +48,26 @@ export class Ledger {
     return pieces;
   }
 
-  /** Whether only white space and separators have come since a call. */
+  /** Whether only white space and the like have come since a call. */
   get behindCall(): boolean {
-    return this.#behindCall;
+    return this.#afterCall || this.fenceHolds;
   }
 
   /** Whether a separator may come: one, after a call. */
   get separable(): boolean {
-    return this.#behindCall && this.#pending.every(({ kind }) => kind === "space");
-  }
-
-  /** Whether white space or the like came last. */
-  get spaced(): boolean {
-    return this.#pending.length > 0 || (!this.#hasText && !this.#behindCall);
+    const items: readonly (Piece | Pending)[] = this.#fence?.items ?? this.#pending;
+    const last = items.findLast(({ kind }) => kind !== "space");
+    return last === undefined ? this.#afterCall && !this.inFence : last.kind === "calls";
   }
 
   /** Whether a call that its form alone does not prove may begin here. */
   get fresh(): boolean {
-    return this.#newline || this.#behindCall || this.#fence !== undefined || !this.#hasText;
+    return this.#newline || this.#afterCall || this.inFence || !this.#hasText;
+  }
+
+  /** Whether white space or the like came last. */
+  get spaced(): boolean {
+    return this.#pending.length > 0;
   }
 
   get inFence(): boolean {
@@ -72,102 +76,87 @@ export class Ledger {
 
   /** Whether a call stands in the open fence. */
   get fenceHolds(): boolean {
-    return this.#fence?.queue.some(({ kind }) => kind === "calls") ?? false;
+    return this.#fence?.holds ?? false;
   }
 
   pend(kind: Pending["kind"], source: string): void {
     if (source === "") return;
-    const last = this.#pending.at(-1);
+    const items: (Piece | Pending)[] = this.#fence?.items ?? this.#pending;
+    const last = items.at(-1);
     if (kind === "space" && last?.kind === "space") last.source += source;
-    else this.#pending.push({ kind, source });
+    else items.push({ kind, source });
     if (kind === "space" && source.includes("\n")) this.#newline = true;
   }
 
   /** A fence has opened before what may be a call. */
-  openFence(open: string): void {
-    this.#fence = { open, before: this.#pending, behindCall: this.#behindCall, queue: [] };
-    this.#pending = [];
+  openFence(source: string): void {
+    this.#fence = { source, items: [], holds: false };
   }
 
-  /** The fence holds nothing but calls. `close` is empty if the output ended first. */
-  closeFence(close: string): void {
-    const fence = this.#fence;
-    if (fence === undefined) return;
-    const pending = this.#pending;
-    this.#fence = undefined;
-    for (const { source } of fence.before) this.#syntax(source);
-    this.#syntax(fence.open);
-    for (const piece of fence.queue) this.#pieces.push(piece);
-    this.#pending = pending;
-    if (close === "") return;
-    this.#settle("syntax");
-    this.#syntax(close);
+  /** The fence holds nothing but calls. */
+  closeFence(source: string): void {
+    this.#resolve("syntax");
+    this.syntax(source);
   }
 
-  /** The fence holds something else: all of it is text but the calls before that. */
-  #breakFence(): void {
-    const fence = this.#fence;
-    if (fence === undefined) return;
-    const pending = this.#pending;
-    this.#fence = undefined;
-    this.#pending = fence.before;
-    this.#behindCall = fence.behindCall;
-    this.text(fence.open);
-    for (const piece of fence.queue) this.#pieces.push(piece);
-    this.#pending = pending;
-    this.#behindCall = fence.queue.length > 0;
-  }
-
+  /** If a fence is open, it holds something else: it is text, but for the calls before that. */
   text(source: string): void {
     if (source === "") return;
-    this.#breakFence();
-    this.#settle("text");
-    this.#pieces.push({ kind: "text", source });
-    this.#hasText = true;
-    this.#behindCall = false;
+    this.#resolve("text");
+    this.#add({ kind: "text", source });
   }
 
   calls(source: string, calls: readonly FoundCall[]): void {
-    this.#settle("syntax");
-    this.#push({ kind: "calls", source, calls });
-    this.#behindCall = true;
+    this.#add({ kind: "calls", source, calls });
+    if (this.#fence !== undefined) this.#fence.holds = true;
   }
 
   /** Text that belongs to the call before it, with what stands between. */
   syntax(source: string): void {
-    this.#settle("syntax");
-    this.#syntax(source);
+    this.#add({ kind: "syntax", source });
   }
 
   end(): void {
-    if (this.fenceHolds) this.closeFence("");
-    else this.#breakFence();
+    this.#resolve(this.fenceHolds ? "syntax" : "text");
     this.#settle("end");
   }
 
-  #settle(as: "text" | "syntax" | "end"): void {
-    const pending = this.#pending;
-    if (pending.length === 0) return;
-    this.#pending = [];
+  /** Decides what the fence's opening is, and with that about all in it. */
+  #resolve(as: "text" | "syntax"): void {
+    const fence = this.#fence;
+    if (fence === undefined) return;
+    this.#fence = undefined;
+    if (as === "text") this.#add({ kind: "text", source: fence.source });
+    else this.#pending.push({ kind: "tag", source: fence.source });
+    for (const item of fence.items) {
+      if (item.kind === "calls" || item.kind === "syntax" || item.kind === "text") this.#add(item);
+      else this.#pending.push(item);
+    }
+  }
+
+  #add(piece: Piece): void {
     this.#newline = false;
-    for (const [index, { kind, source }] of pending.entries()) {
+    if (this.#fence !== undefined) {
+      this.#fence.items.push(piece);
+      return;
+    }
+    this.#settle(piece.kind === "text" ? "text" : "syntax");
+    this.#pieces.push(piece);
+    if (piece.kind === "text") this.#hasText = true;
+    if (piece.kind !== "syntax") this.#afterCall = piece.kind === "calls";
+  }
+
+  #settle(as: "text" | "syntax" | "end"): void {
+    if (this.#pending.length === 0) return;
+    for (const [index, { kind, source }] of this.#pending.entries()) {
       const dropped =
         as === "syntax" ||
         kind === "tag" ||
         (as === "end"
-          ? kind !== "space" || this.#behindCall
-          : kind === "space" && index === 0 && this.#behindCall && !this.#hasText);
-      if (dropped) this.#syntax(source);
-      else this.#push({ kind: "text", source });
+          ? kind !== "space" || this.#afterCall
+          : kind === "space" && index === 0 && this.#afterCall && !this.#hasText);
+      this.#pieces.push({ kind: dropped ? "syntax" : "text", source });
     }
-  }
-
-  #syntax(source: string): void {
-    this.#push({ kind: "syntax", source });
-  }
-
-  #push(piece: Piece): void {
-    if (this.#fence === undefined) this.#pieces.push(piece);
-    else this.#fence.queue.push(piece);
+    this.#pending = [];
   }
 }

@@ -1,253 +1,232 @@
-import {
-  afterSpace,
-  BACKSLASH,
-  COLON,
-  COMMA,
-  CURLY_CLOSE,
-  CURLY_OPEN,
-  DOUBLE_QUOTE,
-  isDigit,
-  isScalarPart,
-  isWord,
-  NEWLINE,
-  ROUND_CLOSE,
-  ROUND_OPEN,
-  SINGLE_QUOTE,
-  SQUARE_CLOSE,
-  SQUARE_OPEN,
-} from "./characters.js";
-import { jsonNumber } from "./json-number.js";
-import { decodeString } from "./string-escapes.js";
+import { decodeString, type Literal, type Members, type Scalar, scalarOf } from "./literal.js";
+import { OutputFeed, type Reading } from "./output-feed.js";
 
-/** Deeper values are not read: nobody means them, and readers of the arguments may recurse. */
+/** Deeper values are not for use: nobody means them, and readers of the arguments may recurse. */
 const MAX_DEPTH = 200;
+const CLOSING: Readonly<Record<string, string>> = { "{": "}", "[": "]", "(": ")" };
+const SCALAR = /[\w\u0080-\uffff.+-]*/y;
+const DIGITS = /\d*/y;
+const WORD = /[\w\u0080-\uffff]$/;
+/** What other languages have for numbers, and what only looks like one. */
+const NO_NUMBER = /^(?:[-+.\d]|NaN$|Infinity$)/;
+/** In its place. */
+const UNREADABLE: Scalar = { json: "null" };
+/** What stands in strings as it is, by their quotes. */
+const PLAIN: Readonly<Record<string, RegExp>> = { '"': /[^"\\]*/y, "'": /[^'\\]*/y };
+const PLAIN_LINE: Readonly<Record<string, RegExp>> = { '"': /[^"\\\n]*/y, "'": /[^'\\\n]*/y };
 
-/** Keys in order. If a key is given twice, the last value counts, as for `JSON.parse`. */
-export type Members = Map<string, Literal>;
-
-/** Where an object stands in its source. */
-type Span = readonly [start: number, end: number];
-
-/** A value as the model wrote it; `scalar` is a number, boolean or null as JSON text. */
-export type Literal =
-  | { readonly kind: "object"; readonly members: Members; readonly span?: Span }
-  | { readonly kind: "array"; readonly items: readonly Literal[] }
-  | { readonly kind: "string"; readonly value: string }
-  | { readonly kind: "scalar"; readonly text: string };
-
-const WORDS: Readonly<Record<string, string>> = {
-  true: "true",
-  false: "false",
-  null: "null",
-  True: "true",
-  False: "false",
-  None: "null",
-};
-
-/** Compact JSON; numbers keep their digits. */
-function toJson(literal: Literal): string {
-  switch (literal.kind) {
-    case "object":
-      return membersToJson(literal.members);
-    case "array":
-      return `[${literal.items.map(toJson).join(",")}]`;
-    case "string":
-      return JSON.stringify(literal.value);
-    default:
-      return literal.text;
-  }
+/** A bracket whose closing one is to come. */
+interface Bracket {
+  readonly close: string;
+  readonly value: Members | Literal[];
+  key: string;
 }
 
-export function membersToJson(members: Members): string {
-  const parts: string[] = [];
-  for (const [key, value] of members) parts.push(`${JSON.stringify(key)}:${toJson(value)}`);
-  return `{${parts.join(",")}}`;
+/** The value that `text` spells, apart from white space around it. */
+export function readLiteral(text: string): Literal | undefined {
+  const feed = new OutputFeed();
+  feed.add(text);
+  feed.end();
+  const step = wholeLiteral(feed).next();
+  return step.done === true ? step.value : undefined;
 }
 
-/** The value that `source` spells, apart from white space around it. */
-export function readLiteral(source: string): Literal | undefined {
-  const reader = new LiteralReader(source, false);
-  const literal = reader.value();
-  return literal !== undefined && reader.ended() ? literal : undefined;
+function* wholeLiteral(feed: OutputFeed): Reading<Literal | undefined> {
+  const reader = new LiteralReader(feed, "json");
+  yield* feed.next();
+  const value = yield* reader.value();
+  yield* feed.next();
+  return feed.over && reader.readable ? value : undefined;
 }
 
 /**
- * Reads JSON and Python literals from complete text. It never evaluates and never throws. Without
- * `python` it reads JSON as Python prints a dict, too: single quotes, `True`, trailing commas. With it
- * also tuples, raw strings and adjacent strings.
+ * Reads JSON and Python literals as they come in. It never evaluates and never throws. As `json` it reads what
+ * Python prints of a dict, too: single quotes, `True`, trailing commas; as `python` also tuples, raw strings and
+ * adjacent strings.
  */
 export class LiteralReader {
-  at = 0;
-  /** The complete items of an outermost array, also if reading fails later. */
-  items: readonly Literal[] = [];
-  /** The members so far of the object in which reading failed: the outermost one, or an item. */
-  open: { readonly at: number; readonly members: Members } | undefined;
-  readonly #source: string;
+  /** Whether what was read can be used. If not, at least its end is found. */
+  readable = true;
+  readonly #feed: OutputFeed;
   readonly #python: boolean;
-  #openDepth = 0;
+  readonly #open: Bracket[] = [];
 
-  constructor(source: string, python: boolean) {
-    this.#source = source;
-    this.#python = python;
+  /** @param close what closes the bracket that has been read before, if any */
+  constructor(feed: OutputFeed, language: "json" | "python", close?: string) {
+    this.#feed = feed;
+    this.#python = language === "python";
+    if (close !== undefined) this.#opened(close);
   }
 
-  ended(): boolean {
-    this.space();
-    return this.at >= this.#source.length;
+  /** Where reading failed, the members so far of the object that stands in no other. */
+  get members(): Members | undefined {
+    const object = this.#open.find(({ close }) => close === "}");
+    return object?.value instanceof Map ? object.value : undefined;
   }
 
-  space(): void {
-    this.at = afterSpace(this.#source, this.at);
-  }
-
-  /** Undefined if there is no literal: then `at` has no meaning. */
-  value(depth = 0): Literal | undefined {
-    if (depth > MAX_DEPTH) return undefined;
-    this.space();
-    const code = this.#source.charCodeAt(this.at);
-    switch (code) {
-      case CURLY_OPEN:
-        return this.#object(depth);
-      case SQUARE_OPEN:
-        return this.#array(depth, SQUARE_CLOSE);
-      case ROUND_OPEN:
-        return this.#python ? this.#array(depth, ROUND_CLOSE) : undefined;
-      case DOUBLE_QUOTE:
-      case SINGLE_QUOTE:
-        return this.#string();
-      default:
-        return this.#scalar();
-    }
-  }
-
-  #object(depth: number): Literal | undefined {
-    const members: Members = new Map();
-    const start = this.at;
-    const outer = depth === this.#openDepth;
-    if (outer) this.open = { at: start, members };
-    this.at++;
-    for (;;) {
-      if (this.#take(CURLY_CLOSE)) break;
-      const key = this.#key();
-      if (key === undefined || !this.#take(COLON)) return undefined;
-      const value = this.value(depth + 1);
-      if (value === undefined) return undefined;
-      members.set(key, value);
-      if (this.#take(COMMA)) continue;
-      if (this.#take(CURLY_CLOSE)) break;
-      return undefined;
-    }
-    if (outer) this.open = undefined;
-    return { kind: "object", members, span: [start, this.at] };
-  }
-
-  #key(): string | undefined {
-    this.space();
-    const code = this.#source.charCodeAt(this.at);
-    if (code === DOUBLE_QUOTE || code === SINGLE_QUOTE) {
-      const string = this.#string();
-      return string?.kind === "string" ? string.value : undefined;
-    }
-    const scalar = isDigit(code) || code === 0x2d ? this.#scalar() : undefined;
-    return scalar?.kind === "scalar" ? scalar.text : undefined;
-  }
-
-  /** An array or a tuple; one value in parentheses is that value. */
-  #array(depth: number, close: number): Literal | undefined {
-    const items: Literal[] = [];
-    if (depth === 0) {
-      this.items = items;
-      this.#openDepth = 1;
-    }
-    this.at++;
-    for (;;) {
-      if (this.#take(close)) break;
-      const value = this.value(depth + 1);
-      if (value === undefined) return undefined;
-      items.push(value);
-      if (this.#take(COMMA)) continue;
-      if (!this.#take(close)) return undefined;
-      if (close === ROUND_CLOSE && items.length === 1) return value;
-      break;
-    }
-    return { kind: "array", items };
-  }
-
-  /** In Python, adjacent strings are one. */
-  #string(): Literal | undefined {
-    let value = this.#oneString(false);
-    while (this.#python && value !== undefined) {
-      const before = this.at;
-      this.space();
-      if (!isQuote(this.#source.charCodeAt(this.at))) {
-        this.at = before;
-        break;
+  /**
+   * Reads a value; undefined if there is none, of which some may have been read.
+   *
+   * @param word its beginning, where that was read already
+   */
+  *value(word = ""): Reading<Literal | undefined> {
+    const feed = this.#feed;
+    const open = this.#open;
+    const outside = open.length;
+    for (let beginning = word; ; beginning = "") {
+      const close = beginning === "" ? this.#closeOf(feed.char) : undefined;
+      let value: Literal | undefined;
+      if (close === undefined) {
+        value = yield* this.#leaf(beginning);
+        if (value === undefined) return undefined;
+      } else {
+        feed.skip();
+        this.#opened(close);
+        while (!feed.space()) yield;
+        if (feed.char === close) value = this.#closed();
       }
-      const next = this.#oneString(false);
-      value = next === undefined ? undefined : value + next;
+      while (value !== undefined) {
+        if (open.length === outside) return value;
+        const outer = open.at(-1) as Bracket;
+        if (outer.value instanceof Map) outer.value.set(outer.key, value);
+        else outer.value.push(value);
+        while (!feed.space()) yield;
+        const comma = feed.char === ",";
+        if (comma) {
+          feed.skip();
+          while (!feed.space()) yield;
+        } else if (feed.char !== outer.close) {
+          return undefined;
+        }
+        value = feed.char === outer.close ? this.#closed(comma) : undefined;
+      }
+      const outer = open.at(-1) as Bracket;
+      if (!(outer.value instanceof Map)) continue;
+      const isString = feed.char in PLAIN;
+      const key = isString ? yield* this.#string(this.#python) : yield* feed.run(DIGITS);
+      if (key === undefined || (key === "" && !isString)) return undefined;
+      while (!feed.space()) yield;
+      if (feed.char !== ":") return undefined;
+      feed.skip();
+      while (!feed.space()) yield;
+      outer.key = key;
     }
-    return value === undefined ? undefined : { kind: "string", value };
   }
 
-  #oneString(raw: boolean): string | undefined {
-    const source = this.#source;
-    const quote = source.charCodeAt(this.at);
-    const mark = source[this.at] as string;
-    const triple = source.startsWith(mark.repeat(3), this.at);
-    const start = this.at + (triple ? 3 : 1);
-    let escaped = false;
-    for (let at = start; at < source.length; at++) {
-      const code = source.charCodeAt(at);
-      if (code === BACKSLASH) {
-        escaped = true;
-        at++;
-      } else if (code === quote) {
-        if (triple ? !source.startsWith(mark.repeat(3), at) : this.#isApostrophe(at)) continue;
-        this.at = at + (triple ? 3 : 1);
-        const body = source.slice(start, at);
-        const json = quote === DOUBLE_QUOTE && !this.#python;
-        return escaped && !raw ? decodeString(body, json) : body;
-      } else if (code === NEWLINE && quote === SINGLE_QUOTE && !triple) {
-        return undefined;
+  /**
+   * Goes on from where reading failed to where the brackets balance. In JSON only brackets count, since the quotes may
+   * be what is wrong, and no further than to a blank line.
+   */
+  *skip(): Reading<boolean> {
+    const feed = this.#feed;
+    while (this.#open.length > 0) {
+      if (feed.dry) yield;
+      if (feed.over) return false;
+      const { char } = feed;
+      if (this.#python && char in PLAIN) {
+        if ((yield* this.#string(true)) === undefined) return false;
+      } else if (!this.#python && char === "\n") {
+        if (yield* feed.blankLine()) return false;
+      } else {
+        feed.skip();
+        const close = this.#closeOf(char);
+        if (close !== undefined) this.#opened(close);
+        else if (char === "}" || char === "]" || (char === ")" && this.#python)) {
+          if (this.#open.pop()?.close !== char && this.#python) return false;
+        }
       }
     }
-    return undefined;
-  }
-
-  /** Between two letters a single quote ends no string: 'it's late'. */
-  #isApostrophe(at: number): boolean {
-    return (
-      this.#source.charCodeAt(at) === SINGLE_QUOTE &&
-      isWord(this.#source.charCodeAt(at - 1)) &&
-      isWord(this.#source.charCodeAt(at + 1))
-    );
-  }
-
-  #scalar(): Literal | undefined {
-    const start = this.at;
-    while (isScalarPart(this.#source.charCodeAt(this.at))) this.at++;
-    const text = this.#source.slice(start, this.at);
-    if (this.#python && isQuote(this.#source.charCodeAt(this.at))) return this.#prefixed(text);
-    const json = Object.hasOwn(WORDS, text) ? WORDS[text] : jsonNumber(text);
-    return json === undefined ? undefined : { kind: "scalar", text: json };
-  }
-
-  /** r"…" and u"…". b"…" is not text, and f"…" would have to be evaluated. */
-  #prefixed(prefix: string): Literal | undefined {
-    if (prefix !== "r" && prefix !== "R" && prefix !== "u" && prefix !== "U") return undefined;
-    const value = this.#oneString(prefix === "r" || prefix === "R");
-    return value === undefined ? undefined : { kind: "string", value };
-  }
-
-  /** Steps over white space and, if it comes next, over this character. */
-  #take(code: number): boolean {
-    this.space();
-    if (this.#source.charCodeAt(this.at) !== code) return false;
-    this.at++;
     return true;
   }
-}
 
-function isQuote(code: number): boolean {
-  return code === DOUBLE_QUOTE || code === SINGLE_QUOTE;
+  #closeOf(char: string): string | undefined {
+    return char === "(" && !this.#python ? undefined : CLOSING[char];
+  }
+
+  #opened(close: string): void {
+    const value = close === "}" ? new Map() : [];
+    if (this.#open.push({ close, value, key: "" }) > MAX_DEPTH) this.readable = false;
+  }
+
+  /** In parentheses a value without a comma is that value. */
+  #closed(comma = false): Literal {
+    this.#feed.skip();
+    const { close, value } = this.#open.pop() as Bracket;
+    if (close !== ")" || comma || value instanceof Map) return value;
+    const [first, ...others] = value;
+    return first === undefined || others.length > 0 ? value : first;
+  }
+
+  /** A string or a scalar. */
+  *#leaf(beginning: string): Reading<Literal | undefined> {
+    const feed = this.#feed;
+    let raw = false;
+    if (beginning !== "" || !(feed.char in PLAIN)) {
+      const text = beginning || (yield* feed.run(SCALAR));
+      if (!this.#python || !(feed.char in PLAIN)) return this.#scalar(text);
+      // b"…" is not text, and f"…" would have to be evaluated.
+      if (!/^[ru]$/i.test(text)) return undefined;
+      raw = /r/i.test(text);
+    }
+    let value = yield* this.#string(true, raw);
+    while (this.#python && value !== undefined && (yield* feed.next()) in PLAIN) {
+      const next = yield* this.#string(true);
+      value = next === undefined ? undefined : value + next;
+    }
+    return value;
+  }
+
+  #scalar(text: string): Scalar | undefined {
+    const scalar = scalarOf(text);
+    if (scalar !== undefined || this.#python || !NO_NUMBER.test(text)) return scalar;
+    this.readable = false;
+    return UNREADABLE;
+  }
+
+  /** @param lines whether it may hold line feeds; never in single quotes, which prose is full of */
+  *#string(lines: boolean, raw = false): Reading<string | undefined> {
+    const feed = this.#feed;
+    const quote = feed.char;
+    feed.skip();
+    if (feed.dry) yield;
+    let needed = 1;
+    if (feed.char === quote) {
+      feed.skip();
+      if (feed.dry) yield;
+      if (feed.char !== quote) return "";
+      feed.skip();
+      needed = 3;
+    }
+    const oneLine = needed === 1 && (!lines || quote === "'");
+    const characters = (oneLine ? PLAIN_LINE : PLAIN)[quote] as RegExp;
+    let body = "";
+    for (let quotes = 0; ; ) {
+      let plain = feed.read(characters);
+      while (feed.dry) {
+        yield;
+        plain += feed.read(characters);
+      }
+      const { char } = feed;
+      if (char !== quote && char !== "\\") return undefined;
+      feed.skip();
+      body += plain;
+      if (char === quote) {
+        quotes = plain === "" ? quotes + 1 : 1;
+        if (feed.dry && quote === "'") yield;
+        // 'it's late'
+        const isApostrophe =
+          needed === 1 && quote === "'" && WORD.test(plain) && WORD.test(feed.char);
+        if (quotes === needed && !isApostrophe) break;
+        body += char;
+      } else {
+        if (feed.dry) yield;
+        if (feed.over) return undefined;
+        body += char + feed.char;
+        feed.skip();
+        quotes = 0;
+      }
+    }
+    if (needed === 3) body = body.slice(0, -2);
+    return raw ? body : decodeString(body, !this.#python);
+  }
 }

@@ -1,253 +1,229 @@
-import type { Calls, Candidate, Position } from "./call-candidate.js";
-import type { Callable, CallableTools, FoundCall } from "./callable-tools.js";
-import {
-  BACKTICK,
-  COMMA,
-  DONE,
-  DONE_BEFORE,
-  FAIL,
-  isNamePart,
-  isNameStart,
-  isSpace,
-  LESS,
-  MORE,
-  NEWLINE,
-  ROUND_OPEN,
-  SEMICOLON,
-  SQUARE_CLOSE,
-  SQUARE_OPEN,
-  type Step,
-} from "./characters.js";
-import { readCallArguments } from "./python-arguments.js";
-import { ArgumentsTracker } from "./value-trackers.js";
+import type { Callable, CallableTools } from "./callable-tools.js";
+import { NAME, NAME_START } from "./characters.js";
+import { brokenCall, type FoundCall, type Outcome } from "./found-calls.js";
+import type { Literal, Members } from "./literal.js";
+import { LiteralReader } from "./literal-reader.js";
+import type { OutputFeed, Reading } from "./output-feed.js";
 
-const MAX_NAME = 256;
 /** `NAME.call(query="…")`: the form of built-in tools, with any name. */
-const STRANGE_BUILTIN = /^([A-Za-z_]\w*)\.call$/;
+const STRANGE_BUILTIN = /^([A-Za-z_]\w*)\.call\($/;
+const STRING = /"[^"]*"?|'[^']*'?/g;
+/** Words that may stand beside another operand in a Python expression. */
+const OPERATOR = /\b(?:lambda|if|else|for|in|is|not|and|or|await|async|yield|from)\b/g;
+const ADJACENT_WORDS = /[\w\u0080-\uffff]\s+[\w\u0080-\uffff]/;
+/** White space on a line. */
+const BLANK = /[\t\v\f\r ]*/y;
+const SHOWN = 80;
 
-interface Span {
+interface Argument {
+  readonly name: string | undefined;
+  readonly value: Literal;
+}
+
+/** A call that was read, by its places in the text. */
+interface WrittenCall {
   readonly callable: Callable;
   readonly start: number;
-  readonly arguments: number;
   readonly end: number;
+  /** Where its arguments begin… */
+  readonly inside: number;
+  readonly list: readonly Argument[];
+  /** …and the one that is no literal. */
+  readonly wrong: number | undefined;
 }
 
-const BEFORE_NAME = 0;
-const NAME = 1;
-const ARGUMENTS = 2;
-const AFTER_CALL = 3;
-const AFTER_LIST = 4;
+/**
+ * Python calls. Positional arguments get the names of the schema's properties, in their order. A dict as the only
+ * argument holds them all, unless none of its keys is the tool's. A call whose arguments are not literals is never
+ * evaluated: it has a problem. So has one whose positional arguments have no names.
+ */
+export class PythonCalls {
+  readonly #feed: OutputFeed;
+  readonly #tools: CallableTools;
+  /** Whether tools that were not given are called, too. */
+  readonly #anyName: boolean;
+  readonly #calls: WrittenCall[] = [];
+  /** Where the calls end, with the separator behind them. */
+  #end = 0;
 
-/** Both forms of Python calls have a name and its arguments. */
-abstract class CallTracker {
-  readonly isBrokenCall = false;
-  readonly isValue = false;
-  isHopeless = false;
-  protected readonly tools: CallableTools;
-  protected readonly position: Position;
-  protected readonly spans: Span[] = [];
-  protected state = BEFORE_NAME;
-  protected length = 0;
-  #name = "";
-  #callable: Callable | undefined;
-  #nameStart = 0;
-  #argumentsStart = 0;
-  #arguments = new ArgumentsTracker();
-
-  constructor(tools: CallableTools, position: Position) {
-    this.tools = tools;
-    this.position = position;
+  constructor(feed: OutputFeed, tools: CallableTools, anyName: boolean) {
+    this.#feed = feed;
+    this.#tools = tools;
+    this.#anyName = anyName;
   }
 
-  protected beginName(code: number): Step {
-    this.#name = String.fromCharCode(code);
-    this.#nameStart = this.length - 1;
-    this.state = NAME;
-    return MORE;
+  /**
+   * `[f(a=1), g()]`, from after the bracket and white space. A list that goes on behind its "]" as a link or an expression
+   * does is none.
+   */
+  *list(): Reading<Outcome> {
+    const feed = this.#feed;
+    do {
+      const start = feed.length;
+      const opening = yield* this.#opening();
+      const name = opening.slice(0, -1);
+      const unknown =
+        this.#anyName && name !== "" ? ({ name, format: "pythonic" } as const) : undefined;
+      const callable = this.#tools.callable(opening) ?? unknown;
+      if (callable === undefined) return this.#cutOff("other");
+      if (!(yield* this.#call(callable, start))) return this.#cutOff("text");
+      const char = yield* feed.next();
+      if (char === "," || char === ";") yield* this.#separator();
+      else if (char !== "]") return this.#cutOff("other");
+    } while (feed.char !== "]");
+    feed.skip();
+    if (feed.dry) yield;
+    if (/[([]/.test(feed.char)) return "other";
+    this.#end = feed.length;
+    return this.#outcome();
   }
 
-  protected name(code: number, mayGrow: (name: string) => boolean): Step {
-    if (code === ROUND_OPEN) {
-      this.#callable = this.callable(this.#name);
-      if (this.#callable === undefined) return FAIL;
-      this.#arguments = new ArgumentsTracker();
-      this.#argumentsStart = this.length;
-      this.state = ARGUMENTS;
-      return MORE;
-    }
-    if (!isNamePart(code) || this.#name.length >= MAX_NAME) return FAIL;
-    this.#name += String.fromCharCode(code);
-    return mayGrow(this.#name) ? MORE : FAIL;
-  }
-
-  protected arguments(code: number): Step {
-    const step = this.#arguments.step(code);
-    if (step !== DONE) return step;
-    this.spans.push({
-      callable: this.#callable as Callable,
-      start: this.#nameStart,
-      arguments: this.#argumentsStart,
-      end: this.length,
-    });
-    this.state = AFTER_CALL;
-    return MORE;
-  }
-
-  protected abstract callable(name: string): Callable | undefined;
-
-  /** The complete calls, with the separator and the white space after them. */
-  protected complete(source: string): Calls | undefined {
-    const last = this.spans.at(-1);
-    const calls = last === undefined ? undefined : this.read(source);
-    if (last === undefined || calls === undefined) return undefined;
-    let length = last.end;
-    for (; ; length++) {
-      const code = source.charCodeAt(length);
-      if (!isSpace(code) && code !== COMMA && code !== SEMICOLON) return { calls, length };
+  /**
+   * `f(a=1)` or `brave_search.call(query="…")` without brackets around: a call only where the name is a
+   * given or built-in tool's, and nothing but white space, ";", a closing fence, or a comma and another
+   * such call follows on its line; `print("x")` stays text. Of other names `NAME.call(query="…")` alone is one.
+   */
+  *bare(): Reading<Outcome> {
+    const feed = this.#feed;
+    for (;;) {
+      const start = feed.length;
+      const callable = yield* this.#bareName();
+      if (callable === undefined) return "other";
+      if (!(yield* this.#call(callable, start))) return this.#cutOff("text");
+      yield* feed.run(BLANK);
+      if (/^[\n;<`]?$/.test(feed.char)) return this.#outcome();
+      if (feed.char !== ",") return "other";
+      yield* this.#separator();
     }
   }
 
-  /** Undefined if one of them is prose and not a call. */
-  protected read(source: string): FoundCall[] | undefined {
+  /** Of prose no more is read than what a tool's name begins with. */
+  *#bareName(): Reading<Callable | undefined> {
+    if (!this.#anyName) {
+      const opening = yield* this.#feed.oneOf(this.#tools.openings);
+      return opening === undefined ? undefined : this.#tools.callable(opening);
+    }
+    const opening = yield* this.#opening();
+    const name = STRANGE_BUILTIN.exec(opening)?.[1];
+    const strange = name === undefined ? undefined : ({ name, format: "builtin" } as const);
+    return this.#tools.callable(opening) ?? strange;
+  }
+
+  /** A name and the "(" behind it. */
+  *#opening(): Reading<string> {
+    const feed = this.#feed;
+    const name = NAME_START.test(feed.char) ? yield* feed.run(NAME) : "";
+    if (name === "" || feed.char !== "(") return "";
+    feed.skip();
+    return `${name}(`;
+  }
+
+  *#separator(): Reading<void> {
+    this.#feed.skip();
+    yield* this.#feed.next();
+    this.#end = this.#feed.length;
+  }
+
+  /** The rest of a call. */
+  *#call(callable: Callable, start: number): Reading<boolean> {
+    const feed = this.#feed;
+    const reader = new LiteralReader(feed, "python", ")");
+    const inside = feed.length;
+    const list: Argument[] = [];
+    let wrong: number | undefined;
+    yield* feed.next();
+    while (wrong === undefined && feed.char !== ")") {
+      const at = feed.length;
+      const argument = yield* this.#argument(reader);
+      const char = yield* feed.next();
+      if (char === ",") yield* this.#separator();
+      const ends = char === "," || char === ")";
+      if (argument !== undefined && reader.readable && ends) list.push(argument);
+      else wrong = at;
+    }
+    if (wrong === undefined) feed.skip();
+    else if (!(yield* reader.skip())) return false;
+    this.#end = feed.length;
+    this.#calls.push({ callable, start, end: this.#end, inside, list, wrong });
+    return true;
+  }
+
+  *#argument(reader: LiteralReader): Reading<Argument | undefined> {
+    const feed = this.#feed;
+    const word = NAME_START.test(feed.char) ? yield* feed.run(NAME) : "";
+    const named = word !== "" && (yield* feed.next()) === "=";
+    if (named) {
+      feed.skip();
+      yield* feed.next();
+    }
+    const value = yield* reader.value(named ? "" : word);
+    return value === undefined ? undefined : { name: named ? word : undefined, value };
+  }
+
+  /** If the output ended, the complete calls count. */
+  #cutOff(otherwise: "text" | "other"): Outcome {
+    if (!this.#feed.over) return "other";
+    return this.#calls.length > 0 ? this.#outcome() : otherwise;
+  }
+
+  #outcome(): Outcome {
+    const { text } = this.#feed;
     const calls: FoundCall[] = [];
-    for (const { callable, start, arguments: from, end } of this.spans) {
-      const written = { text: source.slice(from, end - 1), source: source.slice(start, end) };
-      const call = readCallArguments(callable, written, this.tools);
-      if (call === undefined) return undefined;
+    for (const written of this.#calls) {
+      const call = this.#read(written, text);
+      if (call === undefined) return "other";
       calls.push(call);
     }
-    return calls;
+    return { calls, length: this.#end };
+  }
+
+  /** Undefined if it is prose, or code. */
+  #read({ callable, start, end, inside, list, wrong }: WrittenCall, text: string) {
+    const tools = this.#tools;
+    const source = text.slice(start, end);
+    const told = callable.format === "pythonic" || tools.callable(text.slice(start, inside));
+    if (wrong !== undefined) {
+      const isCall = tools.has(callable.name) || isExpression(text.slice(inside, end - 1));
+      if (!told || !isCall) return undefined;
+      const shown = text.slice(wrong, end - 1);
+      const cut = shown.length > SHOWN ? `${shown.slice(0, SHOWN)}…` : shown;
+      return brokenCall(callable, `Expected literal arguments, got ${cut.trim()}`, source);
+    }
+    const members = nameThem(list, tools.properties(callable));
+    if (typeof members === "string") {
+      return told ? brokenCall(callable, members, source) : undefined;
+    }
+    const call = { ...callable, arguments: tools.arguments(callable.name, members) };
+    return told || call.arguments.startsWith('{"query":"') ? call : undefined;
   }
 }
 
-/**
- * `[f(a=1), g()]`. Fresh, any name counts; in the middle of a line, or behind the tag, where it could
- * be code, only names of given tools do. `[]` is no call and stays text: it may as well be the answer
- * that was asked for. A list that goes on behind its "]" as a link or an expression does is text.
- */
-export class CallListCandidate extends CallTracker implements Candidate {
-  /** Begins after the "[" and white space, which are `length` characters. */
-  constructor(tools: CallableTools, position: Position, length: number) {
-    super(tools, position);
-    this.length = length;
+/** The arguments by name, or what is wrong with them. */
+function nameThem(
+  list: readonly Argument[],
+  properties: readonly string[] | undefined,
+): Members | string {
+  const [first] = list;
+  if (list.length === 1 && first?.name === undefined && first?.value instanceof Map) {
+    const keys = [...first.value.keys()];
+    if (properties === undefined || keys.length === 0) return first.value;
+    if (keys.some((key) => properties.includes(key))) return first.value;
   }
-
-  get mayBeCode(): boolean {
-    return this.spans.length === 0 && this.state !== ARGUMENTS;
-  }
-
-  step(code: number): Step {
-    this.length++;
-    switch (this.state) {
-      case NAME:
-        return this.name(code, () => true);
-      case ARGUMENTS:
-        return this.arguments(code);
-      case AFTER_LIST:
-        return code === ROUND_OPEN || code === SQUARE_OPEN ? FAIL : DONE_BEFORE;
-      default:
-        return this.#between(code);
+  const members: Members = new Map();
+  for (const [index, { name, value }] of list.entries()) {
+    const key = name ?? properties?.[index];
+    if (key === undefined) {
+      return properties === undefined
+        ? "Expected arguments by name, since the tool's parameters are not known"
+        : `Expected at most ${properties.length} arguments, got ${list.length}`;
     }
+    if (members.has(key)) return `The argument ${JSON.stringify(key)} is given twice`;
+    members.set(key, value);
   }
-
-  #between(code: number): Step {
-    if (isSpace(code)) return MORE;
-    if (code === SQUARE_CLOSE && this.spans.length > 0) {
-      this.state = AFTER_LIST;
-    } else if (this.state === AFTER_CALL && (code === COMMA || code === SEMICOLON)) {
-      this.state = BEFORE_NAME;
-    } else if (this.state === BEFORE_NAME && isNameStart(code)) {
-      return this.beginName(code);
-    } else {
-      return FAIL;
-    }
-    return MORE;
-  }
-
-  protected callable(name: string): Callable | undefined {
-    const given = this.tools.callable(name);
-    const { fresh, tagged } = this.position;
-    return given ?? (fresh && !tagged ? { name, format: "pythonic" } : undefined);
-  }
-
-  calls(source: string): Calls | undefined {
-    const calls = this.read(source);
-    return calls === undefined ? undefined : { calls, length: source.length };
-  }
-
-  cutOff(source: string): Calls | undefined {
-    return this.state === AFTER_LIST ? this.calls(source) : this.complete(source);
-  }
+  return members;
 }
 
-/**
- * `f(a=1)` or `brave_search.call(query="…")` without brackets around: a call only where the name is a
- * given or built-in tool's, and nothing but white space, ";", a closing fence, or a comma and another
- * such call follows on its line; `print("x")` stays text. Behind the tag `NAME.call(query="…")` is one
- * for any name.
- */
-export class BareCallCandidate extends CallTracker implements Candidate {
-  #names: readonly string[] | undefined;
-
-  get mayBeCode(): boolean {
-    return this.state !== ARGUMENTS;
-  }
-
-  step(code: number): Step {
-    this.length++;
-    switch (this.state) {
-      case BEFORE_NAME:
-        if (isSpace(code)) return MORE;
-        this.#names = this.tools.startingWith(code);
-        return this.#mayBegin(code) ? this.beginName(code) : FAIL;
-      case NAME:
-        return this.name(code, (name) => this.#mayGrow(name));
-      case ARGUMENTS:
-        return this.arguments(code);
-      default:
-        if (endsBareCall(code)) return DONE_BEFORE;
-        if (code === COMMA) this.state = BEFORE_NAME;
-        return isSpace(code) || code === COMMA ? MORE : FAIL;
-    }
-  }
-
-  #mayBegin(code: number): boolean {
-    return this.#names !== undefined || (this.position.tagged && isNameStart(code));
-  }
-
-  /** Prose is let go at its first letter that no tool's name has in that place. */
-  #mayGrow(name: string): boolean {
-    if (this.position.tagged) return true;
-    const at = name.length - 1;
-    this.#names = this.#names?.filter((known) => known[at] === name[at]);
-    return this.#names !== undefined && this.#names.length > 0;
-  }
-
-  protected callable(name: string): Callable | undefined {
-    const given = this.tools.callable(name);
-    if (given !== undefined || !this.position.tagged) return given;
-    const strange = STRANGE_BUILTIN.exec(name)?.[1];
-    return strange === undefined ? undefined : { name: strange, format: "builtin" };
-  }
-
-  calls(source: string): Calls | undefined {
-    const last = this.spans.at(-1);
-    const calls = this.read(source);
-    if (last === undefined || calls === undefined) return undefined;
-    for (const [index, { start, arguments: end }] of this.spans.entries()) {
-      const told = this.tools.callable(source.slice(start, end - 1)) !== undefined;
-      if (!told && !calls[index]?.arguments.startsWith('{"query":"')) return undefined;
-    }
-    return { calls, length: last.end };
-  }
-
-  /** A comma at the end, or half a name after it, may be prose. */
-  cutOff(source: string): Calls | undefined {
-    if (this.state === AFTER_CALL) return this.calls(source);
-    return this.state === ARGUMENTS ? this.complete(source) : undefined;
-  }
-}
-
-function endsBareCall(code: number): boolean {
-  return code === NEWLINE || code === SEMICOLON || code === LESS || code === BACKTICK;
+/** Whether no two words are adjacent, as they are in prose. */
+function isExpression(text: string): boolean {
+  return !ADJACENT_WORDS.test(text.replace(STRING, '""').replace(OPERATOR, ","));
 }

@@ -18,7 +18,8 @@ import type {
   ToolDefinition,
   ToolParserEvent,
 } from "../../messages/tool-types.js";
-import { CallableTools, type FoundCall } from "./callable-tools.js";
+import { CallableTools } from "./callable-tools.js";
+import type { FoundCall } from "./found-calls.js";
 import type { Piece } from "./ledger.js";
 import { OutputSplitter } from "./output-splitter.js";
 
@@ -49,14 +50,13 @@ const FINISH_OPTIONS = optionNames("parser.finish", ["cutOff"]);
  *
  * Everything else is content, verbatim. With a call disappear only the white space directly before it;
  * the white space behind it, unless content stands on both sides; one ";" or "," between two calls or
- * at the end; and a fence around nothing but calls. Control tokens that show in the text (`special`)
- * are syntax: `<|python_tag|>` anywhere but in quotations, those that end a message where a call or
- * the end follows.
+ * at the end; `</function>` behind it; and a fence around nothing but calls. Control tokens that show in
+ * the text (`special`) are syntax: `<|python_tag|>` anywhere but in quotations, those that end a message
+ * where a call or the end follows.
  *
  * A call that was cut off is text, while those that are complete before it in an array or a list count.
- * One whose arguments cannot be read is a call with a `problem` and
- * its `source` where the name is a given tool's or the form leaves no doubt, so that the model can be
- * told; it must not be carried out.
+ * One whose arguments cannot be read is a call with a `problem` and its `source` where the name is a given
+ * tool's or the form leaves no doubt, so that the model can be told; it must not be carried out.
  *
  * @example
  * const { content, toolCalls } = parseToolCalls(text, { tools });
@@ -176,10 +176,10 @@ function readTool(value: unknown, name: string): ToolDefinition {
     if (parameters === undefined || parameters === null) {
       return { type: "function", function: { name: read } };
     }
-    if (!isPlainObject(parameters)) {
-      throw expected("a JSON Schema object", `${name}.function.parameters`, parameters);
+    if (isPlainObject(parameters)) {
+      return { type: "function", function: { name: read, parameters } };
     }
-    return { type: "function", function: { name: read, parameters } };
+    throw expected("a JSON Schema object", `${name}.function.parameters`, parameters);
   });
 }
 
