@@ -1,7 +1,7 @@
 import type { Steps } from "../internal/steps.js";
 import { ArrayGrammar } from "./array-grammar.js";
 import type { Conjunction, Member } from "./conjunction-state.js";
-import { type Conjunctions, type Goal, goalKey, goalOf, rangeOf } from "./conjunctions.js";
+import { type Conjunctions, type Goal, goalKey, goalOf } from "./conjunctions.js";
 import { canonical, Evaluator, typeOf } from "./evaluation.js";
 import {
   type AtomFormula,
@@ -13,12 +13,12 @@ import {
 } from "./formula.js";
 import { choice, type Expression, type GrammarRules, NOTHING, text, use } from "./grammar-rules.js";
 import type { Layout } from "./json-layout.js";
-import { type Dfa, ofTexts, TooManyStates, unite } from "./language/dfa.js";
-import { NumberProblem, type NumberRules, numberLanguage } from "./language/numbers.js";
-import { RegexProblem } from "./language/regex.js";
+import { type Dfa, ofTexts, unite } from "./language/dfa.js";
 import { typesOf } from "./negation.js";
+import { numberExpression } from "./number-grammar.js";
 import { ObjectGrammar } from "./object-grammar.js";
 import { SchemaProblem } from "./schema-problem.js";
+import { stringExpressions } from "./string-grammar.js";
 import { TextGrammar } from "./text-grammar.js";
 import type { TextLanguages } from "./text-languages.js";
 import type { Unchecked, Values } from "./values-interface.js";
@@ -32,8 +32,8 @@ export type ValueGrammarParts = Pick<
 const MAX_GOALS = 20_000;
 /** Steps on the way through values that are let through as they stand. */
 const MAX_REPORT_STEPS = 1_000_000;
-const MAX_UNITED_STATES = 500;
-const ANY_LENGTH = { min: 0, max: undefined };
+/** Of an automaton of names that several ways let through. */
+const MAX_NAME_STATES = 2_000;
 
 /** Rules for the values that satisfy goals; each goal has one, however often it is met. */
 export class ValueGrammar implements Values {
@@ -152,7 +152,7 @@ export class ValueGrammar implements Values {
         names = this.texts.counted(way.members.map(({ atom }) => atom));
         if (names === undefined) return undefined;
       }
-      all = all === undefined ? names : unite(all, names, MAX_UNITED_STATES * 4);
+      all = all === undefined ? names : unite(all, names, MAX_NAME_STATES);
     }
     return all ?? ofTexts([]);
   }
@@ -165,7 +165,9 @@ export class ValueGrammar implements Values {
     if (withMembers(TYPE.null).length > 0) parts.push(text("null"));
     parts.push(...this.#booleans(open));
     parts.push(...this.#numberWays(open));
-    parts.push(...this.#stringWays(withMembers(TYPE.string)));
+    const strings = withMembers(TYPE.string);
+    for (const members of strings) this.#reportUnchecked(members, TYPE.string);
+    parts.push(...stringExpressions(this, strings));
     for (const members of withMembers(TYPE.array)) {
       this.#reportUnchecked(members, TYPE.array);
       this.#reportLeftOut(members, TYPE.array);
@@ -215,85 +217,11 @@ export class ValueGrammar implements Values {
     for (const [kind, members] of ways) {
       for (const way of members) {
         this.#reportUnchecked(way, kind);
-        parts.add(
-          this.#number(
-            way.map(({ atom }) => atom),
-            kind,
-          ),
-        );
+        const atoms = way.map(({ atom }) => atom);
+        parts.add(numberExpression(this, atoms, kind));
       }
     }
     return [...parts];
-  }
-
-  #number(atoms: readonly AtomFormula[], types: number): Expression {
-    let dfa = this.#numbersOf(atoms, types);
-    if (typeof dfa === "string") {
-      for (const atom of atoms) {
-        if (atom.kind === "multiple") this.leave("multipleOf", atom.path, dfa);
-      }
-      dfa = this.#numbersOf(
-        atoms.filter(({ kind }) => kind !== "multiple"),
-        types,
-      );
-    }
-    if (typeof dfa === "string") this.problem(atoms[0]?.path ?? "#", dfa);
-    return this.text.number(dfa, types === TYPE.integer ? "integer" : "number");
-  }
-
-  /** Or why there is no automaton. */
-  #numbersOf(atoms: readonly AtomFormula[], types: number): Dfa | string {
-    try {
-      return numberLanguage(numberRules(atoms, types));
-    } catch (error) {
-      const expected = [NumberProblem, TooManyStates, RegexProblem];
-      if (expected.some((kind) => error instanceof kind)) return (error as Error).message;
-      throw error;
-    }
-  }
-
-  #stringWays(ways: readonly (readonly Member[])[]): Expression[] {
-    const parts: Expression[] = [];
-    let united: Dfa | undefined;
-    for (const members of ways) {
-      this.#reportUnchecked(members, TYPE.string);
-      const atoms = members.map(({ atom }) => atom);
-      const { min, max } = rangeOf("length", atoms);
-      const free = min === 0 && max === undefined;
-      try {
-        const dfa = this.texts.language(atoms);
-        if (dfa !== undefined && free && ways.length > 1) {
-          united = united === undefined ? dfa : this.#unite(united, dfa, parts);
-        } else {
-          parts.push(
-            dfa === undefined
-              ? this.text.ofLength(min, max)
-              : this.text.accepted({ dfa, min, max }),
-          );
-        }
-      } catch (error) {
-        if (!(error instanceof TooManyStates)) throw error;
-        for (const atom of atoms) {
-          if (atom.kind !== "pattern" && atom.kind !== "format" && atom.kind !== "values") continue;
-          const keyword = atom.kind === "values" ? "not" : atom.kind;
-          this.leave(keyword, atom.path, `together with the others it takes ${error.message}`);
-        }
-        parts.push(this.text.ofLength(min, max));
-      }
-    }
-    if (united !== undefined) parts.push(this.text.accepted({ dfa: united, ...ANY_LENGTH }));
-    return parts;
-  }
-
-  /** Small ones become one; of large ones, the other stays a part of its own. */
-  #unite(united: Dfa, dfa: Dfa, parts: Expression[]): Dfa {
-    try {
-      return unite(united, dfa, MAX_UNITED_STATES);
-    } catch (error) {
-      if (!(error instanceof TooManyStates)) throw error;
-      parts.push(this.text.accepted({ dfa, ...ANY_LENGTH }));
-      return united;
-    }
   }
 
   #reportValue(value: Json, members: readonly Member[]): void {
@@ -354,40 +282,6 @@ function widest(ways: readonly Conjunction[], type: number): (readonly Member[])
 function speaks(atom: AtomFormula, type: number): boolean {
   if (atom.kind !== "values") return true;
   return atom.values.some((value) => (typeOf(value) & type) !== 0);
-}
-
-function numberRules(atoms: readonly AtomFormula[], types: number): NumberRules {
-  const kind = (types & NUMBER) === NUMBER ? "any" : types & TYPE.integer ? "integer" : "fraction";
-  const of = (relation: string) =>
-    atoms.flatMap((atom) =>
-      atom.kind === "bound" && atom.relation === relation ? [atom.value] : [],
-    );
-  const most = (values: readonly number[]) => (values.length > 0 ? Math.max(...values) : undefined);
-  const least = (values: readonly number[]) =>
-    values.length > 0 ? Math.min(...values) : undefined;
-  const bounds = {
-    minimum: most(of(">=")),
-    exclusiveMinimum: most(of(">")),
-    maximum: least(of("<=")),
-    exclusiveMaximum: least(of("<")),
-  };
-  const multiples = (negated: boolean) =>
-    atoms.flatMap((atom) =>
-      atom.kind === "multiple" && atom.negated === negated ? [atom.of] : [],
-    );
-  return {
-    kind,
-    ...(Object.fromEntries(
-      Object.entries(bounds).filter(([, value]) => value !== undefined),
-    ) as Partial<NumberRules>),
-    multipleOf: multiples(false),
-    notMultipleOf: multiples(true),
-    not: atoms.flatMap((atom) =>
-      atom.kind === "values" && atom.negated
-        ? atom.values.filter((value) => typeof value === "number")
-        : [],
-    ),
-  };
 }
 
 /** A rule is named after the place of what it is for. */

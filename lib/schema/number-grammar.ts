@@ -1,0 +1,71 @@
+import { type AtomFormula, NUMBER, TYPE } from "./formula.js";
+import type { Expression } from "./grammar-rules.js";
+import { type Dfa, TooManyStates } from "./language/dfa.js";
+import { NumberProblem, type NumberRules, numberLanguage } from "./language/numbers.js";
+import { RegexProblem } from "./language/regex.js";
+import type { Values } from "./values-interface.js";
+
+/** The numbers that satisfy some atoms, of one of these types or of both. */
+export function numberExpression(
+  grammar: Values,
+  atoms: readonly AtomFormula[],
+  types: number,
+): Expression {
+  let dfa = numbersOf(atoms, types);
+  if (typeof dfa === "string") {
+    for (const atom of atoms) {
+      if (atom.kind === "multiple") grammar.leave("multipleOf", atom.path, dfa);
+    }
+    dfa = numbersOf(
+      atoms.filter(({ kind }) => kind !== "multiple"),
+      types,
+    );
+  }
+  if (typeof dfa === "string") grammar.problem(atoms[0]?.path ?? "#", dfa);
+  return grammar.text.number(dfa, types === TYPE.integer ? "integer" : "number");
+}
+
+/** Or why there is no automaton. */
+function numbersOf(atoms: readonly AtomFormula[], types: number): Dfa | string {
+  try {
+    return numberLanguage(numberRules(atoms, types));
+  } catch (error) {
+    const expected = [NumberProblem, TooManyStates, RegexProblem];
+    if (expected.some((kind) => error instanceof kind)) return (error as Error).message;
+    throw error;
+  }
+}
+
+function numberRules(atoms: readonly AtomFormula[], types: number): NumberRules {
+  const kind = (types & NUMBER) === NUMBER ? "any" : types & TYPE.integer ? "integer" : "fraction";
+  const of = (relation: string) =>
+    atoms.flatMap((atom) =>
+      atom.kind === "bound" && atom.relation === relation ? [atom.value] : [],
+    );
+  const most = (values: readonly number[]) => (values.length > 0 ? Math.max(...values) : undefined);
+  const least = (values: readonly number[]) =>
+    values.length > 0 ? Math.min(...values) : undefined;
+  const bounds = {
+    minimum: most(of(">=")),
+    exclusiveMinimum: most(of(">")),
+    maximum: least(of("<=")),
+    exclusiveMaximum: least(of("<")),
+  };
+  const multiples = (negated: boolean) =>
+    atoms.flatMap((atom) =>
+      atom.kind === "multiple" && atom.negated === negated ? [atom.of] : [],
+    );
+  return {
+    kind,
+    ...(Object.fromEntries(
+      Object.entries(bounds).filter(([, value]) => value !== undefined),
+    ) as Partial<NumberRules>),
+    multipleOf: multiples(false),
+    notMultipleOf: multiples(true),
+    not: atoms.flatMap((atom) =>
+      atom.kind === "values" && atom.negated
+        ? atom.values.filter((value) => typeof value === "number")
+        : [],
+    ),
+  };
+}
