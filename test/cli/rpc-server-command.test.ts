@@ -86,6 +86,6 @@ test.each([
   ["idle", "killed"],
   ["load", "stopped"],
 ])("the process exits during %s with a worker that is %s", async (phase, how) => {
-  const end = await runScript("lifetime/rpc-exit.mjs", { args: [phase, how], deadline: 60_000 });
+  const end = await runScript("lifetime/rpc-exit.mjs", { args: [phase, how] });
   expect(end).toEqual({ ...QUIET, code: 7 });
 });
