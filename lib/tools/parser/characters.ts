@@ -14,3 +14,5 @@ export function beforeSpace(text: string): number {
 export const NAME_START = /^[A-Za-z_\u0080-\uffff]/;
 /** What tool names without quotes are made of: `math.factorial`, `get-time`. */
 export const NAME = /[\w\u0080-\uffff.-]*/y;
+/** White space on a line. */
+export const BLANK = /[\t\v\f\r ]*/y;

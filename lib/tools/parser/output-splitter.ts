@@ -1,5 +1,5 @@
 import type { CallableTools } from "./callable-tools.js";
-import { beforeSpace, NAME_START } from "./characters.js";
+import { BLANK, beforeSpace, NAME_START } from "./characters.js";
 import { codeCall, END_TOKENS, splitEndTokens } from "./code-calls.js";
 import type { Calls, Outcome } from "./found-calls.js";
 import { FUNCTION_CLOSE, FUNCTION_TAG, functionTagCall } from "./function-tag-calls.js";
@@ -13,8 +13,6 @@ const TAGS = [...END_TOKENS, PYTHON_TAG, FUNCTION_TAG, FUNCTION_CLOSE];
 const MIN_FENCE = 3;
 /** What is only text, wherever it stands. */
 const PLAIN = /[^\n{[<`]*/y;
-/** White space on a line. */
-const BLANK = /[\t\v\f\r ]*/y;
 
 /**
  * Splits a model's output into calls, content and syntax. Text that turns out not to be a call is not searched

@@ -1,5 +1,5 @@
 import type { Callable, CallableTools } from "./callable-tools.js";
-import { NAME, NAME_START } from "./characters.js";
+import { BLANK, NAME, NAME_START } from "./characters.js";
 import { brokenCall, type FoundCall, type Outcome } from "./found-calls.js";
 import type { Literal, Members } from "./literal.js";
 import { LiteralReader } from "./literal-reader.js";
@@ -11,8 +11,6 @@ const STRING = /"[^"]*"?|'[^']*'?/g;
 /** Words that may stand beside another operand in a Python expression. */
 const OPERATOR = /\b(?:lambda|if|else|for|in|is|not|and|or|await|async|yield|from)\b/g;
 const ADJACENT_WORDS = /[\w\u0080-\uffff]\s+[\w\u0080-\uffff]/;
-/** White space on a line. */
-const BLANK = /[\t\v\f\r ]*/y;
 const SHOWN = 80;
 
 interface Argument {
