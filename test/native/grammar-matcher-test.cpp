@@ -90,6 +90,29 @@ r ::= "a" [b-z]* | [b-z] [a-z]* | "(" r ")")re",
 r ::= "the" [^t]* | [^t] [^o(]* | "(" r ")")re",
       R"re(root ::= "\"" name ":" [^n"]* "\""
 name ::= "n" ([^o"] [^"]*)? | [^n"(] [^"(]* | "no" [a-m]* | "(" name ")")re",
+      // Names other than ab, ac and b: begun with another letter, they are any text.
+      R"re(root ::= "{" members
+members ::= other rest | "\"ab\":1" rest
+rest ::= "," members | "}"
+other ::= text ":" [0-9]+
+text ::= "\"" name
+name ::= "a" after-a | "b" after-b | not-ab any | "\""
+after-a ::= "b" longer | "c" longer | not-bc any | "\""
+after-b ::= one any
+longer ::= one any
+any ::= one any | "\""
+not-ab ::= [^"\\abA-C] | escaped
+not-bc ::= [^"\\bc] | escaped
+one ::= [^"\\] | escaped
+escaped ::= "\\" ["\\bfnrt] | "\\u00" [0-9a-f]{2})re",
+      // The same, where the text may end at any character, and where other rules lie between.
+      R"re(root ::= [^t(] rest | "the" ending | "(" root ")"
+rest ::= ending
+ending ::= any?
+any ::= [^)] any | [^)])re",
+      R"re(root ::= first any "!" | ""
+first ::= [^a!] | "a" [^b!]
+any ::= [^!] any | "")re",
       R"(root ::= "")",
   };
 }

@@ -1,6 +1,7 @@
 #include "core/sampling/grammar_rules.h"
 
 #include <algorithm>
+#include <cstring>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -58,7 +59,7 @@ class Reader {
   void rule() {
     const uint32_t id = rule_id(name());
     space(false);
-    if (std::string_view(at_).substr(0, 3) != "::=") refuse();
+    if (std::strncmp(at_, "::=", 3) != 0) refuse();
     at_ += 3;
     space(true);
     const uint32_t body = choice(0);
@@ -74,40 +75,40 @@ class Reader {
   }
 
   uint32_t choice(int depth) {
-    std::vector<uint32_t> parts{sequence(depth)};
+    const size_t begin = open_.size();
+    open_.push_back(sequence(depth));
     while (*at_ == '|') {
       ++at_;
       space(true);
-      parts.push_back(sequence(depth));
+      open_.push_back(sequence(depth));
     }
-    return together(Kind::kChoice, parts);
+    return together(Kind::kChoice, begin);
   }
 
   uint32_t sequence(int depth) {
     const bool nested = depth > 0;
-    // What an operator applies to is the last one.
-    std::vector<uint32_t> parts;
+    const size_t begin = open_.size();
     for (;;) {
       switch (*at_) {
         case '"':
-          parts.push_back(literal());
+          open_.push_back(literal());
           break;
         case '[':
-          parts.push_back(character_class());
+          open_.push_back(character_class());
           break;
         case '.':
           ++at_;
-          parts.push_back(character({}, true));
+          open_.push_back(one_of({}, true));
           break;
         case '<':
         case '!':
-          parts.push_back(token());
+          open_.push_back(token());
           break;
         case '(':
           if (depth >= kDeepest) refuse();
           ++at_;
           space(true);
-          parts.push_back(choice(depth + 1));
+          open_.push_back(choice(depth + 1));
           if (*at_ != ')') refuse();
           ++at_;
           break;
@@ -115,12 +116,13 @@ class Reader {
         case '+':
         case '?':
         case '{':
-          if (parts.empty()) refuse();
-          parts.back() = repeated(parts.back(), nested);
+          // What an operator applies to is the last one.
+          if (open_.size() == begin) refuse();
+          open_.back() = repeated(open_.back(), nested);
           break;
         default:
-          if (!is_name(*at_)) return together(Kind::kSequence, parts);
-          parts.push_back(add({Kind::kRule, rule_id(name()), 0, 1}));
+          if (!is_name(*at_)) return together(Kind::kSequence, begin);
+          open_.push_back(add({Kind::kRule, rule_id(name()), 0, 1}));
       }
       space(nested);
     }
@@ -179,17 +181,30 @@ class Reader {
   }
 
   uint32_t literal() {
-    std::vector<uint32_t> parts;
+    const size_t begin = open_.size();
     ++at_;
-    while (*at_ != '"') {
-      const uint32_t one = code_point();
-      parts.push_back(character({{one, one}}, false));
-    }
+    while (*at_ != '"')
+      open_.push_back(character(code_point()));
     ++at_;
-    return together(Kind::kSequence, parts);
+    return together(Kind::kSequence, begin);
   }
 
+  // Most classes of a grammar are written many times.
   uint32_t character_class() {
+    const char* end = at_;
+    while (*end != ']' && *end != '\0')
+      end += *end == '\\' && end[1] != '\0' ? 2 : 1;
+    const std::string_view written(at_, static_cast<size_t>(end - at_));
+    const auto [known, made] = classes_.emplace(written, GrammarRules::kNone);
+    if (made) {
+      known->second = new_class();
+    } else {
+      at_ = end + 1;
+    }
+    return known->second;
+  }
+
+  uint32_t new_class() {
     Ranges ranges;
     ++at_;
     const bool negated = *at_ == '^';
@@ -205,17 +220,17 @@ class Reader {
     }
     ++at_;
     // llama.cpp reads [] and [^] as nothing at all.
-    return ranges.empty() ? add({}) : character(ranges, negated);
+    return ranges.empty() ? add({}) : one_of(ranges, negated);
   }
 
-  uint32_t character(const Ranges& ranges, bool negated) {
-    const bool ascii = !negated && ranges.size() == 1 && ranges[0].first == ranges[0].second &&
-                       ranges[0].first < 0x80;
-    if (!ascii) return add({Kind::kCharacter, rules_.characters.add(ranges, negated), 0, 1});
-    uint32_t& known = ascii_[ranges[0].first];
-    if (known == GrammarRules::kNone) {
-      known = add({Kind::kCharacter, rules_.characters.add(ranges, false), 0, 1});
-    }
+  uint32_t one_of(const Ranges& ranges, bool negated) {
+    return add({Kind::kCharacter, rules_.characters.add(ranges, negated), 0, 1});
+  }
+
+  uint32_t character(uint32_t one) {
+    if (one >= ascii_.size()) return one_of({{one, one}}, false);
+    uint32_t& known = ascii_[one];
+    if (known == GrammarRules::kNone) known = one_of({{one, one}}, false);
     return known;
   }
 
@@ -291,12 +306,12 @@ class Reader {
     return value;
   }
 
-  std::string name() {
+  std::string_view name() {
     const char* const begin = at_;
     while (is_name(*at_))
       ++at_;
     if (at_ == begin) refuse();
-    return {begin, at_};
+    return {begin, static_cast<size_t>(at_ - begin)};
   }
 
   uint64_t number() {
@@ -307,7 +322,7 @@ class Reader {
     return value;
   }
 
-  uint32_t rule_id(const std::string& name) {
+  uint32_t rule_id(std::string_view name) {
     const auto [known, made] = ids_.emplace(name, static_cast<uint32_t>(rules_.rules.size()));
     if (made) rules_.rules.push_back(GrammarRules::kNone);
     return known->second;
@@ -327,23 +342,35 @@ class Reader {
     return static_cast<uint32_t>(rules_.expressions.size() - 1);
   }
 
-  uint32_t together(Kind kind, const std::vector<uint32_t>& parts) {
-    if (parts.empty()) return add({});
-    if (parts.size() == 1) return parts.front();
-    uint64_t size = 0;
-    for (const uint32_t part : parts)
-      size += rules_.expressions[part].size;
-    size = std::min(size, kLargest);
-    const auto begin = static_cast<uint32_t>(rules_.parts.size());
-    rules_.parts.insert(rules_.parts.end(), parts.begin(), parts.end());
-    return add({kind, begin, static_cast<uint32_t>(parts.size()), static_cast<uint32_t>(size)});
+  // Takes the open parts from one on.
+  uint32_t together(Kind kind, size_t from) {
+    const auto first = open_.begin() + static_cast<std::ptrdiff_t>(from);
+    const auto count = static_cast<uint32_t>(open_.end() - first);
+    uint32_t whole = GrammarRules::kNone;
+    if (count == 1) {
+      whole = *first;
+    } else if (count == 0) {
+      whole = add({});
+    } else {
+      uint64_t size = 0;
+      for (auto part = first; part != open_.end(); ++part)
+        size += rules_.expressions[*part].size;
+      size = std::min(size, kLargest);
+      const auto begin = static_cast<uint32_t>(rules_.parts.size());
+      rules_.parts.insert(rules_.parts.end(), first, open_.end());
+      whole = add({kind, begin, count, static_cast<uint32_t>(size)});
+    }
+    open_.resize(from);
+    return whole;
   }
 
   const std::string& source_;
   const Vocabulary& vocabulary_;
   const char* at_;
   GrammarRules rules_;
-  std::unordered_map<std::string, uint32_t> ids_;
+  std::vector<uint32_t> open_;  // parts of the sequences and choices around this place
+  std::unordered_map<std::string_view, uint32_t> ids_;
+  std::unordered_map<std::string_view, uint32_t> classes_;
   std::vector<uint32_t> ascii_ = std::vector<uint32_t>(0x80, GrammarRules::kNone);
 };
 

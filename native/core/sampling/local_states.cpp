@@ -236,8 +236,8 @@ std::vector<LocalStates::TokenStep> LocalStates::token_steps(Local local) const 
   return steps;
 }
 
-const Utf8Automaton::Ranges* LocalStates::widest(Local local) {
-  const Utf8Automaton::Ranges* widest = nullptr;
+LocalStates::Widest LocalStates::widest(Local local) {
+  Widest widest{nullptr, false};
   uint32_t most = 0;
   for (int ahead = 0; ahead < kAhead; ++ahead) {
     const Entry entry = entries_[local];
@@ -253,7 +253,7 @@ const Utf8Automaton::Ranges* LocalStates::widest(Local local) {
       next = next_of(elements_[i]);
       if (characters > most) {
         most = characters;
-        widest = ranges;
+        widest = {ranges, ahead == 0};
       }
     }
     if (most_here == 0) break;

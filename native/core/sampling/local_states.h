@@ -72,9 +72,13 @@ class LocalStates {
       action(Call(calls_[entry.calls + i]));
   }
   std::vector<TokenStep> token_steps(Local local) const;
-  // The most characters that may come next as a set: the widest of the sets here and soon behind
-  // it. Null if there is none.
-  const Utf8Automaton::Ranges* widest(Local local);
+  // The most characters that may come next as a set, the widest of the sets here and soon behind
+  // it; null if there is none. `here`: they may come right here.
+  struct Widest {
+    const Utf8Automaton::Ranges* characters;
+    bool here;
+  };
+  Widest widest(Local local);
 
   // Bytes with the same number lead to the same states.
   uint8_t byte_class(uint8_t byte) const { return classes_[byte]; }

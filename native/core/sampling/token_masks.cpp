@@ -15,29 +15,41 @@ using State = GrammarStates::State;
 constexpr size_t kPart = 32;
 // Below a node with fewer ones a slice is not worth its questions.
 constexpr uint32_t kFewNodes = 64;
-// So many local states may each be like the next one.
+// So many states may each be like the next one.
 constexpr int kMostAlike = 8;
+// Fewer texts that leave a rule are followed one by one.
+constexpr size_t kManyExits = 512;
 
 // Of making one or of adding it to another, in steps.
 size_t work_of(const TokenSet& set) { return 1 + set.bytes() / 256; }
+
+// The tokens of a node and of all below it.
+void remove_below(const TokenTree& tree, uint32_t node, TokenSet& set) {
+  const std::vector<TokenTree::Node>& nodes = tree.nodes();
+  for (uint32_t rank = nodes[node].tokens; rank < nodes[nodes[node].end].tokens; ++rank)
+    set.remove(tree.tokens()[rank]);
+}
 
 }  // namespace
 
 // Collects what a rule's own state says of the tokens.
 class TokenMasks::LocalWalk {
  public:
-  LocalWalk(TokenMasks& masks, std::shared_ptr<const TokenSlice> slice, int depth)
-      : masks_(masks),
-        states_(masks.states_),
-        tree_(masks.tree_),
-        slice_(std::move(slice)),
-        depth_(depth) {}
+  LocalWalk(TokenMasks& masks, int depth)
+      : masks_(masks), states_(masks.states_), tree_(masks.tree_), depth_(depth) {}
 
   LocalMask run(Local local) {
     const State start = states_.alone(local);
-    if (!slice_ || (!like_another(local, start) && !whole(start))) {
-      masks_.path_[0] = start;
-      masks_.walk(0, tree_.size(), *this);
+    const auto [characters, here] = states_.locals().widest(local);
+    const bool wide = characters != nullptr && TokenSlices::is_wide(*characters);
+    if (wide) slice_ = masks_.slices_.known(*characters);
+    if (!wide || !like_another(local, start)) {
+      // To make one takes longer than to walk the tokens that first come to such characters later.
+      if (wide && here && !slice_) slice_ = masks_.slices_.of(*characters);
+      if (!slice_ || !whole(start)) {
+        masks_.path_[0] = start;
+        masks_.walk(0, tree_.size(), *this);
+      }
     }
     if (set_) {
       mask_.set = std::make_shared<const TokenSet>(std::move(*set_));
@@ -111,28 +123,22 @@ class TokenMasks::LocalWalk {
     mask_.tokens.clear();
   }
 
-  // Where nearly all texts lead to what they lead to at another local state, as inside a text and
-  // at its beginning: only where they differ is anything walked.
+  // As inside a text and at its beginning: only where they differ is anything walked.
   bool like_another(Local local, State start) {
-    const std::optional<Local> other = most_frequent(start);
-    if (!other || *other == local || depth_ == kMostAlike) return false;
-    const State alike = states_.alone(*other);
-    const std::vector<TokenTree::Node>& nodes = tree_.nodes();
-    uint32_t differing = 0;
-    uint32_t all = 0;
-    for (uint32_t root = 0; root < tree_.size(); root = nodes[root].end) {
-      const auto byte = static_cast<uint8_t>(nodes[root].byte);
-      const State next = states_.next(start, byte);
-      if (next != GrammarStates::kDead) all += nodes[root].end - root;
-      if (next != states_.next(alike, byte)) differing += nodes[root].end - root;
-    }
-    if (differing > all / 2) return false;
-    const LocalMask& known = masks_.local(*other, depth_ + 1);
+    if (depth_ == kMostAlike) return false;
+    const std::optional<State> alike = masks_.alike(start);
+    if (!alike) return false;
+    const GrammarStates::Items items = states_.items(*alike);
+    if (items.size() != 1 || items[0].below != GrammarStates::kBottom) return false;
+    const Local other = items[0].local;
+    if (other == local) return false;
+    const LocalMask& known = masks_.local(other, depth_ + 1);
     if (!known.set) return false;
     set_ = *known.set;
     states_.work().add(work_of(*set_) + known.exits.size());
-    Exits without;
-    differ(start, alike, without);
+    Differences differences{*this, {}};
+    masks_.compare(start, states_.alone(other), differences);
+    Exits& without = differences.without;
     std::sort(without.begin(), without.end());
     for (const uint32_t exit : known.exits) {
       const auto next =
@@ -142,60 +148,33 @@ class TokenMasks::LocalWalk {
     return true;
   }
 
-  // Walks with both as far as they differ. `without`: nodes, and up to where, of which the other's
-  // exits do not hold.
-  void differ(State start, State alike, Exits& without) {
-    const std::vector<TokenTree::Node>& nodes = tree_.nodes();
-    std::vector<std::pair<State, State>> path(tree_.depth() + 1);
-    path[0] = {start, alike};
-    size_t steps = 0;
-    for (uint32_t i = 0; i < tree_.size();) {
-      const TokenTree::Node node = nodes[i];
-      const auto byte = static_cast<uint8_t>(node.byte);
-      const auto [before, other_before] = path[node.depth];
-      const State state = states_.next(before, byte);
-      const State other = states_.next(other_before, byte);
-      ++steps;
-      if (state == other) {
-        i = node.end;
-      } else if (state == GrammarStates::kDead || other == GrammarStates::kDead) {
-        // The exit at the node itself is of a text that ends in front of it.
-        without.emplace_back(i + 1, node.end);
-        if (state != GrammarStates::kDead) {
-          masks_.visit(i, before, *this);
+  // From what is known of the other state.
+  struct Differences {
+    LocalWalk& walk;
+    Exits without;  // nodes, and up to where, of which the other's exits do not hold
+
+    void added(uint32_t node, State before) {
+      without.emplace_back(node + 1, walk.tree_.nodes()[node].end);
+      walk.masks_.visit(node, before, walk);
+    }
+    void removed(uint32_t node) {
+      // The exit at the node itself is of a text that ends in front of it.
+      without.emplace_back(node + 1, walk.tree_.nodes()[node].end);
+      remove_below(walk.tree_, node, *walk.set_);
+    }
+    void both(uint32_t node, State state, State other) {
+      const bool ends = walk.states_.ends(state);
+      if (ends == walk.states_.ends(other)) return;
+      const std::vector<TokenTree::Node>& nodes = walk.tree_.nodes();
+      for (uint32_t child = node + 1; child < nodes[node].end; child = nodes[child].end) {
+        if (ends) {
+          walk.mask_.exits.push_back(child);
         } else {
-          for (uint32_t rank = node.tokens; rank < nodes[node.end].tokens; ++rank)
-            set_->remove(tree_.tokens()[rank]);
+          without.emplace_back(child, child + 1);
         }
-        i = node.end;
-      } else {
-        for (uint32_t child = i + 1; child < node.end; child = nodes[child].end) {
-          if (states_.ends(other) && !states_.ends(state)) without.emplace_back(child, child + 1);
-          if (states_.ends(state) && !states_.ends(other)) mask_.exits.push_back(child);
-        }
-        path[node.depth + 1] = {state, other};
-        ++i;
       }
     }
-    states_.work().add(steps);
-  }
-
-  // The local state that most tokens' first bytes lead to; none if that is more than one.
-  std::optional<Local> most_frequent(State start) {
-    const std::vector<TokenTree::Node>& nodes = tree_.nodes();
-    std::map<State, uint32_t> weights;
-    for (uint32_t root = 0; root < tree_.size(); root = nodes[root].end)
-      weights[states_.next(start, static_cast<uint8_t>(nodes[root].byte))] +=
-          nodes[root].end - root;
-    weights.erase(GrammarStates::kDead);
-    const auto most =
-        std::max_element(weights.begin(), weights.end(),
-                         [](const auto& a, const auto& b) { return a.second < b.second; });
-    if (most == weights.end()) return std::nullopt;
-    const GrammarStates::Items items = states_.items(most->first);
-    if (items.size() != 1 || items[0].below != GrammarStates::kBottom) return std::nullopt;
-    return items[0].local;
-  }
+  };
 
   // All tokens at once, where the beginning is already inside such a text.
   bool whole(State start) {
@@ -296,8 +275,8 @@ class TokenMasks::LocalWalk {
   TokenMasks& masks_;
   GrammarStates& states_;
   const TokenTree& tree_;
-  const std::shared_ptr<const TokenSlice> slice_;
-  const int depth_;  // of local states that are alike
+  std::shared_ptr<const TokenSlice> slice_;  // may be null
+  const int depth_;                          // of local states that are alike
   LocalMask mask_;
   std::optional<TokenSet> set_;
   std::unordered_map<State, std::optional<State>> behind_;
@@ -323,6 +302,19 @@ class SetWalk {
 };
 
 }  // namespace
+
+// From the set of another state.
+struct TokenMasks::SetDifferences {
+  TokenMasks& masks;
+  TokenSet& set;
+
+  void added(uint32_t node, State before) {
+    SetWalk sink(masks.tree_, set);
+    masks.visit(node, before, sink);
+  }
+  void removed(uint32_t node) { remove_below(masks.tree_, node, set); }
+  void both(uint32_t, State, State) {}
+};
 
 TokenMasks::TokenMasks(GrammarGraph& graph, TokenSlices& slices)
     : states_(graph), slices_(slices), tree_(slices.tree()), path_(slices.tree().depth() + 1) {}
@@ -356,37 +348,98 @@ void TokenMasks::walk(uint32_t begin, uint32_t end, Sink& sink) {
   states_.work().add(steps);
 }
 
+// The state that most tokens' first bytes lead to, if from there nearly all lead to the same as
+// from this one.
+std::optional<TokenMasks::State> TokenMasks::alike(State state) {
+  const std::vector<TokenTree::Node>& nodes = tree_.nodes();
+  std::map<State, uint32_t> weights;
+  uint32_t all = 0;
+  for (uint32_t root = 0; root < tree_.size(); root = nodes[root].end) {
+    const State next = states_.next(state, static_cast<uint8_t>(nodes[root].byte));
+    if (next == GrammarStates::kDead) continue;
+    weights[next] += nodes[root].end - root;
+    all += nodes[root].end - root;
+  }
+  const auto most = std::max_element(
+      weights.begin(), weights.end(),
+      [](const auto& one, const auto& other) { return one.second < other.second; });
+  if (most == weights.end() || most->first == state) return std::nullopt;
+  uint32_t differing = 0;
+  for (uint32_t root = 0; root < tree_.size(); root = nodes[root].end) {
+    const auto byte = static_cast<uint8_t>(nodes[root].byte);
+    if (states_.next(state, byte) != states_.next(most->first, byte))
+      differing += nodes[root].end - root;
+  }
+  if (differing > all / 2) return std::nullopt;
+  return most->first;
+}
+
+// Walks from two states as far as they differ. Told of a node are: `added`, that only the first
+// state takes it, and what is in front of it there; `removed`, that only the other does; `both`.
+template <typename Sink>
+void TokenMasks::compare(State first, State other, Sink& sink) {
+  const std::vector<TokenTree::Node>& nodes = tree_.nodes();
+  std::vector<std::pair<State, State>> path(tree_.depth() + 1);
+  path[0] = {first, other};
+  size_t steps = 0;
+  for (uint32_t i = 0; i < tree_.size();) {
+    const TokenTree::Node node = nodes[i];
+    const auto byte = static_cast<uint8_t>(node.byte);
+    const auto [before, other_before] = path[node.depth];
+    const State state = states_.next(before, byte);
+    const State other_state = states_.next(other_before, byte);
+    ++steps;
+    if (state == other_state) {
+      i = node.end;
+    } else if (other_state == GrammarStates::kDead) {
+      sink.added(i, before);
+      i = node.end;
+    } else if (state == GrammarStates::kDead) {
+      sink.removed(i);
+      i = node.end;
+    } else {
+      sink.both(i, state, other_state);
+      path[node.depth + 1] = {state, other_state};
+      ++i;
+    }
+  }
+  states_.work().add(steps);
+}
+
 const TokenMasks::LocalMask& TokenMasks::local(Local local, int depth) {
   const auto known = locals_.find(local);
   if (known != locals_.end()) return known->second;
-  const Utf8Automaton::Ranges* const widest = states_.locals().widest(local);
-  LocalWalk walk(*this, widest == nullptr ? nullptr : slices_.of(*widest), depth);
-  LocalMask mask = walk.run(local);
+  LocalMask mask = LocalWalk(*this, depth).run(local);
   bytes_ += sizeof mask + mask.tokens.capacity() * sizeof(llama_token) +
             mask.exits.capacity() * sizeof(uint32_t) + (mask.set ? mask.set->bytes() : 0);
   if (bytes() > GrammarWork::kMostBytes) GrammarWork::refuse();
   return locals_.emplace(local, std::move(mask)).first->second;
 }
 
-void TokenMasks::follow_exits(const LocalMask& mask, State behind, TokenSet& set) {
-  SetWalk sink(tree_, set);
+// The exits of a mask that what is behind the rule goes on from, by their first bytes.
+template <typename Do>
+void TokenMasks::each_exit(const LocalMask& mask, State behind, const Do& action) {
   const std::vector<TokenTree::Node>& nodes = tree_.nodes();
   const auto end = mask.exits.end();
   for (auto exit = mask.exits.begin(); exit != end;) {
     const auto byte = static_cast<uint8_t>(nodes[*exit].byte);
     const auto group = std::upper_bound(
         exit, end, byte, [&](uint8_t value, uint32_t node) { return value < nodes[node].byte; });
-    if (states_.next(behind, byte) != GrammarStates::kDead) {
-      for (; exit != group; ++exit)
-        visit(*exit, behind, sink);
-    }
+    if (states_.next(behind, byte) != GrammarStates::kDead) action(exit, group);
     exit = group;
   }
 }
 
-TokenMasks::Set TokenMasks::at(State state) {
+TokenMasks::Set TokenMasks::at(State state, int depth) {
   const auto known = sets_.find(state);
   if (known != sets_.end()) return known->second;
+  std::optional<TokenSet> set = like_another(state, depth);
+  if (!set) set = collect(state);
+  bytes_ += set->bytes();
+  return sets_[state] = std::make_shared<const TokenSet>(std::move(*set));
+}
+
+TokenSet TokenMasks::collect(State state) {
   TokenSet set(slices_.vocabulary());
   for (const GrammarStates::Item& item : states_.items(state)) {
     const LocalMask& mask = local(item.local);
@@ -397,16 +450,53 @@ TokenMasks::Set TokenMasks::at(State state) {
     }
     for (const llama_token token : mask.tokens)
       set.add(token);
-    if (item.below != GrammarStates::kBottom && !mask.exits.empty()) {
-      follow_exits(mask, states_.opened(item.below), set);
-    }
+    if (item.below == GrammarStates::kBottom || mask.exits.empty()) continue;
+    const State behind = states_.opened(item.below);
+    SetWalk sink(tree_, set);
+    each_exit(mask, behind, [&](auto exit, auto end) {
+      for (; exit != end; ++exit)
+        visit(*exit, behind, sink);
+    });
   }
   if (states_.ends(state)) {
     for (const llama_token token : tree_.ending())
       set.add(token);
   }
-  bytes_ += set.bytes();
-  return sets_[state] = std::make_shared<const TokenSet>(std::move(set));
+  return set;
+}
+
+// Where many texts leave a rule for the inside of a text: one that has begun with any character but
+// some is like any other then.
+std::optional<TokenSet> TokenMasks::like_another(State state, int depth) {
+  if (depth == kMostAlike || !leaves_in_many_ways(state)) return std::nullopt;
+  const std::optional<State> other = alike(state);
+  if (!other) return std::nullopt;
+  TokenSet set = *at(*other, depth + 1);
+  states_.work().add(work_of(set));
+  SetDifferences differences{*this, set};
+  compare(state, *other, differences);
+  if (states_.ends(state) != states_.ends(*other)) {
+    for (const llama_token token : tree_.ending()) {
+      if (states_.ends(state)) {
+        set.add(token);
+      } else {
+        set.remove(token);
+      }
+    }
+  }
+  return set;
+}
+
+bool TokenMasks::leaves_in_many_ways(State state) {
+  for (const GrammarStates::Item& item : states_.items(state)) {
+    const LocalMask& mask = local(item.local);
+    if (item.below == GrammarStates::kBottom || mask.exits.size() < kManyExits) continue;
+    size_t exits = 0;
+    each_exit(mask, states_.opened(item.below),
+              [&](auto exit, auto end) { exits += static_cast<size_t>(end - exit); });
+    if (exits >= kManyExits) return true;
+  }
+  return false;
 }
 
 }  // namespace cria

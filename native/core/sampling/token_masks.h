@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -28,7 +29,7 @@ class TokenMasks {
 
   // By their bytes; what the grammar says of tokens as such is left out. Throws
   // ERR_GRAMMAR_INVALID past the limit of work.
-  Set at(GrammarStates::State state);
+  Set at(GrammarStates::State state) { return at(state, 0); }
   size_t bytes() const { return states_.bytes() + bytes_; }
 
  private:
@@ -43,13 +44,22 @@ class TokenMasks {
     std::vector<uint32_t> exits;
   };
   class LocalWalk;
+  struct SetDifferences;
 
   template <typename Sink>
   void visit(uint32_t node, State before, Sink& sink);
   template <typename Sink>
   void walk(uint32_t begin, uint32_t end, Sink& sink);
+  std::optional<State> alike(State state);
+  template <typename Sink>
+  void compare(State first, State other, Sink& sink);
   const LocalMask& local(Local local, int depth = 0);
-  void follow_exits(const LocalMask& mask, State behind, TokenSet& set);
+  template <typename Do>
+  void each_exit(const LocalMask& mask, State behind, const Do& action);
+  Set at(State state, int depth);
+  TokenSet collect(State state);
+  std::optional<TokenSet> like_another(State state, int depth);
+  bool leaves_in_many_ways(State state);
 
   GrammarStates states_;
   TokenSlices& slices_;

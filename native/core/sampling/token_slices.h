@@ -19,13 +19,20 @@ class TokenSlices {
   const TokenTree& tree() const { return tree_; }
   int32_t vocabulary() const { return vocabulary_; }
 
-  // Null for a set so small that its tokens are soon walked.
+  // Of a smaller set the tokens are soon walked.
+  static bool is_wide(const Utf8Automaton::Ranges& characters) {
+    return character_count(characters) >= kFewCharacters;
+  }
   std::shared_ptr<const TokenSlice> of(const Utf8Automaton::Ranges& characters);
+  // Null if it is not there yet.
+  std::shared_ptr<const TokenSlice> known(const Utf8Automaton::Ranges& characters);
 
  private:
   // With 128K tokens each has about 2 MB.
   static constexpr size_t kMost = 16;
   static constexpr uint32_t kFewCharacters = 20;
+
+  std::shared_ptr<const TokenSlice> find(const Utf8Automaton::Ranges& characters);
 
   const TokenTree& tree_;
   const int32_t vocabulary_;

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <deque>
 #include <utility>
 #include <vector>
+
+#include "core/sampling/hash_index.h"
 
 namespace cria {
 
@@ -24,6 +26,10 @@ class Utf8Automaton {
     uint8_t low;
     uint8_t high;
     Node node;
+
+    bool operator==(const Edge& other) const {
+      return low == other.low && high == other.high && node == other.node;
+    }
   };
   struct Edges {
     const Edge* first;
@@ -54,14 +60,24 @@ class Utf8Automaton {
   const Ranges* ranges(Node node) const;
 
  private:
-  Node rest(const Ranges& ranges, int bytes);
-  Node intern(std::vector<Edge> edges);
+  void add_edges(const Ranges& set, uint32_t first, uint32_t last, int continuing, uint32_t mark,
+                 std::vector<Edge>& edges);
+  Node all(int continuing);
+  Node intern(const std::vector<Edge>& edges);
+
+  struct Set {
+    Ranges ranges;
+    Node node;
+  };
 
   std::vector<Edge> edges_;
   std::vector<uint32_t> begins_;  // of each node, in edges_; one more at the end
-  std::map<std::vector<uint64_t>, Node> nodes_;
-  std::map<Ranges, Node> sets_;
-  std::map<Node, const Ranges*> added_;
+  std::vector<uint32_t> set_of_;  // of each node, in sets_
+  std::deque<Set> sets_;          // which stay where they are
+  HashIndex node_index_;
+  HashIndex set_index_;
+  std::vector<uint64_t> key_;
+  Node all_[4];  // by how many bytes continue
 };
 
 // Sorted, without overlaps or what is no character.
