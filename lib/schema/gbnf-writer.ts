@@ -198,8 +198,11 @@ function writeRange([from, to]: readonly [number, number]): string {
   return to === from + 1 ? escapeInSet(from) + end : `${escapeInSet(from)}-${end}`;
 }
 
+const PLAIN_TEXT = /^[ !#-[\]-~]*$/;
+const TO_ESCAPE = /[^ !#-[\]-~]/gu;
+
 function escapeText(text: string): string {
-  return text.replace(/[^ !#-[\]-~]/gu, escapeInText);
+  return PLAIN_TEXT.test(text) ? text : text.replace(TO_ESCAPE, escapeInText);
 }
 
 function escapeInText(letter: string): string {

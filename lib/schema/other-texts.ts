@@ -1,5 +1,5 @@
 import { defineState, type Expression, type GrammarRules, sequence, use } from "./grammar-rules.js";
-import { byTarget, trieOf } from "./language/trie.js";
+import { byTarget, type TrieWay, trieOf } from "./language/trie.js";
 import type { Spell } from "./listed-texts.js";
 
 /**
@@ -17,14 +17,27 @@ export function otherTexts(
   const any = rules.declare("any");
   defineState(any, [sequence(beside([]), use(any)), end]);
   const states = ways.map((_, state) => rules.declare(state === 0 ? "name" : "then"));
-  for (const [state, some] of ways.entries()) {
-    const parts: Expression[] = [];
-    for (const [target, numbers] of byTarget(some)) {
-      parts.push(sequence(spell(numbers.map((n) => letters[n]!)), use(states[target]!)));
+  const lettersOf = (numbers: readonly number[]) => numbers.map((number) => letters[number]!);
+  const wayBeside = (numbers: readonly number[]) => sequence(beside(lettersOf(numbers)), use(any));
+  const spelled: Expression[] = [];
+  const besides: Expression[] = [];
+  const waysOf = (some: readonly TrieWay[]) => {
+    const [only] = some;
+    if (only === undefined || some.length > 1) {
+      const on = byTarget(some).map(([target, numbers]) =>
+        sequence(spell(lettersOf(numbers)), use(states[target]!)),
+      );
+      return [...on, wayBeside(some.map(([number]) => number))];
     }
-    parts.push(sequence(beside(some.map(([n]) => letters[n]!)), use(any)));
-    if (!ends[state]) parts.push(end);
-    defineState(states[state]!, parts);
+    // Most states have one way on, and there are few letters.
+    const [number, target] = only;
+    spelled[number] ??= spell(lettersOf([number]));
+    besides[number] ??= wayBeside([number]);
+    return [sequence(spelled[number], use(states[target]!)), besides[number]];
+  };
+  for (const [state, some] of ways.entries()) {
+    const found = waysOf(some);
+    defineState(states[state]!, ends[state] ? found : [...found, end]);
   }
   return use(states[0]!);
 }

@@ -12,6 +12,7 @@ export const BEYOND_BMP: CharSet = [0x10000, MAX_CODE_POINT];
 
 /** Of ranges in any order, which may overlap. */
 export function charSet(...ranges: readonly (readonly [from: number, to: number])[]): CharSet {
+  if (ranges.length === 1) return [...ranges[0]!];
   const sorted = [...ranges].sort((a, b) => a[0] - b[0]);
   const set: number[] = [];
   for (const [from, to] of sorted) {

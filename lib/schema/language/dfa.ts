@@ -8,7 +8,7 @@ import {
   single,
   union,
 } from "./char-set.js";
-import { equivalentStates } from "./minimize.js";
+import { equivalentStates, type Predecessors, predecessorsOf } from "./minimize.js";
 import { trieOf } from "./trie.js";
 
 /** No state: nothing that follows is accepted. */
@@ -37,19 +37,18 @@ export function isEmpty(dfa: Dfa): boolean {
 
 export interface Exploration<S> {
   readonly classes: readonly CharSet[];
+  /** States are told apart by who they are: the same one is the same object or an equal number. */
   readonly start: S;
   readonly limit: number;
-  /** Equal for the same state only. */
-  key(state: S): unknown;
   /** undefined: nothing that follows is accepted. */
   next(state: S, index: number): S | undefined;
   accepts(state: S): boolean;
 }
 
 /** The automaton of all states that are met on the way from the first; throws TooManyStates. */
-export function explore<S>({ classes, start, limit, key, next, accepts }: Exploration<S>): Dfa {
+export function explore<S>({ classes, start, limit, next, accepts }: Exploration<S>): Dfa {
   const states: S[] = [start];
-  const known = new Map<unknown, number>([[key(start), 0]]);
+  const known = new Map<S, number>([[start, 0]]);
   const table: number[] = [];
   const accepting: number[] = [];
   for (let at = 0; at < states.length; at++) {
@@ -61,12 +60,11 @@ export function explore<S>({ classes, start, limit, key, next, accepts }: Explor
         table.push(DEAD);
         continue;
       }
-      const name = key(target);
-      let number = known.get(name);
+      let number = known.get(target);
       if (number === undefined) {
         number = states.length;
         if (number >= limit) throw new TooManyStates(`more than ${limit} states`);
-        known.set(name, number);
+        known.set(target, number);
         states.push(target);
       }
       table.push(number);
@@ -77,30 +75,33 @@ export function explore<S>({ classes, start, limit, key, next, accepts }: Explor
   );
 }
 
+/** With where steps lead to each state from. */
+interface Traced extends Dfa {
+  readonly before: Predecessors;
+}
+
 /** Without the states that never come to an accepting one. */
-function trim({ classes, table, accepting }: Dfa): Dfa {
+function trim({ classes, table, accepting }: Dfa): Traced {
   const count = accepting.length;
   const width = classes.length;
-  const before: number[][] = Array.from({ length: count }, () => []);
-  for (let i = 0; i < table.length; i++) {
-    if (table[i] !== DEAD) before[table[i]!]!.push(Math.floor(i / width));
-  }
+  const before = predecessorsOf(table, width);
   const alive = new Uint8Array(count);
   const found: number[] = [];
-  for (let state = 0; state < count; state++) if (accepting[state] === 1) found.push(state);
-  for (const state of found) alive[state] = 1;
-  for (let state = found.pop(); state !== undefined; state = found.pop()) {
-    for (const previous of before[state]!) {
-      if (alive[previous] === 1) continue;
-      alive[previous] = 1;
-      found.push(previous);
-    }
+  const find = (state: number) => {
+    if (alive[state] === 1) return;
+    alive[state] = 1;
+    found.push(state);
+  };
+  for (let state = 0; state < count; state++) if (accepting[state] === 1) find(state);
+  for (const state of found) {
+    const end = before.starts[(state + 1) * width]!;
+    for (let i = before.starts[state * width]!; i < end; i++) find(before.sources[i]!);
   }
+  if (found.length === count) return { classes, table, accepting, before };
   alive[0] = 1;
   const names = new Int32Array(count).fill(DEAD);
   let kept = 0;
   for (let state = 0; state < count; state++) if (alive[state] === 1) names[state] = kept++;
-  if (kept === count) return { classes, table, accepting };
   const smaller = new Int32Array(kept * width);
   const ends = new Uint8Array(kept);
   for (let state = 0; state < count; state++) {
@@ -108,41 +109,33 @@ function trim({ classes, table, accepting }: Dfa): Dfa {
     if (name === DEAD) continue;
     ends[name] = accepting[state]!;
     for (let index = 0; index < width; index++) {
-      const target = table[state * width + index]!;
+      const target = found.length === 0 ? DEAD : table[state * width + index]!;
       smaller[name * width + index] = target === DEAD ? DEAD : names[target]!;
     }
   }
-  return { classes, table: smaller, accepting: ends };
+  return { classes, table: smaller, accepting: ends, before: predecessorsOf(smaller, width) };
 }
 
 /** States that accept the same are made one; where they are many, they stay as they are. */
-function minimize({ classes, table, accepting }: Dfa): Dfa {
+function minimize({ classes, table, accepting, before }: Traced): Dfa {
   const count = accepting.length;
   const width = classes.length;
   if (count > MAX_STATES_TO_MINIMIZE) return { classes, table, accepting };
-  const step = (state: number, column: number) => {
-    const target = state === count ? DEAD : table[state * width + column]!;
-    return target === DEAD ? count : target;
-  };
-  const group = equivalentStates(count + 1, width, step, (state) => accepting[state] === 1);
-  const dead = group[count]!;
-  if (group[0] === dead)
-    return { classes, table: table.slice(0, width).fill(DEAD), accepting: Uint8Array.of(0) };
+  const group = equivalentStates(accepting, width, before);
   // The first state is the first again.
-  const names = new Map<number, number>();
+  const names = new Int32Array(count).fill(DEAD);
   const kept: number[] = [];
   for (let state = 0; state < count; state++) {
-    if (group[state] === dead || names.has(group[state]!)) continue;
-    names.set(group[state]!, kept.push(state) - 1);
+    if (names[group[state]!] === DEAD) names[group[state]!] = kept.push(state) - 1;
   }
-  const size = kept.length;
-  const smaller = new Int32Array(size * width).fill(DEAD);
-  const ends = new Uint8Array(size);
+  if (kept.length === count) return { classes, table, accepting };
+  const smaller = new Int32Array(kept.length * width);
+  const ends = new Uint8Array(kept.length);
   for (const [name, state] of kept.entries()) {
     ends[name] = accepting[state]!;
     for (let index = 0; index < width; index++) {
       const target = table[state * width + index]!;
-      if (target !== DEAD) smaller[name * width + index] = names.get(group[target]!) ?? DEAD;
+      smaller[name * width + index] = target === DEAD ? DEAD : names[group[target]!]!;
     }
   }
   return { classes, table: smaller, accepting: ends };
@@ -165,19 +158,25 @@ function combine(a: Dfa, b: Dfa, both: Both, limit: number): Dfa {
   const ofB = columns(a.classes.length + 1, b);
   const step = (dfa: Dfa, state: number, column: number) =>
     state === DEAD || column === DEAD ? DEAD : dfa.table[state * dfa.classes.length + column]!;
-  return explore<readonly [number, number]>({
+  // A state of each, or DEAD, as one number.
+  const height = stateCount(b) + 1;
+  const pair = (i: number, k: number) => (i + 1) * height + k + 1;
+  const first = (state: number) => Math.floor(state / height) - 1;
+  const second = (state: number) => (state % height) - 1;
+  return explore({
     classes,
-    start: [0, 0],
+    start: pair(0, 0),
     limit,
-    key: ([i, k]) => i * (stateCount(b) + 2) + k + 1,
-    next: ([i, k], index) => {
-      const next = [step(a, i, ofA[index]!), step(b, k, ofB[index]!)] as const;
-      if (next[0] === DEAD && !both(false, true)) return undefined;
-      if (next[1] === DEAD && !both(true, false)) return undefined;
-      return next[0] === DEAD && next[1] === DEAD ? undefined : next;
+    next: (state, index) => {
+      const i = step(a, first(state), ofA[index]!);
+      const k = step(b, second(state), ofB[index]!);
+      if (i === DEAD && (k === DEAD || !both(false, true))) return undefined;
+      return k === DEAD && !both(true, false) ? undefined : pair(i, k);
     },
-    accepts: ([i, k]) =>
-      both(i !== DEAD && a.accepting[i] === 1, k !== DEAD && b.accepting[k] === 1),
+    accepts: (state) => {
+      const [i, k] = [first(state), second(state)];
+      return both(i !== DEAD && a.accepting[i] === 1, k !== DEAD && b.accepting[k] === 1);
+    },
   });
 }
 
@@ -227,24 +226,28 @@ export function complement({ classes, table, accepting }: Dfa): Dfa {
   }
   const ends = new Uint8Array(count + 1).fill(1);
   for (let state = 0; state < count; state++) ends[state] = 1 - accepting[state]!;
-  return trim({ classes: all, table: next, accepting: ends });
+  const { table: kept, accepting: others } = trim({ classes: all, table: next, accepting: ends });
+  return { classes: all, table: kept, accepting: others };
 }
 
 /** The texts of so many code points. */
 export function withLength(dfa: Dfa, min: number, max: number | undefined, limit: number): Dfa {
   const width = dfa.classes.length;
   const cap = max ?? min;
-  return explore<readonly [number, number]>({
+  // A state and how many characters came before it, as one number.
+  const stateOf = (place: number) => Math.floor(place / (cap + 1));
+  const lengthOf = (place: number) => place % (cap + 1);
+  return explore({
     classes: dfa.classes,
-    start: [0, 0],
+    start: 0,
     limit,
-    key: ([state, length]) => state * (cap + 1) + length,
-    next: ([state, length], index) => {
-      const target = dfa.table[state * width + index]!;
+    next: (place, index) => {
+      const length = lengthOf(place);
+      const target = dfa.table[stateOf(place) * width + index]!;
       if (target === DEAD || (max !== undefined && length === max)) return undefined;
-      return [target, Math.min(length + 1, cap)];
+      return target * (cap + 1) + Math.min(length + 1, cap);
     },
-    accepts: ([state, length]) => dfa.accepting[state] === 1 && length >= min,
+    accepts: (place) => dfa.accepting[stateOf(place)] === 1 && lengthOf(place) >= min,
   });
 }
 

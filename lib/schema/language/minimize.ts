@@ -1,41 +1,70 @@
-/** The classes of states that accept the same, by Hopcroft's algorithm: per state, the number of its class. */
+/** From where steps lead to each state. */
+export interface Predecessors {
+  /** In `sources`, per state and column, where they begin; one more at the end. */
+  readonly starts: Int32Array;
+  readonly sources: Int32Array;
+}
+
+/** `table`: row by row the next states, less than 0 for none. */
+export function predecessorsOf(table: Int32Array, width: number): Predecessors {
+  const starts = new Int32Array(table.length + 1);
+  let steps = 0;
+  for (let i = 0, column = 0; i < table.length; i++) {
+    if (table[i]! >= 0) {
+      starts[table[i]! * width + column]!++;
+      steps++;
+    }
+    if (++column === width) column = 0;
+  }
+  // Where each ends, and from there backwards where it begins.
+  for (let row = 1; row < starts.length; row++) starts[row]! += starts[row - 1]!;
+  const sources = new Int32Array(steps);
+  for (let i = table.length - 1, column = width - 1; i >= 0; i--) {
+    if (table[i]! >= 0) {
+      sources[--starts[table[i]! * width + column]!] = Math.floor(i / width);
+    }
+    if (--column < 0) column = width - 1;
+  }
+  return { starts, sources };
+}
+
+/**
+ * The classes of states that accept the same, by Hopcroft's algorithm: per state, the number of its class.
+ * From each state one is reached that accepts.
+ */
 export function equivalentStates(
-  count: number,
+  accepting: Uint8Array,
   width: number,
-  step: (state: number, column: number) => number,
-  isFinal: (state: number) => boolean,
+  { starts, sources }: Predecessors,
 ): Int32Array {
-  const sources = predecessors(count, width, step);
+  const count = accepting.length;
+  // The members of each class stand together, the marked ones in front.
   const members = new Int32Array(count);
   const place = new Int32Array(count);
   const block = new Int32Array(count);
-  const first: number[] = [];
-  const size: number[] = [];
-  const marked: number[] = [];
+  const first = new Int32Array(count);
+  const size = new Int32Array(count);
+  const marked = new Int32Array(count);
+  const queued = new Uint8Array(count);
   const waiting: number[] = [];
-  const queued: boolean[] = [];
-  const fill = (states: readonly number[], at: number) => {
-    if (states.length === 0) return;
-    const name = first.push(at) - 1;
-    size.push(states.length);
-    marked.push(0);
-    queued.push(true);
-    waiting.push(name);
-    for (const [index, state] of states.entries()) {
-      members[at + index] = state;
-      place[state] = at + index;
-      block[state] = name;
+  let blocks = 0;
+  for (let final = 1, at = 0; final >= 0; final--) {
+    const begin = at;
+    for (let state = 0; state < count; state++) {
+      if (accepting[state] !== final) continue;
+      members[at] = state;
+      place[state] = at++;
+      block[state] = blocks;
     }
-  };
-  const all = Array.from({ length: count }, (_, state) => state);
-  const final = all.filter(isFinal);
-  fill(final, 0);
-  fill(
-    all.filter((state) => !isFinal(state)),
-    final.length,
-  );
+    if (at === begin) continue;
+    first[blocks] = begin;
+    size[blocks] = at - begin;
+    queued[blocks] = 1;
+    waiting.push(blocks++);
+  }
 
-  const mark = (state: number, touched: number[]) => {
+  const touched: number[] = [];
+  const mark = (state: number) => {
     const name = block[state]!;
     if (marked[name] === 0) touched.push(name);
     const to = first[name]! + marked[name]!;
@@ -45,64 +74,33 @@ export function equivalentStates(
     place[state] = to;
     members[from] = other;
     place[other] = from;
-    marked[name] = marked[name]! + 1;
+    marked[name]!++;
   };
   const split = (name: number) => {
     const part = marked[name]!;
     marked[name] = 0;
     if (part === size[name]) return;
-    const made = first.push(first[name]!) - 1;
-    size.push(part);
-    marked.push(0);
+    const made = blocks++;
+    first[made] = first[name]!;
+    size[made] = part;
     for (let i = 0; i < part; i++) block[members[first[name]! + i]!] = made;
-    first[name] = first[name]! + part;
-    size[name] = size[name]! - part;
-    const next = queued[name] || part <= size[name]! ? made : name;
-    queued.push(false);
-    queued[next] = true;
+    first[name]! += part;
+    size[name]! -= part;
+    const next = queued[name] === 1 || part <= size[name]! ? made : name;
+    queued[next] = 1;
     waiting.push(next);
   };
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-    queued[name] = false;
+    queued[name] = 0;
     const splitters = members.slice(first[name]!, first[name]! + size[name]!);
     for (let column = 0; column < width; column++) {
-      const touched: number[] = [];
       for (const target of splitters) {
-        const row = column * (count + 1) + target;
-        for (let i = sources.starts[row]!; i < sources.starts[row + 1]!; i++) {
-          mark(sources.states[i]!, touched);
-        }
+        const row = target * width + column;
+        for (let i = starts[row]!; i < starts[row + 1]!; i++) mark(sources[i]!);
       }
       for (const one of touched) split(one);
+      touched.length = 0;
     }
   }
   return block;
-}
-
-/** By column and target, the states from which a step leads there: from starts[row] to starts[row + 1]. */
-function predecessors(
-  count: number,
-  width: number,
-  step: (state: number, column: number) => number,
-): { starts: Int32Array; states: Int32Array } {
-  const starts = new Int32Array(width * (count + 1) + 1);
-  const states = new Int32Array(width * count);
-  for (let column = 0; column < width; column++) {
-    const base = column * (count + 1);
-    for (let state = 0; state < count; state++) {
-      const row = base + step(state, column) + 1;
-      starts[row] = starts[row]! + 1;
-    }
-  }
-  for (let row = 1; row < starts.length; row++) starts[row] = starts[row]! + starts[row - 1]!;
-  const next = starts.slice();
-  for (let column = 0; column < width; column++) {
-    const base = column * (count + 1);
-    for (let state = 0; state < count; state++) {
-      const row = base + step(state, column);
-      states[next[row]!] = state;
-      next[row] = next[row]! + 1;
-    }
-  }
-  return { starts, states };
 }

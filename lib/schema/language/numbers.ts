@@ -235,22 +235,30 @@ function multiplesOf(step: number, states: number): Multiples {
     throw new NumberProblem(`its multiples are too far apart to be counted`);
   const digits = [..."0123456789"].map((digit) => single(digit.charCodeAt(0)));
   const shift = (rest: number, digit: number) => (rest * 10 + digit) % modulus;
-  const all = explore<Reading>({
+  const stateOf = ({ rest, place, begun }: Reading) =>
+    (rest * (places + 2) + place + 1) * 3 + begun;
+  const readingOf = (state: number): Reading => ({
+    rest: Math.floor(state / 3 / (places + 2)),
+    place: (Math.floor(state / 3) % (places + 2)) - 1,
+    begun: (state % 3) as Reading["begun"],
+  });
+  const all = explore({
     classes: [...digits, single(0x2d), single(0x2e)],
-    start: { rest: 0, place: -1, begun: 0 },
+    start: stateOf({ rest: 0, place: -1, begun: 0 }),
     limit: 2 * MAX_STATES,
-    key: ({ rest, place, begun }) => `${rest},${place},${begun}`,
-    next: (reading, index) => {
-      const { rest, place, begun } = reading;
-      if (index === 10) return begun === 0 ? { ...reading, begun: 1 } : undefined;
+    next: (state, index) => {
+      const { rest, place, begun } = readingOf(state);
+      if (index === 10) return begun === 0 ? stateOf({ rest, place, begun: 1 }) : undefined;
       if (index === 11) {
-        return begun === 2 && place < 0 && places > 0 ? { ...reading, place: 0 } : undefined;
+        const may = begun === 2 && place < 0 && places > 0;
+        return may ? stateOf({ rest, place: 0, begun }) : undefined;
       }
       if (place === places) return undefined;
       const behind = place < 0 ? place : place + 1;
-      return { rest: shift(rest, index), place: behind, begun: 2 };
+      return stateOf({ rest: shift(rest, index), place: behind, begun: 2 });
     },
-    accepts: ({ rest, place, begun }) => {
+    accepts: (state) => {
+      const { rest, place, begun } = readingOf(state);
       let end = rest;
       for (let i = Math.max(place, 0); i < places; i++) end = shift(end, 0);
       return begun === 2 && place !== 0 && end === 0;

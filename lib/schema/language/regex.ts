@@ -11,8 +11,9 @@ import {
   single,
   union,
 } from "./char-set.js";
+import { determinize, overCharacters, WORD } from "./determinize.js";
 import { type Dfa, intersect, subtract, TooManyStates } from "./dfa.js";
-import { Nfa, overCharacters, WORD } from "./nfa.js";
+import { Nfa } from "./nfa.js";
 
 /** Of a pattern's parts, bounded repetitions written out. */
 const MAX_PARTS = 30_000;
@@ -216,7 +217,7 @@ class RegexCompiler {
       }
       this.#topSequence(elements, from, end);
     }
-    const dfa = this.#nfa.determinize(start, end, every, MAX_STATES);
+    const dfa = determinize(this.#nfa, { start, end, every, limit: MAX_STATES });
     this.#nfa = outer;
     return dfa;
   }

@@ -32,11 +32,7 @@ export function trieOf(texts: readonly string[]): Trie {
   const ends = [tree.ends[0]!];
   const known = new KnownStates();
   for (let node = stateOf.length - 1; node >= 0; node--) {
-    const here: TrieWay[] = [];
-    for (let next = tree.last[node]!; next !== 0; next = tree.beside[next]!) {
-      here.push([tree.letters[next]!, stateOf[next]!]);
-    }
-    if (here.length > 1) here.sort((a, b) => a[0] - b[0]);
+    const here = waysFrom(node, tree, stateOf);
     if (node === 0) {
       ways[0] = here;
       break;
@@ -50,6 +46,16 @@ export function trieOf(texts: readonly string[]): Trie {
     stateOf[node] = state;
   }
   return { letters: numbers.values(), ways, ends };
+}
+
+function waysFrom(node: number, { letters, last, beside }: Tree, stateOf: Int32Array): TrieWay[] {
+  let next = last[node]!;
+  if (next === 0) return [];
+  const ways: TrieWay[] = [[letters[next]!, stateOf[next]!]];
+  for (next = beside[next]!; next !== 0; next = beside[next]!) {
+    ways.push([letters[next]!, stateOf[next]!]);
+  }
+  return ways.length > 1 ? ways.sort((a, b) => a[0] - b[0]) : ways;
 }
 
 /** In their order, a text has its beginning in common with the one before, and no node is looked for. */
