@@ -34,16 +34,11 @@ Environment::Environment(Napi::Env env) : mailbox_(std::make_shared<Mailbox>(env
   env.AddCleanupHook([this] { shut_down(); });
   std::lock_guard<std::mutex> lock(living().mutex);
   living().environments.insert(this);
-  static const bool registered = at_process_exit(&Environment::on_process_exit);
+  static const bool registered = stop_first_at_exit();
   static_cast<void>(registered);
 }
 
-// What is registered last runs first. A driver ends its threads at the process's exit, and
-// registers that when it opens the device: the first model has done so.
-void Environment::devices_opened() {
-  static const bool registered = at_process_exit(&Environment::on_process_exit);
-  static_cast<void>(registered);
-}
+bool Environment::stop_first_at_exit() { return at_process_exit(&Environment::on_process_exit); }
 
 Environment::~Environment() {
   std::lock_guard<std::mutex> lock(living().mutex);

@@ -47,8 +47,9 @@ class Environment {
   // Null or undefined removes the handler.
   void set_log_handler(Napi::Value handler);
 
-  // To be called when the first model is loaded.
-  static void devices_opened();
+  // What is registered last for the process's exit runs first: from now on that is what stops our
+  // threads. To be called when drivers may have registered something.
+  static bool stop_first_at_exit();
 
  private:
   static void on_process_exit(void*);

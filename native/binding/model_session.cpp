@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "binding/device_opening.h"
 #include "binding/errors.h"
 #include "binding/model.h"
 
@@ -99,7 +100,11 @@ Napi::Promise ModelSession::load(Napi::Env env, ModelOptions options, std::strin
   }
   mailbox_->hold();
   environment_.add(shared_from_this());
-  run_load(options, projector, on_progress.IsFunction());
+  const bool wants_progress = on_progress.IsFunction();
+  when_devices_are_open(env, [weak = weak_from_this(), options, projector, wants_progress] {
+    const std::shared_ptr<ModelSession> self = weak.lock();
+    if (self && self->state_ == State::kLoading) self->run_load(options, projector, wants_progress);
+  });
   return promise;
 }
 
@@ -154,7 +159,9 @@ void ModelSession::loaded(Napi::Env env, std::shared_ptr<Model> model,
     failed(env, {code::kModelInvalid, error.Message()});
     return;
   }
-  Environment::devices_opened();
+  // A driver may do at its first work what others do when a device is opened.
+  static const bool registered = Environment::stop_first_at_exit();
+  static_cast<void>(registered);
   on_progress_.Reset();
   model_ = std::move(model);
   projector_ = std::move(projector);

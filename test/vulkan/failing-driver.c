@@ -1,5 +1,6 @@
 // Preloaded into Node: Vulkan's functions fail as those of a GPU do that is lost or full, while the file that
-// CRIA_TEST_VULKAN_FAULT names is there. Its first letter says which: `l`ost, out of `m`emory.
+// CRIA_TEST_VULKAN_FAULT names is there. Its first letter says which: `l`ost, out of `m`emory. With `o` a device
+// takes long to open, which it tells by removing the file, and no handler of the process's exit may run meanwhile.
 
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@ static PFN_vkQueueSubmit real_submit;
 static PFN_vkWaitForFences real_wait;
 static PFN_vkGetFenceStatus real_status;
 static PFN_vkAllocateMemory real_allocate;
+static PFN_vkCreateDevice real_create;
+static volatile int is_opening;
 
 static int is_on(char fault) {
   char letter = 0;
@@ -49,6 +52,25 @@ static VKAPI_ATTR VkResult VKAPI_CALL allocate(VkDevice device, const VkMemoryAl
   return real_allocate(device, info, callbacks, memory);
 }
 
+// As drivers do that have threads.
+static void on_exit_of_process(void) {
+  if (is_opening) abort();
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL create(VkPhysicalDevice physical,
+                                             const VkDeviceCreateInfo* info,
+                                             const VkAllocationCallbacks* callbacks,
+                                             VkDevice* device) {
+  if (!is_on('o')) return real_create(physical, info, callbacks, device);
+  is_opening = 1;
+  atexit(on_exit_of_process);
+  unlink(getenv("CRIA_TEST_VULKAN_FAULT"));
+  usleep(500000);
+  const VkResult result = real_create(physical, info, callbacks, device);
+  is_opening = 0;
+  return result;
+}
+
 // Comes before the loader's own, from which ggml has all others.
 VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vkGetInstanceProcAddr(VkInstance instance,
                                                                const char* name) {
@@ -68,5 +90,6 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vkGetInstanceProcAddr(VkInstance instan
   REPLACE("vkWaitForFences", real_wait, wait_for)
   REPLACE("vkGetFenceStatus", real_status, status)
   REPLACE("vkAllocateMemory", real_allocate, allocate)
+  REPLACE("vkCreateDevice", real_create, create)
   return real;
 }

@@ -142,13 +142,15 @@ describe("faults of the GPU", () => {
   });
   afterAll(() => rm(directory, { recursive: true }));
 
+  const env = () => ({
+    LD_PRELOAD: process.env.CRIA_TEST_FAILING_DRIVER,
+    CRIA_TEST_VULKAN_FAULT: join(directory, "fault"),
+  });
+
   async function outcome(phase: string, fault: string) {
     const { stdout, ...end } = await runScript("vulkan/faults.mjs", {
       args: [phase, fault],
-      env: {
-        LD_PRELOAD: process.env.CRIA_TEST_FAILING_DRIVER,
-        CRIA_TEST_VULKAN_FAULT: join(directory, "fault"),
-      },
+      env: env(),
     });
     expect(end).toEqual({ code: 0, signal: null, stderr: "" }); // ggml says nothing on stderr, either
     return JSON.parse(stdout);
@@ -169,6 +171,11 @@ describe("faults of the GPU", () => {
     const { failed, again } = await outcome("decode", "lost");
     expect([failed.code, again.code]).toEqual(["ERR_DEVICE_LOST", "ERR_DEVICE_LOST"]);
     expect(failed.message).toMatch(/start it again, or use the CPU/);
+  });
+
+  test("the process may exit while the first load opens a device", async () => {
+    const end = await runScript("vulkan/exit-while-opening.mjs", { env: env() });
+    expect(end).toEqual({ ...QUIET, code: 7 });
   });
 
   test("a device that is not there is none, without a word", async () => {

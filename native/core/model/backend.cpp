@@ -27,6 +27,9 @@ void capture_error(const std::string& message);  // a friend of ErrorCapture
 
 namespace {
 
+// Or could not be.
+std::atomic<bool> devices_opened{false};
+
 thread_local ErrorCapture* current_capture = nullptr;
 thread_local AbortGuard* current_guard = nullptr;
 thread_local bool silent = false;
@@ -193,15 +196,23 @@ std::vector<Device> devices() {
   return found;
 }
 
+bool devices_are_open() {
+  if (devices_opened.load()) return true;
+  for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
+    if (ggml_backend_dev_type(ggml_backend_dev_get(i)) != GGML_BACKEND_DEVICE_TYPE_CPU)
+      return false;
+  }
+  return true;
+}
+
 void open_devices() {
   struct Opening {
     std::mutex mutex;
-    bool done = false;
     std::optional<Failure> failure;
   };
   static Opening* const opening = new Opening();  // leaked: its failure's code is kept by pointer
   const std::lock_guard<std::mutex> lock(opening->mutex);
-  if (!std::exchange(opening->done, true)) {
+  if (!devices_opened.load()) {
     const ErrorCapture errors;
     try {
       for (size_t i = 0; i < ggml_backend_dev_count(); ++i)
@@ -212,6 +223,7 @@ void open_devices() {
           "A GPU could not be opened: " + errors.reason(opening->failure->message) +
           " Update its driver, or do without it: set CRIA_BACKEND=cpu.";
     }
+    devices_opened.store(true);
   }
   if (opening->failure) throw Error(opening->failure->code.c_str(), opening->failure->message);
 }

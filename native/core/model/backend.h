@@ -34,6 +34,8 @@ std::vector<Device> devices();
 // at it. Before a model is loaded: ggml's Vulkan backend publishes a device to other threads before
 // it has made it. Throws, each time, if one could not be made: what ggml has of it is unusable.
 void open_devices();
+// Whether that is done, or there is none but the CPU. Never waits.
+bool devices_are_open();
 
 // The instruction sets that the CPU backend was compiled for, as ggml names them.
 std::vector<std::string> cpu_features();
