@@ -5,6 +5,7 @@ import {
   type GrammarRules,
   type Rule,
   sequence,
+  sequenceOf,
   upTo,
   use,
 } from "./grammar-rules.js";
@@ -49,7 +50,8 @@ export class AutomatonGrammar {
   /** @throws {TooManyStates} */
   expression({ dfa, min, max }: Counted, end: Expression): Expression {
     const edges = edgesOf(dfa);
-    const cap = max ?? min;
+    // Longer texts would have more places than there may be.
+    const cap = Math.min(max ?? min, MAX_PLACES);
     const places: Place[] = [{ state: 0, length: 0 }];
     const known = new Map<number, number>([[0, 0]]);
     const ways: (readonly (readonly [place: number, set: CharSet])[])[] = [];
@@ -106,15 +108,15 @@ export class AutomatonGrammar {
       let place = first;
       while (arrivals[place] === 1) {
         const run = runAt(place);
-        if (run !== undefined) return sequence(...parts, run);
+        if (run !== undefined) return sequenceOf([...parts, run]);
         const ends = ending(place);
         if (ways[place]!.length + ends.length !== 1) break;
         const [way] = ways[place]!;
-        if (way === undefined) return sequence(...parts, ends[0]!);
+        if (way === undefined) return sequenceOf([...parts, ends[0]!]);
         parts.push(this.#spell(way[1]));
         place = way[0];
       }
-      return sequence(...parts, use(ruleOf(place)));
+      return sequenceOf([...parts, use(ruleOf(place))]);
     };
     const runs = counting ? [] : runsOf(dfa);
     const runAt = (place: number): Expression | undefined => {

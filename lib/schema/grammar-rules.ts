@@ -108,6 +108,11 @@ export function sizeOf(part: Expression): number {
 }
 
 export function sequence(...parts: readonly Expression[]): Expression {
+  return sequenceOf(parts);
+}
+
+/** Of more than a call can have as its arguments. */
+export function sequenceOf(parts: readonly Expression[]): Expression {
   if (parts.includes(NOTHING)) return NOTHING;
   const flat = isFlat(parts) ? parts : flatten(parts);
   if (flat.length === 1) return flat[0]!;

@@ -6,6 +6,7 @@ import {
   type GrammarRules,
   type Rule,
   sequence,
+  sequenceOf,
   text,
   use,
 } from "./grammar-rules.js";
@@ -42,12 +43,12 @@ export function listedTexts(
     let state = first;
     while (arrivals[state] === 1) {
       const [way, other] = byTarget(ways[state]!);
-      if (way === undefined) return sequence(...parts);
+      if (way === undefined) return sequenceOf(parts);
       if (other !== undefined || ends[state]) break;
       parts.push(step(way[1]));
       state = way[0];
     }
-    return sequence(...parts, use(ruleOf(state)));
+    return sequenceOf([...parts, use(ruleOf(state))]);
   };
   const waysOf = (state: number) => {
     const found = byTarget(ways[state]!).map(([target, some]) =>

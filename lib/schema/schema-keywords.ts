@@ -23,6 +23,8 @@ const TYPES: Readonly<Record<string, number>> = {
 };
 
 const MAX_TOGETHER = 3;
+/** No text of JavaScript's has more characters, and so no more items or properties: it is what programs write for no limit. */
+const NO_LIMIT = 2 ** 31 - 1;
 
 type Reader = (reader: SchemaReader, value: Json, schema: JsonObject, at: Location) => Formula;
 
@@ -208,7 +210,8 @@ export class SchemaReader {
     keyword: string,
   ): Formula {
     const least = count(min, at, keyword);
-    const most = max === undefined ? undefined : count(max, at, keyword);
+    const given = max === undefined ? NO_LIMIT : count(max, at, keyword);
+    const most = given < NO_LIMIT ? given : undefined;
     if (least === 0 && most === undefined) return this.#formulas.TRUE;
     return this.#formulas.make({ kind, min: least, max: most }, under(at, keyword));
   }

@@ -39,6 +39,24 @@ test.each<[string, object, string]>([
   ["a bound near infinity", { type: "number", maximum: 1.5e308 }, "#/maximum"],
   ["the other one", { type: "number", exclusiveMinimum: -1.5e308 }, "#/exclusiveMinimum"],
   ["above all numbers", { exclusiveMinimum: Number.MAX_VALUE }, "#/exclusiveMinimum"],
+  [
+    "the largest number left out",
+    { type: "number", not: { const: Number.MAX_VALUE } },
+    "#/not/const",
+  ],
+  ["integers beyond 1e21", { type: "integer", minimum: 1e21, multipleOf: 1 }, "#/minimum"],
+  ["integers below -1e21", { type: "integer", maximum: -1e21 }, "#/maximum"],
+  ["its opposite", { type: "number", not: { enum: [-Number.MAX_VALUE] } }, "#/not/enum"],
+  ...[
+    ["halves", "number", 2 ** 52, 2 ** 52, 0.5],
+    ["even ones", "integer", 1e20, 1e20, 2],
+    ["even ones from there on", "integer", 1e15, undefined, 2],
+    ["eighths of the largest", "integer", 2 ** 64, 2 ** 64, 8],
+  ].map(([what, type, minimum, maximum, multipleOf]): [string, object, string] => [
+    `multiples beyond the exact integers: ${what}`,
+    { type, minimum, ...(maximum === undefined ? {} : { maximum }), multipleOf },
+    "#/multipleOf",
+  ]),
   ["repetitions in repetitions of repetitions", text("^((a{1,30}){1,30}){1,30}$"), "#/pattern"],
   ["a repetition without end", text("^a{0,4294967295}$"), "#/pattern"],
   [
@@ -175,6 +193,35 @@ test.each<[string, object, readonly string[], readonly string[]]>([
     ['"v3000"', '"v"'],
     ['"v0"', '"v2999"', '"\\u0076\\u0030"'],
   ],
+  ...[2 ** 31 - 1, 2 ** 52, Number.MAX_SAFE_INTEGER, 1e308].flatMap(
+    (most): [string, object, string[], string[]][] => [
+      [
+        `a pattern of up to ${most} characters`,
+        { type: "string", pattern: "^[a-z]+$", minLength: 1, maxLength: most },
+        ['"a"', '"abcd"'],
+        ['""', '"A"'],
+      ],
+      [
+        `names of up to ${most} characters`,
+        { type: "object", propertyNames: { pattern: "^[a-z]{3}$", minLength: 4, maxLength: most } },
+        ["{}"],
+        ['{"abc":1}', '{"abcd":1}'],
+      ],
+      [
+        `up to ${most} properties and items`,
+        { type: ["object", "array"], maxProperties: most, maxItems: most },
+        ["{}", '{"a":1,"b":2}', "[]", "[1,2]"],
+        ["1"],
+      ],
+    ],
+  ),
+  [
+    "a short pattern of up to a billion characters",
+    { type: "string", pattern: "^[a-z]{0,10}!?$", minLength: 5, maxLength: 1e9 },
+    ['"abcd!"', '"abcdefghij!"'],
+    ['"abc!"', '"abcdefghijk!"'],
+  ],
+  ["a text of a megabyte's eighth", { const: "x".repeat(125_000) }, [], ['"x"']],
   ["billions of characters", { type: "string", minLength: 1e9 }, [], ['""', '"a"']],
   ["1e308 characters", { type: "string", minLength: 1e308 }, [], ['"a"']],
   [

@@ -6,6 +6,8 @@ import type { Anchor, FreeStep, Nfa } from "./nfa.js";
 type Neighbour = "edge" | "word" | "other";
 
 const NEIGHBOURS: readonly Neighbour[] = ["edge", "word", "other"];
+/** Classes are compared with so many that lead elsewhere. */
+const FEW = 8;
 /** Of all states together: few states can still be of very many parts each. */
 const MAX_MEMBERS = 3_000_000;
 export const WORD: CharSet = [0x30, 0x39, 0x41, 0x5a, 0x5f, 0x5f, 0x61, 0x7a];
@@ -164,7 +166,7 @@ class Subsets {
     return found.map((some) => {
       if (some === undefined) return undefined;
       const ordered = inOrder(some);
-      let target = different.find(({ states }) => isEqual(states, ordered));
+      let target = different.slice(-FEW).find(({ states }) => isEqual(states, ordered));
       if (target === undefined) {
         target = { states: ordered, word: undefined, other: undefined };
         different.push(target);

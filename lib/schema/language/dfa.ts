@@ -233,7 +233,8 @@ export function complement({ classes, table, accepting }: Dfa): Dfa {
 /** The texts of so many code points. */
 export function withLength(dfa: Dfa, min: number, max: number | undefined, limit: number): Dfa {
   const width = dfa.classes.length;
-  const cap = max ?? min;
+  // Longer texts would have more states than the limit.
+  const cap = Math.min(max ?? min, limit);
   // A state and how many characters came before it, as one number.
   const stateOf = (place: number) => Math.floor(place / (cap + 1));
   const lengthOf = (place: number) => place % (cap + 1);

@@ -4,6 +4,7 @@ import {
   type Dfa,
   explore,
   intersect,
+  isEmpty,
   ofTexts,
   stateCount,
   subtract,
@@ -26,6 +27,7 @@ import {
 } from "./number-expressions.js";
 import { compileRegex } from "./regex.js";
 
+const EXPONENT_FROM = 1e21;
 /** Up to here every multiple of an integer is exact, and so is the check. */
 const EXACT_DIGITS = 15;
 const MAX_STATES = 8_000;
@@ -77,9 +79,21 @@ export function numberLanguage(rules: NumberRules): Dfa {
 function compute(rules: NumberRules): Dfa {
   const least = lowerBound(rules);
   const most = upperBound(rules);
+  if (
+    rules.kind === "integer" &&
+    ((least ?? 0) >= EXPONENT_FROM || (most ?? 0) <= -EXPONENT_FROM)
+  ) {
+    throw new NumberProblem(
+      "checkers differ about integers that JavaScript writes with an exponent",
+    );
+  }
   let dfa = between(rules.kind, least, most);
   const narrow = (other: Dfa) => {
     dfa = intersect(dfa, other, MAX_STATES);
+  };
+  const check = (countable: Dfa) => {
+    if (isEmpty(dfa) || !isEmpty(intersect(dfa, countable, MAX_STATES))) return;
+    throw new NumberProblem("all its multiples there have too many digits to be counted");
   };
   for (const step of rules.multipleOf) {
     const few = fewMultiples(step, least, most);
@@ -88,11 +102,13 @@ function compute(rules: NumberRules): Dfa {
       continue;
     }
     const { all, countable } = multiplesOf(step, MAX_STATES);
+    check(countable);
     narrow(intersect(all, countable, MAX_STATES));
   }
   for (const step of rules.notMultipleOf) {
     if (rules.kind !== "integer") throw new NumberProblem("only integers are told apart by it");
     const { all, countable } = multiplesOf(step, MAX_STATES_LEFT);
+    check(countable);
     narrow(countable);
     dfa = subtract(dfa, all, MAX_STATES);
   }
@@ -197,7 +213,9 @@ function fewMultiples(step: number, least?: number, most?: number): Dfa | undefi
   if (least === undefined || most === undefined) return undefined;
   const first = Math.ceil(least / step);
   const last = Math.floor(most / step);
-  if (!(last - first < MAX_LISTED)) return undefined;
+  // Beyond, the next integer is no other number.
+  if (!Number.isSafeInteger(first) || !Number.isSafeInteger(last)) return undefined;
+  if (last - first >= MAX_LISTED) return undefined;
   const texts: string[] = [];
   for (let i = first; i <= last; i++) {
     const value = Number((i * step).toPrecision(EXACT_DIGITS));
@@ -273,6 +291,7 @@ function multiplesOf(step: number, states: number): Multiples {
 
 /** All numbers but one, and what a double would round to it. */
 function others(value: number): Dfa {
+  if (Math.abs(value) > 1e308) throw new NumberProblem("a number beyond 1e308 is not left out");
   const [below, above] = [beside(value, -1), beside(value, 1)];
   return unite(whole(atMost(below)), whole(atLeast(above)), MAX_STATES);
 }
