@@ -65,6 +65,7 @@ test.each<[string, object, string]>([
     "#/pattern",
   ],
   ["12 lookaheads", text(many(12, (i) => `(?=.*${"abcdefghijkl"[i]})`).join("")), "#/pattern"],
+  ["300 of them", text(many(300, (i) => `(?!.*word${i})`).join("")), "#/pattern"],
   [
     "20 patterns at once",
     { allOf: many(20, (i) => text(`${"abcdefghijklmnopqrst"[i]}.{3}`)) },

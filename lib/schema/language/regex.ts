@@ -21,6 +21,8 @@ export const MAX_STATES = 8_000;
 const MAX_PATTERN_LENGTH = 20_000;
 /** Of groups that are written out for the lookaheads in them. */
 const MAX_WAYS = 100;
+/** Each is an automaton that the rest of the pattern's is combined with. */
+const MAX_LOOKAHEADS = 20;
 
 /** Why no automaton can be made of a regular expression. */
 export class RegexProblem extends Error {
@@ -191,6 +193,7 @@ class RegexCompiler {
   readonly #unicode: boolean;
   #nfa = new Nfa(MAX_PARTS);
   #ways = 0;
+  #lookaheads = 0;
 
   constructor(unicode: boolean) {
     this.#unicode = unicode;
@@ -242,6 +245,9 @@ class RegexCompiler {
     const before = this.#nfa.state();
     this.#sequence(elements.slice(0, at), from, before);
     const look = elements[at] as AST.LookaheadAssertion;
+    if (++this.#lookaheads > MAX_LOOKAHEADS) {
+      throw inexpressible(`more than ${MAX_LOOKAHEADS} lookaheads`, look);
+    }
     const ahead = look.alternatives.map((one) => one.elements);
     const rest = elements.slice(at + 1);
     for (const part of [rest, ...ahead]) {
