@@ -198,11 +198,8 @@ function writeRange([from, to]: readonly [number, number]): string {
   return to === from + 1 ? escapeInSet(from) + end : `${escapeInSet(from)}-${end}`;
 }
 
-const PLAIN_TEXT = /^[ !#-[\]-~]*$/;
-const TO_ESCAPE = /[^ !#-[\]-~]/gu;
-
 function escapeText(text: string): string {
-  return PLAIN_TEXT.test(text) ? text : text.replace(TO_ESCAPE, escapeInText);
+  return text.replace(/[^ !#-[\]-~]/gu, escapeInText);
 }
 
 function escapeInText(letter: string): string {

@@ -34,8 +34,7 @@ Environment::Environment(Napi::Env env) : mailbox_(std::make_shared<Mailbox>(env
   env.AddCleanupHook([this] { shut_down(); });
   std::lock_guard<std::mutex> lock(living().mutex);
   living().environments.insert(this);
-  static const bool registered = stop_first_at_exit();
-  static_cast<void>(registered);
+  [[maybe_unused]] static const bool registered = stop_first_at_exit();
 }
 
 bool Environment::stop_first_at_exit() { return at_process_exit(&Environment::on_process_exit); }

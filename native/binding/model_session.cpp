@@ -160,8 +160,7 @@ void ModelSession::loaded(Napi::Env env, std::shared_ptr<Model> model,
     return;
   }
   // A driver may do at its first work what others do when a device is opened.
-  static const bool registered = Environment::stop_first_at_exit();
-  static_cast<void>(registered);
+  [[maybe_unused]] static const bool registered = Environment::stop_first_at_exit();
   on_progress_.Reset();
   model_ = std::move(model);
   projector_ = std::move(projector);

@@ -16,8 +16,8 @@ Napi::Promise RpcServerSession::start(Napi::Env env, const WorkerServerOptions& 
         mailbox->post_to(
             weak, [failure](RpcServerSession& self, Napi::Env env) { self.ended(env, failure); });
       });
-  static const bool registered = Environment::stop_first_at_exit();  // its devices are open now
-  static_cast<void>(registered);
+  // Its devices are open now.
+  [[maybe_unused]] static const bool registered = Environment::stop_first_at_exit();
   running_.emplace(Napi::Promise::Deferred::New(env));
   mailbox_->hold();
   environment_.add(shared_from_this());

@@ -6,7 +6,7 @@ import type { Anchor, FreeStep, Nfa } from "./nfa.js";
 type Neighbour = "edge" | "word" | "other";
 
 const NEIGHBOURS: readonly Neighbour[] = ["edge", "word", "other"];
-/** Classes are compared with so many that lead elsewhere. */
+/** Where classes lead is compared with so many others of a state: most states have fewer. */
 const FEW = 8;
 /** Of all states together: few states can still be of very many parts each. */
 const MAX_MEMBERS = 3_000_000;
@@ -52,9 +52,10 @@ export interface Determinizing {
  * @throws {TooManyStates}
  */
 export function determinize(nfa: Nfa, { start, end, every, limit }: Determinizing): Dfa {
-  const { classes, members } = partition([every, WORD, ...nfa.sets]);
+  const { sets } = nfa;
+  const { classes, members } = partition([every, WORD, ...sets]);
   const wordly = new Set(members[1]);
-  const classesOf = new Map(nfa.sets.map((set, index) => [set, members[index + 2]!]));
+  const classesOf = new Map(sets.map((set, index) => [set, members[index + 2]!]));
   const subsets = new Subsets(nfa, end, classes.length, classesOf);
   let room = MAX_MEMBERS;
   const use = (state: State): State => {
@@ -150,7 +151,7 @@ class Subsets {
     return { states: found, ends: met[this.#end] === time, targets: undefined };
   }
 
-  /** Per class, where the steps lead: one object for the classes that lead to the same. */
+  /** Per class, where the steps lead: mostly one object for the classes that lead to the same. */
   #targets(states: readonly number[]): readonly (Target | undefined)[] {
     const found = new Array<number[] | undefined>(this.#width).fill(undefined);
     for (const from of states) {
@@ -166,11 +167,10 @@ class Subsets {
     return found.map((some) => {
       if (some === undefined) return undefined;
       const ordered = inOrder(some);
-      let target = different.slice(-FEW).find(({ states }) => isEqual(states, ordered));
-      if (target === undefined) {
-        target = { states: ordered, word: undefined, other: undefined };
-        different.push(target);
-      }
+      const known = different.find(({ states }) => isEqual(states, ordered));
+      if (known !== undefined) return known;
+      const target: Target = { states: ordered, word: undefined, other: undefined };
+      if (different.length < FEW) different.push(target);
       return target;
     });
   }

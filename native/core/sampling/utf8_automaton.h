@@ -76,8 +76,8 @@ class Utf8Automaton {
   std::deque<Set> sets_;          // which stay where they are
   HashIndex node_index_;
   HashIndex set_index_;
-  std::vector<uint64_t> key_;
-  Node all_[4];  // by how many bytes continue
+  std::vector<uint64_t> key_;  // reused: of the node that is looked for
+  Node all_[4];                // by how many bytes continue
 };
 
 // Sorted, without overlaps or what is no character.
