@@ -9,8 +9,9 @@ import {
   upTo,
   use,
 } from "./grammar-rules.js";
+import { TooManyStates } from "./language/budget.js";
 import type { CharSet } from "./language/char-set.js";
-import { type Dfa, edgesOf, TooManyStates } from "./language/dfa.js";
+import { type Dfa, edgesOf } from "./language/dfa.js";
 import { type Run, runsOf } from "./language/runs.js";
 import type { Repetitions } from "./repetitions.js";
 

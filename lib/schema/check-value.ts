@@ -9,8 +9,10 @@ import {
   type JsonObject,
   TYPE,
 } from "./formula.js";
-import { isDecimalMultiple } from "./language/numbers.js";
+import { Budget } from "./language/budget.js";
+import { isDecimalMultiple } from "./language/multiples.js";
 import { patternTest, TooSlow } from "./language/pattern-test.js";
+import { checkRegex } from "./language/regex.js";
 import { SchemaDocument } from "./schema-document.js";
 import { SchemaReader } from "./schema-keywords.js";
 import { SchemaProblem } from "./schema-problem.js";
@@ -30,11 +32,12 @@ export interface ValueProblem {
 export class SchemaChecker {
   readonly #meaning: Formula;
   readonly #tests = new Map<string, (text: string) => boolean>();
+  readonly #budget = new Budget();
 
   /** @throws {SchemaProblem} for a schema by which nothing can be checked */
   constructor(schema: JsonObject) {
     const formulas = new Formulas();
-    this.#meaning = new SchemaReader(new SchemaDocument(schema), formulas, true).root();
+    this.#meaning = new SchemaReader(new SchemaDocument(schema), formulas, checkRegex).root();
     followAll(this.#meaning);
   }
 
@@ -54,7 +57,7 @@ export class SchemaChecker {
   #isMatch(source: string, text: string): boolean {
     let test = this.#tests.get(source);
     if (test === undefined) {
-      test = patternTest(source);
+      test = patternTest(source, this.#budget);
       this.#tests.set(source, test);
     }
     try {

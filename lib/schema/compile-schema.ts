@@ -5,6 +5,7 @@ import { followAll } from "./follow-references.js";
 import { Formulas, type JsonObject } from "./formula.js";
 import { type Expression, GrammarRules, isMatchable } from "./grammar-rules.js";
 import { layoutOf, type WhiteSpace } from "./json-layout.js";
+import { TooMuchWork } from "./language/budget.js";
 import { SchemaDocument } from "./schema-document.js";
 import { SchemaReader } from "./schema-keywords.js";
 import { SchemaProblem } from "./schema-problem.js";
@@ -49,10 +50,17 @@ export function* compileSteps(
     ...{ formulas, conjunctions, evaluator, texts, rules, closed },
     layout: layoutOf(whiteSpace, rules),
   });
-  const meaning = new SchemaReader(new SchemaDocument(schema), formulas).root();
-  followAll(meaning);
-  const value = grammar.value(goalOf([meaning], formulas));
-  yield* grammar.finish();
-  if (!isMatchable(value)) throw new SchemaProblem("#", "no value satisfies it");
-  return { value, unchecked: grammar.unchecked };
+  try {
+    const checkPattern = (source: string) => texts.pattern(source);
+    const reader = new SchemaReader(new SchemaDocument(schema), formulas, checkPattern);
+    const meaning = reader.root();
+    followAll(meaning);
+    const value = grammar.value(goalOf([meaning], formulas));
+    yield* grammar.finish();
+    if (!isMatchable(value)) throw new SchemaProblem("#", "no value satisfies it");
+    return { value, unchecked: grammar.unchecked };
+  } catch (error) {
+    if (error instanceof TooMuchWork) throw new SchemaProblem(rules.place, error.message);
+    throw error;
+  }
 }

@@ -1,7 +1,9 @@
 import { type AtomFormula, NUMBER, TYPE } from "./formula.js";
 import type { Expression } from "./grammar-rules.js";
-import { type Dfa, TooManyStates } from "./language/dfa.js";
-import { NumberProblem, type NumberRules, numberLanguage } from "./language/numbers.js";
+import { type Budget, TooManyStates } from "./language/budget.js";
+import type { Dfa } from "./language/dfa.js";
+import { NumberProblem } from "./language/multiples.js";
+import { type NumberRules, numberLanguage } from "./language/numbers.js";
 import { RegexProblem } from "./language/regex.js";
 import type { Values } from "./values-interface.js";
 
@@ -11,7 +13,8 @@ export function numberExpression(
   atoms: readonly AtomFormula[],
   types: number,
 ): Expression {
-  let dfa = numbersOf(atoms, types);
+  const { budget } = grammar.texts;
+  let dfa = numbersOf(atoms, types, budget);
   if (typeof dfa === "string") {
     for (const atom of atoms) {
       if (atom.kind === "multiple") grammar.leave("multipleOf", atom.path, dfa);
@@ -19,6 +22,7 @@ export function numberExpression(
     dfa = numbersOf(
       atoms.filter(({ kind }) => kind !== "multiple"),
       types,
+      budget,
     );
   }
   if (typeof dfa === "string") grammar.problem(atoms[0]?.path ?? "#", dfa);
@@ -26,9 +30,9 @@ export function numberExpression(
 }
 
 /** Or why there is no automaton. */
-function numbersOf(atoms: readonly AtomFormula[], types: number): Dfa | string {
+function numbersOf(atoms: readonly AtomFormula[], types: number, budget: Budget): Dfa | string {
   try {
-    return numberLanguage(numberRules(atoms, types));
+    return numberLanguage(numberRules(atoms, types), budget);
   } catch (error) {
     const expected = [NumberProblem, TooManyStates, RegexProblem];
     if (expected.some((kind) => error instanceof kind)) return (error as Error).message;

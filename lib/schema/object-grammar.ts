@@ -11,15 +11,8 @@ import {
   text,
   use,
 } from "./grammar-rules.js";
-import {
-  ANY_TEXT,
-  type Dfa,
-  intersect,
-  isEmpty,
-  subtract,
-  TooManyStates,
-  unite,
-} from "./language/dfa.js";
+import { TooManyStates } from "./language/budget.js";
+import { ANY_TEXT, type Dfa, intersect, isEmpty, subtract, unite } from "./language/dfa.js";
 import { MAX_STATES } from "./language/regex.js";
 import type { Values } from "./values-interface.js";
 
@@ -153,7 +146,7 @@ export class ObjectGrammar {
   }
 
   #otherMembers(properties: readonly PropertiesAtom[], known: readonly string[]): Expression {
-    const { layout, formulas } = this.#grammar;
+    const { layout, formulas, texts } = this.#grammar;
     const plain = this.#plainOthers(properties, known);
     if (plain !== undefined) return plain;
     const byGoal = new Map<string, Region>();
@@ -165,7 +158,7 @@ export class ObjectGrammar {
       const names =
         same?.names === undefined || region.names === undefined
           ? region.names
-          : unite(same.names, region.names, MAX_STATES);
+          : unite(same.names, region.names, texts.limits(MAX_STATES));
       byGoal.set(key, { names, parts: goal });
     }
     const members = [...byGoal.values()].map(({ names, parts }) => {
@@ -200,6 +193,7 @@ export class ObjectGrammar {
       ...new Set(properties.flatMap(({ patterns }) => patterns.map(([source]) => source))),
     ];
     const { texts } = this.#grammar;
+    const limits = texts.limits(MAX_STATES);
     let all: Dfa | undefined;
     try {
       if (lengthOf(known) > MAX_NAME_CHARACTERS)
@@ -208,7 +202,7 @@ export class ObjectGrammar {
       for (const atom of this.#atoms) {
         if (atom.kind !== "names") continue;
         const names = this.#grammar.namesOf(atom.part);
-        if (names !== undefined) all = intersect(all ?? ANY_TEXT, names, MAX_STATES);
+        if (names !== undefined) all = intersect(all ?? ANY_TEXT, names, limits);
       }
       let parts: { names: Dfa | undefined; matched: readonly string[] }[] = [
         { names: all, matched: [] },
@@ -217,10 +211,10 @@ export class ObjectGrammar {
         const pattern = texts.pattern(source);
         parts = parts.flatMap(({ names, matched }) => [
           {
-            names: intersect(names ?? ANY_TEXT, pattern, MAX_STATES),
+            names: intersect(names ?? ANY_TEXT, pattern, limits),
             matched: [...matched, source],
           },
-          { names: subtract(names ?? ANY_TEXT, pattern, MAX_STATES), matched },
+          { names: subtract(names ?? ANY_TEXT, pattern, limits), matched },
         ]);
         parts = parts.filter(({ names }) => names === undefined || !isEmpty(names));
         if (parts.length > MAX_REGIONS) throw new TooManyStates("too many patterns");

@@ -7,8 +7,9 @@ import {
   NUMBER,
   TYPE,
 } from "./formula.js";
+import { TooMuchWork } from "./language/budget.js";
 import { formatLanguage } from "./language/formats.js";
-import { checkRegex, compileRegex, RegexProblem } from "./language/regex.js";
+import { RegexProblem } from "./language/regex.js";
 import { escapePointer, isObject, type Location, type SchemaDocument } from "./schema-document.js";
 import { SchemaProblem } from "./schema-problem.js";
 
@@ -32,15 +33,19 @@ type Reader = (reader: SchemaReader, value: Json, schema: JsonObject, at: Locati
 export class SchemaReader {
   readonly #document: SchemaDocument;
   readonly #formulas: Formulas;
-  readonly #checking: boolean;
+  readonly #checkPattern: (source: string) => void;
   readonly #read = new Map<object, Formula>();
   readonly #expressible = new Map<string, string | undefined>();
 
-  /** `checking`: for values that are there, of which a RegExp can tell what no automaton can. */
-  constructor(document: SchemaDocument, formulas: Formulas, checking = false) {
+  /** `checkPattern` throws a RegexProblem for a pattern that cannot be followed. */
+  constructor(
+    document: SchemaDocument,
+    formulas: Formulas,
+    checkPattern: (source: string) => void,
+  ) {
     this.#document = document;
     this.#formulas = formulas;
-    this.#checking = checking;
+    this.#checkPattern = checkPattern;
   }
 
   root(): Formula {
@@ -230,9 +235,9 @@ export class SchemaReader {
     if (!this.#expressible.has(source)) {
       let reason: string | undefined;
       try {
-        if (this.#checking) checkRegex(source);
-        else compileRegex(source);
+        this.#checkPattern(source);
       } catch (error) {
+        if (error instanceof TooMuchWork) throw new SchemaProblem(path, error.message);
         if (!(error instanceof RegexProblem)) throw error;
         if (error.kind === "invalid") throw new SchemaProblem(path, error.message);
         reason = error.message;

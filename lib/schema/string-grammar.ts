@@ -1,7 +1,8 @@
 import type { Member } from "./conjunction-state.js";
 import { rangeOf } from "./conjunctions.js";
 import type { Expression } from "./grammar-rules.js";
-import { type Dfa, TooManyStates, unite } from "./language/dfa.js";
+import { TooManyStates } from "./language/budget.js";
+import { type Dfa, unite } from "./language/dfa.js";
 import type { Values } from "./values-interface.js";
 
 const MAX_UNITED_STATES = 500;
@@ -46,7 +47,7 @@ export function stringExpressions(
 /** Small ones become one; of large ones, the other stays a part of its own. */
 function uniteSmall(grammar: Values, united: Dfa, dfa: Dfa, parts: Expression[]): Dfa {
   try {
-    return unite(united, dfa, MAX_UNITED_STATES);
+    return unite(united, dfa, grammar.texts.limits(MAX_UNITED_STATES));
   } catch (error) {
     if (!(error instanceof TooManyStates)) throw error;
     parts.push(grammar.text.accepted({ dfa, ...ANY_LENGTH }));

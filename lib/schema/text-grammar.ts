@@ -72,6 +72,7 @@ function sharedRules(
 /** Rules for texts of JSON, between their quotes. */
 export class TextGrammar {
   readonly #rules: GrammarRules;
+  readonly #known = new Map<CharSet, Expression>();
   readonly #sets = new Map<string, Expression>();
   readonly #others = new Map<string, Expression>();
   readonly #escapes = new Map<string, Expression>();
@@ -214,8 +215,17 @@ export class TextGrammar {
     return expression;
   }
 
-  /** One of these characters, as JSON.stringify() writes it. */
+  /** One of these characters, as JSON.stringify() writes it: most come as the same object again. */
   #spell(characters: CharSet): Expression {
+    let expression = this.#known.get(characters);
+    if (expression === undefined) {
+      expression = this.#spellAnew(characters);
+      this.#known.set(characters, expression);
+    }
+    return expression;
+  }
+
+  #spellAnew(characters: CharSet): Expression {
     const [from, to] = characters;
     if (characters.length === 2 && from === to && has(RAW, from!)) {
       return text(String.fromCodePoint(from!));

@@ -1,4 +1,5 @@
 import type { AtomFormula } from "./formula.js";
+import { Budget, type Limits, TooManyStates } from "./language/budget.js";
 import {
   ANY_TEXT,
   complement,
@@ -8,7 +9,6 @@ import {
   matches,
   ofTexts,
   subtract,
-  TooManyStates,
   withLength,
 } from "./language/dfa.js";
 import { formatLanguage } from "./language/formats.js";
@@ -19,6 +19,7 @@ const MAX_TRIED_STATES = 2_000;
 
 /** The automata of a schema's texts, each made once. */
 export class TextLanguages {
+  readonly budget = new Budget();
   readonly #patterns = new Map<string, Dfa>();
   readonly #matches = new Map<string, boolean>();
   readonly #impossible = new Map<string, boolean>();
@@ -27,7 +28,7 @@ export class TextLanguages {
   pattern(source: string): Dfa {
     let dfa = this.#patterns.get(source);
     if (dfa === undefined) {
-      dfa = compileRegex(source);
+      dfa = compileRegex(source, this.budget);
       this.#patterns.set(source, dfa);
     }
     return dfa;
@@ -76,24 +77,25 @@ export class TextLanguages {
    *
    * @throws {TooManyStates}
    */
-  language(atoms: readonly AtomFormula[], limit = MAX_STATES): Dfa | undefined {
+  language(atoms: readonly AtomFormula[], states = MAX_STATES): Dfa | undefined {
+    const limits = this.limits(states);
     let dfa: Dfa | undefined;
     for (const atom of atoms) {
       switch (atom.kind) {
         case "pattern": {
           const narrow = atom.negated ? subtract : intersect;
-          dfa = narrow(dfa ?? ANY_TEXT, this.pattern(atom.source), limit);
+          dfa = narrow(dfa ?? ANY_TEXT, this.pattern(atom.source), limits);
           break;
         }
         case "format": {
           const language = formatLanguage(atom.name);
-          if (typeof language === "object") dfa = intersect(dfa ?? ANY_TEXT, language, limit);
+          if (typeof language === "object") dfa = intersect(dfa ?? ANY_TEXT, language, limits);
           break;
         }
         case "values": {
           const texts = atom.values.filter((value) => typeof value === "string");
-          if (!atom.negated) dfa = intersect(dfa ?? ANY_TEXT, ofTexts(texts), limit);
-          else if (texts.length > 0) dfa = subtract(dfa ?? ANY_TEXT, ofTexts(texts), limit);
+          if (!atom.negated) dfa = intersect(dfa ?? ANY_TEXT, this.ofTexts(texts), limits);
+          else if (texts.length > 0) dfa = subtract(dfa ?? ANY_TEXT, this.ofTexts(texts), limits);
           break;
         }
         default:
@@ -107,21 +109,40 @@ export class TextLanguages {
    *
    * @throws {TooManyStates}
    */
-  counted(atoms: readonly AtomFormula[], limit = MAX_STATES): Dfa | undefined {
-    const dfa = this.language(atoms, limit);
+  counted(atoms: readonly AtomFormula[], states = MAX_STATES): Dfa | undefined {
+    const dfa = this.language(atoms, states);
     const lengths = atoms.filter((atom) => atom.kind === "length");
     if (lengths.length === 0) return dfa;
     const min = Math.max(...lengths.map((atom) => atom.min));
     const max = Math.min(...lengths.map((atom) => atom.max ?? Number.POSITIVE_INFINITY));
-    return withLength(dfa ?? ANY_TEXT, min, Number.isFinite(max) ? max : undefined, limit);
+    return withLength(
+      dfa ?? ANY_TEXT,
+      min,
+      Number.isFinite(max) ? max : undefined,
+      this.limits(states),
+    );
   }
 
-  /** All texts but these. */
+  /** @throws {TooManyStates} */
+  ofTexts(texts: readonly string[]): Dfa {
+    return ofTexts(texts, this.budget);
+  }
+
+  /** Of an automaton to be made of others of this schema. */
+  limits(states: number): Limits {
+    return { states, budget: this.budget };
+  }
+
+  /**
+   * All texts but these.
+   *
+   * @throws {TooManyStates}
+   */
   otherThan(texts: readonly string[]): Dfa {
     const key = JSON.stringify(texts);
     let dfa = this.#others.get(key);
     if (dfa === undefined) {
-      dfa = complement(ofTexts(texts));
+      dfa = complement(this.ofTexts(texts));
       this.#others.set(key, dfa);
     }
     return dfa;

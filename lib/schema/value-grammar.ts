@@ -13,7 +13,7 @@ import {
 } from "./formula.js";
 import { choice, type Expression, type GrammarRules, NOTHING, text, use } from "./grammar-rules.js";
 import type { Layout } from "./json-layout.js";
-import { type Dfa, ofTexts, unite } from "./language/dfa.js";
+import { type Dfa, unite } from "./language/dfa.js";
 import { typesOf } from "./negation.js";
 import { numberExpression } from "./number-grammar.js";
 import { ObjectGrammar } from "./object-grammar.js";
@@ -144,17 +144,17 @@ export class ValueGrammar implements Values {
       if (way.values !== undefined) {
         const texts = way.values.filter((value) => typeof value === "string");
         for (const text of texts) this.#reportValue(text, way.members);
-        names = ofTexts(texts);
+        names = this.texts.ofTexts(texts);
       } else if ((way.types & TYPE.string) === 0) {
-        names = ofTexts([]);
+        names = this.texts.ofTexts([]);
       } else {
         this.#reportUnchecked(way.members, TYPE.string);
         names = this.texts.counted(way.members.map(({ atom }) => atom));
         if (names === undefined) return undefined;
       }
-      all = all === undefined ? names : unite(all, names, MAX_NAME_STATES);
+      all = all === undefined ? names : unite(all, names, this.texts.limits(MAX_NAME_STATES));
     }
-    return all ?? ofTexts([]);
+    return all ?? this.texts.ofTexts([]);
   }
 
   #define(goal: Goal): Expression {

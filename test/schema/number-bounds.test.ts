@@ -1,3 +1,4 @@
+import { Budget } from "../../lib/schema/language/budget.js";
 import { matches } from "../../lib/schema/language/dfa.js";
 import { numberLanguage } from "../../lib/schema/language/numbers.js";
 
@@ -30,7 +31,7 @@ test("integers between any two bounds, and no others", () => {
         ...(minimum === undefined ? {} : { minimum }),
         ...(maximum === undefined ? {} : { maximum }),
       };
-      const dfa = numberLanguage({ kind: "integer", ...bounds, ...NONE });
+      const dfa = numberLanguage({ kind: "integer", ...bounds, ...NONE }, new Budget());
       const wrong = VALUES.filter((value) => {
         const inside = value >= (minimum ?? -Infinity) && value <= (maximum ?? Infinity);
         return matches(dfa, String(value)) !== inside;
@@ -44,13 +45,13 @@ test("integers between any two bounds, and no others", () => {
 });
 
 test("integers have up to 21 digits", () => {
-  const dfa = numberLanguage({ kind: "integer", minimum: 7, ...NONE });
+  const dfa = numberLanguage({ kind: "integer", minimum: 7, ...NONE }, new Budget());
   expect(matches(dfa, "9".repeat(21))).toBe(true);
   expect(matches(dfa, "1".repeat(22))).toBe(false);
 });
 
 test("numbers around 0 are within their bounds, however they are written", () => {
-  const dfa = numberLanguage({ kind: "any", minimum: -0.25, maximum: 12.5, ...NONE });
+  const dfa = numberLanguage({ kind: "any", minimum: -0.25, maximum: 12.5, ...NONE }, new Budget());
   for (const text of [
     "0",
     "-0",

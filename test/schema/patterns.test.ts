@@ -3,6 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { Grammar } from "../../lib/index.js";
 import { isWellFormed } from "../../lib/internal/checks.js";
+import { Budget } from "../../lib/schema/language/budget.js";
 import { matches } from "../../lib/schema/language/dfa.js";
 import { compileRegex, regexOf } from "../../lib/schema/language/regex.js";
 import { GbnfMatcher } from "../support/gbnf-matcher.js";
@@ -316,7 +317,7 @@ test.each(["L", "Lu", "Script=Latin", "Extended_Pictographic", "C", "Any"])(
   "\\p{%s} is what the RegExp says, at the edges of its runs, too",
   (name) => {
     const regex = new RegExp(`^\\p{${name}}$`, "u");
-    const automaton = compileRegex(regex.source);
+    const automaton = compileRegex(regex.source, new Budget());
     const wrong: string[] = [];
     let before: boolean | undefined;
     for (let codePoint = 0; codePoint <= 0x10ffff; codePoint++) {

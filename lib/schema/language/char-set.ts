@@ -1,3 +1,5 @@
+import type { Budget } from "./budget.js";
+
 /** Code points as sorted, disjoint, inclusive ranges: [from, to, from, to, …]. */
 export type CharSet = readonly number[];
 
@@ -75,31 +77,35 @@ export interface Partition {
   readonly members: readonly (readonly number[])[];
 }
 
-/** The fewest classes of characters that none of the sets tells apart. */
-export function partition(sets: readonly CharSet[]): Partition {
+/**
+ * The fewest classes of characters that none of the sets tells apart.
+ *
+ * @throws {TooManyStates}
+ */
+export function partition(sets: readonly CharSet[], budget: Budget): Partition {
   const events: { at: number; set: number }[] = [];
   sets.forEach((ranges, set) => {
     for (const [from, to] of rangesOf(ranges)) events.push({ at: from, set }, { at: to + 1, set });
   });
   events.sort((a, b) => a.at - b.at);
-  const inside = new Array<boolean>(sets.length).fill(false);
+  /** The sets that the characters from here on are in, in their order. */
+  const owning: number[] = [];
   const found = new Map<string, [number, number][]>();
   const owners: number[][] = [];
   for (let i = 0; i < events.length; ) {
     const { at } = events[i]!;
     for (; i < events.length && events[i]!.at === at; i++) {
-      const { set } = events[i]!;
-      inside[set] = !inside[set];
+      toggle(owning, events[i]!.set);
     }
-    const owning = inside.flatMap((isIn, set) => (isIn ? [set] : []));
     if (owning.length === 0) continue;
+    budget.spend(owning.length);
     const key = owning.join(",");
     const ranges = found.get(key);
     const range: [number, number] = [at, events[i]!.at - 1];
     if (ranges !== undefined) ranges.push(range);
     else {
       found.set(key, [range]);
-      owners.push(owning);
+      owners.push([...owning]);
     }
   }
   const members: number[][] = sets.map(() => []);
@@ -107,4 +113,12 @@ export function partition(sets: readonly CharSet[]): Partition {
     for (const set of owning) members[set]!.push(index);
   });
   return { classes: [...found.values()].map((ranges) => charSet(...ranges)), members };
+}
+
+/** Takes a number out of those in order, or puts it in. */
+function toggle(numbers: number[], number: number): void {
+  const at = numbers.findIndex((other) => other >= number);
+  if (at < 0) numbers.push(number);
+  else if (numbers[at] === number) numbers.splice(at, 1);
+  else numbers.splice(at, 0, number);
 }

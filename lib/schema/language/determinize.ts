@@ -1,5 +1,6 @@
+import { type Budget, type Limits, TooManyStates } from "./budget.js";
 import { type CharSet, EVERY, intersection, partition } from "./char-set.js";
-import { type Dfa, explore, TooManyStates } from "./dfa.js";
+import { type Dfa, explore } from "./dfa.js";
 import type { Anchor, FreeStep, Nfa } from "./nfa.js";
 
 /** A character before or behind a place, or the edge of the text. */
@@ -41,8 +42,7 @@ export interface Determinizing {
   readonly end: number;
   /** All characters that a text can have. */
   readonly every: CharSet;
-  /** Of states. */
-  readonly limit: number;
+  readonly limits: Limits;
 }
 
 /**
@@ -51,12 +51,12 @@ export interface Determinizing {
  *
  * @throws {TooManyStates}
  */
-export function determinize(nfa: Nfa, { start, end, every, limit }: Determinizing): Dfa {
+export function determinize(nfa: Nfa, { start, end, every, limits }: Determinizing): Dfa {
   const { sets } = nfa;
-  const { classes, members } = partition([every, WORD, ...sets]);
+  const { classes, members } = partition([every, WORD, ...sets], limits.budget);
   const wordly = new Set(members[1]);
   const classesOf = new Map(sets.map((set, index) => [set, members[index + 2]!]));
-  const subsets = new Subsets(nfa, end, classes.length, classesOf);
+  const subsets = new Subsets(nfa, end, classes.length, classesOf, limits.budget);
   let room = MAX_MEMBERS;
   const use = (state: State): State => {
     room -= state.size;
@@ -66,7 +66,7 @@ export function determinize(nfa: Nfa, { start, end, every, limit }: Determinizin
   return explore<State>({
     classes,
     start: use(subsets.stateOf([start], "edge")),
-    limit,
+    limits,
     next: (state, index) => {
       if (state === ALL_TEXTS) return ALL_TEXTS;
       const next = subsets.next(state, index, wordly.has(index) ? "word" : "other");
@@ -81,6 +81,7 @@ class Subsets {
   readonly #nfa: Nfa;
   readonly #end: number;
   readonly #width: number;
+  readonly #budget: Budget;
   readonly #steps: readonly (readonly { to: number; on: readonly number[] }[])[];
   readonly #asking: readonly boolean[];
   readonly #known = new Map<string, State>();
@@ -93,10 +94,12 @@ class Subsets {
     end: number,
     width: number,
     classesOf: ReadonlyMap<CharSet, readonly number[]>,
+    budget: Budget,
   ) {
     this.#nfa = nfa;
     this.#end = end;
     this.#width = width;
+    this.#budget = budget;
     this.#steps = nfa.steps.map((some) =>
       some.map(({ to, set }) => ({ to, on: classesOf.get(set)! })),
     );
@@ -148,6 +151,7 @@ class Subsets {
         found.push(step.to);
       }
     }
+    this.#budget.spend(found.length);
     return { states: found, ends: met[this.#end] === time, targets: undefined };
   }
 
@@ -156,6 +160,7 @@ class Subsets {
     const found = new Array<number[] | undefined>(this.#width).fill(undefined);
     for (const from of states) {
       for (const { to, on } of this.#steps[from]!) {
+        this.#budget.spend(on.length);
         for (const index of on) {
           const targets = found[index];
           if (targets === undefined) found[index] = [to];
@@ -207,7 +212,11 @@ function isEqual(a: readonly number[], b: readonly number[]): boolean {
  * An automaton over UTF-16 units as one over characters: one beyond the basic plane is two units, which
  * no set tells apart.
  */
-export function overCharacters(dfa: Dfa, units: { surrogates: CharSet; beyond: CharSet }): Dfa {
+export function overCharacters(
+  dfa: Dfa,
+  units: { surrogates: CharSet; beyond: CharSet },
+  budget: Budget,
+): Dfa {
   const width = dfa.classes.length;
   const pair = dfa.classes.findIndex((set) => intersection(set, units.surrogates).length > 0);
   const step = (state: number, column: number) => dfa.table[state * width + column]!;
@@ -215,7 +224,7 @@ export function overCharacters(dfa: Dfa, units: { surrogates: CharSet; beyond: C
   return explore<number>({
     classes,
     start: 0,
-    limit: dfa.accepting.length + 1,
+    limits: { states: dfa.accepting.length + 1, budget },
     next: (state, index) => {
       if (index < width) {
         const target = step(state, index);

@@ -1,13 +1,5 @@
-import {
-  type CharSet,
-  difference,
-  EVERY,
-  has,
-  partition,
-  rangesOf,
-  single,
-  union,
-} from "./char-set.js";
+import { type Budget, type Limits, TooManyStates } from "./budget.js";
+import { type CharSet, difference, EVERY, has, partition, single, union } from "./char-set.js";
 import { equivalentStates, type Predecessors, predecessorsOf } from "./minimize.js";
 import { trieOf } from "./trie.js";
 
@@ -24,9 +16,6 @@ export interface Dfa {
   readonly accepting: Uint8Array;
 }
 
-/** What an automaton would need is over a limit. */
-export class TooManyStates extends Error {}
-
 export function stateCount(dfa: Dfa): number {
   return dfa.accepting.length;
 }
@@ -39,20 +28,21 @@ export interface Exploration<S> {
   readonly classes: readonly CharSet[];
   /** States are told apart by who they are: the same one is the same object or an equal number. */
   readonly start: S;
-  readonly limit: number;
+  readonly limits: Limits;
   /** undefined: nothing that follows is accepted. */
   next(state: S, index: number): S | undefined;
   accepts(state: S): boolean;
 }
 
 /** The automaton of all states that are met on the way from the first; throws TooManyStates. */
-export function explore<S>({ classes, start, limit, next, accepts }: Exploration<S>): Dfa {
+export function explore<S>({ classes, start, limits, next, accepts }: Exploration<S>): Dfa {
   const states: S[] = [start];
   const known = new Map<S, number>([[start, 0]]);
   const table: number[] = [];
   const accepting: number[] = [];
   for (let at = 0; at < states.length; at++) {
     const state = states[at]!;
+    limits.budget.spend(classes.length);
     accepting.push(accepts(state) ? 1 : 0);
     for (let index = 0; index < classes.length; index++) {
       const target = next(state, index);
@@ -63,7 +53,7 @@ export function explore<S>({ classes, start, limit, next, accepts }: Exploration
       let number = known.get(target);
       if (number === undefined) {
         number = states.length;
-        if (number >= limit) throw new TooManyStates(`more than ${limit} states`);
+        if (number >= limits.states) throw new TooManyStates(`more than ${limits.states} states`);
         known.set(target, number);
         states.push(target);
       }
@@ -144,9 +134,9 @@ function minimize({ classes, table, accepting, before }: Traced): Dfa {
 type Both = (a: boolean, b: boolean) => boolean;
 
 /** Of two automata, the texts whose being accepted by each satisfies `both`, which is false for none. */
-function combine(a: Dfa, b: Dfa, both: Both, limit: number): Dfa {
+function combine(a: Dfa, b: Dfa, both: Both, limits: Limits): Dfa {
   const rest = (dfa: Dfa) => [...dfa.classes, EVERY];
-  const { classes, members } = partition([...rest(a), ...rest(b)]);
+  const { classes, members } = partition([...rest(a), ...rest(b)], limits.budget);
   const columns = (offset: number, dfa: Dfa) => {
     const column = new Int32Array(classes.length).fill(DEAD);
     for (let index = 0; index < dfa.classes.length; index++) {
@@ -166,7 +156,7 @@ function combine(a: Dfa, b: Dfa, both: Both, limit: number): Dfa {
   return explore({
     classes,
     start: pair(0, 0),
-    limit,
+    limits,
     next: (state, index) => {
       const i = step(a, first(state), ofA[index]!);
       const k = step(b, second(state), ofB[index]!);
@@ -180,17 +170,17 @@ function combine(a: Dfa, b: Dfa, both: Both, limit: number): Dfa {
   });
 }
 
-export function intersect(a: Dfa, b: Dfa, limit: number): Dfa {
-  if (a === ANY_TEXT && stateCount(b) <= limit) return b;
-  return combine(a, b, (inA, inB) => inA && inB, limit);
+export function intersect(a: Dfa, b: Dfa, limits: Limits): Dfa {
+  if (a === ANY_TEXT && stateCount(b) <= limits.states) return b;
+  return combine(a, b, (inA, inB) => inA && inB, limits);
 }
 
-export function subtract(a: Dfa, b: Dfa, limit: number): Dfa {
-  return combine(a, b, (inA, inB) => inA && !inB, limit);
+export function subtract(a: Dfa, b: Dfa, limits: Limits): Dfa {
+  return combine(a, b, (inA, inB) => inA && !inB, limits);
 }
 
-export function unite(a: Dfa, b: Dfa, limit: number): Dfa {
-  return combine(a, b, (inA, inB) => inA || inB, limit);
+export function unite(a: Dfa, b: Dfa, limits: Limits): Dfa {
+  return combine(a, b, (inA, inB) => inA || inB, limits);
 }
 
 /** All texts. */
@@ -200,9 +190,14 @@ export const ANY_TEXT: Dfa = {
   accepting: Uint8Array.of(1),
 };
 
-/** These texts and no others. */
-export function ofTexts(texts: readonly string[]): Dfa {
+/**
+ * These texts and no others.
+ *
+ * @throws {TooManyStates}
+ */
+export function ofTexts(texts: readonly string[], budget: Budget): Dfa {
   const { letters, ways, ends } = trieOf(texts);
+  budget.spend(ways.length * letters.length);
   const table = new Int32Array(ways.length * letters.length).fill(DEAD);
   for (const [state, some] of ways.entries()) {
     for (const [letter, target] of some) table[state * letters.length + letter] = target;
@@ -231,17 +226,17 @@ export function complement({ classes, table, accepting }: Dfa): Dfa {
 }
 
 /** The texts of so many code points. */
-export function withLength(dfa: Dfa, min: number, max: number | undefined, limit: number): Dfa {
+export function withLength(dfa: Dfa, min: number, max: number | undefined, limits: Limits): Dfa {
   const width = dfa.classes.length;
   // Longer texts would have more states than the limit.
-  const cap = Math.min(max ?? min, limit);
+  const cap = Math.min(max ?? min, limits.states);
   // A state and how many characters came before it, as one number.
   const stateOf = (place: number) => Math.floor(place / (cap + 1));
   const lengthOf = (place: number) => place % (cap + 1);
   return explore({
     classes: dfa.classes,
     start: 0,
-    limit,
+    limits,
     next: (place, index) => {
       const length = lengthOf(place);
       const target = dfa.table[stateOf(place) * width + index]!;
@@ -279,22 +274,20 @@ export function edgesOf(dfa: Dfa): readonly (readonly Edge[])[] {
   return known;
 }
 
-function findEdges(dfa: Dfa): Edge[][] {
-  const { classes, table } = dfa;
+function findEdges({ classes, table, accepting }: Dfa): Edge[][] {
   const width = classes.length;
-  const ranges = classes.flatMap((set, column) =>
-    rangesOf(set).map(([from, to]) => ({ from, to, column })),
-  );
-  ranges.sort((a, b) => a.from - b.from);
-  const sets = new Map<string, CharSet>();
-  /** Equal ones are one. */
-  const only = (set: CharSet) => {
-    const key = set.join(",");
-    const known = sets.get(key) ?? set;
-    sets.set(key, known);
-    return known;
+  const joined = new Map<string, CharSet>();
+  const setOf = (columns: readonly number[]) => {
+    if (columns.length === 1) return classes[columns[0]!]!;
+    const key = columns.join(",");
+    let set = joined.get(key);
+    if (set === undefined) {
+      set = union(...columns.map((column) => classes[column]!));
+      joined.set(key, set);
+    }
+    return set;
   };
-  return Array.from(dfa.accepting, (_, state) => {
+  return Array.from(accepting, (_, state) => {
     const columns = new Map<number, number[]>();
     for (let column = 0; column < width; column++) {
       const target = table[state * width + column]!;
@@ -303,19 +296,6 @@ function findEdges(dfa: Dfa): Edge[][] {
       if (known === undefined) columns.set(target, [column]);
       else known.push(column);
     }
-    const joined = new Map<number, number[]>();
-    for (const [target, { length }] of columns) if (length > 1) joined.set(target, []);
-    if (joined.size > 0) {
-      for (const { from, to, column } of ranges) {
-        const set = joined.get(table[state * width + column]!);
-        if (set === undefined) continue;
-        if (set.at(-1) === from - 1) set[set.length - 1] = to;
-        else set.push(from, to);
-      }
-    }
-    return [...columns].map(([target, [first]]): Edge => {
-      const set = joined.get(target);
-      return [target, set === undefined ? classes[first!]! : only(set)];
-    });
+    return [...columns].map(([target, some]): Edge => [target, setOf(some)]);
   });
 }

@@ -1,3 +1,4 @@
+import { Budget } from "./budget.js";
 import type { Dfa } from "./dfa.js";
 import { compileRegex } from "./regex.js";
 
@@ -104,7 +105,7 @@ export function formatLanguage(name: string): Dfa | "unsupported" | undefined {
   if (!Object.hasOwn(FORMATS, name)) return undefined;
   let dfa = compiled.get(name);
   if (dfa === undefined) {
-    dfa = compileRegex(`^(?:${FORMATS[name]})$`);
+    dfa = compileRegex(`^(?:${FORMATS[name]})$`, new Budget());
     compiled.set(name, dfa);
   }
   return dfa;

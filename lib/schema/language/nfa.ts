@@ -1,3 +1,4 @@
+import { TooManyStates } from "./budget.js";
 import type { CharSet } from "./char-set.js";
 import { type Dfa, edgesOf } from "./dfa.js";
 
@@ -49,8 +50,9 @@ export class Nfa {
     return this.#asksForWords;
   }
 
+  /** @throws {TooManyStates} */
   state(): number {
-    if (this.#free.length >= this.#limit) throw new RangeError(`more than ${this.#limit} parts`);
+    if (this.#free.length >= this.#limit) throw new TooManyStates(`more than ${this.#limit} parts`);
     this.#steps.push([]);
     return this.#free.push([]) - 1;
   }

@@ -1,4 +1,5 @@
 import { type Context, createContext, Script } from "node:vm";
+import { type Budget, TooMuchWork } from "./budget.js";
 import { matches } from "./dfa.js";
 import { compileRegex, RegexProblem, regexOf } from "./regex.js";
 
@@ -14,12 +15,12 @@ export class TooSlow extends Error {}
  *
  * @throws {TooSlow} by the test
  */
-export function patternTest(source: string): (text: string) => boolean {
+export function patternTest(source: string, budget: Budget): (text: string) => boolean {
   try {
-    const dfa = compileRegex(source);
+    const dfa = compileRegex(source, budget);
     return (text) => matches(dfa, text);
   } catch (error) {
-    if (!(error instanceof RegexProblem)) throw error;
+    if (!(error instanceof RegexProblem || error instanceof TooMuchWork)) throw error;
     const regex = regexOf(source);
     return (text) => testWithin(regex, text);
   }

@@ -1,4 +1,5 @@
 import { type AST, RegExpParser } from "@eslint-community/regexpp";
+import { type Budget, type Limits, TooManyStates } from "./budget.js";
 import {
   BEYOND_BMP,
   type CharSet,
@@ -12,7 +13,7 @@ import {
   union,
 } from "./char-set.js";
 import { determinize, overCharacters, WORD } from "./determinize.js";
-import { type Dfa, intersect, subtract, TooManyStates } from "./dfa.js";
+import { type Dfa, intersect, subtract } from "./dfa.js";
 import { Nfa } from "./nfa.js";
 
 /** Of a pattern's parts, bounded repetitions written out. */
@@ -36,7 +37,7 @@ export class RegexProblem extends Error {
 }
 
 /** Schemas ask for the same ones again and again. */
-const compiled = new Map<string, Dfa>();
+const compiled = new Map<string, { readonly dfa: Dfa; readonly steps: number }>();
 const MOST_COMPILED = 200;
 const MOST_STATES_KEPT = 500;
 
@@ -66,30 +67,41 @@ const UNITS: CharSet = [0, 0xffff];
  *
  * @throws {RegexProblem}
  */
-export function compileRegex(source: string): Dfa {
-  let dfa = compiled.get(source);
-  if (dfa === undefined) {
-    dfa = compile(source);
+export function compileRegex(source: string, budget: Budget): Dfa {
+  try {
+    const known = compiled.get(source);
+    if (known !== undefined) {
+      budget.spend(known.steps);
+      return known.dfa;
+    }
+    const before = budget.left;
+    const dfa = compile(source, budget);
     if (compiled.size >= MOST_COMPILED) compiled.clear();
-    if (dfa.accepting.length <= MOST_STATES_KEPT) compiled.set(source, dfa);
+    if (dfa.accepting.length <= MOST_STATES_KEPT) {
+      compiled.set(source, { dfa, steps: before - budget.left });
+    }
+    return dfa;
+  } catch (error) {
+    if (error instanceof TooManyStates) {
+      throw new RegexProblem("inexpressible", `its automaton would have ${error.message}`);
+    }
+    throw error instanceof RangeError ? tooDeep() : error;
   }
-  return dfa;
 }
 
-function compile(source: string): Dfa {
+/** The stack has an end. */
+function tooDeep(): RegexProblem {
+  return new RegexProblem("inexpressible", "its groups are nested too deeply");
+}
+
+function compile(source: string, budget: Budget): Dfa {
   if (source.length > MAX_PATTERN_LENGTH) {
     throw new RegexProblem("inexpressible", `it has more than ${MAX_PATTERN_LENGTH} characters`);
   }
   const { pattern, unicode } = parse(source);
-  try {
-    const dfa = new RegexCompiler(unicode).compile(pattern.alternatives);
-    return unicode ? dfa : overCharacters(dfa, { surrogates: SURROGATES, beyond: BEYOND_BMP });
-  } catch (error) {
-    if (error instanceof TooManyStates || error instanceof RangeError) {
-      throw new RegexProblem("inexpressible", `its automaton would have ${error.message}`);
-    }
-    throw error;
-  }
+  const dfa = new RegexCompiler(unicode, budget).compile(pattern.alternatives);
+  if (unicode) return dfa;
+  return overCharacters(dfa, { surrogates: SURROGATES, beyond: BEYOND_BMP }, budget);
 }
 
 /** @throws {RegexProblem} for what is no regular expression */
@@ -123,6 +135,7 @@ function parse(source: string): { pattern: AST.Pattern; unicode: boolean } {
     try {
       return read(false);
     } catch (error) {
+      if (error instanceof RangeError) throw tooDeep();
       throw new RegexProblem("invalid", (error as Error).message);
     }
   }
@@ -191,12 +204,15 @@ function someLooksBack(alternatives: readonly AST.Alternative[], atStart: boolea
 
 class RegexCompiler {
   readonly #unicode: boolean;
+  readonly #limits: Limits;
   #nfa = new Nfa(MAX_PARTS);
+  readonly #sets = new Map<AST.Element, CharSet>();
   #ways = 0;
   #lookaheads = 0;
 
-  constructor(unicode: boolean) {
+  constructor(unicode: boolean, budget: Budget) {
     this.#unicode = unicode;
+    this.#limits = { states: MAX_STATES, budget };
   }
 
   compile(alternatives: readonly AST.Alternative[]): Dfa {
@@ -220,7 +236,7 @@ class RegexCompiler {
       }
       this.#topSequence(elements, from, end);
     }
-    const dfa = determinize(this.#nfa, { start, end, every, limit: MAX_STATES });
+    const dfa = determinize(this.#nfa, { start, end, every, limits: this.#limits });
     this.#nfa = outer;
     return dfa;
   }
@@ -258,7 +274,7 @@ class RegexCompiler {
     const dfa = (look.negate ? subtract : intersect)(
       this.#fromHere([rest]),
       this.#fromHere(ahead),
-      MAX_STATES,
+      this.#limits,
     );
     this.#nfa.embed(dfa, before, to);
   }
@@ -302,7 +318,7 @@ class RegexCompiler {
       case "ExpressionCharacterClass":
         throw inexpressible("a set operation", element);
       default:
-        this.#nfa.step(from, to, this.#set(element));
+        this.#nfa.step(from, to, this.#once(element));
     }
   }
 
@@ -343,6 +359,16 @@ class RegexCompiler {
       default:
         throw inexpressible(`a ${assertion.kind}`, assertion);
     }
+  }
+
+  /** What is repeated comes again and again. */
+  #once(element: AST.Character | AST.CharacterClass | AST.CharacterSet): CharSet {
+    let set = this.#sets.get(element);
+    if (set === undefined) {
+      set = this.#set(element);
+      this.#sets.set(element, set);
+    }
+    return set;
   }
 
   #set(element: AST.Character | AST.CharacterClass | AST.CharacterSet): CharSet {
@@ -389,6 +415,7 @@ class RegexCompiler {
       case "word":
         return set.negate ? difference(every, WORD) : WORD;
       case "property":
+        this.#limits.budget.spend(PROPERTY_STEPS);
         return propertySet(set.raw);
     }
   }
@@ -396,6 +423,8 @@ class RegexCompiler {
 
 const properties = new Map<string, CharSet>();
 const MOST_PROPERTIES = 32;
+/** All characters are tried, which takes as long as so many steps. */
+const PROPERTY_STEPS = 50_000;
 
 /** What the engine itself says of \p{…}: it looks for runs in texts of all characters in their order. */
 function propertySet(raw: string): CharSet {
@@ -417,16 +446,24 @@ function propertySet(raw: string): CharSet {
   return set;
 }
 
-/** Divides what is no character, the surrogates, from the others, and those of one unit from those of two. */
-const TOGETHER = 0x800;
-
+/** In some texts, none with half a character at an end. */
 function* allCharacters(): Generator<string> {
-  const codePoints = new Uint32Array(TOGETHER);
-  for (let first = 0; first <= 0x10ffff; first += TOGETHER) {
-    if (has(SURROGATES, first)) continue;
-    for (let i = 0; i < TOGETHER; i++) codePoints[i] = first + i;
-    yield String.fromCodePoint(...codePoints);
+  yield charactersOf([0, 0xd7ff]);
+  yield charactersOf([0xe000, 0xffff]);
+  for (let first = 0x10000; first < 0x110000; first += 0x10000) {
+    yield charactersOf([first, first + 0xffff]);
   }
+}
+
+/** All of a range, on one side of the end of the basic plane, in their order. */
+function charactersOf([from, to]: readonly [number, number]): string {
+  const units = new Uint16Array((to - from + 1) * (from > 0xffff ? 2 : 1));
+  let at = 0;
+  for (let character = from; character <= to; character++) {
+    if (character > 0xffff) units[at++] = 0xd7c0 + (character >> 10);
+    units[at++] = character > 0xffff ? 0xdc00 + (character & 0x3ff) : character;
+  }
+  return Buffer.from(units.buffer).toString("utf16le");
 }
 
 function inexpressible(what: string, { raw }: AST.Node): RegexProblem {

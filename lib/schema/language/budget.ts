@@ -1,0 +1,39 @@
+/** What an automaton would need is over a limit. */
+export class TooManyStates extends Error {}
+
+/** What all automata of a schema would need is over a limit. */
+export class TooMuchWork extends Error {}
+
+/** Of one schema's automata together: schemas in use take less than a twentieth of it. */
+const MOST_STEPS = 12_000_000;
+
+/**
+ * What may still be done to make automata for one schema. A step is a class of characters in a state's row,
+ * or one of the places that a state stands for.
+ */
+export class Budget {
+  #left = MOST_STEPS;
+
+  get left(): number {
+    return this.#left;
+  }
+
+  /**
+   * What is kept of other schemas is paid for as if it were made again, so that a schema ends alike
+   * whatever came before it.
+   *
+   * @throws {TooMuchWork}
+   */
+  spend(steps: number): void {
+    this.#left -= steps;
+    if (this.#left < 0) {
+      throw new TooMuchWork("its patterns and numbers together take too many states");
+    }
+  }
+}
+
+/** For the making of one automaton. */
+export interface Limits {
+  readonly states: number;
+  readonly budget: Budget;
+}
