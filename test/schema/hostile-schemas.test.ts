@@ -25,6 +25,7 @@ const doubled = (twice: (next: object) => object) => ({
 });
 // biome-ignore lint/suspicious/noThenProperty: a keyword
 const THEN = { then: { type: "string" }, else: { type: "number" } };
+const han = (index: number) => String.fromCodePoint(0x4e00 + index);
 const parsed = (json: string) => JSON.parse(json) as object;
 
 test.each<[string, object, string]>([
@@ -36,8 +37,8 @@ test.each<[string, object, string]>([
     },
     "#",
   ],
-  ["a bound near infinity", { type: "number", maximum: 1.5e308 }, "#/maximum"],
-  ["the other one", { type: "number", exclusiveMinimum: -1.5e308 }, "#/exclusiveMinimum"],
+  ["a bound near infinity", { type: "number", minimum: 1.5e308 }, "#/minimum"],
+  ["the other one", { type: "number", exclusiveMaximum: -1.5e308 }, "#/exclusiveMaximum"],
   ["above all numbers", { exclusiveMinimum: Number.MAX_VALUE }, "#/exclusiveMinimum"],
   [
     "the largest number left out",
@@ -70,6 +71,30 @@ test.each<[string, object, string]>([
     "20 patterns at once",
     { allOf: many(20, (i) => text(`${"abcdefghijklmnopqrst"[i]}.{3}`)) },
     "#/allOf/0/pattern",
+  ],
+  [
+    "50 patterns of very many states",
+    { properties: named(50, (i) => [`p${i}`, text(`^((a{0,30}){0,30}){0,${i + 10}}$`)]) },
+    "#/properties/p4/pattern",
+  ],
+  [
+    "5,000 pairs of as many characters",
+    text(`(?:${many(5000, (i) => han(i) + han((i * 7) % 5000)).join("|")})`),
+    "#/pattern",
+  ],
+  [
+    "1,000 bounds of 16 digits each",
+    {
+      properties: named(1000, (i) => [
+        `p${i}`,
+        {
+          type: "number",
+          minimum: -1234567.890123456 / (i + 1),
+          maximum: 12345.67890123456 * (i + 1),
+        },
+      ]),
+    },
+    "#/properties/p476",
   ],
   [
     "many numbers that are no integers left out",
@@ -311,6 +336,12 @@ test.each<[string, object, readonly string[], readonly string[]]>([
     ["[0,1,2]"],
     ["[0,2]"],
   ],
+  [
+    "bounds near infinity",
+    { type: "number", exclusiveMinimum: -1.5e308, maximum: 1.5e308 },
+    ["1.5e308", "-1.4e308", "7", "1e-9"],
+    ["1.6e308", "-1.5e308", "1e309"],
+  ],
   ["a keyword that there is not", { type: "string", maxLenght: 1 } as object, ['"abc"'], ["1"]],
 ])("%s", (_, schema, valid, invalid) => {
   const { source } = Grammar.jsonSchema(schema);
@@ -390,4 +421,22 @@ test("a property is read once, and what throws is told", () => {
   expect(() => Grammar.jsonSchema(throwing)).toThrow(
     expect.objectContaining({ code: "ERR_INVALID_ARGUMENT" }),
   );
+});
+
+test("what is kept of other schemas does not decide which schema is too much", () => {
+  // Few states each, so that all are kept, but a long way to them.
+  const one = (index: number) => text(`^\\p{Lu}{${index + 1}}$`);
+  const all = { type: "object", properties: named(400, (i) => [`p${i}`, one(i)]) };
+  const reason = () => {
+    try {
+      Grammar.jsonSchema(structuredClone(all));
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return undefined;
+  };
+  const first = reason();
+  expect(first).toMatch(/take too many states, at #\/properties\/p\d+\/pattern$/);
+  for (let i = 0; i < 100; i++) Grammar.jsonSchema(one(i));
+  expect(reason()).toBe(first);
 });

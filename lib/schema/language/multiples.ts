@@ -1,11 +1,9 @@
 import type { Budget, Limits } from "./budget.js";
 import { single } from "./char-set.js";
 import { type Dfa, explore, ofTexts, stateCount } from "./dfa.js";
-import { type Decimal, DIGITS, decimalOf } from "./number-expressions.js";
+import { type Decimal, DIGITS, decimalOf, EXACT_DIGITS } from "./number-expressions.js";
 import { compileRegex } from "./regex.js";
 
-/** Up to here every multiple of an integer is exact, and so is the check. */
-const EXACT_DIGITS = 15;
 const MAX_MODULUS = 1_000;
 const MAX_LISTED = 2_000;
 

@@ -3,16 +3,19 @@
 /** JavaScript writes larger numbers with an exponent. */
 export const INTEGER_DIGITS = 21;
 export const DECIMALS = 24;
+/** A double has no fewer. */
+export const EXACT_DIGITS = 15;
 
 export const DIGITS = "[0-9]";
 export const FRACTION = `(?:\\.${DIGITS}{1,${DECIMALS}})?`;
 const WHOLE = `(?:0|[1-9]${DIGITS}{0,${INTEGER_DIGITS - 1}})`;
-/**
- * As JavaScript writes what is below 1e-6, and from 1e21 on, behind a digit and a fraction: far from 0 and
- * from infinity.
- */
-export const TINY = "-(?:[7-9]|0[7-9]|[1-9][0-9]|[12][0-9][0-9]|30[0-7])";
-const HUGE = "\\+?(?:2[1-9]|[3-9][0-9]|[12][0-9][0-9]|30[0-7])";
+/** JavaScript writes what is below 1e-6, and from 1e21 on, with an exponent behind a digit and a fraction. */
+const TINY_FROM = 7;
+const HUGE_FROM = 21;
+/** The least number that a double can be is 5e-324. */
+const MOST_TINY = 324;
+/** All of this power of ten are finite, of the next some. */
+const MOST_HUGE = 307;
 /** The last power of ten is finite up to here. */
 const LARGEST =
   `1(?:\\.[0-6]${DIGITS}{0,${DECIMALS - 1}}|\\.7[0-8]${DIGITS}{0,${DECIMALS - 2}}` +
@@ -21,7 +24,7 @@ const LARGEST =
 const POWER = `-${DIGITS}{1,3}|\\+?(?:${DIGITS}{1,2}|0${DIGITS}{2}|1${DIGITS}{2}|2[0-7]${DIGITS})`;
 export const FREE =
   `-?(?:${WHOLE}${FRACTION}(?:[eE](?:${POWER}))?` +
-  `|[1-9]${FRACTION}[eE](?:${TINY}|${HUGE})|${LARGEST})`;
+  `|[1-9]${FRACTION}[eE](?:${powers(HUGE_FROM, MOST_HUGE)})|${LARGEST})`;
 
 /** In decimal, exactly. */
 export interface Decimal {
@@ -70,6 +73,35 @@ export function integers(least?: number, most?: number): string {
   return ways.join("|");
 }
 
+/**
+ * The numbers that a double does not round to an integer: one is told from the integers around it by a
+ * digit that is neither 0 nor 9, behind as few of those as are larger than half the distance of two doubles
+ * of so many whole digits.
+ */
+export function fractions(): string {
+  const rest = (used: number) => `${DIGITS}{0,${DECIMALS - used}}`;
+  const zeros = (count: number) => `0{${count}}[1-9]${rest(count + 1)}`;
+  const upTo = (most: number, way: (count: number) => string) =>
+    Array.from({ length: most }, (_, index) => way(index + 1));
+  const ways = [`0\\.(?:${upTo(DECIMALS - 1, zeros).join("|")})`];
+  for (let digits = 3; digits <= EXACT_DIGITS; digits += 4) {
+    const half = 2 ** (Math.ceil(digits * Math.log2(10)) - 54);
+    const few = Math.floor(-Math.log10(half)) - 1;
+    const least = digits - 4;
+    const whole =
+      least < 0 ? `(?:0|[1-9]${DIGITS}{0,2})` : `[1-9]${DIGITS}{${least},${digits - 1}}`;
+    const decimals = [
+      `[1-8]${rest(1)}`,
+      ...upTo(few, zeros),
+      ...upTo(few, (count) => `9{${count}}[0-8]${rest(count + 1)}`),
+      `9{1,${few + 1}}`,
+    ];
+    ways.push(`${whole}\\.(?:${decimals.join("|")})`);
+  }
+  const tiny = exponents(TINY_FROM, MOST_TINY - 1);
+  return `-?(?:${ways.join("|")}|[1-9]${FRACTION}[eE]-(?:${tiny}))`;
+}
+
 /** Of all numbers between two around 0, of which one may be it; undefined where they have too many decimals. */
 export function aroundZero(least: number, most: number): string | undefined {
   const [above, below] = [decimalOf(most), decimalOf(least)];
@@ -116,8 +148,7 @@ type Writing = "any" | "digits";
 /** A regular expression of the numbers from a bound on. Rounding keeps order, so exact decimals do. */
 export function atLeast(bound: number, writing: Writing = "any"): string {
   const { negative, ...size } = decimalOf(bound);
-  const zero = size.whole === "0" && size.decimals === "";
-  if (zero) return `${notBelow(size, writing)}|-(?:0(?:\\.0{1,${DECIMALS}})?)`;
+  if (isZero(size)) return `${notBelow(size, writing)}|-(?:0(?:\\.0{1,${DECIMALS}})?)`;
   return negative
     ? `${notBelow(ZERO, writing)}|-(?:${notAbove(size, writing)})`
     : notBelow(size, writing);
@@ -125,8 +156,7 @@ export function atLeast(bound: number, writing: Writing = "any"): string {
 
 export function atMost(bound: number, writing: Writing = "any"): string {
   const { negative, ...size } = decimalOf(bound);
-  const zero = size.whole === "0" && size.decimals === "";
-  if (zero) return `0(?:\\.0{1,${DECIMALS}})?|-(?:${notBelow(ZERO, writing)})`;
+  if (isZero(size)) return `0(?:\\.0{1,${DECIMALS}})?|-(?:${notBelow(ZERO, writing)})`;
   return negative
     ? `-(?:${notBelow(size, writing)})`
     : `${notAbove(size, writing)}|-(?:${notBelow(ZERO, writing)})`;
@@ -134,6 +164,10 @@ export function atMost(bound: number, writing: Writing = "any"): string {
 
 type Size = Pick<Decimal, "whole" | "decimals">;
 const ZERO: Size = { whole: "0", decimals: "" };
+
+function isZero({ whole, decimals }: Size): boolean {
+  return whole === "0" && decimals === "";
+}
 
 /** Of a bound with more decimals than a number here has, the next one that has as many. */
 function cut({ whole, decimals }: Size, up: boolean): Size {
@@ -145,37 +179,85 @@ function cut({ whole, decimals }: Size, up: boolean): Size {
 function notBelow(bound: Size, writing: Writing): string {
   const { whole, decimals } = cut(bound, true);
   const { length } = whole;
-  const most = Math.max(INTEGER_DIGITS, length + 1);
-  const larger = [`[1-9]${DIGITS}{${length},${most - 1}}`, whole === "0" ? "[1-9]" : above(whole)];
+  const most = writing === "digits" ? Math.max(INTEGER_DIGITS, length + 1) : INTEGER_DIGITS;
+  const larger = [whole === "0" ? "[1-9]" : above(whole)];
+  if (length < most) larger.push(`[1-9]${DIGITS}{${length},${most - 1}}`);
   if (decimals === "") larger.push(whole);
   if (writing === "digits") return larger.join("|");
-  const ways = [`(?:${larger.join("|")})${FRACTION}`];
-  if (decimals !== "") ways.push(`${whole}\\.(?:${decimalsFrom(decimals)})`);
-  const powers: string[] = [];
-  if (whole === "0" && /^(?:0{307,}|$)/.test(bound.decimals)) powers.push(TINY);
-  if (length <= INTEGER_DIGITS) {
-    powers.push(HUGE);
-    ways.push(LARGEST);
-  }
-  if (powers.length > 0) ways.push(`[1-9]${FRACTION}[eE](?:${powers.join("|")})`);
-  return ways.join("|");
+  const ways = withExponent(bound, "up");
+  if (length > INTEGER_DIGITS) return ways;
+  const fraction = decimals === "" ? "" : `|${whole}\\.(?:${decimalsFrom(decimals)})`;
+  return `(?:${larger.join("|")})${FRACTION}${fraction}|${ways}`;
 }
 
 function notAbove(bound: Size, writing: Writing): string {
   const { whole, decimals } = cut(bound, false);
   const smaller: string[] = [];
   const { length } = whole;
+  const most = writing === "digits" ? length : Math.min(length, INTEGER_DIGITS + 1);
   if (whole !== "0") {
-    const below = under(whole);
-    if (below !== "") smaller.push(below);
     smaller.push("0");
-    if (length > 1) smaller.push(`[1-9]${DIGITS}{0,${length - 2}}`);
+    if (most > 1) smaller.push(`[1-9]${DIGITS}{0,${most - 2}}`);
+    const below = under(whole);
+    if (below !== "" && length === most) smaller.push(below);
   }
   if (writing === "digits") return [...smaller, whole].join("|");
-  const ways = [`${whole}(?:\\.(?:${decimalsUpTo(decimals)}))?`];
+  const ways: string[] = [];
   if (smaller.length > 0) ways.push(`(?:${smaller.join("|")})${FRACTION}`);
-  if (whole !== "0" || /^0{0,5}[1-9]/.test(decimals)) ways.push(`[1-9]${FRACTION}[eE]${TINY}`);
+  if (length <= INTEGER_DIGITS) ways.push(`${whole}(?:\\.(?:${decimalsUpTo(decimals)}))?`);
+  if (!isZero(bound)) ways.push(withExponent(bound, "down"));
   return ways.join("|");
+}
+
+/** The numbers from a bound on, or up to one, that JavaScript writes with an exponent. */
+function withExponent(bound: Size, direction: "up" | "down"): string {
+  const up = direction === "up";
+  const ways: string[] = [];
+  const add = (digits: string, exponents: string) => {
+    if (exponents !== "") ways.push(`(?:${digits})[eE](?:${exponents})`);
+  };
+  const any = `[1-9]${FRACTION}`;
+  if (isZero(bound)) add(any, powers(-MOST_TINY, MOST_HUGE));
+  else {
+    const { first, rest, exponent } = scientific(bound);
+    add(any, up ? powers(exponent + 1, MOST_HUGE) : powers(-MOST_TINY, exponent - 1));
+    add((up ? digitsFrom : digitsUpTo)(first, rest), powers(exponent, exponent));
+  }
+  return (up ? [...ways, LARGEST] : ways).join("|");
+}
+
+/** The exponents between two of numbers that JavaScript writes with one; "" where there is none. */
+function powers(from: number, to: number): string {
+  const tiny = exponents(Math.max(TINY_FROM, -to), Math.min(MOST_TINY, -from));
+  const huge = exponents(Math.max(HUGE_FROM, from), to);
+  const signed = [tiny && `-(?:${tiny})`, huge && `\\+?(?:${huge})`];
+  return signed.filter((some) => some !== "").join("|");
+}
+
+/** Some languages write no exponent of a single digit. */
+function exponents(from: number, to: number): string {
+  if (from > to) return "";
+  const padded = from <= 9 ? `|0[${from}-${Math.min(to, 9)}]` : "";
+  return digitsBetween(String(from), String(to)) + padded;
+}
+
+/** Of a number that is not 0, its digits without zeros around them, and the exponent of the first. */
+function scientific({ whole, decimals }: Size): { first: number; rest: string; exponent: number } {
+  const digits = (whole + decimals).replace(/^0+/, "");
+  const exponent = digits.length - decimals.length - 1;
+  return { first: Number(digits[0]), rest: digits.slice(1).replace(/0+$/, ""), exponent };
+}
+
+/** A digit and a fraction, from these on. */
+function digitsFrom(first: number, rest: string): string {
+  if (rest === "") return `[${first}-9]${FRACTION}`;
+  const larger = first < 9 ? `[${first + 1}-9]${FRACTION}|` : "";
+  return `${larger}${first}\\.(?:${decimalsFrom(rest)})`;
+}
+
+function digitsUpTo(first: number, rest: string): string {
+  const smaller = first > 1 ? `[1-${first - 1}]${FRACTION}|` : "";
+  return `${smaller}${first}(?:\\.(?:${decimalsUpTo(rest)}))?`;
 }
 
 /** Of as many digits, without a zero in front, those above; "[]" matches nothing. */

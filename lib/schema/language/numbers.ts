@@ -5,15 +5,13 @@ import {
   aroundZero,
   atLeast,
   atMost,
-  DECIMALS,
   DIGITS,
   decimalOf,
-  FRACTION,
   FREE,
+  fractions,
   INTEGER_DIGITS,
   integers,
   isExact,
-  TINY,
 } from "./number-expressions.js";
 import { compileRegex } from "./regex.js";
 
@@ -74,7 +72,7 @@ class NumberCompiler {
   compile(rules: NumberRules): Dfa {
     const { kind, multipleOf, notMultipleOf } = rules;
     const limits = this.#limits;
-    const least = lowerBound(rules);
+    const least = lowerBound(kind, rules.minimum, rules.exclusiveMinimum);
     const most = upperBound(rules);
     if (kind === "integer" && ((least ?? 0) >= EXPONENT_FROM || (most ?? 0) <= -EXPONENT_FROM)) {
       throw new NumberProblem(
@@ -149,17 +147,8 @@ class NumberCompiler {
       }
       case "any":
         return free ? this.#whole(FREE) : ANY_TEXT;
-      case "fraction": {
-        // None that a double would round to an integer.
-        const few = this.#whole(
-          `-?(?:(?:0|[1-9]${DIGITS}{0,5})\\.${DIGITS}{0,8}[1-9]|[1-9]${FRACTION}[eE]${TINY})`,
-        );
-        const many = compileRegex(
-          `^(?!-?${DIGITS}+\\.(?:0{9}|9{9}))-?(?:0|[1-9]${DIGITS}{0,5})\\.${DIGITS}{10,${DECIMALS}}$`,
-          this.#limits.budget,
-        );
-        return unite(few, many, this.#limits);
-      }
+      case "fraction":
+        return this.#whole(fractions());
     }
   }
 
@@ -186,33 +175,29 @@ function beside(value: number, direction: 1 | -1): number {
   return floats[0];
 }
 
-/** `LARGEST` has the numbers there, but cannot count them. */
-const NEAR_INFINITY = "a bound beyond 1e308 is not followed";
+function negative(value: number | undefined): number | undefined {
+  return value === undefined ? undefined : -value;
+}
 
-function lowerBound({ minimum, exclusiveMinimum, kind }: NumberRules): number | undefined {
+function upperBound({ kind, maximum, exclusiveMaximum }: NumberRules): number | undefined {
+  return negative(lowerBound(kind, negative(maximum), negative(exclusiveMaximum)));
+}
+
+function lowerBound(
+  kind: NumberRules["kind"],
+  minimum: number | undefined,
+  exclusive: number | undefined,
+): number | undefined {
   const bounds: number[] = [];
   if (minimum !== undefined) bounds.push(kind === "integer" ? Math.ceil(minimum) : minimum);
-  if (exclusiveMinimum !== undefined) {
-    const next = Math.floor(exclusiveMinimum) + 1;
+  if (exclusive !== undefined) {
+    const next = Math.floor(exclusive) + 1;
     const whole = kind === "integer" && Number.isSafeInteger(next);
-    bounds.push(whole ? next : beside(exclusiveMinimum, 1));
+    bounds.push(whole ? next : beside(exclusive, 1));
   }
   const bound = Math.max(...bounds);
   if (bounds.length === 0 || bound <= -Number.MAX_VALUE) return undefined;
-  if (Math.abs(bound) > 1e308) throw new NumberProblem(NEAR_INFINITY);
-  return bound;
-}
-
-function upperBound({ maximum, exclusiveMaximum, kind }: NumberRules): number | undefined {
-  const bounds: number[] = [];
-  if (maximum !== undefined) bounds.push(kind === "integer" ? Math.floor(maximum) : maximum);
-  if (exclusiveMaximum !== undefined) {
-    const next = Math.ceil(exclusiveMaximum) - 1;
-    const whole = kind === "integer" && Number.isSafeInteger(next);
-    bounds.push(whole ? next : beside(exclusiveMaximum, -1));
-  }
-  const bound = Math.min(...bounds);
-  if (bounds.length === 0 || bound >= Number.MAX_VALUE) return undefined;
-  if (Math.abs(bound) > 1e308) throw new NumberProblem(NEAR_INFINITY);
+  // All numbers up to the largest one can be written, but those from there on cannot be told from others.
+  if (bound > 1e308) throw new NumberProblem("a bound beyond 1e308 is not followed");
   return bound;
 }
