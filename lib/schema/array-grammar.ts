@@ -1,6 +1,6 @@
 import { isInScope, type Member } from "./conjunction-state.js";
-import { type Goal, goalKey, itemParts, rangeOf } from "./conjunctions.js";
-import type { AtomFormula, Formula, Json } from "./formula.js";
+import { type Goal, goalKey, itemParts } from "./conjunctions.js";
+import { type AtomFormula, type Formula, type Json, rangeOf } from "./formula.js";
 import {
   choice,
   type Expression,

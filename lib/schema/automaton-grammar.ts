@@ -11,21 +11,15 @@ import {
 } from "./grammar-rules.js";
 import { TooManyStates } from "./language/budget.js";
 import type { CharSet } from "./language/char-set.js";
-import { type Dfa, edgesOf } from "./language/dfa.js";
+import { edgesOf } from "./language/dfa.js";
 import { type Run, runsOf } from "./language/runs.js";
+import type { Counted } from "./language/text-lengths.js";
 import type { Repetitions } from "./repetitions.js";
 
 /** States of an automaton, times the lengths that they are told apart by. */
 const MAX_PLACES = 20_000;
 /** A shorter run of characters is no shorter to write. */
 const MIN_RUN = 3;
-
-/** An automaton whose texts have so many characters. */
-export interface Counted {
-  readonly dfa: Dfa;
-  readonly min: number;
-  readonly max: number | undefined;
-}
 
 interface Place {
   readonly state: number;
@@ -49,10 +43,10 @@ export class AutomatonGrammar {
   }
 
   /** @throws {TooManyStates} */
-  expression({ dfa, min, max }: Counted, end: Expression): Expression {
+  expression({ dfa, min, max }: Counted, end: Expression, most = MAX_PLACES): Expression {
     const edges = edgesOf(dfa);
     // Longer texts would have more places than there may be.
-    const cap = Math.min(max ?? min, MAX_PLACES);
+    const cap = Math.min(max ?? min, most);
     const places: Place[] = [{ state: 0, length: 0 }];
     const known = new Map<number, number>([[0, 0]]);
     const ways: (readonly (readonly [place: number, set: CharSet])[])[] = [];
@@ -72,8 +66,8 @@ export class AutomatonGrammar {
           const key = next.state * (cap + 1) + next.length;
           let place = known.get(key);
           if (place === undefined) {
-            if (counting && places.length >= MAX_PLACES)
-              throw new TooManyStates(`more than ${MAX_PLACES} states`);
+            if (counting && places.length >= most)
+              throw new TooManyStates(`more than ${most} states`);
             place = places.push(next) - 1;
             known.set(key, place);
             arrivals.push(0);

@@ -6,6 +6,7 @@ import {
   type Formula,
   type Formulas,
   NUMBER,
+  rangeOf,
   TYPE,
 } from "./formula.js";
 import { negate, typesOf } from "./negation.js";
@@ -14,7 +15,7 @@ import type { TextLanguages } from "./text-languages.js";
 
 /** Ways that a value can satisfy a schema: more of them for one place are no schema of practice. */
 const MAX_WAYS = 500;
-const MAX_STEPS = 200_000;
+const MAX_STEPS = 600_000;
 /** What one of many members costs, where all are gone through. */
 const MEMBER_STEPS = 1 / 8;
 const TYPES = Object.values(TYPE);
@@ -319,22 +320,6 @@ function isImpossibleNumber(atoms: readonly AtomFormula[], integer: boolean): bo
   const first = Math.ceil(low) + (edges.includes(Math.ceil(low)) ? 1 : 0);
   const last = Math.floor(high) - (edges.includes(Math.floor(high)) ? 1 : 0);
   return first > last;
-}
-
-export interface Range {
-  readonly min: number;
-  readonly max: number | undefined;
-}
-
-export function rangeOf(kind: "length" | "count" | "size", atoms: readonly AtomFormula[]): Range {
-  let min = 0;
-  let max: number | undefined;
-  for (const atom of atoms) {
-    if (atom.kind !== kind) continue;
-    min = Math.max(min, atom.min);
-    if (atom.max !== undefined) max = Math.min(max ?? atom.max, atom.max);
-  }
-  return { min, max };
 }
 
 export function requiredNames(atoms: readonly AtomFormula[]): Set<string> {

@@ -59,7 +59,7 @@ function isQuotient(value: number, step: number): boolean {
   return Number.isInteger(value / step);
 }
 
-/** Whether a value is what a formula says: exactly, but that what is unchecked holds. */
+/** Whether a value is what a formula says: exactly, but that nothing fails for what is unchecked. */
 export class Evaluator {
   readonly #matches: Matches;
   readonly #onUnchecked: ((atom: UncheckedAtom) => void) | undefined;
@@ -67,6 +67,10 @@ export class Evaluator {
   readonly #known = new Map<AtomFormula, Set<string>>();
   /** Steps that may still be made. */
   #budget: number;
+  /** Whether what is unchecked holds: not within what must not hold. */
+  #lenient = true;
+  /** How often something unchecked was met. */
+  #met = 0;
 
   constructor(isMatch: Matches, budget: number, options: EvaluatorOptions = {}) {
     this.#matches = isMatch;
@@ -86,14 +90,33 @@ export class Evaluator {
       case "any":
         return formula.parts.some((part) => this.holds(value, part));
       case "one":
-        return formula.parts.filter((part) => this.holds(value, part)).length === 1;
+        return this.#one(value, formula.parts);
       case "not":
-        return !this.holds(value, formula.part);
+        return !this.#otherwise(() => this.holds(value, formula.part));
       case "ref":
         return this.holds(value, formula.resolve());
       default:
         return this.#atom(value, formula);
     }
+  }
+
+  #one(value: Json, parts: readonly Formula[]): boolean {
+    const met = this.#met;
+    const count = () => parts.filter((part) => this.holds(value, part)).length;
+    const held = count();
+    if (met === this.#met) return held === 1;
+    // Of what is unchecked some may hold, and some not.
+    const others = this.#otherwise(count);
+    const [most, least] = this.#lenient ? [held, others] : [others, held];
+    return this.#lenient ? most >= 1 && least <= 1 : most === 1 && least === 1;
+  }
+
+  /** With what is unchecked taken the other way. */
+  #otherwise<T>(evaluate: () => T): T {
+    this.#lenient = !this.#lenient;
+    const result = evaluate();
+    this.#lenient = !this.#lenient;
+    return result;
   }
 
   /** What no other part speaks of, and is not as it should be then: names or indices. */
@@ -180,8 +203,10 @@ export class Evaluator {
       case "names":
         return !isObject(value) || this.#object(value, atom);
       case "unchecked":
-        if ((atom.types & typeOf(value)) !== 0) this.#onUnchecked?.(atom);
-        return true;
+        if ((atom.types & typeOf(value)) === 0) return true;
+        this.#met++;
+        this.#onUnchecked?.(atom);
+        return this.#lenient;
       case "unevaluated": // it depends on what is around it
         return true;
     }

@@ -190,3 +190,21 @@ function keyOfProperties({ named, patterns, additional }: Extract<Shape, { kind:
   for (const [source, { id }] of patterns) key += ` /${JSON.stringify(source)}${id}`;
   return key;
 }
+
+/** Of characters, items or properties. */
+export interface Range {
+  readonly min: number;
+  readonly max: number | undefined;
+}
+
+/** What all atoms together allow. */
+export function rangeOf(kind: "length" | "count" | "size", atoms: readonly AtomFormula[]): Range {
+  let min = 0;
+  let max: number | undefined;
+  for (const atom of atoms) {
+    if (atom.kind !== kind) continue;
+    min = Math.max(min, atom.min);
+    if (atom.max !== undefined) max = Math.min(max ?? atom.max, atom.max);
+  }
+  return { min, max };
+}

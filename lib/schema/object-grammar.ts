@@ -1,7 +1,7 @@
 import { isInScope, isNegated, type Member } from "./conjunction-state.js";
-import { propertyParts, rangeOf, requiredNames } from "./conjunctions.js";
+import { propertyParts, requiredNames } from "./conjunctions.js";
 import { partsFor } from "./evaluation.js";
-import type { AtomFormula, Formula, PropertiesAtom } from "./formula.js";
+import { type AtomFormula, type Formula, type PropertiesAtom, rangeOf } from "./formula.js";
 import {
   choice,
   type Expression,

@@ -1,4 +1,4 @@
-import { AutomatonGrammar, type Counted } from "./automaton-grammar.js";
+import { AutomatonGrammar } from "./automaton-grammar.js";
 import {
   choice,
   EMPTY,
@@ -20,6 +20,7 @@ import {
   rangesOf,
 } from "./language/char-set.js";
 import type { Dfa } from "./language/dfa.js";
+import { type Counted, withoutIdleLimit } from "./language/text-lengths.js";
 import { listedTexts } from "./listed-texts.js";
 import { otherTexts } from "./other-texts.js";
 import { Repetitions } from "./repetitions.js";
@@ -111,17 +112,19 @@ export class TextGrammar {
   }
 
   /**
-   * A text that an automaton accepts, each written in one way only.
+   * A text that an automaton accepts, each written in one way only. `places`: how many rules there may be
+   * for states and numbers of characters.
    *
    * @throws {TooManyStates}
    */
-  accepted(counted: Counted): Expression {
+  accepted(texts: Counted, places?: number): Expression {
+    const counted = withoutIdleLimit(texts);
     const { dfa, min, max } = counted;
     // An automaton may outlive the grammar, and there are many lengths.
     const known = min === 0 && max === undefined ? inAllGrammars : this.#counted;
     return this.#include(
       sharedRules(known, dfa, `text,${min},${max}`, (rules) => {
-        const spelled = new TextGrammar(rules).#spelled.expression(counted, text('"'));
+        const spelled = new TextGrammar(rules).#spelled.expression(counted, text('"'), places);
         const whole = sequence(text('"'), spelled);
         return whole.kind === "text" ? whole : use(rules.share("text", whole));
       }),

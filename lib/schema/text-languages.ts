@@ -1,4 +1,4 @@
-import type { AtomFormula } from "./formula.js";
+import { type AtomFormula, rangeOf } from "./formula.js";
 import { Budget, type Limits, TooManyStates } from "./language/budget.js";
 import {
   ANY_TEXT,
@@ -8,12 +8,15 @@ import {
   isEmpty,
   matches,
   ofTexts,
+  stateCount,
   subtract,
-  withLength,
 } from "./language/dfa.js";
-import { formatLanguage } from "./language/formats.js";
+import { countableFormat, formatLanguage } from "./language/formats.js";
 import { compileRegex, MAX_STATES } from "./language/regex.js";
+import { type Counted, withLength } from "./language/text-lengths.js";
 
+/** Where fewer could be counted, texts are not cut down to them. */
+const FEWEST_CHARACTERS = 60;
 /** More are not worth it, only to find out that nothing matches. */
 const MAX_TRIED_STATES = 2_000;
 
@@ -46,10 +49,9 @@ export class TextLanguages {
 
   /** Whether it is certain that no text satisfies all. */
   isImpossible(atoms: readonly AtomFormula[]): boolean {
+    const { min, max } = rangeOf("length", atoms);
+    if (max !== undefined && min > max) return true;
     const lengths = atoms.filter((atom) => atom.kind === "length");
-    const min = Math.max(0, ...lengths.map((atom) => atom.min));
-    const max = Math.min(...lengths.map((atom) => atom.max ?? Number.POSITIVE_INFINITY));
-    if (min > max) return true;
     const patterns = atoms.filter((atom) => atom.kind === "pattern");
     if (patterns.length === 0) return false;
     if (patterns.length === 1 && !patterns[0]!.negated && lengths.length === 0) return false;
@@ -78,6 +80,14 @@ export class TextLanguages {
    * @throws {TooManyStates}
    */
   language(atoms: readonly AtomFormula[], states = MAX_STATES): Dfa | undefined {
+    return this.#language(atoms, states, formatLanguage);
+  }
+
+  #language(
+    atoms: readonly AtomFormula[],
+    states: number,
+    formatOf: (name: string) => Dfa | "unsupported" | undefined,
+  ): Dfa | undefined {
     const limits = this.limits(states);
     let dfa: Dfa | undefined;
     for (const atom of atoms) {
@@ -88,7 +98,7 @@ export class TextLanguages {
           break;
         }
         case "format": {
-          const language = formatLanguage(atom.name);
+          const language = formatOf(atom.name);
           if (typeof language === "object") dfa = intersect(dfa ?? ANY_TEXT, language, limits);
           break;
         }
@@ -111,16 +121,42 @@ export class TextLanguages {
    */
   counted(atoms: readonly AtomFormula[], states = MAX_STATES): Dfa | undefined {
     const dfa = this.language(atoms, states);
-    const lengths = atoms.filter((atom) => atom.kind === "length");
-    if (lengths.length === 0) return dfa;
-    const min = Math.max(...lengths.map((atom) => atom.min));
-    const max = Math.min(...lengths.map((atom) => atom.max ?? Number.POSITIVE_INFINITY));
-    return withLength(
-      dfa ?? ANY_TEXT,
-      min,
-      Number.isFinite(max) ? max : undefined,
-      this.limits(states),
+    const { min, max } = rangeOf("length", atoms);
+    if (min === 0 && max === undefined) return dfa;
+    return withLength({ dfa: dfa ?? ANY_TEXT, min, max }, this.limits(states));
+  }
+
+  /**
+   * The same, but where too many characters would have to be counted only texts of fewer.
+   *
+   * @throws {TooManyStates}
+   */
+  countedOrShorter(atoms: readonly AtomFormula[]): Dfa | undefined {
+    try {
+      return this.counted(atoms);
+    } catch (error) {
+      if (!(error instanceof TooManyStates)) throw error;
+      const shorter = this.shorter(atoms, MAX_STATES);
+      if (shorter === undefined) throw error;
+      return withLength(shorter, this.limits(MAX_STATES));
+    }
+  }
+
+  /**
+   * As many of the texts that satisfy all atoms as can be counted with so many places, a state and a number
+   * of characters each: no longer ones, which are rare. undefined where these would be too few.
+   */
+  shorter(atoms: readonly AtomFormula[], places: number): Counted | undefined {
+    const { min, max } = rangeOf("length", atoms);
+    if (max === undefined) return undefined;
+    const formats = atoms.flatMap((atom) =>
+      atom.kind === "format" ? [countableFormat(atom.name).most] : [],
     );
+    const countable = (name: string) => countableFormat(name).dfa;
+    const dfa = this.#language(atoms, MAX_STATES, countable) ?? ANY_TEXT;
+    const most = Math.min(max, Math.floor(places / stateCount(dfa)), ...formats);
+    if (most < Math.max(min, Math.min(max, FEWEST_CHARACTERS))) return undefined;
+    return { dfa, min, max: most };
   }
 
   /** @throws {TooManyStates} */

@@ -149,7 +149,7 @@ export class ValueGrammar implements Values {
         names = this.texts.ofTexts([]);
       } else {
         this.#reportUnchecked(way.members, TYPE.string);
-        names = this.texts.counted(way.members.map(({ atom }) => atom));
+        names = this.texts.countedOrShorter(way.members.map(({ atom }) => atom));
         if (names === undefined) return undefined;
       }
       all = all === undefined ? names : unite(all, names, this.texts.limits(MAX_NAME_STATES));

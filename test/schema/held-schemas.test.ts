@@ -8,6 +8,11 @@ const DRAFT_2019 = { $schema: "https://json-schema.org/draft/2019-09/schema" };
 /** No automaton looks behind. */
 const behind = { pattern: "(?<=x)a" };
 const integer = (more: object) => ({ type: "integer", ...more });
+const tagged = (kind: string) => ({
+  type: "object",
+  properties: { kind: { const: kind }, value: { type: "integer" } },
+  required: ["kind", "value"],
+});
 
 test.each<[string, object, readonly string[], readonly string[]]>([
   [
@@ -67,6 +72,54 @@ test.each<[string, object, readonly string[], readonly string[]]>([
     },
     ["{}", '{"next":{"next":{}}}'],
     ['{"next":1}'],
+  ],
+  [
+    "host names of so many characters",
+    { type: "string", format: "hostname", maxLength: 253 },
+    [`"www.example.com"`, `"${"a".repeat(63)}.b"`],
+    [`"${"a".repeat(64)}"`, `"a..b"`],
+  ],
+  [
+    "of no more than a label may have",
+    { type: "string", format: "hostname", maxLength: 63 },
+    [`"${"a.".repeat(31)}b"`, `"${"a".repeat(63)}"`],
+    [`"${"a.".repeat(32)}b"`, `"-a"`],
+  ],
+  [
+    "of some more",
+    { type: "string", format: "hostname", minLength: 4, maxLength: 100 },
+    [`"a.bc"`],
+    [`"a.b"`, `"${"a".repeat(101)}"`],
+  ],
+  [
+    "URIs of so many",
+    { type: "string", format: "uri", pattern: "^https:", maxLength: 100 },
+    [`"https://example.com/${"a".repeat(80)}"`],
+    [`"https://example.com/${"a".repeat(81)}"`, `"http://a"`, `"https:"`],
+  ],
+  [
+    "more characters than can be counted",
+    { type: "string", format: "uri", maxLength: 2048 },
+    [`"https://example.com/${"a".repeat(400)}"`],
+    [`"https://example.com/${"a".repeat(2029)}"`],
+  ],
+  [
+    "more of a pattern's",
+    { type: "string", pattern: "^[a-z]+(?:-[a-z]+)*$", minLength: 3, maxLength: 16_384 },
+    [`"a-b"`, `"${"ab-".repeat(1000)}c"`],
+    [`"ab-"`, `"a"`, `"${"a".repeat(16_385)}"`],
+  ],
+  [
+    "names of so many",
+    { type: "object", propertyNames: { format: "uri", maxLength: 500 }, minProperties: 1 },
+    [`{"https://a.b":1}`],
+    [`{"a b":1}`, `{"https://${"a".repeat(500)}":1}`],
+  ],
+  [
+    "one of 250 that a property tells apart",
+    { oneOf: Array.from({ length: 250 }, (_, i) => tagged(`k${i}`)) },
+    [`{"kind":"k7","value":1}`, `{"kind":"k249","value":2}`],
+    [`{"kind":"k250","value":1}`, `{"value":1}`],
   ],
   ["large multiples", integer({ minimum: 2e7, multipleOf: 1000 }), ["20000000"], ["20000500"]],
   ["multiples of 15 digits", integer({ multipleOf: 500 }), ["123456789012500"], ["10000001"]],
@@ -195,6 +248,16 @@ test.each<[string, object, string]>([
       $defs: { a: { anyOf: [{ $ref: "#/$defs/a" }, { type: "number" }] } },
     },
     "#/properties/x/$ref",
+  ],
+  [
+    "names that no pattern may be found in which cannot be followed",
+    { type: "object", propertyNames: { not: { pattern: "(a)\\1" } }, required: ["zz"] },
+    "#/propertyNames/not/pattern",
+  ],
+  [
+    "one of two, where it is not known of one",
+    { enum: ["aa", "b"], oneOf: [{ pattern: "(a)\\1" }, { const: "b" }] },
+    "#/oneOf/0/pattern",
   ],
   ["a format of a date like ISO's", { type: "string", format: "iso-date-time" }, "#/format"],
   ["a pointer's in a URI", { format: "json-pointer-uri-fragment" }, "#/format"],

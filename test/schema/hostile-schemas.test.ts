@@ -124,7 +124,7 @@ test.each<[string, object, string]>([
   [
     "branches that overlap",
     { oneOf: many(450, (i) => ({ required: [`k${i}`] })) },
-    "#/oneOf/30/required",
+    "#/oneOf/169/required",
   ],
   [
     "10,000 branches",
@@ -149,11 +149,7 @@ test.each<[string, object, string]>([
     },
     "#/$defs/d500/$ref",
   ],
-  [
-    "one of two equal ones, 60 times",
-    doubled((next) => ({ oneOf: [next, next] })),
-    "#/$defs/d59/oneOf",
-  ],
+  ["one of two equal ones, 60 times", doubled((next) => ({ oneOf: [next, next] })), "#"],
   [
     "two schemas of one $id",
     { $ref: "x", $defs: { a: { $id: "x", type: "string" }, b: { $id: "x", type: "null" } } },

@@ -80,6 +80,7 @@ test.each<[NumberRules, readonly string[], readonly string[]]>([
   [{ ...ANY, minimum: 5e-324 }, ["5e-324", "1e-323", "1e22"], ["0", "-1"]],
   [{ ...ANY, maximum: 1e22 }, ["1e22", "1e+21", "9.99E21", "5e-7"], ["1.01e22", "1e23", "1e308"]],
   [{ ...ANY, minimum: 1.23456789e307 }, ["1.23456789e307", "9e+307", "1e308"], ["1.2e307", "5"]],
+  [{ ...ANY, minimum: 1e308 }, ["1e308", "1.7e+308"], ["9.9e307", "1.8e308", "9e308", "1"]],
   [{ ...ANY, minimum: -1e300, maximum: 1e300 }, ["-1e300", "1e300", "7"], ["1e301", "-1.1e300"]],
   [
     { ...ANY, exclusiveMaximum: Number.MAX_VALUE },

@@ -4,7 +4,7 @@ import { equivalentStates, type Predecessors, predecessorsOf } from "./minimize.
 import { trieOf } from "./trie.js";
 
 /** No state: nothing that follows is accepted. */
-const DEAD = -1;
+export const DEAD = -1;
 const MAX_STATES_TO_MINIMIZE = 4_000;
 
 /** A set of texts as a deterministic automaton. State 0 is the first; from every state one is reached that accepts. */
@@ -223,28 +223,6 @@ export function complement({ classes, table, accepting }: Dfa): Dfa {
   for (let state = 0; state < count; state++) ends[state] = 1 - accepting[state]!;
   const { table: kept, accepting: others } = trim({ classes: all, table: next, accepting: ends });
   return { classes: all, table: kept, accepting: others };
-}
-
-/** The texts of so many code points. */
-export function withLength(dfa: Dfa, min: number, max: number | undefined, limits: Limits): Dfa {
-  const width = dfa.classes.length;
-  // Longer texts would have more states than the limit.
-  const cap = Math.min(max ?? min, limits.states);
-  // A state and how many characters came before it, as one number.
-  const stateOf = (place: number) => Math.floor(place / (cap + 1));
-  const lengthOf = (place: number) => place % (cap + 1);
-  return explore({
-    classes: dfa.classes,
-    start: 0,
-    limits,
-    next: (place, index) => {
-      const length = lengthOf(place);
-      const target = dfa.table[stateOf(place) * width + index]!;
-      if (target === DEAD || (max !== undefined && length === max)) return undefined;
-      return target * (cap + 1) + Math.min(length + 1, cap);
-    },
-    accepts: (place) => dfa.accepting[stateOf(place)] === 1 && lengthOf(place) >= min,
-  });
 }
 
 export function matches(dfa: Dfa, text: string): boolean {

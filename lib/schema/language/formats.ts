@@ -52,15 +52,16 @@ const ESCAPED = "%[0-9A-Fa-f]{2}";
 const UNRESERVED = "A-Za-z0-9\\-._~!$&'()*+,;=";
 const SEGMENT = `(?:[${UNRESERVED}:@]|${ESCAPED})`;
 const PATH = `(?:/${SEGMENT}*)*`;
-const AUTHORITY =
-  `(?:(?:[${UNRESERVED}:]|${ESCAPED})*@)?` +
-  `(?:\\[${IPV6}\\]|(?:[${UNRESERVED}]|${ESCAPED})*)(?::[0-9]*)?`;
+const NAME = `(?:[${UNRESERVED}]|${ESCAPED})*`;
+const HOST = `(?:\\[${IPV6}\\]|${NAME})`;
 const TAIL = `(?:\\?(?:${SEGMENT}|[/?])*)?(?:#(?:${SEGMENT}|[/?])*)?`;
 const SCHEME = "[A-Za-z][A-Za-z0-9+\\-.]*:";
-const ROOTED = `//${AUTHORITY}${PATH}|/(?:${SEGMENT}+${PATH})?`;
-const URI = `${SCHEME}(?:${ROOTED}|${SEGMENT}+${PATH})${TAIL}`;
+const rooted = (host: string) =>
+  `//(?:(?:[${UNRESERVED}:]|${ESCAPED})*@)?${host}(?::[0-9]*)?${PATH}|/(?:${SEGMENT}+${PATH})?`;
+const uri = (host: string) => `${SCHEME}(?:${rooted(host)}|${SEGMENT}+${PATH})${TAIL}`;
 const FIRST_SEGMENT = `(?:[${UNRESERVED}@]|${ESCAPED})+`;
-const REFERENCE = `(?:${URI}|(?:${ROOTED}|${FIRST_SEGMENT}${PATH})?${TAIL})`;
+const reference = (host: string) =>
+  `(?:${uri(host)}|(?:${rooted(host)}|${FIRST_SEGMENT}${PATH})?${TAIL})`;
 const VARIABLE = `(?:[A-Za-z0-9_]|${ESCAPED})+(?::[1-9][0-9]{0,3}|\\*)?`;
 const POINTER = "(?:/(?:[^~/]|~[01])*)*";
 
@@ -81,14 +82,24 @@ const FORMATS: Readonly<Record<string, string>> = {
   ipv4: IPV4,
   ipv6: IPV6,
   hostname: HOSTNAME,
-  uri: URI,
-  "uri-reference": REFERENCE,
+  uri: uri(HOST),
+  "uri-reference": reference(HOST),
   "uri-template":
     `(?:[^\\x00-\\x20"'<>%\\\\^\`{|}]|${ESCAPED}` +
     `|\\{[+#./;?&=,!@|]?${VARIABLE}(?:,${VARIABLE})*\\})*`,
   "json-pointer": POINTER,
   "relative-json-pointer": `(?:0|[1-9][0-9]*)(?:#|${POINTER})`,
   byte: "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?",
+};
+
+/**
+ * Where characters are counted, each state is one for each number of them. These formats have few: URIs
+ * without addresses of IPv6, and host names that are no longer than one label may be.
+ */
+const COUNTABLE: Readonly<Record<string, { readonly source: string; readonly most?: number }>> = {
+  hostname: { source: `${FREE_LABEL}(?:\\.${FREE_LABEL})*`, most: 63 },
+  uri: { source: uri(NAME) },
+  "uri-reference": { source: reference(NAME) },
 };
 
 /** Formats that some checkers know and no automaton here does. */
@@ -103,10 +114,20 @@ const compiled = new Map<string, Dfa>();
 export function formatLanguage(name: string): Dfa | "unsupported" | undefined {
   if (UNSUPPORTED.has(name)) return "unsupported";
   if (!Object.hasOwn(FORMATS, name)) return undefined;
-  let dfa = compiled.get(name);
+  return whole(FORMATS[name]!);
+}
+
+/** Those of a supported format that can be counted, where they have at most so many characters. */
+export function countableFormat(name: string): { readonly dfa: Dfa; readonly most: number } {
+  const { source, most = Number.POSITIVE_INFINITY } = COUNTABLE[name] ?? { source: FORMATS[name]! };
+  return { dfa: whole(source), most };
+}
+
+function whole(source: string): Dfa {
+  let dfa = compiled.get(source);
   if (dfa === undefined) {
-    dfa = compileRegex(`^(?:${FORMATS[name]})$`, new Budget());
-    compiled.set(name, dfa);
+    dfa = compileRegex(`^(?:${source})$`, new Budget());
+    compiled.set(source, dfa);
   }
   return dfa;
 }

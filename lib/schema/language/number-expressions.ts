@@ -18,7 +18,7 @@ const MOST_TINY = 324;
 const MOST_HUGE = 307;
 /** The last power of ten is finite up to here. */
 const LARGEST =
-  `1(?:\\.[0-6]${DIGITS}{0,${DECIMALS - 1}}|\\.7[0-8]${DIGITS}{0,${DECIMALS - 2}}` +
+  `1(?:\\.[0-6]${DIGITS}{0,${DECIMALS - 1}}|\\.7(?:[0-8]${DIGITS}{0,${DECIMALS - 2}})?` +
   "|\\.7976931348623157)?[eE]\\+?308";
 /** Any other exponent: the whole digits times 10^280 are still finite. */
 const POWER = `-${DIGITS}{1,3}|\\+?(?:${DIGITS}{1,2}|0${DIGITS}{2}|1${DIGITS}{2}|2[0-7]${DIGITS})`;
@@ -221,7 +221,8 @@ function withExponent(bound: Size, direction: "up" | "down"): string {
   else {
     const { first, rest, exponent } = scientific(bound);
     add(any, up ? powers(exponent + 1, MOST_HUGE) : powers(-MOST_TINY, exponent - 1));
-    add((up ? digitsFrom : digitsUpTo)(first, rest), powers(exponent, exponent));
+    if (!up) add(digitsUpTo(first, rest), powers(exponent, exponent));
+    else add(digitsFrom(first, rest), powers(exponent, Math.min(exponent, MOST_HUGE)));
   }
   return (up ? [...ways, LARGEST] : ways).join("|");
 }
