@@ -12,7 +12,7 @@ import {
 import { Budget } from "./language/budget.js";
 import { isDecimalMultiple } from "./language/multiples.js";
 import { patternTest, TooSlow } from "./language/pattern-test.js";
-import { checkRegex } from "./language/regex.js";
+import { checkRegex } from "./language/regex-syntax.js";
 import { SchemaDocument } from "./schema-document.js";
 import { SchemaReader } from "./schema-keywords.js";
 import { SchemaProblem } from "./schema-problem.js";

@@ -4,7 +4,7 @@ import { type Budget, TooManyStates } from "./language/budget.js";
 import type { Dfa } from "./language/dfa.js";
 import { NumberProblem } from "./language/multiples.js";
 import { type NumberRules, numberLanguage } from "./language/numbers.js";
-import { RegexProblem } from "./language/regex.js";
+import { RegexProblem } from "./language/regex-syntax.js";
 import type { Values } from "./values-interface.js";
 
 /** The numbers that satisfy some atoms, of one of these types or of both. */

@@ -9,7 +9,8 @@ import {
 } from "./formula.js";
 import { TooMuchWork } from "./language/budget.js";
 import { formatLanguage } from "./language/formats.js";
-import { RegexProblem } from "./language/regex.js";
+import { lookaroundsApart } from "./language/lookarounds.js";
+import { RegexProblem } from "./language/regex-syntax.js";
 import { escapePointer, isObject, type Location, type SchemaDocument } from "./schema-document.js";
 import { SchemaProblem } from "./schema-problem.js";
 
@@ -224,11 +225,19 @@ export class SchemaReader {
   #pattern(value: Json, at: Location): Formula {
     if (typeof value !== "string") throw wrong(at, "pattern", "is a text");
     const path = under(at, "pattern");
+    const f = this.#formulas;
     const reason = this.#unfollowable(value, path);
-    if (reason !== undefined) {
-      return this.#formulas.unchecked("pattern", TYPE.string, reason, path);
+    if (reason === undefined) {
+      return f.make({ kind: "pattern", source: value, negated: false }, path);
     }
-    return this.#formulas.make({ kind: "pattern", source: value, negated: false }, path);
+    const parts = lookaroundsApart(value);
+    if (parts?.every(({ source }) => this.#unfollowable(source, path) === undefined)) {
+      return f.all(
+        parts.map((part) => f.make({ kind: "pattern", ...part }, path)),
+        path,
+      );
+    }
+    return f.unchecked("pattern", TYPE.string, reason, path);
   }
 
   #unfollowable(source: string, path: string): string | undefined {

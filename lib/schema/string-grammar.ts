@@ -26,45 +26,47 @@ export function stringExpressions(
     try {
       const dfa = grammar.texts.language(atoms);
       if (dfa === undefined) parts.push(grammar.text.ofLength(min, max));
-      else if (!free) parts.push(acceptedOrShorter(grammar, atoms, { dfa, min, max }));
+      else if (!free) parts.push(counted(grammar, atoms, { dfa, min, max }));
       else if (ways.length === 1) parts.push(grammar.text.accepted({ dfa, ...ANY_LENGTH }));
       else united = united === undefined ? dfa : uniteSmall(grammar, united, dfa, parts);
     } catch (error) {
       if (!(error instanceof TooManyStates)) throw error;
-      for (const atom of atoms) {
-        if (atom.kind !== "pattern" && atom.kind !== "format" && atom.kind !== "values") continue;
-        const keyword = atom.kind === "values" ? "not" : atom.kind;
-        grammar.leave(keyword, atom.path, `together with the others it takes ${error.message}`);
-      }
-      parts.push(grammar.text.ofLength(min, max));
+      parts.push(shorter(grammar, atoms) ?? left(grammar, atoms, error));
     }
   }
   if (united !== undefined) parts.push(grammar.text.accepted({ dfa: united, ...ANY_LENGTH }));
   return parts;
 }
 
-/**
- * Where too many characters would have to be counted, texts of formats that have fewer states, or else only
- * texts of fewer characters.
- */
-function acceptedOrShorter(
-  grammar: Values,
-  atoms: readonly AtomFormula[],
-  counted: Counted,
-): Expression {
+/** With many characters to be counted, of formats that have fewer states, if that are all texts then. */
+function counted(grammar: Values, atoms: readonly AtomFormula[], texts: Counted): Expression {
   try {
-    return grammar.text.accepted(counted, FEW_PLACES);
+    return grammar.text.accepted(texts, FEW_PLACES);
   } catch (error) {
     if (!(error instanceof TooManyStates)) throw error;
+    const fewer = grammar.texts.shorter(atoms, SHORTER_PLACES);
+    return grammar.text.accepted(fewer !== undefined && fewer.max === texts.max ? fewer : texts);
   }
-  const shorter = grammar.texts.shorter(atoms, SHORTER_PLACES);
-  if (shorter?.max === counted.max) return grammar.text.accepted(shorter!);
-  try {
-    return grammar.text.accepted(counted);
-  } catch (error) {
-    if (!(error instanceof TooManyStates) || shorter === undefined) throw error;
-    return grammar.text.accepted(shorter);
+}
+
+function shorter(grammar: Values, atoms: readonly AtomFormula[]): Expression | undefined {
+  const texts = grammar.texts.shorter(atoms, SHORTER_PLACES);
+  return texts && grammar.text.accepted(texts);
+}
+
+/** Texts of these lengths, and nothing else of what is asked for. */
+function left(
+  grammar: Values,
+  atoms: readonly AtomFormula[],
+  { message }: TooManyStates,
+): Expression {
+  for (const atom of atoms) {
+    if (atom.kind !== "pattern" && atom.kind !== "format" && atom.kind !== "values") continue;
+    const keyword = atom.kind === "values" ? "not" : atom.kind;
+    grammar.leave(keyword, atom.path, `together with the others it takes ${message}`);
   }
+  const { min, max } = rangeOf("length", atoms);
+  return grammar.text.ofLength(min, max);
 }
 
 /** Small ones become one; of large ones, the other stays a part of its own. */

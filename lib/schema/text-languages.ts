@@ -13,7 +13,7 @@ import {
 } from "./language/dfa.js";
 import { countableFormat, formatLanguage } from "./language/formats.js";
 import { compileRegex, MAX_STATES } from "./language/regex.js";
-import { type Counted, withLength } from "./language/text-lengths.js";
+import { type Counted, longestText, withLength } from "./language/text-lengths.js";
 
 /** Where fewer could be counted, texts are not cut down to them. */
 const FEWEST_CHARACTERS = 60;
@@ -147,16 +147,45 @@ export class TextLanguages {
    * of characters each: no longer ones, which are rare. undefined where these would be too few.
    */
   shorter(atoms: readonly AtomFormula[], places: number): Counted | undefined {
-    const { min, max } = rangeOf("length", atoms);
-    if (max === undefined) return undefined;
-    const formats = atoms.flatMap((atom) =>
-      atom.kind === "format" ? [countableFormat(atom.name).most] : [],
-    );
+    const longest = new Map(atoms.map((atom) => [atom, this.#longest(atom)]));
+    const { min } = rangeOf("length", atoms);
+    const max = Math.min(...longest.values());
+    if (!Number.isFinite(max)) return undefined;
     const countable = (name: string) => countableFormat(name).dfa;
-    const dfa = this.#language(atoms, MAX_STATES, countable) ?? ANY_TEXT;
-    const most = Math.min(max, Math.floor(places / stateCount(dfa)), ...formats);
-    if (most < Math.max(min, Math.min(max, FEWEST_CHARACTERS))) return undefined;
-    return { dfa, min, max: most };
+    try {
+      // What ends by itself has few states for each number of characters.
+      const endless = atoms.filter((atom) => longest.get(atom) === Number.POSITIVE_INFINITY);
+      const dfa = this.#language(endless, MAX_STATES, countable) ?? ANY_TEXT;
+      const most = Math.min(max, Math.floor(places / stateCount(dfa)));
+      if (most < Math.max(min, Math.min(max, FEWEST_CHARACTERS))) return undefined;
+      const limits = this.limits(places);
+      const ending = this.#language(
+        atoms.filter((atom) => !endless.includes(atom)),
+        places,
+        countable,
+      );
+      const counted = { dfa, min, max: most };
+      if (ending === undefined) return counted;
+      return { ...counted, dfa: intersect(withLength(counted, limits), ending, limits) };
+    } catch (error) {
+      if (error instanceof TooManyStates) return undefined;
+      throw error;
+    }
+  }
+
+  /** Of the characters that an atom allows. */
+  #longest(atom: AtomFormula): number {
+    const max = Number.POSITIVE_INFINITY;
+    switch (atom.kind) {
+      case "length":
+        return atom.max ?? max;
+      case "format":
+        return countableFormat(atom.name).most;
+      case "pattern":
+        return (atom.negated ? undefined : longestText(this.pattern(atom.source))) ?? max;
+      default:
+        return max;
+    }
   }
 
   /** @throws {TooManyStates} */

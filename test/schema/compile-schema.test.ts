@@ -578,7 +578,7 @@ describe.each([
 test.each<[string, object, string]>([
   ["a lookahead in what is repeated", text({ pattern: "^(?:a(?=b))*b" }), "#/pattern"],
   ["lookaheads in too many groups", text({ pattern: `^${"(?:(?=a)|b)".repeat(30)}` }), "#/pattern"],
-  ["a lookbehind", text({ pattern: "(?<=a)b" }), "#/pattern"],
+  ["a lookbehind", text({ pattern: "a.(?<=a)b" }), "#/pattern"],
   ["a backreference", text({ pattern: "^(a|b)\\1$" }), "#/pattern"],
   ["a pattern of too many states", text({ pattern: "a.{30}" }), "#/pattern"],
   ["a format that only some know", text({ format: "idn-email" }), "#/format"],
@@ -588,7 +588,7 @@ test.each<[string, object, string]>([
   ["no such format", text({ not: { format: "date" } }), "#/not/format"],
   [
     "within",
-    named({ a: { type: "array", items: text({ pattern: "(?<!a)b" }) } }),
+    named({ a: { type: "array", items: text({ pattern: "(?<!ab)b" }) } }),
     "#/properties/a/items/pattern",
   ],
   [

@@ -5,7 +5,8 @@ import { Grammar } from "../../lib/index.js";
 import { isWellFormed } from "../../lib/internal/checks.js";
 import { Budget } from "../../lib/schema/language/budget.js";
 import { matches } from "../../lib/schema/language/dfa.js";
-import { compileRegex, regexOf } from "../../lib/schema/language/regex.js";
+import { compileRegex } from "../../lib/schema/language/regex.js";
+import { regexOf } from "../../lib/schema/language/regex-syntax.js";
 import { GbnfMatcher } from "../support/gbnf-matcher.js";
 import { Random } from "../support/random.js";
 import { sampleRegex } from "../support/regex-sampler.js";
@@ -217,6 +218,15 @@ const PATTERNS: readonly string[] = [
   "colou?r",
   "[aeiou]{2}",
   "\\bid\\b",
+  // looking around at an end
+  "^(?!-)(?!.*--)[a-z0-9-]{1,63}(?<!-)$",
+  "^(?=[a-c]|x)(?!ab)[a-z]{2,5}(?<!z)(?<=[a-m]|yx)$",
+  "[a-z]+(?<!ing|ed)$",
+  "^[\\w.]*(?<=\\.(?:js|ts))$",
+  "(?<=\\$|USD )\\d+",
+  "(?<!\\d)\\d{4}(?!\\d)",
+  "(?<![\\w.])[a-c]+(?=!)",
+  "^(?=.{3,80}\\.?$)(?:[a-z](?:[a-z-]{0,61}[a-z])?\\.)+[a-z]{2,63}$",
 ];
 
 interface PatternInUse {
@@ -247,7 +257,7 @@ test("there are enough of them, each once", () => {
 const grammarOf = (pattern: string) => Grammar.jsonSchema({ type: "string", pattern });
 
 /** What must be ahead, or not, and the edge of a word have to be met by chance. */
-const RARELY_MET = /\(\?[=!]|\\b/;
+const RARELY_MET = /\(\?<?[=!]|\\b/;
 
 /** Texts of the grammar match the RegExp, and it takes exactly those that match, however they are made. */
 function compare(pattern: string, texts: number): void {

@@ -2,7 +2,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { Grammar } from "../../lib/index.js";
 import { STRING_FORMATS } from "../../lib/schema/language/formats.js";
-import { regexOf } from "../../lib/schema/language/regex.js";
+import { regexOf } from "../../lib/schema/language/regex-syntax.js";
 import { GbnfMatcher } from "../support/gbnf-matcher.js";
 import { Random } from "../support/random.js";
 

@@ -1,7 +1,8 @@
 import { type Context, createContext, Script } from "node:vm";
 import { type Budget, TooMuchWork } from "./budget.js";
 import { matches } from "./dfa.js";
-import { compileRegex, RegexProblem, regexOf } from "./regex.js";
+import { compileRegex } from "./regex.js";
+import { RegexProblem, regexOf } from "./regex-syntax.js";
 
 /** How long a RegExp may take for a text, in ms. It blocks the event loop. */
 const PATIENCE = 200;

@@ -14,7 +14,9 @@ import {
 } from "./char-set.js";
 import { determinize, overCharacters, WORD } from "./determinize.js";
 import { type Dfa, intersect, subtract } from "./dfa.js";
+import { hasLookahead, isLookahead, isStart, looksBack, waysOf } from "./lookarounds.js";
 import { Nfa } from "./nfa.js";
+import { parseRegex, RegexProblem, tooDeep } from "./regex-syntax.js";
 
 /** Of a pattern's parts, bounded repetitions written out. */
 const MAX_PARTS = 30_000;
@@ -24,17 +26,6 @@ const MAX_PATTERN_LENGTH = 20_000;
 const MAX_WAYS = 100;
 /** Each is an automaton that the rest of the pattern's is combined with. */
 const MAX_LOOKAHEADS = 20;
-
-/** Why no automaton can be made of a regular expression. */
-export class RegexProblem extends Error {
-  /** "invalid": it is none at all. */
-  readonly kind: "invalid" | "inexpressible";
-
-  constructor(kind: "invalid" | "inexpressible", message: string) {
-    super(message);
-    this.kind = kind;
-  }
-}
 
 /** Schemas ask for the same ones again and again. */
 const compiled = new Map<string, { readonly dfa: Dfa; readonly steps: number }>();
@@ -89,118 +80,24 @@ export function compileRegex(source: string, budget: Budget): Dfa {
   }
 }
 
-/** The stack has an end. */
-function tooDeep(): RegexProblem {
-  return new RegexProblem("inexpressible", "its groups are nested too deeply");
-}
-
 function compile(source: string, budget: Budget): Dfa {
   if (source.length > MAX_PATTERN_LENGTH) {
     throw new RegexProblem("inexpressible", `it has more than ${MAX_PATTERN_LENGTH} characters`);
   }
-  const { pattern, unicode } = parse(source);
+  const { pattern, unicode } = parseRegex(source);
   const dfa = new RegexCompiler(unicode, budget).compile(pattern.alternatives);
   if (unicode) return dfa;
   return overCharacters(dfa, { surrogates: SURROGATES, beyond: BEYOND_BMP }, budget);
 }
 
-/** @throws {RegexProblem} for what is no regular expression */
-export function checkRegex(source: string): void {
-  parse(source);
-  try {
-    regexOf(source);
-  } catch (error) {
-    throw new RegexProblem("invalid", (error as Error).message);
-  }
-}
+type OneCharacter = AST.Character | AST.CharacterClass | AST.CharacterSet;
 
-/** A test by the same reading. */
-export function regexOf(source: string): RegExp {
-  try {
-    return new RegExp(source, "u");
-  } catch {
-    return new RegExp(source);
-  }
-}
-
-function parse(source: string): { pattern: AST.Pattern; unicode: boolean } {
-  const parser = new RegExpParser();
-  const read = (unicode: boolean) => ({
-    pattern: parser.parsePattern(source, 0, source.length, { unicode, unicodeSets: false }),
-    unicode,
-  });
-  try {
-    return read(true);
-  } catch {
-    try {
-      return read(false);
-    } catch (error) {
-      if (error instanceof RangeError) throw tooDeep();
-      throw new RegexProblem("invalid", (error as Error).message);
-    }
-  }
+function isCharacter(element: AST.Element): element is OneCharacter {
+  return ["Character", "CharacterClass", "CharacterSet"].includes(element.type);
 }
 
 /** Stands for a ^ where a part of a pattern is looked at alone. */
 const HERE = new RegExpParser().parsePattern("^").alternatives[0]?.elements[0] as AST.Element;
-
-function isStart(element: AST.Element): boolean {
-  return element.type === "Assertion" && element.kind === "start";
-}
-
-function isLookahead(element: AST.Element): boolean {
-  return element.type === "Assertion" && element.kind === "lookahead";
-}
-
-function hasLookahead(element: AST.Element): boolean {
-  switch (element.type) {
-    case "Group":
-    case "CapturingGroup":
-      return element.alternatives.some(({ elements }) => elements.some(hasLookahead));
-    case "Quantifier":
-      return hasLookahead(element.element);
-    default:
-      return isLookahead(element);
-  }
-}
-
-/** What an element that comes once at most can stand for; undefined for one that is repeated. */
-function waysOf(element: AST.Element): readonly (readonly AST.Element[])[] | undefined {
-  switch (element.type) {
-    case "Group":
-    case "CapturingGroup":
-      if (element.type === "Group" && element.modifiers !== null) return undefined;
-      return element.alternatives.map(({ elements }) => elements);
-    case "Quantifier":
-      if (element.max > 1) return undefined;
-      return [
-        ...(element.min === 0 ? [[]] : []),
-        ...(element.max === 1 ? [[element.element]] : []),
-      ];
-    default:
-      return [[element]];
-  }
-}
-
-/** Whether an element asks for what is before it; at the start of a text a word's edge does not. */
-function looksBack(element: AST.Element, atStart: boolean): boolean {
-  switch (element.type) {
-    case "Assertion":
-      if (element.kind === "lookahead") return someLooksBack(element.alternatives, atStart);
-      return element.kind === "start" ? !atStart : element.kind === "word" && !atStart;
-    case "Group":
-    case "CapturingGroup":
-      return someLooksBack(element.alternatives, atStart);
-    case "Quantifier":
-      return looksBack(element.element, atStart);
-    default:
-      return false;
-  }
-}
-
-function someLooksBack(alternatives: readonly AST.Alternative[], atStart: boolean): boolean {
-  return alternatives.some(({ elements }) => elements.some((one) => looksBack(one, atStart)));
-}
 
 class RegexCompiler {
   readonly #unicode: boolean;
@@ -215,6 +112,11 @@ class RegexCompiler {
     this.#limits = { states: MAX_STATES, budget };
   }
 
+  /** All that a character can be, or half of one. */
+  get #every(): CharSet {
+    return this.#unicode ? EVERY : UNITS;
+  }
+
   compile(alternatives: readonly AST.Alternative[]): Dfa {
     return this.#search(alternatives.map(({ elements }) => elements));
   }
@@ -222,7 +124,7 @@ class RegexCompiler {
   #search(alternatives: readonly (readonly AST.Element[])[]): Dfa {
     const outer = this.#nfa;
     this.#nfa = new Nfa(MAX_PARTS);
-    const every = this.#unicode ? EVERY : UNITS;
+    const every = this.#every;
     const start = this.#nfa.state();
     const end = this.#nfa.state();
     for (const elements of alternatives) {
@@ -234,11 +136,30 @@ class RegexCompiler {
         this.#nfa.free(start, from);
         this.#nfa.step(from, from, every);
       }
-      this.#topSequence(elements, from, end);
+      this.#behind(elements, from, end);
     }
     const dfa = determinize(this.#nfa, { start, end, every, limits: this.#limits });
     this.#nfa = outer;
     return dfa;
+  }
+
+  /** What is behind a pattern that is looked for anywhere is a part of it, or any character but some. */
+  #behind(elements: readonly AST.Element[], from: number, to: number): void {
+    const [first, ...rest] = elements;
+    if (first?.type !== "Assertion" || first.kind !== "lookbehind") {
+      this.#topSequence(elements, from, to);
+      return;
+    }
+    const before = this.#nfa.state();
+    if (first.negate) {
+      const [only, other] = first.alternatives;
+      const [character, more] = only?.elements ?? [];
+      const one = other === undefined && more === undefined && character;
+      if (!one || !isCharacter(one)) throw inexpressible("a lookbehind", first);
+      this.#nfa.free(from, before, "start");
+      this.#nfa.step(from, before, difference(this.#every, this.#once(one)));
+    } else this.#alternatives(first.alternatives, from, before);
+    this.#topSequence(rest, before, to);
   }
 
   /** A lookahead here says something about all the rest of the text: so groups that have some are written out. */
@@ -362,7 +283,7 @@ class RegexCompiler {
   }
 
   /** What is repeated comes again and again. */
-  #once(element: AST.Character | AST.CharacterClass | AST.CharacterSet): CharSet {
+  #once(element: OneCharacter): CharSet {
     let set = this.#sets.get(element);
     if (set === undefined) {
       set = this.#set(element);
@@ -371,7 +292,7 @@ class RegexCompiler {
     return set;
   }
 
-  #set(element: AST.Character | AST.CharacterClass | AST.CharacterSet): CharSet {
+  #set(element: OneCharacter): CharSet {
     switch (element.type) {
       case "Character":
         if (has(SURROGATES, element.value)) throw inexpressible("half a character", element);
@@ -380,7 +301,7 @@ class RegexCompiler {
         return this.#known(element);
       case "CharacterClass": {
         const set = union(...element.elements.map((part) => this.#part(part)), []);
-        return element.negate ? difference(this.#unicode ? EVERY : UNITS, set) : set;
+        return element.negate ? difference(this.#every, set) : set;
       }
     }
   }
@@ -404,7 +325,7 @@ class RegexCompiler {
   }
 
   #known(set: AST.CharacterSet): CharSet {
-    const every = this.#unicode ? EVERY : UNITS;
+    const every = this.#every;
     switch (set.kind) {
       case "any":
         return difference(every, LINE_ENDS);

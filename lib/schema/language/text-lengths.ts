@@ -41,7 +41,7 @@ export function withoutIdleLimit({ dfa, min, max }: Counted): Counted {
 }
 
 /** Of the characters of a text; undefined where there is always a longer one. */
-function longestText(dfa: Dfa): number | undefined {
+export function longestText(dfa: Dfa): number | undefined {
   const width = dfa.classes.length;
   const count = stateCount(dfa);
   // Each state but once all those before it are done: where some never are, there is a way back.
