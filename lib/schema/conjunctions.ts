@@ -135,7 +135,9 @@ export class Conjunctions {
       if (common === 0) continue;
       const apart = f.types(ANY_TYPE & ~common, path);
       const excluded = f.all([f.types(common, path), f.not(other)], path);
-      if (!this.#gather(f.any([apart, excluded], path), chain, next)) return false;
+      // That a value is none of some needs no types.
+      const excluding = other.kind === "values" ? f.not(other) : f.any([apart, excluded], path);
+      if (!this.#gather(excluding, chain, next)) return false;
     }
     return true;
   }

@@ -15,29 +15,44 @@ export function numberExpression(
 ): Expression {
   const { budget } = grammar.texts;
   let dfa = numbersOf(atoms, types, budget);
-  if (typeof dfa === "string") {
+  if (dfa instanceof Error) {
     for (const atom of atoms) {
-      if (atom.kind === "multiple") grammar.leave("multipleOf", atom.path, dfa);
+      if (atom.kind === "multiple") grammar.leave("multipleOf", atom.path, dfa.message);
     }
-    dfa = numbersOf(
-      atoms.filter(({ kind }) => kind !== "multiple"),
-      types,
-      budget,
-    );
+    const others = atoms.filter(({ kind }) => kind !== "multiple");
+    dfa = numbersOf(others, types, budget);
   }
-  if (typeof dfa === "string") grammar.problem(atoms[0]?.path ?? "#", dfa);
+  if (dfa instanceof Error) grammar.problem(placeOf(dfa, atoms), dfa.message);
   return grammar.text.number(dfa, types === TYPE.integer ? "integer" : "number");
 }
 
 /** Or why there is no automaton. */
-function numbersOf(atoms: readonly AtomFormula[], types: number, budget: Budget): Dfa | string {
+function numbersOf(
+  atoms: readonly AtomFormula[],
+  types: number,
+  budget: Budget,
+): Dfa | NumberProblem | TooManyStates | RegexProblem {
   try {
     return numberLanguage(numberRules(atoms, types), budget);
   } catch (error) {
-    const expected = [NumberProblem, TooManyStates, RegexProblem];
-    if (expected.some((kind) => error instanceof kind)) return (error as Error).message;
+    const isExpected =
+      error instanceof NumberProblem ||
+      error instanceof TooManyStates ||
+      error instanceof RegexProblem;
+    if (isExpected) return error;
     throw error;
   }
+}
+
+/** Of the keyword that a problem is about. */
+function placeOf(problem: Error, atoms: readonly AtomFormula[]): string {
+  const about = problem instanceof NumberProblem ? problem.about : undefined;
+  const bounds = atoms.filter((atom) => atom.kind === "bound").sort((a, b) => a.value - b.value);
+  const lower = bounds.findLast(({ relation }) => relation.startsWith(">"));
+  const upper = bounds.find(({ relation }) => relation.startsWith("<"));
+  const left = atoms.find((atom) => atom.kind === "values" && atom.negated);
+  const places = { "lower bound": lower, "upper bound": upper, value: left, multiple: undefined };
+  return ((about && places[about]) ?? atoms[0])?.path ?? "#";
 }
 
 function numberRules(atoms: readonly AtomFormula[], types: number): NumberRules {

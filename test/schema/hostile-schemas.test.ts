@@ -39,6 +39,16 @@ test.each<[string, object, string]>([
   ],
   ["a bound near infinity", { type: "number", minimum: 1.5e308 }, "#/minimum"],
   ["the other one", { type: "number", exclusiveMaximum: -1.5e308 }, "#/exclusiveMaximum"],
+  [
+    "the lower one of two",
+    { type: "number", maximum: 1.6e308, minimum: 5, exclusiveMinimum: 1.5e308 },
+    "#/exclusiveMinimum",
+  ],
+  [
+    "a number near infinity left out",
+    { type: "number", maximum: 5, not: { const: 1.5e308 } },
+    "#/not/const",
+  ],
   ["above all numbers", { exclusiveMinimum: Number.MAX_VALUE }, "#/exclusiveMinimum"],
   [
     "the largest number left out",
@@ -62,7 +72,7 @@ test.each<[string, object, string]>([
   ["a repetition without end", text("^a{0,4294967295}$"), "#/pattern"],
   [
     "lookaheads one in the other",
-    text(`^${"(?:".repeat(200)}(?=a)${")".repeat(200)}`),
+    text(`^${"(?:".repeat(200)}(?=ab)${")".repeat(200)}`),
     "#/pattern",
   ],
   ["12 lookaheads", text(many(12, (i) => `(?=.*${"abcdefghijkl"[i]})`).join("")), "#/pattern"],
@@ -75,7 +85,7 @@ test.each<[string, object, string]>([
   [
     "50 patterns of very many states",
     { properties: named(50, (i) => [`p${i}`, text(`^((a{0,30}){0,30}){0,${i + 10}}$`)]) },
-    "#/properties/p4/pattern",
+    "#/properties/p2/pattern",
   ],
   [
     "5,000 pairs of as many characters",
@@ -94,7 +104,7 @@ test.each<[string, object, string]>([
         },
       ]),
     },
-    "#/properties/p476",
+    "#/properties/p326",
   ],
   [
     "many numbers that are no integers left out",
@@ -104,7 +114,7 @@ test.each<[string, object, string]>([
   [
     "these and multiples",
     { type: "integer", multipleOf: 7, not: { enum: many(60, (i) => 2 ** 60 * (i + 1)) } },
-    "#/multipleOf",
+    "#/not/enum",
   ],
   [
     "5,000 schemas of a property each",

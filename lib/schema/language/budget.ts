@@ -5,7 +5,7 @@ export class TooManyStates extends Error {}
 export class TooMuchWork extends Error {}
 
 /** Of one schema's automata together: schemas in use take less than a twentieth of it. */
-const MOST_STEPS = 12_000_000;
+const MOST_STEPS = 8_000_000;
 
 /**
  * What may still be done to make automata for one schema. A step is a class of characters in a state's row,

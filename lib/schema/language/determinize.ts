@@ -1,17 +1,12 @@
 import { type Budget, type Limits, TooManyStates } from "./budget.js";
 import { type CharSet, EVERY, intersection, partition } from "./char-set.js";
 import { type Dfa, explore } from "./dfa.js";
-import type { Anchor, FreeStep, Nfa } from "./nfa.js";
+import type { Neighbour, Nfa } from "./nfa.js";
 
-/** A character before or behind a place, or the edge of the text. */
-type Neighbour = "edge" | "word" | "other";
-
-const NEIGHBOURS: readonly Neighbour[] = ["edge", "word", "other"];
 /** Where classes lead is compared with so many others of a state: most states have fewer. */
 const FEW = 8;
 /** Of all states together: few states can still be of very many parts each. */
-const MAX_MEMBERS = 3_000_000;
-export const WORD: CharSet = [0x30, 0x39, 0x41, 0x5a, 0x5f, 0x5f, 0x61, 0x7a];
+const MAX_MEMBERS = 2_000_000;
 
 /** States that are reached without a character. */
 interface Way {
@@ -22,15 +17,14 @@ interface Way {
   targets: readonly (Target | undefined)[] | undefined;
 }
 
-/** States that a character leads to, and what is made of them behind a word's or another character. */
+/** States that a character leads to, and what is made of them, by the kind of that character. */
 interface Target {
   readonly states: readonly number[];
-  word: State | undefined;
-  other: State | undefined;
+  readonly next: (State | undefined)[];
 }
 
 interface State {
-  /** By what comes next: the ways are mostly the same one. None where all texts are accepted. */
+  /** By the kind of what comes next: the ways are mostly the same one. None where all texts are accepted. */
   readonly ways: readonly Way[];
   readonly size: number;
 }
@@ -52,11 +46,7 @@ export interface Determinizing {
  * @throws {TooManyStates}
  */
 export function determinize(nfa: Nfa, { start, end, every, limits }: Determinizing): Dfa {
-  const { sets } = nfa;
-  const { classes, members } = partition([every, WORD, ...sets], limits.budget);
-  const wordly = new Set(members[1]);
-  const classesOf = new Map(sets.map((set, index) => [set, members[index + 2]!]));
-  const subsets = new Subsets(nfa, end, classes.length, classesOf, limits.budget);
+  const subsets = new Subsets(nfa, end, every, limits.budget);
   let room = MAX_MEMBERS;
   const use = (state: State): State => {
     room -= state.size;
@@ -64,50 +54,100 @@ export function determinize(nfa: Nfa, { start, end, every, limits }: Determinizi
     return state.ways.length === 0 ? ALL_TEXTS : state;
   };
   return explore<State>({
-    classes,
-    start: use(subsets.stateOf([start], "edge")),
+    classes: subsets.classes,
+    start: use(subsets.stateOf([start], EDGE_KIND)),
     limits,
     next: (state, index) => {
       if (state === ALL_TEXTS) return ALL_TEXTS;
-      const next = subsets.next(state, index, wordly.has(index) ? "word" : "other");
+      const next = subsets.next(state, index);
       return next && use(next);
     },
-    accepts: (state) => state === ALL_TEXTS || state.ways[0]!.ends,
+    accepts: (state) => state === ALL_TEXTS || state.ways[EDGE_KIND]!.ends,
   });
+}
+
+/** What is before a place, or comes next, is of one kind where nothing that is asked tells it apart. */
+interface Kinds {
+  readonly count: number;
+  /** Per class. */
+  readonly ofClass: readonly number[];
+  /** Per neighbour that is asked for, the kinds that it may be of. */
+  readonly open: ReadonlyMap<Neighbour, readonly boolean[]>;
+}
+
+const EDGE_KIND = 0;
+
+function kindsOf(
+  asked: ReadonlySet<Neighbour>,
+  width: number,
+  classesOf: ReadonlyMap<CharSet, readonly number[]>,
+  budget: Budget,
+): Kinds {
+  budget.spend(asked.size * width);
+  const keys = Array.from({ length: width }, () => "");
+  for (const { set } of asked) {
+    const inside = new Set(classesOf.get(set));
+    for (let index = 0; index < width; index++) keys[index] += inside.has(index) ? "1" : "0";
+  }
+  const kinds = [...new Set(keys)];
+  const ofClass = keys.map((key) => kinds.indexOf(key) + 1);
+  const open = [...asked].map(
+    (one, at) => [one, [one.edge, ...kinds.map((key) => key[at] === "1")]] as const,
+  );
+  return { count: kinds.length + 1, ofClass, open: new Map(open) };
+}
+
+/** A step that takes no character; by kind, whether it may be taken. */
+interface OpenStep {
+  readonly to: number;
+  readonly before: readonly boolean[] | undefined;
+  readonly after: readonly boolean[] | undefined;
 }
 
 /** The sets of an automaton's states, each made once. */
 class Subsets {
-  readonly #nfa: Nfa;
+  readonly classes: readonly CharSet[];
   readonly #end: number;
-  readonly #width: number;
   readonly #budget: Budget;
   readonly #steps: readonly (readonly { to: number; on: readonly number[] }[])[];
+  readonly #free: readonly (readonly OpenStep[])[];
+  /** Per state, whether it matters what comes next. */
   readonly #asking: readonly boolean[];
+  readonly #before: Kinds;
+  readonly #after: Kinds;
   readonly #known = new Map<string, State>();
   /** Per state, when it was met last. */
   readonly #met: Int32Array;
   #time = 0;
 
-  constructor(
-    nfa: Nfa,
-    end: number,
-    width: number,
-    classesOf: ReadonlyMap<CharSet, readonly number[]>,
-    budget: Budget,
-  ) {
-    this.#nfa = nfa;
+  constructor(nfa: Nfa, end: number, every: CharSet, budget: Budget) {
+    const asked = nfa.freeSteps.flat();
+    const before = neighbours(asked.map((step) => step.before));
+    const after = neighbours(asked.map((step) => step.after));
+    const sets = [...nfa.sets, ...[...before, ...after].map(({ set }) => set)];
+    const { classes, members } = partition([every, ...sets], budget);
+    const classesOf = new Map(sets.map((set, index) => [set, members[index + 1]!]));
+    this.classes = classes;
     this.#end = end;
-    this.#width = width;
     this.#budget = budget;
     this.#steps = nfa.steps.map((some) =>
       some.map(({ to, set }) => ({ to, on: classesOf.get(set)! })),
     );
-    this.#asking = nfa.freeSteps.map((some) => some.some(({ anchor }) => anchor !== undefined));
+    this.#before = kindsOf(before, classes.length, classesOf, budget);
+    this.#after = kindsOf(after, classes.length, classesOf, budget);
+    this.#free = nfa.freeSteps.map((some) =>
+      some.map((step) => ({
+        to: step.to,
+        before: step.before && this.#before.open.get(step.before),
+        after: step.after && this.#after.open.get(step.after),
+      })),
+    );
+    this.#asking = this.#free.map((some) => some.some(({ after }) => after !== undefined));
     this.#met = new Int32Array(nfa.steps.length);
   }
 
-  stateOf(states: readonly number[], before: Neighbour): State {
+  /** Behind a character of a kind, or at the beginning. */
+  stateOf(states: readonly number[], before: number): State {
     const key = `${before}:${states.join(",")}`;
     let state = this.#known.get(key);
     if (state === undefined) {
@@ -120,33 +160,35 @@ class Subsets {
   }
 
   /** Behind a character of a class. undefined: nothing that follows is accepted. */
-  next(state: State, index: number, character: "word" | "other"): State | undefined {
-    const way = state.ways[NEIGHBOURS.indexOf(character)]!;
+  next(state: State, index: number): State | undefined {
+    const way = state.ways[this.#after.ofClass[index]!]!;
     if (way.ends) return ALL_TEXTS;
     way.targets ??= this.#targets(way.states);
     const target = way.targets[index];
     if (target === undefined) return undefined;
-    const before = this.#nfa.asksForWords ? character : "other";
-    target[before] ??= this.stateOf(target.states, before);
-    return target[before];
+    const kind = this.#before.ofClass[index]!;
+    target.next[kind] ??= this.stateOf(target.states, kind);
+    return target.next[kind];
   }
 
-  /** What is reached without a character, for each neighbour that can come next. */
-  #ways(states: readonly number[], before: Neighbour): readonly Way[] {
-    const other = this.#reach(states, before, "other");
-    if (!other.states.some((state) => this.#asking[state])) return [other, other, other];
-    const word = this.#nfa.asksForWords ? this.#reach(states, before, "word") : other;
-    return [this.#reach(states, before, "edge"), word, other];
+  /** What is reached without a character, for each kind of what can come next. */
+  #ways(states: readonly number[], before: number): readonly Way[] {
+    const first = this.#reach(states, before, EDGE_KIND);
+    const differ = first.states.some((state) => this.#asking[state]);
+    return Array.from({ length: this.#after.count }, (_, after) =>
+      differ && after !== EDGE_KIND ? this.#reach(states, before, after) : first,
+    );
   }
 
-  #reach(states: readonly number[], before: Neighbour, after: Neighbour): Way {
+  #reach(states: readonly number[], before: number, after: number): Way {
     const met = this.#met;
     const time = ++this.#time;
     const found = [...states];
     for (const state of found) met[state] = time;
     for (const state of found) {
-      for (const step of this.#nfa.freeSteps[state]!) {
-        if (met[step.to] === time || !isOpen(step, before, after)) continue;
+      for (const step of this.#free[state]!) {
+        if (met[step.to] === time) continue;
+        if (step.before?.[before] === false || step.after?.[after] === false) continue;
         met[step.to] = time;
         found.push(step.to);
       }
@@ -157,7 +199,7 @@ class Subsets {
 
   /** Per class, where the steps lead: mostly one object for the classes that lead to the same. */
   #targets(states: readonly number[]): readonly (Target | undefined)[] {
-    const found = new Array<number[] | undefined>(this.#width).fill(undefined);
+    const found = new Array<number[] | undefined>(this.classes.length).fill(undefined);
     for (const from of states) {
       for (const { to, on } of this.#steps[from]!) {
         this.#budget.spend(on.length);
@@ -174,28 +216,16 @@ class Subsets {
       const ordered = inOrder(some);
       const known = different.find(({ states }) => isEqual(states, ordered));
       if (known !== undefined) return known;
-      const target: Target = { states: ordered, word: undefined, other: undefined };
+      const target: Target = { states: ordered, next: [] };
       if (different.length < FEW) different.push(target);
       return target;
     });
   }
 }
 
-function isOpen({ anchor }: FreeStep, before: Neighbour, after: Neighbour): boolean {
-  return anchor === undefined || holds(anchor, before, after);
-}
-
-function holds(anchor: Anchor, before: Neighbour, after: Neighbour): boolean {
-  switch (anchor) {
-    case "start":
-      return before === "edge";
-    case "end":
-      return after === "edge";
-    case "boundary":
-      return (before === "word") !== (after === "word");
-    case "inside":
-      return (before === "word") === (after === "word");
-  }
+/** Each once. */
+function neighbours(some: readonly (Neighbour | undefined)[]): ReadonlySet<Neighbour> {
+  return new Set(some.filter((one) => one !== undefined));
 }
 
 /** Each number once; most come in order. */

@@ -65,8 +65,26 @@ export function isStart(element: AST.Element): boolean {
   return element.type === "Assertion" && element.kind === "start";
 }
 
+/** Whether a lookahead asks for more than the next character, which any place can ask for. */
 export function isLookahead(element: AST.Element): boolean {
-  return element.type === "Assertion" && element.kind === "lookahead";
+  const looks = element.type === "Assertion" && element.kind === "lookahead";
+  return looks && lookedFor(element) === undefined;
+}
+
+export type OneCharacter = AST.Character | AST.CharacterClass | AST.CharacterSet;
+
+/** Of a lookaround that asks for one of some characters, those. */
+export function lookedFor({
+  alternatives,
+}: AST.LookaroundAssertion): readonly OneCharacter[] | undefined {
+  const characters = alternatives.map(({ elements: [first, other] }) =>
+    first !== undefined && other === undefined && isCharacter(first) ? first : undefined,
+  );
+  return characters.every((one) => one !== undefined) ? characters : undefined;
+}
+
+function isCharacter(element: AST.Element): element is OneCharacter {
+  return ["Character", "CharacterClass", "CharacterSet"].includes(element.type);
 }
 
 export function hasLookahead(element: AST.Element): boolean {
@@ -104,7 +122,7 @@ export function looksBack(element: AST.Element, atStart: boolean): boolean {
   switch (element.type) {
     case "Assertion":
       if (element.kind === "lookahead") return someLooksBack(element.alternatives, atStart);
-      return element.kind === "start" ? !atStart : element.kind === "word" && !atStart;
+      return element.kind !== "end" && !atStart;
     case "Group":
     case "CapturingGroup":
       return someLooksBack(element.alternatives, atStart);

@@ -7,8 +7,15 @@ import { compileRegex } from "./regex.js";
 const MAX_MODULUS = 1_000;
 const MAX_LISTED = 2_000;
 
-/** A keyword that no automaton can follow here, and why. */
-export class NumberProblem extends Error {}
+/** What is asked of a number that no automaton can follow, and why. */
+export class NumberProblem extends Error {
+  readonly about: "lower bound" | "upper bound" | "value" | "multiple";
+
+  constructor(about: NumberProblem["about"], reason: string) {
+    super(reason);
+    this.about = about;
+  }
+}
 
 /** Those of a short range one by one, as a check by division sees them; undefined for others. */
 export function fewMultiples(
@@ -63,10 +70,11 @@ export function multiplesOf(
   const places = decimals.length;
   const modulus = Number(units + decimals);
   if (!Number.isSafeInteger(step * 1024)) {
-    throw new NumberProblem("checkers differ about the multiples of what is no binary fraction");
+    const reason = "checkers differ about the multiples of what is no binary fraction";
+    throw new NumberProblem("multiple", reason);
   }
   if (modulus > MAX_MODULUS)
-    throw new NumberProblem(`its multiples are too far apart to be counted`);
+    throw new NumberProblem("multiple", `its multiples are too far apart to be counted`);
   const digits = [..."0123456789"].map((digit) => single(digit.charCodeAt(0)));
   const shift = (rest: number, digit: number) => (rest * 10 + digit) % modulus;
   const stateOf = ({ rest, place, begun }: Reading) =>

@@ -2,13 +2,23 @@ import { TooManyStates } from "./budget.js";
 import type { CharSet } from "./char-set.js";
 import { type Dfa, edgesOf } from "./dfa.js";
 
-/** What is asked of a place in a text. */
-export type Anchor = "start" | "end" | "boundary" | "inside";
+/** A character of a set, or, if it may be, the edge of the text. */
+export interface Neighbour {
+  readonly set: CharSet;
+  readonly edge: boolean;
+}
+
+/** What is asked of a place in a text: what is before it, and what comes next. */
+export interface Place {
+  readonly before?: Neighbour;
+  readonly after?: Neighbour;
+}
+
+export const EDGE: Neighbour = { set: [], edge: true };
 
 /** A step that takes no character. */
-export interface FreeStep {
+export interface FreeStep extends Place {
   readonly to: number;
-  readonly anchor?: Anchor;
 }
 
 /** A step that takes a character of a set. */
@@ -24,7 +34,6 @@ export class Nfa {
   readonly #steps: Step[][] = [];
   /** Equal sets are one, so that few are told apart. */
   readonly #sets = new Map<string, CharSet>();
-  #asksForWords = false;
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -45,11 +54,6 @@ export class Nfa {
     return [...this.#sets.values()];
   }
 
-  /** Whether a place is asked for whether a word begins or ends there. */
-  get asksForWords(): boolean {
-    return this.#asksForWords;
-  }
-
   /** @throws {TooManyStates} */
   state(): number {
     if (this.#free.length >= this.#limit) throw new TooManyStates(`more than ${this.#limit} parts`);
@@ -57,9 +61,8 @@ export class Nfa {
     return this.#free.push([]) - 1;
   }
 
-  free(from: number, to: number, anchor?: Anchor): void {
-    this.#free[from]!.push(anchor === undefined ? { to } : { to, anchor });
-    if (anchor === "boundary" || anchor === "inside") this.#asksForWords = true;
+  free(from: number, to: number, place?: Place): void {
+    this.#free[from]!.push({ to, ...place });
   }
 
   step(from: number, to: number, set: CharSet): void {
@@ -73,7 +76,7 @@ export class Nfa {
     this.free(from, states[0]!);
     for (const [number, state] of states.entries()) {
       for (const [target, set] of edges[number]!) this.step(state, states[target]!, set);
-      if (dfa.accepting[number] === 1) this.free(state, to, "end");
+      if (dfa.accepting[number] === 1) this.free(state, to, { after: EDGE });
     }
   }
 

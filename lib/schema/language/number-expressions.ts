@@ -179,32 +179,32 @@ function cut({ whole, decimals }: Size, up: boolean): Size {
 function notBelow(bound: Size, writing: Writing): string {
   const { whole, decimals } = cut(bound, true);
   const { length } = whole;
-  const most = writing === "digits" ? Math.max(INTEGER_DIGITS, length + 1) : INTEGER_DIGITS;
+  const ways = writing === "digits" ? [] : [withExponent(bound, "up")];
+  if (length > INTEGER_DIGITS) return ways.join("|");
   const larger = [whole === "0" ? "[1-9]" : above(whole)];
-  if (length < most) larger.push(`[1-9]${DIGITS}{${length},${most - 1}}`);
+  if (length < INTEGER_DIGITS) larger.push(`[1-9]${DIGITS}{${length},${INTEGER_DIGITS - 1}}`);
   if (decimals === "") larger.push(whole);
   if (writing === "digits") return larger.join("|");
-  const ways = withExponent(bound, "up");
-  if (length > INTEGER_DIGITS) return ways;
-  const fraction = decimals === "" ? "" : `|${whole}\\.(?:${decimalsFrom(decimals)})`;
-  return `(?:${larger.join("|")})${FRACTION}${fraction}|${ways}`;
+  if (decimals !== "") ways.push(`${whole}\\.(?:${decimalsFrom(decimals)})`);
+  return [`(?:${larger.join("|")})${FRACTION}`, ...ways].join("|");
 }
 
 function notAbove(bound: Size, writing: Writing): string {
   const { whole, decimals } = cut(bound, false);
-  const smaller: string[] = [];
   const { length } = whole;
-  const most = writing === "digits" ? length : Math.min(length, INTEGER_DIGITS + 1);
+  const smaller: string[] = [];
   if (whole !== "0") {
     smaller.push("0");
-    if (most > 1) smaller.push(`[1-9]${DIGITS}{0,${most - 2}}`);
+    const most = Math.min(length - 1, INTEGER_DIGITS);
+    if (most > 0) smaller.push(`[1-9]${DIGITS}{0,${most - 1}}`);
     const below = under(whole);
-    if (below !== "" && length === most) smaller.push(below);
+    if (below !== "" && length <= INTEGER_DIGITS) smaller.push(below);
   }
-  if (writing === "digits") return [...smaller, whole].join("|");
+  const near = length <= INTEGER_DIGITS;
+  if (writing === "digits") return [...smaller, ...(near ? [whole] : [])].join("|");
   const ways: string[] = [];
   if (smaller.length > 0) ways.push(`(?:${smaller.join("|")})${FRACTION}`);
-  if (length <= INTEGER_DIGITS) ways.push(`${whole}(?:\\.(?:${decimalsUpTo(decimals)}))?`);
+  if (near) ways.push(`${whole}(?:\\.(?:${decimalsUpTo(decimals)}))?`);
   if (!isZero(bound)) ways.push(withExponent(bound, "down"));
   return ways.join("|");
 }

@@ -6,7 +6,6 @@ import {
   atLeast,
   atMost,
   DIGITS,
-  decimalOf,
   FREE,
   fractions,
   INTEGER_DIGITS,
@@ -72,17 +71,15 @@ class NumberCompiler {
   compile(rules: NumberRules): Dfa {
     const { kind, multipleOf, notMultipleOf } = rules;
     const limits = this.#limits;
-    const least = lowerBound(kind, rules.minimum, rules.exclusiveMinimum);
-    const most = upperBound(rules);
-    if (kind === "integer" && ((least ?? 0) >= EXPONENT_FROM || (most ?? 0) <= -EXPONENT_FROM)) {
-      throw new NumberProblem(
-        "checkers differ about integers that JavaScript writes with an exponent",
-      );
-    }
-    let dfa = this.#between(kind, least, most);
+    const { least, most } = boundsOf(rules);
+    // Where there are no integers, none has to be told from others.
+    const isApart =
+      kind === "fraction" && Math.ceil(least ?? -Infinity) > Math.floor(most ?? Infinity);
+    let dfa = this.#between(isApart ? "any" : kind, least, most);
     const check = (countable: Dfa) => {
       if (isEmpty(dfa) || !isEmpty(intersect(dfa, countable, limits))) return;
-      throw new NumberProblem("all its multiples there have too many digits to be counted");
+      const reason = "all its multiples there have too many digits to be counted";
+      throw new NumberProblem("multiple", reason);
     };
     for (const step of multipleOf) {
       const few = fewMultiples(step, least, most, limits.budget);
@@ -95,7 +92,9 @@ class NumberCompiler {
       dfa = intersect(dfa, intersect(all, countable, limits), limits);
     }
     for (const step of notMultipleOf) {
-      if (kind !== "integer") throw new NumberProblem("only integers are told apart by it");
+      if (kind !== "integer") {
+        throw new NumberProblem("multiple", "only integers are told apart by it");
+      }
       const { all, countable } = multiplesOf(step, MAX_STATES_LEFT, limits);
       check(countable);
       dfa = subtract(intersect(dfa, countable, limits), all, limits);
@@ -112,7 +111,9 @@ class NumberCompiler {
       dfa = subtract(dfa, ofTexts(texts, this.#limits.budget), this.#limits);
     }
     const rest = not.filter((value) => !spelled(value));
-    if (rest.length > MAX_LEFT_OUT) throw new NumberProblem("too many numbers are left out");
+    if (rest.length > MAX_LEFT_OUT) {
+      throw new NumberProblem("value", "too many numbers are left out");
+    }
     for (const value of rest) dfa = intersect(dfa, this.#others(value), this.#limits);
     return dfa;
   }
@@ -141,10 +142,8 @@ class NumberCompiler {
   #form(kind: NumberRules["kind"], least?: number, most?: number): Dfa {
     const free = least === undefined && most === undefined;
     switch (kind) {
-      case "integer": {
-        const lengths = [least, most].map((bound) => decimalOf(bound ?? 0).whole.length + 1);
-        return this.#whole(`0|-?[1-9]${DIGITS}{0,${Math.max(INTEGER_DIGITS, ...lengths) - 1}}`);
-      }
+      case "integer":
+        return this.#whole(`0|-?[1-9]${DIGITS}{0,${INTEGER_DIGITS - 1}}`);
       case "any":
         return free ? this.#whole(FREE) : ANY_TEXT;
       case "fraction":
@@ -154,7 +153,9 @@ class NumberCompiler {
 
   /** All numbers but one, and what a double would round to it. */
   #others(value: number): Dfa {
-    if (Math.abs(value) > 1e308) throw new NumberProblem("a number beyond 1e308 is not left out");
+    if (Math.abs(value) > 1e308) {
+      throw new NumberProblem("value", "a number beyond 1e308 is not left out");
+    }
     const [below, above] = [beside(value, -1), beside(value, 1)];
     return unite(this.#whole(atMost(below)), this.#whole(atLeast(above)), this.#limits);
   }
@@ -175,12 +176,28 @@ function beside(value: number, direction: 1 | -1): number {
   return floats[0];
 }
 
-function negative(value: number | undefined): number | undefined {
-  return value === undefined ? undefined : -value;
+interface Bounds {
+  readonly least: number | undefined;
+  readonly most: number | undefined;
 }
 
-function upperBound({ kind, maximum, exclusiveMaximum }: NumberRules): number | undefined {
-  return negative(lowerBound(kind, negative(maximum), negative(exclusiveMaximum)));
+/** Each is one of the numbers between. */
+function boundsOf({ kind, ...rules }: NumberRules): Bounds {
+  const negative = (value: number | undefined) => (value === undefined ? undefined : -value);
+  const least = lowerBound(kind, rules.minimum, rules.exclusiveMinimum);
+  const below = lowerBound(kind, negative(rules.maximum), negative(rules.exclusiveMaximum));
+  for (const [about, bound = 0] of [
+    ["lower bound", least],
+    ["upper bound", below],
+  ] as const) {
+    // All numbers up to the largest one can be written, but those from there on cannot be told from others.
+    if (bound > 1e308) throw new NumberProblem(about, "a bound beyond 1e308 is not followed");
+    if (kind === "integer" && bound >= EXPONENT_FROM) {
+      const reason = "checkers differ about integers that JavaScript writes with an exponent";
+      throw new NumberProblem(about, reason);
+    }
+  }
+  return { least, most: negative(below) };
 }
 
 function lowerBound(
@@ -196,8 +213,5 @@ function lowerBound(
     bounds.push(whole ? next : beside(exclusive, 1));
   }
   const bound = Math.max(...bounds);
-  if (bounds.length === 0 || bound <= -Number.MAX_VALUE) return undefined;
-  // All numbers up to the largest one can be written, but those from there on cannot be told from others.
-  if (bound > 1e308) throw new NumberProblem("a bound beyond 1e308 is not followed");
-  return bound;
+  return bounds.length === 0 || bound <= -Number.MAX_VALUE ? undefined : bound;
 }

@@ -12,11 +12,20 @@ import {
   single,
   union,
 } from "./char-set.js";
-import { determinize, overCharacters, WORD } from "./determinize.js";
+import { determinize, overCharacters } from "./determinize.js";
 import { type Dfa, intersect, subtract } from "./dfa.js";
-import { hasLookahead, isLookahead, isStart, looksBack, waysOf } from "./lookarounds.js";
-import { Nfa } from "./nfa.js";
+import {
+  hasLookahead,
+  isLookahead,
+  isStart,
+  lookedFor,
+  looksBack,
+  type OneCharacter,
+  waysOf,
+} from "./lookarounds.js";
+import { EDGE, type Neighbour, Nfa } from "./nfa.js";
 import { parseRegex, RegexProblem, tooDeep } from "./regex-syntax.js";
+import { propertySet } from "./unicode-properties.js";
 
 /** Of a pattern's parts, bounded repetitions written out. */
 const MAX_PARTS = 30_000;
@@ -26,6 +35,8 @@ const MAX_PATTERN_LENGTH = 20_000;
 const MAX_WAYS = 100;
 /** Each is an automaton that the rest of the pattern's is combined with. */
 const MAX_LOOKAHEADS = 20;
+/** To find the characters that have a property takes as long as so many steps. */
+const PROPERTY_STEPS = 50_000;
 
 /** Schemas ask for the same ones again and again. */
 const compiled = new Map<string, { readonly dfa: Dfa; readonly steps: number }>();
@@ -50,6 +61,7 @@ const SPACE = charSet(
   ] as const),
   [0xfeff, 0xfeff],
 );
+const WORD: CharSet = [0x30, 0x39, 0x41, 0x5a, 0x5f, 0x5f, 0x61, 0x7a];
 const UNITS: CharSet = [0, 0xffff];
 
 /**
@@ -90,12 +102,6 @@ function compile(source: string, budget: Budget): Dfa {
   return overCharacters(dfa, { surrogates: SURROGATES, beyond: BEYOND_BMP }, budget);
 }
 
-type OneCharacter = AST.Character | AST.CharacterClass | AST.CharacterSet;
-
-function isCharacter(element: AST.Element): element is OneCharacter {
-  return ["Character", "CharacterClass", "CharacterSet"].includes(element.type);
-}
-
 /** Stands for a ^ where a part of a pattern is looked at alone. */
 const HERE = new RegExpParser().parsePattern("^").alternatives[0]?.elements[0] as AST.Element;
 
@@ -104,6 +110,8 @@ class RegexCompiler {
   readonly #limits: Limits;
   #nfa = new Nfa(MAX_PARTS);
   readonly #sets = new Map<AST.Element, CharSet>();
+  readonly #neighbours = new Map<CharSet, Neighbour>();
+  readonly #others = new Map<CharSet, Neighbour>();
   #ways = 0;
   #lookaheads = 0;
 
@@ -136,29 +144,23 @@ class RegexCompiler {
         this.#nfa.free(start, from);
         this.#nfa.step(from, from, every);
       }
-      this.#behind(elements, from, end);
+      this.#anywhere(elements, from, end);
     }
     const dfa = determinize(this.#nfa, { start, end, every, limits: this.#limits });
     this.#nfa = outer;
     return dfa;
   }
 
-  /** What is behind a pattern that is looked for anywhere is a part of it, or any character but some. */
-  #behind(elements: readonly AST.Element[], from: number, to: number): void {
+  /** Where a pattern may be anywhere, what must be before it is a part of it. */
+  #anywhere(elements: readonly AST.Element[], from: number, to: number): void {
     const [first, ...rest] = elements;
-    if (first?.type !== "Assertion" || first.kind !== "lookbehind") {
+    const isPart = first?.type === "Assertion" && first.kind === "lookbehind" && !first.negate;
+    if (!isPart) {
       this.#topSequence(elements, from, to);
       return;
     }
     const before = this.#nfa.state();
-    if (first.negate) {
-      const [only, other] = first.alternatives;
-      const [character, more] = only?.elements ?? [];
-      const one = other === undefined && more === undefined && character;
-      if (!one || !isCharacter(one)) throw inexpressible("a lookbehind", first);
-      this.#nfa.free(from, before, "start");
-      this.#nfa.step(from, before, difference(this.#every, this.#once(one)));
-    } else this.#alternatives(first.alternatives, from, before);
+    this.#alternatives(first.alternatives, from, before);
     this.#topSequence(rest, before, to);
   }
 
@@ -239,7 +241,11 @@ class RegexCompiler {
       case "ExpressionCharacterClass":
         throw inexpressible("a set operation", element);
       default:
-        this.#nfa.step(from, to, this.#once(element));
+        this.#nfa.step(
+          from,
+          to,
+          this.#once(element, () => this.#set(element)),
+        );
     }
   }
 
@@ -271,22 +277,50 @@ class RegexCompiler {
   #assertion(assertion: AST.Assertion, from: number, to: number): void {
     switch (assertion.kind) {
       case "start":
+        this.#nfa.free(from, to, { before: EDGE });
+        return;
       case "end":
-        this.#nfa.free(from, to, assertion.kind);
+        this.#nfa.free(from, to, { after: EDGE });
         return;
-      case "word":
-        this.#nfa.free(from, to, assertion.negate ? "inside" : "boundary");
+      case "word": {
+        const [word, other] = [this.#neighbour(WORD), this.#neighbour(WORD, true)];
+        const [same, changed] = assertion.negate ? [word, other] : [other, word];
+        this.#nfa.free(from, to, { before: word, after: same });
+        this.#nfa.free(from, to, { before: other, after: changed });
         return;
-      default:
-        throw inexpressible(`a ${assertion.kind}`, assertion);
+      }
+      default: {
+        const set = this.#oneOf(assertion);
+        if (set === undefined) throw inexpressible(`a ${assertion.kind}`, assertion);
+        const side = assertion.kind === "lookahead" ? "after" : "before";
+        this.#nfa.free(from, to, { [side]: this.#neighbour(set, assertion.negate) });
+      }
     }
   }
 
+  /** What a lookaround asks for, if that is one character. */
+  #oneOf(assertion: AST.LookaroundAssertion): CharSet | undefined {
+    const characters = lookedFor(assertion);
+    if (characters === undefined) return undefined;
+    return this.#once(assertion, () => union(...characters.map((one) => this.#set(one)), []));
+  }
+
+  /** One of a set, or anything else. */
+  #neighbour(set: CharSet, negate = false): Neighbour {
+    const known = negate ? this.#others : this.#neighbours;
+    let neighbour = known.get(set);
+    if (neighbour === undefined) {
+      neighbour = { set: negate ? difference(this.#every, set) : set, edge: negate };
+      known.set(set, neighbour);
+    }
+    return neighbour;
+  }
+
   /** What is repeated comes again and again. */
-  #once(element: OneCharacter): CharSet {
+  #once(element: AST.Element, find: () => CharSet): CharSet {
     let set = this.#sets.get(element);
     if (set === undefined) {
-      set = this.#set(element);
+      set = find();
       this.#sets.set(element, set);
     }
     return set;
@@ -340,51 +374,6 @@ class RegexCompiler {
         return propertySet(set.raw);
     }
   }
-}
-
-const properties = new Map<string, CharSet>();
-const MOST_PROPERTIES = 32;
-/** All characters are tried, which takes as long as so many steps. */
-const PROPERTY_STEPS = 50_000;
-
-/** What the engine itself says of \p{…}: it looks for runs in texts of all characters in their order. */
-function propertySet(raw: string): CharSet {
-  let set = properties.get(raw);
-  if (set === undefined) {
-    const ranges: [number, number][] = [];
-    const run = new RegExp(`${raw}+`, "gu");
-    for (const text of allCharacters()) {
-      for (const [found] of text.matchAll(run)) {
-        const from = found.codePointAt(0) as number;
-        const length = from > 0xffff ? found.length / 2 : found.length;
-        ranges.push([from, from + length - 1]);
-      }
-    }
-    set = charSet(...ranges);
-    if (properties.size >= MOST_PROPERTIES) properties.clear();
-    properties.set(raw, set);
-  }
-  return set;
-}
-
-/** In some texts, none with half a character at an end. */
-function* allCharacters(): Generator<string> {
-  yield charactersOf([0, 0xd7ff]);
-  yield charactersOf([0xe000, 0xffff]);
-  for (let first = 0x10000; first < 0x110000; first += 0x10000) {
-    yield charactersOf([first, first + 0xffff]);
-  }
-}
-
-/** All of a range, on one side of the end of the basic plane, in their order. */
-function charactersOf([from, to]: readonly [number, number]): string {
-  const units = new Uint16Array((to - from + 1) * (from > 0xffff ? 2 : 1));
-  let at = 0;
-  for (let character = from; character <= to; character++) {
-    if (character > 0xffff) units[at++] = 0xd7c0 + (character >> 10);
-    units[at++] = character > 0xffff ? 0xdc00 + (character & 0x3ff) : character;
-  }
-  return Buffer.from(units.buffer).toString("utf16le");
 }
 
 function inexpressible(what: string, { raw }: AST.Node): RegexProblem {
