@@ -47,6 +47,7 @@ test.each([
   ["adapters-test"],
   ["peg-machine-test"],
   ["plan-test"],
+  ["step-times-test"],
   ["utf8-automaton-test"],
   ["speculation-test"],
   ["cache-test", MODEL],

@@ -8,9 +8,9 @@ export interface PatternPart {
 }
 
 /**
- * Of `^(?=a)(?!b)c(?<!d)$`, `^a`, no `^b`, no `d$`, and `^c$`, which together say the same of a text: one
- * by one they may have few states where all of them together have many, and no other automaton looks
- * behind. undefined where there are none at these places.
+ * Of `^(?=a)(?!b)c(?<!d)$`, `^a`, no `^b`, no `d$`, and `^c$`, which together say the same of a text. One
+ * by one they may have few states where all of them together have many, and what is longer than a
+ * character is looked back for in no other way. undefined where there are none at these places.
  */
 export function lookaroundsApart(source: string): readonly PatternPart[] | undefined {
   const { pattern, unicode } = parseRegex(source);

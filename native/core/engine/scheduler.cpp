@@ -14,28 +14,13 @@ namespace cria {
 
 namespace {
 
-// While generations wait for their next token, a piece of a prompt should take no longer than they
-// allow, or than so many of their steps, but it is not smaller than Limits::least_piece.
-constexpr double kPieceSteps = 2;
-// Unless that would take so many times as long as they allow: then it has as few as
-// Limits::fewest_rows. Fewer rows are dearer each, so this is for prompts that look back at
-// thousands of tokens.
-constexpr double kTooLong = 3.5;
 // From so many tokens on, it is worth waiting for another task that is about to evaluate them.
 constexpr int32_t kWorthWaiting = 64;
-// The weight of the newest measurement in a running mean. Tokens of a prompt become dearer as it
-// goes on: what generations wait for should not lag behind.
-constexpr double kNewest = 0.3;
-constexpr double kNewestDearer = 0.7;
 
 bool are_numbers(const float* logits, int32_t count) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   return std::all_of(logits, logits + count,
                      [](float logit) { return !std::isnan(logit) && logit != kInfinity; });
-}
-
-void update(double& mean, double now, double weight = kNewest) {
-  mean = mean > 0 ? mean + weight * (now - mean) : now;
 }
 
 }  // namespace
@@ -52,6 +37,7 @@ Scheduler::Scheduler(llama_context* context, EvaluationGate& gate, const Limits&
           context, limits.sequences,
           {limits.unified_kv_cache, limits.micro_batch, limits.copy_ms_per_token, limits.memory}),
       batch_(limits.batch),
+      times_({limits.least_piece, limits.fewest_rows, !limits.unified_kv_cache}),
       piece_limit_(limits.micro_batch, limits.least_piece, !limits.stoppable) {}
 
 void Scheduler::add(std::unique_ptr<Task> task) {
@@ -127,7 +113,7 @@ void Scheduler::admit() {
       ++next;
       continue;
     }
-    const Slot slot = *cache_.take(task.lookup(), prefill_ms_per_token_);
+    const Slot slot = *cache_.take(task.lookup(), times_.prefill_ms_per_token());
     task.enter(slot, cache_.length(slot));
     running_.push_back(std::move(*next));
     next = waiting_.erase(next);
@@ -160,7 +146,7 @@ bool Scheduler::better_wait(const Task& task) const {
     const int32_t common = coming_prefix(*other, task);
     if (common > other->evaluated()) coming = std::max(coming, common);
   }
-  const int32_t dear = cache_.worth_copying(coming, prefill_ms_per_token_);
+  const int32_t dear = cache_.worth_copying(coming, times_.prefill_ms_per_token());
   const int32_t worth = std::max(kWorthWaiting, dear);
   return coming >= worth && coming - cache_.longest_prefix(task.lookup()) >= worth;
 }
@@ -347,15 +333,9 @@ PlanLimits Scheduler::prefill_limits() const {
   const int32_t beside = limits_.unified_kv_cache ? batch_.size() : 0;
   limits.rows = std::max(std::min(most, limits_.micro_batch - beside), 1);
   if (std::isinf(pause)) return limits;
-  const double ms = std::max(pause, kPieceSteps * step_ms_);
-  const double affordable = row_ms_ > 0 ? (ms - base_ms_) / row_ms_ : kLeastRows;
-  const auto rows = static_cast<int32_t>(std::min<double>(affordable, most));
-  int32_t least = limits_.least_piece;
-  const double too_long = std::max(kTooLong * pause, kPieceSteps * step_ms_);
-  while (least > limits_.fewest_rows && base_ms_ + least * row_ms_ > too_long)
-    least /= 2;
-  if (!limits_.unified_kv_cache) limits.least_piece = least;
-  const int32_t wanted = std::max(rows, least - beside);
+  const StepTimes::Piece piece = times_.piece_within(pause, most);
+  if (!limits_.unified_kv_cache) limits.least_piece = piece.least;
+  const int32_t wanted = std::max(piece.rows, piece.least - beside);
   limits.rows = std::max(std::min(wanted, limits_.micro_batch - beside), 1);
   return limits;
 }
@@ -418,18 +398,7 @@ void Scheduler::measure(double decode_ms) {
   for (const Batch::Share& share : batch_.shares())
     prompts += share.count > 1 ? share.count : 0;
   if (prompts > 0) piece_limit_.measured(prompts, decode_ms);
-  if (prompts == 0) {
-    update(step_ms_, decode_ms);  // with its draft, if there is one
-  } else if (prompts >= limits_.fewest_rows && !batch_.has_drafts()) {
-    // The next tokens of generations in the same batch would have taken their time anyway.
-    const bool mixed = prompts < batch_.size();
-    const double ms = std::max(decode_ms - (mixed ? step_ms_ : 0), 0.0);
-    if (prompts >= limits_.least_piece) update(prefill_ms_per_token_, ms / prompts);
-    // By itself a piece reads the weights again, which takes no longer than a step does.
-    base_ms_ = limits_.unified_kv_cache ? 0 : std::min(step_ms_, ms / 2);
-    const double row_ms = (ms - base_ms_) / prompts;
-    update(row_ms_, row_ms, row_ms > row_ms_ ? kNewestDearer : kNewest);
-  }
+  times_.measured({batch_.size(), prompts, batch_.has_drafts()}, decode_ms);
 }
 
 // What the model computed of a text that runs alone: where several do, nobody guesses.

@@ -20,6 +20,7 @@
 #include "core/engine/cache.h"
 #include "core/engine/piece_limit.h"
 #include "core/engine/plan.h"
+#include "core/engine/step_times.h"
 #include "core/engine/task.h"
 #include "core/model/evaluation_gate.h"
 #include "core/request/counters.h"
@@ -126,11 +127,7 @@ class Scheduler {
 
   Batch batch_;
   AdapterSetPtr applied_ = no_adapters();  // what the llama_context has
-  // Measured; 0: not yet.
-  double step_ms_ = 0;  // one token of every running generation
-  double prefill_ms_per_token_ = 0;
-  double base_ms_ = 0;  // of a piece, however small,
-  double row_ms_ = 0;   // and of each of its rows
+  StepTimes times_;
   PieceLimit piece_limit_;
   Counters counters_;
 };
