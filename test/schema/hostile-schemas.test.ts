@@ -75,6 +75,11 @@ test.each<[string, object, string]>([
     text(`^${"(?:".repeat(200)}(?=ab)${")".repeat(200)}`),
     "#/pattern",
   ],
+  [
+    "2,500 characters that another may not follow",
+    text(`^(?:${many(2500, (i) => `${han(i)}(?!${han(i + 1)})`).join("|")})*$`),
+    "#/pattern",
+  ],
   ["12 lookaheads", text(many(12, (i) => `(?=.*${"abcdefghijkl"[i]})`).join("")), "#/pattern"],
   ["300 of them", text(many(300, (i) => `(?!.*word${i})`).join("")), "#/pattern"],
   [

@@ -7,6 +7,8 @@ import type { Neighbour, Nfa } from "./nfa.js";
 const FEW = 8;
 /** Of all states together: few states can still be of very many parts each. */
 const MAX_MEMBERS = 2_000_000;
+/** Each state has its ways for each kind of characters that they tell apart. */
+const MAX_NEIGHBOURS = 100;
 
 /** States that are reached without a character. */
 interface Way {
@@ -124,7 +126,11 @@ class Subsets {
     const asked = nfa.freeSteps.flat();
     const before = neighbours(asked.map((step) => step.before));
     const after = neighbours(asked.map((step) => step.after));
-    const sets = [...nfa.sets, ...[...before, ...after].map(({ set }) => set)];
+    const neighbouring = [...before, ...after];
+    if (neighbouring.length > MAX_NEIGHBOURS) {
+      throw new TooManyStates(`more than ${MAX_NEIGHBOURS} sets of neighbours`);
+    }
+    const sets = [...nfa.sets, ...neighbouring.map(({ set }) => set)];
     const { classes, members } = partition([every, ...sets], budget);
     const classesOf = new Map(sets.map((set, index) => [set, members[index + 1]!]));
     this.classes = classes;

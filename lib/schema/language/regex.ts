@@ -110,8 +110,7 @@ class RegexCompiler {
   readonly #limits: Limits;
   #nfa = new Nfa(MAX_PARTS);
   readonly #sets = new Map<AST.Element, CharSet>();
-  readonly #neighbours = new Map<CharSet, Neighbour>();
-  readonly #others = new Map<CharSet, Neighbour>();
+  readonly #neighbours = new Map<string, Neighbour>();
   #ways = 0;
   #lookaheads = 0;
 
@@ -307,11 +306,11 @@ class RegexCompiler {
 
   /** One of a set, or anything else. */
   #neighbour(set: CharSet, negate = false): Neighbour {
-    const known = negate ? this.#others : this.#neighbours;
-    let neighbour = known.get(set);
+    const key = `${negate} ${set.join(",")}`;
+    let neighbour = this.#neighbours.get(key);
     if (neighbour === undefined) {
       neighbour = { set: negate ? difference(this.#every, set) : set, edge: negate };
-      known.set(set, neighbour);
+      this.#neighbours.set(key, neighbour);
     }
     return neighbour;
   }
