@@ -9,7 +9,7 @@ export interface Neighbour {
 }
 
 /** What is asked of a place in a text: what is before it, and what comes next. */
-export interface Place {
+export interface Neighbours {
   readonly before?: Neighbour;
   readonly after?: Neighbour;
 }
@@ -17,7 +17,7 @@ export interface Place {
 export const EDGE: Neighbour = { set: [], edge: true };
 
 /** A step that takes no character. */
-export interface FreeStep extends Place {
+export interface FreeStep extends Neighbours {
   readonly to: number;
 }
 
@@ -61,8 +61,8 @@ export class Nfa {
     return this.#free.push([]) - 1;
   }
 
-  free(from: number, to: number, place?: Place): void {
-    this.#free[from]!.push({ to, ...place });
+  free(from: number, to: number, asked?: Neighbours): void {
+    this.#free[from]!.push({ to, ...asked });
   }
 
   step(from: number, to: number, set: CharSet): void {
