@@ -98,6 +98,42 @@ test.each<[string, object, readonly string[], readonly string[]]>([
     [`"https://example.com/${"a".repeat(81)}"`, `"http://a"`, `"https:"`],
   ],
   [
+    "URLs of the Web",
+    { type: "string", format: "url" },
+    [`"https://a-b.example.com:8080/x?y=%20#z"`, `"ftp://8.8.8.8/"`, `"http://a.io"`],
+    [
+      `"http://localhost/"`,
+      `"http://10.0.0.1/"`,
+      `"mailto:a@b.c"`,
+      `"http://a.com?x"`,
+      `"http://a_b.io"`,
+    ],
+  ],
+  [
+    "identifiers in any script",
+    { type: "string", format: "iri" },
+    [`"http://ƒøø.ßår/?∂éœ=πîx#πîüx"`, `"http://[2001:db8::1]/é"`, `"urn:漢:字"`],
+    [`"/é"`, `"http://[é]/"`, `"http://é:1:2/"`, `"é:a"`, `"http://a b"`],
+  ],
+  [
+    "parts of them",
+    { type: "string", format: "iri-reference" },
+    [`"/é?漢"`, `""`, `"#é"`, `"http://é/"`],
+    [`"\\\\é"`, `"é é"`],
+  ],
+  [
+    "times that are local, or not",
+    { type: "array", prefixItems: [{ format: "iso-date-time" }, { format: "iso-time" }] },
+    [`["2024-02-29T12:00:00","12:00:00.5"]`, `["2024-02-29 12:00:00Z","23:59:60Z"]`],
+    [`["2023-02-29T12:00:00","12:00:00"]`, `["2024-02-29T12:00:00","24:00:00"]`],
+  ],
+  [
+    "a pointer's in a URI",
+    { type: "string", format: "json-pointer-uri-fragment" },
+    [`"#"`, `"#/a~0b/%C3%A9"`],
+    [`"/a"`, `"#/é"`, `"#/~2"`],
+  ],
+  [
     "more characters than can be counted",
     { type: "string", format: "uri", maxLength: 2048 },
     [`"https://example.com/${"a".repeat(400)}"`],
@@ -293,8 +329,8 @@ test.each<[string, object, string]>([
     { format: "uri", type: "string", not: { maxLength: 990 } },
     "#/format",
   ],
-  ["a format of a date like ISO's", { type: "string", format: "iso-date-time" }, "#/format"],
-  ["a pointer's in a URI", { format: "json-pointer-uri-fragment" }, "#/format"],
+  ["a format of patterns", { type: "string", format: "regex" }, "#/format"],
+  ["names of hosts in any script", { format: "idn-hostname" }, "#/format"],
   [
     "a pattern of names with a slash",
     { type: "object", patternProperties: { "(/)\\1a~": {} } },

@@ -14,6 +14,8 @@ const FRACTION = "(?:\\.[0-9]+)?";
 const TIME =
   `(?:${HOUR}:[0-5][0-9]:[0-5][0-9]${FRACTION}(?:[Zz]|[+-]${HOUR}:[0-5][0-9])` +
   `|23:59:60${FRACTION}(?:[Zz]|[+-]00:00))`;
+/** ISO 8601 has local times, too. */
+const ISO_TIME = `(?:${TIME}|${HOUR}:[0-5][0-9]:[0-5][0-9]${FRACTION})`;
 const AMOUNT = "[0-9]+";
 
 const BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
@@ -50,18 +52,40 @@ const FREE_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?";
 
 const ESCAPED = "%[0-9A-Fa-f]{2}";
 const UNRESERVED = "A-Za-z0-9\\-._~!$&'()*+,;=";
-const SEGMENT = `(?:[${UNRESERVED}:@]|${ESCAPED})`;
-const PATH = `(?:/${SEGMENT}*)*`;
-const NAME = `(?:[${UNRESERVED}]|${ESCAPED})*`;
-const HOST = `(?:\\[${IPV6}\\]|${NAME})`;
-const TAIL = `(?:\\?(?:${SEGMENT}|[/?])*)?(?:#(?:${SEGMENT}|[/?])*)?`;
-const SCHEME = "[A-Za-z][A-Za-z0-9+\\-.]*:";
-const rooted = (host: string) =>
-  `//(?:(?:[${UNRESERVED}:]|${ESCAPED})*@)?${host}(?::[0-9]*)?${PATH}|/(?:${SEGMENT}+${PATH})?`;
-const uri = (host: string) => `${SCHEME}(?:${rooted(host)}|${SEGMENT}+${PATH})${TAIL}`;
-const FIRST_SEGMENT = `(?:[${UNRESERVED}@]|${ESCAPED})+`;
-const reference = (host: string) =>
-  `(?:${uri(host)}|(?:${rooted(host)}|${FIRST_SEGMENT}${PATH})?${TAIL})`;
+/** What IRIs have besides: of the planes beyond the basic one, those that are assigned. */
+const BEYOND_ASCII =
+  "\\u{a0}-\\u{d7ff}\\u{f900}-\\u{fdcf}\\u{fdf0}-\\u{ffef}\\u{10000}-\\u{1fffd}\\u{20000}-\\u{2fffd}" +
+  "\\u{30000}-\\u{3fffd}\\u{e1000}-\\u{efffd}";
+const NAMED = "named hosts";
+
+/** Of resources by what their parts are made of; with addresses of IPv6, or only named hosts. */
+function identifiers(unreserved: string, hosts?: typeof NAMED): { absolute: string; any: string } {
+  const segment = `(?:[${unreserved}:@]|${ESCAPED})`;
+  const path = `(?:/${segment}*)*`;
+  const name = `(?:[${unreserved}]|${ESCAPED})*`;
+  const host = hosts === NAMED ? name : `(?:\\[${IPV6}\\]|${name})`;
+  const authority = `(?:(?:[${unreserved}:]|${ESCAPED})*@)?${host}(?::[0-9]*)?`;
+  const rooted = `//${authority}${path}|/(?:${segment}+${path})?`;
+  const tail = `(?:\\?(?:${segment}|[/?])*)?(?:#(?:${segment}|[/?])*)?`;
+  const absolute = `[A-Za-z][A-Za-z0-9+\\-.]*:(?:${rooted}|${segment}+${path})${tail}`;
+  const first = `(?:[${unreserved}@]|${ESCAPED})+`;
+  return { absolute, any: `(?:${absolute}|(?:${rooted}|${first}${path})?${tail})` };
+}
+
+const URI = identifiers(UNRESERVED);
+const NAMED_URI = identifiers(UNRESERVED, NAMED);
+const IRI = identifiers(UNRESERVED + BEYOND_ASCII);
+const NAMED_IRI = identifiers(UNRESERVED + BEYOND_ASCII, NAMED);
+
+/** An address of IPv4 that can be reached from anywhere. */
+const PUBLIC_IPV4 =
+  "(?!(?:10|127)\\.|169\\.254\\.|192\\.168\\.|172\\.(?:1[6-9]|2[0-9]|3[01])\\.)" +
+  `(?:22[0-3]|2[01][0-9]|1[0-9][0-9]|[1-9][0-9]?)(?:\\.${BYTE}){2}` +
+  "\\.(?:25[0-4]|2[0-4][0-9]|1[0-9][0-9]|[1-9][0-9]?)";
+const DOMAIN = "(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\\.)+[A-Za-z]{2,}";
+const URL =
+  `(?:https?|ftp)://(?:${PUBLIC_IPV4}|${DOMAIN})(?::[0-9]{2,5})?` +
+  `(?:/(?:[${UNRESERVED}:@/?]|${ESCAPED})*(?:#(?:[${UNRESERVED}:@/?]|${ESCAPED})*)?)?`;
 const VARIABLE = `(?:[A-Za-z0-9_]|${ESCAPED})+(?::[1-9][0-9]{0,3}|\\*)?`;
 const POINTER = "(?:/(?:[^~/]|~[01])*)*";
 
@@ -73,6 +97,8 @@ const FORMATS: Readonly<Record<string, string>> = {
   date: DATE,
   time: TIME,
   "date-time": `${DATE}[Tt]${TIME}`,
+  "iso-time": ISO_TIME,
+  "iso-date-time": `${DATE}[Tt ]${ISO_TIME}`,
   duration:
     `P(?:${AMOUNT}W|(?:${AMOUNT}Y(?:${AMOUNT}M(?:${AMOUNT}D)?)?|${AMOUNT}M(?:${AMOUNT}D)?|${AMOUNT}D)` +
     `(?:T(?:${AMOUNT}H(?:${AMOUNT}M(?:${AMOUNT}S)?)?|${AMOUNT}M(?:${AMOUNT}S)?|${AMOUNT}S))?` +
@@ -82,12 +108,16 @@ const FORMATS: Readonly<Record<string, string>> = {
   ipv4: IPV4,
   ipv6: IPV6,
   hostname: HOSTNAME,
-  uri: uri(HOST),
-  "uri-reference": reference(HOST),
+  url: URL,
+  uri: URI.absolute,
+  "uri-reference": URI.any,
+  iri: IRI.absolute,
+  "iri-reference": IRI.any,
   "uri-template":
     `(?:[^\\x00-\\x20"'<>%\\\\^\`{|}]|${ESCAPED}` +
     `|\\{[+#./;?&=,!@|]?${VARIABLE}(?:,${VARIABLE})*\\})*`,
   "json-pointer": POINTER,
+  "json-pointer-uri-fragment": `#(?:/(?:[A-Za-z0-9_.!$&'()*+,;:=@\\-]|${ESCAPED}|~[01])*)*`,
   "relative-json-pointer": `(?:0|[1-9][0-9]*)(?:#|${POINTER})`,
   byte: "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?",
 };
@@ -98,15 +128,14 @@ const FORMATS: Readonly<Record<string, string>> = {
  */
 const COUNTABLE: Readonly<Record<string, { readonly source: string; readonly most?: number }>> = {
   hostname: { source: `${FREE_LABEL}(?:\\.${FREE_LABEL})*`, most: 63 },
-  uri: { source: uri(NAME) },
-  "uri-reference": { source: reference(NAME) },
+  uri: { source: NAMED_URI.absolute },
+  "uri-reference": { source: NAMED_URI.any },
+  iri: { source: NAMED_IRI.absolute },
+  "iri-reference": { source: NAMED_IRI.any },
 };
 
 /** Formats that some checkers know and no automaton here does. */
-const UNSUPPORTED = new Set([
-  ...["regex", "iri", "iri-reference", "idn-email", "idn-hostname", "url"],
-  ...["iso-time", "iso-date-time", "json-pointer-uri-fragment"],
-]);
+const UNSUPPORTED = new Set(["regex", "idn-email", "idn-hostname"]);
 
 const compiled = new Map<string, Dfa>();
 
