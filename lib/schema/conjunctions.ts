@@ -14,7 +14,7 @@ import { SchemaProblem } from "./schema-problem.js";
 import type { TextLanguages } from "./text-languages.js";
 
 /** Ways that a value can satisfy a schema: more of them for one place are no schema of practice. */
-const MAX_WAYS = 500;
+const MAX_WAYS = 1_000;
 const MAX_STEPS = 600_000;
 /** What one of many members costs, where all are gone through. */
 const MEMBER_STEPS = 1 / 8;
