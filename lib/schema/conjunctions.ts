@@ -133,10 +133,12 @@ export class Conjunctions {
       if (at === index) continue;
       const common = this.#commonTypes(chosen, other, before);
       if (common === 0) continue;
-      const apart = f.types(ANY_TYPE & ~common, path);
-      const excluded = f.all([f.types(common, path), f.not(other)], path);
+      let excluding = f.not(other);
       // That a value is none of some needs no types.
-      const excluding = other.kind === "values" ? f.not(other) : f.any([apart, excluded], path);
+      if (other.kind !== "values") {
+        const apart = f.types(ANY_TYPE & ~common, path);
+        excluding = f.any([apart, f.all([f.types(common, path), excluding], path)], path);
+      }
       if (!this.#gather(excluding, chain, next)) return false;
     }
     return true;

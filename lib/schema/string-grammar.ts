@@ -1,7 +1,7 @@
 import type { Member } from "./conjunction-state.js";
 import { type AtomFormula, rangeOf } from "./formula.js";
 import type { Expression } from "./grammar-rules.js";
-import { TooManyStates } from "./language/budget.js";
+import { attempt, TooManyStates } from "./language/budget.js";
 import { type Dfa, unite } from "./language/dfa.js";
 import type { Counted } from "./language/text-lengths.js";
 import type { Values } from "./values-interface.js";
@@ -23,35 +23,32 @@ export function stringExpressions(
     const atoms = members.map(({ atom }) => atom);
     const { min, max } = rangeOf("length", atoms);
     const free = min === 0 && max === undefined;
-    try {
-      const dfa = grammar.texts.language(atoms);
-      if (dfa === undefined) parts.push(grammar.text.ofLength(min, max));
-      else if (!free) parts.push(counted(grammar, atoms, { dfa, min, max }));
-      else if (ways.length === 1) parts.push(grammar.text.accepted({ dfa, ...ANY_LENGTH }));
-      else united = united === undefined ? dfa : uniteSmall(grammar, united, dfa, parts);
-    } catch (error) {
-      if (!(error instanceof TooManyStates)) throw error;
-      parts.push(shorter(grammar, atoms) ?? left(grammar, atoms, error));
-    }
+    const dfa = attempt(() => grammar.texts.language(atoms));
+    if (dfa instanceof TooManyStates) {
+      const fewer = grammar.texts.shorter(atoms, SHORTER_PLACES);
+      parts.push(fewer ? grammar.text.accepted(fewer) : left(grammar, atoms, dfa));
+    } else if (dfa === undefined) parts.push(grammar.text.ofLength(min, max));
+    else if (!free) parts.push(counted(grammar, atoms, { dfa, min, max }));
+    else if (ways.length === 1) parts.push(grammar.text.accepted({ dfa, ...ANY_LENGTH }));
+    else united = united === undefined ? dfa : uniteSmall(grammar, united, dfa, parts);
   }
   if (united !== undefined) parts.push(grammar.text.accepted({ dfa: united, ...ANY_LENGTH }));
   return parts;
 }
 
-/** With many characters to be counted, of formats that have fewer states, if that are all texts then. */
+/**
+ * With many characters to be counted, of formats that have fewer states, if that are all texts then; where
+ * even so they are too many, only texts of fewer.
+ */
 function counted(grammar: Values, atoms: readonly AtomFormula[], texts: Counted): Expression {
-  try {
-    return grammar.text.accepted(texts, FEW_PLACES);
-  } catch (error) {
-    if (!(error instanceof TooManyStates)) throw error;
-    const fewer = grammar.texts.shorter(atoms, SHORTER_PLACES);
-    return grammar.text.accepted(fewer !== undefined && fewer.max === texts.max ? fewer : texts);
-  }
-}
-
-function shorter(grammar: Values, atoms: readonly AtomFormula[]): Expression | undefined {
-  const texts = grammar.texts.shorter(atoms, SHORTER_PLACES);
-  return texts && grammar.text.accepted(texts);
+  const { text } = grammar;
+  const few = attempt(() => text.accepted(texts, FEW_PLACES));
+  if (!(few instanceof TooManyStates)) return few;
+  const fewer = grammar.texts.shorter(atoms, SHORTER_PLACES);
+  if (fewer !== undefined && fewer.max === texts.max) return text.accepted(fewer);
+  const all = attempt(() => text.accepted(texts));
+  if (!(all instanceof TooManyStates)) return all;
+  return fewer === undefined ? left(grammar, atoms, all) : text.accepted(fewer);
 }
 
 /** Texts of these lengths, and nothing else of what is asked for. */
@@ -71,11 +68,8 @@ function left(
 
 /** Small ones become one; of large ones, the other stays a part of its own. */
 function uniteSmall(grammar: Values, united: Dfa, dfa: Dfa, parts: Expression[]): Dfa {
-  try {
-    return unite(united, dfa, grammar.texts.limits(MAX_UNITED_STATES));
-  } catch (error) {
-    if (!(error instanceof TooManyStates)) throw error;
-    parts.push(grammar.text.accepted({ dfa, ...ANY_LENGTH }));
-    return united;
-  }
+  const both = attempt(() => unite(united, dfa, grammar.texts.limits(MAX_UNITED_STATES)));
+  if (!(both instanceof TooManyStates)) return both;
+  parts.push(grammar.text.accepted({ dfa, ...ANY_LENGTH }));
+  return united;
 }

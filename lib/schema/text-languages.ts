@@ -1,5 +1,5 @@
 import { type AtomFormula, rangeOf } from "./formula.js";
-import { Budget, type Limits, TooManyStates } from "./language/budget.js";
+import { attempt, Budget, type Limits, TooManyStates } from "./language/budget.js";
 import {
   ANY_TEXT,
   complement,
@@ -65,13 +65,8 @@ export class TextLanguages {
   }
 
   #isEmpty(atoms: readonly AtomFormula[]): boolean {
-    try {
-      const dfa = this.counted(atoms, MAX_TRIED_STATES);
-      return dfa !== undefined && isEmpty(dfa);
-    } catch (error) {
-      if (error instanceof TooManyStates) return false;
-      throw error;
-    }
+    const dfa = attempt(() => this.counted(atoms, MAX_TRIED_STATES));
+    return dfa !== undefined && !(dfa instanceof TooManyStates) && isEmpty(dfa);
   }
 
   /**
@@ -132,14 +127,11 @@ export class TextLanguages {
    * @throws {TooManyStates}
    */
   countedOrShorter(atoms: readonly AtomFormula[]): Dfa | undefined {
-    try {
-      return this.counted(atoms);
-    } catch (error) {
-      if (!(error instanceof TooManyStates)) throw error;
-      const shorter = this.shorter(atoms, MAX_STATES);
-      if (shorter === undefined) throw error;
-      return withLength(shorter, this.limits(MAX_STATES));
-    }
+    const all = attempt(() => this.counted(atoms));
+    if (!(all instanceof TooManyStates)) return all;
+    const shorter = this.shorter(atoms, MAX_STATES);
+    if (shorter === undefined) throw all;
+    return withLength(shorter, this.limits(MAX_STATES));
   }
 
   /**
@@ -147,30 +139,27 @@ export class TextLanguages {
    * of characters each: no longer ones, which are rare. undefined where these would be too few.
    */
   shorter(atoms: readonly AtomFormula[], places: number): Counted | undefined {
+    const texts = attempt(() => this.#shorter(atoms, places));
+    return texts instanceof TooManyStates ? undefined : texts;
+  }
+
+  #shorter(atoms: readonly AtomFormula[], places: number): Counted | undefined {
     const longest = new Map(atoms.map((atom) => [atom, this.#longest(atom)]));
     const { min } = rangeOf("length", atoms);
     const max = Math.min(...longest.values());
     if (!Number.isFinite(max)) return undefined;
     const countable = (name: string) => countableFormat(name).dfa;
-    try {
-      // What ends by itself has few states for each number of characters.
-      const endless = atoms.filter((atom) => longest.get(atom) === Number.POSITIVE_INFINITY);
-      const dfa = this.#language(endless, MAX_STATES, countable) ?? ANY_TEXT;
-      const most = Math.min(max, Math.floor(places / stateCount(dfa)));
-      if (most < Math.max(min, Math.min(max, FEWEST_CHARACTERS))) return undefined;
-      const limits = this.limits(places);
-      const ending = this.#language(
-        atoms.filter((atom) => !endless.includes(atom)),
-        places,
-        countable,
-      );
-      const counted = { dfa, min, max: most };
-      if (ending === undefined) return counted;
-      return { ...counted, dfa: intersect(withLength(counted, limits), ending, limits) };
-    } catch (error) {
-      if (error instanceof TooManyStates) return undefined;
-      throw error;
-    }
+    // What ends by itself has few states for each number of characters.
+    const endless = atoms.filter((atom) => longest.get(atom) === Number.POSITIVE_INFINITY);
+    const ending = atoms.filter((atom) => !endless.includes(atom));
+    const dfa = this.#language(endless, MAX_STATES, countable) ?? ANY_TEXT;
+    const most = Math.min(max, Math.floor(places / stateCount(dfa)));
+    if (most < Math.max(min, Math.min(max, FEWEST_CHARACTERS))) return undefined;
+    const counted = { dfa, min, max: most };
+    const narrowing = this.#language(ending, places, countable);
+    if (narrowing === undefined) return counted;
+    const limits = this.limits(places);
+    return { ...counted, dfa: intersect(withLength(counted, limits), narrowing, limits) };
   }
 
   /** Of the characters that an atom allows. */

@@ -1,6 +1,16 @@
 /** What an automaton would need is over a limit. */
 export class TooManyStates extends Error {}
 
+/** What is made, or why it would have too many states. */
+export function attempt<T>(make: () => T): T | TooManyStates {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof TooManyStates) return error;
+    throw error;
+  }
+}
+
 /** What all automata of a schema would need is over a limit. */
 export class TooMuchWork extends Error {}
 
@@ -18,12 +28,7 @@ export class Budget {
     return this.#left;
   }
 
-  /**
-   * What is kept of other schemas is paid for as if it were made again, so that a schema ends alike
-   * whatever came before it.
-   *
-   * @throws {TooMuchWork}
-   */
+  /** @throws {TooMuchWork} */
   spend(steps: number): void {
     this.#left -= steps;
     if (this.#left < 0) {

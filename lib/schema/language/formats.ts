@@ -56,15 +56,15 @@ const UNRESERVED = "A-Za-z0-9\\-._~!$&'()*+,;=";
 const BEYOND_ASCII =
   "\\u{a0}-\\u{d7ff}\\u{f900}-\\u{fdcf}\\u{fdf0}-\\u{ffef}\\u{10000}-\\u{1fffd}\\u{20000}-\\u{2fffd}" +
   "\\u{30000}-\\u{3fffd}\\u{e1000}-\\u{efffd}";
-const NAMED = "named hosts";
+const ADDRESS = `\\[${IPV6}\\]`;
+const NO_ADDRESS = "[]";
 
-/** Of resources by what their parts are made of; with addresses of IPv6, or only named hosts. */
-function identifiers(unreserved: string, hosts?: typeof NAMED): { absolute: string; any: string } {
+/** Of resources, by what their parts are made of and which addresses are hosts, besides names. */
+function identifiers(unreserved: string, address: string): { absolute: string; any: string } {
   const segment = `(?:[${unreserved}:@]|${ESCAPED})`;
   const path = `(?:/${segment}*)*`;
   const name = `(?:[${unreserved}]|${ESCAPED})*`;
-  const host = hosts === NAMED ? name : `(?:\\[${IPV6}\\]|${name})`;
-  const authority = `(?:(?:[${unreserved}:]|${ESCAPED})*@)?${host}(?::[0-9]*)?`;
+  const authority = `(?:(?:[${unreserved}:]|${ESCAPED})*@)?(?:${address}|${name})(?::[0-9]*)?`;
   const rooted = `//${authority}${path}|/(?:${segment}+${path})?`;
   const tail = `(?:\\?(?:${segment}|[/?])*)?(?:#(?:${segment}|[/?])*)?`;
   const absolute = `[A-Za-z][A-Za-z0-9+\\-.]*:(?:${rooted}|${segment}+${path})${tail}`;
@@ -72,10 +72,10 @@ function identifiers(unreserved: string, hosts?: typeof NAMED): { absolute: stri
   return { absolute, any: `(?:${absolute}|(?:${rooted}|${first}${path})?${tail})` };
 }
 
-const URI = identifiers(UNRESERVED);
-const NAMED_URI = identifiers(UNRESERVED, NAMED);
-const IRI = identifiers(UNRESERVED + BEYOND_ASCII);
-const NAMED_IRI = identifiers(UNRESERVED + BEYOND_ASCII, NAMED);
+const URI = identifiers(UNRESERVED, ADDRESS);
+const NAMED_URI = identifiers(UNRESERVED, NO_ADDRESS);
+const IRI = identifiers(UNRESERVED + BEYOND_ASCII, ADDRESS);
+const NAMED_IRI = identifiers(UNRESERVED + BEYOND_ASCII, NO_ADDRESS);
 
 /** An address of IPv4 that can be reached from anywhere. */
 const PUBLIC_IPV4 =

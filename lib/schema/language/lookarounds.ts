@@ -32,19 +32,19 @@ export function lookaroundsApart(source: string): readonly PatternPart[] | undef
   return parts.every((part) => isReadAlike(part.source, unicode)) ? parts : undefined;
 }
 
-function isEdge(element: AST.Element | undefined, kind: "start" | "end"): boolean {
+export function isEdge(element: AST.Element | undefined, kind: "start" | "end"): boolean {
   return element?.type === "Assertion" && element.kind === kind;
 }
 
 /** Those that come first. */
-function assertions<Kind extends "lookahead" | "lookbehind">(
-  kind: Kind,
+function assertions(
+  kind: AST.LookaroundAssertion["kind"],
   elements: readonly AST.Element[],
-): Extract<AST.LookaroundAssertion, { kind: Kind }>[] {
-  const found: Extract<AST.LookaroundAssertion, { kind: Kind }>[] = [];
+): AST.LookaroundAssertion[] {
+  const found: AST.LookaroundAssertion[] = [];
   for (const element of elements) {
     if (element.type !== "Assertion" || element.kind !== kind) break;
-    found.push(element as Extract<AST.LookaroundAssertion, { kind: Kind }>);
+    found.push(element);
   }
   return found;
 }
@@ -59,10 +59,6 @@ function isReadAlike(source: string, unicode: boolean): boolean {
   } catch {
     return false;
   }
-}
-
-export function isStart(element: AST.Element): boolean {
-  return element.type === "Assertion" && element.kind === "start";
 }
 
 /** Whether a lookahead asks for more than the next character, which any place can ask for. */

@@ -1,4 +1,4 @@
-import type { Budget, Limits } from "./budget.js";
+import type { Budget } from "./budget.js";
 import { single } from "./char-set.js";
 import { type Dfa, explore, ofTexts, stateCount } from "./dfa.js";
 import { type Decimal, DIGITS, decimalOf, EXACT_DIGITS } from "./number-expressions.js";
@@ -6,6 +6,8 @@ import { compileRegex } from "./regex.js";
 
 const MAX_MODULUS = 1_000;
 const MAX_LISTED = 2_000;
+/** More than there are: each remainder has one before the point, and one for each of at most four decimals. */
+const MAX_STATES = 16_000;
 
 /** What is asked of a number that no automaton can follow, and why. */
 export class NumberProblem extends Error {
@@ -61,11 +63,7 @@ export interface Multiples {
  *
  * @throws {NumberProblem}
  */
-export function multiplesOf(
-  step: number,
-  states: number,
-  { budget, ...limits }: Limits,
-): Multiples {
+export function multiplesOf(step: number, states: number, budget: Budget): Multiples {
   const { whole: units, decimals } = decimalOf(step);
   const places = decimals.length;
   const modulus = Number(units + decimals);
@@ -87,7 +85,7 @@ export function multiplesOf(
   const all = explore({
     classes: [...digits, single(0x2d), single(0x2e)],
     start: stateOf({ rest: 0, place: -1, begun: 0 }),
-    limits: { states: 2 * limits.states, budget },
+    limits: { states: MAX_STATES, budget },
     next: (state, index) => {
       const { rest, place, begun } = readingOf(state);
       if (index === 10) return begun === 0 ? stateOf({ rest, place, begun: 1 }) : undefined;

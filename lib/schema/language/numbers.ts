@@ -1,5 +1,6 @@
 import type { Budget, Limits } from "./budget.js";
 import { ANY_TEXT, type Dfa, intersect, isEmpty, ofTexts, subtract, unite } from "./dfa.js";
+import { KeptAutomata } from "./kept-automata.js";
 import { fewMultiples, multiplesOf, NumberProblem } from "./multiples.js";
 import {
   aroundZero,
@@ -34,31 +35,16 @@ export interface NumberRules {
   readonly notMultipleOf: readonly number[];
 }
 
-const cache = new Map<string, { readonly dfa: Dfa; readonly steps: number }>();
-/** Of all that are kept: a few MB at most. */
-const MOST_STATES_KEPT = 50_000;
-let kept = 0;
+/** A few MB at most. */
+const kept = new KeptAutomata({ states: 50_000 });
 
 /**
  * @throws {NumberProblem}
  * @throws {TooManyStates}
  */
 export function numberLanguage(rules: NumberRules, budget: Budget): Dfa {
-  const key = JSON.stringify(rules);
-  const known = cache.get(key);
-  if (known !== undefined) {
-    budget.spend(known.steps);
-    return known.dfa;
-  }
-  const before = budget.left;
-  const dfa = new NumberCompiler(budget).compile(rules);
-  kept += dfa.accepting.length;
-  if (kept > MOST_STATES_KEPT) {
-    cache.clear();
-    kept = dfa.accepting.length;
-  }
-  cache.set(key, { dfa, steps: before - budget.left });
-  return dfa;
+  const make = () => new NumberCompiler(budget).compile(rules);
+  return kept.get(JSON.stringify(rules), budget, make);
 }
 
 class NumberCompiler {
@@ -87,7 +73,7 @@ class NumberCompiler {
         dfa = intersect(dfa, few, limits);
         continue;
       }
-      const { all, countable } = multiplesOf(step, MAX_STATES, limits);
+      const { all, countable } = multiplesOf(step, MAX_STATES, limits.budget);
       check(countable);
       dfa = intersect(dfa, intersect(all, countable, limits), limits);
     }
@@ -95,7 +81,7 @@ class NumberCompiler {
       if (kind !== "integer") {
         throw new NumberProblem("multiple", "only integers are told apart by it");
       }
-      const { all, countable } = multiplesOf(step, MAX_STATES_LEFT, limits);
+      const { all, countable } = multiplesOf(step, MAX_STATES_LEFT, limits.budget);
       check(countable);
       dfa = subtract(intersect(dfa, countable, limits), all, limits);
     }

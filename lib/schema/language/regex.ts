@@ -14,10 +14,11 @@ import {
 } from "./char-set.js";
 import { determinize, overCharacters } from "./determinize.js";
 import { type Dfa, intersect, subtract } from "./dfa.js";
+import { KeptAutomata } from "./kept-automata.js";
 import {
   hasLookahead,
+  isEdge,
   isLookahead,
-  isStart,
   lookedFor,
   looksBack,
   type OneCharacter,
@@ -39,9 +40,7 @@ const MAX_LOOKAHEADS = 20;
 const PROPERTY_STEPS = 50_000;
 
 /** Schemas ask for the same ones again and again. */
-const compiled = new Map<string, { readonly dfa: Dfa; readonly steps: number }>();
-const MOST_COMPILED = 200;
-const MOST_STATES_KEPT = 500;
+const kept = new KeptAutomata({ automata: 200, statesOfEach: 500 });
 
 const DIGIT: CharSet = [0x30, 0x39];
 const LINE_ENDS = charSet([0x0a, 0x0a], [0x0d, 0x0d], [0x2028, 0x2029]);
@@ -72,18 +71,7 @@ const UNITS: CharSet = [0, 0xffff];
  */
 export function compileRegex(source: string, budget: Budget): Dfa {
   try {
-    const known = compiled.get(source);
-    if (known !== undefined) {
-      budget.spend(known.steps);
-      return known.dfa;
-    }
-    const before = budget.left;
-    const dfa = compile(source, budget);
-    if (compiled.size >= MOST_COMPILED) compiled.clear();
-    if (dfa.accepting.length <= MOST_STATES_KEPT) {
-      compiled.set(source, { dfa, steps: before - budget.left });
-    }
-    return dfa;
+    return kept.get(source, budget, () => compile(source, budget));
   } catch (error) {
     if (error instanceof TooManyStates) {
       throw new RegexProblem("inexpressible", `its automaton would have ${error.message}`);
@@ -138,7 +126,7 @@ class RegexCompiler {
       let from = start;
       // Where it must begin at the start, looking for it elsewhere only makes states.
       const [first] = elements;
-      if (first === undefined || !isStart(first)) {
+      if (!isEdge(first, "start")) {
         from = this.#nfa.state();
         this.#nfa.free(start, from);
         this.#nfa.step(from, from, every);
@@ -189,7 +177,7 @@ class RegexCompiler {
     const ahead = look.alternatives.map((one) => one.elements);
     const rest = elements.slice(at + 1);
     for (const part of [rest, ...ahead]) {
-      if (part.some((element) => looksBack(element, at === 1 && isStart(elements[0]!)))) {
+      if (part.some((element) => looksBack(element, at === 1 && isEdge(elements[0], "start")))) {
         throw inexpressible("a lookahead beside what looks back", look);
       }
     }
