@@ -80,6 +80,7 @@ test.each<[string, object, string]>([
     text(`^(?:${many(2500, (i) => `${han(i)}(?!${han(i + 1)})`).join("|")})*$`),
     "#/pattern",
   ],
+  ["groups within groups", text(`${"(".repeat(9000)}a${")".repeat(9000)}`), "#/pattern"],
   ["12 lookaheads", text(many(12, (i) => `(?=.*${"abcdefghijkl"[i]})`).join("")), "#/pattern"],
   ["300 of them", text(many(300, (i) => `(?!.*word${i})`).join("")), "#/pattern"],
   [

@@ -10,11 +10,12 @@ export interface PatternPart {
 /**
  * Of `^(?=a)(?!b)c(?<!d)$`, `^a`, no `^b`, no `d$`, and `^c$`, which together say the same of a text. One
  * by one they may have few states where all of them together have many, and what is longer than a
- * character is looked back for in no other way. undefined where there are none at these places.
+ * character is looked back for in no other way. undefined where there are none at these places, or it
+ * cannot be read.
  */
 export function lookaroundsApart(source: string): readonly PatternPart[] | undefined {
-  const { pattern, unicode } = parseRegex(source);
-  const [only, other] = pattern.alternatives;
+  const whole = readable(source);
+  const [only, other] = whole?.pattern.alternatives ?? [];
   if (only === undefined || other !== undefined) return undefined;
   const { elements } = only;
   const ahead = isEdge(elements[0], "start") ? assertions("lookahead", elements.slice(1)) : [];
@@ -29,7 +30,8 @@ export function lookaroundsApart(source: string): readonly PatternPart[] | undef
   const start = ahead.length > 0 ? "^" : "";
   parts.push({ source: start + rest + (behind.length > 0 ? "$" : ""), negated: false });
   // A part may be read in another way than it is within all.
-  return parts.every((part) => isReadAlike(part.source, unicode)) ? parts : undefined;
+  const isReadAlike = (part: PatternPart) => readable(part.source)?.unicode === whole?.unicode;
+  return parts.every(isReadAlike) ? parts : undefined;
 }
 
 export function isEdge(element: AST.Element | undefined, kind: "start" | "end"): boolean {
@@ -53,11 +55,12 @@ function grouped({ alternatives }: AST.LookaroundAssertion): string {
   return `(?:${alternatives.map(({ raw }) => raw).join("|")})`;
 }
 
-function isReadAlike(source: string, unicode: boolean): boolean {
+/** undefined for what is no pattern, or is nested too deeply. */
+function readable(source: string): ReturnType<typeof parseRegex> | undefined {
   try {
-    return parseRegex(source).unicode === unicode;
+    return parseRegex(source);
   } catch {
-    return false;
+    return undefined;
   }
 }
 
